@@ -1,0 +1,3 @@
+//! The program `larder`.
+
+fn main() {}

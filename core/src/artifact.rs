@@ -1,0 +1,292 @@
+//! Artifacts: values whose bytes live outside the manifest.
+
+use std::any::type_name;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+use bytes::Bytes;
+use serde::de::Error as _;
+use serde::ser::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer as SerdeSerializer};
+
+use crate::digest::Digest;
+use crate::error::{BoxError, Error, Result};
+use crate::guard::GuardError;
+use crate::larder::{Packer, Shelf};
+use crate::manifest::ArtifactEntry;
+use crate::scope;
+use crate::serializer::Serializer;
+
+/// A value of type `T` that is kept as bytes of its own, written by the serializer `S`.
+///
+/// An artifact is an ordinary serde field at any depth: in a `Vec`, an `Option`, an enum, a nested
+/// struct, another artifact. `apply` streams its bytes into the store; `load` leaves them there until
+/// [`get`](Artifact::get) is called, which checks and decodes them once. What was loaded or applied and
+/// not changed since is not encoded again.
+///
+/// "Changed" means through [`get_mut`](Artifact::get_mut) or by putting another artifact in its place. A
+/// change behind a `&T` (a `Mutex`, a `Cell`, an atomic inside `T`) is not seen: call `get_mut`
+/// after it.
+///
+/// The crate `larder` has an alias that makes MessagePack the default for `S`.
+pub struct Artifact<T, S> {
+    value: OnceLock<T>,
+    /// Where the same bytes are stored; locked while they are decoded, so that it happens once.
+    stored: Mutex<Option<Stored>>,
+    /// The serializer chosen by name, if it is not `S`.
+    chosen: Option<Arc<str>>,
+    serializer: PhantomData<fn() -> S>,
+}
+
+/// An artifact's bytes on a shelf.
+#[derive(Clone)]
+pub(crate) struct Stored {
+    pub(crate) entry: ArtifactEntry,
+    pub(crate) shelf: Arc<Shelf>,
+}
+
+impl<T, S> Artifact<T, S> {
+    /// An artifact written by `S`.
+    pub fn new(value: T) -> Self {
+        Self::from_parts(OnceLock::from(value), None, None)
+    }
+
+    /// An artifact written by the serializer that is registered under `name`.
+    ///
+    /// With `S` = [`ByName`](crate::ByName) the type needs no serializer at compile time.
+    pub fn named(name: &str, value: T) -> Self {
+        Self::from_parts(OnceLock::from(value), None, Some(name.into()))
+    }
+
+    fn from_parts(value: OnceLock<T>, stored: Option<Stored>, chosen: Option<Arc<str>>) -> Self {
+        Self { value, stored: Mutex::new(stored), chosen, serializer: PhantomData }
+    }
+
+    /// Whether the value is in memory: it was made here, or [`get`](Artifact::get) was called.
+    pub fn is_decoded(&self) -> bool {
+        self.value.get().is_some()
+    }
+
+    /// The digest of the value's bytes, if they are stored: it was loaded or applied, and not changed
+    /// since.
+    pub fn digest(&self) -> Option<Digest> {
+        self.stored().as_ref().map(|stored| stored.entry.digest)
+    }
+
+    fn stored(&self) -> MutexGuard<'_, Option<Stored>> {
+        // A panic in a decoder leaves the slot as it was.
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T: 'static, S: Serializer<T>> Artifact<T, S> {
+    /// The value, checked and decoded on first use.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the bytes are not those that were written, [`Error::NotLinked`] if their
+    /// serializer is not linked in, [`Error::Decode`] if they do not fit `T`.
+    pub fn get(&self) -> Result<&T> {
+        if let Some(value) = self.value.get() {
+            return Ok(value);
+        }
+        let stored = self.stored();
+        if self.value.get().is_none()
+            && let Some(stored) = &*stored
+        {
+            // The lock is held, so nobody else sets it meanwhile.
+            let _ = self.value.set(read::<T, S>(stored)?);
+        }
+        drop(stored);
+        self.value.get().ok_or_else(|| empty::<T>())
+    }
+
+    /// The value, to be changed: the next `apply` encodes it again.
+    ///
+    /// # Errors
+    /// As [`get`](Artifact::get).
+    pub fn get_mut(&mut self) -> Result<&mut T> {
+        self.get()?;
+        *self.stored() = None;
+        self.value.get_mut().ok_or_else(|| empty::<T>())
+    }
+
+    /// The value itself.
+    ///
+    /// # Errors
+    /// As [`get`](Artifact::get).
+    pub fn into_inner(self) -> Result<T> {
+        self.get()?;
+        self.value.into_inner().ok_or_else(|| empty::<T>())
+    }
+
+    /// Sees to it that the bytes are in the packer's store.
+    fn pack(&self, packer: &Packer) -> Result<ArtifactEntry> {
+        let stored = self.stored().clone();
+        if let Some(stored) = stored {
+            match packer.adopt(&stored) {
+                Ok(()) => return Ok(stored.entry),
+                // The bytes are gone, but the value is here: it is written anew.
+                Err(_) if self.is_decoded() => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let name = self.chosen.as_deref().unwrap_or(S::NAME);
+        let fresh = packer.pack::<T, S>(name, self.get()?)?;
+        *self.stored() = Some(fresh.clone());
+        Ok(fresh.entry)
+    }
+}
+
+/// An artifact always has a value or stored bytes.
+fn empty<T>() -> Error {
+    Error::Decode {
+        what: "an artifact".into(),
+        type_name: type_name::<T>().into(),
+        path: String::new(),
+        source: "it holds neither a value nor stored bytes".into(),
+    }
+}
+
+fn read<T: 'static, S: Serializer<T>>(stored: &Stored) -> Result<T> {
+    let Stored { entry, shelf } = stored;
+    let bytes = shelf.fetch(entry)?;
+    let value = scope::unpacking(shelf, || {
+        if entry.serializer == S::NAME {
+            return Ok(S::decode(&bytes));
+        }
+        let needed_by = shelf.describe(entry);
+        shelf.registry().decode::<T, S>(&entry.serializer, &bytes, &needed_by)
+    })?;
+    value.map_err(|error| decode_error::<T>(shelf.describe(entry), error))
+}
+
+fn decode_error<T>(what: String, error: BoxError) -> Error {
+    let (path, source) = match error.downcast::<GuardError>() {
+        Ok(error) => error.into_parts(),
+        Err(error) => (String::new(), error),
+    };
+    Error::Decode { what, type_name: type_name::<T>().into(), path, source }
+}
+
+impl<T, S> From<T> for Artifact<T, S> {
+    fn from(value: T) -> Self {
+        Self::new(value)
+    }
+}
+
+impl<T: Default, S> Default for Artifact<T, S> {
+    fn default() -> Self {
+        Self::new(T::default())
+    }
+}
+
+impl<T: Clone, S> Clone for Artifact<T, S> {
+    fn clone(&self) -> Self {
+        let stored = self.stored();
+        Self::from_parts(self.value.clone(), stored.clone(), self.chosen.clone())
+    }
+}
+
+impl<T: fmt::Debug, S> fmt::Debug for Artifact<T, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.value.get(), &*self.stored()) {
+            (Some(value), _) => write!(f, "Artifact({value:?})"),
+            (None, Some(stored)) => write!(f, "Artifact({:?}, not read yet)", stored.entry.digest),
+            (None, None) => f.write_str("Artifact"),
+        }
+    }
+}
+
+/// What stands in a manifest's fields, or in an artifact's bytes, in the place of an artifact.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Link {
+    #[serde(rename = "$artifact")]
+    pub(crate) digest: Digest,
+    pub(crate) serializer: String,
+}
+
+/// What an artifact is outside of a larder: its bytes, and who wrote them.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Embedded {
+    serializer: String,
+    bytes: EmbeddedBytes,
+}
+
+impl<T: 'static, S: Serializer<T>> Serialize for Artifact<T, S> {
+    fn serialize<Z: SerdeSerializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        match scope::packer() {
+            Some(packer) => {
+                let entry =
+                    self.pack(&packer).map_err(|error| Z::Error::custom(packer.fail(error)))?;
+                Link { digest: entry.digest, serializer: entry.serializer }.serialize(serializer)
+            }
+            None => {
+                let value = self.get().map_err(Z::Error::custom)?;
+                if self.chosen.is_some() {
+                    return Err(Z::Error::custom(
+                        "an artifact whose serializer is chosen by name can only be applied to a larder",
+                    ));
+                }
+                let mut bytes = Vec::new();
+                S::encode(value, &mut bytes).map_err(Z::Error::custom)?;
+                Embedded { serializer: S::NAME.to_owned(), bytes: EmbeddedBytes(bytes.into()) }
+                    .serialize(serializer)
+            }
+        }
+    }
+}
+
+impl<'de, T: 'static, S: Serializer<T>> Deserialize<'de> for Artifact<T, S> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match scope::shelf() {
+            Some(shelf) => {
+                let link = Link::deserialize(deserializer)?;
+                // Without a serializer of its own the field goes on with the one that was chosen.
+                let chosen = S::NAME.is_empty().then(|| link.serializer.as_str().into());
+                let entry = shelf.entry(link).map_err(D::Error::custom)?;
+                Ok(Self::from_parts(OnceLock::new(), Some(Stored { entry, shelf }), chosen))
+            }
+            None => {
+                let embedded = Embedded::deserialize(deserializer)?;
+                if embedded.serializer != S::NAME {
+                    return Err(D::Error::custom(format_args!(
+                        "the artifact was written by `{}` and cannot be read by `{}`",
+                        embedded.serializer,
+                        S::NAME
+                    )));
+                }
+                S::decode(&embedded.bytes.0).map(Self::new).map_err(D::Error::custom)
+            }
+        }
+    }
+}
+
+/// Bytes; in formats for people, base64.
+struct EmbeddedBytes(Bytes);
+
+impl Serialize for EmbeddedBytes {
+    fn serialize<Z: SerdeSerializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        use base64::Engine as _;
+        if serializer.is_human_readable() {
+            serializer.serialize_str(&base64::prelude::BASE64_STANDARD.encode(&self.0))
+        } else {
+            serializer.serialize_bytes(&self.0)
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for EmbeddedBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use base64::Engine as _;
+        if deserializer.is_human_readable() {
+            let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+            let bytes = base64::prelude::BASE64_STANDARD.decode(text.as_bytes());
+            bytes.map(|bytes| Self(bytes.into())).map_err(D::Error::custom)
+        } else {
+            Bytes::deserialize(deserializer).map(Self)
+        }
+    }
+}

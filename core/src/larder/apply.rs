@@ -1,0 +1,228 @@
+//! `apply`: from a component to a version.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use super::{Larder, MOST_TRIES, Packer, VersionInfo};
+use crate::component::Component;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::guard::{Guard, Refusal, Rules};
+use crate::manifest::{ArtifactEntry, Manifest};
+use crate::name::{Identifier, TypeTag, VersionNumber};
+use crate::record::{self, DigestRecord, NameRecord, VersionRecord};
+use crate::scope;
+use crate::store::{Change, Committed, Expected, StoreExt};
+
+/// What [`Larder::apply`] did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Applied {
+    /// It wrote a new version.
+    Created(VersionInfo),
+    /// The newest version is the same to the last byte; nothing was written.
+    Unchanged(VersionInfo),
+}
+
+impl Applied {
+    /// The version, new or old.
+    pub fn version(&self) -> &VersionInfo {
+        match self {
+            Self::Created(version) | Self::Unchanged(version) => version,
+        }
+    }
+
+    /// Whether a new version was written.
+    pub fn is_created(&self) -> bool {
+        matches!(self, Self::Created(_))
+    }
+}
+
+/// A component as bytes, all but written.
+struct Packed {
+    type_tag: TypeTag,
+    artifacts: Vec<ArtifactEntry>,
+    digest: Digest,
+    size: u64,
+    /// The manifest and the small artifacts.
+    blobs: Vec<Change>,
+}
+
+impl Packed {
+    /// The blobs that a version of it needs.
+    fn digests(&self) -> Vec<Digest> {
+        let artifacts = self.artifacts.iter().map(|entry| entry.digest);
+        artifacts.chain([self.digest]).collect()
+    }
+}
+
+impl Larder {
+    /// Keeps `component` as a new version of `name`.
+    ///
+    /// If the newest version is the same, nothing is written. An `Ok` survives a loss of power. When many
+    /// apply to one name at once, each gets a version of its own.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`] for the name; [`Error::NotExact`] for a field that JSON cannot hold;
+    /// [`Error::Encode`] for an artifact that its serializer refuses; [`Error::Conflict`] if other
+    /// writers were faster again and again; [`Error::Store`].
+    pub fn apply(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        component: &dyn Component,
+    ) -> Result<Applied> {
+        let name: Identifier = name.try_into().map_err(Into::into)?;
+        let packed = self.pack(&name, component)?;
+        self.commit_version(&name, packed)
+    }
+
+    fn pack(&self, name: &Identifier, component: &dyn Component) -> Result<Packed> {
+        let what = format!("{name} (a `{}`)", component.type_tag());
+        let packer =
+            Rc::new(Packer::new(Arc::clone(&self.store), Arc::clone(&self.registry), what.clone()));
+        let guard = Guard::new(Rules::JSON);
+        let mut json = Vec::new();
+        let encoded = scope::packing(&packer, || {
+            let mut serializer = serde_json::Serializer::new(&mut json);
+            erased_serde::serialize(component, guard.serializer(&mut serializer))
+        });
+        if let Err(error) = encoded {
+            let refusal = guard.error(error);
+            return Err(match packer.take_failure() {
+                Some(Error::Encode { source, .. }) => Error::Encode {
+                    what: format!("the artifact `{}` of {what}", refusal.path()),
+                    source,
+                },
+                Some(failure) => failure,
+                None => refused(what, refusal),
+            });
+        }
+        let unfit = |source| Error::Encode { what: what.clone(), source };
+        let fields = String::from_utf8(json).map_err(|error| unfit(error.into()))?;
+        let fields = RawValue::from_string(fields).map_err(|error| unfit(error.into()))?;
+        let (artifacts, mut blobs) = packer.finish();
+        let type_tag = TypeTag::new(component.type_tag())?;
+        let manifest = Manifest::new(type_tag.clone(), fields, artifacts.clone()).to_json()?;
+        let digest = Digest::of(&manifest);
+        let size = manifest.len() as u64 + artifacts.iter().map(|entry| entry.size).sum::<u64>();
+        blobs.push(Change::PutBlob { digest, bytes: manifest });
+        Ok(Packed { type_tag, artifacts, digest, size, blobs })
+    }
+
+    fn commit_version(&self, name: &Identifier, packed: Packed) -> Result<Applied> {
+        let head_key = record::name_key(name)?;
+        let origin = self.registry.origin_of_type(packed.type_tag.as_str()).map(str::to_owned);
+        // The version that is written already, if the store made a part of a commit.
+        let mut written: Option<VersionRecord> = None;
+        for tries in 0..MOST_TRIES {
+            back_off(tries);
+            let (head, expected) = match self.store.get_record(&head_key)? {
+                Some(found) => {
+                    let expected = Expected::Revision(found.revision.clone());
+                    (record::read::<NameRecord>(&head_key, &found)?, expected)
+                }
+                None => (NameRecord::new(VersionNumber::FIRST, None), Expected::Absent),
+            };
+            if written.is_none()
+                && let Some(latest) = &head.latest
+                && latest.manifest == packed.digest
+            {
+                self.heal(&packed)?;
+                return Ok(Applied::Unchanged(VersionInfo::new(name, latest)));
+            }
+            let mut changes = Vec::new();
+            let version = match &written {
+                Some(version) => version.clone(),
+                None => {
+                    let number = self.free_number(name, head.next, tries)?;
+                    let version = VersionRecord::new(
+                        number,
+                        packed.digest,
+                        packed.type_tag.clone(),
+                        packed.size,
+                        self.now(),
+                        origin.clone(),
+                    );
+                    changes.extend(packed.blobs.iter().cloned());
+                    let key = record::version_key(name, number)?;
+                    changes.push(record::put(key, &version, Expected::Absent)?);
+                    let key = record::digest_key(name, &packed.digest, number)?;
+                    changes.push(record::put(key, &DigestRecord::new(number), Expected::Anything)?);
+                    version
+                }
+            };
+            let newer = head.latest.filter(|latest| latest.version > version.version);
+            let head = NameRecord::new(
+                head.next.max(version.version.next()),
+                Some(newer.unwrap_or_else(|| version.clone())),
+            );
+            changes.push(record::put(head_key.clone(), &head, expected)?);
+            match self.store.commit(&changes)? {
+                Committed::All => return Ok(Applied::Created(VersionInfo::new(name, &version))),
+                // Only the name is left to be written: the version stands.
+                Committed::Conflict { made, .. }
+                    if written.is_none() && made > packed.blobs.len() =>
+                {
+                    written = Some(version);
+                }
+                Committed::Conflict { .. } => {}
+            }
+        }
+        Err(Error::Conflict { what: name.to_string() })
+    }
+
+    /// The first number from `next` that no version has. On a store whose commits can stop half-way, a
+    /// writer that died there has taken a number that the name does not know of.
+    fn free_number(
+        &self,
+        name: &Identifier,
+        next: VersionNumber,
+        tries: u32,
+    ) -> Result<VersionNumber> {
+        let mut number = next;
+        if tries > 0 && !self.store.capabilities().atomic_commit {
+            while self.store.get_record(&record::version_key(name, number)?)?.is_some() {
+                number = number.next();
+            }
+        }
+        Ok(number)
+    }
+
+    /// Writes those blobs of an unchanged version again that are gone from the store.
+    fn heal(&self, packed: &Packed) -> Result<()> {
+        let there = self.store.stat_blobs(&packed.digests())?;
+        if there.iter().any(Option::is_none) {
+            // Blobs have no precondition, so there is no conflict.
+            let _ = self.store.commit(&packed.blobs)?;
+        }
+        Ok(())
+    }
+}
+
+/// The error of a guard that refused a manifest's fields, or of the type's own `Serialize`.
+fn refused(what: String, error: crate::guard::GuardError) -> Error {
+    match error.refusal() {
+        Some(Refusal::Number(_) | Refusal::Key | Refusal::NestedOption | Refusal::Depth(_)) => {
+            let (path, reason) = error.into_parts();
+            Error::NotExact {
+                what,
+                path,
+                reason: reason.to_string(),
+                advice: "Hold it in an `Artifact`, whose serializer can",
+            }
+        }
+        _ => Error::Encode { what, source: error.into() },
+    }
+}
+
+/// Waits before another try, longer each time, and not as long as other threads do.
+fn back_off(tries: u32) {
+    if tries > 0 {
+        let address = &raw const tries as usize as u64;
+        let spread = (address >> 4) % 5 + 1;
+        thread::sleep(Duration::from_micros(u64::from(tries.min(50)) * 100 * spread));
+    }
+}

@@ -1,0 +1,245 @@
+//! Packing: from a component to blobs.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::io::{self, Write};
+use std::mem;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Shelf;
+use crate::artifact::Stored;
+use crate::digest::Digest;
+use crate::error::{BoxError, Error, Result};
+use crate::manifest::{ArtifactEntry, MOST_NESTING};
+use crate::registry::Registry;
+use crate::serializer::Serializer;
+use crate::store::{BlobWriter, Change, Committed, Store, StoreExt};
+
+/// How many bytes of small blobs wait for the commit before they are written ahead of it.
+const MOST_WAITING: usize = 8 << 20;
+/// How many bytes are digested and written at a time, while they are in the processor's cache.
+const STEP: usize = 256 << 10;
+
+/// Takes the artifacts of one component while its fields are encoded.
+pub(crate) struct Packer {
+    shelf: Arc<Shelf>,
+    /// The manifest's list: inner artifacts before those that hold them.
+    entries: RefCell<Vec<ArtifactEntry>>,
+    places: RefCell<HashMap<(Digest, String), usize>>,
+    /// For each artifact that is being encoded, the places of those it holds.
+    open: RefCell<Vec<Vec<usize>>>,
+    /// Small blobs, to be written by the commit itself.
+    waiting: RefCell<Vec<Change>>,
+    waiting_bytes: Cell<usize>,
+    failure: RefCell<Option<Error>>,
+}
+
+impl Packer {
+    pub(crate) fn new(store: Arc<dyn Store>, registry: Arc<Registry>, what: String) -> Self {
+        Self {
+            shelf: Arc::new(Shelf::new(store, registry, what)),
+            entries: RefCell::default(),
+            places: RefCell::default(),
+            open: RefCell::default(),
+            waiting: RefCell::default(),
+            waiting_bytes: Cell::new(0),
+            failure: RefCell::default(),
+        }
+    }
+
+    /// Keeps the error whole while serde carries its text outwards.
+    pub(crate) fn fail(&self, error: Error) -> String {
+        let text = error.to_string();
+        self.failure.borrow_mut().get_or_insert(error);
+        text
+    }
+
+    pub(crate) fn take_failure(&self) -> Option<Error> {
+        self.failure.take()
+    }
+
+    /// Ends the packing: the entries for the manifest, and the blobs that the commit is to write.
+    pub(crate) fn finish(&self) -> (Vec<ArtifactEntry>, Vec<Change>) {
+        let entries = self.entries.take();
+        self.shelf.set_entries(&entries);
+        (entries, self.waiting.take())
+    }
+
+    /// Puts an entry on the list, unless it is there, and into the artifact around it.
+    fn list(&self, entry: ArtifactEntry) -> usize {
+        let mut entries = self.entries.borrow_mut();
+        let place = *self.places.borrow_mut().entry(entry.key()).or_insert_with(|| {
+            entries.push(entry);
+            entries.len() - 1
+        });
+        self.hold(place);
+        place
+    }
+
+    fn hold(&self, place: usize) {
+        if let Some(holds) = self.open.borrow_mut().last_mut()
+            && !holds.contains(&place)
+        {
+            holds.push(place);
+        }
+    }
+
+    /// Runs `inside` as the making of one artifact, and gives what that artifact holds.
+    fn opened<R>(&self, inside: impl FnOnce() -> Result<R>) -> Result<(R, Vec<usize>)> {
+        if self.open.borrow().len() >= MOST_NESTING {
+            return Err(encode_error(
+                "artifacts lie in artifacts deeper than 32 levels, or in a cycle".into(),
+            ));
+        }
+        self.open.borrow_mut().push(Vec::new());
+        let result = inside();
+        let holds = self.open.borrow_mut().pop().unwrap_or_default();
+        Ok((result?, holds))
+    }
+
+    /// Takes bytes that are stored already: as they are from the same store, copied from another. What
+    /// lies inside comes along.
+    pub(crate) fn adopt(&self, Stored { entry, shelf }: &Stored) -> Result<()> {
+        self.adopt_entry(entry, shelf)
+    }
+
+    fn adopt_entry(&self, entry: &ArtifactEntry, shelf: &Shelf) -> Result<()> {
+        if let Some(&place) = self.places.borrow().get(&entry.key()) {
+            self.hold(place);
+            return Ok(());
+        }
+        let ((), holds) = self.opened(|| {
+            if !self.shelf.store().has_blob(&entry.digest)? {
+                let bytes = shelf.fetch(entry)?;
+                let mut sink = Sink::new(&**self.shelf.store());
+                sink.write_all(&bytes).map_err(|error| sink.explain(error))?;
+                self.settle(sink)?;
+            }
+            entry.holds.iter().try_for_each(|&held| self.adopt_entry(shelf.entry_at(held)?, shelf))
+        })?;
+        self.list(ArtifactEntry { holds, ..entry.clone() });
+        Ok(())
+    }
+
+    /// Encodes a value into a blob.
+    pub(crate) fn pack<T: 'static, S: Serializer<T>>(
+        &self,
+        name: &str,
+        value: &T,
+    ) -> Result<Stored> {
+        let ((digest, size), holds) = self.opened(|| {
+            let mut sink = Sink::new(&**self.shelf.store());
+            let encoded = if name == S::NAME {
+                S::encode(value, &mut sink)
+            } else {
+                self.shelf.registry().encode::<T, S>(name, value, &mut sink)?
+            };
+            encoded.map_err(|error| sink.explain(error))?;
+            self.settle(sink)
+        })?;
+        let entry = ArtifactEntry { digest, size, serializer: name.to_owned(), holds };
+        self.list(entry.clone());
+        Ok(Stored { entry, shelf: Arc::clone(&self.shelf) })
+    }
+
+    fn settle(&self, sink: Sink<'_>) -> Result<(Digest, u64)> {
+        let Sink { hasher, size, buffer, writer, .. } = sink;
+        let digest = Digest::from_bytes(*hasher.finalize().as_bytes());
+        match writer {
+            Some(writer) => writer.finish(&digest)?,
+            None => {
+                self.waiting_bytes.set(self.waiting_bytes.get() + buffer.len());
+                self.waiting
+                    .borrow_mut()
+                    .push(Change::PutBlob { digest, bytes: Bytes::from(buffer) });
+                if self.waiting_bytes.get() > MOST_WAITING {
+                    self.waiting_bytes.set(0);
+                    let blobs = mem::take(&mut *self.waiting.borrow_mut());
+                    match self.shelf.store().commit(&blobs)? {
+                        Committed::All => {}
+                        // Blobs have no precondition.
+                        Committed::Conflict { .. } => {
+                            return Err(Error::Conflict { what: "a blob".into() });
+                        }
+                    }
+                }
+            }
+        }
+        Ok((digest, size))
+    }
+}
+
+fn encode_error(source: BoxError) -> Error {
+    Error::Encode { what: "an artifact".into(), source }
+}
+
+/// Digests what is written to it, keeps it while it is small, and streams it into the store when it is
+/// not.
+struct Sink<'a> {
+    store: &'a dyn Store,
+    inline: usize,
+    hasher: blake3::Hasher,
+    size: u64,
+    buffer: Vec<u8>,
+    writer: Option<Box<dyn BlobWriter>>,
+    failure: Option<Error>,
+}
+
+impl<'a> Sink<'a> {
+    fn new(store: &'a dyn Store) -> Self {
+        Self {
+            store,
+            inline: store.capabilities().inline_blob,
+            hasher: blake3::Hasher::new(),
+            size: 0,
+            buffer: Vec::new(),
+            writer: None,
+            failure: None,
+        }
+    }
+
+    /// The sink's own failure, if that is what the encoder stumbled over.
+    fn explain(&mut self, error: impl Into<BoxError>) -> Error {
+        self.failure.take().unwrap_or_else(|| encode_error(error.into()))
+    }
+
+    fn fail(&mut self, error: Error) -> io::Error {
+        let told = io::Error::other(error.to_string());
+        self.failure.get_or_insert(error);
+        told
+    }
+}
+
+impl Write for Sink<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let step = &buf[..buf.len().min(STEP)];
+        if self.writer.is_none() && self.buffer.len() + step.len() > self.inline {
+            let opened = self.store.write_blob();
+            let mut writer = opened.map_err(|error| self.fail(error))?;
+            let written = writer.write_all(&self.buffer);
+            written.map_err(|error| self.fail(write_error(self.store, error)))?;
+            self.buffer = Vec::new();
+            self.writer = Some(writer);
+        }
+        match &mut self.writer {
+            Some(writer) => {
+                let written = writer.write_all(step);
+                written.map_err(|error| self.fail(write_error(self.store, error)))?;
+            }
+            None => self.buffer.extend_from_slice(step),
+        }
+        self.hasher.update(step);
+        self.size += step.len() as u64;
+        Ok(step.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn write_error(store: &dyn Store, error: io::Error) -> Error {
+    Error::store(format!("write a blob to {}", store.url()), error)
+}

@@ -1,0 +1,111 @@
+//! Looking at what is there without loading it.
+
+use super::Larder;
+use super::tags::TagInfo;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::manifest::Manifest;
+use crate::name::{Identifier, TypeTag, VersionNumber};
+use crate::record::{self, NameRecord, VersionRecord};
+use crate::reference::Reference;
+use crate::store::StoreExt;
+use crate::time::Timestamp;
+
+/// What is known of a version without reading its manifest.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct VersionInfo {
+    /// The name it belongs to.
+    #[serde(rename = "name")]
+    pub identifier: Identifier,
+    /// Its number.
+    pub version: VersionNumber,
+    /// The digest of its manifest: its identity.
+    pub digest: Digest,
+    /// The tag of its type.
+    #[serde(rename = "type")]
+    pub type_tag: TypeTag,
+    /// The bytes of its manifest and of every artifact.
+    pub size: u64,
+    /// When it was applied.
+    pub created: Timestamp,
+    /// The crate that brought its type when it was applied, and that crate's version.
+    #[serde(rename = "crate")]
+    pub origin: Option<String>,
+}
+
+impl VersionInfo {
+    pub(crate) fn new(identifier: &Identifier, record: &VersionRecord) -> Self {
+        Self {
+            identifier: identifier.clone(),
+            version: record.version,
+            digest: record.manifest,
+            type_tag: record.type_tag.clone(),
+            size: record.size,
+            created: record.created,
+            origin: record.origin.clone(),
+        }
+    }
+}
+
+/// A version with all that its manifest says.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Shown {
+    /// The version.
+    pub version: VersionInfo,
+    /// Its manifest, checked.
+    pub manifest: Manifest,
+    /// The tags that name it.
+    pub tags: Vec<TagInfo>,
+}
+
+impl Larder {
+    /// The newest version of every name, in the order of the names.
+    pub fn list(&self) -> impl Iterator<Item = Result<VersionInfo>> + '_ {
+        self.store.records(record::NAMES).filter_map(|found| {
+            let read = |(key, found)| {
+                let name = record::name_in(&key)?;
+                let head: NameRecord = record::read(&key, &found)?;
+                Ok(head.latest.map(|latest| VersionInfo::new(&name, &latest)))
+            };
+            found.and_then(read).transpose()
+        })
+    }
+
+    /// All versions of a name, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`]; [`Error::NotFound`] if it has none.
+    pub fn versions(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+    ) -> Result<Vec<VersionInfo>> {
+        let name: Identifier = name.try_into().map_err(Into::into)?;
+        let mut versions = Vec::new();
+        for found in self.store.records(&record::versions_of(&name)) {
+            let (key, found) = found?;
+            let version: VersionRecord = record::read(&key, &found)?;
+            if version.removed.is_none() {
+                versions.push(VersionInfo::new(&name, &version));
+            }
+        }
+        if versions.is_empty() {
+            return Err(self.not_found(&name.into()));
+        }
+        Ok(versions)
+    }
+
+    /// What a reference names, and what it is made of. Its type need not be linked in.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`]; [`Error::NotFound`]; [`Error::Corrupt`]; [`Error::NewerFormat`].
+    pub fn show(&self, reference: impl TryInto<Reference, Error: Into<Error>>) -> Result<Shown> {
+        let reference: Reference = reference.try_into().map_err(Into::into)?;
+        let name = reference.identifier();
+        let (_, version, manifest) = self.open_version(&reference)?;
+        let mut tags = self.tags(name)?;
+        tags.retain(|tag| tag.version == version.version);
+        Ok(Shown { version: VersionInfo::new(name, &version), manifest, tags })
+    }
+}

@@ -1,0 +1,122 @@
+//! `remove`: taking versions off the shelf.
+
+use super::{Larder, MOST_TRIES, VersionInfo};
+use crate::error::{Error, Result};
+use crate::name::{Identifier, VersionNumber};
+use crate::record::{self, NameRecord, VersionRecord};
+use crate::reference::{Reference, Selector};
+use crate::store::{Change, Committed, Expected, StoreExt};
+
+impl Larder {
+    /// Removes the one version that `reference` means.
+    ///
+    /// Its number is never given again. Its bytes stay until they are collected as garbage.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Refused`] while a tag names it; [`Error::Conflict`]; [`Error::Store`].
+    pub fn remove(
+        &self,
+        reference: impl TryInto<Reference, Error: Into<Error>>,
+    ) -> Result<VersionInfo> {
+        let reference: Reference = reference.try_into().map_err(Into::into)?;
+        let name = reference.identifier();
+        for _ in 0..MOST_TRIES {
+            let version = self.find(&reference)?;
+            self.refuse_tagged(name, &[version.version])?;
+            if self.try_remove(name, &[version.version])? {
+                return Ok(VersionInfo::new(name, &version));
+            }
+        }
+        Err(Error::Conflict { what: reference.to_string() })
+    }
+
+    /// Removes every version of `name`, and gives those that it removed.
+    ///
+    /// # Errors
+    /// As [`remove`](Larder::remove).
+    pub fn remove_all(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+    ) -> Result<Vec<VersionInfo>> {
+        let name: Identifier = name.try_into().map_err(Into::into)?;
+        for _ in 0..MOST_TRIES {
+            let versions = self.versions(&name)?;
+            let numbers: Vec<_> = versions.iter().map(|version| version.version).collect();
+            self.refuse_tagged(&name, &numbers)?;
+            if self.try_remove(&name, &numbers)? {
+                return Ok(versions);
+            }
+        }
+        Err(Error::Conflict { what: name.to_string() })
+    }
+
+    fn refuse_tagged(&self, name: &Identifier, numbers: &[VersionNumber]) -> Result<()> {
+        let mut tags = self.tags(name)?;
+        tags.retain(|tag| numbers.contains(&tag.version));
+        match tags.first() {
+            None => Ok(()),
+            Some(first) => {
+                let names: Vec<_> = tags.iter().map(|tag| format!("`{}`", tag.tag)).collect();
+                Err(Error::Refused {
+                    what: format!("the removal of {name}@{}", first.version.get()),
+                    reason: format!("it is tagged {}; untag it first", names.join(", ")),
+                })
+            }
+        }
+    }
+
+    /// Marks versions as removed; `false` if another writer was faster.
+    fn try_remove(&self, name: &Identifier, numbers: &[VersionNumber]) -> Result<bool> {
+        let head_key = record::name_key(name)?;
+        let Some(found) = self.store.get_record(&head_key)? else {
+            return Err(self.not_found(&name.into()));
+        };
+        let head: NameRecord = record::read(&head_key, &found)?;
+        let latest = match head.latest {
+            Some(latest) if numbers.contains(&latest.version) => {
+                self.newest_without(name, numbers, latest.version)?
+            }
+            latest => latest,
+        };
+        // The name goes first: at no time does it name a version that is gone.
+        let head = NameRecord::new(head.next, latest);
+        let mut changes = vec![record::put(head_key, &head, Expected::Revision(found.revision))?];
+        for &number in numbers {
+            let key = record::version_key(name, number)?;
+            let Some(found) = self.store.get_record(&key)? else { continue };
+            let mut version: VersionRecord = record::read(&key, &found)?;
+            let digest_key = record::digest_key(name, &version.manifest, number)?;
+            version.removed = Some(self.now());
+            changes.push(Change::RemoveRecord { key: digest_key, expected: Expected::Anything });
+            changes.push(record::put(key, &version, Expected::Revision(found.revision))?);
+        }
+        Ok(self.store.commit(&changes)? == Committed::All)
+    }
+
+    /// The newest version before `from` that is neither removed nor among `numbers`.
+    fn newest_without(
+        &self,
+        name: &Identifier,
+        numbers: &[VersionNumber],
+        from: VersionNumber,
+    ) -> Result<Option<VersionRecord>> {
+        let mut next = from.previous();
+        while let Some(number) = next {
+            next = number.previous();
+            if numbers.contains(&number) {
+                continue;
+            }
+            match self.version(name, number)? {
+                Some(version) if version.removed.is_none() => return Ok(Some(version)),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// The reference to exactly one version.
+    #[must_use]
+    pub fn pin(version: &VersionInfo) -> Reference {
+        Reference::new(version.identifier.clone(), Selector::Version(version.version))
+    }
+}

@@ -1,0 +1,81 @@
+//! Where the artifacts of one version are until they are used.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use crate::artifact::Link;
+use crate::digest::Digest;
+use crate::error::{Error, Fault, Result};
+use crate::manifest::ArtifactEntry;
+use crate::registry::Registry;
+use crate::store::{Store, StoreExt};
+
+/// The artifacts of one version, and what is needed to read them.
+pub(crate) struct Shelf {
+    store: Arc<dyn Store>,
+    registry: Arc<Registry>,
+    /// The version, for people.
+    version: String,
+    /// What its manifest lists: known from the start, or once it is packed.
+    list: OnceLock<List>,
+}
+
+struct List {
+    entries: Vec<ArtifactEntry>,
+    places: HashMap<(Digest, String), usize>,
+}
+
+impl Shelf {
+    pub(crate) fn new(store: Arc<dyn Store>, registry: Arc<Registry>, version: String) -> Self {
+        Self { store, registry, version, list: OnceLock::new() }
+    }
+
+    /// Says what the manifest lists; the first word counts.
+    pub(crate) fn set_entries(&self, entries: &[ArtifactEntry]) {
+        self.list.get_or_init(|| List {
+            entries: entries.to_vec(),
+            places: entries.iter().enumerate().map(|(place, entry)| (entry.key(), place)).collect(),
+        });
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// The entry that a link means. A manifest lists every blob that it refers to.
+    pub(crate) fn entry(&self, link: Link) -> Result<ArtifactEntry> {
+        let short = link.digest.short();
+        let list = self.list.get();
+        let entry = list
+            .and_then(|list| list.entries.get(*list.places.get(&(link.digest, link.serializer))?));
+        entry.cloned().ok_or_else(|| {
+            let reason = format!("it refers to {short}, which its manifest does not list");
+            Error::corrupt(&self.version, Fault::Unreadable(reason))
+        })
+    }
+
+    /// The entry at a place of the manifest's list.
+    pub(crate) fn entry_at(&self, place: usize) -> Result<&ArtifactEntry> {
+        self.list.get().and_then(|list| list.entries.get(place)).ok_or_else(|| {
+            Error::corrupt(
+                &self.version,
+                Fault::Unreadable("it holds an artifact that is not listed".into()),
+            )
+        })
+    }
+
+    /// The bytes of an artifact, checked.
+    pub(crate) fn fetch(&self, entry: &ArtifactEntry) -> Result<Bytes> {
+        self.store.get_checked(&entry.digest, Some(entry.size), || self.describe(entry))
+    }
+
+    pub(crate) fn describe(&self, entry: &ArtifactEntry) -> String {
+        format!("the artifact {} of {}", entry.digest.short(), self.version)
+    }
+}

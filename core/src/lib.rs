@@ -1,0 +1,58 @@
+#![doc = include_str!("../README.md")]
+
+mod artifact;
+mod component;
+mod digest;
+mod error;
+#[cfg(feature = "files")]
+pub mod files;
+pub mod guard;
+mod larder;
+mod manifest;
+mod model;
+mod name;
+mod record;
+mod reference;
+mod registry;
+mod scope;
+mod serializer;
+pub mod store;
+mod time;
+mod url;
+
+pub use bytes;
+pub use erased_serde;
+pub use schemars;
+
+pub use crate::artifact::Artifact;
+pub use crate::component::{Component, ComponentType, TypeEntry};
+pub use crate::digest::Digest;
+pub use crate::error::{BoxError, Error, Fault, Kind, Result};
+pub use crate::larder::{Applied, Checked, Finding, Larder, Shown, TagInfo, VersionInfo};
+pub use crate::manifest::{ArtifactEntry, FORMAT, Manifest};
+pub use crate::model::{Model, Predict, Signature};
+pub use crate::name::{Identifier, TagName, TypeTag, VersionNumber};
+pub use crate::reference::{DigestPrefix, Reference, Selector};
+pub use crate::registry::{Item, Registry, SerializerInfo};
+pub use crate::serializer::{
+    AnyPair, ByName, ErasedSeed, Format, ReadWith, Serializer, Traits, not_served,
+};
+pub use crate::store::{MemoryStore, Store, StoreExt};
+pub use crate::time::Timestamp;
+pub use crate::url::StoreUrl;
+
+crate::link!(Item::store("memory", |url| {
+    url.allow_options(&[])?;
+    match url.rest() {
+        "" => Ok(std::sync::Arc::new(MemoryStore::new())),
+        _ => Err(url.refused("a store in memory has no place: write `memory:`")),
+    }
+}));
+
+/// What the macros' code needs; no part of the interface.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::registry::Linked;
+    pub use inventory;
+    pub use typetag;
+}

@@ -1,0 +1,225 @@
+//! Models: components that predict.
+
+use std::fmt;
+
+use schemars::{JsonSchema, Schema};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::{Error, Result};
+use crate::guard::{Guard, Rules};
+
+/// The typed face of a model.
+///
+/// ```
+/// use larder_core::{Error, Model, Predict, Result};
+///
+/// struct Doubler;
+///
+/// impl Predict for Doubler {
+///     type Input = f64;
+///     type Output = f64;
+///     fn predict(&self, x: f64) -> Result<f64> {
+///         if x.is_nan() {
+///             return Err(Error::predict("not a number"));
+///         }
+///         Ok(2.0 * x)
+///     }
+/// }
+///
+/// assert_eq!(Doubler.predict(4.0)?, 8.0); // typed
+/// let model: &dyn Model = &Doubler;
+/// assert_eq!(model.predict_json("4.0")?, "8.0"); // any format in, any format out
+/// # Ok::<(), Error>(())
+/// ```
+pub trait Predict: Send + Sync {
+    /// What it takes.
+    type Input: DeserializeOwned + JsonSchema;
+    /// What it gives.
+    type Output: Serialize + JsonSchema;
+
+    /// Predicts for one input.
+    ///
+    /// # Errors
+    /// [`Error::predict`] holds whatever the model has to say.
+    fn predict(&self, input: Self::Input) -> Result<Self::Output>;
+
+    /// Predicts for many inputs, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Predict`] with the row that failed.
+    fn predict_batch(&self, inputs: Vec<Self::Input>) -> Result<Vec<Self::Output>> {
+        let row = |(index, input)| self.predict(input).map_err(|error| on_row(index, error));
+        inputs.into_iter().enumerate().map(row).collect()
+    }
+}
+
+fn on_row(index: usize, error: Error) -> Error {
+    match error {
+        Error::Predict { row: None, source } => Error::Predict { row: Some(index), source },
+        other => Error::Predict { row: Some(index), source: other.into() },
+    }
+}
+
+/// The erased face of a model: any serde format in, any serde format out.
+///
+/// Every [`Predict`] is one. There is no intermediate tree: the input is decoded straight into the
+/// model's input type, the output is encoded straight from its output type.
+pub trait Model: Send + Sync {
+    /// Predicts for one input.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if the input does not fit, [`Error::Predict`] if the model fails.
+    fn predict_erased(
+        &self,
+        input: &mut dyn erased_serde::Deserializer<'_>,
+        output: &mut dyn erased_serde::Serializer,
+    ) -> Result<()>;
+
+    /// Predicts for a sequence of inputs; gives a sequence of outputs in the same order.
+    ///
+    /// # Errors
+    /// As [`Model::predict_erased`]; the row stands in the path of the input or in the error.
+    fn predict_batch_erased(
+        &self,
+        input: &mut dyn erased_serde::Deserializer<'_>,
+        output: &mut dyn erased_serde::Serializer,
+    ) -> Result<()>;
+
+    /// What it takes and gives.
+    fn signature(&self) -> Signature;
+}
+
+impl<T: Predict> Model for T {
+    fn predict_erased(
+        &self,
+        input: &mut dyn erased_serde::Deserializer<'_>,
+        output: &mut dyn erased_serde::Serializer,
+    ) -> Result<()> {
+        write_output(&self.predict(read_input(input)?)?, output)
+    }
+
+    fn predict_batch_erased(
+        &self,
+        input: &mut dyn erased_serde::Deserializer<'_>,
+        output: &mut dyn erased_serde::Serializer,
+    ) -> Result<()> {
+        write_output(&self.predict_batch(read_input(input)?)?, output)
+    }
+
+    fn signature(&self) -> Signature {
+        Signature::of::<T>()
+    }
+}
+
+fn read_input<T: DeserializeOwned>(input: &mut dyn erased_serde::Deserializer<'_>) -> Result<T> {
+    let guard = Guard::new(Rules::INPUT);
+    guard.read(input).map_err(|error| {
+        let (path, source) = guard.error(error).into_parts();
+        Error::Input { path, source }
+    })
+}
+
+fn write_output<T: Serialize>(value: &T, output: &mut dyn erased_serde::Serializer) -> Result<()> {
+    erased_serde::Serialize::erased_serialize(value, output)
+        .map_err(|error| Error::Encode { what: "the model's output".into(), source: error.into() })
+}
+
+impl dyn Model + '_ {
+    /// Predicts for one input, from any serde format to any serde format.
+    ///
+    /// # Errors
+    /// As [`Model::predict_erased`].
+    pub fn predict_with<'de>(
+        &self,
+        input: impl Deserializer<'de>,
+        output: impl Serializer,
+    ) -> Result<()> {
+        let mut input = <dyn erased_serde::Deserializer<'_>>::erase(input);
+        let mut output = <dyn erased_serde::Serializer>::erase(output);
+        self.predict_erased(&mut input, &mut output)
+    }
+
+    /// Predicts for a sequence of inputs, from any serde format to any serde format.
+    ///
+    /// # Errors
+    /// As [`Model::predict_batch_erased`].
+    pub fn predict_batch_with<'de>(
+        &self,
+        input: impl Deserializer<'de>,
+        output: impl Serializer,
+    ) -> Result<()> {
+        let mut input = <dyn erased_serde::Deserializer<'_>>::erase(input);
+        let mut output = <dyn erased_serde::Serializer>::erase(output);
+        self.predict_batch_erased(&mut input, &mut output)
+    }
+
+    /// Predicts for one input in JSON.
+    ///
+    /// # Errors
+    /// As [`Model::predict_erased`]; also if the text goes on after the input.
+    pub fn predict_json(&self, input: &str) -> Result<String> {
+        self.json(input, Self::predict_erased)
+    }
+
+    /// Predicts for a JSON array of inputs.
+    ///
+    /// # Errors
+    /// As [`Model::predict_batch_erased`]; also if the text goes on after the array.
+    pub fn predict_batch_json(&self, input: &str) -> Result<String> {
+        self.json(input, Self::predict_batch_erased)
+    }
+
+    fn json(
+        &self,
+        input: &str,
+        predict: fn(
+            &Self,
+            &mut dyn erased_serde::Deserializer<'_>,
+            &mut dyn erased_serde::Serializer,
+        ) -> Result<()>,
+    ) -> Result<String> {
+        let mut output = Vec::new();
+        let guard = Guard::new(Rules::JSON);
+        let mut source = serde_json::Deserializer::from_str(input);
+        let mut sink = serde_json::Serializer::new(&mut output);
+        predict(
+            self,
+            &mut <dyn erased_serde::Deserializer<'_>>::erase(&mut source),
+            &mut <dyn erased_serde::Serializer>::erase(guard.serializer(&mut sink)),
+        )
+        .map_err(|error| match error {
+            Error::Encode { what, source } => {
+                Error::Encode { what, source: guard.error(source).into() }
+            }
+            other => other,
+        })?;
+        source.end().map_err(|error| Error::Input { path: String::new(), source: error.into() })?;
+        String::from_utf8(output).map_err(|error| Error::Encode {
+            what: "the model's output".into(),
+            source: error.into(),
+        })
+    }
+}
+
+impl fmt::Debug for dyn Model + '_ {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Model")
+    }
+}
+
+/// What a model takes and gives, as JSON Schema (draft 2020-12).
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Signature {
+    /// The schema of one input.
+    pub input: Schema,
+    /// The schema of one output.
+    pub output: Schema,
+}
+
+impl Signature {
+    /// The signature of the typed model `T`.
+    pub fn of<T: Predict + ?Sized>() -> Self {
+        Self { input: schemars::schema_for!(T::Input), output: schemars::schema_for!(T::Output) }
+    }
+}

@@ -1,0 +1,224 @@
+//! Names that users write: identifiers, tags, type tags, version numbers.
+//!
+//! Every name is checked once, when it is parsed, and carried as its own type from then on.
+
+use std::fmt;
+use std::num::NonZeroU64;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::{Error, Result};
+
+/// The most bytes an identifier or a type tag may have.
+const MAX_PATH: usize = 200;
+/// The most bytes a tag may have.
+const MAX_TAG: usize = 64;
+
+/// Why `segment` is no `[a-z0-9][a-z0-9._-]*`, if it is not.
+fn fault_in_segment(segment: &str) -> Option<&'static str> {
+    let bytes = segment.as_bytes();
+    match bytes.first() {
+        None => return Some("it is empty, or `/` stands at an end or doubled"),
+        Some(b) if !(b.is_ascii_lowercase() || b.is_ascii_digit()) => {
+            return Some("each part begins with one of a-z 0-9");
+        }
+        Some(_) => {}
+    }
+    let allowed = |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(b);
+    if !bytes.iter().all(allowed) {
+        return Some("only a-z 0-9 . _ - are allowed, with `/` between parts");
+    }
+    segment.contains("..").then_some("`..` is not allowed")
+}
+
+fn check_path(what: &'static str, text: &str) -> Result<()> {
+    if text.len() > MAX_PATH {
+        return Err(Error::invalid(what, text, "it is longer than 200 bytes"));
+    }
+    match text.split('/').find_map(fault_in_segment) {
+        Some(reason) => Err(Error::invalid(what, text, reason)),
+        None => Ok(()),
+    }
+}
+
+macro_rules! text_newtype {
+    ($(#[$doc:meta])* $name:ident, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks `text` and keeps it.
+            ///
+            /// # Errors
+            /// [`Error::InvalidName`] says which rule it breaks.
+            pub fn new(text: &str) -> Result<Self> {
+                let check: fn(&str) -> Result<()> = $check;
+                check(text)?;
+                Ok(Self(text.into()))
+            }
+
+            /// The name as text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Debug::fmt(&*self.0, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = Error;
+            fn from_str(text: &str) -> Result<Self> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = Error;
+            fn try_from(text: &str) -> Result<Self> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<&String> for $name {
+            type Error = Error;
+            fn try_from(text: &String) -> Result<Self> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = Error;
+            fn try_from(text: String) -> Result<Self> {
+                Self::new(&text)
+            }
+        }
+
+        impl TryFrom<&$name> for $name {
+            type Error = Error;
+            fn try_from(name: &$name) -> Result<Self> {
+                Ok(name.clone())
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(&self.0)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+                Self::new(&text).map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+text_newtype!(
+    /// The name under which a component is applied, such as `wine/quality`.
+    ///
+    /// Parts of `[a-z0-9][a-z0-9._-]*` joined by `/`, without `..`, at most 200 bytes. Unique in a
+    /// larder, whatever the component's type.
+    ///
+    /// ```
+    /// use larder_core::Identifier;
+    ///
+    /// assert!(Identifier::new("wine/quality").is_ok());
+    /// assert!(Identifier::new("../etc/passwd").is_err());
+    /// ```
+    Identifier,
+    |text| check_path("identifier", text)
+);
+
+text_newtype!(
+    /// The name of a component's type, such as `acme/wine`: written by hand, the same for ever.
+    ///
+    /// The same grammar as an [`Identifier`].
+    TypeTag,
+    |text| check_path("type tag", text)
+);
+
+text_newtype!(
+    /// A movable name for one version, such as `prod`.
+    ///
+    /// `[a-z0-9][a-z0-9._-]*`, at most 64 bytes, not digits alone (a number is written `name@7`).
+    /// `latest` is reserved in any letter case: it is the newest version.
+    TagName,
+    check_tag
+);
+
+fn check_tag(text: &str) -> Result<()> {
+    let refused = |reason| Err(Error::invalid("tag", text, reason));
+    if text.eq_ignore_ascii_case(LATEST) {
+        return refused("`latest` is reserved: it always means the newest version");
+    }
+    if text.len() > MAX_TAG {
+        return refused("it is longer than 64 bytes");
+    }
+    if let Some(reason) = fault_in_segment(text) {
+        return refused(reason);
+    }
+    if text.bytes().all(|b| b.is_ascii_digit()) {
+        return refused("a tag is not a number; a version is written `name@7`");
+    }
+    Ok(())
+}
+
+/// The reserved tag.
+pub(crate) const LATEST: &str = "latest";
+
+/// The number of a version: 1, 2, 3 … under one identifier, never given twice.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct VersionNumber(NonZeroU64);
+
+impl VersionNumber {
+    /// The first version of every identifier.
+    pub const FIRST: Self = Self(NonZeroU64::MIN);
+
+    /// A version number, unless `number` is 0.
+    pub fn new(number: u64) -> Option<Self> {
+        NonZeroU64::new(number).map(Self)
+    }
+
+    /// The number.
+    pub const fn get(self) -> u64 {
+        self.0.get()
+    }
+
+    /// The number after this one.
+    pub(crate) fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+
+    /// The number before this one, if there is one.
+    pub(crate) fn previous(self) -> Option<Self> {
+        Self::new(self.get() - 1)
+    }
+}
+
+impl fmt::Display for VersionNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("v{}", self.0))
+    }
+}
+
+impl fmt::Debug for VersionNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,455 @@
+//! The registry: what is linked in, by name.
+
+use std::any::{TypeId, type_name};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::Write;
+use std::panic::Location;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::component::{ComponentType, TypeEntry};
+use crate::error::{BoxError, Error, Kind, Result};
+use crate::larder::Larder;
+use crate::model::Predict;
+use crate::serializer::{AnyPair, Format, Serializer, StaticPair, Traits};
+use crate::store::Store;
+use crate::url::StoreUrl;
+
+/// One thing that a registry can hold.
+pub struct Item(Thing);
+
+enum Thing {
+    Type(TypeEntry),
+    Format(Arc<dyn Format>),
+    Pair { pair: Arc<dyn AnyPair>, family: Family },
+    Store { scheme: String, open: OpenStore },
+}
+
+type OpenStore = Arc<dyn Fn(&StoreUrl) -> Result<Arc<dyn Store>> + Send + Sync>;
+
+/// Which pairs may share a name: those of one static serializer, for different types.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Static(TypeId),
+    Alone,
+}
+
+impl Item {
+    /// A component type.
+    pub fn component<T: ComponentType>() -> Self {
+        Self(Thing::Type(TypeEntry::of::<T>()))
+    }
+
+    /// A component type that is a model.
+    pub fn model<T: ComponentType + Predict>() -> Self {
+        Self(Thing::Type(TypeEntry::of_model::<T>()))
+    }
+
+    /// A serializer for every serde type.
+    pub fn format(format: impl Format) -> Self {
+        Self(Thing::Format(Arc::new(format)))
+    }
+
+    /// A serializer for one type. A serializer may be registered for several.
+    pub fn serializer<T: 'static, S: Serializer<T>>() -> Self {
+        let pair = Arc::new(StaticPair::<T, S>::new());
+        Self(Thing::Pair { pair, family: Family::Static(TypeId::of::<S>()) })
+    }
+
+    /// A pair of an encoder and a decoder for one type, under a name of its own.
+    pub fn pair(pair: impl AnyPair) -> Self {
+        Self(Thing::Pair { pair: Arc::new(pair), family: Family::Alone })
+    }
+
+    /// A store, by the scheme of its URLs.
+    pub fn store(
+        scheme: &str,
+        open: impl Fn(&StoreUrl) -> Result<Arc<dyn Store>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Thing::Store { scheme: scheme.into(), open: Arc::new(open) })
+    }
+
+    fn sort_key(&self) -> (u8, String) {
+        match &self.0 {
+            Thing::Type(entry) => (0, entry.tag.to_owned()),
+            Thing::Format(format) => (1, format.name().to_owned()),
+            Thing::Pair { pair, .. } => (2, format!("{} {}", pair.name(), pair.type_name())),
+            Thing::Store { scheme, .. } => (3, scheme.clone()),
+        }
+    }
+}
+
+/// Something that a crate brings by being linked in; made by [`link!`](crate::link).
+#[doc(hidden)]
+pub struct Linked {
+    pub krate: &'static str,
+    pub version: &'static str,
+    pub item: fn() -> Item,
+}
+
+inventory::collect!(Linked);
+
+/// Tells [`Registry::linked`] of an [`Item`] that the calling crate brings.
+///
+/// `#[derive(Component)]` does it for component types.
+///
+/// A crate that is only listed in `Cargo.toml` and never named in the program is not linked, and
+/// brings nothing: write `use plugin as _;`.
+///
+/// ```
+/// use larder_core::{BoxError, Item, Registry, Serializer, bytes::Bytes};
+///
+/// struct Celsius(f32);
+/// struct CelsiusBytes;
+///
+/// impl Serializer<Celsius> for CelsiusBytes {
+///     const NAME: &'static str = "celsius-le";
+///     fn encode(value: &Celsius, out: &mut dyn std::io::Write) -> Result<(), BoxError> {
+///         Ok(out.write_all(&value.0.to_le_bytes())?)
+///     }
+///     fn decode(bytes: &Bytes) -> Result<Celsius, BoxError> {
+///         Ok(Celsius(f32::from_le_bytes(bytes[..].try_into()?)))
+///     }
+/// }
+///
+/// larder_core::link!(Item::serializer::<Celsius, CelsiusBytes>());
+///
+/// let registry = Registry::linked()?;
+/// assert!(registry.serializers().any(|serializer| serializer.name == "celsius-le"));
+/// # Ok::<(), larder_core::Error>(())
+/// ```
+#[macro_export]
+macro_rules! link {
+    ($item:expr) => {
+        const _: () = {
+            use $crate::__private::inventory;
+            inventory::submit! {
+                $crate::__private::Linked {
+                    krate: env!("CARGO_PKG_NAME"),
+                    version: env!("CARGO_PKG_VERSION"),
+                    item: || $item,
+                }
+            }
+        };
+    };
+}
+
+/// Maps type tags, serializer names and URL schemes to code.
+#[derive(Default)]
+pub struct Registry {
+    types: BTreeMap<&'static str, (TypeEntry, Origin)>,
+    serializers: BTreeMap<String, (Entry, Origin)>,
+    stores: BTreeMap<String, (OpenStore, Origin)>,
+}
+
+/// Where an item comes from, for people: a crate and its version, or a place in the source.
+type Origin = String;
+
+enum Entry {
+    Format(Arc<dyn Format>),
+    Pairs(Family, Vec<Arc<dyn AnyPair>>),
+}
+
+/// What a registry knows of a serializer.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SerializerInfo {
+    /// The name recorded in manifests.
+    pub name: String,
+    /// Where it comes from.
+    pub origin: String,
+    /// The types it serves; empty for a format, which serves every serde type.
+    pub types: Vec<&'static str>,
+    /// What it can bear, if it is a format.
+    pub traits: Option<Traits>,
+}
+
+impl Registry {
+    /// A registry that holds nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A registry of all that the linked crates bring.
+    ///
+    /// # Errors
+    /// [`Error::Duplicate`] if two of them share a name.
+    pub fn linked() -> Result<Self> {
+        let mut items: Vec<(Item, Origin)> = inventory::iter::<Linked>()
+            .map(|linked| ((linked.item)(), format!("{} {}", linked.krate, linked.version)))
+            .collect();
+        // The order of linking differs from build to build.
+        items.sort_by_cached_key(|(item, origin)| (item.sort_key(), origin.clone()));
+        let mut registry = Self::new();
+        for (item, origin) in items {
+            registry.add(item, origin)?;
+        }
+        Ok(registry)
+    }
+
+    /// Adds an item at run time.
+    ///
+    /// # Errors
+    /// [`Error::Duplicate`] if the name is taken.
+    #[track_caller]
+    pub fn register(&mut self, item: Item) -> Result<()> {
+        self.add(item, Location::caller().to_string())
+    }
+
+    fn add(&mut self, Item(item): Item, origin: Origin) -> Result<()> {
+        match item {
+            Thing::Type(entry) => {
+                let tag = crate::TypeTag::new(entry.tag)?;
+                if let Some((first, first_origin)) = self.types.get(entry.tag) {
+                    return Err(Error::Duplicate {
+                        kind: Kind::Type,
+                        name: tag.to_string(),
+                        first: format!("`{}` ({first_origin})", first.rust_type),
+                        second: format!("`{}` ({origin})", entry.rust_type),
+                    });
+                }
+                self.types.insert(entry.tag, (entry, origin));
+            }
+            Thing::Format(format) => {
+                let name = format.name().to_owned();
+                self.add_serializer(name, Entry::Format(format), origin)?;
+            }
+            Thing::Pair { pair, family } => {
+                let name = pair.name().to_owned();
+                if let Some((Entry::Pairs(known, pairs), _)) = self.serializers.get_mut(&name)
+                    && family != Family::Alone
+                    && *known == family
+                    && pairs.iter().all(|known| known.type_id() != pair.type_id())
+                {
+                    pairs.push(pair);
+                    return Ok(());
+                }
+                self.add_serializer(name, Entry::Pairs(family, vec![pair]), origin)?;
+            }
+            Thing::Store { scheme, open } => {
+                if let Some((_, first)) = self.stores.get(&scheme) {
+                    return Err(Error::Duplicate {
+                        kind: Kind::Store,
+                        name: scheme,
+                        first: first.clone(),
+                        second: origin,
+                    });
+                }
+                self.stores.insert(scheme, (open, origin));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_serializer(&mut self, name: String, entry: Entry, origin: Origin) -> Result<()> {
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(|b| b.is_ascii_graphic()) {
+            let reason = "a serializer's name has 1 to 64 visible ASCII characters";
+            return Err(Error::invalid("serializer name", &name, reason));
+        }
+        if let Some((first, first_origin)) = self.serializers.get(&name) {
+            return Err(Error::Duplicate {
+                kind: Kind::Serializer,
+                first: format!("{first} ({first_origin})"),
+                second: format!("{entry} ({origin})"),
+                name,
+            });
+        }
+        self.serializers.insert(name, (entry, origin));
+        Ok(())
+    }
+
+    /// Opens the larder at `url`, and gives it this registry.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`] for a URL that cannot be, [`Error::NotLinked`] for a scheme that no linked
+    /// crate serves, and whatever the store says.
+    pub fn open(self, url: &str) -> Result<Larder> {
+        let store = self.open_store(&url.parse()?)?;
+        Ok(Larder::new(store, self))
+    }
+
+    /// Opens the store at `url`.
+    ///
+    /// # Errors
+    /// As [`Registry::open`].
+    pub fn open_store(&self, url: &StoreUrl) -> Result<Arc<dyn Store>> {
+        match self.stores.get(url.scheme()) {
+            Some((open, _)) => open(url),
+            None => Err(not_linked(
+                Kind::Store,
+                url.scheme(),
+                &url.to_string(),
+                None,
+                self.stores.keys(),
+            )),
+        }
+    }
+
+    /// The component types, in the order of their tags, each with where it comes from.
+    pub fn types(&self) -> impl Iterator<Item = (&TypeEntry, &str)> {
+        self.types.values().map(|(entry, origin)| (entry, origin.as_str()))
+    }
+
+    /// The serializers, in the order of their names.
+    pub fn serializers(&self) -> impl Iterator<Item = SerializerInfo> {
+        self.serializers.iter().map(|(name, (entry, origin))| {
+            let (types, traits) = match entry {
+                Entry::Format(format) => (Vec::new(), Some(format.traits())),
+                Entry::Pairs(_, pairs) => {
+                    (pairs.iter().map(|pair| pair.type_name()).collect(), None)
+                }
+            };
+            SerializerInfo { name: name.clone(), origin: origin.clone(), types, traits }
+        })
+    }
+
+    /// The URL schemes of the stores, in order, each with where it comes from.
+    pub fn schemes(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.stores.iter().map(|(scheme, (_, origin))| (scheme.as_str(), origin.as_str()))
+    }
+
+    /// The component type with this tag; `origin` is the crate that the manifest's writer had it from.
+    pub(crate) fn find_type(
+        &self,
+        tag: &str,
+        needed_by: &str,
+        origin: Option<&str>,
+    ) -> Result<&TypeEntry> {
+        match self.types.get(tag) {
+            Some((entry, _)) => Ok(entry),
+            None => Err(not_linked(Kind::Type, tag, needed_by, origin, self.types.keys())),
+        }
+    }
+
+    pub(crate) fn origin_of_type(&self, tag: &str) -> Option<&str> {
+        self.types.get(tag).map(|(_, origin)| origin.as_str())
+    }
+
+    fn find_serializer(&self, name: &str, needed_by: &str) -> Result<&Entry> {
+        match self.serializers.get(name) {
+            Some((entry, _)) => Ok(entry),
+            None => {
+                Err(not_linked(Kind::Serializer, name, needed_by, None, self.serializers.keys()))
+            }
+        }
+    }
+
+    /// Writes `value` by the serializer called `name`, which is not `S`.
+    pub(crate) fn encode<T: 'static, S: Serializer<T>>(
+        &self,
+        name: &str,
+        value: &T,
+        out: &mut dyn Write,
+    ) -> Result<Result<(), BoxError>> {
+        Ok(match self.find_serializer(name, "the artifact")? {
+            Entry::Format(format) => {
+                S::encode_by(&**format, value, out).unwrap_or_else(|| Err(not_serde::<T>(name)))
+            }
+            Entry::Pairs(_, pairs) => {
+                find_pair::<T>(name, pairs).and_then(|pair| pair.encode(value, out))
+            }
+        })
+    }
+
+    /// Reads a `T` by the serializer called `name`, which is not `S`.
+    pub(crate) fn decode<T: 'static, S: Serializer<T>>(
+        &self,
+        name: &str,
+        bytes: &Bytes,
+        needed_by: &str,
+    ) -> Result<Result<T, BoxError>> {
+        Ok(match self.find_serializer(name, needed_by)? {
+            Entry::Format(format) => {
+                S::decode_by(&**format, bytes).unwrap_or_else(|| Err(not_serde::<T>(name)))
+            }
+            Entry::Pairs(_, pairs) => find_pair::<T>(name, pairs).and_then(|pair| {
+                let value = pair.decode(bytes)?.downcast::<T>();
+                value.map(|value| *value).map_err(|_| crate::serializer::not_served(pair))
+            }),
+        })
+    }
+}
+
+fn find_pair<'a, T: 'static>(
+    name: &str,
+    pairs: &'a [Arc<dyn AnyPair>],
+) -> Result<&'a dyn AnyPair, BoxError> {
+    let served = |pair: &&Arc<dyn AnyPair>| AnyPair::type_id(&***pair) == TypeId::of::<T>();
+    match pairs.iter().find(served) {
+        Some(pair) => Ok(&**pair),
+        None => {
+            let types: Vec<_> = pairs.iter().map(|pair| pair.type_name()).collect();
+            let (wanted, types) = (type_name::<T>(), types.join(", "));
+            Err(format!("the serializer `{name}` serves {types}, not `{wanted}`").into())
+        }
+    }
+}
+
+fn not_serde<T>(name: &str) -> BoxError {
+    format!(
+        "`{name}` is a serde format, and the field's own serializer reaches `{}` without serde",
+        type_name::<T>()
+    )
+    .into()
+}
+
+/// The names that Larder's own crates bring, and how.
+const BROUGHT_BY: &[(Kind, &str, &str)] = &[
+    (Kind::Serializer, "json", "json"),
+    (Kind::Serializer, "msgpack-named", "msgpack"),
+    (Kind::Serializer, "bincode2-standard", "bincode"),
+    (Kind::Serializer, "postcard1", "postcard"),
+    (Kind::Serializer, "bytes", "bytes"),
+    (Kind::Store, "fs", "fs"),
+    (Kind::Store, "sqlite", "sqlite"),
+];
+
+fn not_linked(
+    kind: Kind,
+    name: &str,
+    needed_by: &str,
+    origin: Option<&str>,
+    known: impl Iterator<Item = impl ToString>,
+) -> Error {
+    let brought = BROUGHT_BY.iter().find(|(k, n, _)| *k == kind && *n == name);
+    let hint = match (brought, origin) {
+        (Some((_, _, feature)), _) => {
+            format!("The feature `{feature}` of the crate `larder` brings it.")
+        }
+        (None, Some(origin)) => {
+            format!("It was applied from the crate {origin}: link that crate in (`use … as _;`).")
+        }
+        (None, None) => "Link in the crate that brings it (`use … as _;`).".to_owned(),
+    };
+    Error::NotLinked {
+        kind,
+        name: name.to_owned(),
+        needed_by: needed_by.to_owned(),
+        hint,
+        known: known.map(|name| name.to_string()).collect(),
+    }
+}
+
+impl fmt::Display for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Format(_) => f.write_str("a format"),
+            Self::Pairs(_, pairs) => {
+                let types: Vec<_> = pairs.iter().map(|pair| pair.type_name()).collect();
+                write!(f, "a pair for {}", types.join(", "))
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("types", &self.types.keys())
+            .field("serializers", &self.serializers.keys())
+            .field("stores", &self.stores.keys())
+            .finish()
+    }
+}

@@ -1,0 +1,166 @@
+//! The store that forgets: for tests, and for trying things out.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use bytes::Bytes;
+
+use super::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Revision, Store};
+use crate::digest::Digest;
+use crate::error::Result;
+
+/// A store in memory, at `memory:`. It lives as long as its last handle.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    content: Arc<RwLock<Content>>,
+}
+
+#[derive(Debug, Default)]
+struct Content {
+    blobs: BTreeMap<Digest, Bytes>,
+    records: BTreeMap<RecordKey, Record>,
+    /// Counts changes of records; each is a revision.
+    changes: u64,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    // No code that can panic runs under the lock.
+    fn read(&self) -> RwLockReadGuard<'_, Content> {
+        self.content.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Content> {
+        self.content.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Content {
+    fn revision(&self, key: &RecordKey) -> Option<&Revision> {
+        self.records.get(key).map(|record| &record.revision)
+    }
+
+    fn apply(&mut self, change: Change) {
+        match change {
+            Change::PutBlob { digest, bytes } => {
+                self.blobs.entry(digest).or_insert(bytes);
+            }
+            Change::PutRecord { key, value, .. } => {
+                self.changes += 1;
+                let revision = Revision::new(self.changes.to_string());
+                self.records.insert(key, Record { revision, value });
+            }
+            Change::RemoveRecord { key, .. } => {
+                self.records.remove(&key);
+            }
+        }
+    }
+}
+
+impl Store for MemoryStore {
+    fn url(&self) -> String {
+        "memory:".into()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { atomic_commit: true, inline_blob: 64 * 1024 }
+    }
+
+    fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
+        Ok(Box::new(MemoryWriter { store: self.clone(), bytes: Vec::new() }))
+    }
+
+    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
+        let content = self.read();
+        Ok(digests.iter().map(|digest| content.blobs.get(digest).cloned()).collect())
+    }
+
+    fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
+        let content = self.read();
+        let size = |digest| content.blobs.get(digest).map(|bytes| bytes.len() as u64);
+        Ok(digests.iter().map(size).collect())
+    }
+
+    fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
+        let content = self.read();
+        let blobs = content
+            .blobs
+            .range((after.map_or(Bound::Unbounded, |d| Bound::Excluded(*d)), Bound::Unbounded));
+        Ok(blobs.take(limit).map(|(digest, bytes)| (*digest, bytes.len() as u64)).collect())
+    }
+
+    fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
+        let mut content = self.write();
+        for digest in digests {
+            content.blobs.remove(digest);
+        }
+        Ok(())
+    }
+
+    fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
+        let content = self.read();
+        Ok(keys.iter().map(|key| content.records.get(key).cloned()).collect())
+    }
+
+    fn list_records(
+        &self,
+        prefix: &str,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Record)>> {
+        let content = self.read();
+        let from = match after {
+            Some(after) if after.as_str() >= prefix => Bound::Excluded(after.as_str()),
+            _ => Bound::Included(prefix),
+        };
+        let records = content.records.range::<str, _>((from, Bound::Unbounded));
+        let wanted = records.take_while(|(key, _)| key.as_str().starts_with(prefix));
+        Ok(wanted.take(limit).map(|(key, record)| (key.clone(), record.clone())).collect())
+    }
+
+    fn commit(&self, changes: &[Change]) -> Result<Committed> {
+        let mut content = self.write();
+        for (at, change) in changes.iter().enumerate() {
+            if let Change::PutRecord { key, expected, .. } | Change::RemoveRecord { key, expected } =
+                change
+                && !expected.is_met_by(content.revision(key))
+            {
+                return Ok(Committed::Conflict { at, made: 0 });
+            }
+        }
+        for change in changes {
+            content.apply(change.clone());
+        }
+        Ok(Committed::All)
+    }
+}
+
+struct MemoryWriter {
+    store: MemoryStore,
+    bytes: Vec<u8>,
+}
+
+impl Write for MemoryWriter {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.bytes.extend_from_slice(buf);
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl BlobWriter for MemoryWriter {
+    fn finish(self: Box<Self>, digest: &Digest) -> Result<()> {
+        let Self { store, bytes } = *self;
+        store.write().blobs.entry(*digest).or_insert_with(|| bytes.into());
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! `#[derive(Component)]`.
+
+use proc_macro2::{Span, TokenStream};
+use quote::quote;
+use syn::meta::ParseNestedMeta;
+use syn::{DeriveInput, Error, LitStr, Path, Result, parse_quote};
+
+/// What `#[component(…)]` says.
+#[derive(Default)]
+struct Options {
+    tag: Option<LitStr>,
+    model: bool,
+    larder: Option<Path>,
+}
+
+impl Options {
+    fn of(input: &DeriveInput) -> Result<Self> {
+        let mut options = Self::default();
+        for attribute in
+            input.attrs.iter().filter(|attribute| attribute.path().is_ident("component"))
+        {
+            attribute.parse_nested_meta(|meta| options.read(&meta))?;
+        }
+        Ok(options)
+    }
+
+    fn read(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        if meta.path.is_ident("tag") {
+            if self.tag.is_some() {
+                return Err(meta.error("`tag` is given twice"));
+            }
+            let tag: LitStr = meta.value()?.parse()?;
+            check_tag(&tag)?;
+            self.tag = Some(tag);
+        } else if meta.path.is_ident("model") {
+            self.model = true;
+        } else if meta.path.is_ident("crate") {
+            self.larder = Some(meta.value()?.call(Path::parse_mod_style)?);
+        } else {
+            return Err(
+                meta.error("unknown option; there are `tag = \"…\"`, `model` and `crate = …`")
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Refuses what `larder_core::TypeTag` would refuse, where it stands.
+fn check_tag(tag: &LitStr) -> Result<()> {
+    let text = tag.value();
+    let part = |part: &str| {
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        part.bytes().next().is_some_and(plain)
+            && part.bytes().all(|b| plain(b) || b"._-".contains(&b))
+            && !part.contains("..")
+    };
+    if text.len() <= 200 && text.split('/').all(part) {
+        return Ok(());
+    }
+    Err(Error::new(
+        tag.span(),
+        "a type tag is parts of a-z 0-9 . _ - joined by `/`, each beginning with a letter or digit, \
+         such as \"acme/wine\"",
+    ))
+}
+
+pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
+    let options = Options::of(input)?;
+    let name = &input.ident;
+    let Some(tag) = options.tag else {
+        return Err(Error::new(
+            name.span(),
+            "the type needs a tag, written by hand and never changed: #[component(tag = \"acme/name\")]",
+        ));
+    };
+    if !input.generics.params.is_empty() {
+        return Err(Error::new_spanned(
+            &input.generics,
+            "a component type has no parameters: one tag names one type",
+        ));
+    }
+    let larder = options.larder.unwrap_or_else(|| parse_quote!(::larder));
+    let (item, as_model) = if options.model {
+        let as_model = quote! {
+            fn as_model(&self) -> ::core::option::Option<&dyn #larder::Model> {
+                ::core::option::Option::Some(self)
+            }
+        };
+        (quote!(model), as_model)
+    } else {
+        (quote!(component), TokenStream::new())
+    };
+    let item = syn::Ident::new(&item.to_string(), Span::call_site());
+    Ok(quote! {
+        const _: () = {
+            use #larder::__private::typetag;
+
+            #[typetag::serde(name = #tag)]
+            impl #larder::Component for #name {
+                #as_model
+            }
+
+            impl #larder::ComponentType for #name {
+                const TAG: &'static str = #tag;
+            }
+
+            #larder::link!(#larder::Item::#item::<#name>());
+        };
+    })
+}

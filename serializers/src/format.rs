@@ -1,0 +1,138 @@
+//! What the serde formats share: each is written once, and serves typed and by name.
+
+use std::io::{self, Write};
+
+use larder_core::BoxError;
+use larder_core::guard::{Guard, Rules};
+use serde::Serialize;
+use serde::de::DeserializeSeed;
+
+/// A serde format: how it writes any value, and how it reads one.
+pub(crate) trait SerdeFormat {
+    /// What its guard allows.
+    const RULES: Rules;
+
+    /// Writes `value`, which stands behind a guard already.
+    fn write<T: Serialize>(value: &T, out: &mut dyn Write) -> Result<(), BoxError>;
+
+    /// Reads a value from the front of `bytes`; says whether it was all of them.
+    fn read<'de, S: DeserializeSeed<'de>>(
+        seed: S,
+        bytes: &'de [u8],
+    ) -> Result<(S::Value, bool), BoxError>;
+}
+
+/// Bytes that are gathered before they are handed on: encoders write a few at a time.
+const BUFFER: usize = 64 * 1024;
+
+/// Writes a value through a guard.
+pub(crate) fn write<F: SerdeFormat, T: Serialize + ?Sized>(
+    value: &T,
+    out: &mut dyn Write,
+) -> Result<(), BoxError> {
+    let guard = Guard::new(F::RULES);
+    let mut out = Counting { inner: io::BufWriter::with_capacity(BUFFER, out), written: 0 };
+    F::write(&guard.value(value), &mut out).map_err(|error| guard.error(error))?;
+    out.inner.flush()?;
+    Ok(guard.finish(out.written)?)
+}
+
+/// Reads a value through a guard, to the last byte.
+pub(crate) fn read<'de, F: SerdeFormat, S: DeserializeSeed<'de>>(
+    seed: S,
+    bytes: &'de [u8],
+) -> Result<S::Value, BoxError> {
+    let guard = Guard::for_bytes(F::RULES, bytes.len());
+    let read = F::read(guard.seed(seed), bytes);
+    let (value, ended) = read.map_err(|error| guard.error(error))?;
+    if ended { Ok(value) } else { Err("bytes are left over after the value".into()) }
+}
+
+struct Counting<W> {
+    inner: W,
+    written: u64,
+}
+
+impl<W: Write> Write for Counting<W> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let written = self.inner.write(buf)?;
+        self.written += written as u64;
+        Ok(written)
+    }
+
+    fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
+        self.written += buf.len() as u64;
+        self.inner.write_all(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// Makes a [`SerdeFormat`] a serializer for every serde type, its erased twin, and a linked item.
+macro_rules! serde_format {
+    ($format:ident, $name:literal, $traits:expr) => {
+        impl<T: serde::Serialize + serde::de::DeserializeOwned> larder_core::Serializer<T>
+            for $format
+        {
+            const NAME: &'static str = $name;
+
+            fn encode(
+                value: &T,
+                out: &mut dyn std::io::Write,
+            ) -> Result<(), larder_core::BoxError> {
+                $crate::format::write::<Self, T>(value, out)
+            }
+
+            fn decode(bytes: &larder_core::bytes::Bytes) -> Result<T, larder_core::BoxError> {
+                $crate::format::read::<Self, _>(std::marker::PhantomData, bytes)
+            }
+
+            fn encode_by(
+                format: &dyn larder_core::Format,
+                value: &T,
+                out: &mut dyn std::io::Write,
+            ) -> Option<Result<(), larder_core::BoxError>> {
+                Some(format.encode(value, out))
+            }
+
+            fn decode_by(
+                format: &dyn larder_core::Format,
+                bytes: &larder_core::bytes::Bytes,
+            ) -> Option<Result<T, larder_core::BoxError>> {
+                Some(format.read(bytes))
+            }
+        }
+
+        impl larder_core::Format for $format {
+            fn name(&self) -> &str {
+                $name
+            }
+
+            fn traits(&self) -> larder_core::Traits {
+                $traits
+            }
+
+            fn encode(
+                &self,
+                value: &dyn erased_serde::Serialize,
+                out: &mut dyn std::io::Write,
+            ) -> Result<(), larder_core::BoxError> {
+                $crate::format::write::<Self, _>(value, out)
+            }
+
+            fn decode(
+                &self,
+                bytes: &larder_core::bytes::Bytes,
+                read: &mut larder_core::ReadWith<'_>,
+            ) -> Result<(), larder_core::BoxError> {
+                $crate::format::read::<Self, _>(larder_core::ErasedSeed(read), bytes)
+            }
+        }
+
+        larder_core::link!(larder_core::Item::format($format));
+    };
+}
+
+pub(crate) use serde_format;

@@ -1,0 +1,45 @@
+//! MessagePack with named fields.
+
+use std::io::{ErrorKind, Write};
+
+use larder_core::guard::Rules;
+use larder_core::{BoxError, Traits};
+use rmp_serde::decode::Error;
+use serde::de::DeserializeSeed;
+use serde::{Deserialize, Serialize};
+
+use crate::format::{SerdeFormat, serde_format};
+
+/// MessagePack with named fields: self-describing and compact, bears fields that are added.
+///
+/// Named in manifests `msgpack-named`. Specification: <https://github.com/msgpack/msgpack>. Structs are
+/// maps from field names; enum variants are named; an option is its value or nil, so `Some(None)` is
+/// refused.
+#[derive(Debug, Clone, Copy)]
+pub struct MsgPack;
+
+impl SerdeFormat for MsgPack {
+    const RULES: Rules = Rules::SELF_DESCRIBING;
+
+    fn write<T: Serialize>(value: &T, mut out: &mut dyn Write) -> Result<(), BoxError> {
+        let mut serializer = rmp_serde::Serializer::new(&mut out).with_struct_map();
+        Ok(value.serialize(&mut serializer)?)
+    }
+
+    fn read<'de, S: DeserializeSeed<'de>>(
+        seed: S,
+        bytes: &'de [u8],
+    ) -> Result<(S::Value, bool), BoxError> {
+        let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
+        let value = seed.deserialize(&mut deserializer)?;
+        // Its reader keeps to itself how far it came; at the end there is no marker to be read.
+        deserializer.set_max_depth(0);
+        let ended = match serde::de::IgnoredAny::deserialize(&mut deserializer) {
+            Err(Error::InvalidMarkerRead(error)) => error.kind() == ErrorKind::UnexpectedEof,
+            _ => false,
+        };
+        Ok((value, ended))
+    }
+}
+
+serde_format!(MsgPack, "msgpack-named", Traits::new(true, true, true));

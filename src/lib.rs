@@ -1,0 +1,30 @@
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+pub use larder_core::*;
+#[cfg(feature = "derive")]
+pub use larder_macros::Component;
+pub use larder_serializers::*;
+
+/// A value that is kept as bytes of its own, by MessagePack unless `S` says otherwise.
+///
+/// See [`larder_core::Artifact`].
+#[cfg(feature = "msgpack")]
+pub type Artifact<T, S = MsgPack> = larder_core::Artifact<T, S>;
+
+/// Opens the larder at `url` with all that is linked in.
+///
+/// # Errors
+/// As [`Registry::linked`] and [`Registry::open`].
+pub fn open(url: &str) -> Result<Larder> {
+    Registry::linked()?.open(url)
+}
+
+/// What nearly every user needs: `use larder::prelude::*;`.
+pub mod prelude {
+    #[cfg(feature = "msgpack")]
+    pub use crate::Artifact;
+    pub use crate::{Applied, Component, Larder, Model, Predict};
+    pub use schemars::JsonSchema;
+    pub use serde::{Deserialize, Serialize};
+}
