@@ -5,6 +5,10 @@ pub use larder_core::*;
 #[cfg(feature = "derive")]
 pub use larder_macros::Component;
 pub use larder_serializers::*;
+#[cfg(feature = "fs")]
+pub use larder_store_fs::FsStore;
+#[cfg(feature = "sqlite")]
+pub use larder_store_sqlite::SqliteStore;
 
 /// A value that is kept as bytes of its own, by MessagePack unless `S` says otherwise.
 ///

@@ -1,1 +1,30 @@
-//! A store.
+//! A [Larder](https://docs.rs/larder) store in a folder that a person can read, at `fs:PATH`.
+//!
+//! ```text
+//! larder/
+//!   larder.json                       says what this folder is
+//!   lock                              held by whoever commits
+//!   blobs/1f/1f2e…                    one blob, read-only: a manifest (JSON) or an artifact
+//!   records/names/wine.json           one record, JSON
+//!   records/versions/wine/@0000000001.json
+//!   tmp/                              records that are being written
+//! ```
+//!
+//! Many processes may use the folder at once: whoever commits holds a lock on the file `lock`, and every
+//! file appears by renaming, so that readers need no lock. The folder must be on a file system whose
+//! advisory locks work between all those processes; network file systems often lack them.
+
+mod layout;
+mod marker;
+mod store;
+
+pub use store::FsStore;
+
+use std::sync::Arc;
+
+use larder_core::{Item, link};
+
+link!(Item::store("fs", |url| {
+    url.allow_options(&[])?;
+    Ok(Arc::new(FsStore::open(url.path()?)?))
+}));

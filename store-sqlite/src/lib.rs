@@ -1,1 +1,24 @@
-//! A store.
+//! A [Larder](https://docs.rs/larder) store in one SQLite file, at `sqlite:PATH`.
+//!
+//! Records and small blobs are rows; blobs above 64 KiB are files in the folder `PATH.blobs` beside it,
+//! which appears with the first of them. The file is in WAL mode with `synchronous = FULL`: a commit is one
+//! transaction and one sync. Many processes may use it at once, on one machine.
+//!
+//! ```sh
+//! sqlite3 larder.db "select key, value from records order by key"
+//! ```
+
+mod connect;
+mod schema;
+mod store;
+
+pub use store::SqliteStore;
+
+use std::sync::Arc;
+
+use larder_core::{Item, link};
+
+link!(Item::store("sqlite", |url| {
+    url.allow_options(&[])?;
+    Ok(Arc::new(SqliteStore::open(url.path()?)?))
+}));

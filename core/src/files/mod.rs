@@ -34,18 +34,11 @@ pub struct BlobFolder {
 }
 
 impl BlobFolder {
-    /// Opens the folder, and creates it if it is not there.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub fn open(root: &Path) -> Result<Self> {
+    /// The folder at `root`, which is created when the first blob is written.
+    pub fn open(root: &Path) -> Self {
         let folder = Self { root: root.to_owned() };
-        let tmp = folder.tmp();
-        let created = create_dir_durably(root).and_then(|()| create_dir_durably(&tmp));
-        created
-            .map_err(|error| Error::store(format!("create the folder {}", tmp.display()), error))?;
         folder.sweep();
-        Ok(folder)
+        folder
     }
 
     fn tmp(&self) -> PathBuf {
@@ -82,6 +75,7 @@ impl BlobFolder {
     pub fn writer(&self) -> Result<FileWriter> {
         let tmp = self.tmp();
         let create = || {
+            create_dir_durably(&tmp)?;
             let file = NamedTempFile::new_in(&tmp)?;
             file.as_file().lock()?;
             Ok(file)

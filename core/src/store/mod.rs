@@ -187,6 +187,11 @@ pub struct Record {
 pub struct Revision(Arc<str>);
 
 impl Revision {
+    /// The digest of the content, for stores that have no revisions of their own.
+    pub fn of(value: &[u8]) -> Self {
+        Self::new(Digest::of(value).to_hex())
+    }
+
     /// A revision, from whatever the store tells contents apart by.
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())

@@ -1,0 +1,66 @@
+//! `larder.json`: what a folder is.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use larder_core::files::absent;
+use larder_core::{Error, Fault, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::layout::{self, Layout};
+
+/// The layout of folders that this Larder writes, and the newest that it reads.
+const FORMAT: u64 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Marker {
+    larder: u64,
+    store: String,
+}
+
+/// Makes sure that the folder is a larder that this Larder can use, or makes it one if it is empty.
+pub(crate) fn check_or_create(layout: &Layout) -> Result<()> {
+    let root = layout.root();
+    let failed =
+        |error: io::Error| Error::store(format!("open the folder {}", root.display()), error);
+    let what = format!("the folder {}", root.display());
+    match absent(fs::read(layout.marker())).map_err(failed)? {
+        Some(json) => {
+            let corrupt = |reason: String| Error::corrupt(&what, Fault::Unreadable(reason));
+            let marker: Marker = serde_json::from_slice(&json)
+                .map_err(|error| corrupt(format!("its larder.json cannot be read: {error}")))?;
+            match marker {
+                Marker { larder: FORMAT, store } if store == "fs" => Ok(()),
+                Marker { larder, .. } if larder > FORMAT => {
+                    Err(Error::NewerFormat { what, found: larder, known: FORMAT })
+                }
+                _ => Err(corrupt("its larder.json does not name an `fs` store".into())),
+            }
+        }
+        None => {
+            if let Some(other) = stranger(root).map_err(failed)? {
+                return Err(Error::Refused {
+                    what: format!("the use of {what} as a larder"),
+                    reason: format!(
+                        "it is not empty: it holds `{other}`; name an empty or a new folder"
+                    ),
+                });
+            }
+            let marker = serde_json::to_vec(&Marker { larder: FORMAT, store: "fs".into() })
+                .map_err(|error| failed(error.into()))?;
+            layout.write(&layout.marker(), &marker).map_err(failed)
+        }
+    }
+}
+
+/// A file in the folder that is none of Larder's.
+fn stranger(root: &Path) -> io::Result<Option<String>> {
+    for entry in fs::read_dir(root)? {
+        let name = entry?.file_name().to_string_lossy().into_owned();
+        if !layout::OWN.contains(&name.as_str()) {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,154 @@
+//! The store itself.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use bytes::Bytes;
+use larder_core::files::{BlobFolder, absent, create_dir_durably};
+use larder_core::store::{
+    BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Revision, Store,
+};
+use larder_core::{Digest, Error, Result};
+
+use crate::layout::Layout;
+use crate::marker;
+
+/// A store in a folder.
+#[derive(Debug, Clone)]
+pub struct FsStore {
+    layout: Layout,
+    blobs: BlobFolder,
+}
+
+impl FsStore {
+    /// Opens the larder in the folder `path`; makes one of a folder that is empty or not there.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a folder that holds something else, [`Error::NewerFormat`],
+    /// [`Error::Corrupt`], [`Error::Store`].
+    pub fn open(path: &Path) -> Result<Self> {
+        let layout = Layout::new(path);
+        create_dir_durably(path).map_err(|error| {
+            Error::store(format!("create the folder {}", path.display()), error)
+        })?;
+        marker::check_or_create(&layout)?;
+        let blobs = BlobFolder::open(&layout.blobs());
+        Ok(Self { layout, blobs })
+    }
+
+    fn read(&self, key: &RecordKey) -> Result<Option<Record>> {
+        let path = self.layout.record(key);
+        let value = absent(fs::read(&path))
+            .map_err(|error| Error::store(format!("read the record {}", path.display()), error))?;
+        Ok(value.map(|value| Record { revision: Revision::of(&value), value: Bytes::from(value) }))
+    }
+
+    fn is_met(&self, key: &RecordKey, expected: &Expected) -> Result<bool> {
+        if *expected == Expected::Anything {
+            return Ok(true);
+        }
+        let record = self.read(key)?;
+        Ok(expected.is_met_by(record.as_ref().map(|record| &record.revision)))
+    }
+
+    fn make(&self, change: &Change) -> Result<()> {
+        let (key, made) = match change {
+            Change::PutBlob { digest, bytes } => return self.blobs.put(digest, bytes),
+            Change::PutRecord { key, value, .. } => {
+                (key, self.layout.write(&self.layout.record(key), value))
+            }
+            Change::RemoveRecord { key, .. } => (key, self.layout.remove(&self.layout.record(key))),
+        };
+        made.map_err(|error| {
+            let path = self.layout.record(key);
+            Error::store(format!("write the record {}", path.display()), error)
+        })
+    }
+}
+
+impl Store for FsStore {
+    fn url(&self) -> String {
+        format!("fs:{}", self.layout.root().display())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { atomic_commit: false, inline_blob: 64 * 1024 }
+    }
+
+    fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
+        Ok(Box::new(self.blobs.writer()?))
+    }
+
+    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
+        digests.iter().map(|digest| self.blobs.get(digest)).collect()
+    }
+
+    fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
+        digests.iter().map(|digest| self.blobs.stat(digest)).collect()
+    }
+
+    fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
+        self.blobs.list(after, limit)
+    }
+
+    fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
+        digests.iter().try_for_each(|digest| self.blobs.remove(digest))
+    }
+
+    fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
+        keys.iter().map(|key| self.read(key)).collect()
+    }
+
+    fn list_records(
+        &self,
+        prefix: &str,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Record)>> {
+        let mut after = after.cloned();
+        // Records that vanish between the listing and the reading must not make the answer look like
+        // the end.
+        loop {
+            let keys = self
+                .layout
+                .keys(prefix, after.as_ref().map(RecordKey::as_str), limit)
+                .map_err(|error: io::Error| Error::store(format!("list {}", self.url()), error))?;
+            let mut records = Vec::with_capacity(keys.len());
+            for key in &keys {
+                let key = RecordKey::new(key)?;
+                if let Some(record) = self.read(&key)? {
+                    records.push((key, record));
+                }
+            }
+            match keys.last() {
+                Some(last) if records.is_empty() => after = Some(RecordKey::new(last)?),
+                _ => return Ok(records),
+            }
+        }
+    }
+
+    fn commit(&self, changes: &[Change]) -> Result<Committed> {
+        // Blobs at the front have no precondition: they are written before others have to wait.
+        let blobs =
+            changes.iter().take_while(|change| matches!(change, Change::PutBlob { .. })).count();
+        for blob in &changes[..blobs] {
+            self.make(blob)?;
+        }
+        let locked = self.layout.locked();
+        let _locked =
+            locked.map_err(|error| Error::store(format!("lock {}", self.url()), error))?;
+        for (at, change) in changes.iter().enumerate().skip(blobs) {
+            if let Change::PutRecord { key, expected, .. } | Change::RemoveRecord { key, expected } =
+                change
+                && !self.is_met(key, expected)?
+            {
+                return Ok(Committed::Conflict { at, made: blobs });
+            }
+        }
+        for change in &changes[blobs..] {
+            self.make(change)?;
+        }
+        Ok(Committed::All)
+    }
+}

@@ -1,0 +1,87 @@
+//! Connections: one for writing, and as many for reading as threads read at once.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use larder_core::{Error, Result};
+use rusqlite::{Connection, ErrorCode};
+
+use crate::schema;
+
+/// How long a writer waits for the writers of other processes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The connections to one file.
+#[derive(Debug)]
+pub(crate) struct Pool {
+    path: PathBuf,
+    writer: Mutex<Connection>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Pool {
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let failed = |error| Error::store(format!("open {}", path.display()), error);
+        let mut writer = connect(path).map_err(failed)?;
+        if schema::is_new(&writer, path)? {
+            // Only now is it known that the file is not somebody else's.
+            use_wal(&writer).map_err(failed)?;
+            schema::migrate(&mut writer, path)?;
+        }
+        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), idle: Mutex::default() })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The connection for writing, when no other thread has it.
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Connection> {
+        // A transaction that a panic cut off was rolled back when it was dropped.
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `read` with a connection that no other thread has.
+    pub(crate) fn read<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        let idle = self.idle().pop();
+        let connection = match idle {
+            Some(connection) => connection,
+            None => connect(&self.path)?,
+        };
+        let result = read(&connection);
+        self.idle().push(connection);
+        result
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(PATIENCE)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    Ok(connection)
+}
+
+/// Switches the file to WAL mode, for ever. SQLite does not wait for others here by itself.
+fn use_wal(connection: &Connection) -> rusqlite::Result<()> {
+    let begun = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "WAL") {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && begun.elapsed() < PATIENCE =>
+            {
+                thread::sleep(Duration::from_millis(5));
+            }
+            result => return result,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! The tables, and the way from each version of them to the next.
+
+use std::path::Path;
+
+use larder_core::{Error, Fault, Result};
+use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+
+/// Marks an SQLite file as a larder: `Lard`, as `PRAGMA application_id`.
+const APPLICATION_ID: i64 = 0x4c61_7264;
+
+/// What makes schema version `n + 1` of version `n`, as `PRAGMA user_version`.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE records (
+        key TEXT NOT NULL PRIMARY KEY,
+        value TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE blobs (
+        digest BLOB NOT NULL PRIMARY KEY CHECK (length(digest) = 32),
+        bytes BLOB NOT NULL
+    ) STRICT;
+"];
+
+/// Whether the tables are still to be made or migrated. Refuses a file that is no larder, or a newer one.
+pub(crate) fn is_new(connection: &Connection, path: &Path) -> Result<bool> {
+    let state = state(connection).map_err(|error| failed(path, error))?;
+    judge(state, path)
+}
+
+/// Makes or migrates the tables, unless another process was faster.
+pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
+    let failed = |error| failed(path, error);
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    let state = state(&transaction).map_err(failed)?;
+    if judge(state, path)? {
+        for migration in MIGRATIONS.iter().skip(state.schema) {
+            transaction.execute_batch(migration).map_err(failed)?;
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+        transaction.pragma_update(None, "user_version", MIGRATIONS.len()).map_err(failed)?;
+    }
+    transaction.commit().map_err(failed)
+}
+
+fn failed(path: &Path, error: rusqlite::Error) -> Error {
+    let corrupt =
+        |reason| Error::corrupt(format!("the file {}", path.display()), Fault::Unreadable(reason));
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => corrupt("it is not an SQLite database".into()),
+        Some(ErrorCode::DatabaseCorrupt) => corrupt(error.to_string()),
+        _ => Error::store(format!("open {}", path.display()), error),
+    }
+}
+
+/// What a file says of itself.
+#[derive(Clone, Copy)]
+struct State {
+    application: i64,
+    schema: usize,
+    tables: u64,
+}
+
+fn state(connection: &Connection) -> rusqlite::Result<State> {
+    Ok(State {
+        application: connection.pragma_query_value(None, "application_id", |row| row.get(0))?,
+        schema: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
+        tables: connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?,
+    })
+}
+
+/// Whether the tables are to be made or migrated.
+fn judge(state: State, path: &Path) -> Result<bool> {
+    let known = MIGRATIONS.len();
+    match state {
+        State { application: APPLICATION_ID, schema, .. } if schema > known => {
+            Err(Error::NewerFormat {
+                what: format!("the file {}", path.display()),
+                found: schema as u64,
+                known: known as u64,
+            })
+        }
+        State { application: APPLICATION_ID, schema, .. } => Ok(schema < known),
+        State { application: 0, schema: 0, tables: 0 } => Ok(true),
+        _ => Err(Error::Refused {
+            what: format!("the use of {} as a larder", path.display()),
+            reason: "it is an SQLite database of something else; name another file".into(),
+        }),
+    }
+}

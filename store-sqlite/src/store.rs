@@ -1,0 +1,215 @@
+//! The store itself.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use larder_core::files::BlobFolder;
+use larder_core::store::{
+    BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Revision, Store,
+};
+use larder_core::{Digest, Error, Result};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+
+use crate::connect::Pool;
+
+/// Blobs up to this many bytes are rows: SQLite reads them faster than the system opens a file.
+const INLINE: usize = 64 * 1024;
+
+/// A store in one SQLite file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    pool: Pool,
+    /// The blobs that are too large for rows.
+    files: BlobFolder,
+}
+
+impl SqliteStore {
+    /// Opens the larder in the SQLite file `path`; makes one of a file that is empty or not there.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for a database of something else, [`Error::Corrupt`] for a file that is no
+    /// database, [`Error::NewerFormat`], [`Error::Store`].
+    pub fn open(path: &Path) -> Result<Self> {
+        let mut folder = path.as_os_str().to_owned();
+        folder.push(".blobs");
+        Ok(Self { pool: Pool::open(path)?, files: BlobFolder::open(&PathBuf::from(folder)) })
+    }
+
+    fn read<T>(
+        &self,
+        what: &str,
+        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T> {
+        self.pool.read(read).map_err(|error| self.failed(&format!("read {what} from"), error))
+    }
+
+    fn failed(&self, action: &str, error: rusqlite::Error) -> Error {
+        Error::store(format!("{action} {}", self.pool.path().display()), error)
+    }
+}
+
+impl Store for SqliteStore {
+    fn url(&self) -> String {
+        format!("sqlite:{}", self.pool.path().display())
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { atomic_commit: true, inline_blob: INLINE }
+    }
+
+    fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
+        Ok(Box::new(self.files.writer()?))
+    }
+
+    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
+        let rows = self.read("blobs", |connection| {
+            let mut select =
+                connection.prepare_cached("SELECT bytes FROM blobs WHERE digest = ?1")?;
+            let mut row = |digest: &Digest| {
+                let bytes = select.query_row([digest.as_bytes()], |row| row.get::<_, Vec<u8>>(0));
+                bytes.optional()
+            };
+            digests.iter().map(&mut row).collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        let with_file = |(row, digest): (Option<Vec<u8>>, _)| match row {
+            Some(bytes) => Ok(Some(Bytes::from(bytes))),
+            None => self.files.get(digest),
+        };
+        rows.into_iter().zip(digests).map(with_file).collect()
+    }
+
+    fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
+        let rows = self.read("blobs", |connection| {
+            let mut select =
+                connection.prepare_cached("SELECT length(bytes) FROM blobs WHERE digest = ?1")?;
+            let mut row = |digest: &Digest| {
+                select.query_row([digest.as_bytes()], |row| row.get::<_, u64>(0)).optional()
+            };
+            digests.iter().map(&mut row).collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        let with_file = |(row, digest): (Option<u64>, _)| match row {
+            Some(size) => Ok(Some(size)),
+            None => self.files.stat(digest),
+        };
+        rows.into_iter().zip(digests).map(with_file).collect()
+    }
+
+    fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
+        let mut found = self.read("blobs", |connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT digest, length(bytes) FROM blobs WHERE digest > ?1 ORDER BY digest LIMIT ?2",
+            )?;
+            // Every digest is greater than no bytes at all.
+            let after: &[u8] = after.map_or(&[], |digest| digest.as_bytes());
+            let rows = select.query_map(params![after, limit], |row| {
+                Ok((Digest::from_bytes(row.get(0)?), row.get(1)?))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        found.extend(self.files.list(after, limit)?);
+        found.sort_unstable();
+        found.dedup_by_key(|(digest, _)| *digest);
+        found.truncate(limit);
+        Ok(found)
+    }
+
+    fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
+        let mut writer = self.pool.writer();
+        let mut remove = || {
+            let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for digest in digests {
+                transaction.execute("DELETE FROM blobs WHERE digest = ?1", [digest.as_bytes()])?;
+            }
+            transaction.commit()
+        };
+        remove().map_err(|error| self.failed("remove blobs from", error))?;
+        digests.iter().try_for_each(|digest| self.files.remove(digest))
+    }
+
+    fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
+        self.read("records", |connection| {
+            keys.iter().map(|key| get_record(connection, key)).collect()
+        })
+    }
+
+    fn list_records(
+        &self,
+        prefix: &str,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Record)>> {
+        let rows = self.read("records", |connection| {
+            // No character of a key comes after `~`, so that the keys with the prefix end there.
+            let mut select = connection.prepare_cached(
+                "SELECT key, value FROM records WHERE key >= ?1 AND key < ?1 || '~' AND key > ?2 \
+                 ORDER BY key LIMIT ?3",
+            )?;
+            let after = after.map_or("", RecordKey::as_str);
+            let rows = select.query_map(params![prefix, after, limit], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        })?;
+        let read = |(key, value): (String, String)| Ok((RecordKey::new(&key)?, record(value)));
+        rows.into_iter().map(read).collect()
+    }
+
+    fn commit(&self, changes: &[Change]) -> Result<Committed> {
+        let mut writer = self.pool.writer();
+        let mut commit = || {
+            let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            for (at, change) in changes.iter().enumerate() {
+                if !make(&transaction, change)? {
+                    // Dropping the transaction undoes it.
+                    return Ok(Committed::Conflict { at, made: 0 });
+                }
+            }
+            transaction.commit()?;
+            Ok(Committed::All)
+        };
+        commit().map_err(|error| self.failed("commit to", error))
+    }
+}
+
+fn record(value: String) -> Record {
+    Record { revision: Revision::of(value.as_bytes()), value: Bytes::from(value) }
+}
+
+fn get_record(connection: &Connection, key: &RecordKey) -> rusqlite::Result<Option<Record>> {
+    let mut select = connection.prepare_cached("SELECT value FROM records WHERE key = ?1")?;
+    let value = select.query_row([key.as_str()], |row| row.get::<_, String>(0)).optional()?;
+    Ok(value.map(record))
+}
+
+/// Makes a change; `false` if its precondition fails.
+fn make(connection: &Connection, change: &Change) -> rusqlite::Result<bool> {
+    if let Change::PutRecord { key, expected, .. } | Change::RemoveRecord { key, expected } = change
+        && *expected != Expected::Anything
+    {
+        let current = get_record(connection, key)?;
+        if !expected.is_met_by(current.as_ref().map(|record| &record.revision)) {
+            return Ok(false);
+        }
+    }
+    match change {
+        Change::PutBlob { digest, bytes } => {
+            let mut put = connection
+                .prepare_cached("INSERT OR IGNORE INTO blobs (digest, bytes) VALUES (?1, ?2)")?;
+            put.execute(params![digest.as_bytes(), &bytes[..]])?;
+        }
+        Change::PutRecord { key, value, .. } => {
+            let text = std::str::from_utf8(value).map_err(|error| {
+                rusqlite::Error::FromSqlConversionFailure(0, Type::Text, error.into())
+            })?;
+            let mut put = connection
+                .prepare_cached("INSERT OR REPLACE INTO records (key, value) VALUES (?1, ?2)")?;
+            put.execute([key.as_str(), text])?;
+        }
+        Change::RemoveRecord { key, .. } => {
+            let mut remove = connection.prepare_cached("DELETE FROM records WHERE key = ?1")?;
+            remove.execute([key.as_str()])?;
+        }
+    }
+    Ok(true)
+}
