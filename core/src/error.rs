@@ -39,7 +39,7 @@ pub enum Error {
 
     /// A type, serializer or store that no linked crate brings.
     #[error(
-        "{needed_by} needs the {kind} `{name}`, which is not linked in. {hint}{}",
+        "{needed_by} needs the {kind} `{name}`, which is not linked in{}; {hint}",
         Known(kind, known)
     )]
     NotLinked {
@@ -127,9 +127,7 @@ pub enum Error {
     },
 
     /// Stored bytes are not what was written.
-    #[error(
-        "{what} is corrupt: {fault}; restore it from a copy, `larder verify` lists every fault"
-    )]
+    #[error("{what} is corrupt: {fault}; restore it from a copy")]
     Corrupt {
         /// What is damaged.
         what: String,

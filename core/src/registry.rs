@@ -416,12 +416,12 @@ fn not_linked(
     let brought = BROUGHT_BY.iter().find(|(k, n, _)| *k == kind && *n == name);
     let hint = match (brought, origin) {
         (Some((_, _, feature)), _) => {
-            format!("The feature `{feature}` of the crate `larder` brings it.")
+            format!("the feature `{feature}` of the crate `larder` brings it")
         }
         (None, Some(origin)) => {
-            format!("It was applied from the crate {origin}: link that crate in (`use … as _;`).")
+            format!("it was applied from the crate {origin}: link that crate in (`use … as _;`)")
         }
-        (None, None) => "Link in the crate that brings it (`use … as _;`).".to_owned(),
+        (None, None) => "link in the crate that brings it (`use … as _;`)".to_owned(),
     };
     Error::NotLinked {
         kind,

@@ -80,6 +80,10 @@ impl std::str::FromStr for StoreUrl {
 
     fn from_str(text: &str) -> Result<Self> {
         let (place, query) = text.split_once('?').unwrap_or((text, ""));
+        if place.is_empty() {
+            let reason = "it is empty; give a path or a URL such as `sqlite:larder.db`";
+            return Err(Error::invalid("store URL", text, reason));
+        }
         let (scheme, rest) = match place.split_once(':') {
             Some((scheme, rest)) if is_scheme(scheme) => (scheme, rest),
             _ => (scheme_of_path(place), place),
@@ -96,9 +100,6 @@ impl std::str::FromStr for StoreUrl {
             }
         }
         let url = Self { scheme: scheme.into(), rest: rest.into(), options };
-        if place.is_empty() {
-            return Err(url.refused("it is empty; give a path or a URL such as `sqlite:larder.db`"));
-        }
         if place.contains('\0') {
             return Err(url.refused("it holds a NUL character"));
         }

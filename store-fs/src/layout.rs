@@ -80,11 +80,21 @@ impl Layout {
 
     /// Writes a file as a whole, durably.
     pub(crate) fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
+        self.place(self.stage(content)?, path)
+    }
+
+    /// Writes a file to `tmp`, durably.
+    pub(crate) fn stage(&self, content: &[u8]) -> io::Result<NamedTempFile> {
         let tmp = self.tmp();
         create_dir_durably(&tmp)?;
         let mut file = NamedTempFile::new_in(&tmp)?;
         file.write_all(content)?;
         file.as_file().sync_all()?;
+        Ok(file)
+    }
+
+    /// Gives a staged file its name, durably.
+    pub(crate) fn place(&self, file: NamedTempFile, path: &Path) -> io::Result<()> {
         let folder = path.parent().unwrap_or(&self.root);
         create_dir_durably(folder)?;
         file.persist(path)?;

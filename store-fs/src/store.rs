@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use bytes::Bytes;
-use larder_core::files::{BlobFolder, absent, create_dir_durably};
+use larder_core::files::{BlobFolder, absent, at_once, create_dir_durably};
 use larder_core::store::{
     BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Revision, Store,
 };
@@ -52,18 +52,24 @@ impl FsStore {
         Ok(expected.is_met_by(record.as_ref().map(|record| &record.revision)))
     }
 
-    fn make(&self, change: &Change) -> Result<()> {
-        let (key, made) = match change {
-            Change::PutBlob { digest, bytes } => return self.blobs.put(digest, bytes),
-            Change::PutRecord { key, value, .. } => {
-                (key, self.layout.write(&self.layout.record(key), value))
+    /// Makes changes in their order, each durable before the next; all of them are staged first.
+    fn make(&self, changes: &[Change]) -> io::Result<()> {
+        let staged = at_once(changes, |change| match change {
+            Change::PutRecord { value, .. } => self.layout.stage(value).map(Some),
+            _ => Ok(None),
+        })?;
+        for (change, staged) in changes.iter().zip(staged) {
+            match (change, staged) {
+                (Change::PutRecord { key, .. }, Some(file)) => {
+                    self.layout.place(file, &self.layout.record(key))?
+                }
+                (Change::RemoveRecord { key, .. }, _) => {
+                    self.layout.remove(&self.layout.record(key))?
+                }
+                _ => {}
             }
-            Change::RemoveRecord { key, .. } => (key, self.layout.remove(&self.layout.record(key))),
-        };
-        made.map_err(|error| {
-            let path = self.layout.record(key);
-            Error::store(format!("write the record {}", path.display()), error)
-        })
+        }
+        Ok(())
     }
 }
 
@@ -129,26 +135,27 @@ impl Store for FsStore {
     }
 
     fn commit(&self, changes: &[Change]) -> Result<Committed> {
-        // Blobs at the front have no precondition: they are written before others have to wait.
-        let blobs =
-            changes.iter().take_while(|change| matches!(change, Change::PutBlob { .. })).count();
-        for blob in &changes[..blobs] {
-            self.make(blob)?;
-        }
+        // Blobs have no precondition: they are written before others have to wait, and before records.
+        let blobs = changes.iter().filter_map(|change| match change {
+            Change::PutBlob { digest, bytes } => Some((*digest, bytes.clone())),
+            _ => None,
+        });
+        self.blobs.put_all(&blobs.collect::<Vec<_>>())?;
         let locked = self.layout.locked();
         let _locked =
             locked.map_err(|error| Error::store(format!("lock {}", self.url()), error))?;
-        for (at, change) in changes.iter().enumerate().skip(blobs) {
+        for (at, change) in changes.iter().enumerate() {
             if let Change::PutRecord { key, expected, .. } | Change::RemoveRecord { key, expected } =
                 change
                 && !self.is_met(key, expected)?
             {
-                return Ok(Committed::Conflict { at, made: blobs });
+                let is_blob = |change: &&Change| matches!(change, Change::PutBlob { .. });
+                let made = changes.iter().take_while(is_blob).count();
+                return Ok(Committed::Conflict { at, made });
             }
         }
-        for change in &changes[blobs..] {
-            self.make(change)?;
-        }
+        self.make(changes)
+            .map_err(|error| Error::store(format!("write records to {}", self.url()), error))?;
         Ok(Committed::All)
     }
 }

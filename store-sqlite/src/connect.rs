@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder_core::{Error, Result};
+use larder_core::Result;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::schema;
@@ -23,7 +23,7 @@ pub(crate) struct Pool {
 
 impl Pool {
     pub(crate) fn open(path: &Path) -> Result<Self> {
-        let failed = |error| Error::store(format!("open {}", path.display()), error);
+        let failed = |error| schema::failed(path, error);
         let mut writer = connect(path).map_err(failed)?;
         if schema::is_new(&writer, path)? {
             // Only now is it known that the file is not somebody else's.

@@ -42,7 +42,8 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     transaction.commit().map_err(failed)
 }
 
-fn failed(path: &Path, error: rusqlite::Error) -> Error {
+/// Why a file could not be opened.
+pub(crate) fn failed(path: &Path, error: rusqlite::Error) -> Error {
     let corrupt =
         |reason| Error::corrupt(format!("the file {}", path.display()), Fault::Unreadable(reason));
     match error.sqlite_error_code() {

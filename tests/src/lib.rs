@@ -1,1 +1,32 @@
-//! Integration tests of Larder live in `tests/`.
+//! What the integration tests in `tests/` and their worker share.
+
+use larder::bytes::Bytes;
+use larder::prelude::*;
+use larder::{RawBytes, Result};
+
+/// A component with some bytes.
+#[derive(Debug, Serialize, Deserialize, Component)]
+#[component(tag = "tests/parcel")]
+pub struct Parcel {
+    /// Tells parcels apart.
+    pub round: u64,
+    /// The bytes.
+    pub content: Artifact<Bytes, RawBytes>,
+}
+
+/// The simplest model.
+#[derive(Debug, Serialize, Deserialize, Component)]
+#[component(tag = "tests/doubler", model)]
+pub struct Doubler {
+    /// What every input is multiplied by.
+    pub factor: f64,
+}
+
+impl Predict for Doubler {
+    type Input = f64;
+    type Output = f64;
+
+    fn predict(&self, input: f64) -> Result<f64> {
+        Ok(self.factor * input)
+    }
+}

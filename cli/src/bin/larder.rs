@@ -1,3 +1,5 @@
-//! The program `larder`.
+//! The program `larder`: the command line with the components of no crate but Larder's own.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    larder_cli::main()
+}

@@ -9,18 +9,20 @@
 //! its folder is synced. `b3sum` of a blob prints its name.
 
 mod map;
+mod writer;
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tempfile::NamedTempFile;
+
+pub use writer::FileWriter;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::store::BlobWriter;
 
 /// The age at which a file in `tmp` that nobody holds open for writing is the leaving of a dead process.
 const ABANDONED: Duration = Duration::from_secs(3600);
@@ -73,30 +75,33 @@ impl BlobFolder {
     /// # Errors
     /// [`Error::Store`].
     pub fn writer(&self) -> Result<FileWriter> {
-        let tmp = self.tmp();
-        let create = || {
-            create_dir_durably(&tmp)?;
-            let file = NamedTempFile::new_in(&tmp)?;
-            file.as_file().lock()?;
-            Ok(file)
-        };
-        let file = create().map_err(|error: io::Error| {
-            Error::store(format!("create a file in {}", tmp.display()), error)
-        })?;
-        Ok(FileWriter { folder: self.clone(), file, size: 0 })
+        FileWriter::create(self).map_err(|error| {
+            Error::store(format!("create a file in {}", self.tmp().display()), error)
+        })
     }
 
-    /// Keeps a blob, durably. If it is there already, nothing changes.
+    /// Keeps small blobs, durably. Those that are there already are left as they are.
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub fn put(&self, digest: &Digest, bytes: &[u8]) -> Result<()> {
-        if self.stat(digest)? == Some(bytes.len() as u64) {
-            return Ok(());
+    pub fn put_all(&self, blobs: &[(Digest, Bytes)]) -> Result<()> {
+        let mut missing = Vec::new();
+        for (digest, bytes) in blobs {
+            if self.stat(digest)? != Some(bytes.len() as u64) {
+                missing.push((digest, bytes));
+            }
         }
-        let mut writer = self.writer()?;
-        writer.write_all(bytes).map_err(|error| self.failed("write", digest, error))?;
-        Box::new(writer).finish(digest)
+        let put = || {
+            let staged = at_once(&missing, |(_, bytes)| writer::stage(self, bytes))?;
+            let mut folders = Vec::new();
+            for ((digest, _), file) in missing.iter().zip(staged) {
+                folders.push(writer::place(self, digest, file)?);
+            }
+            folders.dedup();
+            at_once(&folders, |folder| sync_dir(folder)).map(drop)
+        };
+        put()
+            .map_err(|error| Error::store(format!("write blobs to {}", self.root.display()), error))
     }
 
     /// The bytes of a blob, not checked against its digest; large ones are mapped.
@@ -194,6 +199,33 @@ pub fn sync_dir(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
+/// How many syncs are under way at once.
+const AT_ONCE: usize = 16;
+
+/// Runs `work` on several items at once: a disk serves many syncs together about as fast as one.
+///
+/// # Errors
+/// The first error, when all have ended.
+pub fn at_once<T: Sync, R: Send>(
+    items: &[T],
+    work: impl Fn(&T) -> io::Result<R> + Sync,
+) -> io::Result<Vec<R>> {
+    if let [item] = items {
+        return work(item).map(|result| vec![result]);
+    }
+    let mut results = Vec::with_capacity(items.len());
+    for chunk in items.chunks(AT_ONCE) {
+        thread::scope(|scope| {
+            let threads: Vec<_> = chunk.iter().map(|item| scope.spawn(|| work(item))).collect();
+            for thread in threads {
+                let panicked = |_| Err(io::Error::other("a thread panicked while it wrote"));
+                results.push(thread.join().unwrap_or_else(panicked));
+            }
+        });
+    }
+    results.into_iter().collect()
+}
+
 /// Creates a folder and those around it, each durable in the one around it.
 ///
 /// # Errors
@@ -212,53 +244,4 @@ pub fn create_dir_durably(folder: &Path) -> io::Result<()> {
         other => other?,
     }
     sync_dir(parent.unwrap_or(Path::new(".")))
-}
-
-/// A blob that is being written to a file in `tmp`. Dropping it removes the file.
-#[derive(Debug)]
-pub struct FileWriter {
-    folder: BlobFolder,
-    file: NamedTempFile,
-    size: u64,
-}
-
-impl Write for FileWriter {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let written = self.file.as_file_mut().write(buf)?;
-        self.size += written as u64;
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.as_file_mut().flush()
-    }
-}
-
-impl BlobWriter for FileWriter {
-    fn finish(self: Box<Self>, digest: &Digest) -> Result<()> {
-        let Self { folder, file, size } = *self;
-        // A blob of another size is a damaged one, and is replaced.
-        if folder.stat(digest)? == Some(size) {
-            return Ok(());
-        }
-        let place = folder.path(digest);
-        let keep = || {
-            set_read_only(file.as_file())?;
-            file.as_file().sync_all()?;
-            let parent = place.parent().unwrap_or(&folder.root);
-            create_dir_durably(parent)?;
-            file.persist(&place)?;
-            sync_dir(parent)
-        };
-        keep().map_err(|error| folder.failed("keep", digest, error))
-    }
-}
-
-fn set_read_only(file: &File) -> io::Result<()> {
-    let mut permissions = file.metadata()?.permissions();
-    #[cfg(unix)]
-    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o444);
-    #[cfg(not(unix))]
-    permissions.set_readonly(true);
-    file.set_permissions(permissions)
 }

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::io::{self, Write};
 use std::mem;
 use std::sync::Arc;
+use std::thread;
 
 use bytes::Bytes;
 
@@ -21,6 +22,8 @@ use crate::store::{BlobWriter, Change, Committed, Store, StoreExt};
 const MOST_WAITING: usize = 8 << 20;
 /// How many bytes are digested and written at a time, while they are in the processor's cache.
 const STEP: usize = 256 << 10;
+/// From how many bytes on it pays to digest on one core and write on another.
+const SPLIT: usize = 4 << 20;
 
 /// Takes the artifacts of one component while its fields are encoded.
 pub(crate) struct Packer {
@@ -214,7 +217,7 @@ impl<'a> Sink<'a> {
 
 impl Write for Sink<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let step = &buf[..buf.len().min(STEP)];
+        let step = if buf.len() < SPLIT { &buf[..buf.len().min(STEP)] } else { buf };
         if self.writer.is_none() && self.buffer.len() + step.len() > self.inline {
             let opened = self.store.write_blob();
             let mut writer = opened.map_err(|error| self.fail(error))?;
@@ -225,12 +228,14 @@ impl Write for Sink<'_> {
         }
         match &mut self.writer {
             Some(writer) => {
-                let written = writer.write_all(step);
+                let written = write_and_digest(&mut **writer, &mut self.hasher, step);
                 written.map_err(|error| self.fail(write_error(self.store, error)))?;
             }
-            None => self.buffer.extend_from_slice(step),
+            None => {
+                self.buffer.extend_from_slice(step);
+                self.hasher.update(step);
+            }
         }
-        self.hasher.update(step);
         self.size += step.len() as u64;
         Ok(step.len())
     }
@@ -238,6 +243,29 @@ impl Write for Sink<'_> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+fn write_and_digest(
+    writer: &mut dyn BlobWriter,
+    hasher: &mut blake3::Hasher,
+    bytes: &[u8],
+) -> io::Result<()> {
+    if bytes.len() < SPLIT {
+        hasher.update(bytes);
+        return writer.write_all(bytes);
+    }
+    let (digesting, written) = thread::scope(|scope| {
+        let digest = || {
+            hasher.update(bytes);
+        };
+        let digesting = thread::Builder::new().spawn_scoped(scope, digest).is_ok();
+        (digesting, writer.write_all(bytes))
+    });
+    if !digesting {
+        // There was no thread to be had.
+        hasher.update(bytes);
+    }
+    written
 }
 
 fn write_error(store: &dyn Store, error: io::Error) -> Error {

@@ -53,16 +53,15 @@ impl Larder {
     fn refuse_tagged(&self, name: &Identifier, numbers: &[VersionNumber]) -> Result<()> {
         let mut tags = self.tags(name)?;
         tags.retain(|tag| numbers.contains(&tag.version));
-        match tags.first() {
-            None => Ok(()),
-            Some(first) => {
-                let names: Vec<_> = tags.iter().map(|tag| format!("`{}`", tag.tag)).collect();
-                Err(Error::Refused {
-                    what: format!("the removal of {name}@{}", first.version.get()),
-                    reason: format!("it is tagged {}; untag it first", names.join(", ")),
-                })
-            }
+        if tags.is_empty() {
+            return Ok(());
         }
+        let tags: Vec<_> =
+            tags.iter().map(|tag| format!("{name}:{} ({})", tag.tag, tag.version)).collect();
+        Err(Error::Refused {
+            what: format!("the removal of {name}"),
+            reason: format!("tags name what would go: {}; untag it first", tags.join(", ")),
+        })
     }
 
     /// Marks versions as removed; `false` if another writer was faster.

@@ -1,1 +1,35 @@
-//! Laws.
+//! Laws that every [Larder](https://docs.rs/larder) store and serializer must keep.
+//!
+//! A law is a public function that returns if it is kept and panics, saying how, if it is broken. Whoever
+//! writes a [`Store`](larder_core::Store) runs [`all_store_laws`] in a test; whoever writes a
+//! [`Serializer`](larder_core::Serializer), a pair or a format runs [`all_serializer_laws`].
+//!
+//! ```
+//! use std::sync::Arc;
+//! use larder_core::{MemoryStore, Store};
+//!
+//! let place = MemoryStore::new();
+//! larder_testkit::all_store_laws(&|| Arc::new(place.clone()) as Arc<dyn Store>);
+//! ```
+
+pub mod serializer;
+pub mod store;
+
+mod limits;
+mod random;
+
+pub use crate::limits::{SMALL_STACK, within_limits};
+pub use crate::serializer::{Codec, all_serializer_laws, unframed_serializer_laws};
+pub use crate::store::{Open, all_store_laws};
+
+/// An error with all of its causes, for the message of a panic.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

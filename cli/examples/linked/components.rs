@@ -1,0 +1,78 @@
+//! Components as a user's crate would bring them: a model, and something that is none.
+
+use larder::bytes::Bytes;
+use larder::prelude::*;
+use larder::{BoxError, Error, Item, Serializer};
+
+/// Tells the price of a bottle.
+#[derive(Serialize, Deserialize, Component)]
+#[component(tag = "example/price", model)]
+pub(crate) struct Price {
+    /// In which the price is.
+    pub(crate) currency: String,
+    /// The price of any bottle, of a year of age, of a point.
+    pub(crate) weights: Artifact<Vec<f64>, LittleEndian>,
+}
+
+/// What a price is asked for.
+#[derive(Deserialize, JsonSchema)]
+#[schemars(crate = "larder::schemars")]
+pub(crate) struct Bottle {
+    /// Years since it was filled.
+    pub(crate) age: u32,
+    /// Up to 100.
+    pub(crate) points: f64,
+}
+
+/// What it costs.
+#[derive(Serialize, JsonSchema)]
+#[schemars(crate = "larder::schemars")]
+pub(crate) struct Quote {
+    pub(crate) currency: String,
+    pub(crate) price: f64,
+}
+
+impl Predict for Price {
+    type Input = Bottle;
+    type Output = Quote;
+
+    fn predict(&self, bottle: Bottle) -> larder::Result<Quote> {
+        if !(0.0..=100.0).contains(&bottle.points) {
+            return Err(Error::predict(format!("{} points are not 0 to 100", bottle.points)));
+        }
+        let [base, year, point] = self.weights.get()?[..] else {
+            return Err(Error::predict("there are not three weights"));
+        };
+        let price = base + year * f64::from(bottle.age) + point * bottle.points;
+        Ok(Quote { currency: self.currency.clone(), price })
+    }
+}
+
+/// What is written on a bottle.
+#[derive(Serialize, Deserialize, Component)]
+#[component(tag = "example/label")]
+pub(crate) struct Label {
+    pub(crate) title: String,
+    pub(crate) years: Vec<u16>,
+}
+
+/// Numbers as their bytes, the lowest first.
+pub(crate) struct LittleEndian;
+
+impl Serializer<Vec<f64>> for LittleEndian {
+    const NAME: &'static str = "f64-le";
+
+    fn encode(value: &Vec<f64>, out: &mut dyn std::io::Write) -> Result<(), BoxError> {
+        Ok(value.iter().try_for_each(|number| out.write_all(&number.to_le_bytes()))?)
+    }
+
+    fn decode(bytes: &Bytes) -> Result<Vec<f64>, BoxError> {
+        let (numbers, rest) = bytes.as_chunks();
+        if !rest.is_empty() {
+            return Err("the bytes are not a multiple of 8".into());
+        }
+        Ok(numbers.iter().map(|number| f64::from_le_bytes(*number)).collect())
+    }
+}
+
+larder::link!(Item::serializer::<Vec<f64>, LittleEndian>());

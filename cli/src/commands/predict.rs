@@ -1,0 +1,95 @@
+//! `predict`: JSON in, JSON out.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use larder::{Larder, Model, Reference};
+
+use crate::command_error::{CommandError, Exit};
+use crate::output::Output;
+use crate::text;
+
+/// Lets a model predict: JSON in, JSON out
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The model: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
+    #[arg(value_name = "REF")]
+    reference: Reference,
+    /// The file that holds the input; `-` is stdin
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    input: PathBuf,
+    /// Read JSON Lines: one input per line, one output per line; empty lines are skipped
+    #[arg(long)]
+    lines: bool,
+}
+
+pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
+    let model = larder.load_model(&args.reference)?;
+    let source = Source::open(&args.input, output)?;
+    if args.lines { each_line(&*model, source, output) } else { once(&*model, source, output) }
+}
+
+fn once(model: &dyn Model, mut source: Source, output: &mut Output) -> Result<(), CommandError> {
+    let mut input = Vec::new();
+    let read = source.reader.read_to_end(&mut input);
+    read.map_err(|error| CommandError::reading(&source.name, &error))?;
+    Ok(output.line(&predict(model, &input)?)?)
+}
+
+fn each_line(
+    model: &dyn Model,
+    mut source: Source,
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    let mut line = Vec::new();
+    for number in 1_u64.. {
+        // Who waits for an answer before asking on must get it before the next line is waited for.
+        if !source.reader.buffer().contains(&b'\n') {
+            output.flush()?;
+        }
+        line.clear();
+        let read = source.reader.read_until(b'\n', &mut line);
+        if read.map_err(|error| CommandError::reading(&source.name, &error))? == 0 {
+            break;
+        }
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let predicted = predict(model, &line);
+        let failed =
+            |error: CommandError| error.during(format!("line {number} of {} failed", source.name));
+        output.line(&predicted.map_err(failed)?)?;
+    }
+    Ok(())
+}
+
+fn predict(model: &dyn Model, input: &[u8]) -> Result<String, CommandError> {
+    let input = std::str::from_utf8(input).map_err(|error| {
+        CommandError::new(Exit::Failure, error.to_string()).during("the input is not UTF-8 text")
+    })?;
+    let predicted = model.predict_json(input)?;
+    Ok(text::clean_json(&predicted).into_owned())
+}
+
+/// Where inputs come from.
+struct Source {
+    name: String,
+    reader: BufReader<Box<dyn Read>>,
+}
+
+impl Source {
+    fn open(path: &Path, output: &Output) -> Result<Self, CommandError> {
+        let (name, reader): (_, Box<dyn Read>) = if path == Path::new("-") {
+            if io::stdin().is_terminal() {
+                output.say("reading JSON from the terminal, up to its end (Ctrl-D)");
+            }
+            ("stdin".to_owned(), Box::new(io::stdin().lock()))
+        } else {
+            let name = path.display().to_string();
+            let file = File::open(path).map_err(|error| CommandError::reading(&name, &error))?;
+            (name, Box::new(file))
+        };
+        Ok(Self { name, reader: BufReader::with_capacity(64 * 1024, reader) })
+    }
+}

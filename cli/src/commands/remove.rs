@@ -1,0 +1,53 @@
+//! `remove`: taking versions out.
+
+use larder::{Identifier, Larder, Reference, Selector, VersionInfo};
+use serde::Serialize;
+
+use crate::command_error::{CommandError, Exit};
+use crate::output::Output;
+use crate::text;
+
+/// Removes one version, or every version of a name
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The version: `name@7`, `name@b3:1f2e` or `name:latest`; with --all, the name
+    #[arg(value_name = "REF")]
+    reference: String,
+    /// Remove every version of the name
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Serialize)]
+struct Removed<'a> {
+    removed: &'a [VersionInfo],
+}
+
+pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
+    let removed = if args.all {
+        larder.remove_all(Identifier::new(&args.reference)?)?
+    } else {
+        vec![larder.remove(one_version(&args.reference)?)?]
+    };
+    if output.is_json() {
+        output.document(Removed { removed: &removed })?;
+    } else {
+        for version in &removed {
+            let (reference, size) = (Larder::pin(version), text::size(version.size));
+            output.line(&format!("removed {reference} ({}, {size})", version.digest.short()))?;
+        }
+    }
+    Ok(())
+}
+
+/// The reference, unless it is a bare name: whether its newest version or all of them are meant, the
+/// user must say.
+fn one_version(text: &str) -> Result<Reference, CommandError> {
+    let reference: Reference = text.parse()?;
+    if *reference.selector() == Selector::Latest && text == reference.identifier().as_str() {
+        let message = format!("`{text}` does not say which version to remove");
+        let hint = format!("write `{text}@N` or `{text}:latest`, or `--all {text}` for every one");
+        return Err(CommandError::new(Exit::Usage, message).with_hint(hint));
+    }
+    Ok(reference)
+}

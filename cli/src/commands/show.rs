@@ -1,0 +1,114 @@
+//! `show`: one version.
+
+use std::io;
+
+use larder::{
+    ArtifactEntry, Larder, Reference, Registry, Shown, Signature, TagInfo, TypeEntry, VersionInfo,
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::command_error::CommandError;
+use crate::output::Output;
+use crate::text;
+
+/// Shows one version: its type, tags, fields and artifacts
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
+    #[arg(value_name = "REF")]
+    reference: Reference,
+}
+
+#[derive(Serialize)]
+struct Page<'a> {
+    #[serde(flatten)]
+    version: &'a VersionInfo,
+    linked: bool,
+    rust_type: Option<&'static str>,
+    tags: &'a [TagInfo],
+    fields: &'a RawValue,
+    artifacts: Vec<Artifact<'a>>,
+    signature: Option<Signature>,
+}
+
+#[derive(Serialize)]
+struct Artifact<'a> {
+    #[serde(flatten)]
+    entry: &'a ArtifactEntry,
+    linked: bool,
+}
+
+pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
+    let shown = larder.show(&args.reference)?;
+    let page = page(&shown, larder.registry())?;
+    if output.is_json() {
+        output.document(page)?
+    } else {
+        print(&page, output)?
+    }
+    Ok(())
+}
+
+fn page<'a>(shown: &'a Shown, registry: &Registry) -> io::Result<Page<'a>> {
+    let tag = shown.manifest.type_tag().as_str();
+    let entry: Option<&TypeEntry> =
+        registry.types().map(|(entry, _)| entry).find(|entry| entry.tag() == tag);
+    let serializers: Vec<_> = registry.serializers().map(|known| known.name).collect();
+    let artifact = |entry: &'a ArtifactEntry| Artifact {
+        entry,
+        linked: serializers.contains(&entry.serializer),
+    };
+    Ok(Page {
+        version: &shown.version,
+        linked: entry.is_some(),
+        rust_type: entry.map(TypeEntry::rust_type),
+        tags: &shown.tags,
+        fields: serde_json::from_str(shown.manifest.fields())?,
+        artifacts: shown.manifest.artifacts().iter().map(artifact).collect(),
+        signature: entry.and_then(TypeEntry::signature),
+    })
+}
+
+fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {
+    let Page { version, .. } = page;
+    let linked = match page.rust_type {
+        Some(rust_type) => format!("linked in as {rust_type}"),
+        None => "not linked in".to_owned(),
+    };
+    let tags: Vec<_> = page.tags.iter().map(|tag| tag.tag.as_str()).collect();
+    let rows = [
+        ("name", version.identifier.to_string()),
+        ("version", version.version.to_string()),
+        ("tags", if tags.is_empty() { "none".into() } else { tags.join(", ") }),
+        ("type", format!("{} ({linked})", version.type_tag)),
+        ("crate", version.origin.clone().unwrap_or_else(|| "unknown".into())),
+        ("created", text::time(version.created)),
+        ("size", text::size(version.size)),
+        ("digest", version.digest.to_string()),
+    ];
+    output.columns(&rows.map(|(key, value)| [key.to_owned(), value]))?;
+    output.line("\nfields:")?;
+    output.line(&text::pretty_json(page.fields.get()))?;
+    if !page.artifacts.is_empty() {
+        output.line("\nartifacts:")?;
+        let rows: Vec<_> = page.artifacts.iter().map(Artifact::row).collect();
+        output.columns(&rows)?;
+    }
+    if let Some(signature) = &page.signature {
+        output.line("\nsignature:")?;
+        for (side, schema) in [("input ", &signature.input), ("output", &signature.output)] {
+            let json = serde_json::to_string(schema)?;
+            output.line(&format!("{side}  {}", text::clean_json(&json)))?;
+        }
+    }
+    Ok(())
+}
+
+impl Artifact<'_> {
+    fn row(&self) -> [String; 3] {
+        let ArtifactEntry { digest, size, serializer, .. } = self.entry;
+        let linked = if self.linked { "" } else { " (not linked in)" };
+        [digest.to_string(), text::size(*size), format!("{serializer}{linked}")]
+    }
+}

@@ -1,0 +1,56 @@
+//! `types`: the component types that are linked in.
+
+use larder::{Registry, Signature};
+use serde::Serialize;
+
+use crate::command_error::CommandError;
+use crate::output::Output;
+
+/// Lists the component types that are linked into this program
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+#[derive(Serialize)]
+struct Types<'a> {
+    types: Vec<Type<'a>>,
+}
+
+#[derive(Serialize)]
+struct Type<'a> {
+    #[serde(rename = "type")]
+    tag: &'a str,
+    rust_type: &'a str,
+    #[serde(rename = "crate")]
+    origin: &'a str,
+    /// What it takes and gives, if it is a model.
+    signature: Option<Signature>,
+}
+
+pub(crate) fn run(registry: &Registry, output: &mut Output) -> Result<(), CommandError> {
+    let types: Vec<_> = registry
+        .types()
+        .map(|(entry, origin)| Type {
+            tag: entry.tag(),
+            rust_type: entry.rust_type(),
+            origin,
+            signature: entry.signature(),
+        })
+        .collect();
+    if output.is_json() {
+        output.document(Types { types })?;
+    } else if types.is_empty() {
+        output.say(
+            "no component types are linked in: a program of your own brings them, see \
+             https://docs.rs/larder-cli",
+        );
+    } else {
+        output.table(
+            ["TYPE", "MODEL", "RUST TYPE", "CRATE"],
+            types.iter().map(|known| {
+                let model = if known.signature.is_some() { "yes" } else { "no" };
+                [known.tag, model, known.rust_type, known.origin].map(str::to_owned)
+            }),
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,56 @@
+//! `versions`: the history of a name.
+
+use larder::{Identifier, Larder, TagInfo, TagName, VersionInfo};
+use serde::Serialize;
+
+use crate::command_error::CommandError;
+use crate::output::Output;
+use crate::text;
+
+/// Lists all versions of a name, oldest first
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The name, such as `wine/quality`
+    name: Identifier,
+}
+
+#[derive(Serialize)]
+struct Versions<'a> {
+    versions: Vec<Version<'a>>,
+}
+
+#[derive(Serialize)]
+struct Version<'a> {
+    #[serde(flatten)]
+    info: &'a VersionInfo,
+    tags: Vec<&'a TagName>,
+}
+
+pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
+    let versions = larder.versions(&args.name)?;
+    let tags = larder.tags(&args.name)?;
+    let versions = versions.iter().map(|info| Version { info, tags: tags_of(info, &tags) });
+    if output.is_json() {
+        output.document(Versions { versions: versions.collect() })?;
+    } else {
+        output.table(
+            ["VERSION", "TAGS", "TYPE", "SIZE", "CREATED", "DIGEST"],
+            versions.map(|Version { info, tags }| {
+                [
+                    info.version.to_string(),
+                    tags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>().join(", "),
+                    info.type_tag.to_string(),
+                    text::size(info.size),
+                    text::time(info.created),
+                    info.digest.short(),
+                ]
+            }),
+        )?;
+    }
+    Ok(())
+}
+
+fn tags_of<'a>(version: &VersionInfo, tags: &'a [TagInfo]) -> Vec<&'a TagName> {
+    let named = tags.iter().filter(|tag| tag.version == version.version);
+    named.map(|tag| &tag.tag).collect()
+}

@@ -1,0 +1,166 @@
+//! Text fit for people and their terminals.
+
+use std::borrow::Cow;
+use std::ffi::OsString;
+use std::path::Path;
+
+use larder::Timestamp;
+
+/// Levels that are indented. What lies deeper was made to be large when laid out.
+const MOST_INDENT: usize = 40;
+
+/// Whether a terminal or a reader's eye would be led astray by it: control characters, and those that
+/// turn the direction of writing or cannot be seen.
+fn is_hazard(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+/// The text with what a terminal would act on written as `\u{1b}`.
+pub(crate) fn clean(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_hazard) {
+        return Cow::Borrowed(text);
+    }
+    let mut clean = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if is_hazard(c) { clean.extend(c.escape_default()) } else { clean.push(c) }
+    }
+    Cow::Owned(clean)
+}
+
+/// The same JSON with what a terminal would act on written as `\u009b`.
+///
+/// In JSON, control characters below 0x20 are escaped already or are white space.
+pub(crate) fn clean_json(json: &str) -> Cow<'_, str> {
+    let hazard = |c| c >= '\u{7f}' && is_hazard(c);
+    if !json.contains(hazard) {
+        return Cow::Borrowed(json);
+    }
+    let mut clean = String::with_capacity(json.len() + 8);
+    for c in json.chars() {
+        // All of them lie in the plane that four digits reach.
+        if hazard(c) { clean += &format!("\\u{:04x}", u32::from(c)) } else { clean.push(c) }
+    }
+    Cow::Owned(clean)
+}
+
+/// The same JSON, laid out for people: two spaces a level, numbers and order as they are.
+pub(crate) fn pretty_json(json: &str) -> String {
+    let json = clean_json(json);
+    let mut out = String::with_capacity(json.len() * 2);
+    let mut depth = 0_usize;
+    let (mut quoted, mut escaped) = (false, false);
+    let break_line = |out: &mut String, depth: usize| {
+        out.push('\n');
+        out.extend(std::iter::repeat_n("  ", depth.min(MOST_INDENT)));
+    };
+    for c in json.chars() {
+        match c {
+            _ if quoted => {
+                out.push(c);
+                quoted = escaped || c != '"';
+                escaped = !escaped && c == '\\';
+            }
+            ' ' | '\t' | '\r' | '\n' => {}
+            '"' => {
+                out.push(c);
+                quoted = true;
+            }
+            '{' | '[' => {
+                out.push(c);
+                depth += 1;
+                break_line(&mut out, depth);
+            }
+            '}' | ']' => {
+                depth = depth.saturating_sub(1);
+                out.truncate(out.trim_end().len());
+                if !out.ends_with(['{', '[']) {
+                    break_line(&mut out, depth);
+                }
+                out.push(c);
+            }
+            ',' => {
+                out.push(c);
+                break_line(&mut out, depth);
+            }
+            ':' => out.push_str(": "),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// A number of bytes: `812 B`, `1.2 KiB`, `3.0 GiB`.
+pub(crate) fn size(bytes: u64) -> String {
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let mut value = bytes as f64;
+    let mut units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"].into_iter();
+    let mut unit = "B";
+    // What would be printed as 1024.0 is one of the next unit.
+    while value >= 1023.95
+        && let Some(next) = units.next()
+    {
+        value /= 1024.0;
+        unit = next;
+    }
+    format!("{value:.1} {unit}")
+}
+
+/// `1 blob`, `2 blobs`.
+pub(crate) fn count(number: u64, thing: &str) -> String {
+    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// A point in time, to the second.
+pub(crate) fn time(time: Timestamp) -> String {
+    humantime::format_rfc3339_seconds(time.as_system_time()).to_string()
+}
+
+/// The program's name as it was called, for what it says of itself.
+pub(crate) fn program_name(called: Option<&OsString>) -> String {
+    let name = called.and_then(|path| Path::new(path).file_name());
+    name.map_or_else(|| "larder".into(), |name| clean(&name.to_string_lossy()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_change_their_unit_where_the_number_would_have_four_digits() {
+        let sizes = [0, 1023, 1024, 1536, 1_048_524, 1_048_525, 5 << 30, u64::MAX];
+        let texts = sizes.map(size);
+        assert_eq!(
+            texts,
+            ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1023.9 KiB", "1.0 MiB", "5.0 GiB", "16.0 EiB"]
+        );
+    }
+
+    #[test]
+    fn what_a_terminal_would_act_on_is_escaped() {
+        assert_eq!(clean("a\u{1b}[31m\u{9b}2J\r\n"), "a\\u{1b}[31m\\u{9b}2J\\r\\n");
+        assert_eq!(clean("a\u{202e}b"), "a\\u{202e}b");
+        assert!(matches!(clean("Größe → ✓"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn json_is_laid_out_and_stays_the_same_json() {
+        let json = "{\"a\":[1.0,{}, [ ],\"x\u{9b}\\\\\\\",{\"],\"b\" : {\"c\":1e400}}";
+        let pretty = pretty_json(json);
+        assert_eq!(
+            pretty,
+            "{\n  \"a\": [\n    1.0,\n    {},\n    [],\n    \"x\\u009b\\\\\\\",{\"\n  ],\n  \"b\": {\n    \"c\": 1e400\n  }\n}"
+        );
+        assert_eq!(pretty_json(&pretty), pretty);
+    }
+
+    #[test]
+    fn deep_json_is_laid_out_in_bounded_space() {
+        let deep = "[".repeat(10_000) + &"]".repeat(10_000);
+        let pretty = pretty_json(&deep);
+        assert!(pretty.len() < 2_000_000, "{} bytes", pretty.len());
+        assert_eq!(pretty.split_whitespace().collect::<String>(), deep);
+    }
+}

@@ -1,0 +1,124 @@
+//! A folder with a larder in it, and the program run there.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, SystemTime};
+
+use larder::{Artifact, Component, Larder};
+use tempfile::TempDir;
+
+use crate::components::{Label, LittleEndian, Price};
+
+/// The stores that every test is run on.
+const STORES: [&str; 2] = ["sqlite:larder.db", "fs:shelf"];
+
+/// The program as it is published, with no components of anyone.
+pub(crate) const PLAIN: &str = env!("CARGO_BIN_EXE_larder");
+
+/// The example, with the components of `components.rs`.
+pub(crate) fn linked() -> PathBuf {
+    let name = format!("linked{}", std::env::consts::EXE_SUFFIX);
+    let path = Path::new(PLAIN).with_file_name("examples").join(name);
+    assert!(path.exists(), "build it first: cargo build -p larder-cli --example linked");
+    path
+}
+
+/// Runs `test` on every store; what it gives must be the same on all of them.
+pub(crate) fn everywhere(test: impl Fn(&Kitchen) -> String) -> String {
+    let [first, second] = STORES.map(|store| test(&Kitchen::new(store)));
+    assert_eq!(first, second, "the stores differ");
+    first
+}
+
+pub(crate) struct Kitchen {
+    folder: TempDir,
+    pub(crate) store: &'static str,
+}
+
+impl Kitchen {
+    /// A folder with no larder in it yet.
+    pub(crate) fn new(store: &'static str) -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), store }
+    }
+
+    /// The larder, made if it is not there. Its clock stands still.
+    pub(crate) fn larder(&self) -> Larder {
+        let (scheme, path) = self.store.split_once(':').unwrap();
+        let url = format!("{scheme}:{}", self.path(path).display());
+        let clock = || SystemTime::UNIX_EPOCH + Duration::from_millis(1_800_000_000_123);
+        larder::open(&url).unwrap().with_clock(clock)
+    }
+
+    /// Two versions of a model, the first of them tagged, and a label.
+    pub(crate) fn stocked(&self) -> &Self {
+        self.apply("wine/price", &price([5.0, 1.5, 0.25]));
+        self.apply("wine/price", &price([5.0, 2.0, 0.25]));
+        self.apply("label", &Label { title: "Riesling".into(), years: vec![2019, 2021] });
+        self.larder().tag("wine/price@1", "prod").unwrap();
+        self
+    }
+
+    pub(crate) fn apply(&self, name: &str, component: &dyn Component) {
+        let applied = self.larder().apply(name, component).unwrap();
+        assert!(applied.is_created(), "{applied:?}");
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+        fs::write(self.path(name), content).unwrap();
+    }
+
+    /// A program that is to be run on the larder here.
+    pub(crate) fn command(&self, program: impl AsRef<Path>, args: &[&str]) -> Command {
+        let mut command = Command::new(program.as_ref());
+        command.args(args).current_dir(self.folder.path());
+        command.env("LARDER_STORE", self.store).env("NO_COLOR", "1").env("COLUMNS", "100");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    /// What the published program prints.
+    pub(crate) fn plain(&self, args: &[&str]) -> String {
+        self.told(self.command(PLAIN, args), b"")
+    }
+
+    /// What the program with the components prints.
+    pub(crate) fn linked(&self, args: &[&str]) -> String {
+        self.told(self.command(linked(), args), b"")
+    }
+
+    /// What the program with the components prints when it is given `input`.
+    pub(crate) fn fed(&self, args: &[&str], input: impl AsRef<[u8]>) -> String {
+        self.told(self.command(linked(), args), input.as_ref())
+    }
+
+    /// The exit code, stdout and stderr of a run, without what differs from store to store.
+    pub(crate) fn told(&self, mut command: Command, input: &[u8]) -> String {
+        let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+        // A program that does not read its input to the end is free to.
+        let _ = child.stdin.take().unwrap().write_all(input);
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let mut told = format!("exit {}\n", output.status.code().unwrap());
+        for (name, text) in [("stdout", text(output.stdout)), ("stderr", text(output.stderr))] {
+            if !text.is_empty() {
+                told += &format!("--- {name}\n{text}");
+            }
+        }
+        let place = self.store.split_once(':').unwrap().1;
+        told.replace(&format!("{}", self.folder.path().display()), "[folder]")
+            .replace(self.store, "[store]")
+            .replace(place, "[place]")
+            .replace(env!("CARGO_PKG_VERSION"), "[version]")
+    }
+}
+
+pub(crate) fn price(weights: [f64; 3]) -> Price {
+    let weights = Artifact::<Vec<f64>, LittleEndian>::new(weights.to_vec());
+    Price { currency: "EUR".into(), weights }
+}

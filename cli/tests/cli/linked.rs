@@ -1,0 +1,271 @@
+//! `types`, `serializers`, `completions`, help: what needs no larder.
+
+use insta::assert_snapshot;
+
+use crate::kitchen::Kitchen;
+
+fn kitchen() -> Kitchen {
+    Kitchen::new("fs:shelf")
+}
+
+#[test]
+fn types_lists_what_is_linked_in() {
+    assert_snapshot!(kitchen().linked(&["types"]), @r#"
+    exit 0
+    --- stdout
+    TYPE           MODEL  RUST TYPE                  CRATE
+    example/label  no     linked::components::Label  larder-cli [version]
+    example/price  yes    linked::components::Price  larder-cli [version]
+    "#);
+}
+
+#[test]
+fn types_prints_one_json_document_with_signatures() {
+    assert_snapshot!(kitchen().linked(&["types", "--format", "json"]), @r#"
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "types": [
+        {
+          "type": "example/label",
+          "rust_type": "linked::components::Label",
+          "crate": "larder-cli [version]",
+          "signature": null
+        },
+        {
+          "type": "example/price",
+          "rust_type": "linked::components::Price",
+          "crate": "larder-cli [version]",
+          "signature": {
+            "input": {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "title": "Bottle",
+              "description": "What a price is asked for.",
+              "type": "object",
+              "properties": {
+                "age": {
+                  "description": "Years since it was filled.",
+                  "type": "integer",
+                  "format": "uint32",
+                  "minimum": 0
+                },
+                "points": {
+                  "description": "Up to 100.",
+                  "type": "number",
+                  "format": "double"
+                }
+              },
+              "required": [
+                "age",
+                "points"
+              ]
+            },
+            "output": {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "title": "Quote",
+              "description": "What it costs.",
+              "type": "object",
+              "properties": {
+                "currency": {
+                  "type": "string"
+                },
+                "price": {
+                  "type": "number",
+                  "format": "double"
+                }
+              },
+              "required": [
+                "currency",
+                "price"
+              ]
+            }
+          }
+        }
+      ]
+    }
+    "#);
+}
+
+#[test]
+fn a_program_without_types_says_so() {
+    let json = kitchen().plain(&["types", "--format", "json"]);
+    let told = kitchen().plain(&["types"]) + &json;
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stderr
+    no component types are linked in: a program of your own brings them, see https://docs.rs/larder-cli
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "types": []
+    }
+    "#);
+}
+
+#[test]
+fn serializers_lists_what_is_linked_in() {
+    assert_snapshot!(kitchen().linked(&["serializers"]), @r#"
+    exit 0
+    --- stdout
+    NAME               SERVES                                    TRAITS                                                      CRATE
+    bincode2-standard  every serde type                          stable specification                                        larder-serializers [version]
+    bytes              alloc::vec::Vec<u8>, bytes::bytes::Bytes  -                                                           larder-serializers [version]
+    f64-le             alloc::vec::Vec<f64>                      -                                                           larder-cli [version]
+    json               every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]
+    msgpack-named      every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]
+    postcard1          every serde type                          stable specification                                        larder-serializers [version]
+    "#);
+}
+
+#[test]
+fn serializers_prints_one_json_document() {
+    let told = kitchen().linked(&["serializers", "--format", "json"]);
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "serializers": [
+        {
+          "name": "bincode2-standard",
+          "crate": "larder-serializers [version]",
+          "types": null,
+          "traits": {
+            "self_describing": false,
+            "fields_may_be_added": false,
+            "stable_specification": true
+          }
+        },
+        {
+          "name": "bytes",
+          "crate": "larder-serializers [version]",
+          "types": [
+            "alloc::vec::Vec<u8>",
+            "bytes::bytes::Bytes"
+          ],
+          "traits": null
+        },
+        {
+          "name": "f64-le",
+          "crate": "larder-cli [version]",
+          "types": [
+            "alloc::vec::Vec<f64>"
+          ],
+          "traits": null
+        },
+        {
+          "name": "json",
+          "crate": "larder-serializers [version]",
+          "types": null,
+          "traits": {
+            "self_describing": true,
+            "fields_may_be_added": true,
+            "stable_specification": true
+          }
+        },
+        {
+          "name": "msgpack-named",
+          "crate": "larder-serializers [version]",
+          "types": null,
+          "traits": {
+            "self_describing": true,
+            "fields_may_be_added": true,
+            "stable_specification": true
+          }
+        },
+        {
+          "name": "postcard1",
+          "crate": "larder-serializers [version]",
+          "types": null,
+          "traits": {
+            "self_describing": false,
+            "fields_may_be_added": false,
+            "stable_specification": true
+          }
+        }
+      ]
+    }
+    "#);
+}
+
+#[test]
+fn without_a_command_a_newcomer_is_told_what_to_try() {
+    assert_snapshot!(kitchen().plain(&[]), @r#"
+    exit 0
+    --- stdout
+    Larder keeps models and the components around them: typed, versioned, verified.
+
+    Try these, where a larder.db is:
+
+      larder list              what it holds
+      larder show NAME         one component: its type, fields and artifacts
+      larder verify            whether every byte is what was written
+
+    `larder --help` lists all commands; `--store URL` names a larder that is elsewhere.
+    "#);
+}
+
+#[test]
+fn help_lists_the_commands() {
+    assert_snapshot!(kitchen().plain(&["--help"]), @"
+    exit 0
+    --- stdout
+    Keeps models and the components around them: typed, versioned, verified
+
+    Usage: larder [OPTIONS] [COMMAND]
+
+    Commands:
+      list         Lists every name with its newest version [alias: ls]
+      show         Shows one version: its type, tags, fields and artifacts
+      versions     Lists all versions of a name, oldest first
+      predict      Lets a model predict: JSON in, JSON out
+      verify       Reads versions to the last byte and lists what is damaged; exit code 4 if anything is
+      remove       Removes one version, or every version of a name [alias: rm]
+      tag          Lets a tag name a version, whatever it named before
+      untag        Takes a tag away; the version that it named stays
+      types        Lists the component types that are linked into this program
+      serializers  Lists the serializers that are linked into this program
+      completions  Prints what a shell needs to complete this program's commands
+      help         Print this message or the help of the given subcommand(s)
+
+    Options:
+          --store <URL>
+              Where the larder is: `larder.db`, `sqlite:PATH`, `fs:FOLDER`
+              
+              [env: LARDER_STORE]
+              [default: larder.db]
+
+          --format <FORMAT>
+              How to print
+
+              Possible values:
+              - text: For people
+              - json: For programs: one JSON object
+              
+              [default: text]
+
+      -h, --help
+              Print help (see a summary with '-h')
+
+      -V, --version
+              Print version
+    ");
+}
+
+#[test]
+fn completions_are_for_the_program_by_the_name_it_is_called() {
+    let kitchen = kitchen();
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let plain = kitchen.plain(&["completions", shell]);
+        assert!(plain.starts_with("exit 0\n--- stdout\n"), "{plain}");
+        for word in ["larder", "serializers", "predict", "lines"] {
+            assert!(plain.contains(word), "{shell} knows nothing of {word}");
+        }
+        let linked = kitchen.linked(&["completions", shell]);
+        assert!(linked.contains("linked"), "{shell}: {linked}");
+    }
+    let unknown = kitchen.plain(&["completions", "tcsh"]);
+    assert!(unknown.starts_with("exit 2\n"), "{unknown}");
+}

@@ -1,0 +1,17 @@
+//! The program as it is run: what it prints, where, and its exit code.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "../../examples/linked/components.rs"]
+mod components;
+
+mod kitchen;
+
+mod failures;
+mod hostile;
+mod linked;
+mod look;
+mod predict;
+mod remove;
+mod tag;
+mod verify;

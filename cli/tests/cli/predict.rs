@@ -1,0 +1,227 @@
+//! `predict`.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use larder::StoreExt;
+
+use crate::kitchen::{Kitchen, everywhere, linked};
+
+const BOTTLE: &str = r#"{"age": 4, "points": 90}"#;
+
+#[test]
+fn predict_reads_a_file_and_prints_what_the_model_gives() {
+    let told = everywhere(|kitchen| {
+        kitchen.write("bottle.json", BOTTLE);
+        kitchen.stocked().linked(&["predict", "wine/price", "--input", "bottle.json"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    {"currency":"EUR","price":35.5}
+    "#);
+}
+
+#[test]
+fn predict_reads_stdin() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked().fed(&["predict", "wine/price:prod", "--input", "-"], BOTTLE)
+            + &kitchen.fed(&["predict", "wine/price", "--format", "json"], BOTTLE)
+    });
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    {"currency":"EUR","price":33.5}
+    exit 0
+    --- stdout
+    {"currency":"EUR","price":35.5}
+    "#);
+}
+
+#[test]
+fn lines_are_predicted_one_by_one_and_empty_ones_skipped() {
+    let told = everywhere(|kitchen| {
+        let lines = format!("{BOTTLE}\r\n\n  \t\n{{\"age\":0,\"points\":0}}\n{BOTTLE}");
+        kitchen.stocked().fed(&["predict", "wine/price", "--lines"], lines)
+    });
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    {"currency":"EUR","price":35.5}
+    {"currency":"EUR","price":5.0}
+    {"currency":"EUR","price":35.5}
+    "#);
+}
+
+#[test]
+fn a_bad_line_is_named_and_the_lines_before_it_are_answered() {
+    let told = everywhere(|kitchen| {
+        kitchen.write("bottles.jsonl", format!("{BOTTLE}\n\n{{\"age\": \"old\"}}\n{BOTTLE}\n"));
+        kitchen.stocked().linked(&["predict", "wine/price", "--lines", "-i", "bottles.jsonl"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 1
+    --- stdout
+    {"currency":"EUR","price":35.5}
+    --- stderr
+    error: line 3 of bottles.jsonl failed
+      caused by: the input does not fit the model's signature, at `age`
+      caused by: invalid type: string "old", expected u32 at line 1 column 13
+    hint: `show` prints what the model takes
+    "#);
+}
+
+#[test]
+fn a_line_is_answered_before_the_next_one_is_asked() {
+    let kitchen = Kitchen::new("sqlite:larder.db");
+    let mut command =
+        kitchen.stocked().command(linked(), &["predict", "wine/price", "--lines", "--input=-"]);
+    let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
+    let mut questions = child.stdin.take().unwrap();
+    let (tell, answers) = mpsc::channel();
+    let stdout = BufReader::new(child.stdout.take().unwrap());
+    thread::spawn(move || stdout.lines().try_for_each(|line| tell.send(line.unwrap())));
+    for age in 0..3 {
+        writeln!(questions, "{{\"age\": {age}, \"points\": 0}}").unwrap();
+        let answer = answers.recv_timeout(Duration::from_secs(60)).expect("an answer in time");
+        assert_eq!(answer, format!("{{\"currency\":\"EUR\",\"price\":{}.0}}", 5 + 2 * age));
+    }
+    drop(questions);
+    assert_eq!(answers.recv(), Err(mpsc::RecvError));
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn an_input_that_does_not_fit_is_refused_with_its_path() {
+    let told = everywhere(|kitchen| {
+        let inputs = [
+            r#"{"age": -1, "points": 9}"#,
+            "{\"age\": 1}",
+            "",
+            "[]",
+            "{\"age\":1,\"points\":9} {}",
+            "\u{1b}",
+        ];
+        kitchen.stocked();
+        inputs.map(|input| kitchen.fed(&["predict", "wine/price"], input)).concat()
+    });
+    assert_snapshot!(told, @r#"
+    exit 1
+    --- stderr
+    error: the input does not fit the model's signature, at `age`
+      caused by: invalid value: integer `-1`, expected u32 at line 1 column 10
+    hint: `show` prints what the model takes
+    exit 1
+    --- stderr
+    error: the input does not fit the model's signature
+      caused by: missing field `points` at line 1 column 10
+    hint: `show` prints what the model takes
+    exit 1
+    --- stderr
+    error: the input does not fit the model's signature
+      caused by: EOF while parsing a value at line 1 column 0
+    hint: `show` prints what the model takes
+    exit 1
+    --- stderr
+    error: the input does not fit the model's signature
+      caused by: invalid length 0, expected struct Bottle with 2 elements at line 1 column 2
+    hint: `show` prints what the model takes
+    exit 1
+    --- stderr
+    error: the input does not fit the model's signature
+      caused by: trailing characters at line 1 column 22
+    hint: `show` prints what the model takes
+    exit 1
+    --- stderr
+    error: the input does not fit the model's signature
+      caused by: expected value at line 1 column 1
+    hint: `show` prints what the model takes
+    "#);
+}
+
+#[test]
+fn an_input_that_is_not_text_is_refused() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked().fed(&["predict", "wine/price"], b"\"\xff\"")
+            + &kitchen.fed(&["predict", "wine/price", "--lines"], b"\n\xff\n")
+    });
+    assert_snapshot!(told, @r#"
+    exit 1
+    --- stderr
+    error: the input is not UTF-8 text
+      caused by: invalid utf-8 sequence of 1 bytes from index 1
+    exit 1
+    --- stderr
+    error: line 2 of stdin failed
+      caused by: the input is not UTF-8 text
+      caused by: invalid utf-8 sequence of 1 bytes from index 0
+    "#);
+}
+
+#[test]
+fn a_failure_of_the_model_is_told() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked().fed(&["predict", "wine/price"], r#"{"age": 1, "points": 101}"#)
+    });
+    assert_snapshot!(told, @r#"
+    exit 1
+    --- stderr
+    error: the model failed
+      caused by: 101 points are not 0 to 100
+    "#);
+}
+
+#[test]
+fn an_input_file_that_is_not_there_is_told() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked().linked(&["predict", "wine/price", "--input", "no\u{1b}.json"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 1
+    --- stderr
+    error: could not read no\u{1b}.json
+      caused by: No such file or directory (os error 2)
+    "#);
+}
+
+#[test]
+fn what_is_no_model_does_not_predict() {
+    let told = everywhere(|kitchen| kitchen.stocked().fed(&["predict", "label"], BOTTLE));
+    assert_snapshot!(told, @r#"
+    exit 1
+    --- stderr
+    error: label@1 is a `example/label`, which is not a model; implement `Predict` for its type and say `#[component(tag = "…", model)]`
+    "#);
+}
+
+#[test]
+fn a_model_that_is_not_linked_in_does_not_predict() {
+    let told = everywhere(|kitchen| kitchen.stocked().plain(&["predict", "wine/price"]));
+    assert_snapshot!(told, @"
+    exit 6
+    --- stderr
+    error: wine/price@2 needs the component type `example/price`, which is not linked in (no component type is linked in); it was applied from the crate larder-cli [version]: link that crate in (`use … as _;`)
+    hint: a program of your own brings it to this command line: https://docs.rs/larder-cli
+    ");
+}
+
+#[test]
+fn a_model_whose_artifact_is_gone_is_corrupt() {
+    let told = everywhere(|kitchen| {
+        let larder = kitchen.stocked().larder();
+        let shown = larder.show("wine/price").unwrap();
+        let digest = shown.manifest.artifacts()[0].digest;
+        larder.store().remove_blobs(&[digest]).unwrap();
+        assert!(!larder.store().has_blob(&digest).unwrap());
+        kitchen.fed(&["predict", "wine/price"], BOTTLE)
+    });
+    assert_snapshot!(told, @"
+    exit 4
+    --- stderr
+    error: the artifact b3:50dd04420efa of wine/price@2 is corrupt: its bytes are missing; restore it from a copy
+    ");
+}

@@ -1,0 +1,68 @@
+//! `tag` and `untag`.
+
+use insta::assert_snapshot;
+
+use crate::kitchen::everywhere;
+
+#[test]
+fn a_tag_moves_and_goes_and_its_version_stays() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked().plain(&["tag", "wine/price@2", "prod"])
+            + &kitchen.plain(&["tag", "wine/price:prod", "staging", "--format", "json"])
+            + &kitchen.plain(&["untag", "wine/price:prod"])
+            + &kitchen.plain(&["versions", "wine/price"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    wine/price:prod is wine/price@2 (b3:7e6cc7296b5e)
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "tag": "staging",
+      "name": "wine/price",
+      "version": 2,
+      "digest": "b3:7e6cc7296b5e2ca098411961ffedc935c9dc8c410bdca24100b1fc2a6957208a",
+      "type": "example/price",
+      "size": 330,
+      "created": "2027-01-15T08:00:00.123Z",
+      "crate": "larder-cli [version]"
+    }
+    exit 0
+    --- stdout
+    removed the tag wine/price:prod
+    exit 0
+    --- stdout
+    VERSION  TAGS     TYPE           SIZE   CREATED               DIGEST
+    v1                example/price  330 B  2027-01-15T08:00:00Z  b3:d9836dc820fe
+    v2       staging  example/price  330 B  2027-01-15T08:00:00Z  b3:7e6cc7296b5e
+    "#);
+}
+
+#[test]
+fn a_tag_that_is_reserved_or_not_there_or_not_said_is_an_error() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked().plain(&["tag", "wine/price", "Latest"])
+            + &kitchen.plain(&["untag", "wine/price:gone"])
+            + &kitchen.plain(&["untag", "wine/price@1"])
+            + &kitchen.plain(&["tag", "wine/prise", "prod"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 2
+    --- stderr
+    error: invalid value 'Latest' for '<TAG>': "Latest" is not a valid tag: `latest` is reserved: it always means the newest version
+
+    For more information, try '--help'.
+    exit 3
+    --- stderr
+    error: wine/price:gone is not in this larder; did you mean wine/price:prod or wine/price@2?
+    exit 2
+    --- stderr
+    error: `wine/price@1` does not say which tag to take away
+    hint: write `wine/price:TAG`
+    exit 3
+    --- stderr
+    error: wine/prise is not in this larder; did you mean wine/price?
+    "#);
+}

@@ -1,0 +1,164 @@
+//! `verify`.
+
+use std::fs;
+use std::path::PathBuf;
+
+use insta::assert_snapshot;
+use larder::Digest;
+
+use crate::kitchen::{Kitchen, everywhere};
+
+#[test]
+fn verify_reads_everything_without_any_type() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked().plain(&["verify"]) + &kitchen.plain(&["verify", "--format", "json"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stderr
+    read 3 versions, 5 blobs, 760 B: all sound
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "versions": 3,
+      "blobs": 5,
+      "bytes": 760,
+      "findings": []
+    }
+    "#);
+}
+
+#[test]
+fn verify_reads_only_what_it_is_told_to() {
+    let told = everywhere(|kitchen| kitchen.stocked().plain(&["verify", "wine/price@1", "label"]));
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stderr
+    read 2 versions, 3 blobs, 430 B: all sound
+    "#);
+}
+
+#[test]
+fn verify_lists_what_is_gone_and_ends_with_4() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked();
+        let (weights, label) = (weights_of(kitchen, "wine/price@1"), manifest_of(kitchen, "label"));
+        kitchen.larder().store().remove_blobs(&[weights, label]).unwrap();
+        kitchen.plain(&["verify"])
+            + &kitchen.plain(&["verify", "--format", "json"])
+            + &kitchen.plain(&["verify", "wine/price@2"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 4
+    --- stdout
+    WHAT          BLOB             FAULT
+    label@1       b3:7e39801b4cf9  its bytes are missing
+    wine/price@1  b3:f188dcc52279  its bytes are missing
+    --- stderr
+    read 3 versions, 5 blobs, 636 B
+    error: 2 faults in [store]
+    hint: restore what is damaged from a copy
+    exit 4
+    --- stdout
+    {
+      "schema": 1,
+      "versions": 3,
+      "blobs": 5,
+      "bytes": 636,
+      "findings": [
+        {
+          "what": "label@1",
+          "digest": "b3:7e39801b4cf9d56fe1e4dd9ff696520353cba7f3ca5eac3d8ec3907c70cde6a6",
+          "fault": "its bytes are missing"
+        },
+        {
+          "what": "wine/price@1",
+          "digest": "b3:f188dcc52279fd88e2c3bff68770968e4ed47a37d14646d5c9f6f43dd6399090",
+          "fault": "its bytes are missing"
+        }
+      ]
+    }
+    --- stderr
+    error: 2 faults in [store]
+    hint: restore what is damaged from a copy
+    exit 0
+    --- stderr
+    read 1 version, 2 blobs, 330 B: all sound
+    "#);
+}
+
+#[test]
+fn a_flipped_bit_is_found() {
+    let kitchen = Kitchen::new("fs:shelf");
+    let weights = weights_of(kitchen.stocked(), "wine/price@1");
+    let blob = find(kitchen.path("shelf/blobs"), &weights.to_hex()).expect("a file by its digest");
+    let mut bytes = fs::read(&blob).unwrap();
+    bytes[3] ^= 0x10;
+    fs::remove_file(&blob).unwrap();
+    fs::write(&blob, bytes).unwrap();
+    assert_snapshot!(kitchen.plain(&["verify"]), @r#"
+    exit 4
+    --- stdout
+    WHAT          BLOB             FAULT
+    wine/price@1  b3:f188dcc52279  its digest is b3:aef0a2b61ad9 where b3:f188dcc52279 was written
+    --- stderr
+    read 3 versions, 5 blobs, 760 B
+    error: 1 fault in [store]
+    hint: restore what is damaged from a copy
+    "#);
+}
+
+#[test]
+fn a_damaged_record_does_not_hide_the_other_names() {
+    let kitchen = Kitchen::new("fs:shelf");
+    kitchen.stocked();
+    let record = find(kitchen.path("shelf/records/names"), "label").expect("a file by its name");
+    fs::write(record, "{\"larder\": 1, \u{1b}[31m").unwrap();
+    let told = ["list", "verify"].map(|command| kitchen.plain(&[command])).concat();
+    assert_snapshot!(told, @"
+    exit 4
+    --- stdout
+    NAME        VERSION  TYPE           SIZE   CREATED               DIGEST
+    wine/price  v2       example/price  330 B  2027-01-15T08:00:00Z  b3:7e6cc7296b5e
+    --- stderr
+    error: the record names/label is corrupt: key must be a string at line 1 column 15; restore it from a copy
+    exit 4
+    --- stdout
+    WHAT                    BLOB  FAULT
+    the record names/label  -     key must be a string at line 1 column 15
+    --- stderr
+    read 2 versions, 4 blobs, 660 B
+    error: 1 fault in [store]
+    hint: restore what is damaged from a copy
+    ");
+}
+
+#[test]
+fn verify_of_what_is_not_there_ends_with_3() {
+    let told = everywhere(|kitchen| kitchen.stocked().plain(&["verify", "wine/price@7"]));
+    assert_snapshot!(told, @r#"
+    exit 3
+    --- stderr
+    error: wine/price@7 is not in this larder; did you mean wine/price:prod or wine/price@2?
+    "#);
+}
+
+fn weights_of(kitchen: &Kitchen, reference: &str) -> Digest {
+    kitchen.larder().show(reference).unwrap().manifest.artifacts()[0].digest
+}
+
+fn manifest_of(kitchen: &Kitchen, reference: &str) -> Digest {
+    kitchen.larder().show(reference).unwrap().version.digest
+}
+
+/// The file under `folder` whose name begins so.
+fn find(folder: PathBuf, name: &str) -> Option<PathBuf> {
+    fs::read_dir(folder).unwrap().find_map(|entry| {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_dir() {
+            return find(entry.path(), name);
+        }
+        entry.file_name().to_str()?.starts_with(name).then(|| entry.path())
+    })
+}

@@ -1,0 +1,133 @@
+//! Writing one blob.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread::{self, JoinHandle};
+
+use tempfile::NamedTempFile;
+
+use super::{BlobFolder, create_dir_durably, sync_dir};
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::store::BlobWriter;
+
+/// After so many bytes the disk is sent to work on them, while more are written.
+const STRETCH: u64 = 16 << 20;
+
+/// A blob that is being written to a file in `tmp`. Dropping it removes the file.
+#[derive(Debug)]
+pub struct FileWriter {
+    folder: BlobFolder,
+    file: NamedTempFile,
+    size: u64,
+    ahead: Option<SyncAhead>,
+}
+
+impl FileWriter {
+    pub(super) fn create(folder: &BlobFolder) -> io::Result<Self> {
+        let tmp = folder.tmp();
+        create_dir_durably(&tmp)?;
+        let file = NamedTempFile::new_in(&tmp)?;
+        // The lock says that the file has a living writer.
+        file.as_file().lock()?;
+        Ok(Self { folder: folder.clone(), file, size: 0, ahead: None })
+    }
+}
+
+impl Write for FileWriter {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let room = STRETCH - self.size % STRETCH;
+        let part = &buf[..buf.len().min(room as usize)];
+        let written = self.file.as_file_mut().write(part)?;
+        self.size += written as u64;
+        if written as u64 == room {
+            let ahead = self.ahead.take().or_else(|| SyncAhead::start(self.file.as_file()));
+            self.ahead = ahead.inspect(SyncAhead::go_on);
+        }
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_file_mut().flush()
+    }
+}
+
+impl BlobWriter for FileWriter {
+    fn finish(self: Box<Self>, digest: &Digest) -> Result<()> {
+        let Self { folder, file, size, ahead } = *self;
+        // A blob of another size is a damaged one, and is replaced.
+        if folder.stat(digest)? == Some(size) {
+            return Ok(());
+        }
+        let keep = || {
+            set_read_only(file.as_file())?;
+            ahead.map_or(Ok(()), SyncAhead::finish)?;
+            file.as_file().sync_all()?;
+            sync_dir(&place(&folder, digest, file)?)
+        };
+        keep().map_err(|error| folder.failed("keep", digest, error))
+    }
+}
+
+/// Writes a small blob to a file in `tmp`, durably.
+pub(super) fn stage(folder: &BlobFolder, bytes: &[u8]) -> io::Result<NamedTempFile> {
+    let mut writer = FileWriter::create(folder)?;
+    writer.write_all(bytes)?;
+    set_read_only(writer.file.as_file())?;
+    writer.file.as_file().sync_all()?;
+    Ok(writer.file)
+}
+
+/// Gives a synced file the name of a blob; gives the folder that is to be synced then.
+pub(super) fn place(
+    folder: &BlobFolder,
+    digest: &Digest,
+    file: NamedTempFile,
+) -> io::Result<PathBuf> {
+    let place = folder.path(digest);
+    let parent = place.parent().unwrap_or(&folder.root);
+    create_dir_durably(parent)?;
+    file.persist(&place)?;
+    Ok(parent.to_owned())
+}
+
+fn set_read_only(file: &File) -> io::Result<()> {
+    let mut permissions = file.metadata()?.permissions();
+    #[cfg(unix)]
+    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o444);
+    #[cfg(not(unix))]
+    permissions.set_readonly(true);
+    file.set_permissions(permissions)
+}
+
+/// A thread that syncs what is written so far, so that the last sync has little left to do.
+#[derive(Debug)]
+struct SyncAhead {
+    orders: SyncSender<()>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl SyncAhead {
+    /// Without a thread the last sync does it all.
+    fn start(file: &File) -> Option<Self> {
+        let file = file.try_clone().ok()?;
+        let (orders, ordered) = mpsc::sync_channel(1);
+        let sync = move || ordered.into_iter().try_for_each(|()| file.sync_data());
+        let thread = thread::Builder::new().spawn(sync).ok()?;
+        Some(Self { orders, thread })
+    }
+
+    fn go_on(&self) {
+        // An order that waits already covers this stretch too.
+        let _ = self.orders.try_send(());
+    }
+
+    /// Ends the thread. The system reports a failure to write back once, so one that this thread was told
+    /// of is a failure of the whole.
+    fn finish(self) -> io::Result<()> {
+        drop(self.orders);
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the syncing thread panicked")))
+    }
+}

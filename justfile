@@ -1,0 +1,17 @@
+# `just check` runs all that CI runs.
+
+check:
+    .ci/run
+
+# The tests alone.
+test:
+    cargo test --workspace --all-features
+
+# Larder against what the machine can do at best.
+bench:
+    cargo run --release -p larder-benches --bin limits
+
+# Rewrites the snapshots of the command line (by `cargo install cargo-insta`); read the difference before
+# committing.
+snapshots:
+    cargo insta test --accept -p larder-cli

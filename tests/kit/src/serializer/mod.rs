@@ -1,0 +1,273 @@
+//! Laws of serializers.
+//!
+//! Each law takes a [`Codec`], which is made from a static [`Serializer`], from a pair or from a format, and
+//! a value that the codec can hold.
+
+pub mod hostile;
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use larder_core::bytes::Bytes;
+use larder_core::{AnyPair, BoxError, Format, Serializer};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::chain;
+
+type Encode<T> = dyn Fn(&T, &mut dyn Write) -> Result<(), BoxError> + Send + Sync;
+type Decode<T> = dyn Fn(&Bytes) -> Result<T, BoxError> + Send + Sync;
+
+/// A way from a `T` to bytes and back, of whichever kind.
+pub struct Codec<T> {
+    name: String,
+    encode: Arc<Encode<T>>,
+    decode: Arc<Decode<T>>,
+}
+
+impl<T: 'static> Codec<T> {
+    /// A serializer that is known at compile time.
+    pub fn of<S: Serializer<T>>() -> Self {
+        Self { name: S::NAME.into(), encode: Arc::new(S::encode), decode: Arc::new(S::decode) }
+    }
+
+    /// A pair of functions, as it is registered at run time.
+    pub fn pair(pair: impl AnyPair) -> Self {
+        let pair = Arc::new(pair);
+        let decoder = Arc::clone(&pair);
+        Self {
+            name: pair.name().into(),
+            encode: Arc::new(move |value, out| pair.encode(value, out)),
+            decode: Arc::new(move |bytes| {
+                let value = decoder.decode(bytes)?.downcast::<T>();
+                value.map(|value| *value).map_err(|_| "the pair gave another type".into())
+            }),
+        }
+    }
+
+    /// A format as it is used by name, without knowing the type.
+    pub fn format(format: impl Format) -> Self
+    where
+        T: Serialize + DeserializeOwned,
+    {
+        let format: Arc<dyn Format> = Arc::new(format);
+        let decoder = Arc::clone(&format);
+        Self {
+            name: format.name().into(),
+            encode: Arc::new(move |value, out| format.encode(value, out)),
+            decode: Arc::new(move |bytes| decoder.read(bytes)),
+        }
+    }
+
+    /// The name recorded in manifests.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The bytes of a value.
+    ///
+    /// # Errors
+    /// What the encoder says.
+    pub fn encode(&self, value: &T) -> Result<Bytes, BoxError> {
+        let mut bytes = Vec::new();
+        (self.encode)(value, &mut bytes)?;
+        Ok(bytes.into())
+    }
+
+    /// The value of bytes.
+    ///
+    /// # Errors
+    /// What the decoder says.
+    pub fn decode(&self, bytes: &Bytes) -> Result<T, BoxError> {
+        (self.decode)(bytes)
+    }
+
+    #[track_caller]
+    fn encoded(&self, value: &T) -> Bytes {
+        match self.encode(value) {
+            Ok(bytes) => bytes,
+            Err(error) => panic!("`{}` refuses the value: {}", self.name, chain(&*error)),
+        }
+    }
+
+    #[track_caller]
+    fn decoded(&self, bytes: &Bytes) -> T {
+        match self.decode(bytes) {
+            Ok(value) => value,
+            Err(error) => panic!("`{}` refuses its own bytes: {}", self.name, chain(&*error)),
+        }
+    }
+}
+
+impl<T> Clone for Codec<T> {
+    fn clone(&self) -> Self {
+        let (encode, decode) = (Arc::clone(&self.encode), Arc::clone(&self.decode));
+        Self { name: self.name.clone(), encode, decode }
+    }
+}
+
+impl<T> fmt::Debug for Codec<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Codec({})", self.name)
+    }
+}
+
+/// Holds a serializer to every law, with a value that has a beginning and an end: a struct, a sequence or
+/// the like, of some hundred bytes.
+///
+/// # Panics
+/// If a law is broken.
+pub fn all_serializer_laws<T: 'static>(codec: &Codec<T>, value: &T, same: impl Fn(&T, &T) -> bool) {
+    unframed_serializer_laws(codec, value, same);
+    every_prefix_is_refused(codec, value);
+    trailing_bytes_are_refused(codec, value);
+}
+
+/// Holds a serializer to every law but those on where a value ends: for serializers for which any bytes
+/// are a value, such as plain bytes.
+///
+/// # Panics
+/// If a law is broken.
+pub fn unframed_serializer_laws<T: 'static>(
+    codec: &Codec<T>,
+    value: &T,
+    same: impl Fn(&T, &T) -> bool,
+) {
+    its_name_can_be_recorded(codec);
+    a_value_comes_back_by(codec, value, same);
+    encoding_streams(codec, value);
+    a_writers_error_is_passed_on(codec, value);
+    hostile::mutated_bytes_do_no_harm(codec, value);
+    hostile::forged_lengths_do_no_harm(codec, value);
+    hostile::noise_does_no_harm(codec);
+}
+
+/// The name is the same each time, and has 1 to 64 visible ASCII characters.
+pub fn its_name_can_be_recorded<T>(codec: &Codec<T>) {
+    let name = &codec.name;
+    assert!(!name.is_empty() && name.len() <= 64, "{name:?} has 1 to 64 characters");
+    assert!(name.bytes().all(|b| b.is_ascii_graphic()), "{name:?} is visible ASCII");
+}
+
+/// What comes back is equal to what went in, also after a second time around.
+pub fn a_value_comes_back<T: PartialEq + fmt::Debug + 'static>(codec: &Codec<T>, value: &T) {
+    let back = codec.decoded(&codec.encoded(value));
+    assert_eq!(&back, value, "what `{}` gives back", codec.name);
+    assert_eq!(&codec.decoded(&codec.encoded(&back)), value, "after a second time around");
+}
+
+/// What comes back is the same as what went in, as `same` tells: for types without equality, and for
+/// floats.
+pub fn a_value_comes_back_by<T: 'static>(
+    codec: &Codec<T>,
+    value: &T,
+    same: impl Fn(&T, &T) -> bool,
+) {
+    assert!(same(value, value), "`same` says of the value that it is not itself");
+    let back = codec.decoded(&codec.encoded(value));
+    assert!(same(&back, value), "`{}` gives another value back", codec.name);
+    let again = codec.decoded(&codec.encoded(&back));
+    assert!(same(&again, value), "`{}` gives another value back the second time", codec.name);
+}
+
+/// The encoder writes to a writer that takes a byte at a time and is interrupted now and then, and never
+/// seeks or reads.
+pub fn encoding_streams<T: 'static>(codec: &Codec<T>, value: &T) {
+    /// Takes one byte at a time.
+    #[derive(Default)]
+    struct Narrow {
+        bytes: Vec<u8>,
+        calls: usize,
+    }
+    impl Write for Narrow {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            self.calls += 1;
+            if self.calls.is_multiple_of(7) {
+                return Err(io::ErrorKind::Interrupted.into());
+            }
+            let taken = buf.len().min(1);
+            self.bytes.extend_from_slice(&buf[..taken]);
+            Ok(taken)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut out = Narrow::default();
+    if let Err(error) = (codec.encode)(value, &mut out) {
+        panic!("`{}` cannot write a byte at a time: {}", codec.name, chain(&*error));
+    }
+    // Not compared with another encoding: a hash map is written in another order each time.
+    assert_eq!(out.bytes.len(), codec.encoded(value).len(), "bytes written one at a time");
+    codec.decoded(&out.bytes.into());
+}
+
+/// A writer that fails, after however many bytes, ends the encoding in an error that tells the cause.
+pub fn a_writers_error_is_passed_on<T: 'static>(codec: &Codec<T>, value: &T) {
+    const CAUSE: &str = "the disk of this law is full";
+    /// Takes so many bytes and no more.
+    struct Full(usize);
+    impl Write for Full {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            let taken = buf.len().min(self.0);
+            if taken == 0 && !buf.is_empty() {
+                return Err(io::Error::other(CAUSE));
+            }
+            self.0 -= taken;
+            Ok(taken)
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let len = codec.encoded(value).len();
+    for room in (0..len).step_by((len / 100).max(1)) {
+        match (codec.encode)(value, &mut Full(room)) {
+            Ok(()) => panic!("`{}` wrote {len} bytes where {room} had room", codec.name),
+            Err(error) => {
+                let told = chain(&*error);
+                assert!(told.contains(CAUSE), "`{}` does not tell the cause: {told}", codec.name);
+            }
+        }
+    }
+}
+
+/// Bytes that were cut short, anywhere, are refused.
+pub fn every_prefix_is_refused<T: 'static>(codec: &Codec<T>, value: &T) {
+    let bytes = codec.encoded(value);
+    for end in 0..bytes.len() {
+        let read = codec.decode(&bytes.slice(..end));
+        assert!(read.is_err(), "`{}` reads {end} of {} bytes", codec.name, bytes.len());
+    }
+}
+
+/// Bytes after the value are refused.
+pub fn trailing_bytes_are_refused<T: 'static>(codec: &Codec<T>, value: &T) {
+    let bytes = codec.encoded(value);
+    let mut endings: Vec<Vec<u8>> = (0..=255).map(|byte| vec![byte]).collect();
+    // JSON allows white space after a value.
+    endings.retain(|ending| !ending[0].is_ascii_whitespace());
+    endings.extend([bytes.to_vec(), vec![0; 100], vec![0xff; 100], b" x".to_vec()]);
+    for ending in endings {
+        let read = codec.decode(&[&bytes[..], &ending].concat().into());
+        assert!(read.is_err(), "`{}` reads over {ending:x?} after the value", codec.name);
+    }
+}
+
+/// A model that was encoded and decoded predicts what it predicted before.
+///
+/// Equal fields are not enough: a field that was skipped shows only here.
+pub fn it_predicts_the_same_after_reload<T: 'static, I, O: PartialEq + fmt::Debug>(
+    codec: &Codec<T>,
+    model: &T,
+    predict: impl Fn(&T, &I) -> O,
+    inputs: &[I],
+) {
+    assert!(!inputs.is_empty(), "a law without inputs holds anything to be true");
+    let back = codec.decoded(&codec.encoded(model));
+    for (at, input) in inputs.iter().enumerate() {
+        let expected = predict(model, input);
+        assert_eq!(predict(&back, input), expected, "`{}`, input {at}", codec.name);
+    }
+}

@@ -1,0 +1,168 @@
+//! Laws of stores.
+//!
+//! A law over `&dyn Store` needs one handle; a law over [`Open`] needs several on one place. Every law
+//! uses names of its own, so that laws run one after the other, or again, on one place that already holds
+//! other things. None of them cleans up.
+
+pub mod blobs;
+pub mod commits;
+pub mod crowds;
+pub mod listings;
+pub mod records;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use larder_core::bytes::Bytes;
+use larder_core::store::{Change, Committed, Expected, Record, RecordKey};
+use larder_core::{Digest, Result, Store, StoreExt};
+
+use crate::chain;
+use crate::random::Random;
+
+/// Opens one place again at every call: another handle on the same blobs and records.
+///
+/// A store in memory gives clones of one handle, and holds one of them itself.
+pub type Open<'a> = dyn Fn() -> Arc<dyn Store> + Sync + 'a;
+
+/// Holds the store that `open` opens to every law of this module.
+///
+/// # Panics
+/// If a law is broken.
+pub fn all_store_laws(open: &Open<'_>) {
+    let store = &*open();
+
+    blobs::a_blob_comes_back_as_it_was(store);
+    blobs::a_blob_may_be_written_in_pieces(store);
+    blobs::an_abandoned_blob_leaves_nothing(store);
+    blobs::a_blob_put_twice_is_one_blob(store);
+    blobs::blobs_are_answered_in_the_order_asked(store);
+    blobs::blobs_are_listed_by_digest_each_once(store);
+    blobs::a_removed_blob_is_gone(store);
+    blobs::bytes_handed_out_outlive_their_blob(store);
+
+    records::a_record_comes_back_as_it_was(store);
+    records::records_are_answered_in_the_order_asked(store);
+    records::a_put_keeps_its_precondition(store);
+    records::a_removal_keeps_its_precondition(store);
+    records::other_content_has_another_revision(store);
+    records::a_record_may_be_large(store);
+    records::a_key_may_begin_other_keys(store);
+    records::a_key_may_be_long(store);
+
+    listings::records_are_listed_in_byte_order(store);
+    listings::a_listing_goes_on_after_any_key(store);
+    listings::a_listing_has_no_end_before_the_last_record(store);
+
+    commits::a_conflict_names_the_change_that_failed(store);
+    commits::a_conflict_leaves_an_unbroken_run(store);
+    commits::an_empty_commit_is_made(store);
+    commits::a_commit_is_seen_by_every_handle(open);
+    commits::a_commit_outlives_its_handle(open);
+
+    crowds::no_update_is_lost(open);
+    crowds::one_of_many_is_the_first(open);
+    crowds::many_may_write_one_blob(open);
+    crowds::nobody_sees_half_a_record(open);
+    crowds::a_record_is_never_seen_before_its_blobs(open);
+    crowds::a_listing_misses_nothing_while_others_write(open);
+}
+
+/// The value, or a panic with the error and its causes.
+#[track_caller]
+fn ok<T>(result: Result<T>, what: &str) -> T {
+    match result {
+        Ok(value) => value,
+        Err(error) => panic!("the store failed to {what}: {}", chain(&error)),
+    }
+}
+
+/// A number that no other call was given, in this process or another.
+fn fresh_number() -> u64 {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    let now = SystemTime::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_nanos() as u64);
+    Random::new(now ^ (u64::from(std::process::id()) << 40)).next().wrapping_add(call)
+}
+
+/// The beginning of keys that nobody else uses.
+fn fresh_name(law: &str) -> String {
+    format!("laws/{law}-{:016x}", fresh_number())
+}
+
+/// Bytes that nobody else keeps, unless they are very few.
+fn fresh_bytes(len: usize) -> Bytes {
+    Random::new(fresh_number()).bytes(len).into()
+}
+
+#[track_caller]
+fn key(text: &str) -> RecordKey {
+    ok(RecordKey::new(text), "take a key")
+}
+
+/// JSON of a few bytes.
+fn json(content: impl std::fmt::Display) -> Bytes {
+    format!("{{\"content\":\"{content}\"}}").into()
+}
+
+fn put(key: &RecordKey, value: &Bytes, expected: Expected) -> Change {
+    Change::PutRecord { key: key.clone(), value: value.clone(), expected }
+}
+
+fn remove(key: &RecordKey, expected: Expected) -> Change {
+    Change::RemoveRecord { key: key.clone(), expected }
+}
+
+fn put_blob(bytes: &Bytes) -> Change {
+    Change::PutBlob { digest: Digest::of(bytes), bytes: bytes.clone() }
+}
+
+/// Makes changes that nothing stands against.
+#[track_caller]
+fn commit(store: &dyn Store, changes: &[Change]) {
+    let committed = ok(store.commit(changes), "commit");
+    assert_eq!(committed, Committed::All, "nothing stands against this commit");
+}
+
+#[track_caller]
+fn get(store: &dyn Store, key: &RecordKey) -> Option<Record> {
+    ok(store.get_record(key), "get a record")
+}
+
+#[track_caller]
+fn get_blob(store: &dyn Store, digest: &Digest) -> Option<Bytes> {
+    let mut found = ok(store.get_blobs(&[*digest]), "get a blob");
+    assert_eq!(found.len(), 1, "one blob was asked for");
+    found.pop().flatten()
+}
+
+#[track_caller]
+fn write_blob(store: &dyn Store, bytes: &Bytes) -> Digest {
+    let digest = Digest::of(bytes);
+    let mut writer = ok(store.write_blob(), "open a writer");
+    if let Err(error) = writer.write_all(bytes) {
+        panic!("the store failed to write a blob: {}", chain(&error));
+    }
+    ok(writer.finish(&digest), "finish a blob");
+    digest
+}
+
+/// Every key under `prefix`, page by page.
+#[track_caller]
+fn list(store: &dyn Store, prefix: &str, page: usize) -> Vec<String> {
+    let mut keys: Vec<String> = Vec::new();
+    let mut after = None;
+    loop {
+        let found = ok(store.list_records(prefix, after.as_ref(), page), "list records");
+        assert!(found.len() <= page, "{} records in a page of at most {page}", found.len());
+        let Some((last, _)) = found.last() else { return keys };
+        after = Some(last.clone());
+        for (key, _) in found {
+            if let Some(last) = keys.last() {
+                assert!(last.as_str() < key.as_str(), "{last} is listed before {key}");
+            }
+            keys.push(key.to_string());
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! The other process: the tests start it, and some of them kill it.
+//!
+//! ```text
+//! worker forever URL NAME         applies version after version, and says which were acknowledged
+//! worker rounds URL NAME OWN N    applies N times to NAME and N times to OWN
+//! worker large URL NAME BYTES     applies one artifact of so many bytes
+//! worker predict URL REF INPUT    loads a model and predicts
+//! ```
+
+use std::error::Error;
+use std::io::Write;
+
+use larder::bytes::Bytes;
+use larder::{Larder, RawBytes, VersionInfo};
+use larder_tests::{Doubler, Parcel};
+
+type Outcome<T = ()> = Result<T, Box<dyn Error>>;
+
+fn main() -> Outcome {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["forever", url, name] => forever(&larder::open(url)?, name),
+        ["rounds", url, name, own, rounds] => {
+            apply_rounds(&larder::open(url)?, name, own, rounds.parse()?)
+        }
+        ["large", url, name, bytes] => apply_large(url, name, bytes.parse()?),
+        ["predict", url, reference, input] => {
+            let model = larder::open(url)?.load_model(reference)?;
+            say(&model.predict_json(input)?)
+        }
+        _ => Err("say forever, rounds, large or predict".into()),
+    }
+}
+
+fn say(line: &str) -> Outcome {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+/// Small and large artifacts in turn, so that a kill finds all kinds of work under way.
+fn forever(larder: &Larder, name: &str) -> Outcome {
+    for round in 0_u64.. {
+        let size = if round % 3 == 2 { 700_000 } else { 100 };
+        let parcel = parcel(round, size);
+        acknowledge(larder.apply(name, &parcel)?.version())?;
+    }
+    Ok(())
+}
+
+fn apply_rounds(larder: &Larder, name: &str, own: &str, rounds: u64) -> Outcome {
+    for round in 0..rounds {
+        acknowledge(larder.apply(name, &parcel(round, 200))?.version())?;
+        acknowledge(larder.apply(own, &Doubler { factor: round as f64 })?.version())?;
+    }
+    Ok(())
+}
+
+/// Reports a refusal as one line, with the kind of the error, so that the test can look at it.
+fn apply_large(url: &str, name: &str, size: usize) -> Outcome {
+    let applied =
+        larder::open(url).and_then(|larder| larder.apply(name, &parcel(1, size)).map(drop));
+    match applied {
+        Ok(()) => say("applied"),
+        Err(error @ larder::Error::Store { .. }) => say(&format!("store error: {error}")),
+        Err(error) => say(&format!("another error: {error}")),
+    }
+}
+
+/// A component that no other call in no other process makes.
+fn parcel(round: u64, size: usize) -> Parcel {
+    let mut content = format!("{} {round} ", std::process::id()).into_bytes();
+    content.resize(size.max(content.len()), round as u8);
+    Parcel { round, content: larder::Artifact::<Bytes, RawBytes>::new(content.into()) }
+}
+
+fn acknowledge(version: &VersionInfo) -> Outcome {
+    say(&format!("{} {} {}", version.identifier, version.version.get(), version.digest))
+}

@@ -1,0 +1,275 @@
+//! How artifacts arrive at a store, and what a panic or a refusal on the way leaves behind.
+
+use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+
+use larder::bytes::Bytes;
+use larder::prelude::*;
+use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey};
+use larder::{
+    BoxError, Digest, Error, MemoryStore, RawBytes, Registry, Result, Serializer, Store, StoreExt,
+};
+
+/// What a store was asked to keep.
+#[derive(Debug, Default)]
+struct Seen {
+    writers: usize,
+    written: usize,
+    largest_write: usize,
+    largest_put: usize,
+}
+
+/// A store in memory that watches what arrives.
+#[derive(Debug, Default)]
+struct Watched {
+    store: MemoryStore,
+    seen: Arc<Mutex<Seen>>,
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Store for Watched {
+    fn url(&self) -> String {
+        self.store.url()
+    }
+    fn capabilities(&self) -> Capabilities {
+        self.store.capabilities()
+    }
+    fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
+        self.seen.lock().unwrap().writers += 1;
+        Ok(Box::new(WatchedWriter { writer: self.store.write_blob()?, seen: self.seen.clone() }))
+    }
+    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
+        self.store.get_blobs(digests)
+    }
+    fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
+        self.store.stat_blobs(digests)
+    }
+    fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
+        self.store.list_blobs(after, limit)
+    }
+    fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
+        self.store.remove_blobs(digests)
+    }
+    fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
+        self.store.get_records(keys)
+    }
+    fn list_records(
+        &self,
+        prefix: &str,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Record)>> {
+        self.store.list_records(prefix, after, limit)
+    }
+    fn commit(&self, changes: &[Change]) -> Result<Committed> {
+        let put = |change: &Change| match change {
+            Change::PutBlob { bytes, .. } => bytes.len(),
+            _ => 0,
+        };
+        let mut seen = self.seen.lock().unwrap();
+        seen.largest_put = changes.iter().map(put).max().unwrap_or(0).max(seen.largest_put);
+        self.store.commit(changes)
+    }
+}
+
+struct WatchedWriter {
+    writer: Box<dyn BlobWriter>,
+    seen: Arc<Mutex<Seen>>,
+}
+
+impl Write for WatchedWriter {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        let mut seen = self.seen.lock().unwrap();
+        seen.written += buf.len();
+        seen.largest_write = seen.largest_write.max(buf.len());
+        self.writer.write(buf)
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
+
+impl BlobWriter for WatchedWriter {
+    fn finish(self: Box<Self>, digest: &Digest) -> Result<()> {
+        self.writer.finish(digest)
+    }
+}
+
+#[derive(Serialize, Deserialize, Component)]
+#[component(tag = "test/heavy")]
+struct Heavy {
+    weights: Artifact<Bytes, RawBytes>,
+    numbers: Artifact<Vec<f32>>,
+    small: Artifact<u8>,
+}
+
+#[test]
+fn a_large_artifact_arrives_at_the_store_in_pieces() {
+    const SIZE: usize = 64 << 20;
+    let watched = Watched::default();
+    let (store, seen) = (watched.store.clone(), watched.seen.clone());
+    let larder = Larder::new(Arc::new(watched), Registry::linked().unwrap());
+    let heavy = Heavy {
+        weights: Artifact::new(Bytes::from(vec![7; SIZE])),
+        numbers: Artifact::new(vec![0.5; 1_000_000]),
+        small: Artifact::new(1),
+    };
+    larder.apply("heavy", &heavy).unwrap();
+    {
+        let seen = seen.lock().unwrap();
+        assert_eq!(seen.writers, 2, "each large one by a writer of its own");
+        assert!(seen.written > SIZE + 4_000_000, "{seen:?}");
+        assert!(seen.largest_write <= 1 << 20, "{seen:?}");
+        assert!(seen.largest_put <= store.capabilities().inline_blob, "{seen:?}");
+    }
+    let loaded: Heavy = larder.load("heavy").unwrap();
+    let kept = store.get_blobs(&[Digest::of(heavy.weights.get().unwrap())]).unwrap();
+    let kept = kept[0].as_ref().unwrap();
+    let got = loaded.weights.get().unwrap();
+    assert_eq!(got.as_ptr(), kept.as_ptr(), "plain bytes are handed out without a copy");
+    assert_eq!(loaded.numbers.get().unwrap(), &[0.5; 1_000_000]);
+}
+
+/// A type whose own code panics when it is told to.
+#[derive(Debug)]
+struct Moody {
+    panics: bool,
+}
+
+impl Serialize for Moody {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        assert!(!self.panics, "this test panics on purpose");
+        serializer.serialize_bool(false)
+    }
+}
+
+impl<'de> Deserialize<'de> for Moody {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        bool::deserialize(deserializer).map(|panics| Self { panics })
+    }
+}
+
+#[derive(Serialize, Deserialize, Component)]
+#[component(tag = "test/moody")]
+struct Tempered {
+    before: Artifact<u32>,
+    nested: Artifact<Vec<Artifact<Moody>>>,
+    plain: Moody,
+}
+
+fn moody(in_artifact: bool, in_field: bool) -> Tempered {
+    Tempered {
+        before: Artifact::new(1),
+        nested: Artifact::new(vec![Artifact::new(Moody { panics: in_artifact })]),
+        plain: Moody { panics: in_field },
+    }
+}
+
+#[test]
+fn a_panic_inside_of_a_users_serialize_leaves_the_thread_usable() {
+    let larder = larder::open("memory:").unwrap();
+    for bad in [moody(true, false), moody(false, true)] {
+        let outcome = catch_unwind(AssertUnwindSafe(|| larder.apply("moody", &bad)));
+        assert!(outcome.is_err(), "the panic is the caller's");
+        assert_eq!(larder.store().records("").count(), 0, "nothing is named");
+        // No scope was left open: outside of a larder an artifact embeds its bytes again.
+        let json = serde_json::to_string(&Artifact::<u8>::new(7)).unwrap();
+        assert!(json.contains("\"bytes\""), "{json}");
+    }
+    assert!(larder.apply("moody", &moody(false, false)).unwrap().is_created());
+    let loaded: Tempered = larder.load("moody").unwrap();
+    assert!(!loaded.nested.get().unwrap()[0].get().unwrap().panics);
+    assert_eq!(loaded.before.get().unwrap(), &1);
+    assert!(!loaded.plain.panics);
+}
+
+/// Writes a megabyte and then changes its mind.
+struct Fickle;
+
+impl Serializer<u8> for Fickle {
+    const NAME: &'static str = "test-fickle";
+
+    fn encode(_: &u8, out: &mut dyn Write) -> Result<(), BoxError> {
+        out.write_all(&vec![0; 1 << 20])?;
+        Err("the value is not worth keeping".into())
+    }
+
+    fn decode(_: &Bytes) -> Result<u8, BoxError> {
+        Err("nothing was ever written".into())
+    }
+}
+
+#[derive(Serialize, Deserialize, Component)]
+#[component(tag = "test/fickle")]
+struct Refuses {
+    layers: Vec<Artifact<u8, Fickle>>,
+}
+
+#[test]
+fn an_artifact_that_its_serializer_refuses_is_named_by_its_path_and_leaves_nothing() {
+    let larder = larder::open("memory:").unwrap();
+    let error = larder.apply("fickle", &Refuses { layers: vec![Artifact::new(1)] }).unwrap_err();
+    let Error::Encode { what, source } = &error else { panic!("{error:?}") };
+    assert_eq!(what, "the artifact `layers[0]` of fickle (a `test/fickle`)");
+    assert_eq!(source.to_string(), "the value is not worth keeping");
+    assert_eq!(larder.store().records("").count(), 0);
+    assert_eq!(larder.store().blobs().count(), 0, "an abandoned blob leaves nothing");
+}
+
+#[test]
+fn a_failure_of_the_store_is_told_as_such() {
+    /// Has no room.
+    #[derive(Debug, Default)]
+    struct Full(MemoryStore);
+
+    #[deny(clippy::missing_trait_methods)]
+    impl Store for Full {
+        fn url(&self) -> String {
+            "test:full".into()
+        }
+        fn capabilities(&self) -> Capabilities {
+            self.0.capabilities()
+        }
+        fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
+            Err(Error::store("create a file", io::Error::from(io::ErrorKind::StorageFull)))
+        }
+        fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
+            self.0.get_blobs(digests)
+        }
+        fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
+            self.0.stat_blobs(digests)
+        }
+        fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
+            self.0.list_blobs(after, limit)
+        }
+        fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
+            self.0.remove_blobs(digests)
+        }
+        fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
+            self.0.get_records(keys)
+        }
+        fn list_records(
+            &self,
+            prefix: &str,
+            after: Option<&RecordKey>,
+            limit: usize,
+        ) -> Result<Vec<(RecordKey, Record)>> {
+            self.0.list_records(prefix, after, limit)
+        }
+        fn commit(&self, changes: &[Change]) -> Result<Committed> {
+            self.0.commit(changes)
+        }
+    }
+
+    let larder = Larder::new(Arc::new(Full::default()), Registry::linked().unwrap());
+    let heavy = Heavy {
+        weights: Artifact::new(Bytes::from(vec![7; 1 << 20])),
+        numbers: Artifact::new(vec![]),
+        small: Artifact::new(1),
+    };
+    let error = larder.apply("heavy", &heavy).unwrap_err();
+    assert!(matches!(error, Error::Store { .. }), "{error:?}");
+    assert_eq!(error.to_string(), "could not create a file");
+    assert_eq!(larder.store().records("").count(), 0);
+}
