@@ -90,8 +90,8 @@ fn first_process() -> Result<(), Box<dyn Error>> {
     let before = judge(&held_back, |wine| model.predict(wine))?;
 
     println!(
-        "{:18}{:9}{:11}{:17}{:>9}{:>11}{:>11}   {}",
-        "store", "version", "applied", "digest", "size", "apply", "load", "accuracy before, after"
+        "{:18}{:9}{:11}{:17}{:>9}{:>11}{:>11}   accuracy before, after",
+        "store", "version", "applied", "digest", "size", "apply", "load"
     );
     let mut alike = true;
     for store in STORES {

@@ -1,4 +1,4 @@
-#![doc = include_str!("../README.md")]
+#![cfg_attr(all(feature = "derive", feature = "msgpack"), doc = include_str!("../README.md"))]
 #![forbid(unsafe_code)]
 
 pub use larder_core::*;

@@ -1,9 +1,9 @@
 //! `#[derive(Component)]`.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::quote;
 use syn::meta::ParseNestedMeta;
-use syn::{DeriveInput, Error, LitStr, Path, Result, parse_quote};
+use syn::{DeriveInput, Error, LitStr, Path, Result, Token, parse_quote};
 
 /// What `#[component(…)]` says.
 #[derive(Default)]
@@ -33,8 +33,17 @@ impl Options {
             check_tag(&tag)?;
             self.tag = Some(tag);
         } else if meta.path.is_ident("model") {
+            if self.model {
+                return Err(meta.error("`model` is given twice"));
+            }
+            if meta.input.peek(Token![=]) {
+                return Err(meta.error("`model` takes no value"));
+            }
             self.model = true;
         } else if meta.path.is_ident("crate") {
+            if self.larder.is_some() {
+                return Err(meta.error("`crate` is given twice"));
+            }
             self.larder = Some(meta.value()?.call(Path::parse_mod_style)?);
         } else {
             return Err(
@@ -90,7 +99,6 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     } else {
         (quote!(component), TokenStream::new())
     };
-    let item = syn::Ident::new(&item.to_string(), Span::call_site());
     Ok(quote! {
         const _: () = {
             use #larder::__private::typetag;

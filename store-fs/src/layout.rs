@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use larder_core::files::{absent, create_dir_durably, sync_dir};
+use larder_core::files::{absent, create_dir_durably, sync_dir, temp_file};
 use larder_core::store::RecordKey;
 use tempfile::NamedTempFile;
 
@@ -87,7 +87,7 @@ impl Layout {
     pub(crate) fn stage(&self, content: &[u8]) -> io::Result<NamedTempFile> {
         let tmp = self.tmp();
         create_dir_durably(&tmp)?;
-        let mut file = NamedTempFile::new_in(&tmp)?;
+        let mut file = temp_file(&tmp)?;
         file.write_all(content)?;
         file.as_file().sync_all()?;
         Ok(file)

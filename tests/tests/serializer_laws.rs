@@ -71,7 +71,7 @@ fn everything() -> Everything {
         some: Some(Box::new(Wrapped(0))),
         none: None,
         tree: [("a".into(), vec![(1, None), (2, Some('x'))]), (String::new(), vec![])].into(),
-        hash: [("pi".into(), 3.14), ("e".into(), 2.72), ("phi".into(), 1.62)].into(),
+        hash: [("one".into(), 1.25), ("two".into(), -2e-9), ("three".into(), 3e300)].into(),
         array: [[1.0, 2.5, -3.0], [f32::MAX, f32::MIN, 0.0]],
         bytes: (0..=255).collect(),
         numbers: vec![0, 127, 128, 255],

@@ -18,6 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tempfile::NamedTempFile;
 
 pub use writer::FileWriter;
 
@@ -66,8 +67,17 @@ impl BlobFolder {
 
     /// Where a blob is, if it is there. Only digits of a digest become part of a path.
     pub fn path(&self, digest: &Digest) -> PathBuf {
-        let hex = digest.to_hex();
-        self.root.join(&hex[..2]).join(&hex)
+        self.folder_of(digest).join(digest.to_hex())
+    }
+
+    fn folder_of(&self, digest: &Digest) -> PathBuf {
+        self.root.join(format!("{:02x}", digest.as_bytes()[0]))
+    }
+
+    /// The folder of a blob, if the blob is there with this size.
+    fn holds(&self, digest: &Digest, size: u64) -> io::Result<Option<PathBuf>> {
+        let meta = absent(fs::metadata(self.path(digest)))?;
+        Ok(meta.filter(|meta| meta.len() == size).map(|_| self.folder_of(digest)))
     }
 
     /// Opens a writer for one blob.
@@ -85,18 +95,19 @@ impl BlobFolder {
     /// # Errors
     /// [`Error::Store`].
     pub fn put_all(&self, blobs: &[(Digest, Bytes)]) -> Result<()> {
-        let mut missing = Vec::new();
-        for (digest, bytes) in blobs {
-            if self.stat(digest)? != Some(bytes.len() as u64) {
-                missing.push((digest, bytes));
-            }
-        }
         let put = || {
+            let (mut missing, mut folders) = (Vec::new(), Vec::new());
+            for (digest, bytes) in blobs {
+                match self.holds(digest, bytes.len() as u64)? {
+                    Some(kept) => folders.push(kept),
+                    None => missing.push((digest, bytes)),
+                }
+            }
             let staged = at_once(&missing, |(_, bytes)| writer::stage(self, bytes))?;
-            let mut folders = Vec::new();
             for ((digest, _), file) in missing.iter().zip(staged) {
                 folders.push(writer::place(self, digest, file)?);
             }
+            folders.sort_unstable();
             folders.dedup();
             at_once(&folders, |folder| sync_dir(folder)).map(drop)
         };
@@ -188,6 +199,17 @@ pub fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Creates a file under a random name, with the rights that the process gives to new files.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn temp_file(folder: &Path) -> io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    builder.tempfile_in(folder)
 }
 
 /// Makes the entries of a folder durable: what was renamed into it, or created in it.

