@@ -1,5 +1,7 @@
 //! What the integration tests in `tests/` and their worker share.
 
+pub mod third_party;
+
 use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::{RawBytes, Result};
