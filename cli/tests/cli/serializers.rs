@@ -51,13 +51,147 @@ fn kitchen(store: &'static str) -> Kitchen {
 #[test]
 fn serializers_says_what_is_missing_and_where_to_get_it() {
     let told = everywhere(|empty| kitchen(empty.store).linked(&["serializers"]));
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @"
+    exit 0
+    --- stdout
+    NAME               SERVES                                    TRAITS                                                      CRATE                     USED BY
+    bincode2-standard  every serde type                          stable specification                                        larder-serializers [version]  -
+    bytes              alloc::vec::Vec<u8>, bytes::bytes::Bytes  -                                                           larder-serializers [version]  -
+    f64-le             alloc::vec::Vec<f64>                      -                                                           larder-cli [version]          wine/price@1
+    json               every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]  -
+    msgpack-named      every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]  -
+    postcard1          every serde type                          stable specification                                        larder-serializers [version]  -
+
+    not linked in:
+    NAME   USED BY                                  WHERE TO GET IT
+    plain  note/plain@1                             the larder has no record of it
+    rot13  note/1@1, note/2@1, note/3@1 and 2 more  the crate `caesar`
+    ");
 }
 
 #[test]
 fn serializers_prints_what_is_missing_as_json_too() {
     let told = everywhere(|empty| kitchen(empty.store).plain(&["serializers", "--format", "json"]));
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "serializers": [
+        {
+          "name": "bincode2-standard",
+          "linked": true,
+          "crate": "larder-serializers [version]",
+          "types": null,
+          "traits": {
+            "self_describing": false,
+            "fields_may_be_added": false,
+            "stable_specification": true
+          },
+          "record": null,
+          "used_by": []
+        },
+        {
+          "name": "bytes",
+          "linked": true,
+          "crate": "larder-serializers [version]",
+          "types": [
+            "alloc::vec::Vec<u8>",
+            "bytes::bytes::Bytes"
+          ],
+          "traits": null,
+          "record": null,
+          "used_by": []
+        },
+        {
+          "name": "f64-le",
+          "linked": false,
+          "crate": null,
+          "types": null,
+          "traits": null,
+          "record": null,
+          "used_by": [
+            "wine/price@1"
+          ]
+        },
+        {
+          "name": "json",
+          "linked": true,
+          "crate": "larder-serializers [version]",
+          "types": null,
+          "traits": {
+            "self_describing": true,
+            "fields_may_be_added": true,
+            "stable_specification": true
+          },
+          "record": null,
+          "used_by": []
+        },
+        {
+          "name": "msgpack-named",
+          "linked": true,
+          "crate": "larder-serializers [version]",
+          "types": null,
+          "traits": {
+            "self_describing": true,
+            "fields_may_be_added": true,
+            "stable_specification": true
+          },
+          "record": null,
+          "used_by": []
+        },
+        {
+          "name": "plain",
+          "linked": false,
+          "crate": null,
+          "types": null,
+          "traits": null,
+          "record": null,
+          "used_by": [
+            "note/plain@1"
+          ]
+        },
+        {
+          "name": "postcard1",
+          "linked": true,
+          "crate": "larder-serializers [version]",
+          "types": null,
+          "traits": {
+            "self_describing": false,
+            "fields_may_be_added": false,
+            "stable_specification": true
+          },
+          "record": null,
+          "used_by": []
+        },
+        {
+          "name": "rot13",
+          "linked": false,
+          "crate": null,
+          "types": null,
+          "traits": null,
+          "record": {
+            "reference": "serializers/rot13@1",
+            "crate": null,
+            "note": "the crate `caesar`",
+            "types": [
+              {
+                "rust_type": "alloc::string::String",
+                "fingerprint": "b3:48fe758705b6bb7fe2dcee327ffb9838f25db796c56db51996f61eb639de99ef"
+              }
+            ]
+          },
+          "used_by": [
+            "note/1@1",
+            "note/2@1",
+            "note/3@1",
+            "note/4@1",
+            "note/5@1"
+          ]
+        }
+      ]
+    }
+    "#);
 }
 
 #[test]
