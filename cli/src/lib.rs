@@ -12,7 +12,8 @@
 //! }
 //! ```
 //!
-//! `types` and `serializers` print what is linked in.
+//! `types` and `serializers` print what is linked in; `serializers` prints, where a larder is, also what its
+//! newest versions need and lack.
 //!
 //! # Output
 //!
@@ -30,7 +31,7 @@
 //! | `tag` | `tag`, and the version that it names |
 //! | `untag` | `name` and `tag` |
 //! | `types` | `types` (`type`, `rust_type`, `crate`, `signature`) |
-//! | `serializers` | `serializers` (`name`, `crate`, `types`, `traits`) |
+//! | `serializers` | `serializers` (`name`, `linked`, `crate`, `types`, `traits`, `record`, `used_by`) |
 //!
 //! A version has `name`, `version`, `digest`, `type`, `size`, `created` and `crate`. What is not known is
 //! `null`. `predict` prints what the model gives, and nothing else, in either format.

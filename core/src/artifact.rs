@@ -10,6 +10,7 @@ use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer as SerdeSerializer};
 
+use crate::caught::caught;
 use crate::digest::Digest;
 use crate::error::{BoxError, Error, Result};
 use crate::guard::GuardError;
@@ -85,7 +86,9 @@ impl<T: 'static, S: Serializer<T>> Artifact<T, S> {
     ///
     /// # Errors
     /// [`Error::Corrupt`] if the bytes are not those that were written, [`Error::NotLinked`] if their
-    /// serializer is not linked in, [`Error::Decode`] if they do not fit `T`.
+    /// serializer is not linked in, [`Error::Decode`] if they do not fit `T` or the serializer panicked,
+    /// [`Error::Refused`] if the serializer that is linked in is another than the one that the larder has a
+    /// record of.
     pub fn get(&self) -> Result<&T> {
         if let Some(value) = self.value.get() {
             return Ok(value);
@@ -150,15 +153,24 @@ fn empty<T>() -> Error {
 
 fn read<T: 'static, S: Serializer<T>>(stored: &Stored) -> Result<T> {
     let Stored { entry, shelf } = stored;
-    let bytes = shelf.fetch(entry)?;
-    let value = scope::unpacking(shelf, || {
-        if entry.serializer == S::NAME {
-            return Ok(S::decode(&bytes));
-        }
-        let needed_by = shelf.describe(entry);
-        shelf.registry().decode::<T, S>(&entry.serializer, &bytes, &needed_by)
+    shelf.check_serializer::<T, S>(&entry.serializer, || {
+        format!("reading {}", shelf.describe(entry))
     })?;
-    value.map_err(|error| decode_error::<T>(shelf.describe(entry), error))
+    let bytes = shelf.fetch(entry)?;
+    let name = &*entry.serializer;
+    let decoded = caught(name, || {
+        scope::unpacking(shelf, || {
+            if name == S::NAME {
+                return Ok(S::decode(&bytes));
+            }
+            let needed_by = shelf.describe(entry);
+            shelf.registry().decode::<T, S>(name, &bytes, &needed_by)
+        })
+    });
+    let value = decoded.unwrap_or_else(|panic| Ok(Err(panic)));
+    value
+        .map_err(|error| shelf.explain(error))?
+        .map_err(|error| decode_error::<T>(shelf.describe(entry), error))
 }
 
 fn decode_error<T>(what: String, error: BoxError) -> Error {
@@ -231,7 +243,9 @@ impl<T: 'static, S: Serializer<T>> Serialize for Artifact<T, S> {
                     ));
                 }
                 let mut bytes = Vec::new();
-                S::encode(value, &mut bytes).map_err(Z::Error::custom)?;
+                caught(S::NAME, || S::encode(value, &mut bytes))
+                    .and_then(|encoded| encoded)
+                    .map_err(Z::Error::custom)?;
                 Embedded { serializer: S::NAME.to_owned(), bytes: EmbeddedBytes(bytes.into()) }
                     .serialize(serializer)
             }
@@ -258,7 +272,10 @@ impl<'de, T: 'static, S: Serializer<T>> Deserialize<'de> for Artifact<T, S> {
                         S::NAME
                     )));
                 }
-                S::decode(&embedded.bytes.0).map(Self::new).map_err(D::Error::custom)
+                caught(S::NAME, || S::decode(&embedded.bytes.0))
+                    .and_then(|decoded| decoded)
+                    .map(Self::new)
+                    .map_err(D::Error::custom)
             }
         }
     }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod artifact;
+mod caught;
 mod component;
 mod digest;
 mod error;
@@ -16,6 +17,7 @@ mod reference;
 mod registry;
 mod scope;
 mod serializer;
+mod serializer_record;
 pub mod store;
 mod time;
 mod url;
@@ -37,6 +39,7 @@ pub use crate::registry::{Item, Registry, SerializerInfo};
 pub use crate::serializer::{
     AnyPair, ByName, ErasedSeed, Format, ReadWith, Serializer, Traits, not_served,
 };
+pub use crate::serializer_record::{SerializerRecord, ServedType};
 pub use crate::store::{MemoryStore, Store, StoreExt};
 pub use crate::time::Timestamp;
 pub use crate::url::StoreUrl;

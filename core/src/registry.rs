@@ -1,11 +1,11 @@
 //! The registry: what is linked in, by name.
 
 use std::any::{TypeId, type_name};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::Write;
 use std::panic::Location;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
@@ -142,6 +142,7 @@ pub struct Registry {
     types: BTreeMap<&'static str, (TypeEntry, Origin)>,
     serializers: BTreeMap<String, (Entry, Origin)>,
     stores: BTreeMap<String, (OpenStore, Origin)>,
+    compared: Mutex<BTreeSet<(String, TypeId)>>,
 }
 
 /// Where an item comes from, for people: a crate and its version, or a place in the source.
@@ -294,15 +295,27 @@ impl Registry {
 
     /// The serializers, in the order of their names.
     pub fn serializers(&self) -> impl Iterator<Item = SerializerInfo> {
-        self.serializers.iter().map(|(name, (entry, origin))| {
-            let (types, traits) = match entry {
-                Entry::Format(format) => (Vec::new(), Some(format.traits())),
-                Entry::Pairs(_, pairs) => {
-                    (pairs.iter().map(|pair| pair.type_name()).collect(), None)
-                }
-            };
-            SerializerInfo { name: name.clone(), origin: origin.clone(), types, traits }
-        })
+        self.serializers.iter().map(|(name, (entry, origin))| info(name, entry, origin))
+    }
+
+    /// The serializer called `name`.
+    pub(crate) fn serializer(&self, name: &str, needed_by: &str) -> Result<SerializerInfo> {
+        let (entry, origin) = self.find_serializer(name, needed_by)?;
+        Ok(info(name, entry, origin))
+    }
+
+    /// The pairs of the serializer called `name`; none if it is a format or unknown.
+    pub(crate) fn pairs(&self, name: &str) -> &[Arc<dyn AnyPair>] {
+        match self.serializers.get(name) {
+            Some((Entry::Pairs(_, pairs), _)) => pairs,
+            _ => &[],
+        }
+    }
+
+    /// The names of serializers that were compared with the larder's records, each with the type that it
+    /// is for. They are compared once.
+    pub(crate) fn compared(&self) -> MutexGuard<'_, BTreeSet<(String, TypeId)>> {
+        self.compared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The URL schemes of the stores, in order, each with where it comes from.
@@ -327,9 +340,9 @@ impl Registry {
         self.types.get(tag).map(|(_, origin)| origin.as_str())
     }
 
-    fn find_serializer(&self, name: &str, needed_by: &str) -> Result<&Entry> {
+    fn find_serializer(&self, name: &str, needed_by: &str) -> Result<&(Entry, Origin)> {
         match self.serializers.get(name) {
-            Some((entry, _)) => Ok(entry),
+            Some(found) => Ok(found),
             None => {
                 Err(not_linked(Kind::Serializer, name, needed_by, None, self.serializers.keys()))
             }
@@ -343,7 +356,7 @@ impl Registry {
         value: &T,
         out: &mut dyn Write,
     ) -> Result<Result<(), BoxError>> {
-        Ok(match self.find_serializer(name, "the artifact")? {
+        Ok(match &self.find_serializer(name, "the artifact")?.0 {
             Entry::Format(format) => {
                 S::encode_by(&**format, value, out).unwrap_or_else(|| Err(not_serde::<T>(name)))
             }
@@ -360,7 +373,7 @@ impl Registry {
         bytes: &Bytes,
         needed_by: &str,
     ) -> Result<Result<T, BoxError>> {
-        Ok(match self.find_serializer(name, needed_by)? {
+        Ok(match &self.find_serializer(name, needed_by)?.0 {
             Entry::Format(format) => {
                 S::decode_by(&**format, bytes).unwrap_or_else(|| Err(not_serde::<T>(name)))
             }
@@ -372,7 +385,20 @@ impl Registry {
     }
 }
 
-fn find_pair<'a, T: 'static>(
+fn info(name: &str, entry: &Entry, origin: &str) -> SerializerInfo {
+    let (types, traits) = match entry {
+        Entry::Format(format) => (Vec::new(), Some(format.traits())),
+        Entry::Pairs(_, pairs) => (pairs.iter().map(|pair| pair.type_name()).collect(), None),
+    };
+    SerializerInfo { name: name.to_owned(), origin: origin.to_owned(), types, traits }
+}
+
+/// Whether a serializer of that name is Larder's own.
+pub(crate) fn is_own(name: &str) -> bool {
+    BROUGHT_BY.iter().any(|(kind, own, _)| *kind == Kind::Serializer && *own == name)
+}
+
+pub(crate) fn find_pair<'a, T: 'static>(
     name: &str,
     pairs: &'a [Arc<dyn AnyPair>],
 ) -> Result<&'a dyn AnyPair, BoxError> {

@@ -49,6 +49,9 @@ pub trait Serializer<T>: 'static {
     /// Format and configuration, such as `msgpack-named`.
     const NAME: &'static str;
 
+    /// Where others get the serializer: kept in its record, and told to whoever lacks it.
+    const NOTE: Option<&'static str> = None;
+
     /// Writes `value` to `out`.
     ///
     /// # Errors
@@ -60,6 +63,14 @@ pub trait Serializer<T>: 'static {
     /// # Errors
     /// Whatever is wrong with the bytes; never a panic.
     fn decode(bytes: &Bytes) -> Result<T, BoxError>;
+
+    /// A value that stands for all: the record of the serializer keeps what is written for it, and a
+    /// serializer of that name which reads those bytes as another value is refused.
+    ///
+    /// Written, it is the same each time. Never change it: change `NAME`.
+    fn sample() -> Option<T> {
+        None
+    }
 
     /// Writes `value` by another format, if `T` can be written by any; serde formats implement it.
     fn encode_by(
@@ -188,6 +199,16 @@ pub trait AnyPair: Send + Sync + 'static {
     /// The name of that type, for people.
     fn type_name(&self) -> &'static str;
 
+    /// As [`Serializer::NOTE`].
+    fn note(&self) -> Option<&str> {
+        None
+    }
+
+    /// As [`Serializer::sample`].
+    fn sample(&self) -> Option<Box<dyn Any>> {
+        None
+    }
+
     /// Writes `value`, which is of the type it serves.
     ///
     /// # Errors
@@ -221,6 +242,14 @@ impl<T: 'static, S: Serializer<T>> AnyPair for StaticPair<T, S> {
 
     fn type_name(&self) -> &'static str {
         type_name::<T>()
+    }
+
+    fn note(&self) -> Option<&str> {
+        S::NOTE
+    }
+
+    fn sample(&self) -> Option<Box<dyn Any>> {
+        S::sample().map(|sample| Box::new(sample) as Box<dyn Any>)
     }
 
     fn encode(&self, value: &dyn Any, out: &mut dyn Write) -> Result<(), BoxError> {

@@ -9,6 +9,7 @@ use larder_core::{AnyPair, BoxError, not_served};
 
 type Encode<T> = Box<dyn Fn(&T, &mut dyn Write) -> Result<(), BoxError> + Send + Sync>;
 type Decode<T> = Box<dyn Fn(&Bytes) -> Result<T, BoxError> + Send + Sync>;
+type Sample<T> = Box<dyn Fn() -> T + Send + Sync>;
 
 /// A serializer for one type, with or without serde, made of two functions at run time.
 ///
@@ -36,6 +37,8 @@ pub struct Pair<T> {
     name: String,
     encode: Encode<T>,
     decode: Decode<T>,
+    note: Option<String>,
+    sample: Option<Sample<T>>,
 }
 
 impl<T: 'static> Pair<T> {
@@ -47,7 +50,28 @@ impl<T: 'static> Pair<T> {
         encode: impl Fn(&T, &mut dyn Write) -> Result<(), BoxError> + Send + Sync + 'static,
         decode: impl Fn(&Bytes) -> Result<T, BoxError> + Send + Sync + 'static,
     ) -> Self {
-        Self { name: name.to_owned(), encode: Box::new(encode), decode: Box::new(decode) }
+        Self {
+            name: name.to_owned(),
+            encode: Box::new(encode),
+            decode: Box::new(decode),
+            note: None,
+            sample: None,
+        }
+    }
+
+    /// The same pair, with where others get it: see [`Serializer::NOTE`](larder_core::Serializer::NOTE).
+    #[must_use]
+    pub fn with_note(mut self, note: &str) -> Self {
+        self.note = Some(note.to_owned());
+        self
+    }
+
+    /// The same pair, with a value that stands for all: see
+    /// [`Serializer::sample`](larder_core::Serializer::sample).
+    #[must_use]
+    pub fn with_sample(mut self, sample: impl Fn() -> T + Send + Sync + 'static) -> Self {
+        self.sample = Some(Box::new(sample));
+        self
     }
 }
 
@@ -62,6 +86,14 @@ impl<T: 'static> AnyPair for Pair<T> {
 
     fn type_name(&self) -> &'static str {
         type_name::<T>()
+    }
+
+    fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+
+    fn sample(&self) -> Option<Box<dyn Any>> {
+        self.sample.as_ref().map(|sample| Box::new(sample()) as Box<dyn Any>)
     }
 
     fn encode(&self, value: &dyn Any, out: &mut dyn Write) -> Result<(), BoxError> {

@@ -1,6 +1,7 @@
 //! What the integration tests in `tests/` and their worker share.
 
 pub mod fixture;
+pub mod third_party;
 
 use larder::bytes::Bytes;
 use larder::prelude::*;

@@ -54,19 +54,43 @@ fn dispatch(
         Some(Command::Tag(args)) => tag::run(&args, &larder(registry()?)?, output),
         Some(Command::Untag(args)) => tag::untag(&args, &larder(registry()?)?, output),
         Some(Command::Types(_)) => types::run(&registry()?, output),
-        Some(Command::Serializers(_)) => serializers::run(&registry()?, output),
+        Some(Command::Serializers(_)) => {
+            serializers::run(&open_if_there(global, registry()?)?, output)
+        }
         Some(Command::Completions(args)) => completions::run(&args, program, output),
     }
 }
 
 /// Opens the larder, if there is one: no command makes a larder where none is.
 fn open(global: &Global, registry: Registry) -> Result<Larder, CommandError> {
+    match open_if_there(global, registry)? {
+        Opened::Larder(larder) => Ok(larder),
+        Opened::Nothing { url, .. } => Err(CommandError::no_larder(&url)),
+    }
+}
+
+/// What is at the store's URL.
+pub(crate) enum Opened {
+    Larder(Larder),
+    Nothing { url: StoreUrl, registry: Registry },
+}
+
+impl Opened {
+    pub(crate) fn registry(&self) -> &Registry {
+        match self {
+            Self::Larder(larder) => larder.registry(),
+            Self::Nothing { registry, .. } => registry,
+        }
+    }
+}
+
+fn open_if_there(global: &Global, registry: Registry) -> Result<Opened, CommandError> {
     let url: StoreUrl = global.store.parse()?;
     if matches!(url.scheme(), "sqlite" | "fs") && is_nothing(url.path()?) {
-        return Err(CommandError::no_larder(&url));
+        return Ok(Opened::Nothing { url, registry });
     }
     let store = registry.open_store(&url)?;
-    Ok(Larder::new(store, registry))
+    Ok(Opened::Larder(Larder::new(store, registry)))
 }
 
 /// Whether nothing is there, or a file or folder that is empty. Any other trouble is the store's to tell.

@@ -1,73 +1,211 @@
-//! `serializers`: the serializers that are linked in.
+//! `serializers`: those that are linked in, and those that a larder needs.
 
-use larder::{Registry, SerializerInfo};
+use std::collections::BTreeMap;
+
+use larder::{
+    ComponentType, Digest, Error, Larder, Reference, Registry, SerializerInfo, SerializerRecord,
+    Traits, VersionInfo,
+};
 use serde::Serialize;
 
+use super::Opened;
 use crate::command_error::CommandError;
 use crate::output::Output;
 
-/// Lists the serializers that are linked into this program
+/// How many models a row names.
+const MOST_NAMED: usize = 3;
+
+/// Lists the serializers that are linked in, and those that the larder needs
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
 #[derive(Serialize)]
 struct Serializers<'a> {
-    serializers: Vec<Known<'a>>,
+    serializers: Vec<&'a Known>,
+}
+
+/// A serializer that is linked in, or that a larder needs, or has a record of.
+#[derive(Default, Serialize)]
+struct Known {
+    name: String,
+    linked: bool,
+    #[serde(rename = "crate")]
+    origin: Option<String>,
+    /// The types it serves; every serde type if it is not known.
+    types: Option<Vec<String>>,
+    /// What it can bear, if it is a format.
+    traits: Option<Traits>,
+    /// What the larder knows of it.
+    record: Option<Recorded>,
+    /// The newest versions that have bytes of it; not known without a larder.
+    used_by: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
-struct Known<'a> {
-    name: &'a str,
+struct Recorded {
+    reference: String,
     #[serde(rename = "crate")]
-    origin: &'a str,
-    /// The types it serves; every serde type if it is not known.
-    types: Option<&'a [&'static str]>,
-    /// What it can bear, if it is a format.
-    traits: Option<larder::Traits>,
+    origin: Option<String>,
+    note: Option<String>,
+    types: Vec<RecordedType>,
+    #[serde(skip)]
+    whereabouts: String,
 }
 
-pub(crate) fn run(registry: &Registry, output: &mut Output) -> Result<(), CommandError> {
-    let serializers: Vec<_> = registry.serializers().collect();
-    if output.is_json() {
-        let known = |known| Known::from(known);
-        output.document(Serializers { serializers: serializers.iter().map(known).collect() })?;
-    } else {
-        output.table(
-            ["NAME", "SERVES", "TRAITS", "CRATE"],
-            serializers.iter().map(|known| {
-                [known.name.clone(), serves(known), traits(known), known.origin.clone()]
-            }),
-        )?;
+#[derive(Serialize)]
+struct RecordedType {
+    rust_type: String,
+    fingerprint: Option<Digest>,
+}
+
+/// The serializers by name.
+type All = BTreeMap<String, Known>;
+
+pub(crate) fn run(opened: &Opened, output: &mut Output) -> Result<(), CommandError> {
+    let mut all = linked(opened.registry());
+    let failure = match opened {
+        Opened::Larder(larder) => look_into(larder, &mut all),
+        Opened::Nothing { .. } => None,
+    };
+    let printed = match output.is_json() {
+        true => output.document(Serializers { serializers: all.values().collect() }),
+        false => print(&all, output),
+    };
+    // A failure counts for more than a reader that has gone away.
+    match failure {
+        None => Ok(printed?),
+        Some(error) => Err(error.into()),
+    }
+}
+
+fn linked(registry: &Registry) -> All {
+    registry.serializers().map(|known| (known.name.clone(), Known::from(known))).collect()
+}
+
+/// Adds what the newest version of every name tells. One that is damaged does not hide the others: the
+/// first error is given back.
+fn look_into(larder: &Larder, all: &mut All) -> Option<Error> {
+    let mut failure = None;
+    all.values_mut().for_each(|known| known.used_by = Some(Vec::new()));
+    for version in larder.list() {
+        let looked = version.and_then(|version| look_at(larder, &version, all));
+        if let Err(error) = looked {
+            failure.get_or_insert(error);
+        }
+    }
+    failure
+}
+
+fn look_at(larder: &Larder, version: &VersionInfo, all: &mut All) -> Result<(), Error> {
+    let reference = Larder::pin(version);
+    if version.type_tag.as_str() == SerializerRecord::TAG {
+        let record: SerializerRecord = larder.load(&reference)?;
+        let known = entry(all, &record.serializer);
+        known.record = Some(Recorded::new(&reference, record));
+        return Ok(());
+    }
+    for artifact in larder.show(&reference)?.manifest.artifacts() {
+        let used_by = entry(all, &artifact.serializer).used_by.get_or_insert_default();
+        let name = reference.to_string();
+        if used_by.last() != Some(&name) {
+            used_by.push(name);
+        }
     }
     Ok(())
 }
 
-impl<'a> From<&'a SerializerInfo> for Known<'a> {
-    fn from(known: &'a SerializerInfo) -> Self {
+fn entry<'a>(all: &'a mut All, name: &str) -> &'a mut Known {
+    all.entry(name.to_owned()).or_insert_with(|| Known {
+        name: name.to_owned(),
+        used_by: Some(Vec::new()),
+        ..Known::default()
+    })
+}
+
+fn print(all: &All, output: &mut Output) -> std::io::Result<()> {
+    let linked = all.values().filter(|known| known.linked);
+    if all.values().all(|known| known.used_by.is_none()) {
+        let row =
+            |known: &Known| [known.name.clone(), known.serves(), known.bears(), known.origin()];
+        return output.table(["NAME", "SERVES", "TRAITS", "CRATE"], linked.map(row));
+    }
+    let row = |known: &Known| {
+        [known.name.clone(), known.serves(), known.bears(), known.origin(), known.users()]
+    };
+    output.table(["NAME", "SERVES", "TRAITS", "CRATE", "USED BY"], linked.map(row))?;
+    let missing: Vec<_> = all.values().filter(|known| !known.linked).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    output.line("\nnot linked in:")?;
+    let row = |known: &Known| [known.name.clone(), known.users(), known.whereabouts()];
+    output.table(["NAME", "USED BY", "WHERE TO GET IT"], missing.into_iter().map(row))
+}
+
+impl From<SerializerInfo> for Known {
+    fn from(known: SerializerInfo) -> Self {
+        let types = known.types.into_iter().map(str::to_owned).collect();
         Self {
-            name: &known.name,
-            origin: &known.origin,
-            types: known.traits.is_none().then_some(&known.types),
+            name: known.name,
+            linked: true,
+            origin: Some(known.origin),
+            types: known.traits.is_none().then_some(types),
             traits: known.traits,
+            ..Self::default()
         }
     }
 }
 
-fn serves(known: &SerializerInfo) -> String {
-    match known.traits {
-        Some(_) => "every serde type".into(),
-        None => known.types.join(", "),
+impl Known {
+    fn serves(&self) -> String {
+        self.types.as_ref().map_or_else(|| "every serde type".into(), |types| types.join(", "))
+    }
+
+    /// What a format can bear, in words.
+    fn bears(&self) -> String {
+        let Some(traits) = self.traits else { return "-".into() };
+        let words = [
+            (traits.self_describing, "self-describing"),
+            (traits.fields_may_be_added, "fields may be added"),
+            (traits.stable_specification, "stable specification"),
+        ];
+        let words: Vec<_> = words.iter().filter(|(so, _)| *so).map(|(_, word)| *word).collect();
+        if words.is_empty() { "-".into() } else { words.join(", ") }
+    }
+
+    fn origin(&self) -> String {
+        self.origin.clone().unwrap_or_else(|| "-".into())
+    }
+
+    fn users(&self) -> String {
+        let users = self.used_by.as_deref().unwrap_or_default();
+        match users.len() {
+            0 => "-".into(),
+            n if n > MOST_NAMED => {
+                format!("{} and {} more", users[..MOST_NAMED].join(", "), n - MOST_NAMED)
+            }
+            _ => users.join(", "),
+        }
+    }
+
+    fn whereabouts(&self) -> String {
+        let record = self.record.as_ref();
+        record.map_or_else(|| "the larder has no record of it".into(), |it| it.whereabouts.clone())
     }
 }
 
-/// What a format can bear, in words.
-fn traits(known: &SerializerInfo) -> String {
-    let Some(traits) = known.traits else { return "-".into() };
-    let words = [
-        (traits.self_describing, "self-describing"),
-        (traits.fields_may_be_added, "fields may be added"),
-        (traits.stable_specification, "stable specification"),
-    ];
-    let words: Vec<_> = words.iter().filter(|(so, _)| *so).map(|(_, word)| *word).collect();
-    if words.is_empty() { "-".into() } else { words.join(", ") }
+impl Recorded {
+    fn new(reference: &Reference, record: SerializerRecord) -> Self {
+        let types = record.types.iter().map(|served| RecordedType {
+            rust_type: served.rust_type.clone(),
+            fingerprint: served.fingerprint(),
+        });
+        Self {
+            reference: reference.to_string(),
+            types: types.collect(),
+            whereabouts: record.whereabouts(),
+            origin: record.origin,
+            note: record.note,
+        }
+    }
 }

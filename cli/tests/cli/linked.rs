@@ -10,13 +10,14 @@ fn kitchen() -> Kitchen {
 
 #[test]
 fn types_lists_what_is_linked_in() {
-    assert_snapshot!(kitchen().linked(&["types"]), @r#"
+    assert_snapshot!(kitchen().linked(&["types"]), @"
     exit 0
     --- stdout
-    TYPE           MODEL  RUST TYPE                  CRATE
-    example/label  no     linked::components::Label  larder-cli [version]
-    example/price  yes    linked::components::Price  larder-cli [version]
-    "#);
+    TYPE               MODEL  RUST TYPE                                         CRATE
+    example/label      no     linked::components::Label                         larder-cli [version]
+    example/price      yes    linked::components::Price                         larder-cli [version]
+    larder/serializer  no     larder_core::serializer_record::SerializerRecord  larder-core [version]
+    ");
 }
 
 #[test]
@@ -81,6 +82,12 @@ fn types_prints_one_json_document_with_signatures() {
               ]
             }
           }
+        },
+        {
+          "type": "larder/serializer",
+          "rust_type": "larder_core::serializer_record::SerializerRecord",
+          "crate": "larder-core [version]",
+          "signature": null
         }
       ]
     }
@@ -93,13 +100,23 @@ fn a_program_without_types_says_so() {
     let told = kitchen().plain(&["types"]) + &json;
     assert_snapshot!(told, @r#"
     exit 0
+    --- stdout
+    TYPE               MODEL  RUST TYPE                                         CRATE
+    larder/serializer  no     larder_core::serializer_record::SerializerRecord  larder-core [version]
     --- stderr
-    no component types are linked in: a program of your own brings them, see https://docs.rs/larder-cli
+    no component types but Larder's own are linked in: a program of your own brings them, see https://docs.rs/larder-cli
     exit 0
     --- stdout
     {
       "schema": 1,
-      "types": []
+      "types": [
+        {
+          "type": "larder/serializer",
+          "rust_type": "larder_core::serializer_record::SerializerRecord",
+          "crate": "larder-core [version]",
+          "signature": null
+        }
+      ]
     }
     "#);
 }
@@ -130,60 +147,78 @@ fn serializers_prints_one_json_document() {
       "serializers": [
         {
           "name": "bincode2-standard",
+          "linked": true,
           "crate": "larder-serializers [version]",
           "types": null,
           "traits": {
             "self_describing": false,
             "fields_may_be_added": false,
             "stable_specification": true
-          }
+          },
+          "record": null,
+          "used_by": null
         },
         {
           "name": "bytes",
+          "linked": true,
           "crate": "larder-serializers [version]",
           "types": [
             "alloc::vec::Vec<u8>",
             "bytes::bytes::Bytes"
           ],
-          "traits": null
+          "traits": null,
+          "record": null,
+          "used_by": null
         },
         {
           "name": "f64-le",
+          "linked": true,
           "crate": "larder-cli [version]",
           "types": [
             "alloc::vec::Vec<f64>"
           ],
-          "traits": null
+          "traits": null,
+          "record": null,
+          "used_by": null
         },
         {
           "name": "json",
+          "linked": true,
           "crate": "larder-serializers [version]",
           "types": null,
           "traits": {
             "self_describing": true,
             "fields_may_be_added": true,
             "stable_specification": true
-          }
+          },
+          "record": null,
+          "used_by": null
         },
         {
           "name": "msgpack-named",
+          "linked": true,
           "crate": "larder-serializers [version]",
           "types": null,
           "traits": {
             "self_describing": true,
             "fields_may_be_added": true,
             "stable_specification": true
-          }
+          },
+          "record": null,
+          "used_by": null
         },
         {
           "name": "postcard1",
+          "linked": true,
           "crate": "larder-serializers [version]",
           "types": null,
           "traits": {
             "self_describing": false,
             "fields_may_be_added": false,
             "stable_specification": true
-          }
+          },
+          "record": null,
+          "used_by": null
         }
       ]
     }
@@ -226,7 +261,7 @@ fn help_lists_the_commands() {
       tag          Lets a tag name a version, whatever it named before
       untag        Takes a tag away; the version that it named stays
       types        Lists the component types that are linked into this program
-      serializers  Lists the serializers that are linked into this program
+      serializers  Lists the serializers that are linked in, and those that the larder needs
       completions  Prints what a shell needs to complete this program's commands
       help         Print this message or the help of the given subcommand(s)
 

@@ -6,6 +6,7 @@ mod load;
 mod pack;
 mod query;
 mod remove;
+mod serializers;
 mod shelf;
 mod tags;
 mod verify;
@@ -50,7 +51,11 @@ const MOST_TRIES: u32 = 1_000;
 impl Larder {
     /// A larder on `store`, with the code that `registry` knows.
     pub fn new(store: Arc<dyn Store>, registry: Registry) -> Self {
-        Self { store, registry: Arc::new(registry), clock: SystemTime::now }
+        Self::on(store, Arc::new(registry))
+    }
+
+    fn on(store: Arc<dyn Store>, registry: Arc<Registry>) -> Self {
+        Self { store, registry, clock: SystemTime::now }
     }
 
     /// The same larder with another clock: for tests whose output must not change.

@@ -11,6 +11,7 @@ use bytes::Bytes;
 
 use super::Shelf;
 use crate::artifact::Stored;
+use crate::caught::caught;
 use crate::digest::Digest;
 use crate::error::{BoxError, Error, Result};
 use crate::manifest::{ArtifactEntry, MOST_NESTING};
@@ -132,13 +133,17 @@ impl Packer {
         name: &str,
         value: &T,
     ) -> Result<Stored> {
+        self.shelf.check_serializer::<T, S>(name, || "writing an artifact".to_owned())?;
         let ((digest, size), holds) = self.opened(|| {
             let mut sink = Sink::new(&**self.shelf.store());
-            let encoded = if name == S::NAME {
-                S::encode(value, &mut sink)
-            } else {
-                self.shelf.registry().encode::<T, S>(name, value, &mut sink)?
-            };
+            let encoded = caught(name, || {
+                if name == S::NAME {
+                    return Ok(S::encode(value, &mut sink));
+                }
+                self.shelf.registry().encode::<T, S>(name, value, &mut sink)
+            });
+            let encoded = encoded.unwrap_or_else(|panic| Ok(Err(panic)));
+            let encoded = encoded.map_err(|error| self.shelf.explain(error))?;
             encoded.map_err(|error| sink.explain(error))?;
             self.settle(sink)
         })?;

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use super::Larder;
 use crate::artifact::Link;
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
@@ -42,6 +43,11 @@ impl Shelf {
 
     pub(crate) fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// The larder that it is of.
+    pub(crate) fn larder(&self) -> Larder {
+        Larder::on(Arc::clone(&self.store), Arc::clone(&self.registry))
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {

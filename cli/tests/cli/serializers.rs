@@ -1,0 +1,206 @@
+//! `serializers` where a larder is: what is linked in, what is missing, and who needs it.
+
+use std::fs;
+
+use insta::assert_snapshot;
+use larder::{Artifact, Component, Item, Pair, Registry};
+
+use crate::kitchen::{Kitchen, everywhere, price};
+
+/// A note that goes by a serializer which neither program has.
+#[derive(larder::prelude::Serialize, larder::prelude::Deserialize, Component)]
+#[component(tag = "example/note")]
+struct Note {
+    text: Artifact<String, larder::ByName>,
+}
+
+fn rot13() -> Pair<String> {
+    let turn = |b: u8| match b {
+        b'a'..=b'z' => (b - b'a' + 13) % 26 + b'a',
+        other => other,
+    };
+    Pair::new(
+        "rot13",
+        move |text: &String, out| Ok(out.write_all(&text.bytes().map(turn).collect::<Vec<_>>())?),
+        move |bytes| Ok(String::from_utf8(bytes.iter().copied().map(turn).collect())?),
+    )
+    .with_note("the crate `caesar`")
+    .with_sample(|| "larder".to_owned())
+}
+
+/// A model by a serializer that the example links in, and notes by two that it does not.
+fn kitchen(store: &'static str) -> Kitchen {
+    let kitchen = Kitchen::new(store);
+    kitchen.apply("wine/price", &price([5.0, 1.5, 0.25]));
+    let mut registry = Registry::linked().unwrap();
+    registry.register(Item::pair(rot13())).unwrap();
+    let plain =
+        Pair::<String>::new("plain", |text, out| Ok(write!(out, "{text}")?), |_| Err("no".into()));
+    registry.register(Item::pair(plain)).unwrap();
+    let larder = larder::Larder::new(kitchen.larder().store().clone(), registry);
+    larder.apply_serializer("rot13").unwrap();
+    for number in 1..=5 {
+        let text = Artifact::named("rot13", format!("note {number}"));
+        larder.apply(format!("note/{number}"), &Note { text }).unwrap();
+    }
+    let text = Artifact::named("plain", "plain".to_owned());
+    larder.apply("note/plain", &Note { text }).unwrap();
+    kitchen
+}
+
+#[test]
+fn serializers_says_what_is_missing_and_where_to_get_it() {
+    let told = everywhere(|empty| kitchen(empty.store).linked(&["serializers"]));
+    assert_snapshot!(told, @"
+    exit 0
+    --- stdout
+    NAME               SERVES                                    TRAITS                                                      CRATE                     USED BY
+    bincode2-standard  every serde type                          stable specification                                        larder-serializers [version]  -
+    bytes              alloc::vec::Vec<u8>, bytes::bytes::Bytes  -                                                           larder-serializers [version]  -
+    f64-le             alloc::vec::Vec<f64>                      -                                                           larder-cli [version]          wine/price@1
+    json               every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]  -
+    msgpack-named      every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]  -
+    postcard1          every serde type                          stable specification                                        larder-serializers [version]  -
+
+    not linked in:
+    NAME   USED BY                                  WHERE TO GET IT
+    plain  note/plain@1                             the larder has no record of it
+    rot13  note/1@1, note/2@1, note/3@1 and 2 more  the crate `caesar`
+    ");
+}
+
+#[test]
+fn serializers_prints_what_is_missing_as_json_too() {
+    let told = everywhere(|empty| kitchen(empty.store).plain(&["serializers", "--format", "json"]));
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "serializers": [
+        {
+          "name": "bincode2-standard",
+          "linked": true,
+          "crate": "larder-serializers [version]",
+          "types": null,
+          "traits": {
+            "self_describing": false,
+            "fields_may_be_added": false,
+            "stable_specification": true
+          },
+          "record": null,
+          "used_by": []
+        },
+        {
+          "name": "bytes",
+          "linked": true,
+          "crate": "larder-serializers [version]",
+          "types": [
+            "alloc::vec::Vec<u8>",
+            "bytes::bytes::Bytes"
+          ],
+          "traits": null,
+          "record": null,
+          "used_by": []
+        },
+        {
+          "name": "f64-le",
+          "linked": false,
+          "crate": null,
+          "types": null,
+          "traits": null,
+          "record": null,
+          "used_by": [
+            "wine/price@1"
+          ]
+        },
+        {
+          "name": "json",
+          "linked": true,
+          "crate": "larder-serializers [version]",
+          "types": null,
+          "traits": {
+            "self_describing": true,
+            "fields_may_be_added": true,
+            "stable_specification": true
+          },
+          "record": null,
+          "used_by": []
+        },
+        {
+          "name": "msgpack-named",
+          "linked": true,
+          "crate": "larder-serializers [version]",
+          "types": null,
+          "traits": {
+            "self_describing": true,
+            "fields_may_be_added": true,
+            "stable_specification": true
+          },
+          "record": null,
+          "used_by": []
+        },
+        {
+          "name": "plain",
+          "linked": false,
+          "crate": null,
+          "types": null,
+          "traits": null,
+          "record": null,
+          "used_by": [
+            "note/plain@1"
+          ]
+        },
+        {
+          "name": "postcard1",
+          "linked": true,
+          "crate": "larder-serializers [version]",
+          "types": null,
+          "traits": {
+            "self_describing": false,
+            "fields_may_be_added": false,
+            "stable_specification": true
+          },
+          "record": null,
+          "used_by": []
+        },
+        {
+          "name": "rot13",
+          "linked": false,
+          "crate": null,
+          "types": null,
+          "traits": null,
+          "record": {
+            "reference": "serializers/rot13@1",
+            "crate": null,
+            "note": "the crate `caesar`",
+            "types": [
+              {
+                "rust_type": "alloc::string::String",
+                "fingerprint": "b3:48fe758705b6bb7fe2dcee327ffb9838f25db796c56db51996f61eb639de99ef"
+              }
+            ]
+          },
+          "used_by": [
+            "note/1@1",
+            "note/2@1",
+            "note/3@1",
+            "note/4@1",
+            "note/5@1"
+          ]
+        }
+      ]
+    }
+    "#);
+}
+
+#[test]
+fn a_damaged_version_does_not_hide_what_the_others_need() {
+    let kitchen = kitchen("fs:shelf");
+    let digest = kitchen.larder().show("note/1").unwrap().version.digest.to_hex();
+    fs::remove_file(kitchen.path(&format!("shelf/blobs/{}/{digest}", &digest[..2]))).unwrap();
+    let told = kitchen.plain(&["serializers"]);
+    assert!(told.starts_with("exit 4\n"), "{told}");
+    assert!(told.contains("note/2@1, note/3@1, note/4@1 and 1 more"), "{told}");
+    assert!(told.contains("the manifest of note/1@1 is corrupt"), "{told}");
+}

@@ -1,0 +1,20 @@
+//! Panics of serializers, turned into errors.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::error::BoxError;
+
+/// Runs the code of the serializer called `name`; its panic becomes an error that names it.
+///
+/// What it was given is not used again after a panic: the value it was to make does not exist, and the
+/// bytes it was writing are dropped. So nothing half-done is seen.
+pub(crate) fn caught<T>(name: &str, run: impl FnOnce() -> T) -> Result<T, BoxError> {
+    catch_unwind(AssertUnwindSafe(run))
+        .map_err(|panic| format!("the serializer `{name}` panicked: {}", message(&*panic)).into())
+}
+
+fn message(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref().map(String::as_str)).unwrap_or("it did not say why")
+}

@@ -1,0 +1,19 @@
+//! The inference workflow: takes the model from where it is told to, and judges what comes in.
+//!
+//! It reads a flower a line, as JSON, and prints a species a line. See `training.rs`.
+#![allow(clippy::print_stdout)]
+
+mod model;
+
+use std::error::Error;
+use std::io::{BufRead, stdin};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let wired = std::env::args().nth(1).ok_or("say where from: larder.db#iris/tree:prod")?;
+    let (larder, reference) = model::open(&wired)?;
+    let model = larder.load_model(&reference)?;
+    for flower in stdin().lock().lines() {
+        println!("{}", model.predict_json(&flower?)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,44 @@
+//! What both workflows link in: the model, and the reference's grammar. Neither of them names a path or a
+//! format.
+
+use larder::prelude::*;
+use larder::{Error, Reference};
+use linfa::traits::Predict as _;
+use linfa_trees::DecisionTree;
+use ndarray::ArrayView2;
+
+/// The lengths and widths of a flower's sepals and petals, in centimetres.
+pub(crate) type Flower = [f64; 4];
+
+const SPECIES: [&str; 3] = ["setosa", "versicolor", "virginica"];
+
+/// Tells irises apart.
+#[derive(Serialize, Deserialize, Component)]
+#[component(tag = "example/iris", model)]
+pub(crate) struct IrisModel {
+    pub(crate) tree: Artifact<DecisionTree<f64, usize>>,
+}
+
+impl Predict for IrisModel {
+    type Input = Flower;
+    type Output = String;
+
+    fn predict(&self, flower: Flower) -> larder::Result<String> {
+        let flower = [flower];
+        let class = self.tree.get()?.predict(&ArrayView2::from(&flower))[0];
+        let species = SPECIES.get(class).copied();
+        species.map(str::to_owned).ok_or_else(|| Error::predict("the tree names no species"))
+    }
+}
+
+/// Opens the larder of `larder.db#iris/tree:prod`, and gives what of it is meant.
+pub(crate) fn open(wired: &str) -> larder::Result<(Larder, Reference)> {
+    let (store, reference) = wired.split_once('#').ok_or_else(|| {
+        Error::invalid(
+            "reference",
+            wired,
+            "write the store and the name: `larder.db#iris/tree:prod`",
+        )
+    })?;
+    Ok((larder::open(store)?, reference.parse()?))
+}

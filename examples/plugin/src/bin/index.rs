@@ -1,0 +1,23 @@
+//! Applies an index of text files: `index STORE NAME FILE…`.
+
+use std::error::Error;
+use std::fs;
+
+use larder::Serializer as _;
+use larder_example_plugin::{RoaringFile, Search};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let [store, name, files @ ..] = &arguments[..] else {
+        return Err("say: index STORE NAME FILE…".into());
+    };
+    let mut lines = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(file)?;
+        lines.extend(text.lines().map(|line| line.trim().to_owned()));
+    }
+    let larder = larder::open(store)?;
+    larder.apply_serializer(RoaringFile::NAME)?; // so that others learn what they lack
+    larder.apply(name, &Search::new(lines))?;
+    Ok(())
+}

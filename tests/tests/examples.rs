@@ -1,0 +1,65 @@
+//! The examples, run as a user runs them.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use larder_tests::third_party::{flowers, species};
+
+/// A built example of the crate `larder`. It lies beside the programs of these tests.
+fn example(name: &str) -> PathBuf {
+    let programs = Path::new(env!("CARGO_BIN_EXE_worker")).parent().unwrap();
+    let path = programs.join("examples").join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    assert!(path.exists(), "build it first: cargo build -p larder --all-features --examples");
+    path
+}
+
+/// What an example prints, given `input`.
+fn run(name: &str, folder: &Path, args: &[&str], input: &str) -> String {
+    let mut command = Command::new(example(name));
+    command.args(args).current_dir(folder);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn training_and_inference_share_a_reference_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let held_back: Vec<usize> = (0..150).step_by(5).collect();
+    let (flowers, species) = (flowers(), species());
+    let lines: Vec<String> =
+        held_back.iter().map(|i| serde_json::to_string(&flowers[*i]).unwrap()).collect();
+    for wired in ["larder.db#iris/tree:prod", "fs:shelf#iris/tree:prod", "larder.db#other"] {
+        let said = run("training", folder.path(), &[wired], "");
+        assert!(said.contains("@1, fitted to 120 irises"), "{said}");
+        let said = run("inference", folder.path(), &[wired], &lines.join("\n"));
+        let said: Vec<String> =
+            said.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(said.len(), held_back.len());
+        let names = ["setosa", "versicolor", "virginica"];
+        let right = said.iter().zip(&held_back).filter(|(said, i)| *said == names[species[**i]]);
+        assert!(right.count() >= 27, "{said:?}");
+    }
+}
+
+#[test]
+fn a_serializer_of_ones_own_is_kept_beside_its_model() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = run("custom_serializer", folder.path(), &["larder.db"], "");
+    assert!(said.contains("with the serializer, 150 are judged as before"), "{said}");
+    assert!(said.contains("needs the serializer `npy-f64`, which is not linked in"), "{said}");
+    assert!(said.contains("its record says: `npy` in Larder's examples"), "{said}");
+
+    // The blob is a file of NumPy's, as any reader of that format sees it.
+    let larder = larder::open(folder.path().join("larder.db").to_str().unwrap()).unwrap();
+    let digest = larder.show("iris/nearest").unwrap().manifest.artifacts()[0].digest;
+    let blob = larder.store().get_blobs(&[digest]).unwrap().remove(0).unwrap();
+    assert!(blob.starts_with(b"\x93NUMPY\x01\x00"), "{:?}", &blob[..8]);
+    let header = String::from_utf8_lossy(&blob[10..70]).into_owned();
+    assert!(header.contains("'descr': '<f8'") && header.contains("(3, 4)"), "{header}");
+}
