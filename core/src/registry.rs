@@ -428,6 +428,7 @@ const BROUGHT_BY: &[(Kind, &str, &str)] = &[
     (Kind::Serializer, "bincode2-standard", "bincode"),
     (Kind::Serializer, "postcard1", "postcard"),
     (Kind::Serializer, "bytes", "bytes"),
+    (Kind::Serializer, "safetensors", "tensors"),
     (Kind::Store, "fs", "fs"),
     (Kind::Store, "sqlite", "sqlite"),
 ];

@@ -7,6 +7,8 @@
 //! | `bincode` | `Bincode` | `bincode2-standard` | every serde type; for those who have such data |
 //! | `postcard` | `Postcard` | `postcard1` | every serde type; small |
 //! | `bytes` | `RawBytes` | `bytes` | `Bytes` and `Vec<u8>`, without a copy |
+//! | `tensors` | any of the above | its own | `Tensors`: large ones are blobs of their own, shared between versions |
+//! | `tensors` | `SafeTensors` | `safetensors` | `Tensors`, as one file that other tools read |
 //! | always | [`Pair`] | your own | one type, with or without serde, by two functions |
 //!
 //! Each of them reads its input to the last byte, and ends hostile input in an error: lengths, depth and
@@ -33,6 +35,8 @@ mod msgpack;
 mod pair;
 #[cfg(feature = "postcard")]
 mod postcard1;
+#[cfg(feature = "tensors")]
+mod tensors;
 
 #[cfg(feature = "bincode")]
 pub use crate::bincode2::Bincode;
@@ -45,3 +49,9 @@ pub use crate::msgpack::MsgPack;
 pub use crate::pair::Pair;
 #[cfg(feature = "postcard")]
 pub use crate::postcard1::Postcard;
+#[cfg(feature = "tensors")]
+pub use crate::tensors::{Dtype, Element, SafeTensors, Tensor, Tensors};
+#[cfg(feature = "tensors")]
+pub use half;
+#[cfg(feature = "ndarray")]
+pub use ndarray;
