@@ -16,9 +16,11 @@ mod reference;
 mod registry;
 mod scope;
 mod serializer;
+mod source;
 pub mod store;
 mod time;
 mod url;
+mod workers;
 
 pub use bytes;
 pub use erased_serde;
@@ -37,6 +39,7 @@ pub use crate::registry::{Item, Registry, SerializerInfo};
 pub use crate::serializer::{
     AnyPair, ByName, ErasedSeed, Format, ReadWith, Serializer, Traits, not_served,
 };
+pub use crate::source::Source;
 pub use crate::store::{MemoryStore, Store, StoreExt};
 pub use crate::time::Timestamp;
 pub use crate::url::StoreUrl;
@@ -52,7 +55,9 @@ crate::link!(Item::store("memory", |url| {
 /// What the macros' code needs; no part of the interface.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::model::failure;
     pub use crate::registry::Linked;
     pub use inventory;
+    pub use serde;
     pub use typetag;
 }
