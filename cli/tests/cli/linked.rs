@@ -10,13 +10,14 @@ fn kitchen() -> Kitchen {
 
 #[test]
 fn types_lists_what_is_linked_in() {
-    assert_snapshot!(kitchen().linked(&["types"]), @r#"
+    assert_snapshot!(kitchen().linked(&["types"]), @"
     exit 0
     --- stdout
     TYPE           MODEL  RUST TYPE                  CRATE
+    example/half   yes    linked::components::half   larder-cli [version]
     example/label  no     linked::components::Label  larder-cli [version]
     example/price  yes    linked::components::Price  larder-cli [version]
-    "#);
+    ");
 }
 
 #[test]
@@ -27,6 +28,35 @@ fn types_prints_one_json_document_with_signatures() {
     {
       "schema": 1,
       "types": [
+        {
+          "type": "example/half",
+          "rust_type": "linked::components::half",
+          "crate": "larder-cli [version]",
+          "signature": {
+            "input": {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "title": "half",
+              "description": "Half of a number.",
+              "type": "object",
+              "properties": {
+                "x": {
+                  "type": "number",
+                  "format": "double"
+                }
+              },
+              "additionalProperties": false,
+              "required": [
+                "x"
+              ]
+            },
+            "output": {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "title": "double",
+              "type": "number",
+              "format": "double"
+            }
+          }
+        },
         {
           "type": "example/label",
           "rust_type": "linked::components::Label",

@@ -13,5 +13,6 @@ mod linked;
 mod look;
 mod predict;
 mod remove;
+mod source;
 mod tag;
 mod verify;

@@ -1,7 +1,7 @@
 //! The source text of an item.
 
 use std::env;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
@@ -31,7 +31,8 @@ fn written(item: &TokenStream) -> Option<String> {
             }
             let lines = start.line().checked_sub(last_end.line())?;
             let margin = if lines == 0 { last_end.column() } else { 1 };
-            text.extend(std::iter::repeat_n('\n', lines));
+            // The macro's own attribute leaves an empty line.
+            text.extend((lines > 0).then_some('\n'));
             text.extend(std::iter::repeat_n(' ', start.column().checked_sub(margin)?));
         }
         text += &span.source_text()?;
@@ -78,9 +79,24 @@ pub(super) fn file(item: &TokenStream) -> String {
         let span = item.clone().into_iter().next()?.span();
         let file = env::current_dir().ok()?.join(span.unwrap().local_file()?);
         let package = env::var_os("CARGO_MANIFEST_DIR")?;
+        let file = without_dots(&file);
         let relative = file.strip_prefix(Path::new(&package)).ok()?;
         let parts: Option<Vec<_>> = relative.iter().map(|part| part.to_str()).collect();
         Some(parts?.join("/"))
     };
     relative().unwrap_or_default()
+}
+
+/// The path without the `..` that a module's `#[path = "../…"]` leaves in it.
+fn without_dots(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                plain.pop();
+            }
+            part => plain.push(part),
+        }
+    }
+    plain
 }
