@@ -6,6 +6,7 @@ mod digest;
 mod error;
 #[cfg(feature = "files")]
 pub mod files;
+mod for_macros;
 pub mod guard;
 mod larder;
 mod manifest;
@@ -55,9 +56,5 @@ crate::link!(Item::store("memory", |url| {
 /// What the macros' code needs; no part of the interface.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::model::failure;
-    pub use crate::registry::Linked;
-    pub use inventory;
-    pub use serde;
-    pub use typetag;
+    pub use crate::for_macros::*;
 }

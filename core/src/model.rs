@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::error::{BoxError, Error, Result};
+use crate::error::{Error, Result};
 use crate::guard::{Guard, Rules};
 use crate::workers;
 
@@ -59,15 +59,6 @@ pub trait Predict: Send + Sync {
     /// [`Error::Predict`] with the first row that failed, or on which the model panicked.
     fn predict_batch(&self, inputs: Vec<Self::Input>) -> Result<Vec<Self::Output>> {
         workers::predict(self, inputs, self.num_workers())
-    }
-}
-
-/// What a function that is a model failed with; an [`Error`] stays what it is.
-#[doc(hidden)]
-pub fn failure(source: impl Into<BoxError>) -> Error {
-    match source.into().downcast::<Error>() {
-        Ok(error) => *error,
-        Err(source) => Error::predict(source),
     }
 }
 

@@ -13,8 +13,8 @@ pub(super) struct Call {
     pub(super) arguments: Vec<Argument>,
     /// What it gives.
     pub(super) output: Type,
-    /// Whether it gives that in a `Result`.
-    pub(super) fails: bool,
+    /// The `Result` that it gives it in, if it does.
+    pub(super) result: Option<Type>,
 }
 
 pub(super) struct Argument {
@@ -59,6 +59,10 @@ impl Call {
         Self::read(signature)
     }
 
+    pub(super) fn names(&self) -> impl Iterator<Item = &Ident> {
+        self.arguments.iter().map(|argument| &argument.name)
+    }
+
     fn read(signature: &mut Signature) -> Result<Self> {
         let mut arguments = Vec::new();
         let mut errors = Errors(refuse_kind(signature).err());
@@ -79,7 +83,7 @@ impl Call {
         }
         let output = errors.keep(read_output(signature));
         match (errors.0, output) {
-            (None, Some((output, fails))) => Ok(Self { arguments, output, fails }),
+            (None, Some((output, result))) => Ok(Self { arguments, output, result }),
             (Some(error), _) => Err(error),
             (None, None) => Err(Error::new(signature.span(), "the model gives nothing")),
         }
@@ -138,8 +142,8 @@ fn refuse_kind(signature: &Signature) -> Result<()> {
     errors.0.map_or(Ok(()), Err)
 }
 
-/// The type that is given, and whether it comes in a `Result`.
-fn read_output(signature: &Signature) -> Result<(Type, bool)> {
+/// The type that is given, and the `Result` that it comes in.
+fn read_output(signature: &Signature) -> Result<(Type, Option<Type>)> {
     let ty = match &signature.output {
         ReturnType::Type(_, ty) => &**ty,
         ReturnType::Default => {
@@ -161,18 +165,18 @@ fn read_output(signature: &Signature) -> Result<(Type, bool)> {
         }
         Type::Path(path) => {
             let Some(last) = path.path.segments.last().filter(|last| last.ident == "Result") else {
-                return Ok((ty.clone(), false));
+                return Ok((ty.clone(), None));
             };
             let given = match &last.arguments {
                 PathArguments::AngleBracketed(given) => given.args.first(),
                 _ => None,
             };
             match given {
-                Some(GenericArgument::Type(output)) => Ok((output.clone(), true)),
+                Some(GenericArgument::Type(output)) => Ok((output.clone(), Some(ty.clone()))),
                 _ => Err(Error::new_spanned(ty, "write what it returns: `Result<T, E>`")),
             }
         }
-        _ => Ok((ty.clone(), false)),
+        _ => Ok((ty.clone(), None)),
     }
 }
 

@@ -4,9 +4,10 @@ mod call;
 mod options;
 mod source;
 
-use proc_macro2::TokenStream;
-use quote::{ToTokens, format_ident, quote};
+use proc_macro2::{Span, TokenStream};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 use syn::{
     Attribute, Error, Ident, ImplItem, ImplItemFn, Item, ItemFn, ItemImpl, LitStr, Path, Result,
     Type, Visibility, parse2,
@@ -100,8 +101,8 @@ fn function(
         options,
         source: source.as_ref(),
     };
-    let arguments = call.arguments.iter().map(|argument| &argument.name);
-    let beside = model.beside(&quote!(#name(#(input.#arguments),*)));
+    let (arguments, input) = (call.names(), local_input());
+    let beside = model.beside(&quote!(#name(#(#input.#arguments),*)));
     Ok(quote! {
         #(#cfgs)*
         #[doc = #doc]
@@ -182,9 +183,8 @@ fn methods(
         options,
         source: source.as_ref(),
     };
-    let arguments = call.arguments.iter().map(|argument| &argument.name);
-    let method = &sig.ident;
-    let beside = model.beside(&quote!(#name::#method(self #(, input.#arguments)*)));
+    let (arguments, input, method) = (call.names(), local_input(), &sig.ident);
+    let beside = model.beside(&quote!(#name::#method(self #(, #input.#arguments)*)));
     let source = source.map(|source| {
         let source_fn = source_fn(vis, larder, &source);
         // A type without the field is told so where it is named.
@@ -197,7 +197,7 @@ fn methods(
             }
 
             #(#cfgs)*
-            const _: fn(&#name) -> &#larder::Source = |model| &model.#field;
+            const _: fn(&#name) -> &#larder::Source = |#name { #field: kept, .. }| kept;
         }
     });
     Ok(quote!(#beside #source))
@@ -251,14 +251,17 @@ impl Model<'_> {
     /// The input, `Predict` by `call`, and the component.
     fn beside(&self, call: &TokenStream) -> TokenStream {
         let Self { larder, name, tag, cfgs, source, .. } = self;
-        let Call { output, fails, .. } = self.call;
+        let Call { output, result, .. } = self.call;
         let input_name = format_ident!("__{}_input", name.unraw());
         let input = self.input(&input_name);
-        let call = if *fails {
-            quote!(#call.map_err(#larder::__private::failure))
-        } else {
-            quote!(::core::result::Result::Ok(#call))
+        let call = match result {
+            Some(result) => {
+                quote_spanned!(result.span()=> #call.map_err(#larder::__private::failure))
+            }
+            None => quote!(::core::result::Result::Ok(#call)),
         };
+        let local = local_input();
+        let fits_output = quote_spanned!(output.span()=> #larder::__private::output::<#output>());
         let num_workers = self.options.num_workers.as_ref().map(|number| {
             quote! {
                 fn num_workers(&self) -> usize {
@@ -268,6 +271,9 @@ impl Model<'_> {
         });
         let register = register(&Registration { larder, name, tag, model: true, source: *source });
         quote! {
+            #(#cfgs)*
+            const _: () = #fits_output;
+
             #input
 
             #(#cfgs)*
@@ -277,7 +283,7 @@ impl Model<'_> {
                     type Output = #output;
 
                     #[allow(unused_variables)]
-                    fn predict(&self, input: #input_name) -> #larder::Result<#output> {
+                    fn predict(&self, #local: #input_name) -> #larder::Result<#output> {
                         #call
                     }
 
@@ -296,7 +302,7 @@ impl Model<'_> {
         let (serde_path, schemars_path) = (path_text(serde.clone()), path_text(schemars.clone()));
         let title = self.name.unraw().to_string();
         let arguments = &self.call.arguments;
-        let names: Vec<_> = arguments.iter().map(|argument| &argument.name).collect();
+        let names: Vec<_> = self.call.names().collect();
         let types: Vec<_> = arguments.iter().map(|argument| &argument.ty).collect();
         let attrs = arguments.iter().map(|argument| &argument.attrs);
         let listed: Vec<_> = names.iter().map(|name| format!("`{}`", name.unraw())).collect();
@@ -304,7 +310,13 @@ impl Model<'_> {
             [] => "an object without fields".to_owned(),
             names => format!("an object of {}", names.join(", ")),
         };
+        let fits = types
+            .iter()
+            .map(|ty| quote_spanned!(ty.span()=> #larder::__private::argument::<#ty>()));
         quote! {
+            #(#cfgs)*
+            const _: () = { #(#fits;)* };
+
             #(#cfgs)*
             #(#docs)*
             #[doc(hidden)]
@@ -338,6 +350,11 @@ fn source_fn(vis: &Visibility, larder: &Path, source: &TokenStream) -> TokenStre
 
 fn docs(attrs: &[Attribute]) -> Vec<&Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("doc")).collect()
+}
+
+/// The name of what `predict` is given; it hides nothing of the user's own.
+fn local_input() -> Ident {
+    Ident::new("input", Span::mixed_site())
 }
 
 /// A path as serde's and schemars' attributes take it.

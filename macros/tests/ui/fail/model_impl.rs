@@ -1,5 +1,5 @@
 use larder::prelude::*;
-use larder::{codemodel, objectmodel};
+use larder::objectmodel;
 
 #[derive(Serialize, Deserialize)]
 struct Scaler {
@@ -24,6 +24,14 @@ impl Scaler {
 impl Scaler {
     fn fit(&self) {}
     fn other(&self) {}
+}
+
+#[objectmodel(tag = "ui/borrow", method = "named")]
+impl Scaler {
+    fn named(&self, x: f64) -> &f64 {
+        drop(x);
+        &self.factor
+    }
 }
 
 #[objectmodel(tag = "ui/mut", method = "change")]
@@ -67,9 +75,9 @@ impl<T> Of<T> {
     }
 }
 
-#[objectmodel(tag = "ui/of-one")]
+#[objectmodel(tag = "ui/of-one", method = "other")]
 impl Of<f64> {
-    fn call(&self, x: f64) -> f64 {
+    fn other(&self, x: f64) -> f64 {
         x
     }
 }

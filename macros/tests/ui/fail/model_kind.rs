@@ -29,11 +29,6 @@ fn of_any_lifetime<'a>(x: f64) -> f64 {
 }
 
 #[objectmodel]
-unsafe extern "C" fn variadic(x: f64, ...) -> f64 {
-    x
-}
-
-#[objectmodel]
 struct NoFunction;
 
 fn main() {}

@@ -11,11 +11,6 @@ fn of_some_type(x: f64) -> impl Iterator<Item = f64> {
 }
 
 #[objectmodel]
-fn borrowed(x: String) -> &str {
-    &x
-}
-
-#[objectmodel]
 fn unnamed(x: f64) -> std::fmt::Result {
     Ok(drop(x))
 }

@@ -12,14 +12,6 @@ struct Result;
 struct Option;
 struct String;
 struct Vec;
-enum Shadow {
-    Ok,
-    Err,
-    Some,
-    None,
-}
-use Shadow::*;
-
 /// Adds.
 #[objectmodel(tag = "ui/sum", num_workers = 4)]
 pub fn sum(x: f64, mut y: f64) -> f64 {
@@ -50,14 +42,8 @@ fn not_here_either(x: NotHere) -> NotHere {
 }
 
 #[objectmodel(tag = "ui/fails")]
-fn fails(r#type: u8) -> ::std::result::Result<u8, ::std::string::String> {
-    Result::Ok(r#type)
-}
-
-#[allow(non_upper_case_globals)]
-impl Result {
-    const Ok: fn(u8) -> ::std::result::Result<u8, ::std::string::String> =
-        ::std::result::Result::Ok;
+fn fails(r#type: u8) -> ::std::result::Result<u8, &'static str> {
+    ::std::result::Result::Ok(r#type)
 }
 
 /// A type of a library.
