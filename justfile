@@ -10,6 +10,7 @@ test:
 # Larder against what the machine can do at best.
 bench:
     cargo run --release -p larder-benches --bin limits
+    cargo run --release -p larder-benches --bin predict
 
 # Rewrites the snapshots of the command line (by `cargo install cargo-insta`); read the difference before
 # committing.

@@ -7,7 +7,7 @@
 
 pub use larder_core::*;
 #[cfg(feature = "derive")]
-pub use larder_macros::Component;
+pub use larder_macros::{Component, codemodel, objectmodel};
 pub use larder_serializers::*;
 #[cfg(feature = "fs")]
 pub use larder_store_fs::FsStore;

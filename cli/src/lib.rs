@@ -26,6 +26,7 @@
 //! | `list` | `versions`: the newest version of every name |
 //! | `versions` | `versions`, oldest first, each with `tags` |
 //! | `show` | those of a version; `linked`, `rust_type`, `tags`, `fields`, `artifacts` (`digest`, `size`, `serializer`, `linked`), `signature` (`input`, `output`) |
+//! | `show --source` | `source` and, where the type is linked in, `linked_source` (`$source`: the language; `file`, `text`) |
 //! | `verify` | `versions`, `blobs`, `bytes`: how many were read; `findings` (`what`, `digest`, `fault`) |
 //! | `remove` | `removed`: the versions that were removed |
 //! | `tag` | `tag`, and the version that it names |

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 
 use crate::model::{Model, Predict, Signature};
+use crate::source::Source;
 
 /// A value that a larder keeps.
 ///
@@ -47,6 +48,8 @@ impl fmt::Debug for dyn Component {
 pub trait ComponentType: Component + DeserializeOwned {
     /// The type's tag, written by hand and never changed.
     const TAG: &'static str;
+    /// Its source text, if it is a code model.
+    const SOURCE: Option<Source> = None;
 }
 
 type ReadComponent =
@@ -59,6 +62,7 @@ pub struct TypeEntry {
     pub(crate) rust_type: &'static str,
     pub(crate) read: ReadComponent,
     pub(crate) signature: Option<fn() -> Signature>,
+    pub(crate) source: Option<Source>,
 }
 
 impl TypeEntry {
@@ -69,6 +73,7 @@ impl TypeEntry {
             rust_type: type_name::<T>(),
             read: |deserializer| Ok(Box::new(erased_serde::deserialize::<T>(deserializer)?)),
             signature: None,
+            source: T::SOURCE,
         }
     }
 
@@ -90,6 +95,11 @@ impl TypeEntry {
     /// What it takes and gives, if it is a model.
     pub fn signature(&self) -> Option<Signature> {
         self.signature.map(|signature| signature())
+    }
+
+    /// Its source text as it is linked in, if it is a code model.
+    pub fn source(&self) -> Option<&Source> {
+        self.source.as_ref()
     }
 }
 

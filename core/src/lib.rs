@@ -7,6 +7,7 @@ mod digest;
 mod error;
 #[cfg(feature = "files")]
 pub mod files;
+mod for_macros;
 pub mod guard;
 mod larder;
 mod manifest;
@@ -18,9 +19,11 @@ mod registry;
 mod scope;
 mod serializer;
 mod serializer_record;
+mod source;
 pub mod store;
 mod time;
 mod url;
+mod workers;
 
 pub use bytes;
 pub use erased_serde;
@@ -40,6 +43,7 @@ pub use crate::serializer::{
     AnyPair, ByName, ErasedSeed, Format, ReadWith, Serializer, Traits, not_served,
 };
 pub use crate::serializer_record::{SerializerRecord, ServedType};
+pub use crate::source::Source;
 pub use crate::store::{MemoryStore, Store, StoreExt};
 pub use crate::time::Timestamp;
 pub use crate::url::StoreUrl;
@@ -55,7 +59,5 @@ crate::link!(Item::store("memory", |url| {
 /// What the macros' code needs; no part of the interface.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::registry::Linked;
-    pub use inventory;
-    pub use typetag;
+    pub use crate::for_macros::*;
 }

@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
 use crate::name::TypeTag;
+use crate::source::Source;
 
 /// The format of manifests that this Larder writes, and the newest that it reads.
 pub const FORMAT: u64 = 1;
@@ -113,6 +114,15 @@ impl Manifest {
     /// The component's fields, as JSON text.
     pub fn fields(&self) -> &str {
         self.fields.get()
+    }
+
+    /// The source text that the component keeps, if it is a code model.
+    pub fn source(&self) -> Option<Source> {
+        #[derive(Deserialize)]
+        struct Fields {
+            source: Source,
+        }
+        serde_json::from_str(self.fields()).ok().map(|Fields { source }| source)
     }
 
     /// The blobs that the fields refer to.

@@ -1,5 +1,6 @@
 //! Models: components that predict.
 
+use std::any::{Any, type_name};
 use std::fmt;
 
 use schemars::{JsonSchema, Schema};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 use crate::guard::{Guard, Rules};
+use crate::workers;
 
 /// The typed face of a model.
 ///
@@ -34,9 +36,9 @@ use crate::guard::{Guard, Rules};
 /// ```
 pub trait Predict: Send + Sync {
     /// What it takes.
-    type Input: DeserializeOwned + JsonSchema;
+    type Input: DeserializeOwned + JsonSchema + Send + 'static;
     /// What it gives.
-    type Output: Serialize + JsonSchema;
+    type Output: Serialize + JsonSchema + Send + 'static;
 
     /// Predicts for one input.
     ///
@@ -44,20 +46,19 @@ pub trait Predict: Send + Sync {
     /// [`Error::predict`] holds whatever the model has to say.
     fn predict(&self, input: Self::Input) -> Result<Self::Output>;
 
-    /// Predicts for many inputs, in their order.
+    /// On how many threads [`predict_batch`](Predict::predict_batch) works.
+    ///
+    /// More than one pays from some ten microseconds a row.
+    fn num_workers(&self) -> usize {
+        1
+    }
+
+    /// Predicts for many inputs, in their order, on [`num_workers`](Predict::num_workers) threads.
     ///
     /// # Errors
-    /// [`Error::Predict`] with the row that failed.
+    /// [`Error::Predict`] with the first row that failed, or on which the model panicked.
     fn predict_batch(&self, inputs: Vec<Self::Input>) -> Result<Vec<Self::Output>> {
-        let row = |(index, input)| self.predict(input).map_err(|error| on_row(index, error));
-        inputs.into_iter().enumerate().map(row).collect()
-    }
-}
-
-fn on_row(index: usize, error: Error) -> Error {
-    match error {
-        Error::Predict { row: None, source } => Error::Predict { row: Some(index), source },
-        other => Error::Predict { row: Some(index), source: other.into() },
+        workers::predict(self, inputs, self.num_workers())
     }
 }
 
@@ -86,6 +87,16 @@ pub trait Model: Send + Sync {
         output: &mut dyn erased_serde::Serializer,
     ) -> Result<()>;
 
+    /// Predicts for one typed input: takes it from an `Option<Input>`, and puts what it gives into an
+    /// `Option<Output>`.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if they are of other types, [`Error::Predict`] if the model fails.
+    fn predict_any(&self, input: &mut dyn Any, output: &mut dyn Any) -> Result<()> {
+        let _ = (input, output);
+        Err(wrong_value("a serde format: it is no model of Rust types"))
+    }
+
     /// What it takes and gives.
     fn signature(&self) -> Signature;
 }
@@ -107,9 +118,26 @@ impl<T: Predict> Model for T {
         write_output(&self.predict_batch(read_input(input)?)?, output)
     }
 
+    fn predict_any(&self, input: &mut dyn Any, output: &mut dyn Any) -> Result<()> {
+        let Some(output) = output.downcast_mut() else {
+            let given = type_name::<T::Output>();
+            return Err(wrong_value(&format!("that `{given}` is asked of it")));
+        };
+        let Some(input) = input.downcast_mut().and_then(Option::take) else {
+            return Err(wrong_value(&format!("a `{}`", type_name::<T::Input>())));
+        };
+        *output = Some(self.predict(input)?);
+        Ok(())
+    }
+
     fn signature(&self) -> Signature {
         Signature::of::<T>()
     }
+}
+
+fn wrong_value(expected: &str) -> Error {
+    let source = format!("a value of another Rust type; the model expects {expected}").into();
+    Error::Input { path: String::new(), source }
 }
 
 fn read_input<T: DeserializeOwned>(input: &mut dyn erased_serde::Deserializer<'_>) -> Result<T> {
@@ -152,6 +180,35 @@ impl dyn Model + '_ {
         let mut input = <dyn erased_serde::Deserializer<'_>>::erase(input);
         let mut output = <dyn erased_serde::Serializer>::erase(output);
         self.predict_batch_erased(&mut input, &mut output)
+    }
+
+    /// Predicts for one input of the model's own Rust types: nothing is encoded.
+    ///
+    /// ```
+    /// use larder_core::{Error, Model, Predict, Result};
+    ///
+    /// struct Doubler;
+    ///
+    /// impl Predict for Doubler {
+    ///     type Input = f64;
+    ///     type Output = f64;
+    ///     fn predict(&self, x: f64) -> Result<f64> {
+    ///         Ok(2.0 * x)
+    ///     }
+    /// }
+    ///
+    /// let model: &dyn Model = &Doubler;
+    /// assert_eq!(model.predict_typed::<f64, f64>(4.0)?, 8.0);
+    /// assert!(matches!(model.predict_typed::<f32, f64>(4.0), Err(Error::Input { .. })));
+    /// # Ok::<(), Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Model::predict_any`].
+    pub fn predict_typed<I: 'static, O: 'static>(&self, input: I) -> Result<O> {
+        let (mut input, mut output) = (Some(input), None);
+        self.predict_any(&mut input, &mut output)?;
+        output.ok_or_else(|| Error::predict("it gave no output"))
     }
 
     /// Predicts for one input in JSON.

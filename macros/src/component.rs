@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::meta::ParseNestedMeta;
-use syn::{DeriveInput, Error, LitStr, Path, Result, Token, parse_quote};
+use syn::{DeriveInput, Error, Ident, LitStr, Path, Result, Token, parse_quote};
 
 /// What `#[component(…)]` says.
 #[derive(Default)]
@@ -45,6 +45,16 @@ impl Options {
                 return Err(meta.error("`crate` is given twice"));
             }
             self.larder = Some(meta.value()?.call(Path::parse_mod_style)?);
+        } else if meta.path.is_ident("num_workers") {
+            return Err(meta.error(
+                "the number of workers is told by the model: write `fn num_workers(&self) -> usize` \
+                 into its `impl Predict`",
+            ));
+        } else if meta.path.is_ident("method") {
+            return Err(meta.error(
+                "a method is chosen where methods are: \
+                 `#[objectmodel(tag = \"…\", method = \"…\")] impl MyType { … }`, without this derive",
+            ));
         } else {
             return Err(
                 meta.error("unknown option; there are `tag = \"…\"`, `model` and `crate = …`")
@@ -55,7 +65,7 @@ impl Options {
 }
 
 /// Refuses what `larder_core::TypeTag` would refuse, where it stands.
-fn check_tag(tag: &LitStr) -> Result<()> {
+pub(crate) fn check_tag(tag: &LitStr) -> Result<()> {
     let text = tag.value();
     let part = |part: &str| {
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -89,7 +99,23 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
         ));
     }
     let larder = options.larder.unwrap_or_else(|| parse_quote!(::larder));
-    let (item, as_model) = if options.model {
+    let model = options.model;
+    Ok(register(&Registration { larder: &larder, name, tag: &tag, model, source: None }))
+}
+
+/// What makes a type with serde's traits a component type of a tag, known to the registry.
+pub(crate) struct Registration<'a> {
+    pub(crate) larder: &'a Path,
+    pub(crate) name: &'a Ident,
+    pub(crate) tag: &'a LitStr,
+    pub(crate) model: bool,
+    /// The source text that a code model has now.
+    pub(crate) source: Option<&'a TokenStream>,
+}
+
+pub(crate) fn register(registration: &Registration<'_>) -> TokenStream {
+    let Registration { larder, name, tag, model, source } = registration;
+    let (item, as_model) = if *model {
         let as_model = quote! {
             fn as_model(&self) -> ::core::option::Option<&dyn #larder::Model> {
                 ::core::option::Option::Some(self)
@@ -99,7 +125,13 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     } else {
         (quote!(component), TokenStream::new())
     };
-    Ok(quote! {
+    let source = source.map(|source| {
+        quote! {
+            const SOURCE: ::core::option::Option<#larder::Source> =
+                ::core::option::Option::Some(#source);
+        }
+    });
+    quote! {
         const _: () = {
             use #larder::__private::typetag;
 
@@ -110,9 +142,10 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
 
             impl #larder::ComponentType for #name {
                 const TAG: &'static str = #tag;
+                #source
             }
 
             #larder::link!(#larder::Item::#item::<#name>());
         };
-    })
+    }
 }

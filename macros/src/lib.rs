@@ -1,9 +1,12 @@
-//! The derive macros of [Larder](https://docs.rs/larder). Use them through the crate `larder`.
+//! The macros of [Larder](https://docs.rs/larder). Use them through the crate `larder`.
 
 mod component;
+mod model;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, parse_macro_input};
+
+use crate::model::Kind;
 
 /// Makes a plain struct or enum a `Component`.
 ///
@@ -18,4 +21,132 @@ use syn::{DeriveInput, parse_macro_input};
 pub fn derive_component(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     component::derive(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Makes a function, or a method of a type with state, a model.
+///
+/// ```
+/// use larder::prelude::*;
+/// use larder::objectmodel;
+///
+/// #[objectmodel(tag = "acme/my-model", num_workers = 4)]
+/// fn my_model(x: f64, y: f64) -> f64 {
+///     x + y
+/// }
+///
+/// # fn main() -> larder::Result<()> {
+/// assert_eq!(my_model(1.0, 2.0), 3.0); // a function as before
+///
+/// let larder = larder::open("memory:")?;
+/// larder.apply("sum", &my_model::model())?; // beside it, a component
+/// let model = larder.load_model("sum")?;
+/// assert_eq!(model.predict_json(r#"{"x": 1.0, "y": 2.0}"#)?, "3.0");
+/// assert_eq!(model.predict_batch_json(r#"[{"x": 1, "y": 2}, {"x": 3, "y": 4}]"#)?, "[3.0,7.0]");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// On a function it makes a type of the function's name, which is a component and a model:
+/// `my_model::model()` is its value. Its input is a struct with the arguments as its fields: a JSON
+/// object by their names, and in Rust `(1.0, 2.0).into()`. An argument that is missing, of another type or unknown is
+/// refused by its name before the function is called. Arguments are of types that implement
+/// `Deserialize` and `JsonSchema`, and take `#[serde(…)]`, `#[schemars(…)]` and doc comments, which the
+/// signature shows.
+///
+/// On an `impl` block it makes the type a component and a model, by its method `call` or the one that
+/// is chosen. The type implements `Serialize` and `Deserialize`, and has no `derive(Component)`. Its state is stored with it.
+///
+/// ```
+/// use larder::prelude::*;
+/// use larder::objectmodel;
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Scaler {
+///     factor: f64,
+/// }
+///
+/// #[objectmodel(tag = "acme/scaler", method = "transform")]
+/// impl Scaler {
+///     fn fit(largest: f64) -> Self {
+///         Self { factor: 1.0 / largest }
+///     }
+///
+///     fn transform(&self, x: f64) -> Result<f64, String> {
+///         if x < 0.0 { Err("it is negative".into()) } else { Ok(self.factor * x) }
+///     }
+/// }
+///
+/// # fn main() -> larder::Result<()> {
+/// let larder = larder::open("memory:")?;
+/// larder.apply("scaler", &Scaler::fit(4.0))?;
+/// assert_eq!(larder.load_model("scaler")?.predict_json(r#"{"x": 2.0}"#)?, "0.5");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// What is written as returning `Result<T, E>` gives a `T`, and fails with any `E` that goes into a
+/// `Box<dyn Error + Send + Sync>`: an error, or text.
+///
+/// | option | meaning |
+/// | --- | --- |
+/// | `tag = "acme/name"` | the tag of its type. Without it, a function's is the package's name and its own, `package/function`: then renaming either one makes it another type, so name by hand what is to be kept |
+/// | `num_workers = 4` | on how many threads a batch is predicted; 1 without it |
+/// | `method = "transform"` | which method of the `impl` block predicts; `call` without it |
+/// | `crate = path` | where the crate `larder` is, if not at `::larder` |
+#[proc_macro_attribute]
+pub fn objectmodel(options: TokenStream, item: TokenStream) -> TokenStream {
+    model::expand(Kind::Object, options.into(), item.into()).into()
+}
+
+/// Makes a function or a method a model, as [`macro@objectmodel`] does, and keeps its source text.
+///
+/// The text of the item is kept in the component's field `source`; `larder show --source` prints it, also where the
+/// function is not linked in. It is for people: what runs is the function that is linked in. Where that
+/// one differs from the stored text, `larder show --source` says so.
+///
+/// ```
+/// use larder::prelude::*;
+/// use larder::codemodel;
+///
+/// #[codemodel(tag = "acme/sum")]
+/// fn sum(x: f64, y: f64) -> f64 {
+///     x + y // the plain sum
+/// }
+///
+/// # fn main() -> larder::Result<()> {
+/// let larder = larder::open("memory:")?;
+/// larder.apply("sum", &sum::model())?;
+/// let source = larder.show("sum")?.manifest.source().unwrap_or_else(sum::source);
+/// assert!(source.text.contains("the plain sum"));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// On an `impl` block, the type has a field for the text, which is filled from `Scaler::source()`:
+///
+/// ```
+/// use larder::prelude::*;
+/// use larder::{Source, codemodel};
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Scaler {
+///     factor: f64,
+///     source: Source,
+/// }
+///
+/// #[codemodel(tag = "acme/scaler")]
+/// impl Scaler {
+///     fn new(factor: f64) -> Self {
+///         Self { factor, source: Self::source() }
+///     }
+///
+///     fn call(&self, x: f64) -> f64 {
+///         self.factor * x
+///     }
+/// }
+/// # assert!(Scaler::new(2.0).source.text.starts_with("impl Scaler {"));
+/// ```
+#[proc_macro_attribute]
+pub fn codemodel(options: TokenStream, item: TokenStream) -> TokenStream {
+    model::expand(Kind::Code, options.into(), item.into()).into()
 }

@@ -56,6 +56,12 @@ pub(crate) struct Label {
     pub(crate) years: Vec<u16>,
 }
 
+/// Half of a number.
+#[larder::codemodel(tag = "example/half")]
+pub(crate) fn half(x: f64) -> f64 {
+    x / 2.0 // exact, but for the smallest
+}
+
 /// Numbers as their bytes, the lowest first.
 pub(crate) struct LittleEndian;
 

@@ -3,12 +3,13 @@
 use std::io;
 
 use larder::{
-    ArtifactEntry, Larder, Reference, Registry, Shown, Signature, TagInfo, TypeEntry, VersionInfo,
+    ArtifactEntry, Larder, Reference, Registry, Selector, Shown, Signature, Source, TagInfo,
+    TypeEntry, VersionInfo,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::command_error::CommandError;
+use crate::command_error::{CommandError, Exit};
 use crate::output::Output;
 use crate::text;
 
@@ -18,6 +19,9 @@ pub(crate) struct Args {
     /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "REF")]
     reference: Reference,
+    /// Print the source text that a `#[codemodel]` keeps, and nothing else
+    #[arg(long)]
+    source: bool,
 }
 
 #[derive(Serialize)]
@@ -41,6 +45,9 @@ struct Artifact<'a> {
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let shown = larder.show(&args.reference)?;
+    if args.source {
+        return print_source(&shown, larder.registry(), output);
+    }
     let page = page(&shown, larder.registry())?;
     if output.is_json() {
         output.document(page)?
@@ -51,9 +58,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
 }
 
 fn page<'a>(shown: &'a Shown, registry: &Registry) -> io::Result<Page<'a>> {
-    let tag = shown.manifest.type_tag().as_str();
-    let entry: Option<&TypeEntry> =
-        registry.types().map(|(entry, _)| entry).find(|entry| entry.tag() == tag);
+    let entry = linked_type(shown, registry);
     let serializers: Vec<_> = registry.serializers().map(|known| known.name).collect();
     let artifact = |entry: &'a ArtifactEntry| Artifact {
         entry,
@@ -68,6 +73,45 @@ fn page<'a>(shown: &'a Shown, registry: &Registry) -> io::Result<Page<'a>> {
         artifacts: shown.manifest.artifacts().iter().map(artifact).collect(),
         signature: entry.and_then(TypeEntry::signature),
     })
+}
+
+fn linked_type<'a>(shown: &Shown, registry: &'a Registry) -> Option<&'a TypeEntry> {
+    let tag = shown.manifest.type_tag().as_str();
+    registry.types().map(|(entry, _)| entry).find(|entry| entry.tag() == tag)
+}
+
+#[derive(Serialize)]
+struct Sources<'a> {
+    source: &'a Source,
+    /// What runs here.
+    linked_source: Option<&'a Source>,
+}
+
+fn print_source(
+    shown: &Shown,
+    registry: &Registry,
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    let Some(source) = &shown.manifest.source() else {
+        let VersionInfo { identifier, version, .. } = &shown.version;
+        let what = Reference::new(identifier.clone(), Selector::Version(*version));
+        return Err(CommandError::new(Exit::Failure, format!("{what} keeps no source text"))
+            .with_hint("only what `#[codemodel]` made does"));
+    };
+    let linked_source = linked_type(shown, registry).and_then(TypeEntry::source);
+    if output.is_json() {
+        return Ok(output.document(Sources { source, linked_source })?);
+    }
+    for line in source.text.lines() {
+        let line: Vec<_> = line.split('\t').map(text::clean).collect();
+        output.line(&line.join("\t"))?;
+    }
+    if linked_source.is_some_and(|linked| linked.text != source.text) {
+        output.say(format_args!(
+            "the source that is linked in differs from this, and is what runs: `--format json` prints both"
+        ));
+    }
+    Ok(())
 }
 
 fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {

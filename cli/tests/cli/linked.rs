@@ -29,6 +29,35 @@ fn types_prints_one_json_document_with_signatures() {
       "schema": 1,
       "types": [
         {
+          "type": "example/half",
+          "rust_type": "linked::components::half",
+          "crate": "larder-cli [version]",
+          "signature": {
+            "input": {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "title": "half",
+              "description": "Half of a number.",
+              "type": "object",
+              "properties": {
+                "x": {
+                  "type": "number",
+                  "format": "double"
+                }
+              },
+              "additionalProperties": false,
+              "required": [
+                "x"
+              ]
+            },
+            "output": {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "title": "double",
+              "type": "number",
+              "format": "double"
+            }
+          }
+        },
+        {
           "type": "example/label",
           "rust_type": "linked::components::Label",
           "crate": "larder-cli [version]",

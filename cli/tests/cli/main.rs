@@ -14,5 +14,6 @@ mod look;
 mod predict;
 mod remove;
 mod serializers;
+mod source;
 mod tag;
 mod verify;

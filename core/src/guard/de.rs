@@ -3,7 +3,8 @@
 use std::fmt;
 
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, IgnoredAny, MapAccess, SeqAccess, Unexpected,
+    VariantAccess, Visitor,
 };
 
 use super::{Guard, Refusal, Segment};
@@ -14,11 +15,13 @@ struct Place<'a> {
     depth: usize,
     /// Whether this is a map's key, whose text becomes part of the path.
     is_key: bool,
+    /// Whether the number is to become an `f32`.
+    is_f32: bool,
 }
 
 impl<'a> Place<'a> {
     fn top(guard: &'a Guard) -> Self {
-        Self { guard, depth: 0, is_key: false }
+        Self { guard, depth: 0, is_key: false, is_f32: false }
     }
 
     fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
@@ -26,7 +29,7 @@ impl<'a> Place<'a> {
         if depth > self.guard.rules.depth {
             return Err(self.refuse(Refusal::Depth(self.guard.rules.depth)));
         }
-        Ok(Self { depth, is_key: false, ..self })
+        Ok(Self { depth, is_key: false, is_f32: false, ..self })
     }
 
     fn level<T, E: serde::de::Error>(self, run: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
@@ -114,7 +117,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarding<'_, D> {
         deserialize_u32(),
         deserialize_u64(),
         deserialize_u128(),
-        deserialize_f32(),
         deserialize_f64(),
         deserialize_char(),
         deserialize_str(),
@@ -129,6 +131,10 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarding<'_, D> {
         deserialize_map(),
         deserialize_enum(name: &'static str, variants: &'static [&'static str]),
         deserialize_identifier(),
+    }
+
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        self.inner.deserialize_f32(Place { is_f32: true, ..self.place }.around(visitor))
     }
 
     // A forged length is checked against the bytes that are there before anything is allocated:
@@ -192,11 +198,19 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarding<'_, V> {
         visit_u64: u64,
         visit_u128: u128,
         visit_f32: f32,
-        visit_f64: f64,
         visit_char: char,
         visit_str: &str,
         visit_borrowed_str: &'de str,
         visit_string: String,
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, v: f64) -> Result<V::Value, E> {
+        // Serde would make an infinity of it.
+        if self.place.is_f32 && v.is_finite() && (v as f32).is_infinite() {
+            return Err(E::invalid_value(Unexpected::Float(v), &self.inner));
+        }
+        self.place.note(v);
+        self.inner.visit_f64(v)
     }
 
     fn visit_bytes<E: serde::de::Error>(self, v: &[u8]) -> Result<V::Value, E> {
@@ -234,7 +248,13 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarding<'_, V> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
         let place = self.place.inner()?;
-        self.inner.visit_seq(Elements { place, fields: self.fields, next: 0, inner: access })
+        let mut elements =
+            Elements { place, fields: self.fields, next: 0, ended: false, inner: access };
+        let value = self.inner.visit_seq(&mut elements)?;
+        if !place.guard.rules.strict {
+            elements.check_end()?;
+        }
+        Ok(value)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
@@ -253,7 +273,26 @@ struct Elements<'a, A> {
     place: Place<'a>,
     fields: &'static [&'static str],
     next: usize,
+    ended: bool,
     inner: A,
+}
+
+impl<'de, A: SeqAccess<'de>> Elements<'_, A> {
+    /// Says of a sequence that is too long how long it is; a format would call what is left over
+    /// trailing characters.
+    fn check_end(mut self) -> Result<(), A::Error> {
+        let taken = self.next;
+        while !self.ended {
+            self.next_element::<IgnoredAny>()?;
+        }
+        match self.next.saturating_sub(1) {
+            found if found > taken => Err(serde::de::Error::invalid_length(
+                found,
+                &format_args!("{taken} elements").to_string().as_str(),
+            )),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
@@ -269,6 +308,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
             return Err(place.refuse(Refusal::Elements));
         }
         let result = self.inner.next_element_seed(Seed { place, seed });
+        self.ended = matches!(result, Ok(None));
         place.guard.at(result, || match self.fields.get(index) {
             Some(name) => Segment::Field(name),
             None => Segment::Index(index),

@@ -1,6 +1,6 @@
 //! `load`: from a version to a component.
 
-use std::any::type_name;
+use std::any::{Any, type_name};
 use std::sync::Arc;
 
 use super::{Larder, Shelf};
@@ -72,7 +72,8 @@ impl Larder {
     fn load_named(&self, reference: &Reference) -> Result<(String, Box<dyn Component>)> {
         let (what, version, manifest) = self.open_version(reference)?;
         let tag = manifest.type_tag().as_str();
-        let entry = self.registry.find_type(tag, &what, version.origin.as_deref())?;
+        let found = self.registry.find_type(tag, &what, version.origin.as_deref());
+        let entry = found.map_err(|error| with_source(error, &what, &manifest))?;
         let component = self.unpack(&what, entry.rust_type(), &manifest, |guard, fields| {
             let mut erased =
                 <dyn erased_serde::Deserializer<'_>>::erase(guard.deserializer(fields));
@@ -123,6 +124,21 @@ impl Larder {
     }
 }
 
+/// The error, with the way to the source text if the manifest keeps one.
+fn with_source(error: Error, what: &str, manifest: &Manifest) -> Error {
+    match (error, manifest.source()) {
+        (Error::NotLinked { kind, name, needed_by, mut hint, known }, Some(source)) => {
+            let file = if source.file.is_empty() { "" } else { " of " };
+            hint += &format!(
+                "; its source{file}{} is kept: `larder show --source {what}` prints it",
+                source.file
+            );
+            Error::NotLinked { kind, name, needed_by, hint, known }
+        }
+        (error, _) => error,
+    }
+}
+
 /// A component that is known to be a model.
 struct Loaded(Box<dyn Component>);
 
@@ -147,6 +163,10 @@ impl Model for Loaded {
         output: &mut dyn erased_serde::Serializer,
     ) -> Result<()> {
         self.model()?.predict_batch_erased(input, output)
+    }
+
+    fn predict_any(&self, input: &mut dyn Any, output: &mut dyn Any) -> Result<()> {
+        self.model()?.predict_any(input, output)
     }
 
     fn signature(&self) -> Signature {

@@ -1,0 +1,131 @@
+//! A batch on several workers.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use crate::error::{Error, Result};
+use crate::model::Predict;
+
+/// How many times a worker comes back for rows, if all are equally fast.
+const TURNS: usize = 16;
+/// The most rows that a worker takes at a time: a slow row holds up so many at most.
+const MOST_ROWS: usize = 64;
+
+/// Outputs of consecutive rows, with the number of the first.
+type Part<O> = (usize, Vec<O>);
+
+/// Predicts for each row, on so many workers; the calling thread is one of them.
+///
+/// The error is that of the first bad row, whichever worker met it and whichever was faster.
+pub(crate) fn predict<M: Predict + ?Sized>(
+    model: &M,
+    inputs: Vec<M::Input>,
+    workers: usize,
+) -> Result<Vec<M::Output>> {
+    let workers = workers.min(inputs.len());
+    if workers <= 1 {
+        let row = |(row, input)| predict_row(model, row, input);
+        return inputs.into_iter().enumerate().map(row).collect();
+    }
+    let total = inputs.len();
+    let batch = Batch {
+        model,
+        step: (total / (workers * TURNS)).clamp(1, MOST_ROWS),
+        rows: Mutex::new(inputs.into_iter().enumerate()),
+        bad: AtomicUsize::new(usize::MAX),
+    };
+    let results = thread::scope(|scope| {
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, || batch.work()).ok();
+        // Where there is no thread to be had, the others do its work.
+        let others: Vec<_> = (1..workers).filter_map(spawn).collect();
+        let mut results = vec![batch.work()];
+        results.extend(others.into_iter().map(|other| {
+            other.join().unwrap_or_else(|payload| Err((usize::MAX, panicked(&*payload))))
+        }));
+        results
+    });
+    let mut parts: Vec<Part<M::Output>> = Vec::new();
+    let mut failure: Option<(usize, Error)> = None;
+    for result in results {
+        match result {
+            Ok(done) => parts.extend(done),
+            Err((row, error)) if failure.as_ref().is_none_or(|(first, _)| row < *first) => {
+                failure = Some((row, error));
+            }
+            Err(_) => {}
+        }
+    }
+    if let Some((_, error)) = failure {
+        return Err(error);
+    }
+    parts.sort_unstable_by_key(|(first, _)| *first);
+    let mut outputs = Vec::with_capacity(total);
+    outputs.extend(parts.into_iter().flat_map(|(_, part)| part));
+    Ok(outputs)
+}
+
+/// The rows of one batch as the workers share them.
+struct Batch<'a, M: ?Sized, R> {
+    model: &'a M,
+    step: usize,
+    rows: Mutex<R>,
+    /// The first row that is known to be bad: those after it need not be tried.
+    bad: AtomicUsize,
+}
+
+impl<M, R> Batch<'_, M, R>
+where
+    M: Predict + ?Sized,
+    R: Iterator<Item = (usize, M::Input)>,
+{
+    /// Works until no row is left; gives what it did, or the row that was bad.
+    ///
+    /// Rows are given out in their order, so that when a row is bad, all rows before it are some
+    /// worker's, and that worker goes on to the end of them.
+    fn work(&self) -> Result<Vec<Part<M::Output>>, (usize, Error)> {
+        let mut done = Vec::new();
+        loop {
+            let rows: Vec<_> = {
+                let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+                rows.by_ref().take(self.step).collect()
+            };
+            let Some(&(first, _)) = rows.first() else { return Ok(done) };
+            let mut outputs = Vec::with_capacity(rows.len());
+            for (row, input) in rows {
+                if row > self.bad.load(Ordering::Relaxed) {
+                    return Ok(done);
+                }
+                let output = predict_row(self.model, row, input).map_err(|error| {
+                    self.bad.fetch_min(row, Ordering::Relaxed);
+                    (row, error)
+                })?;
+                outputs.push(output);
+            }
+            done.push((first, outputs));
+        }
+    }
+}
+
+/// Predicts for one row; a panic of the model is that row's failure.
+fn predict_row<M: Predict + ?Sized>(model: &M, row: usize, input: M::Input) -> Result<M::Output> {
+    // Nothing of the row is looked at again after a panic; the model is, as it would be by any other
+    // caller on another thread.
+    let predicted = catch_unwind(AssertUnwindSafe(|| model.predict(input)));
+    match predicted.unwrap_or_else(|payload| Err(panicked(&*payload))) {
+        Ok(output) => Ok(output),
+        Err(Error::Predict { row: None, source }) => Err(Error::Predict { row: Some(row), source }),
+        Err(other) => Err(Error::Predict { row: Some(row), source: other.into() }),
+    }
+}
+
+fn panicked(payload: &(dyn Any + Send)) -> Error {
+    let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+        (Some(text), _) => text,
+        (None, Some(text)) => text.as_str(),
+        (None, None) => "no message",
+    };
+    Error::predict(format!("it panicked: {text}"))
+}

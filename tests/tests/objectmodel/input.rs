@@ -1,0 +1,151 @@
+//! Inputs that do not fit are refused before the model sees them: the error says where, what was
+//! expected and what came.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::*;
+
+static CALLS: AtomicUsize = AtomicUsize::new(0);
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(crate = "larder::schemars")]
+struct Bottle {
+    age: u8,
+    #[allow(dead_code)]
+    points: Option<f32>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+#[schemars(crate = "larder::schemars")]
+enum Color {
+    Red,
+    #[allow(dead_code)]
+    White,
+}
+
+#[objectmodel(tag = "test/judge")]
+fn judge(bottle: Bottle, weights: [f64; 2], colors: Vec<Color>, title: String) -> f64 {
+    CALLS.fetch_add(1, Ordering::Relaxed);
+    let red = colors.iter().filter(|color| matches!(color, Color::Red)).count() as f64;
+    f64::from(bottle.age) * weights[0] + red * weights[1] + title.len() as f64
+}
+
+/// The input with `field` replaced by `value`, or taken away.
+fn input(field: &str, value: Option<&str>) -> String {
+    let fields = [
+        ("bottle", r#"{"age": 7, "points": 0.5}"#),
+        ("weights", "[1, 2]"),
+        ("colors", r#"["Red", "White"]"#),
+        ("title", r#""Riesling""#),
+    ];
+    let kept = fields.into_iter().filter(|(name, _)| *name != field);
+    let all = kept.chain(value.map(|value| (field, value)));
+    let json = all.map(|(name, value)| format!("{name:?}: {value}")).collect::<Vec<_>>();
+    format!("{{{}}}", json.join(", "))
+}
+
+#[test]
+fn what_does_not_fit_names_the_field_and_says_what_was_expected_and_what_came() {
+    let larder = larder_of(&judge::model());
+    let model = larder.load_model("it").unwrap();
+    let fits = input("title", Some(r#""""#));
+    assert_eq!(model.predict_json(&fits).unwrap(), "9.0");
+
+    let cases: [(&str, Option<&str>, &str, &str); 17] = [
+        ("title", Some("1.5"), "title", "invalid type: floating point `1.5`, expected a string"),
+        ("title", Some("null"), "title", "invalid type: null, expected a string"),
+        ("title", None, "", "missing field `title`"),
+        ("titel", Some("1"), "", "unknown field `titel`, expected one of `bottle`, `weights`"),
+        (
+            "bottle",
+            Some("[]"),
+            "bottle",
+            "invalid length 0, expected struct Bottle with 2 elements",
+        ),
+        ("bottle", Some("{}"), "bottle", "missing field `age`"),
+        ("bottle", Some(r#"{"age": 300}"#), "bottle.age", "integer `300`, expected u8"),
+        ("bottle", Some(r#"{"age": -1}"#), "bottle.age", "integer `-1`, expected u8"),
+        ("bottle", Some(r#"{"age": "7"}"#), "bottle.age", "string \"7\", expected u8"),
+        ("bottle", Some(r#"{"age": 1e99}"#), "bottle.age", "floating point `1e+99`, expected u8"),
+        ("bottle", Some(r#"{"age": 7, "points": 1e39}"#), "bottle.points", "number out of range"),
+        ("weights", Some("[1]"), "weights", "invalid length 1, expected an array of length 2"),
+        ("weights", Some("[1, 2, 3]"), "weights", "invalid length 3, expected 2 elements"),
+        ("weights", Some(r#"[1, "2"]"#), "weights[1]", "string \"2\", expected f64"),
+        ("weights", Some("[1, 1e400]"), "weights[1]", "number out of range"),
+        (
+            "colors",
+            Some(r#"["Red", "Blue"]"#),
+            "colors[1]",
+            "unknown variant `Blue`, expected `Red`",
+        ),
+        ("colors", Some("7"), "colors", "invalid type: integer `7`, expected a sequence"),
+    ];
+    let calls = CALLS.load(Ordering::Relaxed);
+    for (field, value, place, reason) in cases {
+        let error = model.predict_json(&input(field, value)).unwrap_err();
+        let said = chain(&error);
+        assert!(said.contains(reason), "{field} {value:?}: {said}");
+        let Error::Input { path, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(path, place, "{said}");
+    }
+    for (json, reason) in [
+        (
+            "7",
+            "invalid type: integer `7`, expected an object of `bottle`, `weights`, `colors`, `title`",
+        ),
+        (r#"{"title": "a", "title": "b"}"#, "duplicate field `title`"),
+        ("{", "EOF"),
+        ("", "EOF"),
+        (&format!("{fits} 1"), "trailing characters"),
+    ] {
+        let error = model.predict_json(json).unwrap_err();
+        assert!(matches!(error, Error::Input { .. }), "{json}: {error:?}");
+        assert!(chain(&error).contains(reason), "{json}: {}", chain(&error));
+    }
+    // The one that goes on after a whole input is found out after the model was asked.
+    assert!(CALLS.load(Ordering::Relaxed) <= calls + 1, "the model saw none of the others");
+}
+
+#[test]
+fn a_batch_says_which_row_does_not_fit_and_where() {
+    let model = larder_of(&my_model::model()).load_model("it").unwrap();
+    let error = model.predict_batch_json(r#"[{"x": 1, "y": 2}, {"x": 1, "y": true}]"#).unwrap_err();
+    assert_eq!(
+        chain(&error),
+        "the input does not fit the model's signature, at `[1].y`: invalid type: boolean `true`, \
+         expected f64 at line 1 column 37"
+    );
+}
+
+#[test]
+fn messagepack_that_does_not_fit_is_refused_as_json_is() {
+    let larder = larder_of(&judge::model());
+    let model = larder.load_model("it").unwrap();
+    let cases = [
+        (r#"{"age": 300}"#, "[1, 2]", "bottle.age", "integer `300`, expected u8"),
+        (
+            r#"{"age": 7, "points": 1e39}"#,
+            "[1, 2]",
+            "bottle.points",
+            "invalid value: floating point `1e+39`, expected f32",
+        ),
+        (r#"{"age": 1}"#, "[1, 2, 3]", "weights", "invalid length 3, expected 2 elements"),
+        (r#"{"age": 1}"#, "[1, true]", "weights[1]", "boolean `true`, expected f64"),
+    ];
+    for (bottle, weights, place, reason) in cases {
+        let json = format!(r#"{{"bottle":{bottle},"weights":{weights},"colors":[],"title":""}}"#);
+        let value: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let bytes = rmp_serde::to_vec(&value).unwrap();
+        let mut out = Vec::new();
+        let error = model
+            .predict_with(
+                &mut rmp_serde::Deserializer::new(&bytes[..]),
+                &mut rmp_serde::Serializer::new(&mut out),
+            )
+            .unwrap_err();
+        let Error::Input { path, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(path, place, "{}", chain(&error));
+        assert!(chain(&error).contains(reason), "{}", chain(&error));
+        assert!(out.is_empty());
+    }
+}
