@@ -59,6 +59,8 @@ pub struct TypeEntry {
     pub(crate) rust_type: &'static str,
     pub(crate) read: ReadComponent,
     pub(crate) signature: Option<fn() -> Signature>,
+    /// Whether it is a class model.
+    pub(crate) class: bool,
 }
 
 impl TypeEntry {
@@ -69,6 +71,7 @@ impl TypeEntry {
             rust_type: type_name::<T>(),
             read: |deserializer| Ok(Box::new(erased_serde::deserialize::<T>(deserializer)?)),
             signature: None,
+            class: false,
         }
     }
 

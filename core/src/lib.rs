@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod artifact;
+#[cfg(feature = "files")]
+mod class;
 mod component;
 mod digest;
 mod error;
@@ -18,6 +20,8 @@ mod scope;
 mod serializer;
 pub mod store;
 mod time;
+#[cfg(feature = "files")]
+mod tree;
 mod url;
 
 pub use bytes;
@@ -25,13 +29,17 @@ pub use erased_serde;
 pub use schemars;
 
 pub use crate::artifact::Artifact;
+#[cfg(feature = "files")]
+pub use crate::class::{Artifacts, ClassModel, Run};
 pub use crate::component::{Component, ComponentType, TypeEntry};
 pub use crate::digest::Digest;
 pub use crate::error::{BoxError, Error, Fault, Kind, Result};
-pub use crate::larder::{Applied, Checked, Finding, Larder, Shown, TagInfo, VersionInfo};
+pub use crate::larder::{
+    Applied, Checked, Difference, Finding, Larder, Shown, TagInfo, Toolchain, VersionInfo,
+};
 pub use crate::manifest::{ArtifactEntry, FORMAT, Manifest};
 pub use crate::model::{Model, Predict, Signature};
-pub use crate::name::{Identifier, TagName, TypeTag, VersionNumber};
+pub use crate::name::{Identifier, TagName, TreePath, TypeTag, VersionNumber};
 pub use crate::reference::{DigestPrefix, Reference, Selector};
 pub use crate::registry::{Item, Registry, SerializerInfo};
 pub use crate::serializer::{
@@ -39,6 +47,8 @@ pub use crate::serializer::{
 };
 pub use crate::store::{MemoryStore, Store, StoreExt};
 pub use crate::time::Timestamp;
+#[cfg(feature = "files")]
+pub use crate::tree::{FileBytes, FileContent, Tree, TreeFile, TreeKind};
 pub use crate::url::StoreUrl;
 
 crate::link!(Item::store("memory", |url| {

@@ -19,6 +19,7 @@ use crate::manifest::{check_format, unreadable};
 use crate::name::{Identifier, TagName, TypeTag, VersionNumber};
 use crate::store::{Change, Expected, Record, RecordKey};
 use crate::time::Timestamp;
+use crate::larder::Toolchain;
 
 /// The format of records that this Larder writes, and the newest that it reads.
 const FORMAT: u64 = 1;
@@ -53,6 +54,9 @@ pub(crate) struct VersionRecord {
     /// The crate that brought the type when it was applied.
     #[serde(rename = "crate", default, skip_serializing_if = "Option::is_none")]
     pub(crate) origin: Option<String>,
+    /// What built the writing program; of class models only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) toolchain: Option<Toolchain>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) removed: Option<Timestamp>,
 }
@@ -94,7 +98,17 @@ impl VersionRecord {
         created: Timestamp,
         origin: Option<String>,
     ) -> Self {
-        Self { larder: FORMAT, version, manifest, type_tag, size, created, origin, removed: None }
+        Self {
+            larder: FORMAT,
+            version,
+            manifest,
+            type_tag,
+            size,
+            created,
+            origin,
+            toolchain: None,
+            removed: None,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::Larder;
 use super::tags::TagInfo;
+use super::toolchain::Toolchain;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
@@ -10,6 +11,7 @@ use crate::record::{self, NameRecord, VersionRecord};
 use crate::reference::Reference;
 use crate::store::StoreExt;
 use crate::time::Timestamp;
+
 
 /// What is known of a version without reading its manifest.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -32,6 +34,9 @@ pub struct VersionInfo {
     /// The crate that brought its type when it was applied, and that crate's version.
     #[serde(rename = "crate")]
     pub origin: Option<String>,
+    /// What built the program that applied it; of class models only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub toolchain: Option<Toolchain>,
 }
 
 impl VersionInfo {
@@ -44,6 +49,7 @@ impl VersionInfo {
             size: record.size,
             created: record.created,
             origin: record.origin.clone(),
+            toolchain: record.toolchain.clone(),
         }
     }
 }
