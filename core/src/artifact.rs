@@ -75,6 +75,12 @@ impl<T, S> Artifact<T, S> {
         self.stored().as_ref().map(|stored| stored.entry.digest)
     }
 
+    /// Where the bytes are stored, if they are.
+    #[cfg(feature = "files")]
+    pub(crate) fn place(&self) -> Option<Stored> {
+        self.stored().clone()
+    }
+
     fn stored(&self) -> MutexGuard<'_, Option<Stored>> {
         // A panic in a decoder leaves the slot as it was.
         self.stored.lock().unwrap_or_else(PoisonError::into_inner)

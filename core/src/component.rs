@@ -63,6 +63,8 @@ pub struct TypeEntry {
     pub(crate) read: ReadComponent,
     pub(crate) signature: Option<fn() -> Signature>,
     pub(crate) source: Option<Source>,
+    /// Whether it is a class model.
+    pub(crate) class: bool,
 }
 
 impl TypeEntry {
@@ -74,6 +76,7 @@ impl TypeEntry {
             read: |deserializer| Ok(Box::new(erased_serde::deserialize::<T>(deserializer)?)),
             signature: None,
             source: T::SOURCE,
+            class: false,
         }
     }
 

@@ -2,6 +2,8 @@
 
 mod artifact;
 mod caught;
+#[cfg(feature = "files")]
+mod class;
 mod component;
 mod digest;
 mod error;
@@ -22,6 +24,8 @@ mod serializer_record;
 mod source;
 pub mod store;
 mod time;
+#[cfg(feature = "files")]
+mod tree;
 mod url;
 mod workers;
 
@@ -30,13 +34,17 @@ pub use erased_serde;
 pub use schemars;
 
 pub use crate::artifact::Artifact;
+#[cfg(feature = "files")]
+pub use crate::class::{Artifacts, ClassModel, Run};
 pub use crate::component::{Component, ComponentType, TypeEntry};
 pub use crate::digest::Digest;
 pub use crate::error::{BoxError, Error, Fault, Kind, Result};
-pub use crate::larder::{Applied, Checked, Finding, Larder, Shown, TagInfo, VersionInfo};
+pub use crate::larder::{
+    Applied, Checked, Difference, Finding, Larder, Shown, TagInfo, Toolchain, VersionInfo,
+};
 pub use crate::manifest::{ArtifactEntry, FORMAT, Manifest};
 pub use crate::model::{Model, Predict, Signature};
-pub use crate::name::{Identifier, TagName, TypeTag, VersionNumber};
+pub use crate::name::{Identifier, TagName, TreePath, TypeTag, VersionNumber};
 pub use crate::reference::{DigestPrefix, Reference, Selector};
 pub use crate::registry::{Item, Registry, SerializerInfo};
 pub use crate::serializer::{
@@ -46,6 +54,8 @@ pub use crate::serializer_record::{SerializerRecord, ServedType};
 pub use crate::source::Source;
 pub use crate::store::{MemoryStore, Store, StoreExt};
 pub use crate::time::Timestamp;
+#[cfg(feature = "files")]
+pub use crate::tree::{FileBytes, FileContent, Tree, TreeFile, TreeKind};
 pub use crate::url::StoreUrl;
 
 crate::link!(Item::store("memory", |url| {

@@ -178,6 +178,39 @@ fn check_tag(text: &str) -> Result<()> {
     Ok(())
 }
 
+text_newtype!(
+    /// The place of a file or folder in a [`Tree`](crate::Tree), such as `saved_model/weights.bin`.
+    ///
+    /// Parts joined by `/`, relative, without `.`, `..`, `\\` and NUL; a part has at most 255 bytes, the
+    /// whole at most 4,096 and 128 parts.
+    ///
+    /// ```
+    /// use larder_core::TreePath;
+    ///
+    /// assert!(TreePath::new("saved_model/weights.bin").is_ok());
+    /// assert!(TreePath::new("../etc/passwd").is_err());
+    /// assert!(TreePath::new("/etc/passwd").is_err());
+    /// ```
+    TreePath,
+    check_tree_path
+);
+
+fn check_tree_path(text: &str) -> Result<()> {
+    let fault = |part: &str| match part {
+        "" => Some("it is absolute, or `/` stands at an end or doubled"),
+        "." | ".." => Some("`.` and `..` are not allowed"),
+        _ if part.len() > 255 => Some("a part is longer than 255 bytes"),
+        _ if part.contains(['\\', '\0']) => Some("`\\` and NUL are not allowed"),
+        _ => None,
+    };
+    let reason = match text.split('/').find_map(fault) {
+        None if text.len() > 4096 => Some("it is longer than 4,096 bytes"),
+        None if text.split('/').count() > 128 => Some("it has more than 128 parts"),
+        reason => reason,
+    };
+    reason.map_or(Ok(()), |reason| Err(Error::invalid("path in a folder", text, reason)))
+}
+
 /// The reserved tag.
 pub(crate) const LATEST: &str = "latest";
 

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
+use crate::larder::Toolchain;
 use crate::manifest::read_versioned;
 use crate::name::{Identifier, TagName, TypeTag, VersionNumber};
 use crate::store::{Change, Expected, Record, RecordKey};
@@ -56,6 +57,9 @@ pub(crate) struct VersionRecord {
     /// The crate that brought the type when it was applied.
     #[serde(rename = "crate", default, skip_serializing_if = "Option::is_none")]
     pub(crate) origin: Option<String>,
+    /// What built the writing program; of class models only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) toolchain: Option<Toolchain>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) removed: Option<Timestamp>,
 }
@@ -104,7 +108,17 @@ impl VersionRecord {
         created: Timestamp,
         origin: Option<String>,
     ) -> Self {
-        Self { larder: FORMAT, version, manifest, type_tag, size, created, origin, removed: None }
+        Self {
+            larder: FORMAT,
+            version,
+            manifest,
+            type_tag,
+            size,
+            created,
+            origin,
+            toolchain: None,
+            removed: None,
+        }
     }
 }
 

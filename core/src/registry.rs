@@ -47,6 +47,12 @@ impl Item {
         Self(Thing::Type(TypeEntry::of_model::<T>()))
     }
 
+    /// A class model.
+    #[cfg(feature = "files")]
+    pub fn class<M: crate::ClassModel>() -> Self {
+        Self(Thing::Type(TypeEntry::of_class::<M>()))
+    }
+
     /// A serializer for every serde type.
     pub fn format(format: impl Format) -> Self {
         Self(Thing::Format(Arc::new(format)))
@@ -340,6 +346,10 @@ impl Registry {
         self.types.get(tag).map(|(_, origin)| origin.as_str())
     }
 
+    pub(crate) fn is_class(&self, tag: &str) -> bool {
+        self.types.get(tag).is_some_and(|(entry, _)| entry.class)
+    }
+
     fn find_serializer(&self, name: &str, needed_by: &str) -> Result<&(Entry, Origin)> {
         match self.serializers.get(name) {
             Some(found) => Ok(found),
@@ -429,6 +439,8 @@ const BROUGHT_BY: &[(Kind, &str, &str)] = &[
     (Kind::Serializer, "postcard1", "postcard"),
     (Kind::Serializer, "bytes", "bytes"),
     (Kind::Serializer, "safetensors", "tensors"),
+    (Kind::Serializer, "file", "files"),
+    (Kind::Type, "larder/files", "files"),
     (Kind::Store, "fs", "fs"),
     (Kind::Store, "sqlite", "sqlite"),
 ];

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use larder_core::files::{BlobFolder, absent, at_once, create_dir_durably};
@@ -92,6 +92,10 @@ impl Store for FsStore {
 
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
         digests.iter().map(|digest| self.blobs.stat(digest)).collect()
+    }
+
+    fn blob_file(&self, digest: &Digest) -> Result<Option<PathBuf>> {
+        self.blobs.file(digest)
     }
 
     fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {

@@ -95,6 +95,10 @@ impl Store for SqliteStore {
         rows.into_iter().zip(digests).map(with_file).collect()
     }
 
+    fn blob_file(&self, digest: &Digest) -> Result<Option<PathBuf>> {
+        self.files.file(digest)
+    }
+
     fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
         let mut found = self.read("blobs", |connection| {
             let mut select = connection.prepare_cached(

@@ -70,6 +70,14 @@ impl BlobFolder {
         self.folder_of(digest).join(digest.to_hex())
     }
 
+    /// The file of a blob, if the blob is there.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn file(&self, digest: &Digest) -> Result<Option<PathBuf>> {
+        Ok(self.stat(digest)?.map(|_| self.path(digest)))
+    }
+
     fn folder_of(&self, digest: &Digest) -> PathBuf {
         self.root.join(format!("{:02x}", digest.as_bytes()[0]))
     }

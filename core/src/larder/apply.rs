@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
-use super::{Larder, MOST_TRIES, Packer, VersionInfo};
+use super::{Larder, MOST_TRIES, Packer, Toolchain, VersionInfo};
 use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -42,7 +42,7 @@ impl Applied {
 }
 
 /// A component as bytes, all but written.
-struct Packed {
+pub(super) struct Packed {
     type_tag: TypeTag,
     artifacts: Vec<ArtifactEntry>,
     digest: Digest,
@@ -75,19 +75,25 @@ impl Larder {
         component: &dyn Component,
     ) -> Result<Applied> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
-        let packed = self.pack(&name, component)?;
+        let packed = self.pack(&name, component.type_tag(), component)?;
         self.commit_version(&name, packed)
     }
 
-    fn pack(&self, name: &Identifier, component: &dyn Component) -> Result<Packed> {
-        let what = format!("{name} (a `{}`)", component.type_tag());
+    /// Encodes the fields of a component of the type `type_tag`.
+    pub(super) fn pack(
+        &self,
+        name: &Identifier,
+        type_tag: &str,
+        fields: &(impl erased_serde::Serialize + ?Sized),
+    ) -> Result<Packed> {
+        let what = format!("{name} (a `{type_tag}`)");
         let packer =
             Rc::new(Packer::new(Arc::clone(&self.store), Arc::clone(&self.registry), what.clone()));
         let guard = Guard::new(Rules::JSON);
         let mut json = Vec::new();
         let encoded = scope::packing(&packer, || {
             let mut serializer = serde_json::Serializer::new(&mut json);
-            erased_serde::serialize(component, guard.serializer(&mut serializer))
+            erased_serde::serialize(fields, guard.serializer(&mut serializer))
         });
         if let Err(error) = encoded {
             let refusal = guard.error(error);
@@ -104,7 +110,7 @@ impl Larder {
         let fields = String::from_utf8(json).map_err(|error| unfit(error.into()))?;
         let fields = RawValue::from_string(fields).map_err(|error| unfit(error.into()))?;
         let (artifacts, mut blobs) = packer.finish();
-        let type_tag = TypeTag::new(component.type_tag())?;
+        let type_tag = TypeTag::new(type_tag)?;
         let manifest = Manifest::new(type_tag.clone(), fields, artifacts.clone()).to_json()?;
         let digest = Digest::of(&manifest);
         let size = manifest.len() as u64 + artifacts.iter().map(|entry| entry.size).sum::<u64>();
@@ -112,9 +118,11 @@ impl Larder {
         Ok(Packed { type_tag, artifacts, digest, size, blobs })
     }
 
-    fn commit_version(&self, name: &Identifier, packed: Packed) -> Result<Applied> {
+    pub(super) fn commit_version(&self, name: &Identifier, packed: Packed) -> Result<Applied> {
         let head_key = record::name_key(name)?;
         let origin = self.registry.origin_of_type(packed.type_tag.as_str()).map(str::to_owned);
+        let is_class = self.registry.is_class(packed.type_tag.as_str());
+        let toolchain = is_class.then(Toolchain::here).flatten();
         // The version that is written already, if the store made a part of a commit.
         let mut written: Option<VersionRecord> = None;
         for tries in 0..MOST_TRIES {
@@ -138,7 +146,7 @@ impl Larder {
                 Some(version) => version.clone(),
                 None => {
                     let number = self.free_number(name, head.next, tries)?;
-                    let version = VersionRecord::new(
+                    let mut version = VersionRecord::new(
                         number,
                         packed.digest,
                         packed.type_tag.clone(),
@@ -146,6 +154,7 @@ impl Larder {
                         self.now(),
                         origin.clone(),
                     );
+                    version.toolchain.clone_from(&toolchain);
                     changes.extend(packed.blobs.iter().cloned());
                     let key = record::version_key(name, number)?;
                     changes.push(record::put(key, &version, Expected::Absent)?);

@@ -3,6 +3,9 @@
 use std::any::{Any, type_name};
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
+
+use super::objects::OBJECT;
 use super::{Larder, Shelf};
 use crate::component::{Component, ComponentType};
 use crate::error::{Error, Result};
@@ -28,16 +31,27 @@ impl Larder {
         reference: impl TryInto<Reference, Error: Into<Error>>,
     ) -> Result<T> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
-        let (what, _, manifest) = self.open_version(&reference)?;
+        self.load_as(&reference, T::TAG, type_name::<T>())
+    }
+
+    /// Loads the fields of a version of the type `tag` as a `T`.
+    pub(crate) fn load_as<T: DeserializeOwned>(
+        &self,
+        reference: &Reference,
+        tag: &str,
+        type_name: &str,
+    ) -> Result<T> {
+        let (what, version, manifest) = self.open_version(reference)?;
         let found = manifest.type_tag().as_str();
-        if found != T::TAG {
+        if found != tag {
             return Err(Error::WrongType {
                 reference: what,
-                expected: T::TAG.to_owned(),
+                expected: tag.to_owned(),
                 found: found.to_owned(),
             });
         }
-        self.unpack(&what, type_name::<T>(), &manifest, |guard, fields| guard.read(fields))
+        self.check_strict(&what, &version)?;
+        self.unpack(&what, type_name, &manifest, |guard, fields| guard.read(fields))
     }
 
     /// Loads the component that `reference` names, of whatever type.
@@ -72,13 +86,23 @@ impl Larder {
     fn load_named(&self, reference: &Reference) -> Result<(String, Box<dyn Component>)> {
         let (what, version, manifest) = self.open_version(reference)?;
         let tag = manifest.type_tag().as_str();
+        if tag == OBJECT {
+            return Err(Error::Refused {
+                what: format!("loading {what} as a component"),
+                reason: "it is a plain value: `load_object` loads it".into(),
+            });
+        }
+        self.check_strict(&what, &version)?;
         let found = self.registry.find_type(tag, &what, version.origin.as_deref());
         let entry = found.map_err(|error| with_source(error, &what, &manifest))?;
-        let component = self.unpack(&what, entry.rust_type(), &manifest, |guard, fields| {
+        #[cfg_attr(not(feature = "files"), expect(unused_mut))]
+        let mut component = self.unpack(&what, entry.rust_type(), &manifest, |guard, fields| {
             let mut erased =
                 <dyn erased_serde::Deserializer<'_>>::erase(guard.deserializer(fields));
             (entry.read)(&mut erased).map_err(serde::de::Error::custom)
         })?;
+        #[cfg(feature = "files")]
+        crate::class::ClassComponent::give_cache(&mut *component, &self.cache);
         Ok((what, component))
     }
 

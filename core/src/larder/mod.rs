@@ -3,12 +3,14 @@
 mod apply;
 mod find;
 mod load;
+mod objects;
 mod pack;
 mod query;
 mod remove;
 mod serializers;
 mod shelf;
 mod tags;
+mod toolchain;
 mod verify;
 
 use std::sync::Arc;
@@ -17,11 +19,14 @@ use std::time::SystemTime;
 pub use apply::Applied;
 pub use query::{Shown, VersionInfo};
 pub use tags::TagInfo;
+pub use toolchain::{Difference, Toolchain};
 pub use verify::{Checked, Finding};
 
 pub(crate) use pack::Packer;
 pub(crate) use shelf::Shelf;
 
+#[cfg(feature = "files")]
+use crate::class::Cache;
 use crate::registry::Registry;
 use crate::store::Store;
 use crate::time::Timestamp;
@@ -43,6 +48,9 @@ pub struct Larder {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     clock: fn() -> SystemTime,
+    strict: bool,
+    #[cfg(feature = "files")]
+    cache: Arc<Cache>,
 }
 
 /// How often a commit that another writer overtook is tried again.
@@ -55,7 +63,14 @@ impl Larder {
     }
 
     fn on(store: Arc<dyn Store>, registry: Arc<Registry>) -> Self {
-        Self { store, registry, clock: SystemTime::now }
+        Self {
+            store,
+            registry,
+            clock: SystemTime::now,
+            strict: false,
+            #[cfg(feature = "files")]
+            cache: Arc::default(),
+        }
     }
 
     /// The same larder with another clock: for tests whose output must not change.
@@ -63,6 +78,22 @@ impl Larder {
     pub fn with_clock(mut self, clock: fn() -> SystemTime) -> Self {
         self.clock = clock;
         self
+    }
+
+    /// The same larder, which lays files out in `folder`, where every process and larder may share them.
+    ///
+    /// Without it they go into a temporary folder that is removed with the last clone of the larder.
+    /// Nobody else may be able to write into `folder`.
+    #[cfg(feature = "files")]
+    #[must_use]
+    pub fn with_cache(mut self, folder: impl Into<std::path::PathBuf>) -> Self {
+        self.cache = Arc::new(Cache::at(folder.into()));
+        self
+    }
+
+    #[cfg(feature = "files")]
+    pub(crate) fn cache(&self) -> &Arc<Cache> {
+        &self.cache
     }
 
     /// The store.

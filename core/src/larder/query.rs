@@ -2,6 +2,7 @@
 
 use super::Larder;
 use super::tags::TagInfo;
+use super::toolchain::Toolchain;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
@@ -32,6 +33,9 @@ pub struct VersionInfo {
     /// The crate that brought its type when it was applied, and that crate's version.
     #[serde(rename = "crate")]
     pub origin: Option<String>,
+    /// What built the program that applied it; of class models only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub toolchain: Option<Toolchain>,
 }
 
 impl VersionInfo {
@@ -44,6 +48,7 @@ impl VersionInfo {
             size: record.size,
             created: record.created,
             origin: record.origin.clone(),
+            toolchain: record.toolchain.clone(),
         }
     }
 }

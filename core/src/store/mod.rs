@@ -15,6 +15,7 @@ pub(crate) mod memory;
 use std::any::Any;
 use std::fmt;
 use std::io::Write;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -52,6 +53,14 @@ pub trait Store: Any + Send + Sync + fmt::Debug {
 
     /// The sizes of blobs, in the order asked for; `None` for a blob that is not there.
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>>;
+
+    /// The file that holds a blob's bytes and nothing else, if this store keeps it as one on this machine.
+    ///
+    /// It is for reading only, and for copying without a second copy in memory. The caller checks the
+    /// digest of what it copied.
+    fn blob_file(&self, _digest: &Digest) -> Result<Option<PathBuf>> {
+        Ok(None)
+    }
 
     /// Up to `limit` blobs and their sizes, in the order of their digests, after `after`.
     ///

@@ -46,6 +46,9 @@ impl Store for Watched {
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
         self.store.stat_blobs(digests)
     }
+    fn blob_file(&self, digest: &Digest) -> Result<Option<std::path::PathBuf>> {
+        self.store.blob_file(digest)
+    }
     fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
         self.store.list_blobs(after, limit)
     }
@@ -248,6 +251,9 @@ fn a_failure_of_the_store_is_told_as_such() {
         }
         fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
             self.0.stat_blobs(digests)
+        }
+        fn blob_file(&self, digest: &Digest) -> Result<Option<std::path::PathBuf>> {
+            self.0.blob_file(digest)
         }
         fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
             self.0.list_blobs(after, limit)

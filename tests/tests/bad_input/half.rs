@@ -38,6 +38,9 @@ impl Store for HalfStore {
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
         self.store.stat_blobs(digests)
     }
+    fn blob_file(&self, digest: &Digest) -> Result<Option<std::path::PathBuf>> {
+        self.store.blob_file(digest)
+    }
     fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
         self.store.list_blobs(after, limit)
     }

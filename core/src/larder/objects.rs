@@ -1,0 +1,84 @@
+//! Values that are kept by name and tag, without a component type of their own.
+
+use std::any::type_name;
+use std::marker::PhantomData;
+
+use serde::ser::Error as _;
+use serde::{Deserialize, Serialize, Serializer as SerdeSerializer};
+
+use super::{Applied, Larder};
+use crate::artifact::{Artifact, Link};
+use crate::error::{Error, Result};
+use crate::name::{Identifier, LATEST, TagName};
+use crate::reference::{Reference, Selector};
+use crate::scope;
+use crate::serializer::Serializer;
+
+/// The type tag of values without a component type of their own.
+pub(super) const OBJECT: &str = "larder/value";
+
+/// The fields of a manifest of that type.
+#[derive(Serialize, Deserialize)]
+struct Object<V> {
+    value: V,
+}
+
+/// A value that belongs to the caller, on its way into an artifact.
+struct Lent<'a, T, S>(&'a T, PhantomData<S>);
+
+impl<T: 'static, S: Serializer<T>> Serialize for Lent<'_, T, S> {
+    fn serialize<Z: SerdeSerializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        let Some(packer) = scope::packer() else {
+            return Err(Z::Error::custom("a lent value can only be applied to a larder"));
+        };
+        let packed = packer.pack::<T, S>(S::NAME, self.0);
+        let entry = packed.map_err(|error| Z::Error::custom(packer.fail(error)))?.entry;
+        Link { digest: entry.digest, serializer: entry.serializer }.serialize(serializer)
+    }
+}
+
+impl Larder {
+    /// Keeps a value, written by `S`, as a new version of `name`, and lets `tag` name it.
+    ///
+    /// If the newest version is the same, nothing but the tag is written. The crate `larder` has a shorter
+    /// form, which writes MessagePack.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`] for the name or the tag, before anything is written: `latest` is reserved. As
+    /// [`Larder::apply`].
+    pub fn store_object_as<T: 'static, S: Serializer<T>>(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        tag: impl TryInto<TagName, Error: Into<Error>>,
+        value: &T,
+    ) -> Result<Applied> {
+        let name: Identifier = name.try_into().map_err(Into::into)?;
+        let tag: TagName = tag.try_into().map_err(Into::into)?;
+        let fields = Object { value: Lent::<T, S>(value, PhantomData) };
+        let packed = self.pack(&name, OBJECT, &fields)?;
+        let applied = self.commit_version(&name, packed)?;
+        self.tag(Self::pin(applied.version()), tag)?;
+        Ok(applied)
+    }
+
+    /// Loads the value that `tag` of `name` names; `latest` is the newest version.
+    ///
+    /// It is read by the serializer that wrote it, which need not be `S`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`]; [`Error::WrongType`] for a component; as [`Larder::load`] and
+    /// [`Artifact::get`].
+    pub fn load_object_as<T: 'static, S: Serializer<T>>(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        tag: &str,
+    ) -> Result<T> {
+        let selector = match tag {
+            LATEST => Selector::Latest,
+            tag => Selector::Tag(TagName::new(tag)?),
+        };
+        let reference = Reference::new(name.try_into().map_err(Into::into)?, selector);
+        let object: Object<Artifact<T, S>> = self.load_as(&reference, OBJECT, type_name::<T>())?;
+        object.value.into_inner()
+    }
+}

@@ -1,0 +1,67 @@
+//! Any serde value by name and tag, in MessagePack.
+
+use larder_core::{Applied, Error, Identifier, Larder, Result, Serializer, TagName};
+use larder_serializers::MsgPack;
+
+/// Keeps and loads values of any serde type by name and tag, without a component of their own.
+///
+/// ```
+/// use larder::prelude::*;
+///
+/// let larder = larder::open("memory:")?;
+/// larder.store_object("wine/limits", "prod", &vec![0.5, 14.9])?;
+/// let limits: Vec<f64> = larder.load_object("wine/limits", "prod")?;
+/// assert_eq!(limits, [0.5, 14.9]);
+/// # Ok::<(), larder::Error>(())
+/// ```
+pub trait Objects {
+    /// Keeps `value` as a new version of `name`, and lets `tag` name it.
+    ///
+    /// # Errors
+    /// As [`Larder::store_object_as`].
+    fn store_object<T: 'static>(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        tag: impl TryInto<TagName, Error: Into<Error>>,
+        value: &T,
+    ) -> Result<Applied>
+    where
+        MsgPack: Serializer<T>;
+
+    /// Loads the value that `tag` of `name` names; `latest` is the newest version.
+    ///
+    /// # Errors
+    /// As [`Larder::load_object_as`].
+    fn load_object<T: 'static>(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        tag: &str,
+    ) -> Result<T>
+    where
+        MsgPack: Serializer<T>;
+}
+
+impl Objects for Larder {
+    fn store_object<T: 'static>(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        tag: impl TryInto<TagName, Error: Into<Error>>,
+        value: &T,
+    ) -> Result<Applied>
+    where
+        MsgPack: Serializer<T>,
+    {
+        self.store_object_as::<T, MsgPack>(name, tag, value)
+    }
+
+    fn load_object<T: 'static>(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        tag: &str,
+    ) -> Result<T>
+    where
+        MsgPack: Serializer<T>,
+    {
+        self.load_object_as::<T, MsgPack>(name, tag)
+    }
+}
