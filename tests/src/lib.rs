@@ -1,5 +1,6 @@
 //! What the integration tests in `tests/` and their worker share.
 
+pub mod fixture;
 pub mod third_party;
 
 use larder::bytes::Bytes;
