@@ -1,15 +1,21 @@
-//! Panics of serializers, turned into errors.
+//! Panics of serializers of one's own, turned into errors.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::error::BoxError;
+use crate::registry;
 
 /// Runs the code of the serializer called `name`; its panic becomes an error that names it.
+///
+/// Larder's own do not panic. What panics under them is the value's own code, and that panic is the caller's.
 ///
 /// What it was given is not used again after a panic: the value it was to make does not exist, and the
 /// bytes it was writing are dropped. So nothing half-done is seen.
 pub(crate) fn caught<T>(name: &str, run: impl FnOnce() -> T) -> Result<T, BoxError> {
+    if registry::is_own(name) {
+        return Ok(run());
+    }
     catch_unwind(AssertUnwindSafe(run))
         .map_err(|panic| format!("the serializer `{name}` panicked: {}", message(&*panic)).into())
 }

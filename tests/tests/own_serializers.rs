@@ -198,6 +198,27 @@ fn a_newer_serializer_that_reads_what_older_ones_wrote_is_welcome() {
 }
 
 #[test]
+fn a_damaged_record_is_named_and_may_be_removed() {
+    let store = MemoryStore::new();
+    let first = larder(&store, [sampled(LITTLE)]);
+    first.apply("oven", &oven(180.0)).unwrap();
+    first.apply_serializer("celsius").unwrap();
+    let sample = larder::Digest::of(&21.5_f32.to_le_bytes());
+    first.store().remove_blobs(&[sample]).unwrap();
+
+    let later = larder(&store, [sampled(LITTLE)]);
+    let error = heat(&later, "oven").unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
+    assert!(error.to_string().contains("of serializers/celsius@1"), "{error}");
+    // Who lacks the serializer learns that, whatever befell the record.
+    let error = heat(&larder(&store, []), "oven").unwrap_err();
+    assert!(matches!(error, Error::NotLinked { .. }), "{error:?}");
+
+    later.remove("serializers/celsius").unwrap();
+    assert_eq!(heat(&later, "oven").unwrap(), Celsius(180.0));
+}
+
+#[test]
 fn a_sample_that_is_of_no_use_is_refused() {
     static ROUND: AtomicU32 = AtomicU32::new(0);
     let restless = Pair::<Celsius>::new(
