@@ -12,6 +12,7 @@ mod larder;
 mod manifest;
 mod model;
 mod name;
+mod predict_json;
 mod record;
 mod reference;
 mod registry;
