@@ -15,6 +15,7 @@ mod larder;
 mod manifest;
 mod model;
 mod name;
+mod predict_json;
 mod record;
 mod reference;
 mod registry;

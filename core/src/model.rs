@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 use crate::guard::{Guard, Rules};
-use crate::workers;
+use crate::{predict_json, workers};
 
 /// The typed face of a model.
 ///
@@ -87,6 +87,22 @@ pub trait Model: Send + Sync {
         output: &mut dyn erased_serde::Serializer,
     ) -> Result<()>;
 
+    /// Predicts for one input in JSON. There is nothing between the text and the types of a [`Predict`].
+    ///
+    /// # Errors
+    /// As [`Model::predict_erased`]; also if the text goes on after the input.
+    fn predict_json_erased(&self, input: &str) -> Result<String> {
+        predict_json::through(input, |input, output| self.predict_erased(input, output))
+    }
+
+    /// Predicts for a JSON array of inputs, likewise.
+    ///
+    /// # Errors
+    /// As [`Model::predict_batch_erased`]; also if the text goes on after the array.
+    fn predict_batch_json_erased(&self, input: &str) -> Result<String> {
+        predict_json::through(input, |input, output| self.predict_batch_erased(input, output))
+    }
+
     /// Predicts for one typed input: takes it from an `Option<Input>`, and puts what it gives into an
     /// `Option<Output>`.
     ///
@@ -116,6 +132,14 @@ impl<T: Predict> Model for T {
         output: &mut dyn erased_serde::Serializer,
     ) -> Result<()> {
         write_output(&self.predict_batch(read_input(input)?)?, output)
+    }
+
+    fn predict_json_erased(&self, input: &str) -> Result<String> {
+        predict_json::write(&self.predict(predict_json::read(input)?)?)
+    }
+
+    fn predict_batch_json_erased(&self, input: &str) -> Result<String> {
+        predict_json::write(&self.predict_batch(predict_json::read(input)?)?)
     }
 
     fn predict_any(&self, input: &mut dyn Any, output: &mut dyn Any) -> Result<()> {
@@ -216,7 +240,7 @@ impl dyn Model + '_ {
     /// # Errors
     /// As [`Model::predict_erased`]; also if the text goes on after the input.
     pub fn predict_json(&self, input: &str) -> Result<String> {
-        self.json(input, Self::predict_erased)
+        self.predict_json_erased(input)
     }
 
     /// Predicts for a JSON array of inputs.
@@ -224,38 +248,7 @@ impl dyn Model + '_ {
     /// # Errors
     /// As [`Model::predict_batch_erased`]; also if the text goes on after the array.
     pub fn predict_batch_json(&self, input: &str) -> Result<String> {
-        self.json(input, Self::predict_batch_erased)
-    }
-
-    fn json(
-        &self,
-        input: &str,
-        predict: fn(
-            &Self,
-            &mut dyn erased_serde::Deserializer<'_>,
-            &mut dyn erased_serde::Serializer,
-        ) -> Result<()>,
-    ) -> Result<String> {
-        let mut output = Vec::new();
-        let guard = Guard::new(Rules::JSON);
-        let mut source = serde_json::Deserializer::from_str(input);
-        let mut sink = serde_json::Serializer::new(&mut output);
-        predict(
-            self,
-            &mut <dyn erased_serde::Deserializer<'_>>::erase(&mut source),
-            &mut <dyn erased_serde::Serializer>::erase(guard.serializer(&mut sink)),
-        )
-        .map_err(|error| match error {
-            Error::Encode { what, source } => {
-                Error::Encode { what, source: guard.error(source).into() }
-            }
-            other => other,
-        })?;
-        source.end().map_err(|error| Error::Input { path: String::new(), source: error.into() })?;
-        String::from_utf8(output).map_err(|error| Error::Encode {
-            what: "the model's output".into(),
-            source: error.into(),
-        })
+        self.predict_batch_json_erased(input)
     }
 }
 

@@ -189,6 +189,14 @@ impl Model for Loaded {
         self.model()?.predict_batch_erased(input, output)
     }
 
+    fn predict_json_erased(&self, input: &str) -> Result<String> {
+        self.model()?.predict_json_erased(input)
+    }
+
+    fn predict_batch_json_erased(&self, input: &str) -> Result<String> {
+        self.model()?.predict_batch_json_erased(input)
+    }
+
     fn predict_any(&self, input: &mut dyn Any, output: &mut dyn Any) -> Result<()> {
         self.model()?.predict_any(input, output)
     }

@@ -102,8 +102,7 @@ fn what_does_not_fit_names_the_field_and_says_what_was_expected_and_what_came() 
         assert!(matches!(error, Error::Input { .. }), "{json}: {error:?}");
         assert!(chain(&error).contains(reason), "{json}: {}", chain(&error));
     }
-    // The one that goes on after a whole input is found out after the model was asked.
-    assert!(CALLS.load(Ordering::Relaxed) <= calls + 1, "the model saw none of the others");
+    assert_eq!(CALLS.load(Ordering::Relaxed), calls, "the model saw none of them");
 }
 
 #[test]
@@ -123,12 +122,7 @@ fn messagepack_that_does_not_fit_is_refused_as_json_is() {
     let model = larder.load_model("it").unwrap();
     let cases = [
         (r#"{"age": 300}"#, "[1, 2]", "bottle.age", "integer `300`, expected u8"),
-        (
-            r#"{"age": 7, "points": 1e39}"#,
-            "[1, 2]",
-            "bottle.points",
-            "invalid value: floating point `1e+39`, expected f32",
-        ),
+        (r#"{"age": 7, "points": 1e39}"#, "[1, 2]", "bottle.points", "invalid value: expected f32"),
         (r#"{"age": 1}"#, "[1, 2, 3]", "weights", "invalid length 3, expected 2 elements"),
         (r#"{"age": 1}"#, "[1, true]", "weights[1]", "boolean `true`, expected f64"),
     ];

@@ -76,13 +76,13 @@ fn one_of_several_methods_is_chosen() {
     assert_eq!(model.predict_json(r#"{"x": 2}"#).unwrap(), "0.5");
 }
 
-/// A private method on a public type, which takes and gives types of its own.
-pub mod public {
+/// A private method on a type that is seen from elsewhere.
+mod public {
     use larder::prelude::*;
 
     /// Counts.
     #[derive(Debug, Default, Serialize, Deserialize)]
-    pub struct Counter {
+    pub(crate) struct Counter {
         start: u32,
     }
 
@@ -95,7 +95,7 @@ pub mod public {
 }
 
 #[test]
-fn a_private_method_makes_a_public_type_a_model() {
+fn a_private_method_makes_a_type_that_is_seen_from_elsewhere_a_model() {
     let model = larder_of(&public::Counter::default()).load_model("it").unwrap();
     assert_eq!(model.predict_json("{}").unwrap(), "[1]");
 }

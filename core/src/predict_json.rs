@@ -1,0 +1,72 @@
+//! JSON in and out of a model, of known types and of unknown ones.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+use crate::guard::{Guard, Rules};
+
+/// Stack that must be left for the quick way in: serde_json stops at 128 levels.
+const ROOM: usize = 512 * 1024;
+/// Stack that is added where less is left.
+const MORE_STACK: usize = 4 * 1024 * 1024;
+
+/// Reads an input whose type is known, to the end of the text.
+pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
+    // The guard costs more than the reading, and only an error needs what it knows.
+    let read = || serde_json::from_str(text).ok();
+    stacker::maybe_grow(ROOM, MORE_STACK, read).map_or_else(|| read_guarded(text), Ok)
+}
+
+fn read_guarded<T: DeserializeOwned>(text: &str) -> Result<T> {
+    let guard = Guard::new(Rules::INPUT);
+    let mut source = serde_json::Deserializer::from_str(text);
+    let value = guard.read(&mut source).and_then(|value| source.end().map(|()| value));
+    value.map_err(|error| {
+        let (path, source) = guard.error(error).into_parts();
+        Error::Input { path, source }
+    })
+}
+
+/// Writes an output whose type is known.
+pub(crate) fn write<T: Serialize>(value: &T) -> Result<String> {
+    let guard = Guard::new(Rules::JSON);
+    let mut output = Vec::with_capacity(128);
+    guard
+        .value(value)
+        .serialize(&mut serde_json::Serializer::new(&mut output))
+        .map_err(|error| unwritable(guard.error(error)))?;
+    text(output)
+}
+
+/// The same through a model that takes any format.
+pub(crate) fn through(
+    input: &str,
+    predict: impl FnOnce(
+        &mut dyn erased_serde::Deserializer<'_>,
+        &mut dyn erased_serde::Serializer,
+    ) -> Result<()>,
+) -> Result<String> {
+    let mut output = Vec::new();
+    let guard = Guard::new(Rules::JSON);
+    let mut source = serde_json::Deserializer::from_str(input);
+    let mut sink = serde_json::Serializer::new(&mut output);
+    predict(
+        &mut <dyn erased_serde::Deserializer<'_>>::erase(&mut source),
+        &mut <dyn erased_serde::Serializer>::erase(guard.serializer(&mut sink)),
+    )
+    .map_err(|error| match error {
+        Error::Encode { source, .. } => unwritable(guard.error(source)),
+        other => other,
+    })?;
+    source.end().map_err(|error| Error::Input { path: String::new(), source: error.into() })?;
+    text(output)
+}
+
+fn text(output: Vec<u8>) -> Result<String> {
+    String::from_utf8(output).map_err(unwritable)
+}
+
+fn unwritable(source: impl Into<crate::BoxError>) -> Error {
+    Error::Encode { what: "the model's output".into(), source: source.into() }
+}
