@@ -24,28 +24,28 @@ impl Larder {
     /// use larder_core::{BoxError, Item, Registry, Serializer, bytes::Bytes};
     ///
     /// # #[derive(Debug)]
-    /// struct Celsius(f32); // a type without serde
-    /// struct CelsiusBytes; // its serializer
+    /// struct Kelvin(f32); // a type without serde
+    /// struct KelvinBytes; // its serializer
     ///
-    /// impl Serializer<Celsius> for CelsiusBytes {
-    ///     const NAME: &'static str = "celsius-le";
+    /// impl Serializer<Kelvin> for KelvinBytes {
+    ///     const NAME: &'static str = "kelvin-le";
     ///     const NOTE: Option<&'static str> = Some("the crate `oven`, with its feature `larder`");
-    ///     fn encode(value: &Celsius, out: &mut dyn std::io::Write) -> Result<(), BoxError> {
+    ///     fn encode(value: &Kelvin, out: &mut dyn std::io::Write) -> Result<(), BoxError> {
     ///         Ok(out.write_all(&value.0.to_le_bytes())?)
     ///     }
-    ///     fn decode(bytes: &Bytes) -> Result<Celsius, BoxError> {
-    ///         Ok(Celsius(f32::from_le_bytes(bytes[..].try_into()?)))
+    ///     fn decode(bytes: &Bytes) -> Result<Kelvin, BoxError> {
+    ///         Ok(Kelvin(f32::from_le_bytes(bytes[..].try_into()?)))
     ///     }
-    ///     fn sample() -> Option<Celsius> {
-    ///         Some(Celsius(21.5))
+    ///     fn sample() -> Option<Kelvin> {
+    ///         Some(Kelvin(294.65))
     ///     }
     /// }
     ///
-    /// larder_core::link!(Item::serializer::<Celsius, CelsiusBytes>());
+    /// larder_core::link!(Item::serializer::<Kelvin, KelvinBytes>());
     ///
     /// let larder = Registry::linked()?.open("memory:")?;
-    /// assert!(larder.apply_serializer("celsius-le")?.is_created());
-    /// let record = larder.serializer_record("celsius-le")?.expect("it was just applied");
+    /// assert!(larder.apply_serializer("kelvin-le")?.is_created());
+    /// let record = larder.serializer_record("kelvin-le")?.expect("it was just applied");
     /// assert!(record.types[0].fingerprint().is_some());
     /// # Ok::<(), larder_core::Error>(())
     /// ```
