@@ -109,7 +109,7 @@ impl Larder {
         let unfit = |source| Error::Encode { what: what.clone(), source };
         let fields = String::from_utf8(json).map_err(|error| unfit(error.into()))?;
         let fields = RawValue::from_string(fields).map_err(|error| unfit(error.into()))?;
-        let (artifacts, mut blobs) = packer.finish();
+        let (artifacts, mut blobs) = packer.finish()?;
         let type_tag = TypeTag::new(type_tag)?;
         let manifest = Manifest::new(type_tag.clone(), fields, artifacts.clone()).to_json()?;
         let digest = Digest::of(&manifest);

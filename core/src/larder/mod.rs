@@ -2,6 +2,7 @@
 
 mod apply;
 mod find;
+mod keep;
 mod load;
 mod objects;
 mod pack;

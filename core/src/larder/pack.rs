@@ -10,6 +10,7 @@ use std::thread;
 use bytes::Bytes;
 
 use super::Shelf;
+use super::keep::Keeper;
 use crate::artifact::Stored;
 use crate::caught::caught;
 use crate::digest::Digest;
@@ -37,6 +38,8 @@ pub(crate) struct Packer {
     /// Small blobs, to be written by the commit itself.
     waiting: RefCell<Vec<Change>>,
     waiting_bytes: Cell<usize>,
+    /// Large blobs, on their way to the disk.
+    keeper: RefCell<Keeper>,
     failure: RefCell<Option<Error>>,
 }
 
@@ -49,6 +52,7 @@ impl Packer {
             open: RefCell::default(),
             waiting: RefCell::default(),
             waiting_bytes: Cell::new(0),
+            keeper: RefCell::default(),
             failure: RefCell::default(),
         }
     }
@@ -64,11 +68,13 @@ impl Packer {
         self.failure.take()
     }
 
-    /// Ends the packing: the entries for the manifest, and the blobs that the commit is to write.
-    pub(crate) fn finish(&self) -> (Vec<ArtifactEntry>, Vec<Change>) {
+    /// Ends the packing, when every large blob is durable: the entries for the manifest, and the blobs that
+    /// the commit is to write.
+    pub(crate) fn finish(&self) -> Result<(Vec<ArtifactEntry>, Vec<Change>)> {
+        self.keeper.borrow_mut().finish()?;
         let entries = self.entries.take();
         self.shelf.set_entries(&entries);
-        (entries, self.waiting.take())
+        Ok((entries, self.waiting.take()))
     }
 
     /// Puts an entry on the list, unless it is there, and into the artifact around it.
@@ -156,7 +162,7 @@ impl Packer {
         let Sink { hasher, size, buffer, writer, .. } = sink;
         let digest = Digest::from_bytes(*hasher.finalize().as_bytes());
         match writer {
-            Some(writer) => writer.finish(&digest)?,
+            Some(writer) => self.keeper.borrow_mut().keep(writer, digest)?,
             None => {
                 self.waiting_bytes.set(self.waiting_bytes.get() + buffer.len());
                 self.waiting

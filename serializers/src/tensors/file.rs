@@ -32,8 +32,9 @@ pub struct SafeTensors;
 
 /// How many bytes a file states the length of its header in.
 const LEN: usize = size_of::<u64>();
-/// Bytes that are gathered before they are handed on: so many are digested and written at once.
-const BUFFER: usize = 64 * 1024;
+/// How many bytes are gathered before they are handed on: enough that they are digested and written at the
+/// same time, on two cores.
+const MOST_GATHERED: usize = 8 << 20;
 
 impl Serializer<Tensors> for SafeTensors {
     const NAME: &'static str = "safetensors";
@@ -58,7 +59,7 @@ impl Serializer<Tensors> for SafeTensors {
                 .push(((*name).to_owned(), Place { dtype, shape, data_offsets: (begin, end) }));
         }
         let header = header.to_json()?;
-        let mut out = BufWriter::with_capacity(BUFFER, out);
+        let mut out = BufWriter::with_capacity(MOST_GATHERED.min(LEN + header.len() + end), out);
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(&header)?;
         for (_, tensor) in tensors {

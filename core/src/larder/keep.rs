@@ -1,0 +1,126 @@
+//! Making blobs durable while others are still encoded.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::store::BlobWriter;
+
+/// How many blobs are made durable at once: a disk syncs many files in little more time than one.
+const MOST_AT_ONCE: usize = 16;
+
+/// Blobs whose writers are finishing, each on a thread of its own. They are there, or have failed, once
+/// [`finish`](Keeper::finish) returns.
+#[derive(Default)]
+pub(super) struct Keeper {
+    threads: VecDeque<JoinHandle<Result<()>>>,
+}
+
+impl Keeper {
+    /// Has a blob finished; the error may be that of an earlier one.
+    pub(super) fn keep(&mut self, writer: Box<dyn BlobWriter>, digest: Digest) -> Result<()> {
+        if self.threads.len() >= MOST_AT_ONCE
+            && let Some(oldest) = self.threads.pop_front()
+        {
+            join(oldest)?;
+        }
+        let writer = Arc::new(Mutex::new(Some(writer)));
+        let work = move || {
+            let taken = writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+            taken.map_or(Ok(()), |writer| writer.finish(&digest))
+        };
+        match thread::Builder::new().spawn(work.clone()) {
+            Ok(thread) => self.threads.push_back(thread),
+            // There was no thread to be had.
+            Err(_) => return work(),
+        }
+        Ok(())
+    }
+
+    /// Waits until every blob is there; gives the first error.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        let ended: Vec<_> = self.threads.drain(..).map(join).collect();
+        ended.into_iter().collect()
+    }
+}
+
+impl Drop for Keeper {
+    /// When the packing failed nobody needs the blobs, but nobody expects writers at work any more either.
+    fn drop(&mut self) {
+        let _ = self.finish();
+    }
+}
+
+fn join(thread: JoinHandle<Result<()>>) -> Result<()> {
+    thread.join().unwrap_or_else(|_| Err(Error::store("keep a blob", "its writer panicked")))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use super::*;
+
+    /// A blob that takes its time, counts itself in the end, and fails if it is told to.
+    struct Slow {
+        ended: Arc<AtomicUsize>,
+        fails: bool,
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+            Ok(buf.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl BlobWriter for Slow {
+        fn finish(self: Box<Self>, digest: &Digest) -> Result<()> {
+            thread::sleep(Duration::from_millis(20));
+            self.ended.fetch_add(1, Ordering::SeqCst);
+            if self.fails {
+                Err(Error::store(format!("keep {digest}"), "the disk is full"))
+            } else {
+                Ok(())
+            }
+        }
+    }
+
+    fn keep(keeper: &mut Keeper, ended: &Arc<AtomicUsize>, fails: bool) -> Result<()> {
+        let writer = Slow { ended: Arc::clone(ended), fails };
+        keeper.keep(Box::new(writer), Digest::of(b"blob"))
+    }
+
+    #[test]
+    fn when_it_has_finished_every_blob_is_there() {
+        let (mut keeper, ended) = (Keeper::default(), Arc::new(AtomicUsize::new(0)));
+        for _ in 0..3 * MOST_AT_ONCE {
+            keep(&mut keeper, &ended, false).unwrap();
+            assert!(keeper.threads.len() <= MOST_AT_ONCE);
+        }
+        keeper.finish().unwrap();
+        assert_eq!(ended.load(Ordering::SeqCst), 3 * MOST_AT_ONCE);
+    }
+
+    #[test]
+    fn a_blob_that_fails_is_an_error_and_no_thread_is_left_behind() {
+        let (mut keeper, ended) = (Keeper::default(), Arc::new(AtomicUsize::new(0)));
+        for number in 0..5 {
+            keep(&mut keeper, &ended, number == 1).unwrap();
+        }
+        let error = keeper.finish().unwrap_err();
+        assert!(matches!(error, Error::Store { .. }), "{error}");
+        assert_eq!(ended.load(Ordering::SeqCst), 5);
+
+        keep(&mut keeper, &ended, false).unwrap();
+        drop(keeper);
+        assert_eq!(ended.load(Ordering::SeqCst), 6, "who drops it waits");
+    }
+}
