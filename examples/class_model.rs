@@ -22,6 +22,9 @@ use larder::prelude::*;
 /// Eleven measurements of a wine, from fixed acidity to alcohol.
 type Wine = [f64; 11];
 
+/// A wine and its quality, from 0 to 10.
+type Judged = (Wine, f64);
+
 const NAME: &str = "wine/neighbours";
 const STORES: [&str; 2] = ["sqlite:neighbours.db", "fs:neighbours"];
 const NEIGHBOURS: usize = 5;
@@ -72,8 +75,10 @@ fn first_process() -> Result<(), Box<dyn Error>> {
     let (folder, file) = (generated.path().join("scaler"), generated.path().join("wines.kd"));
     let scaler = Scaler::fit(&known);
     scaler.save(&folder)?;
-    let mut points: Vec<Point> =
-        known.iter().map(|(wine, quality)| Point { place: scaler.scale(wine), quality: *quality }).collect();
+    let mut points: Vec<Point> = known
+        .iter()
+        .map(|(wine, quality)| Point { place: scaler.scale(wine), quality: *quality })
+        .collect();
     Index::build(&mut points).save(&file)?;
 
     let mut expected = Vec::new();
@@ -86,17 +91,27 @@ fn first_process() -> Result<(), Box<dyn Error>> {
 
         // A rehearsal, on the files as the model will get them.
         let rehearsed = Neighbours::new(&run.fetch_artifacts(&["scaler", "index"])?)?;
-        expected = held_back.iter().map(|(wine, _)| rehearsed.predict(*wine)).collect::<Result<_, _>>()?;
+        expected =
+            held_back.iter().map(|(wine, _)| rehearsed.predict(*wine)).collect::<Result<_, _>>()?;
         check_search(&rehearsed, &held_back);
 
         let applied = run.log_model::<Neighbours>(&["scaler", "index"])?;
         let version = applied.version();
-        println!("{store}: {NAME} {} ({}), {} bytes", version.version, version.digest.short(), version.size);
+        println!(
+            "{store}: {NAME} {} ({}), {} bytes",
+            version.version,
+            version.digest.short(),
+            version.size
+        );
     }
     drop(generated); // The second process finds nothing of it.
 
     let error: f64 = held_back.iter().zip(&expected).map(|((_, q), p)| (q - p).abs()).sum();
-    println!("mean error on {} wines: {:.3} of 10", held_back.len(), error / held_back.len() as f64);
+    println!(
+        "mean error on {} wines: {:.3} of 10",
+        held_back.len(),
+        error / held_back.len() as f64
+    );
     for store in STORES {
         let program = std::env::current_exe()?;
         let output = Command::new(program).arg(store).stderr(Stdio::inherit()).output()?;
@@ -121,11 +136,12 @@ fn second_process(store: &str) -> Result<(), Box<dyn Error>> {
 }
 
 /// The index must find what a search of every wine finds, and look at few of them.
-fn check_search(model: &Neighbours, wines: &[(Wine, f64)]) {
+fn check_search(model: &Neighbours, wines: &[Judged]) {
     let mut visited = 0;
     for (wine, _) in wines {
         let wine = model.scaler.scale(wine);
-        let mut all: Vec<f64> = model.index.points.iter().map(|p| distance(&p.place, &wine)).collect();
+        let mut all: Vec<f64> =
+            model.index.points.iter().map(|p| distance(&p.place, &wine)).collect();
         all.sort_by(f64::total_cmp);
         let found = model.index.search(&wine);
         let distances: Vec<f64> = found.nearest.iter().map(|(distance, _)| *distance).collect();
@@ -138,7 +154,7 @@ fn check_search(model: &Neighbours, wines: &[(Wine, f64)]) {
 }
 
 /// The wines to learn from; and every fifth, held back, each with its quality.
-fn wines() -> (Vec<(Wine, f64)>, Vec<(Wine, f64)>) {
+fn wines() -> (Vec<Judged>, Vec<Judged>) {
     let wines = linfa_datasets::winequality();
     let all = wines.records.rows().into_iter().zip(&wines.targets).enumerate();
     let (held, known): (Vec<_>, Vec<_>) = all.partition(|(n, _)| n % 5 == 0);
@@ -158,7 +174,7 @@ struct Scaler {
 }
 
 impl Scaler {
-    fn fit(wines: &[(Wine, f64)]) -> Self {
+    fn fit(wines: &[Judged]) -> Self {
         let mean_of = |value: &dyn Fn(&Wine) -> f64| {
             wines.iter().map(|(wine, _)| value(wine)).sum::<f64>() / wines.len() as f64
         };
@@ -215,7 +231,8 @@ impl Index {
         fn divide(points: &mut [Point], axis: usize) {
             if points.len() > 1 {
                 let middle = points.len() / 2;
-                points.select_nth_unstable_by(middle, |a, b| a.place[axis].total_cmp(&b.place[axis]));
+                points
+                    .select_nth_unstable_by(middle, |a, b| a.place[axis].total_cmp(&b.place[axis]));
                 let (left, right) = points.split_at_mut(middle);
                 divide(left, (axis + 1) % 11);
                 divide(&mut right[1..], (axis + 1) % 11);
@@ -250,7 +267,8 @@ impl Index {
     }
 
     fn save(&self, file: &Path) -> std::io::Result<()> {
-        let numbers = |point: &Point| point.place.into_iter().chain([point.quality]).collect::<Vec<_>>();
+        let numbers =
+            |point: &Point| point.place.into_iter().chain([point.quality]).collect::<Vec<_>>();
         let bytes = self.points.iter().flat_map(numbers).flat_map(f64::to_le_bytes);
         fs::write(file, bytes.collect::<Vec<u8>>())
     }

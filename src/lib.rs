@@ -46,9 +46,9 @@ pub mod prelude {
     pub use crate::Artifact;
     #[cfg(feature = "msgpack")]
     pub use crate::Objects;
+    pub use crate::{Applied, Component, Larder, Model, Predict};
     #[cfg(feature = "files")]
     pub use crate::{Artifacts, ClassModel, Tree};
-    pub use crate::{Applied, Component, Larder, Model, Predict};
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
 }

@@ -15,11 +15,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
+use crate::larder::Toolchain;
 use crate::manifest::{check_format, unreadable};
 use crate::name::{Identifier, TagName, TypeTag, VersionNumber};
 use crate::store::{Change, Expected, Record, RecordKey};
 use crate::time::Timestamp;
-use crate::larder::Toolchain;
 
 /// The format of records that this Larder writes, and the newest that it reads.
 const FORMAT: u64 = 1;

@@ -229,7 +229,10 @@ fn keys_names_and_requirements_are_checked() {
     for key in ["", "a/b", "../a", ".a", "ä", "a b", &"a".repeat(65)] {
         let refused = run.log_artifact(key, "Cargo.toml");
         assert!(matches!(refused, Err(Error::InvalidName { .. })), "{key}");
-        assert!(matches!(run.overwrite_artifact(key, "Cargo.toml"), Err(Error::InvalidName { .. })));
+        assert!(matches!(
+            run.overwrite_artifact(key, "Cargo.toml"),
+            Err(Error::InvalidName { .. })
+        ));
     }
     for text in ["", "  ", "a\nb", "\u{1b}[31m", &"a".repeat(201)] {
         assert!(matches!(run.log_requirements(&[text]), Err(Error::InvalidName { .. })), "{text}");
@@ -242,7 +245,9 @@ fn a_class_that_is_not_linked_in_is_refused_when_it_is_logged() {
     everywhere(|_, open| {
         let larder = open();
         let error = larder.run("near").unwrap().log_model::<Unlinked>(&[]).unwrap_err();
-        let Error::NotLinked { kind: Kind::Type, name, hint, .. } = &error else { panic!("{error}") };
+        let Error::NotLinked { kind: Kind::Type, name, hint, .. } = &error else {
+            panic!("{error}")
+        };
         assert_eq!(name, "test/unlinked");
         assert!(hint.contains("Item::class"), "{hint}");
         assert_empty(&larder);
@@ -315,7 +320,8 @@ fn a_class_that_cannot_be_built_says_so_and_is_tried_again() {
     larder.run("second").unwrap().log_model::<Second>(&[]).unwrap();
     let model = larder.load_model("second").unwrap();
     assert!(matches!(model.predict_json("null"), Err(Error::Predict { .. })));
-    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| model.predict_json("null")));
+    let panicked =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| model.predict_json("null")));
     assert!(panicked.is_err());
     assert_eq!(model.predict_json("null").unwrap(), "3");
     assert_eq!(model.predict_json("null").unwrap(), "3", "it is built once");
@@ -398,8 +404,10 @@ fn what_a_class_model_was_made_with_is_recorded_and_a_difference_is_told_or_refu
 
         for (key, record) in larder.store().records("").collect::<Result<Vec<_>>>().unwrap() {
             let text = String::from_utf8(record.value.to_vec()).unwrap();
-            let text = text.replace(&here_now.rustc, "1.2.3").replace("larder-tests 0", "larder-tests 9");
-            let change = Change::PutRecord { key, value: text.into(), expected: Expected::Anything };
+            let text =
+                text.replace(&here_now.rustc, "1.2.3").replace("larder-tests 0", "larder-tests 9");
+            let change =
+                Change::PutRecord { key, value: text.into(), expected: Expected::Anything };
             assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);
         }
         let differences = larder.differences("near").unwrap();
@@ -409,9 +417,7 @@ fn what_a_class_model_was_made_with_is_recorded_and_a_difference_is_told_or_refu
         assert!(larder.load_model("near").is_ok(), "it loads all the same");
         assert!(larder.load_class::<Nearest>("near").is_ok());
         let strict = larder.clone().strict();
-        for error in
-            [strict.load_model("near").err(), strict.load_class::<Nearest>("near").err()]
-        {
+        for error in [strict.load_model("near").err(), strict.load_class::<Nearest>("near").err()] {
             let error = error.expect("strict refuses");
             assert!(matches!(error, Error::Refused { .. }));
             assert!(error.to_string().contains("rustc was 1.2.3"), "{error}");

@@ -303,7 +303,16 @@ fn put_blob(larder: &Larder, digest: Digest, bytes: Bytes) {
 fn a_hostile_manifest_reaches_no_path_outside_its_folder() {
     everywhere(|here, larder| {
         for path in [
-            "../name", "..", ".", "/etc/name", "a/../../name", "a//b", "a/", "", r"..\\name", r"C:\\name",
+            "../name",
+            "..",
+            ".",
+            "/etc/name",
+            "a/../../name",
+            "a//b",
+            "a/",
+            "",
+            r"..\\name",
+            r"C:\\name",
             r"nul\u0000",
         ] {
             let error = forged(larder, here, |json| {
@@ -317,9 +326,7 @@ fn a_hostile_manifest_reaches_no_path_outside_its_folder() {
 #[test]
 fn a_hostile_manifest_whose_paths_lie_in_each_other_is_refused() {
     everywhere(|here, larder| {
-        let swap = |from: &'static str, to: &'static str| {
-            move |json: &str| json.replace(from, to)
-        };
+        let swap = |from: &'static str, to: &'static str| move |json: &str| json.replace(from, to);
         for (from, to) in [
             (r#""name":{"content""#, r#""dir":{"content""#),
             (r#""empty":[]"#, r#""empty":["name"]"#),
@@ -343,7 +350,8 @@ fn tree_paths_are_relative_and_plain() {
         assert!(TreePath::new(good).is_ok(), "{good}");
     }
     let (long, deep) = ("a".repeat(256), "a/".repeat(128) + "a");
-    for bad in ["", "/", "/a", "a/", "a//b", ".", "..", "a/..", "./a", "a\\b", "a\0", &long, &deep] {
+    for bad in ["", "/", "/a", "a/", "a//b", ".", "..", "a/..", "./a", "a\\b", "a\0", &long, &deep]
+    {
         assert!(TreePath::new(bad).is_err(), "{bad}");
     }
 }
@@ -424,6 +432,9 @@ fn many_threads_that_lay_out_one_tree_find_it_whole() {
 #[test]
 fn ten_thousand_files_go_in_and_out_in_seconds() {
     everywhere(|here, larder| {
+        if larder.store().url() == "memory:" {
+            return;
+        }
         let folder = here.join("many");
         for n in 0..10_000 {
             write(folder.join(format!("{}/{n}", n % 100)), format!("file {n}"));
@@ -437,7 +448,6 @@ fn ten_thousand_files_go_in_and_out_in_seconds() {
         let again = Instant::now();
         assert_eq!(larder.materialise(&tree).unwrap(), place);
         let again = again.elapsed();
-        eprintln!("{}: {applied:?}, {laid_out:?}, again {again:?}", larder.store().url());
         assert_eq!(tree.files().len(), 10_000);
         assert_eq!(fs::read(place.join("42/4242")).unwrap(), b"file 4242");
         assert!(applied + laid_out < Duration::from_secs(120), "{applied:?}, {laid_out:?}");

@@ -54,7 +54,10 @@ fn latest_is_no_tag_in_any_letter_case_and_nothing_is_written() {
         assert_eq!(larder.store().records("").count(), 0);
         assert_eq!(larder.store().blobs().count(), 0);
         larder.store_object("limits", "prod", &1).unwrap();
-        assert!(matches!(larder.load_object::<u8>("limits", "LATEST"), Err(Error::InvalidName { .. })));
+        assert!(matches!(
+            larder.load_object::<u8>("limits", "LATEST"),
+            Err(Error::InvalidName { .. })
+        ));
     });
 }
 

@@ -30,8 +30,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         };
         return Ok(output.bytes(&file.content.get()?.bytes()?)?);
     }
-    let written =
-        if args.force { tree.replace(&args.output) } else { tree.write(&args.output) };
+    let written = if args.force { tree.replace(&args.output) } else { tree.write(&args.output) };
     written.map_err(|error| {
         let there = matches!(error, Error::Refused { .. }) && !args.force;
         let error = CommandError::from(error);

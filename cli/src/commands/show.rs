@@ -3,7 +3,8 @@
 use std::io;
 
 use larder::{
-    ArtifactEntry, Difference, Larder, Reference, Registry, Shown, Signature, TagInfo, TypeEntry, VersionInfo,
+    ArtifactEntry, Difference, Larder, Reference, Registry, Shown, Signature, TagInfo, TypeEntry,
+    VersionInfo,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;

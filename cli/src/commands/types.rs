@@ -38,12 +38,13 @@ pub(crate) fn run(registry: &Registry, output: &mut Output) -> Result<(), Comman
         .collect();
     if output.is_json() {
         output.document(Types { types })?;
-    } else if types.is_empty() {
-        output.say(
-            "no component types are linked in: a program of your own brings them, see \
-             https://docs.rs/larder-cli",
-        );
     } else {
+        if types.iter().all(|known| known.tag.starts_with("larder/")) {
+            output.say(
+                "no component types but Larder's own are linked in: a program of your own brings \
+                 them, see https://docs.rs/larder-cli",
+            );
+        }
         output.table(
             ["TYPE", "MODEL", "RUST TYPE", "CRATE"],
             types.iter().map(|known| {

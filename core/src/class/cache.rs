@@ -30,7 +30,8 @@ impl Cache {
             let _making = self.making.lock().unwrap_or_else(PoisonError::into_inner);
             if self.own.get().is_none() {
                 let made = temp_folder(&std::env::temp_dir());
-                let made = made.map_err(|error| Error::store("create a temporary folder", error))?;
+                let made =
+                    made.map_err(|error| Error::store("create a temporary folder", error))?;
                 // The lock is held, so nobody else sets it meanwhile.
                 let _ = self.own.set(made);
             }

@@ -12,7 +12,6 @@ use crate::reference::Reference;
 use crate::store::StoreExt;
 use crate::time::Timestamp;
 
-
 /// What is known of a version without reading its manifest.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]

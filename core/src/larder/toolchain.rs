@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Error, Result};
 use super::Larder;
+use crate::error::{Error, Result};
 use crate::record::VersionRecord;
 use crate::reference::Reference;
 
@@ -99,7 +99,10 @@ impl Larder {
         }
         Err(Error::Refused {
             what: format!("the strict loading of {what}"),
-            reason: format!("{}; load it without `strict`, or apply it anew", differences.join("; ")),
+            reason: format!(
+                "{}; load it without `strict`, or apply it anew",
+                differences.join("; ")
+            ),
         })
     }
 }

@@ -88,7 +88,9 @@ impl Tree {
         if let Some(meta) = &there {
             let reason = match (replace, meta.is_dir(), self.kind) {
                 (false, ..) => "something is there already",
-                (true, true, TreeKind::File) => "it is a folder, and what would take its place is a file",
+                (true, true, TreeKind::File) => {
+                    "it is a folder, and what would take its place is a file"
+                }
                 (true, false, TreeKind::Folder) => {
                     "it is no folder, and what would take its place is one"
                 }
@@ -160,11 +162,18 @@ impl TreeFile {
         let write = |error| failed("write", to, error);
         if fs::symlink_metadata(to).is_ok() {
             let reason = "this file system takes its name for that of another file in the folder";
-            return Err(Error::Refused { what: format!("{}", to.display()), reason: reason.into() });
+            return Err(Error::Refused {
+                what: format!("{}", to.display()),
+                reason: reason.into(),
+            });
         }
         let Some(stored) = self.content.place() else {
             let mut file = File::create_new(to).map_err(write)?;
-            return self.content.get()?.copy_to(&mut file).and_then(|()| check(to, listed, to.display()));
+            return self
+                .content
+                .get()?
+                .copy_to(&mut file)
+                .and_then(|()| check(to, listed, to.display()));
         };
         let (entry, shelf) = (&stored.entry, &stored.shelf);
         if let Some(from) = shelf.store().blob_file(&entry.digest)?

@@ -126,14 +126,19 @@ impl Tree {
         if self.kind == TreeKind::File {
             let mut paths = self.files.keys().chain(&self.empty);
             return match (paths.next(), paths.next()) {
-                (Some(only), None) if self.empty.is_empty() && !only.as_str().contains('/') => Ok(()),
+                (Some(only), None) if self.empty.is_empty() && !only.as_str().contains('/') => {
+                    Ok(())
+                }
                 (Some(path), _) => refused(path, "one file has one name and nothing beside it"),
                 (None, _) => Err(Error::invalid("file", "", "it has no name")),
             };
         }
         for (at, path) in self.empty.iter().enumerate() {
             if self.files.contains_key(path) || at > 0 && self.empty[at - 1] >= *path {
-                return refused(path, "the folder is a file too, or is listed twice or out of order");
+                return refused(
+                    path,
+                    "the folder is a file too, or is listed twice or out of order",
+                );
             }
         }
         for path in self.files.keys().chain(&self.empty) {

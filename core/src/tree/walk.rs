@@ -26,7 +26,8 @@ impl Tree {
             walk.folder(path)?;
             TreeKind::Folder
         } else {
-            let name = path.file_name().and_then(|name| name.to_str()).ok_or_else(|| not_text(path))?;
+            let name =
+                path.file_name().and_then(|name| name.to_str()).ok_or_else(|| not_text(path))?;
             walk.file(path.to_owned(), TreePath::new(name)?, &meta)?;
             TreeKind::File
         };
