@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::commands::{
-    completions, list, predict, remove, serializers, show, tag, types, verify, versions,
+    completions, get, list, predict, put, remove, serializers, show, tag, types, verify, versions,
 };
 
 /// Keeps models and the components around them: typed, versioned, verified.
@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Show(show::Args),
     Versions(versions::Args),
     Predict(predict::Args),
+    Put(put::Args),
+    Get(get::Args),
     Verify(verify::Args),
     #[command(visible_alias = "rm")]
     Remove(remove::Args),

@@ -30,6 +30,7 @@
 //! | `verify` | `versions`, `blobs`, `bytes`: how many were read; `findings` (`what`, `digest`, `fault`) |
 //! | `remove` | `removed`: the versions that were removed |
 //! | `tag` | `tag`, and the version that it names |
+//! | `put` | `created`, `tag`, and those of the version |
 //! | `untag` | `name` and `tag` |
 //! | `types` | `types` (`type`, `rust_type`, `crate`, `signature`) |
 //! | `serializers` | `serializers` (`name`, `linked`, `crate`, `types`, `traits`, `record`, `used_by`) |

@@ -432,6 +432,9 @@ fn many_threads_that_lay_out_one_tree_find_it_whole() {
 #[test]
 fn ten_thousand_files_go_in_and_out_in_seconds() {
     everywhere(|here, larder| {
+        if larder.store().url() == "memory:" {
+            return;
+        }
         let folder = here.join("many");
         for n in 0..10_000 {
             write(folder.join(format!("{}/{n}", n % 100)), format!("file {n}"));
@@ -445,7 +448,6 @@ fn ten_thousand_files_go_in_and_out_in_seconds() {
         let again = Instant::now();
         assert_eq!(larder.materialise(&tree).unwrap(), place);
         let again = again.elapsed();
-        eprintln!("{}: {applied:?}, {laid_out:?}, again {again:?}", larder.store().url());
         assert_eq!(tree.files().len(), 10_000);
         assert_eq!(fs::read(place.join("42/4242")).unwrap(), b"file 4242");
         assert!(applied + laid_out < Duration::from_secs(120), "{applied:?}, {laid_out:?}");

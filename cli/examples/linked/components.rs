@@ -82,3 +82,30 @@ impl Serializer<Vec<f64>> for LittleEndian {
 }
 
 larder::link!(Item::serializer::<Vec<f64>, LittleEndian>());
+
+/// Tells the year of a bottle from a list of names: a class model.
+pub(crate) struct Years(String);
+
+impl ClassModel for Years {
+    const TAG: &'static str = "example/years";
+    const ARTIFACTS: &'static [&'static str] = &["list"];
+
+    fn new(artifacts: &Artifacts) -> larder::Result<Self> {
+        let list = std::fs::read_to_string(artifacts.path("list")?);
+        Ok(Self(list.map_err(Error::predict)?))
+    }
+}
+
+impl Predict for Years {
+    type Input = String;
+    type Output = u16;
+
+    fn predict(&self, name: String) -> larder::Result<u16> {
+        let mut lines = self.0.lines().filter_map(|line| line.split_once(','));
+        let found = lines.find(|(known, _)| *known == name);
+        let (_, year) = found.ok_or_else(|| Error::predict(format!("{name} is not listed")))?;
+        year.parse().map_err(Error::predict)
+    }
+}
+
+larder::link!(Item::class::<Years>());

@@ -1,8 +1,10 @@
 //! The commands, a file each.
 
 pub(crate) mod completions;
+pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod predict;
+pub(crate) mod put;
 pub(crate) mod remove;
 pub(crate) mod serializers;
 pub(crate) mod show;
@@ -49,6 +51,8 @@ fn dispatch(
         Some(Command::Show(args)) => show::run(&args, &larder(registry()?)?, output),
         Some(Command::Versions(args)) => versions::run(&args, &larder(registry()?)?, output),
         Some(Command::Predict(args)) => predict::run(&args, &larder(registry()?)?, output),
+        Some(Command::Put(args)) => put::run(&args, || make(global, registry()?), output),
+        Some(Command::Get(args)) => get::run(&args, &larder(registry()?)?, output),
         Some(Command::Verify(args)) => verify::run(&args, &larder(registry()?)?, output),
         Some(Command::Remove(args)) => remove::run(&args, &larder(registry()?)?, output),
         Some(Command::Tag(args)) => tag::run(&args, &larder(registry()?)?, output),
@@ -61,7 +65,12 @@ fn dispatch(
     }
 }
 
-/// Opens the larder, if there is one: no command makes a larder where none is.
+/// Opens the larder, and makes it if there is none.
+fn make(global: &Global, registry: Registry) -> Result<Larder, CommandError> {
+    Ok(larder::with_user_cache(registry.open(&global.store)?))
+}
+
+/// Opens the larder, if there is one: no command but `put` makes a larder where none is.
 fn open(global: &Global, registry: Registry) -> Result<Larder, CommandError> {
     match open_if_there(global, registry)? {
         Opened::Larder(larder) => Ok(larder),
@@ -90,7 +99,7 @@ fn open_if_there(global: &Global, registry: Registry) -> Result<Opened, CommandE
         return Ok(Opened::Nothing { url, registry });
     }
     let store = registry.open_store(&url)?;
-    Ok(Opened::Larder(Larder::new(store, registry)))
+    Ok(Opened::Larder(larder::with_user_cache(Larder::new(store, registry))))
 }
 
 /// Whether nothing is there, or a file or folder that is empty. Any other trouble is the store's to tell.

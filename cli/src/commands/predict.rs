@@ -26,6 +26,9 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let model = larder.load_model(&args.reference)?;
+    for difference in larder.differences(&args.reference)? {
+        output.say(format_args!("warning: {} was made elsewhere: {difference}", args.reference));
+    }
     let source = Source::open(&args.input, output)?;
     if args.lines { each_line(&*model, source, output) } else { once(&*model, source, output) }
 }

@@ -3,8 +3,8 @@
 use std::io;
 
 use larder::{
-    ArtifactEntry, Larder, Reference, Registry, Selector, Shown, Signature, Source, TagInfo,
-    TypeEntry, VersionInfo,
+    ArtifactEntry, Difference, Larder, Reference, Registry, Selector, Shown, Signature, Source,
+    TagInfo, TypeEntry, VersionInfo,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
@@ -34,6 +34,8 @@ struct Page<'a> {
     fields: &'a RawValue,
     artifacts: Vec<Artifact<'a>>,
     signature: Option<Signature>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    differences: &'a [Difference],
 }
 
 #[derive(Serialize)]
@@ -48,7 +50,8 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     if args.source {
         return print_source(&shown, larder.registry(), output);
     }
-    let page = page(&shown, larder.registry())?;
+    let differences = larder.differences(&args.reference)?;
+    let page = page(&shown, &differences, larder.registry())?;
     if output.is_json() {
         output.document(page)?
     } else {
@@ -57,7 +60,11 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     Ok(())
 }
 
-fn page<'a>(shown: &'a Shown, registry: &Registry) -> io::Result<Page<'a>> {
+fn page<'a>(
+    shown: &'a Shown,
+    differences: &'a [Difference],
+    registry: &Registry,
+) -> io::Result<Page<'a>> {
     let entry = linked_type(shown, registry);
     let serializers: Vec<_> = registry.serializers().map(|known| known.name).collect();
     let artifact = |entry: &'a ArtifactEntry| Artifact {
@@ -72,6 +79,7 @@ fn page<'a>(shown: &'a Shown, registry: &Registry) -> io::Result<Page<'a>> {
         fields: serde_json::from_str(shown.manifest.fields())?,
         artifacts: shown.manifest.artifacts().iter().map(artifact).collect(),
         signature: entry.and_then(TypeEntry::signature),
+        differences,
     })
 }
 
@@ -121,7 +129,7 @@ fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {
         None => "not linked in".to_owned(),
     };
     let tags: Vec<_> = page.tags.iter().map(|tag| tag.tag.as_str()).collect();
-    let rows = [
+    let mut rows = vec![
         ("name", version.identifier.to_string()),
         ("version", version.version.to_string()),
         ("tags", if tags.is_empty() { "none".into() } else { tags.join(", ") }),
@@ -131,7 +139,15 @@ fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {
         ("size", text::size(version.size)),
         ("digest", version.digest.to_string()),
     ];
-    output.columns(&rows.map(|(key, value)| [key.to_owned(), value]))?;
+    if let Some(toolchain) = &version.toolchain {
+        rows.push(("rustc", toolchain.rustc.clone()));
+        rows.push(("target", toolchain.target.clone()));
+    }
+    for difference in page.differences {
+        rows.push(("differs", difference.to_string()));
+    }
+    let rows: Vec<_> = rows.into_iter().map(|(key, value)| [key.to_owned(), value]).collect();
+    output.columns(&rows)?;
     output.line("\nfields:")?;
     output.line(&text::pretty_json(page.fields.get()))?;
     if !page.artifacts.is_empty() {

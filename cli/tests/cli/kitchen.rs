@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use larder::{Artifact, Component, Larder};
+use larder::store::{Change, Committed, Expected};
+use larder::{Artifact, Component, Larder, StoreExt, Toolchain};
 use tempfile::TempDir;
 
-use crate::components::{Label, LittleEndian, Price};
+use crate::components::{Label, LittleEndian, Price, Years};
 
 /// The stores that every test is run on.
 const STORES: [&str; 2] = ["sqlite:larder.db", "fs:shelf"];
@@ -65,6 +66,26 @@ impl Kitchen {
         assert!(applied.is_created(), "{applied:?}");
     }
 
+    /// A class model, as it was made with another compiler.
+    pub(crate) fn class_model(&self) -> &Self {
+        self.write("years.csv", "Riesling,2019\nMerlot,2021\n");
+        let larder = self.larder();
+        let mut run = larder.run("years").unwrap();
+        run.log_artifact("list", self.path("years.csv")).unwrap();
+        run.log_requirements(&["a list of years"]).unwrap();
+        run.log_model::<Years>(&["list"]).unwrap();
+        let here = Toolchain::here().unwrap();
+        for found in larder.store().records("").collect::<Vec<_>>() {
+            let (key, record) = found.unwrap();
+            let text = std::str::from_utf8(&record.value).unwrap();
+            let text = text.replace(&here.rustc, "1.2.3").replace(&here.target, "here-unknown");
+            let change =
+                Change::PutRecord { key, value: text.into(), expected: Expected::Anything };
+            assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);
+        }
+        self
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -77,6 +98,7 @@ impl Kitchen {
     pub(crate) fn command(&self, program: impl AsRef<Path>, args: &[&str]) -> Command {
         let mut command = Command::new(program.as_ref());
         command.args(args).current_dir(self.folder.path());
+        command.env("XDG_CACHE_HOME", self.path("cache"));
         command.env("LARDER_STORE", self.store).env("NO_COLOR", "1").env("COLUMNS", "100");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -111,6 +133,10 @@ impl Kitchen {
             }
         }
         let place = self.store.split_once(':').unwrap().1;
+        let told = match Toolchain::here() {
+            Some(here) => told.replace(&here.rustc, "[rustc]").replace(&here.target, "[target]"),
+            None => told,
+        };
         told.replace(&format!("{}", self.folder.path().display()), "[folder]")
             .replace(self.store, "[store]")
             .replace(place, "[place]")

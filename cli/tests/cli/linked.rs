@@ -13,10 +13,11 @@ fn types_lists_what_is_linked_in() {
     assert_snapshot!(kitchen().linked(&["types"]), @"
     exit 0
     --- stdout
-    TYPE               MODEL  RUST TYPE                                         CRATE
-    example/label      no     linked::components::Label                         larder-cli [version]
-    example/price      yes    linked::components::Price                         larder-cli [version]
-    larder/serializer  no     larder_core::serializer_record::SerializerRecord  larder-core [version]
+    TYPE           MODEL  RUST TYPE                  CRATE
+    example/label  no     linked::components::Label  larder-cli [version]
+    example/price  yes    linked::components::Price  larder-cli [version]
+    example/years  yes    linked::components::Years  larder-cli [version]
+    larder/files   no     larder_core::tree::Tree    larder-core [version]
     ");
 }
 
@@ -113,8 +114,28 @@ fn types_prints_one_json_document_with_signatures() {
           }
         },
         {
-          "type": "larder/serializer",
-          "rust_type": "larder_core::serializer_record::SerializerRecord",
+          "type": "example/years",
+          "rust_type": "linked::components::Years",
+          "crate": "larder-cli [version]",
+          "signature": {
+            "input": {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "title": "string",
+              "type": "string"
+            },
+            "output": {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "title": "uint16",
+              "type": "integer",
+              "format": "uint16",
+              "maximum": 65535,
+              "minimum": 0
+            }
+          }
+        },
+        {
+          "type": "larder/files",
+          "rust_type": "larder_core::tree::Tree",
           "crate": "larder-core [version]",
           "signature": null
         }
@@ -124,14 +145,14 @@ fn types_prints_one_json_document_with_signatures() {
 }
 
 #[test]
-fn a_program_without_types_says_so() {
+fn a_program_without_types_of_ones_own_says_so() {
     let json = kitchen().plain(&["types", "--format", "json"]);
     let told = kitchen().plain(&["types"]) + &json;
     assert_snapshot!(told, @r#"
     exit 0
     --- stdout
-    TYPE               MODEL  RUST TYPE                                         CRATE
-    larder/serializer  no     larder_core::serializer_record::SerializerRecord  larder-core [version]
+    TYPE          MODEL  RUST TYPE                CRATE
+    larder/files  no     larder_core::tree::Tree  larder-core [version]
     --- stderr
     no component types but Larder's own are linked in: a program of your own brings them, see https://docs.rs/larder-cli
     exit 0
@@ -140,8 +161,8 @@ fn a_program_without_types_says_so() {
       "schema": 1,
       "types": [
         {
-          "type": "larder/serializer",
-          "rust_type": "larder_core::serializer_record::SerializerRecord",
+          "type": "larder/files",
+          "rust_type": "larder_core::tree::Tree",
           "crate": "larder-core [version]",
           "signature": null
         }
@@ -152,17 +173,18 @@ fn a_program_without_types_says_so() {
 
 #[test]
 fn serializers_lists_what_is_linked_in() {
-    assert_snapshot!(kitchen().linked(&["serializers"]), @r#"
+    assert_snapshot!(kitchen().linked(&["serializers"]), @"
     exit 0
     --- stdout
     NAME               SERVES                                    TRAITS                                                      CRATE
     bincode2-standard  every serde type                          stable specification                                        larder-serializers [version]
     bytes              alloc::vec::Vec<u8>, bytes::bytes::Bytes  -                                                           larder-serializers [version]
     f64-le             alloc::vec::Vec<f64>                      -                                                           larder-cli [version]
+    file               larder_core::tree::content::FileContent   -                                                           larder-core [version]
     json               every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]
     msgpack-named      every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]
     postcard1          every serde type                          stable specification                                        larder-serializers [version]
-    "#);
+    ");
 }
 
 #[test]
@@ -209,6 +231,14 @@ fn serializers_prints_one_json_document() {
           "traits": null,
           "record": null,
           "used_by": null
+        },
+        {
+          "name": "file",
+          "crate": "larder-core [version]",
+          "types": [
+            "larder_core::tree::content::FileContent"
+          ],
+          "traits": null
         },
         {
           "name": "json",
@@ -285,6 +315,8 @@ fn help_lists_the_commands() {
       show         Shows one version: its type, tags, fields and artifacts
       versions     Lists all versions of a name, oldest first
       predict      Lets a model predict: JSON in, JSON out
+      put          Keeps a file or a folder as a new version; makes the larder if there is none
+      get          Writes a file or folder that was `put`, checked
       verify       Reads versions to the last byte and lists what is damaged; exit code 4 if anything is
       remove       Removes one version, or every version of a name [alias: rm]
       tag          Lets a tag name a version, whatever it named before

@@ -8,6 +8,7 @@ mod components;
 mod kitchen;
 
 mod failures;
+mod files;
 mod hostile;
 mod linked;
 mod look;

@@ -1,0 +1,41 @@
+//! `get`: a version becomes a file or folder again.
+
+use std::path::{Path, PathBuf};
+
+use larder::{Error, Larder, Reference, Tree};
+
+use crate::command_error::{CommandError, Exit};
+use crate::output::Output;
+
+/// Writes a file or folder that was `put`, checked
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
+    #[arg(value_name = "REF")]
+    reference: Reference,
+    /// Where to write it; `-` writes a file to stdout
+    #[arg(long, short, value_name = "PATH")]
+    output: PathBuf,
+    /// Replace the file or folder that is there, as a whole
+    #[arg(long)]
+    force: bool,
+}
+
+pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
+    let tree: Tree = larder.load(&args.reference)?;
+    if args.output == Path::new("-") {
+        let Some((_, file)) = tree.single_file() else {
+            let message = format!("{} is a folder, which does not go to stdout", args.reference);
+            return Err(CommandError::new(Exit::Usage, message).with_hint("write `-o FOLDER`"));
+        };
+        return Ok(output.bytes(&file.content.get()?.bytes()?)?);
+    }
+    let written = if args.force { tree.replace(&args.output) } else { tree.write(&args.output) };
+    written.map_err(|error| {
+        let there = matches!(error, Error::Refused { .. }) && !args.force;
+        let error = CommandError::from(error);
+        if there { error.with_hint("`--force` replaces it") } else { error }
+    })?;
+    output.say(format_args!("wrote {}", args.output.display()));
+    Ok(())
+}

@@ -1,0 +1,278 @@
+//! `put` and `get`.
+
+use std::fs;
+
+use insta::assert_snapshot;
+
+use crate::kitchen::{Kitchen, everywhere};
+
+/// A kitchen with a folder and a file, and no larder yet.
+fn with_files(kitchen: &Kitchen) -> &Kitchen {
+    for folder in ["net/left", "net/right", "net/empty"] {
+        fs::create_dir_all(kitchen.path(folder)).unwrap();
+    }
+    kitchen.write("net/left/w.bin", "left");
+    kitchen.write("net/right/w.bin", vec![7; 100_000]);
+    kitchen.write("index.ann", "near\n");
+    kitchen
+}
+
+/// `put` says when, by the clock; what it says beside that is the same every time.
+fn timeless(told: String) -> String {
+    let line = |line: &str| match line.split_once("\"created\": \"") {
+        Some((start, _)) => format!("{start}\"created\": \"[time]\",\n"),
+        None => format!("{line}\n"),
+    };
+    told.lines().map(line).collect()
+}
+
+#[test]
+fn put_makes_the_larder_and_get_brings_the_same_back() {
+    let told = everywhere(|kitchen| {
+        let told = with_files(kitchen).plain(&["put", "wine/net", "net", "--tag", "prod"])
+            + &kitchen.plain(&["put", "wine/net", "net"])
+            + &kitchen.plain(&["put", "wine/index", "index.ann", "--format", "json"])
+            + &kitchen.plain(&["get", "wine/net:prod", "-o", "copy"])
+            + &kitchen.plain(&["get", "wine/index", "-o", "-"]);
+        assert_eq!(fs::read(kitchen.path("copy/left/w.bin")).unwrap(), b"left");
+        assert_eq!(fs::read(kitchen.path("copy/right/w.bin")).unwrap(), vec![7; 100_000]);
+        assert!(kitchen.path("copy/empty").is_dir());
+        timeless(told)
+    });
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    put wine/net@1 (b3:0536b91044d2, 98.3 KiB)
+    wine/net:prod is wine/net@1
+    exit 0
+    --- stdout
+    unchanged: wine/net@1 (b3:0536b91044d2, 98.3 KiB)
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "created": true,
+      "tag": null,
+      "name": "wine/index",
+      "version": 1,
+      "digest": "b3:fc5f010481256ae248a72160af627fe294d2133a1852d222a7f270c306654119",
+      "type": "larder/files",
+      "size": 356,
+      "created": "[time]",
+      "crate": "larder-core [version]"
+    }
+    exit 0
+    --- stderr
+    wrote copy
+    exit 0
+    --- stdout
+    near
+    "#);
+}
+
+#[test]
+fn get_overwrites_nothing_unless_it_is_forced() {
+    let told = everywhere(|kitchen| {
+        with_files(kitchen).plain(&["put", "wine/net", "net"]);
+        kitchen.plain(&["put", "wine/index", "index.ann"]);
+        kitchen.write("mine", "mine");
+        let told = kitchen.plain(&["get", "wine/index", "-o", "mine"]);
+        assert_eq!(fs::read(kitchen.path("mine")).unwrap(), b"mine");
+        let told = told + &kitchen.plain(&["get", "wine/net", "-o", "mine", "--force"]);
+        assert_eq!(fs::read(kitchen.path("mine")).unwrap(), b"mine");
+        let told = told + &kitchen.plain(&["get", "wine/index", "-o", "mine", "--force"]);
+        assert_eq!(fs::read(kitchen.path("mine")).unwrap(), b"near\n");
+        kitchen.write("net/left/new", "new");
+        let told = told + &kitchen.plain(&["get", "wine/net", "-o", "net", "--force"]);
+        assert!(!kitchen.path("net/left/new").exists(), "the folder is replaced as a whole");
+        told
+    });
+    assert_snapshot!(told, @"
+    exit 5
+    --- stderr
+    error: writing to mine is refused: something is there already
+    hint: `--force` replaces it
+    exit 5
+    --- stderr
+    error: writing to mine is refused: it is no folder, and what would take its place is one
+    exit 0
+    --- stderr
+    wrote mine
+    exit 0
+    --- stderr
+    wrote net
+    ");
+}
+
+#[test]
+fn what_cannot_be_put_or_got_is_an_error_and_makes_no_larder() {
+    let told = everywhere(|kitchen| {
+        with_files(kitchen);
+        let told = kitchen.plain(&["put", "wine/net", "nowhere"])
+            + &kitchen.plain(&["put", "../net", "net"])
+            + &kitchen.plain(&["put", "wine/net", "net", "--tag", "LATEST"])
+            + &kitchen.plain(&["get", "wine/net", "-o", "copy"]);
+        let place = kitchen.store.split_once(':').unwrap().1;
+        assert!(!kitchen.path(place).exists(), "there is no larder");
+        kitchen.stocked().plain(&["put", "wine/net", "net"]);
+        told + &kitchen.plain(&["get", "wine/net", "-o", "-"])
+            + &kitchen.plain(&["get", "wine/price", "-o", "copy"])
+            + &kitchen.plain(&["get", "wine/net:prod", "-o", "copy"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 1
+    --- stderr
+    error: could not look at nowhere
+      caused by: No such file or directory (os error 2)
+    exit 2
+    --- stderr
+    error: invalid value '../net' for '<NAME>': "../net" is not a valid identifier: each part begins with one of a-z 0-9
+
+    For more information, try '--help'.
+    exit 2
+    --- stderr
+    error: invalid value 'LATEST' for '--tag <TAG>': "LATEST" is not a valid tag: `latest` is reserved: it always means the newest version
+
+    For more information, try '--help'.
+    exit 3
+    --- stderr
+    error: there is no larder at [store]
+    hint: apply something first, or name another larder with `--store URL`
+    exit 2
+    --- stderr
+    error: wine/net is a folder, which does not go to stdout
+    hint: write `-o FOLDER`
+    exit 1
+    --- stderr
+    error: wine/price@2 is a `example/price`, not a `larder/files`; load it as the type with that tag
+    exit 3
+    --- stderr
+    error: wine/net:prod is not in this larder; did you mean wine/net@1?
+    "#);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_is_refused_and_the_executable_bit_comes_back() {
+    use std::os::unix::fs::PermissionsExt;
+    let told = everywhere(|kitchen| {
+        let script = with_files(kitchen).path("index.ann");
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        let told = kitchen.plain(&["put", "script", "index.ann"])
+            + &kitchen.plain(&["get", "script", "-o", "copy"]);
+        let mode = fs::metadata(kitchen.path("copy")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o700, 0o700);
+        std::os::unix::fs::symlink("/etc/passwd", kitchen.path("net/odd")).unwrap();
+        told + &kitchen.plain(&["put", "wine/net", "net"])
+    });
+    assert_snapshot!(told, @"
+    exit 0
+    --- stdout
+    put script@1 (b3:120ad6fbcf03, 355 B)
+    exit 0
+    --- stderr
+    wrote copy
+    exit 5
+    --- stderr
+    error: net/odd is refused: it is a link: name what it leads to, or put a copy in its place
+    ");
+}
+
+#[test]
+fn a_class_model_predicts_and_tells_what_it_was_made_with() {
+    let told = everywhere(|kitchen| {
+        kitchen.class_model().linked(&["show", "years"])
+            + &kitchen.fed(&["predict", "years"], "\"Merlot\"")
+            + &kitchen.plain(&["show", "years"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    name     years
+    version  v1
+    tags     none
+    type     example/years (linked in as linked::components::Years)
+    crate    larder-cli [version]
+    created  2027-01-15T08:00:00Z
+    size     437 B
+    digest   b3:56c6d3ba3ab0a5f92038e4fb227e692eba57d03f9c3bd8d39bb3130fa921a266
+    rustc    1.2.3
+    target   here-unknown
+    differs  rustc was 1.2.3, and is [rustc] here
+    differs  target was here-unknown, and is [target] here
+
+    fields:
+    {
+      "artifacts": {
+        "list": {
+          "kind": "file",
+          "files": {
+            "years.csv": {
+              "content": {
+                "$artifact": "b3:e76362894fe8ca48907f2908b2460495f26aba9daa5a4875772b08684e9ab8da",
+                "serializer": "file"
+              },
+              "executable": false
+            }
+          },
+          "empty": []
+        }
+      },
+      "requirements": [
+        "a list of years"
+      ]
+    }
+
+    artifacts:
+    b3:e76362894fe8ca48907f2908b2460495f26aba9daa5a4875772b08684e9ab8da  26 B  file
+
+    signature:
+    input   {"$schema":"https://json-schema.org/draft/2020-12/schema","title":"string","type":"string"}
+    output  {"$schema":"https://json-schema.org/draft/2020-12/schema","title":"uint16","type":"integer","format":"uint16","maximum":65535,"minimum":0}
+    exit 0
+    --- stdout
+    2021
+    --- stderr
+    warning: years was made elsewhere: rustc was 1.2.3, and is [rustc] here
+    warning: years was made elsewhere: target was here-unknown, and is [target] here
+    exit 0
+    --- stdout
+    name     years
+    version  v1
+    tags     none
+    type     example/years (not linked in)
+    crate    larder-cli [version]
+    created  2027-01-15T08:00:00Z
+    size     437 B
+    digest   b3:56c6d3ba3ab0a5f92038e4fb227e692eba57d03f9c3bd8d39bb3130fa921a266
+    rustc    1.2.3
+    target   here-unknown
+    differs  rustc was 1.2.3, and is [rustc] here
+    differs  target was here-unknown, and is [target] here
+
+    fields:
+    {
+      "artifacts": {
+        "list": {
+          "kind": "file",
+          "files": {
+            "years.csv": {
+              "content": {
+                "$artifact": "b3:e76362894fe8ca48907f2908b2460495f26aba9daa5a4875772b08684e9ab8da",
+                "serializer": "file"
+              },
+              "executable": false
+            }
+          },
+          "empty": []
+        }
+      },
+      "requirements": [
+        "a list of years"
+      ]
+    }
+
+    artifacts:
+    b3:e76362894fe8ca48907f2908b2460495f26aba9daa5a4875772b08684e9ab8da  26 B  file
+    "#);
+}
