@@ -13,11 +13,13 @@ fn types_lists_what_is_linked_in() {
     assert_snapshot!(kitchen().linked(&["types"]), @"
     exit 0
     --- stdout
-    TYPE           MODEL  RUST TYPE                  CRATE
-    example/label  no     linked::components::Label  larder-cli [version]
-    example/price  yes    linked::components::Price  larder-cli [version]
-    example/years  yes    linked::components::Years  larder-cli [version]
-    larder/files   no     larder_core::tree::Tree    larder-core [version]
+    TYPE               MODEL  RUST TYPE                                         CRATE
+    example/half       yes    linked::components::half                          larder-cli [version]
+    example/label      no     linked::components::Label                         larder-cli [version]
+    example/price      yes    linked::components::Price                         larder-cli [version]
+    example/years      yes    linked::components::Years                         larder-cli [version]
+    larder/files       no     larder_core::tree::Tree                           larder-core [version]
+    larder/serializer  no     larder_core::serializer_record::SerializerRecord  larder-core [version]
     ");
 }
 
@@ -138,6 +140,12 @@ fn types_prints_one_json_document_with_signatures() {
           "rust_type": "larder_core::tree::Tree",
           "crate": "larder-core [version]",
           "signature": null
+        },
+        {
+          "type": "larder/serializer",
+          "rust_type": "larder_core::serializer_record::SerializerRecord",
+          "crate": "larder-core [version]",
+          "signature": null
         }
       ]
     }
@@ -151,8 +159,9 @@ fn a_program_without_types_of_ones_own_says_so() {
     assert_snapshot!(told, @r#"
     exit 0
     --- stdout
-    TYPE          MODEL  RUST TYPE                CRATE
-    larder/files  no     larder_core::tree::Tree  larder-core [version]
+    TYPE               MODEL  RUST TYPE                                         CRATE
+    larder/files       no     larder_core::tree::Tree                           larder-core [version]
+    larder/serializer  no     larder_core::serializer_record::SerializerRecord  larder-core [version]
     --- stderr
     no component types but Larder's own are linked in: a program of your own brings them, see https://docs.rs/larder-cli
     exit 0
@@ -163,6 +172,12 @@ fn a_program_without_types_of_ones_own_says_so() {
         {
           "type": "larder/files",
           "rust_type": "larder_core::tree::Tree",
+          "crate": "larder-core [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/serializer",
+          "rust_type": "larder_core::serializer_record::SerializerRecord",
           "crate": "larder-core [version]",
           "signature": null
         }
@@ -234,11 +249,14 @@ fn serializers_prints_one_json_document() {
         },
         {
           "name": "file",
+          "linked": true,
           "crate": "larder-core [version]",
           "types": [
             "larder_core::tree::content::FileContent"
           ],
-          "traits": null
+          "traits": null,
+          "record": null,
+          "used_by": null
         },
         {
           "name": "json",
