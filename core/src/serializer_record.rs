@@ -44,6 +44,8 @@ pub struct ServedType {
 #[typetag::serde(name = "larder/serializer")]
 impl Component for SerializerRecord {}
 
+// Who lacks a component type of their own is not to be shown this one.
+#[diagnostic::do_not_recommend]
 impl ComponentType for SerializerRecord {
     const TAG: &'static str = "larder/serializer";
 }
