@@ -1,4 +1,8 @@
 #![cfg_attr(all(feature = "derive", feature = "msgpack"), doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(all(feature = "derive", feature = "msgpack")),
+    doc = "Keeps models and components."
+)]
 #![forbid(unsafe_code)]
 
 pub use larder_core::*;
