@@ -134,7 +134,7 @@ pub fn objectmodel(options: TokenStream, item: TokenStream) -> TokenStream {
 ///     source: Source,
 /// }
 ///
-/// #[codemodel(tag = "acme/scaler")]
+/// #[codemodel(tag = "acme/scaler-code")]
 /// impl Scaler {
 ///     fn new(factor: f64) -> Self {
 ///         Self { factor, source: Self::source() }
