@@ -1,4 +1,11 @@
-#![cfg_attr(all(feature = "derive", feature = "msgpack"), doc = include_str!("../README.md"))]
+#![cfg_attr(
+    all(feature = "derive", feature = "msgpack", feature = "files"),
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(
+    not(all(feature = "derive", feature = "msgpack", feature = "files")),
+    doc = "Keeps models and the components around them: typed, versioned, verified."
+)]
 #![forbid(unsafe_code)]
 
 pub use larder_core::*;
