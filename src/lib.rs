@@ -4,7 +4,7 @@
 )]
 #![cfg_attr(
     not(all(feature = "derive", feature = "msgpack", feature = "files")),
-    doc = "Keeps models and the components around them: typed, versioned, verified."
+    doc = "Keeps models and components."
 )]
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,10 @@
 //! Manifests: the immutable description of one version.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -71,9 +73,8 @@ impl Manifest {
     /// # Errors
     /// [`Error::NewerFormat`] or [`Error::Corrupt`].
     pub fn from_json(json: &[u8], what: &str) -> Result<Self> {
-        check_format(json, "larder", FORMAT, what)?;
         let manifest: Self =
-            serde_json::from_slice(json).map_err(|error| unreadable(what, &error))?;
+            read_versioned(json, FORMAT, |manifest: &Self| manifest.larder, || what.to_owned())?;
         match manifest.fault_in_artifacts() {
             None => Ok(manifest),
             Some(fault) => Err(Error::corrupt(what, Fault::Unreadable(fault.into()))),
@@ -120,25 +121,29 @@ impl Manifest {
     }
 }
 
-/// Refuses a JSON document whose format, under `key`, is newer than `known`.
+/// Reads a JSON document that states its format under the key `larder`.
 ///
-/// Only the format is looked at, so that a newer document is called newer and not corrupt.
-pub(crate) fn check_format(json: &[u8], key: &str, known: u64, what: &str) -> Result<()> {
-    let entries: std::collections::BTreeMap<Cow<'_, str>, &RawValue> =
-        serde_json::from_slice(json).map_err(|error| unreadable(what, &error))?;
-    let found = entries.get(key).and_then(|value| value.get().parse().ok());
-    match found {
-        Some(found) if found > known => {
-            Err(Error::NewerFormat { what: what.to_owned(), found, known })
+/// A format newer than `known` is called newer, not corrupt, whether or not the document still looks like
+/// an older one. The common case is read in one pass: why it failed is asked only when it did.
+pub(crate) fn read_versioned<T: DeserializeOwned>(
+    json: &[u8],
+    known: u64,
+    format: impl Fn(&T) -> u64,
+    what: impl Fn() -> String,
+) -> Result<T> {
+    let unreadable = |reason: String| Error::corrupt(what(), Fault::Unreadable(reason));
+    let (found, value) = match serde_json::from_slice::<T>(json) {
+        Ok(value) => (format(&value), Ok(value)),
+        Err(error) => {
+            let entries: BTreeMap<Cow<'_, str>, &RawValue> =
+                serde_json::from_slice(json).map_err(|error| unreadable(error.to_string()))?;
+            let stated = entries.get("larder").and_then(|value| value.get().parse().ok());
+            (stated.unwrap_or_default(), Err(error))
         }
-        Some(1..) => Ok(()),
-        _ => Err(Error::corrupt(
-            what,
-            Fault::Unreadable(format!("it states no format under `{key}`")),
-        )),
+    };
+    match found {
+        0 => Err(unreadable("it states no format under `larder`".into())),
+        found if found > known => Err(Error::NewerFormat { what: what(), found, known }),
+        _ => value.map_err(|error| unreadable(error.to_string())),
     }
-}
-
-pub(crate) fn unreadable(what: &str, error: &serde_json::Error) -> Error {
-    Error::corrupt(what, Fault::Unreadable(error.to_string()))
 }

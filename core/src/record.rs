@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
 use crate::larder::Toolchain;
-use crate::manifest::{check_format, unreadable};
+use crate::manifest::read_versioned;
 use crate::name::{Identifier, TagName, TypeTag, VersionNumber};
 use crate::store::{Change, Expected, Record, RecordKey};
 use crate::time::Timestamp;
@@ -25,7 +25,10 @@ use crate::time::Timestamp;
 const FORMAT: u64 = 1;
 
 /// A record of some kind.
-pub(crate) trait Document: Serialize + DeserializeOwned {}
+pub(crate) trait Document: Serialize + DeserializeOwned {
+    /// The format that it states.
+    fn format(&self) -> u64;
+}
 
 /// `names/NAME`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -78,10 +81,17 @@ pub(crate) struct TagRecord {
     pub(crate) moved: Timestamp,
 }
 
-impl Document for NameRecord {}
-impl Document for VersionRecord {}
-impl Document for DigestRecord {}
-impl Document for TagRecord {}
+macro_rules! documents {
+    ($($record:ident),*) => {
+        $(impl Document for $record {
+            fn format(&self) -> u64 {
+                self.larder
+            }
+        })*
+    };
+}
+
+documents!(NameRecord, VersionRecord, DigestRecord, TagRecord);
 
 impl NameRecord {
     pub(crate) fn new(next: VersionNumber, latest: Option<VersionRecord>) -> Self {
@@ -126,14 +136,7 @@ impl TagRecord {
 
 /// Reads a record.
 pub(crate) fn read<T: Document>(key: &RecordKey, record: &Record) -> Result<T> {
-    let what = || format!("the record {key}");
-    // The common case is read in one pass; why it failed is asked only when it did.
-    serde_json::from_slice(&record.value).map_err(|error| {
-        match check_format(&record.value, "larder", FORMAT, &what()) {
-            Ok(()) => unreadable(&what(), &error),
-            Err(newer) => newer,
-        }
-    })
+    read_versioned(&record.value, FORMAT, T::format, || format!("the record {key}"))
 }
 
 /// The change that writes a record.

@@ -33,7 +33,7 @@ impl SerdeFormat for MsgPack {
         let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
         let value = seed.deserialize(&mut deserializer)?;
         // Its reader keeps to itself how far it came; at the end there is no marker to be read.
-        deserializer.set_max_depth(0);
+        deserializer.set_max_depth(1);
         let ended = match serde::de::IgnoredAny::deserialize(&mut deserializer) {
             Err(Error::InvalidMarkerRead(error)) => error.kind() == ErrorKind::UnexpectedEof,
             _ => false,

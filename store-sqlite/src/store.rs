@@ -106,7 +106,7 @@ impl Store for SqliteStore {
             )?;
             // Every digest is greater than no bytes at all.
             let after: &[u8] = after.map_or(&[], |digest| digest.as_bytes());
-            let rows = select.query_map(params![after, limit], |row| {
+            let rows = select.query_map(params![after, most(limit)], |row| {
                 Ok((Digest::from_bytes(row.get(0)?), row.get(1)?))
             })?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
@@ -150,7 +150,7 @@ impl Store for SqliteStore {
                  ORDER BY key LIMIT ?3",
             )?;
             let after = after.map_or("", RecordKey::as_str);
-            let rows = select.query_map(params![prefix, after, limit], |row| {
+            let rows = select.query_map(params![prefix, after, most(limit)], |row| {
                 Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
             })?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
@@ -174,6 +174,11 @@ impl Store for SqliteStore {
         };
         commit().map_err(|error| self.failed("commit to", error))
     }
+}
+
+/// A limit as SQLite takes it.
+fn most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
 fn record(value: String) -> Record {

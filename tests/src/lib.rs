@@ -1,5 +1,7 @@
 //! What the integration tests in `tests/` and their worker share.
 
+pub mod fixture;
+
 use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::{RawBytes, Result};

@@ -286,3 +286,41 @@ fn a_loaded_artifact_embeds_its_bytes_too() {
     drop((larder, loaded));
     assert_whole(&serde_json::from_str(&json).unwrap());
 }
+
+/// Levels that are no artifacts.
+type Shell<T> = (((T,),),);
+
+/// As many levels as fit before a guard looks at the stack, around an artifact of the same.
+#[derive(Serialize, Deserialize, Component)]
+#[component(tag = "test/matryoshka")]
+enum Doll {
+    Solid,
+    Hollow(Shell<Box<Option<Artifact<Doll>>>>),
+}
+
+#[test]
+fn artifacts_lie_in_artifacts_up_to_32_levels_on_a_small_thread() {
+    let dolls = |levels: usize| {
+        (0..levels).fold(Doll::Solid, |inner, _| {
+            Doll::Hollow((((Box::new(Some(Artifact::new(inner))),),),))
+        })
+    };
+    larder_testkit::within_limits(std::time::Duration::from_secs(60), move || {
+        let larder = larder::open("memory:").unwrap();
+        larder.apply("doll", &dolls(32)).unwrap();
+        let mut depth = 0;
+        let loaded: Doll = larder.load("doll").unwrap();
+        let mut doll = &loaded;
+        while let Doll::Hollow((((inner,),),)) = doll {
+            doll = inner.as_ref().as_ref().unwrap().get().unwrap();
+            depth += 1;
+        }
+        assert_eq!(depth, 32);
+        let error = larder.apply("doll", &dolls(33)).unwrap_err();
+        assert!(
+            chain(&error).contains("deeper than 32 levels, or in a cycle"),
+            "{}",
+            chain(&error)
+        );
+    });
+}

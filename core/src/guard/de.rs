@@ -29,6 +29,10 @@ impl<'a> Place<'a> {
         Ok(Self { depth, is_key: false, ..self })
     }
 
+    fn level<T, E: serde::de::Error>(self, run: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        self.guard.level(self.depth, E::custom, run)
+    }
+
     fn refuse<E: serde::de::Error>(self, refusal: Refusal) -> E {
         E::custom(self.guard.refuse(refusal))
     }
@@ -75,7 +79,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<'_, S> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
         let place = self.place;
-        place.guard.level(place.depth, || self.seed.deserialize(place.around(deserializer)))
+        place.level(|| self.seed.deserialize(place.around(deserializer)))
     }
 }
 
@@ -217,7 +221,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarding<'_, V> {
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
         let place = self.place.inner()?;
-        place.guard.level(place.depth, || self.inner.visit_some(place.around(deserializer)))
+        place.level(|| self.inner.visit_some(place.around(deserializer)))
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(
@@ -225,9 +229,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarding<'_, V> {
         deserializer: D,
     ) -> Result<V::Value, D::Error> {
         let place = self.place.inner()?;
-        place
-            .guard
-            .level(place.depth, || self.inner.visit_newtype_struct(place.around(deserializer)))
+        place.level(|| self.inner.visit_newtype_struct(place.around(deserializer)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {

@@ -57,10 +57,14 @@ impl Rules {
 
 /// Elements without bytes of their own that an encoding may hold beyond its number of bytes.
 const FREE_ELEMENTS: u64 = 65_536;
-/// Levels between two looks at the stack.
-const STACK_STRIDE: usize = 8;
-/// Bytes of stack that `STACK_STRIDE` levels may use.
+/// Levels that any stack has room for. Bulk data lies above, and pays for no look at the stack.
+const SHALLOW: usize = 8;
+/// Bytes of stack that must be left for one level more, or for the shallow ones.
 const RED_ZONE: usize = 256 * 1024;
+/// How much longer than the first a text is that quotes it more than once.
+const QUOTED: usize = 64;
+/// The longest text of an error that is handed on as it is.
+const LONG_ERROR: usize = 1024;
 /// Bytes of stack added at a time.
 const STACK_SEGMENT: usize = 2 * 1024 * 1024;
 
@@ -75,6 +79,8 @@ pub struct Guard {
     path: RefCell<Vec<Segment>>,
     /// The map key that is being read.
     key: RefCell<String>,
+    /// What the innermost level said of an error.
+    first_error: RefCell<Option<String>>,
 }
 
 /// Why a guard stopped an encoding or a decoding.
@@ -170,6 +176,7 @@ impl Guard {
             refusal: RefCell::default(),
             path: RefCell::default(),
             key: RefCell::default(),
+            first_error: RefCell::default(),
         }
     }
 
@@ -235,10 +242,17 @@ impl Guard {
     /// The format's error, with what the guard knows of it.
     pub fn error(&self, source: impl Into<BoxError>) -> GuardError {
         let refusal = self.refusal.borrow().clone();
+        let mut source: BoxError = source.into();
+        // A text that was quoted from level to level is clearest where it was said first.
+        if let Some(first) = self.first_error.take()
+            && source.to_string().len() > first.len() + QUOTED
+        {
+            source = first.into();
+        }
         GuardError {
             path: self.path(),
             // The guard's own reason came through the format as text: it is not said twice.
-            source: refusal.is_none().then(|| source.into()),
+            source: refusal.is_none().then_some(source),
             refusal,
         }
     }
@@ -283,11 +297,25 @@ impl Guard {
     }
 
     /// Runs one level, on more stack where what is left could run short.
-    fn level<T>(&self, depth: usize, run: impl FnOnce() -> T) -> T {
-        if depth % STACK_STRIDE == STACK_STRIDE - 1 {
-            stacker::maybe_grow(RED_ZONE, STACK_SEGMENT, run)
-        } else {
-            run()
-        }
+    ///
+    /// An error is kept short: some formats quote the error of an inner level at each level around it,
+    /// which doubles its text each time.
+    fn level<T, E: fmt::Display>(
+        &self,
+        depth: usize,
+        shortened: fn(&'static str) -> E,
+        run: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        let result =
+            if depth < SHALLOW { run() } else { stacker::maybe_grow(RED_ZONE, STACK_SEGMENT, run) };
+        result.map_err(|error| {
+            let text = error.to_string();
+            let mut first = self.first_error.borrow_mut();
+            if text.len() > LONG_ERROR && first.is_some() {
+                return shortened("an inner value was refused");
+            }
+            first.get_or_insert(text);
+            error
+        })
     }
 }

@@ -1,6 +1,6 @@
 //! The encoding half: a serializer around a serializer.
 
-use serde::ser::{self, Serialize, Serializer};
+use serde::ser::{self, Error as _, Serialize, Serializer};
 
 use super::{Guard, Refusal, Segment};
 
@@ -70,9 +70,9 @@ impl<'a> Place<'a> {
 impl<T: ?Sized + Serialize> Serialize for Guarded<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let place = self.place;
-        place
-            .guard
-            .level(place.depth, || self.value.serialize(Guarding { place, inner: serializer }))
+        place.guard.level(place.depth, S::Error::custom, || {
+            self.value.serialize(Guarding { place, inner: serializer })
+        })
     }
 }
 

@@ -9,7 +9,7 @@ use crate::reference::{Reference, Selector};
 use crate::store::{RecordKey, StoreExt};
 
 /// How many names are looked through for one that looks like a misspelt one.
-const MOST_NAMES: usize = 10_000;
+const MOST_NAMES: usize = 1_000;
 /// How many names are suggested.
 const MOST_SUGGESTED: usize = 3;
 /// How alike two names are that are suggested for each other, from 0 to 1.

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 
 /// The name of a record: parts of `[a-z0-9@._-]` joined by `/`, such as `versions/wine/@0000000007`.
 ///
-/// No part is empty, begins with `.` or holds `..`; the whole has at most 400 bytes. So a store may
+/// No part is empty, begins with `.` or holds `..`; a part has at most 200 bytes, the whole 400. So a store may
 /// use a key as a path or a column as it is.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RecordKey(Arc<str>);
@@ -21,13 +21,13 @@ impl RecordKey {
     pub fn new(text: &str) -> Result<Self> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"@._-".contains(&b);
         let part = |part: &str| {
-            !part.is_empty()
+            (1..=200).contains(&part.len())
                 && !part.starts_with('.')
                 && !part.contains("..")
                 && part.bytes().all(allowed)
         };
         if text.len() > 400 || !text.split('/').all(part) {
-            let reason = "parts of a-z 0-9 @ . _ - joined by `/`, at most 400 bytes";
+            let reason = "parts of a-z 0-9 @ . _ -, each of 200 bytes at most, joined by `/`, at most 400 bytes";
             return Err(Error::invalid("record key", text, reason));
         }
         Ok(Self(text.into()))

@@ -93,8 +93,8 @@ pub trait Store: Any + Send + Sync + fmt::Debug {
     /// and its change are one step that nobody can come between.
     ///
     /// A precondition that fails ends the commit with [`Committed::Conflict`]. With
-    /// [`Capabilities::atomic_commit`] nothing was changed then, nor after an `Err` or a crash; without
-    /// it, the changes before the failed one may stand, and always as an unbroken run from the first.
+    /// [`Capabilities::atomic_commit`] nothing was changed then, nor after an `Err` or a crash; without it,
+    /// records stand as an unbroken run from the first, and blobs may stay behind as garbage.
     fn commit(&self, changes: &[Change]) -> Result<Committed>;
 }
 

@@ -5,6 +5,7 @@
 //! worker rounds URL NAME OWN N    applies N times to NAME and N times to OWN
 //! worker large URL NAME BYTES     applies one artifact of so many bytes
 //! worker predict URL REF INPUT    loads a model and predicts
+//! worker fixture URL              fills an empty larder with what the fixtures hold
 //! ```
 
 use std::error::Error;
@@ -29,7 +30,8 @@ fn main() -> Outcome {
             let model = larder::open(url)?.load_model(reference)?;
             say(&model.predict_json(input)?)
         }
-        _ => Err("say forever, rounds, large or predict".into()),
+        ["fixture", url] => Ok(larder_tests::fixture::fill(larder::open(url)?)?),
+        _ => Err("say forever, rounds, large, predict or fixture".into()),
     }
 }
 

@@ -1,0 +1,86 @@
+//! The content of the fixtures: one larder for each format that was ever written, kept for ever.
+//!
+//! `worker fixture URL` wrote them when the format was new. They are never written anew: a format that
+//! changes gets another folder beside `fixtures/format-1`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime};
+
+use larder::bytes::Bytes;
+use larder::prelude::*;
+use larder::{Bincode, Json, MsgPack, Postcard, RawBytes, Result};
+
+/// Everything that a manifest can hold, and an artifact of each serializer.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum Kind {
+    Unit,
+    Newtype(i64),
+    Tuple(u64, f32),
+    Struct { on: bool },
+}
+
+/// A component of every shape.
+#[derive(Debug, Serialize, Deserialize, Component)]
+#[component(tag = "fixture/everything")]
+#[allow(missing_docs)]
+pub struct Everything {
+    pub text: String,
+    pub float: f64,
+    pub largest: u64,
+    pub smallest: i64,
+    pub nothing: Option<u8>,
+    pub map: BTreeMap<String, Kind>,
+    pub msgpack: Artifact<BTreeMap<String, Vec<f32>>, MsgPack>,
+    pub json: Artifact<Vec<Kind>, Json>,
+    pub bincode: Artifact<Vec<Kind>, Bincode>,
+    pub postcard: Artifact<Vec<Kind>, Postcard>,
+    pub bytes: Artifact<Bytes, RawBytes>,
+    pub nested: Artifact<Vec<Artifact<String>>>,
+}
+
+/// One of each kind.
+pub fn kinds() -> Vec<Kind> {
+    vec![Kind::Unit, Kind::Newtype(-7), Kind::Tuple(7, 0.5), Kind::Struct { on: true }]
+}
+
+impl Everything {
+    /// The content of a version.
+    pub fn version(number: u64) -> Self {
+        let names = ["unit", "newtype", "tuple", "struct"].map(str::to_owned);
+        Self {
+            text: format!("version {number}: \u{e9}\u{4e16}\n\"quoted\""),
+            float: 0.1 + number as f64,
+            largest: u64::MAX,
+            smallest: i64::MIN,
+            nothing: None,
+            map: names.into_iter().zip(kinds()).collect(),
+            msgpack: Artifact::new([("weights".to_owned(), vec![1.5, -0.25, f32::NAN])].into()),
+            json: Artifact::new(kinds()),
+            bincode: Artifact::new(kinds()),
+            postcard: Artifact::new(kinds()),
+            // More than a row of an SQLite store holds.
+            bytes: Artifact::new(Bytes::from(vec![number as u8; 70_000])),
+            nested: Artifact::new(vec![
+                Artifact::new("inner".to_owned()),
+                Artifact::new("other".to_owned()),
+            ]),
+        }
+    }
+}
+
+/// Fills an empty larder: three versions, of which one is removed, and a tag.
+///
+/// # Errors
+/// Whatever the larder says.
+pub fn fill(larder: Larder) -> Result<()> {
+    let larder =
+        larder.with_clock(|| SystemTime::UNIX_EPOCH + Duration::from_millis(1_800_000_000_123));
+    for number in 1..=3 {
+        larder.apply("fixture/everything", &Everything::version(number))?;
+    }
+    larder.tag("fixture/everything@1", "prod")?;
+    larder.remove("fixture/everything@2")?;
+    larder.apply("fixture/doubler", &crate::Doubler { factor: 2.0 })?;
+    Ok(())
+}
