@@ -1,6 +1,9 @@
-#![cfg_attr(all(feature = "derive", feature = "msgpack"), doc = include_str!("../README.md"))]
 #![cfg_attr(
-    not(all(feature = "derive", feature = "msgpack")),
+    all(feature = "derive", feature = "msgpack", feature = "files"),
+    doc = include_str!("../README.md")
+)]
+#![cfg_attr(
+    not(all(feature = "derive", feature = "msgpack", feature = "files")),
     doc = "Keeps models and components."
 )]
 #![forbid(unsafe_code)]
