@@ -199,6 +199,7 @@ fn serializers_lists_what_is_linked_in() {
     json               every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]
     msgpack-named      every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]
     postcard1          every serde type                          stable specification                                        larder-serializers [version]
+    safetensors        larder_serializers::tensors::Tensors      -                                                           larder-serializers [version]
     ");
 }
 
@@ -294,6 +295,17 @@ fn serializers_prints_one_json_document() {
             "fields_may_be_added": false,
             "stable_specification": true
           },
+          "record": null,
+          "used_by": null
+        },
+        {
+          "name": "safetensors",
+          "linked": true,
+          "crate": "larder-serializers [version]",
+          "types": [
+            "larder_serializers::tensors::Tensors"
+          ],
+          "traits": null,
           "record": null,
           "used_by": null
         }

@@ -62,6 +62,7 @@ fn serializers_says_what_is_missing_and_where_to_get_it() {
     json               every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]  -
     msgpack-named      every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]  -
     postcard1          every serde type                          stable specification                                        larder-serializers [version]  -
+    safetensors        larder_serializers::tensors::Tensors      -                                                           larder-serializers [version]  -
 
     not linked in:
     NAME   USED BY                                  WHERE TO GET IT
@@ -200,6 +201,17 @@ fn serializers_prints_what_is_missing_as_json_too() {
             "note/4@1",
             "note/5@1"
           ]
+        },
+        {
+          "name": "safetensors",
+          "linked": true,
+          "crate": "larder-serializers [version]",
+          "types": [
+            "larder_serializers::tensors::Tensors"
+          ],
+          "traits": null,
+          "record": null,
+          "used_by": []
         }
       ]
     }
