@@ -1,7 +1,7 @@
 //! A model that is built from files: a folder with a scaler, and a nearest-neighbour index.
 //!
 //! ```sh
-//! cargo run --release --example class_model
+//! cargo run --release --features files --example class_model
 //! ```
 //!
 //! 1. From 1,279 real wines, write two artifacts: a folder (`scaler/`) and a file (`wines.kd`), a k-d tree
