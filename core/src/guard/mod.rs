@@ -18,6 +18,7 @@
 //! ```
 
 mod de;
+mod key;
 mod ser;
 
 use std::cell::{Cell, RefCell};

@@ -1,0 +1,136 @@
+//! What a registry can hold, and how a crate announces it.
+
+use std::any::TypeId;
+use std::sync::Arc;
+
+use crate::component::{ComponentType, TypeEntry};
+use crate::error::Result;
+use crate::model::Predict;
+use crate::serializer::{AnyPair, Format, Serializer, StaticPair};
+use crate::store::Store;
+use crate::url::StoreUrl;
+
+/// One thing that a registry can hold.
+pub struct Item(pub(super) Thing);
+
+pub(super) enum Thing {
+    Type(TypeEntry),
+    Format(Arc<dyn Format>),
+    Pair { pair: Arc<dyn AnyPair>, family: Family },
+    Store { scheme: String, open: OpenStore },
+}
+
+pub(super) type OpenStore = Arc<dyn Fn(&StoreUrl) -> Result<Arc<dyn Store>> + Send + Sync>;
+
+/// Which pairs may share a name: those of one static serializer, for different types.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Family {
+    Static(TypeId),
+    Alone,
+}
+
+impl Item {
+    /// A component type.
+    pub fn component<T: ComponentType>() -> Self {
+        Self(Thing::Type(TypeEntry::of::<T>()))
+    }
+
+    /// A component type that is a model.
+    pub fn model<T: ComponentType + Predict>() -> Self {
+        Self(Thing::Type(TypeEntry::of_model::<T>()))
+    }
+
+    /// A class model.
+    #[cfg(feature = "files")]
+    pub fn class<M: crate::ClassModel>() -> Self {
+        Self(Thing::Type(TypeEntry::of_class::<M>()))
+    }
+
+    /// A serializer for every serde type.
+    pub fn format(format: impl Format) -> Self {
+        Self(Thing::Format(Arc::new(format)))
+    }
+
+    /// A serializer for one type. A serializer may be registered for several.
+    pub fn serializer<T: 'static, S: Serializer<T>>() -> Self {
+        let pair = Arc::new(StaticPair::<T, S>::new());
+        Self(Thing::Pair { pair, family: Family::Static(TypeId::of::<S>()) })
+    }
+
+    /// A pair of an encoder and a decoder for one type, under a name of its own.
+    pub fn pair(pair: impl AnyPair) -> Self {
+        Self(Thing::Pair { pair: Arc::new(pair), family: Family::Alone })
+    }
+
+    /// A store, by the scheme of its URLs.
+    pub fn store(
+        scheme: &str,
+        open: impl Fn(&StoreUrl) -> Result<Arc<dyn Store>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Thing::Store { scheme: scheme.into(), open: Arc::new(open) })
+    }
+
+    pub(super) fn sort_key(&self) -> (u8, String) {
+        match &self.0 {
+            Thing::Type(entry) => (0, entry.tag.to_owned()),
+            Thing::Format(format) => (1, format.name().to_owned()),
+            Thing::Pair { pair, .. } => (2, format!("{} {}", pair.name(), pair.type_name())),
+            Thing::Store { scheme, .. } => (3, scheme.clone()),
+        }
+    }
+}
+
+/// Something that a crate brings by being linked in; made by [`link!`](crate::link).
+#[doc(hidden)]
+pub struct Linked {
+    pub krate: &'static str,
+    pub version: &'static str,
+    pub item: fn() -> Item,
+}
+
+inventory::collect!(Linked);
+
+/// Tells [`Registry::linked`](crate::Registry::linked) of an [`Item`] that the calling crate brings.
+///
+/// `#[derive(Component)]` does it for component types.
+///
+/// A crate that is only listed in `Cargo.toml` and never named in the program is not linked, and
+/// brings nothing: write `use plugin as _;`.
+///
+/// ```
+/// use larder_core::{BoxError, Item, Registry, Serializer, bytes::Bytes};
+///
+/// struct Celsius(f32);
+/// struct CelsiusBytes;
+///
+/// impl Serializer<Celsius> for CelsiusBytes {
+///     const NAME: &'static str = "celsius-le";
+///     fn encode(value: &Celsius, out: &mut dyn std::io::Write) -> Result<(), BoxError> {
+///         Ok(out.write_all(&value.0.to_le_bytes())?)
+///     }
+///     fn decode(bytes: &Bytes) -> Result<Celsius, BoxError> {
+///         Ok(Celsius(f32::from_le_bytes(bytes[..].try_into()?)))
+///     }
+/// }
+///
+/// larder_core::link!(Item::serializer::<Celsius, CelsiusBytes>());
+///
+/// let registry = Registry::linked()?;
+/// assert!(registry.serializers().any(|serializer| serializer.name == "celsius-le"));
+/// # Ok::<(), larder_core::Error>(())
+/// ```
+#[macro_export]
+macro_rules! link {
+    ($item:expr) => {
+        const _: () = {
+            use $crate::__private::inventory;
+            inventory::submit! {
+                $crate::__private::Linked {
+                    krate: env!("CARGO_PKG_NAME"),
+                    version: env!("CARGO_PKG_VERSION"),
+                    item: || $item,
+                }
+            }
+        };
+    };
+}
