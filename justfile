@@ -11,6 +11,10 @@ test:
 bench:
     cargo run --release -p larder-benches --bin limits
     cargo run --release -p larder-benches --bin predict
+    cargo run --release -p larder-benches --bin tensors
+    cargo run --release -p larder-benches --bin shelf
+    cargo run --release -p larder-benches --features onnx --bin onnx
+    cargo run --release -p larder-benches --features wasm --bin wasm
 
 # Rewrites the snapshots of the command line (by `cargo install cargo-insta`); read the difference before
 # committing.

@@ -8,12 +8,20 @@
 )]
 #![forbid(unsafe_code)]
 
+use std::sync::Arc;
+
+#[cfg(feature = "archive")]
+pub use larder_archive as archive;
 pub use larder_core::*;
 #[cfg(feature = "derive")]
 pub use larder_macros::{Component, codemodel, objectmodel};
+#[cfg(any(feature = "onnx", feature = "wasm", feature = "script"))]
+pub use larder_models as models;
 pub use larder_serializers::*;
 #[cfg(feature = "fs")]
 pub use larder_store_fs::FsStore;
+#[cfg(feature = "object")]
+pub use larder_store_object::BucketStore;
 #[cfg(feature = "sqlite")]
 pub use larder_store_sqlite::SqliteStore;
 
@@ -23,7 +31,7 @@ mod cache;
 mod objects;
 
 #[cfg(feature = "files")]
-pub use crate::cache::with_user_cache;
+pub use crate::cache::{user_cache, with_user_cache};
 #[cfg(feature = "msgpack")]
 pub use crate::objects::Objects;
 
@@ -35,17 +43,62 @@ pub type Artifact<T, S = MsgPack> = larder_core::Artifact<T, S>;
 
 /// Opens the larder at `url` with all that is linked in.
 ///
-/// Files are laid out in the user's cache folder, `larder` in `~/.cache` or where the system has it;
+/// Files are laid out in the user's cache folder, `larder` in `~/.cache` or where the system has it, and blobs of
+/// stores that are far away are kept there;
 /// `Larder::with_cache` names another.
 ///
 /// # Errors
 /// As [`Registry::linked`] and [`Registry::open`].
-pub fn open(url: &str) -> Result<Larder> {
+pub fn open(url: impl TryInto<StoreUrl, Error: Into<Error>>) -> Result<Larder> {
     let larder = Registry::linked()?.open(url)?;
     #[cfg(feature = "files")]
     let larder = cache::with_user_cache(larder);
     Ok(larder)
 }
+
+/// Opens the larder that `located` names, and loads the version from it.
+///
+/// Whoever loads more than one opens the larder once, with [`open`].
+///
+/// ```no_run
+/// # use larder::prelude::*;
+/// # #[derive(Serialize, Deserialize, Component)]
+/// # #[component(tag = "acme/limit")]
+/// # struct Limit(f64);
+/// let limit: Limit = larder::load("larder.db#wine/limit:prod")?;
+/// # Ok::<(), larder::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`open`] and [`Larder::load`].
+pub fn load<T: ComponentType>(located: impl TryInto<Located, Error: Into<Error>>) -> Result<T> {
+    let located = located.try_into().map_err(Into::into)?;
+    open(located.store())?.load(located.reference())
+}
+
+/// Opens the larder that `located` names, and loads the version as a model, by name alone.
+///
+/// # Errors
+/// As [`open`] and [`Larder::load_model`].
+pub fn load_model(located: impl TryInto<Located, Error: Into<Error>>) -> Result<Arc<dyn Model>> {
+    let located = located.try_into().map_err(Into::into)?;
+    open(located.store())?.load_model(located.reference())
+}
+
+/// Tells [`Registry::linked`] of an [`Item`] that the calling crate brings, and how that crate was built.
+///
+/// See `larder_core::link`.
+#[cfg(feature = "derive")]
+#[macro_export]
+macro_rules! link {
+    ($item:expr) => {
+        $crate::__link!($item, $crate::__built!($crate));
+    };
+}
+
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+pub use {larder_core::link as __link, larder_macros::__built};
 
 /// What nearly every user needs: `use larder::prelude::*;`.
 pub mod prelude {

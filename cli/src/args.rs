@@ -1,9 +1,11 @@
 //! What may be written on the command line, but for each command's own.
 
 use clap::{Parser, Subcommand, ValueEnum};
+use larder::StoreUrl;
 
 use crate::commands::{
-    completions, get, list, predict, put, remove, serializers, show, tag, types, verify, versions,
+    cache, completions, copy, doctor, export, gc, get, history, import, list, lock, man, migrate,
+    note, predict, put, remove, restore, serializers, show, tag, types, verify, versions,
 };
 
 /// Keeps models and the components around them: typed, versioned, verified.
@@ -16,6 +18,9 @@ pub(crate) struct Cli {
     pub(crate) command: Option<Command>,
 }
 
+/// The larder that is meant if none is named.
+pub(crate) const DEFAULT_STORE: &str = "larder.db";
+
 #[derive(clap::Args)]
 pub(crate) struct Global {
     /// Where the larder is: `larder.db`, `sqlite:PATH`, `fs:FOLDER`
@@ -24,7 +29,7 @@ pub(crate) struct Global {
         global = true,
         env = "LARDER_STORE",
         value_name = "URL",
-        default_value = "larder.db",
+        default_value = DEFAULT_STORE,
         // A URL may hold secrets.
         hide_env_values = true
     )]
@@ -32,6 +37,22 @@ pub(crate) struct Global {
     /// How to print
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
     pub(crate) format: Format,
+    /// Print references only, one a line
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    /// Whether to print colours; `auto` is where there is a terminal and no `NO_COLOR`
+    #[command(flatten)]
+    pub(crate) color: colorchoice_clap::Color,
+    /// The larder that a reference names, which is meant instead of `store`.
+    #[arg(skip)]
+    pub(crate) named: Option<StoreUrl>,
+}
+
+impl Global {
+    /// Where the larder is.
+    pub(crate) fn url(&self) -> larder::Result<StoreUrl> {
+        self.named.clone().map_or_else(|| self.store.parse(), Ok)
+    }
 }
 
 /// How to print.
@@ -45,19 +66,34 @@ pub(crate) enum Format {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    #[command(visible_alias = "ls")]
+    #[command(visible_aliases = ["ls", "search"])]
     List(list::Args),
     Show(show::Args),
     Versions(versions::Args),
     Predict(predict::Args),
     Put(put::Args),
     Get(get::Args),
+    #[command(visible_alias = "push")]
+    Copy(copy::Args),
+    Pull(copy::PullArgs),
+    Export(export::Args),
+    Import(import::Args),
     Verify(verify::Args),
     #[command(visible_alias = "rm")]
     Remove(remove::Args),
+    Restore(restore::Args),
+    Gc(gc::Args),
+    Doctor(doctor::Args),
     Tag(tag::Args),
     Untag(tag::UntagArgs),
+    Migrate(migrate::Args),
+    History(history::Args),
+    Note(note::Args),
+    Lock(lock::Args),
+    Unlock(lock::UnlockArgs),
     Types(types::Args),
     Serializers(serializers::Args),
+    Cache(cache::Args),
     Completions(completions::Args),
+    Man(man::Args),
 }

@@ -1,11 +1,15 @@
 //! Where commands print: data to stdout, talk to stderr.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use std::time::SystemTime;
 
+use anstream::{AutoStream, ColorChoice};
+use larder::{Larder, Timestamp, VersionInfo};
 use serde::Serialize;
 
-use crate::args::Format;
+use crate::args::{Format, Global};
+use crate::table::{self, Look};
 use crate::text::{self, clean};
 
 /// The layout of the JSON that commands print.
@@ -14,6 +18,10 @@ const SCHEMA: u32 = 1;
 /// The printer of a command. What is printed is seen at the end, or after [`Output::flush`].
 pub(crate) struct Output {
     format: Format,
+    quiet: bool,
+    /// Whether a person reads it on a terminal.
+    to_person: bool,
+    look: Look,
     stdout: BufWriter<StdoutLock<'static>>,
 }
 
@@ -25,8 +33,24 @@ struct Document<T> {
 }
 
 impl Output {
-    pub(crate) fn new(format: Format) -> Self {
-        Self { format, stdout: BufWriter::new(io::stdout().lock()) }
+    pub(crate) fn new(global: &Global) -> Self {
+        let stdout = io::stdout().lock();
+        let to_person = stdout.is_terminal();
+        let coloured = AutoStream::choice(&stdout) != ColorChoice::Never;
+        let width = to_person.then(terminal_size::terminal_size).flatten();
+        let width = width.map(|(terminal_size::Width(width), _)| usize::from(width));
+        Self {
+            format: global.format,
+            quiet: global.quiet,
+            to_person,
+            look: Look { width, coloured },
+            stdout: BufWriter::new(stdout),
+        }
+    }
+
+    /// Whether the data is to be references, one a line, and nothing else.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.quiet && !self.is_json()
     }
 
     /// Whether the data is to be JSON.
@@ -57,25 +81,36 @@ impl Output {
         heading: [&str; N],
         rows: impl IntoIterator<Item = [String; N]>,
     ) -> io::Result<()> {
-        let rows: Vec<_> = std::iter::once(heading.map(str::to_owned)).chain(rows).collect();
-        self.columns(&rows)
+        table::lines(Some(heading), rows, self.look).iter().try_for_each(|line| self.line(line))
     }
 
     /// Prints rows in columns that line up.
-    pub(crate) fn columns<const N: usize>(&mut self, rows: &[[String; N]]) -> io::Result<()> {
-        let rows: Vec<_> = rows.iter().map(|row| row.each_ref().map(|cell| clean(cell))).collect();
-        let widths: [usize; N] = std::array::from_fn(|column| {
-            rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
-        });
-        for row in &rows {
-            let cells = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-            self.line(cells.collect::<Vec<_>>().join("  ").trim_end())?;
-        }
-        Ok(())
+    pub(crate) fn columns<const N: usize>(&mut self, rows: Vec<[String; N]>) -> io::Result<()> {
+        // What is shown of one thing is shown in full.
+        let look = Look { width: None, ..self.look };
+        table::lines(None, rows, look).iter().try_for_each(|line| self.line(line))
+    }
+
+    /// A point in time: to a person how long ago it was, to a program the time itself.
+    pub(crate) fn time(&self, time: Timestamp) -> String {
+        if self.to_person { text::age(time, SystemTime::now()) } else { text::time(time) }
+    }
+
+    /// Prints the references of versions, one a line.
+    pub(crate) fn references<'a>(
+        &mut self,
+        versions: impl IntoIterator<Item = &'a VersionInfo>,
+    ) -> io::Result<()> {
+        versions.into_iter().try_for_each(|version| self.line(&Larder::pin(version).to_string()))
     }
 
     /// Tells the user something that is no data.
-    pub(crate) fn say(&self, message: impl Display) {
+    pub(crate) fn say(&mut self, message: impl Display) {
+        if self.quiet {
+            return;
+        }
+        // What was printed before it is to be read before it. If that fails, it fails again at the end.
+        let _ = self.flush();
         // Who closed stderr does not want to hear it.
         let _ = writeln!(anstream::stderr().lock(), "{}", clean(&message.to_string()));
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::SystemTime;
 
 use larder::Timestamp;
 
@@ -108,6 +109,27 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
+/// Reads a number of bytes as people write it: `812`, `64GiB`, `1.5 GB`.
+pub(crate) fn parse_size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let unit: f64 = match text[digits.len()..].trim() {
+        "" | "B" => 1.0,
+        "kB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        "TB" => 1e12,
+        "KiB" => 1024.0,
+        "MiB" => 1024.0 * 1024.0,
+        "GiB" => 1024.0 * 1024.0 * 1024.0,
+        "TiB" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
+        _ => return Err("a size is written `812`, `64GiB` or `1.5GB`".into()),
+    };
+    match digits.parse::<f64>() {
+        Ok(number) if number >= 0.0 && number.is_finite() => Ok((number * unit) as u64),
+        _ => Err("a size is written `812`, `64GiB` or `1.5GB`".into()),
+    }
+}
+
 /// `1 blob`, `2 blobs`.
 pub(crate) fn count(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
@@ -116,6 +138,26 @@ pub(crate) fn count(number: u64, thing: &str) -> String {
 /// A point in time, to the second.
 pub(crate) fn time(time: Timestamp) -> String {
     humantime::format_rfc3339_seconds(time.as_system_time()).to_string()
+}
+
+/// How long ago a time was, in its largest unit: `3 hours ago`.
+pub(crate) fn age(time: Timestamp, now: SystemTime) -> String {
+    let Ok(age) = now.duration_since(time.as_system_time()) else {
+        return "in the future".into(); // another machine's clock
+    };
+    const UNITS: [(u64, &str); 6] = [
+        (365 * 86_400, "year"),
+        (30 * 86_400, "month"),
+        (86_400, "day"),
+        (3_600, "hour"),
+        (60, "minute"),
+        (1, "second"),
+    ];
+    let seconds = age.as_secs();
+    match UNITS.iter().find(|(unit, _)| seconds >= *unit) {
+        Some((unit, name)) => format!("{} ago", count(seconds / unit, name)),
+        None => "just now".into(),
+    }
 }
 
 /// The program's name as it was called, for what it says of itself.
@@ -136,6 +178,37 @@ mod tests {
             texts,
             ["0 B", "1023 B", "1.0 KiB", "1.5 KiB", "1023.9 KiB", "1.0 MiB", "5.0 GiB", "16.0 EiB"]
         );
+    }
+
+    #[test]
+    fn ages_are_told_in_their_largest_unit() {
+        let then = Timestamp::new(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1));
+        let ages = [0, 1, 59, 60, 7_199, 86_400, 40 * 86_400, 800 * 86_400].map(|seconds| {
+            age(then, then.as_system_time() + std::time::Duration::from_secs(seconds))
+        });
+        assert_eq!(
+            ages,
+            [
+                "just now",
+                "1 second ago",
+                "59 seconds ago",
+                "1 minute ago",
+                "1 hour ago",
+                "1 day ago",
+                "1 month ago",
+                "2 years ago"
+            ]
+        );
+        assert_eq!(age(then, SystemTime::UNIX_EPOCH), "in the future");
+    }
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        let read = ["0", "812", "64GiB", "1.5 GB", "2kB", "16TiB"].map(parse_size);
+        assert_eq!(read, [0, 812, 64 << 30, 1_500_000_000, 2_000, 16 << 40].map(Ok));
+        for wrong in ["", "GiB", "-1", "1gib", "1 GiB x", "inf", "1e400"] {
+            assert!(parse_size(wrong).is_err(), "{wrong:?}");
+        }
     }
 
     #[test]

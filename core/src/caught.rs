@@ -1,4 +1,4 @@
-//! Panics of serializers of one's own, turned into errors.
+//! Panics of code that is not Larder's own, turned into errors.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -16,8 +16,18 @@ pub(crate) fn caught<T>(name: &str, run: impl FnOnce() -> T) -> Result<T, BoxErr
     if registry::is_own(name) {
         return Ok(run());
     }
+    catch_panic(&format!("the serializer `{name}`"), run)
+}
+
+/// Runs code that is not Larder's own; its panic becomes an error that says `what` panicked.
+///
+/// The caller sees to it that nothing which `run` may have left half-done is used again.
+///
+/// # Errors
+/// The panic, with its message.
+pub fn catch_panic<T>(what: &str, run: impl FnOnce() -> T) -> Result<T, BoxError> {
     catch_unwind(AssertUnwindSafe(run))
-        .map_err(|panic| format!("the serializer `{name}` panicked: {}", message(&*panic)).into())
+        .map_err(|panic| format!("{what} panicked: {}", message(&*panic)).into())
 }
 
 fn message(panic: &(dyn Any + Send)) -> &str {

@@ -2,10 +2,12 @@
 
 use std::any::{Any, type_name};
 use std::fmt;
+use std::path::Path;
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 
 use crate::model::{Model, Predict, Signature};
+use crate::registry::Built;
 use crate::source::Source;
 
 /// A value that a larder keeps.
@@ -18,9 +20,20 @@ use crate::source::Source;
 /// `{"type": "acme/wine", "fields": {…}}`.
 #[typetag::serde(tag = "type", content = "fields")]
 pub trait Component: Any + Send + Sync {
+    /// The version of its type: [`ComponentType::VERSION`].
+    fn type_version(&self) -> u32 {
+        1
+    }
+
     /// The component as a model, if it is one.
     fn as_model(&self) -> Option<&dyn Model> {
         None
+    }
+
+    /// Told, after it was loaded, the folder that [`Larder::with_cache`](crate::Larder::with_cache) named: it may
+    /// keep there what it can make anew.
+    fn set_cache(&mut self, folder: &Path) {
+        let _ = folder;
     }
 }
 
@@ -50,21 +63,62 @@ pub trait ComponentType: Component + DeserializeOwned {
     const TAG: &'static str;
     /// Its source text, if it is a code model.
     const SOURCE: Option<Source> = None;
+    /// Whether each of its components is a [`Model`] with a signature of its own.
+    const OWN_SIGNATURE: bool = false;
+    /// The version of the type's shape; it goes up when fields that older versions wrote no longer fit.
+    const VERSION: u32 = 1;
+    /// The tags that the type had before.
+    const ALIASES: &'static [&'static str] = &[];
+
+    /// Makes a value of fields that another `version` of the type wrote.
+    ///
+    /// # Errors
+    /// What the fields lack; that there is no way from that version.
+    fn migrate(
+        version: u32,
+        fields: &mut dyn erased_serde::Deserializer<'_>,
+    ) -> Result<Self, erased_serde::Error> {
+        let _ = fields;
+        Err(no_migration(version, Self::VERSION))
+    }
+}
+
+/// There is no way from the version of a type that wrote some fields to the one that is linked in.
+pub(crate) fn no_migration(wrote: u32, known: u32) -> erased_serde::Error {
+    erased_serde::Error::custom(if wrote > known {
+        format!(
+            "version {wrote} of the type wrote it, and version {known} is linked in: use a newer program"
+        )
+    } else {
+        format!(
+            "version {wrote} of the type wrote it, and version {known} has no way from there: \
+             say `migrate_from({wrote} = \"…\")` in its `#[component(…)]`"
+        )
+    })
 }
 
 type ReadComponent =
     fn(&mut dyn erased_serde::Deserializer<'_>) -> Result<Box<dyn Component>, erased_serde::Error>;
+type MigrateComponent = fn(
+    u32,
+    &mut dyn erased_serde::Deserializer<'_>,
+) -> Result<Box<dyn Component>, erased_serde::Error>;
 
 /// What the registry knows of a component type.
 #[derive(Clone)]
 pub struct TypeEntry {
     pub(crate) tag: &'static str,
     pub(crate) rust_type: &'static str,
+    pub(crate) version: u32,
+    pub(crate) aliases: &'static [&'static str],
     pub(crate) read: ReadComponent,
+    pub(crate) migrate: MigrateComponent,
     pub(crate) signature: Option<fn() -> Signature>,
+    pub(crate) own_signature: bool,
     pub(crate) source: Option<Source>,
     /// Whether it is a class model.
     pub(crate) class: bool,
+    pub(crate) built: Built,
 }
 
 impl TypeEntry {
@@ -73,10 +127,15 @@ impl TypeEntry {
         Self {
             tag: T::TAG,
             rust_type: type_name::<T>(),
+            version: T::VERSION,
+            aliases: T::ALIASES,
             read: |deserializer| Ok(Box::new(erased_serde::deserialize::<T>(deserializer)?)),
+            migrate: |version, fields| Ok(Box::new(T::migrate(version, fields)?)),
             signature: None,
+            own_signature: T::OWN_SIGNATURE,
             source: T::SOURCE,
             class: false,
+            built: Built::UNKNOWN,
         }
     }
 
@@ -90,12 +149,32 @@ impl TypeEntry {
         self.tag
     }
 
+    /// The version of the type: [`ComponentType::VERSION`].
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// The tags that it had before.
+    pub fn aliases(&self) -> &'static [&'static str] {
+        self.aliases
+    }
+
     /// The Rust type, for people.
     pub fn rust_type(&self) -> &'static str {
         self.rust_type
     }
 
-    /// What it takes and gives, if it is a model.
+    /// Whether its components are models.
+    pub fn is_model(&self) -> bool {
+        self.own_signature || self.signature.is_some()
+    }
+
+    /// Whether its components are models whose signature is each one's own, not the type's.
+    pub fn has_own_signatures(&self) -> bool {
+        self.own_signature
+    }
+
+    /// What it takes and gives, if it is a model and all its components take and give the same.
     pub fn signature(&self) -> Option<Signature> {
         self.signature.map(|signature| signature())
     }

@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::component::{self, ComponentType};
 use crate::error::{BoxError, Error};
 
-pub use crate::registry::Linked;
+pub use crate::registry::{Built, Linked};
 pub use inventory;
 pub use serde;
 pub use typetag;
@@ -16,6 +17,43 @@ pub fn failure(source: impl Into<BoxError>) -> Error {
     match source.into().downcast::<Error>() {
         Ok(error) => *error,
         Err(source) => Error::predict(source),
+    }
+}
+
+/// Reads the fields of an older version of a type, and makes today's value of them.
+pub fn migrate<Old: DeserializeOwned, New, Made: Migration<New>>(
+    fields: &mut dyn erased_serde::Deserializer<'_>,
+    migrate: impl FnOnce(Old) -> Made,
+) -> Result<New, erased_serde::Error> {
+    let old: Old = erased_serde::deserialize(fields)?;
+    migrate(old).made().map_err(serde::de::Error::custom)
+}
+
+/// There is no migration from the version that wrote the fields.
+pub fn no_migration<T: ComponentType>(wrote: u32) -> erased_serde::Error {
+    component::no_migration(wrote, T::VERSION)
+}
+
+/// What a function can give that makes a `New` of an older version of it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not what a migration to `{New}` gives",
+    label = "it gives a `{New}`, or a `Result` of it",
+    note = "`migrate_from(1 = \"f\")` names a function `fn f(old: OldType) -> {New}`, or one that gives `Result<{New}, E>`"
+)]
+pub trait Migration<New> {
+    /// The value, or why there is none.
+    fn made(self) -> Result<New, BoxError>;
+}
+
+impl<New: ComponentType> Migration<New> for New {
+    fn made(self) -> Result<New, BoxError> {
+        Ok(self)
+    }
+}
+
+impl<New, E: Into<BoxError>> Migration<New> for Result<New, E> {
+    fn made(self) -> Result<New, BoxError> {
+        self.map_err(Into::into)
     }
 }
 

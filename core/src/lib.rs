@@ -12,10 +12,14 @@ pub mod files;
 mod for_macros;
 pub mod guard;
 mod larder;
+mod located;
 mod manifest;
 mod model;
 mod name;
+mod parallel;
 mod predict_json;
+mod progress;
+mod query;
 mod record;
 mod reference;
 mod registry;
@@ -35,17 +39,24 @@ pub use erased_serde;
 pub use schemars;
 
 pub use crate::artifact::Artifact;
+pub use crate::caught::catch_panic;
 #[cfg(feature = "files")]
 pub use crate::class::{Artifacts, ClassModel, Run};
 pub use crate::component::{Component, ComponentType, TypeEntry};
 pub use crate::digest::Digest;
 pub use crate::error::{BoxError, Error, Fault, Kind, Result};
 pub use crate::larder::{
-    Applied, Checked, Difference, Finding, Larder, Shown, TagInfo, Toolchain, VersionInfo,
+    Amount, Applied, Checked, Collected, Copied, CopiedTag, CopiedVersion, CopyOptions,
+    CopyOutcome, Difference, Finding, Found, Garbage, GcOptions, Larder, LockedThing, Notes,
+    NotesChange, Outline, RemovedVersion, Repaired, Shown, Survey, TagInfo, TagMove, TagOptions,
+    Toolchain, VersionInfo,
 };
+pub use crate::located::Located;
 pub use crate::manifest::{ArtifactEntry, FORMAT, Manifest};
 pub use crate::model::{Model, Predict, Signature};
 pub use crate::name::{Identifier, TagName, TreePath, TypeTag, VersionNumber};
+pub use crate::progress::{Meter, Progress};
+pub use crate::query::{Filter, Glob, Query, Sort};
 pub use crate::reference::{DigestPrefix, Reference, Selector};
 pub use crate::registry::{Item, Registry, SerializerInfo};
 pub use crate::serializer::{

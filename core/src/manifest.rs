@@ -28,6 +28,9 @@ pub struct Manifest {
     /// The tag of the component's type.
     #[serde(rename = "type")]
     type_tag: TypeTag,
+    /// The version of the type that wrote the fields.
+    #[serde(default = "first", skip_serializing_if = "is_first")]
+    type_version: u32,
     /// The component's fields.
     fields: Box<RawValue>,
     /// The blobs that the fields refer to, each once, in the order of their first appearance.
@@ -57,16 +60,24 @@ impl ArtifactEntry {
     }
 }
 
+fn first() -> u32 {
+    1
+}
+
+fn is_first(version: &u32) -> bool {
+    *version == 1
+}
+
 /// How deep artifacts may lie in artifacts.
 pub(crate) const MOST_NESTING: usize = 32;
 
 impl Manifest {
     pub(crate) fn new(
-        type_tag: TypeTag,
+        (type_tag, type_version): (TypeTag, u32),
         fields: Box<RawValue>,
         artifacts: Vec<ArtifactEntry>,
     ) -> Self {
-        Self { larder: FORMAT, type_tag, fields, artifacts }
+        Self { larder: FORMAT, type_tag, type_version, fields, artifacts }
     }
 
     /// Reads a manifest; `what` names it in errors.
@@ -109,6 +120,11 @@ impl Manifest {
     /// The tag of the component's type.
     pub fn type_tag(&self) -> &TypeTag {
         &self.type_tag
+    }
+
+    /// The version of the type that wrote the fields.
+    pub fn type_version(&self) -> u32 {
+        self.type_version
     }
 
     /// The component's fields, as JSON text.

@@ -6,8 +6,13 @@
 //! | `versions/NAME/@0000000007` | one version |
 //! | `digests/NAME/@HEX-0000000007` | the way from a digest to a version |
 //! | `tags/NAME/@prod` | the version that a tag names |
+//! | `moves/NAME/@prod/@0000000003` | one move of a tag: its history |
+//! | `notes/NAME/@0000000007` | what people say of a version |
+//! | `gc/@HEX` | a blob that is to be collected as garbage |
 //!
 //! A part that begins with `@` never belongs to an identifier, so no two keys meet.
+
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -39,6 +44,12 @@ pub(crate) struct NameRecord {
     pub(crate) next: VersionNumber,
     /// The newest version that is not removed.
     pub(crate) latest: Option<VersionRecord>,
+    /// Since when nothing under the name may change.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) locked: Option<Timestamp>,
+    /// How often a tag of the name was moved, so that who moves one and who removes a version meet here.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub(crate) moves: u64,
 }
 
 /// `versions/NAME/@N`.
@@ -62,6 +73,9 @@ pub(crate) struct VersionRecord {
     pub(crate) toolchain: Option<Toolchain>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) removed: Option<Timestamp>,
+    /// When its bytes, or some of them, were found to be collected as garbage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) collected: Option<Timestamp>,
 }
 
 /// `digests/NAME/@HEX-N`.
@@ -79,6 +93,61 @@ pub(crate) struct TagRecord {
     larder: u64,
     pub(crate) version: VersionNumber,
     pub(crate) moved: Timestamp,
+    /// The number of the move that made it so: its last. The first Larders did not count.
+    #[serde(default = "one")]
+    pub(crate) moves: u64,
+    /// Who moved it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) by: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) protected: bool,
+}
+
+/// `moves/NAME/@TAG/@N`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MoveRecord {
+    larder: u64,
+    /// The version that the tag came to name; none if it was removed.
+    pub(crate) version: Option<VersionNumber>,
+    pub(crate) moved: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) by: Option<String>,
+}
+
+/// `notes/NAME/@N`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NotesRecord {
+    larder: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) description: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) labels: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) metrics: BTreeMap<String, f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) locked: Option<Timestamp>,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn one() -> u64 {
+    1
+}
+
+/// `gc/@HEX`.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GarbageRecord {
+    larder: u64,
+    /// Since when the blob is known to be garbage, unless a writer takes it back.
+    pub(crate) condemned: Timestamp,
+    /// When a collector began to remove it: from then on no writer may count on the blob.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) deleting: Option<Timestamp>,
 }
 
 macro_rules! documents {
@@ -91,11 +160,25 @@ macro_rules! documents {
     };
 }
 
-documents!(NameRecord, VersionRecord, DigestRecord, TagRecord);
+documents!(
+    NameRecord,
+    VersionRecord,
+    DigestRecord,
+    TagRecord,
+    MoveRecord,
+    NotesRecord,
+    GarbageRecord
+);
 
 impl NameRecord {
-    pub(crate) fn new(next: VersionNumber, latest: Option<VersionRecord>) -> Self {
-        Self { larder: FORMAT, next, latest }
+    /// That of a name without versions.
+    pub(crate) fn new() -> Self {
+        Self { larder: FORMAT, next: VersionNumber::FIRST, latest: None, locked: None, moves: 0 }
+    }
+
+    /// The same name with other versions.
+    pub(crate) fn with(self, next: VersionNumber, latest: Option<VersionRecord>) -> Self {
+        Self { next, latest, ..self }
     }
 }
 
@@ -118,6 +201,7 @@ impl VersionRecord {
             origin,
             toolchain: None,
             removed: None,
+            collected: None,
         }
     }
 }
@@ -129,8 +213,47 @@ impl DigestRecord {
 }
 
 impl TagRecord {
-    pub(crate) fn new(version: VersionNumber, moved: Timestamp) -> Self {
-        Self { larder: FORMAT, version, moved }
+    /// The state after the move number `moves`.
+    pub(crate) fn new(
+        version: VersionNumber,
+        moved: Timestamp,
+        moves: u64,
+        by: Option<String>,
+        protected: bool,
+    ) -> Self {
+        Self { larder: FORMAT, version, moved, moves, by, protected }
+    }
+
+    /// The move that made it so.
+    pub(crate) fn last_move(&self) -> MoveRecord {
+        MoveRecord::new(Some(self.version), self.moved, self.by.clone())
+    }
+}
+
+impl MoveRecord {
+    pub(crate) fn new(
+        version: Option<VersionNumber>,
+        moved: Timestamp,
+        by: Option<String>,
+    ) -> Self {
+        Self { larder: FORMAT, version, moved, by }
+    }
+}
+
+impl NotesRecord {
+    pub(crate) fn new(
+        description: Option<String>,
+        labels: BTreeMap<String, String>,
+        metrics: BTreeMap<String, f64>,
+        locked: Option<Timestamp>,
+    ) -> Self {
+        Self { larder: FORMAT, description, labels, metrics, locked }
+    }
+}
+
+impl GarbageRecord {
+    pub(crate) fn new(condemned: Timestamp, deleting: Option<Timestamp>) -> Self {
+        Self { larder: FORMAT, condemned, deleting }
     }
 }
 
@@ -148,7 +271,30 @@ pub(crate) fn put<T: Document>(key: RecordKey, document: &T, expected: Expected)
     Ok(Change::PutRecord { key, value: Bytes::from(value), expected })
 }
 
+/// The change that makes a commit depend on a record that it leaves as it is.
+pub(crate) fn unchanged(key: RecordKey, found: Option<&Record>) -> Change {
+    match found {
+        Some(found) => Change::PutRecord {
+            key,
+            value: found.value.clone(),
+            expected: Expected::Revision(found.revision.clone()),
+        },
+        // To remove what must not be there is to do nothing, if it is not there.
+        None => Change::RemoveRecord { key, expected: Expected::Absent },
+    }
+}
+
+/// What a change of `found` expects.
+pub(crate) fn expect(found: Option<&Record>) -> Expected {
+    found.map_or(Expected::Absent, |found| Expected::Revision(found.revision.clone()))
+}
+
 pub(crate) const NAMES: &str = "names/";
+pub(crate) const VERSIONS: &str = "versions/";
+pub(crate) const DIGESTS: &str = "digests/";
+pub(crate) const TAGS: &str = "tags/";
+pub(crate) const NOTES: &str = "notes/";
+pub(crate) const GARBAGE: &str = "gc/@";
 
 // Identifiers, tags, digests and numbers are narrower than keys, so none of these is ever refused.
 
@@ -159,12 +305,31 @@ pub(crate) fn name_key(name: &Identifier) -> Result<RecordKey> {
 /// The identifier in the key of a [`NameRecord`].
 pub(crate) fn name_in(key: &RecordKey) -> Result<Identifier> {
     let name = key.as_str().strip_prefix(NAMES).unwrap_or_default();
-    Identifier::new(name).map_err(|_| {
-        Error::corrupt(
-            format!("the record {key}"),
-            Fault::Unreadable("its key is no identifier".into()),
-        )
-    })
+    Identifier::new(name).map_err(|_| misnamed(key, "its key is no identifier"))
+}
+
+fn misnamed(key: &RecordKey, reason: &str) -> Error {
+    Error::corrupt(format!("the record {key}"), Fault::Unreadable(reason.into()))
+}
+
+/// The identifier and the part after `@` in a key under `stem`.
+pub(crate) fn parts_of<'a>(key: &'a RecordKey, stem: &str) -> Result<(Identifier, &'a str)> {
+    let parts = key.as_str().strip_prefix(stem).and_then(|rest| rest.split_once("/@"));
+    let parts = parts.and_then(|(name, part)| Some((Identifier::new(name).ok()?, part)));
+    parts.ok_or_else(|| misnamed(key, "its key is of no kind that there is"))
+}
+
+/// Reads a [`VersionRecord`], whose key must be its own.
+pub(crate) fn read_version(
+    key: &RecordKey,
+    record: &Record,
+) -> Result<(Identifier, VersionRecord)> {
+    let (name, _) = parts_of(key, VERSIONS)?;
+    let version: VersionRecord = read(key, record)?;
+    if version_key(&name, version.version)? != *key {
+        return Err(misnamed(key, "it is that of another version"));
+    }
+    Ok((name, version))
 }
 
 pub(crate) fn versions_of(name: &Identifier) -> String {
@@ -187,10 +352,52 @@ pub(crate) fn digest_key(
     RecordKey::new(&format!("digests/{name}/@{}-{:010}", digest.to_hex(), number.get()))
 }
 
+pub(crate) fn garbage_key(digest: &Digest) -> Result<RecordKey> {
+    RecordKey::new(&format!("{GARBAGE}{}", digest.to_hex()))
+}
+
+/// The digest in the key of a [`GarbageRecord`].
+pub(crate) fn garbage_in(key: &RecordKey) -> Result<Digest> {
+    let hex = key.as_str().strip_prefix(GARBAGE).unwrap_or_default();
+    Digest::from_hex(hex).map_err(|_| misnamed(key, "its key is no digest"))
+}
+
 pub(crate) fn tags_of(name: &Identifier) -> String {
-    format!("tags/{name}/@")
+    format!("{TAGS}{name}/@")
+}
+
+/// The name and the tag in the key of a [`TagRecord`].
+pub(crate) fn tag_in(key: &RecordKey) -> Result<(Identifier, TagName)> {
+    let parts = key.as_str().strip_prefix(TAGS).and_then(|rest| rest.split_once("/@"));
+    let read = |(name, tag)| Some((Identifier::new(name).ok()?, TagName::new(tag).ok()?));
+    parts.and_then(read).ok_or_else(|| {
+        Error::corrupt(format!("the record {key}"), Fault::Unreadable("its key is no tag".into()))
+    })
 }
 
 pub(crate) fn tag_key(name: &Identifier, tag: &TagName) -> Result<RecordKey> {
-    RecordKey::new(&format!("tags/{name}/@{tag}"))
+    RecordKey::new(&format!("{TAGS}{name}/@{tag}"))
+}
+
+pub(crate) fn moves_of(name: &Identifier, tag: &TagName) -> String {
+    format!("moves/{name}/@{tag}/@")
+}
+
+pub(crate) fn move_key(name: &Identifier, tag: &TagName, number: u64) -> Result<RecordKey> {
+    RecordKey::new(&format!("moves/{name}/@{tag}/@{number:010}"))
+}
+
+/// The number at the end of the key of a [`MoveRecord`].
+pub(crate) fn move_in(key: &RecordKey) -> Result<u64> {
+    let number = key.as_str().rsplit('@').next().and_then(|number| number.parse().ok());
+    number.filter(|number| *number > 0).ok_or_else(|| {
+        Error::corrupt(
+            format!("the record {key}"),
+            Fault::Unreadable("its key ends in no number".into()),
+        )
+    })
+}
+
+pub(crate) fn notes_key(name: &Identifier, number: VersionNumber) -> Result<RecordKey> {
+    RecordKey::new(&format!("{NOTES}{name}/@{:010}", number.get()))
 }

@@ -1,5 +1,6 @@
 //! Store URLs: `scheme:rest?option=value`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
@@ -11,14 +12,21 @@ use crate::error::{Error, Result};
 /// A text without a scheme is a path: of an SQLite file if it ends in `.db`, `.sqlite` or `.sqlite3`,
 /// else of a folder. Options follow a `?` as `name=value`, joined by `&`.
 ///
+/// A URL may hold secrets. What prints it, `Debug` and errors included, prints `***` for the user and the
+/// password before an `@`, and for the value of every option: which of them are secrets only the store knows.
+///
 /// ```
 /// use larder_core::StoreUrl;
 ///
 /// let url: StoreUrl = "models/larder.db".parse()?;
 /// assert_eq!(url.to_string(), "sqlite:models/larder.db");
+///
+/// let url: StoreUrl = "postgres://ann:secret@shelf/larder?pool=4".parse()?;
+/// assert_eq!(url.to_string(), "postgres://***@shelf/larder?pool=***");
+/// assert_eq!(url.rest(), "//ann:secret@shelf/larder"); // for the store
 /// # Ok::<(), larder_core::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct StoreUrl {
     scheme: String,
     rest: String,
@@ -69,11 +77,18 @@ impl StoreUrl {
         self.options.get(name).map(String::as_str)
     }
 
-    /// The error of a URL that its store cannot take; values of options are not repeated in it.
+    /// The error of a URL that its store cannot take; secrets are not repeated in it.
     pub fn refused(&self, reason: impl Into<String>) -> Error {
-        Error::invalid("store URL", &format!("{}:{}", self.scheme, self.rest), reason)
+        Error::invalid(WHAT, &self.place(), reason)
+    }
+
+    /// The URL without its options and without secrets.
+    fn place(&self) -> String {
+        format!("{}:{}", self.scheme, masked(&self.rest))
     }
 }
+
+const WHAT: &str = "store URL";
 
 impl std::str::FromStr for StoreUrl {
     type Err = Error;
@@ -82,26 +97,27 @@ impl std::str::FromStr for StoreUrl {
         let (place, query) = text.split_once('?').unwrap_or((text, ""));
         if place.is_empty() {
             let reason = "it is empty; give a path or a URL such as `sqlite:larder.db`";
-            return Err(Error::invalid("store URL", text, reason));
+            return Err(Error::invalid(WHAT, place, reason));
         }
         let (scheme, rest) = match place.split_once(':') {
             Some((scheme, rest)) if is_scheme(scheme) => (scheme, rest),
             _ => (scheme_of_path(place), place),
         };
-        let mut options = BTreeMap::new();
-        for option in query.split('&').filter(|option| !option.is_empty()) {
-            let (name, value) = option.split_once('=').unwrap_or((option, ""));
-            if options.insert(name.to_owned(), value.to_owned()).is_some() {
-                return Err(Error::invalid(
-                    "store URL",
-                    place,
-                    format!("the option `{name}` is given twice"),
-                ));
-            }
-        }
-        let url = Self { scheme: scheme.into(), rest: rest.into(), options };
+        let mut url = Self { scheme: scheme.into(), rest: rest.into(), options: BTreeMap::new() };
         if place.contains('\0') {
             return Err(url.refused("it holds a NUL character"));
+        }
+        for option in query.split('&').filter(|option| !option.is_empty()) {
+            let (name, value) = option.split_once('=').unwrap_or((option, ""));
+            if !is_option(name) {
+                // It may be the rest of a password: neither it nor what stands before it is repeated.
+                let reason = "after `?` come options, `name=value` joined by `&`; in a user's name or a \
+                              password write `%3F` for `?`, `%26` for `&`";
+                return Err(Error::invalid(WHAT, &format!("{scheme}:…"), reason));
+            }
+            if url.options.insert(name.to_owned(), value.to_owned()).is_some() {
+                return Err(url.refused(format!("the option `{name}` is given twice")));
+            }
         }
         Ok(url)
     }
@@ -113,6 +129,33 @@ fn is_scheme(text: &str) -> bool {
     first && text.len() > 1 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
 }
 
+fn is_option(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
+}
+
+/// `//***@host/path` for `//user:password@host/path`.
+fn masked(rest: &str) -> Cow<'_, str> {
+    let Some(place) = rest.strip_prefix("//") else { return rest.into() };
+    if let Some((user, host)) = place.rsplit_once('@')
+        // A password may hold a slash that nobody encoded; without a `:` it is one of a path.
+        && (user.contains(':') || !user.contains('/'))
+    {
+        return format!("//***@{host}").into();
+    }
+    // What stands in the port's place is a password whose rest was taken for something else.
+    match place.split_once(':') {
+        Some((host, port)) if !host.contains('/') && !is_port(port) => {
+            format!("//{host}:***").into()
+        }
+        _ => rest.into(),
+    }
+}
+
+fn is_port(text: &str) -> bool {
+    let port = text.split('/').next().unwrap_or_default();
+    port.bytes().all(|b| b.is_ascii_digit())
+}
+
 fn scheme_of_path(path: &str) -> &'static str {
     let ending = Path::new(path).extension().and_then(|ending| ending.to_str());
     match ending {
@@ -121,9 +164,40 @@ fn scheme_of_path(path: &str) -> &'static str {
     }
 }
 
-/// The place without the options, which may hold secrets.
+/// The URL without secrets.
 impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.scheme, self.rest)
+        f.write_str(&self.place())?;
+        for (at, name) in self.options.keys().enumerate() {
+            write!(f, "{}{name}=***", if at == 0 { '?' } else { '&' })?;
+        }
+        Ok(())
+    }
+}
+
+/// The URL without secrets.
+impl fmt::Debug for StoreUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "StoreUrl({self})")
+    }
+}
+
+impl TryFrom<&str> for StoreUrl {
+    type Error = Error;
+    fn try_from(text: &str) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl TryFrom<&String> for StoreUrl {
+    type Error = Error;
+    fn try_from(text: &String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<&StoreUrl> for StoreUrl {
+    fn from(url: &StoreUrl) -> Self {
+        url.clone()
     }
 }

@@ -3,15 +3,14 @@
 //! It reads a flower a line, as JSON, and prints a species a line. See `training.rs`.
 #![allow(clippy::print_stdout)]
 
-mod model;
+mod model; // linked in: the model is loaded by name alone
 
 use std::error::Error;
 use std::io::{BufRead, stdin};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let wired = std::env::args().nth(1).ok_or("say where from: larder.db#iris/tree:prod")?;
-    let (larder, reference) = model::open(&wired)?;
-    let model = larder.load_model(&reference)?;
+    let model = larder::load_model(&wired)?;
     for flower in stdin().lock().lines() {
         println!("{}", model.predict_json(&flower?)?);
     }

@@ -1,8 +1,7 @@
-//! What both workflows link in: the model, and the reference's grammar. Neither of them names a path or a
-//! format.
+//! What both workflows link in: the model. Neither of them names a path or a format.
 
+use larder::Error;
 use larder::prelude::*;
-use larder::{Error, Reference};
 use linfa::traits::Predict as _;
 use linfa_trees::DecisionTree;
 use ndarray::ArrayView2;
@@ -29,16 +28,4 @@ impl Predict for IrisModel {
         let species = SPECIES.get(class).copied();
         species.map(str::to_owned).ok_or_else(|| Error::predict("the tree names no species"))
     }
-}
-
-/// Opens the larder of `larder.db#iris/tree:prod`, and gives what of it is meant.
-pub(crate) fn open(wired: &str) -> larder::Result<(Larder, Reference)> {
-    let (store, reference) = wired.split_once('#').ok_or_else(|| {
-        Error::invalid(
-            "reference",
-            wired,
-            "write the store and the name: `larder.db#iris/tree:prod`",
-        )
-    })?;
-    Ok((larder::open(store)?, reference.parse()?))
 }

@@ -15,7 +15,7 @@ mod model;
 use std::error::Error;
 
 use larder::prelude::*;
-use larder::{Reference, Selector};
+use larder::{Located, Reference, Selector};
 use linfa::Dataset;
 use linfa::traits::Fit;
 use linfa_trees::DecisionTree;
@@ -28,7 +28,8 @@ const HELD_BACK: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let wired = std::env::args().nth(1).ok_or("say where to: larder.db#iris/tree:prod")?;
-    let (larder, reference) = model::open(&wired)?;
+    let wired: Located = wired.parse()?;
+    let (larder, reference) = (larder::open(wired.store())?, wired.reference());
 
     let irises = linfa_datasets::iris();
     let rows: Vec<usize> = (0..irises.targets.len()).filter(|i| i % HELD_BACK != 0).collect();
@@ -36,7 +37,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Dataset::new(irises.records.select(Axis(0), &rows), irises.targets.select(Axis(0), &rows));
     let tree = DecisionTree::params().max_depth(Some(4)).fit(&train)?;
 
-    let version = put(&larder, &reference, &IrisModel { tree: tree.into() })?;
+    let version = put(&larder, reference, &IrisModel { tree: tree.into() })?;
     println!("{reference} is {version}, fitted to {} irises", rows.len());
     Ok(())
 }

@@ -5,11 +5,14 @@ use quote::quote;
 use syn::meta::ParseNestedMeta;
 use syn::{DeriveInput, Error, Ident, LitStr, Path, Result, Token, parse_quote};
 
+use crate::evolution::Evolution;
+
 /// What `#[component(…)]` says.
 #[derive(Default)]
 struct Options {
     tag: Option<LitStr>,
     model: bool,
+    evolution: Evolution,
     larder: Option<Path>,
 }
 
@@ -40,6 +43,8 @@ impl Options {
                 return Err(meta.error("`model` takes no value"));
             }
             self.model = true;
+        } else if self.evolution.read(meta)? {
+            // `version`, `migrate_from` or `alias`
         } else if meta.path.is_ident("crate") {
             if self.larder.is_some() {
                 return Err(meta.error("`crate` is given twice"));
@@ -56,9 +61,10 @@ impl Options {
                  `#[objectmodel(tag = \"…\", method = \"…\")] impl MyType { … }`, without this derive",
             ));
         } else {
-            return Err(
-                meta.error("unknown option; there are `tag = \"…\"`, `model` and `crate = …`")
-            );
+            return Err(meta.error(
+                "unknown option; there are `tag = \"…\"`, `model`, `version = 2`, \
+                 `migrate_from(1 = \"…\")`, `alias = \"…\"` and `crate = …`",
+            ));
         }
         Ok(())
     }
@@ -99,8 +105,16 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
         ));
     }
     let larder = options.larder.unwrap_or_else(|| parse_quote!(::larder));
-    let model = options.model;
-    Ok(register(&Registration { larder: &larder, name, tag: &tag, model, source: None }))
+    options.evolution.check(&tag)?;
+    let registration = Registration {
+        larder: &larder,
+        name,
+        tag: &tag,
+        model: options.model,
+        source: None,
+        evolution: &options.evolution,
+    };
+    Ok(register(&registration))
 }
 
 /// What makes a type with serde's traits a component type of a tag, known to the registry.
@@ -111,10 +125,11 @@ pub(crate) struct Registration<'a> {
     pub(crate) model: bool,
     /// The source text that a code model has now.
     pub(crate) source: Option<&'a TokenStream>,
+    pub(crate) evolution: &'a Evolution,
 }
 
 pub(crate) fn register(registration: &Registration<'_>) -> TokenStream {
-    let Registration { larder, name, tag, model, source } = registration;
+    let Registration { larder, name, tag, model, source, evolution } = registration;
     let (item, as_model) = if *model {
         let as_model = quote! {
             fn as_model(&self) -> ::core::option::Option<&dyn #larder::Model> {
@@ -131,18 +146,22 @@ pub(crate) fn register(registration: &Registration<'_>) -> TokenStream {
                 ::core::option::Option::Some(#source);
         }
     });
+    let type_version = evolution.of_component();
+    let evolution = evolution.of_type(larder);
     quote! {
         const _: () = {
             use #larder::__private::typetag;
 
             #[typetag::serde(name = #tag)]
             impl #larder::Component for #name {
+                #type_version
                 #as_model
             }
 
             impl #larder::ComponentType for #name {
                 const TAG: &'static str = #tag;
                 #source
+                #evolution
             }
 
             #larder::link!(#larder::Item::#item::<#name>());

@@ -1,10 +1,12 @@
 //! The macros of [Larder](https://docs.rs/larder). Use them through the crate `larder`.
 
+mod built;
 mod component;
+mod evolution;
 mod model;
 
 use proc_macro::TokenStream;
-use syn::{DeriveInput, parse_macro_input};
+use syn::{DeriveInput, Path, parse_macro_input};
 
 use crate::model::Kind;
 
@@ -16,7 +18,55 @@ use crate::model::Kind;
 /// | --- | --- |
 /// | `#[component(tag = "acme/wine")]` | the type's tag: written by hand, never changed; required |
 /// | `#[component(tag = "…", model)]` | the type implements `Predict`, so that it loads as a model |
+/// | `version = 2` | the version of the type's shape, 1 without it: it goes up when what older ones wrote no longer fits |
+/// | `migrate_from(1 = "path::to::function")` | makes today's value of an older version's: `fn(Old) -> New`, or `-> Result<New, E>` |
+/// | `alias = "acme/old-name"` | a tag that the type had before; may be given again |
 /// | `#[component(tag = "…", crate = path)]` | where the crate `larder` is, if not at `::larder` |
+///
+/// A field that is added needs no new version where it has `#[serde(default)]`. For other changes keep the old shape as
+/// a struct of its own, which only needs `Deserialize`:
+///
+/// ```standalone_crate
+/// use larder::prelude::*;
+/// # mod before {
+/// #     use larder::prelude::*;
+/// #     #[derive(Serialize, Deserialize, Component)]
+/// #     #[component(tag = "acme/stove")]
+/// #     pub struct Stove { pub fahrenheit: f64 }
+/// # }
+///
+/// #[derive(Serialize, Deserialize, Component)]
+/// #[component(tag = "acme/oven", version = 2, migrate_from(1 = "Oven1::migrate"), alias = "acme/stove")]
+/// struct Oven {
+///     celsius: f64,
+/// }
+///
+/// #[derive(Deserialize)]
+/// struct Oven1 {
+///     fahrenheit: f64,
+/// }
+///
+/// impl Oven1 {
+///     fn migrate(self) -> Oven {
+///         Oven { celsius: (self.fahrenheit - 32.0) / 1.8 }
+///     }
+/// }
+///
+/// # fn main() -> larder::Result<()> {
+/// # let store: std::sync::Arc<dyn larder::Store> = std::sync::Arc::new(larder::MemoryStore::new());
+/// # larder::Larder::new(store.clone(), larder::Registry::new())
+/// #     .apply("oven", &before::Stove { fahrenheit: 212.0 })?;
+/// # let mut registry = larder::Registry::new();
+/// # registry.register(larder::Item::component::<Oven>())?;
+/// # let larder = larder::Larder::new(store, registry);
+/// let oven: Oven = larder.load("oven")?; // what version 1 wrote, when the type was `acme/stove`
+/// assert_eq!(oven.celsius, 100.0);
+/// assert!(larder.migrate("oven")?.is_created()); // kept as version 2 writes it, if that is wanted
+/// # Ok(())
+/// # }
+/// ```
+///
+/// A `Box<dyn Component>` inside another value knows neither older versions nor aliases.
 #[proc_macro_derive(Component, attributes(component))]
 pub fn derive_component(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
@@ -149,4 +199,12 @@ pub fn objectmodel(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn codemodel(options: TokenStream, item: TokenStream) -> TokenStream {
     model::expand(Kind::Code, options.into(), item.into()).into()
+}
+
+/// How the calling crate is built: what `larder::link!` tells the registry.
+#[doc(hidden)]
+#[proc_macro]
+pub fn __built(larder: TokenStream) -> TokenStream {
+    let larder = parse_macro_input!(larder with Path::parse_mod_style);
+    built::built(&larder).into()
 }

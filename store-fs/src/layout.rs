@@ -3,17 +3,59 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use larder_core::files::{absent, create_dir_durably, sync_dir, temp_file};
+use larder_core::files::{
+    absent, create_dir_durably, locked_temp_file, remove_unfinished, sync_dir,
+};
 use larder_core::store::RecordKey;
 use tempfile::NamedTempFile;
 
 /// What Larder itself keeps in the folder.
 pub(crate) const OWN: [&str; 5] = ["larder.json", "lock", "blobs", "records", "tmp"];
+/// The folder of the records.
+const RECORDS: &str = "records";
 /// The ending of a record's file.
 const JSON: &str = ".json";
 /// Follows the name of a folder that ends like a record's file, so that `a` and `a.json/b` do not meet.
 const FOLDER: char = '%';
+
+/// Where a record is, seen from the larder's folder, with `/` between names.
+///
+/// ```
+/// use larder_core::store::RecordKey;
+/// use larder_store_fs::{key_at, record_path};
+///
+/// let key = RecordKey::new("names/wine.json/price")?;
+/// assert_eq!(record_path(&key), "records/names/wine.json%/price.json");
+/// assert_eq!(key_at("records/names/wine.json%/price.json"), Some(key));
+/// # Ok::<(), larder_core::Error>(())
+/// ```
+pub fn record_path(key: &RecordKey) -> String {
+    let mut path = RECORDS.to_owned();
+    let mut parts = key.as_str().split('/').peekable();
+    while let Some(part) = parts.next() {
+        path.push('/');
+        path.push_str(part);
+        if parts.peek().is_none() {
+            path.push_str(JSON);
+        } else if part.ends_with(JSON) {
+            path.push(FOLDER);
+        }
+    }
+    path
+}
+
+/// The key of the record that is at `path`, if it is exactly the path of one.
+pub fn key_at(path: &str) -> Option<RecordKey> {
+    let stem = path.strip_prefix(RECORDS)?.strip_prefix('/')?.strip_suffix(JSON)?;
+    let (folders, last) = stem.rsplit_once('/').unwrap_or(("", stem));
+    let parts = folders.split('/').map(|part| part.strip_suffix(FOLDER).unwrap_or(part));
+    let mut key: String = parts.filter(|part| !part.is_empty()).flat_map(|p| [p, "/"]).collect();
+    key.push_str(last);
+    // Whatever was left out above makes another path.
+    RecordKey::new(&key).ok().filter(|key| record_path(key) == path)
+}
 
 /// The paths in one larder's folder.
 #[derive(Debug, Clone)]
@@ -42,28 +84,13 @@ impl Layout {
         self.root.join("blobs")
     }
 
-    fn records(&self) -> PathBuf {
-        self.root.join("records")
-    }
-
     fn tmp(&self) -> PathBuf {
         self.root.join("tmp")
     }
 
     /// The file of a record. A key has only parts that are safe as names.
     pub(crate) fn record(&self, key: &RecordKey) -> PathBuf {
-        let mut path = self.records();
-        let mut parts = key.as_str().split('/').peekable();
-        while let Some(part) = parts.next() {
-            let mut name = part.to_owned();
-            if parts.peek().is_none() {
-                name.push_str(JSON);
-            } else if part.ends_with(JSON) {
-                name.push(FOLDER);
-            }
-            path.push(name);
-        }
-        path
+        self.root.join(record_path(key))
     }
 
     /// Up to `limit` keys that begin with `prefix`, in byte order, after `after`.
@@ -73,8 +100,17 @@ impl Layout {
         after: Option<&str>,
         limit: usize,
     ) -> io::Result<Vec<String>> {
+        // Some file systems show neither the old nor the new file of a name that is renamed over while its
+        // folder is read, so nobody may write meanwhile.
+        let _shared = self.shared()?;
         let mut walk = Walk { prefix, after, limit, keys: Vec::new() };
-        walk.folder(&self.records(), "")?;
+        // Straight to the folder that holds all of them: beside it may be those of a million names.
+        let stem = prefix.rfind('/').map_or("", |slash| &prefix[..=slash]);
+        // If that is no key, no key begins so.
+        if let Ok(inside) = RecordKey::new(&format!("{stem}x")) {
+            let inside = self.record(&inside);
+            walk.folder(inside.parent().unwrap_or(&self.root), stem)?;
+        }
         Ok(walk.keys)
     }
 
@@ -87,7 +123,7 @@ impl Layout {
     pub(crate) fn stage(&self, content: &[u8]) -> io::Result<NamedTempFile> {
         let tmp = self.tmp();
         create_dir_durably(&tmp)?;
-        let mut file = temp_file(&tmp)?;
+        let mut file = locked_temp_file(&tmp)?;
         file.write_all(content)?;
         file.as_file().sync_all()?;
         Ok(file)
@@ -101,12 +137,24 @@ impl Layout {
         sync_dir(folder)
     }
 
+    /// Removes what dead writers left in `tmp`.
+    pub(crate) fn remove_unfinished(&self, older_than: Duration) -> io::Result<(u64, u64)> {
+        remove_unfinished(&self.tmp(), older_than)
+    }
+
     /// Removes a file durably, if it is there.
     pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
         match absent(fs::remove_file(path))? {
             Some(()) => sync_dir(path.parent().unwrap_or(&self.root)),
             None => Ok(()),
         }
+    }
+
+    /// Waits until nobody writes records, and keeps others from it. Where nobody ever wrote there is no lock.
+    fn shared(&self) -> io::Result<Option<File>> {
+        let Some(file) = absent(File::open(self.lock()))? else { return Ok(None) };
+        file.lock_shared()?;
+        Ok(Some(file))
     }
 
     /// Waits for the lock, which falls when the file is dropped or its process dies.

@@ -18,6 +18,8 @@ mod layout;
 mod marker;
 mod store;
 
+pub use layout::{key_at, record_path};
+pub use marker::marker;
 pub use store::FsStore;
 
 use std::sync::Arc;

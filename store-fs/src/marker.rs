@@ -6,17 +6,22 @@ use std::path::Path;
 
 use larder_core::files::absent;
 use larder_core::{Error, Fault, Result};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::layout::{self, Layout};
 
 /// The layout of folders that this Larder writes, and the newest that it reads.
 const FORMAT: u64 = 1;
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Marker {
     larder: u64,
     store: String,
+}
+
+/// What stands in the `larder.json` of a folder that this Larder makes.
+pub fn marker() -> String {
+    format!(r#"{{"larder":{FORMAT},"store":"fs"}}"#)
 }
 
 /// Makes sure that the folder is a larder that this Larder can use, or makes it one if it is empty.
@@ -47,9 +52,7 @@ pub(crate) fn check_or_create(layout: &Layout) -> Result<()> {
                     ),
                 });
             }
-            let marker = serde_json::to_vec(&Marker { larder: FORMAT, store: "fs".into() })
-                .map_err(|error| failed(error.into()))?;
-            layout.write(&layout.marker(), &marker).map_err(failed)
+            layout.write(&layout.marker(), marker().as_bytes()).map_err(failed)
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use larder_core::files::{BlobFolder, absent, at_once, create_dir_durably};
@@ -104,6 +105,14 @@ impl Store for FsStore {
 
     fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
         digests.iter().try_for_each(|digest| self.blobs.remove(digest))
+    }
+
+    fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)> {
+        let (files, bytes) = self.blobs.remove_unfinished(older_than)?;
+        let records = self.layout.remove_unfinished(older_than).map_err(|error| {
+            Error::store(format!("remove unfinished files from {}", self.url()), error)
+        })?;
+        Ok((files + records.0, bytes + records.1))
     }
 
     fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {

@@ -1,6 +1,7 @@
 //! The store itself.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use larder_core::files::BlobFolder;
@@ -129,6 +130,10 @@ impl Store for SqliteStore {
         };
         remove().map_err(|error| self.failed("remove blobs from", error))?;
         digests.iter().try_for_each(|digest| self.files.remove(digest))
+    }
+
+    fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)> {
+        self.files.remove_unfinished(older_than)
     }
 
     fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {

@@ -1,14 +1,17 @@
 //! The content of the fixtures: one larder for each format that was ever written, kept for ever.
 //!
-//! `worker fixture URL` wrote them when the format was new. They are never written anew: a format that
-//! changes gets another folder beside `fixtures/format-1`.
+//! `worker fixture URL` and `worker kept URL` wrote them when the format was new. They are never written anew: a
+//! format that changes gets another folder beside `fixtures/format-1`.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::{Bincode, Json, MsgPack, Postcard, RawBytes, Result};
+use larder::store::{Change, Committed};
+use larder::{
+    Bincode, Digest, GcOptions, Json, MsgPack, NotesChange, Postcard, RawBytes, Result, TagOptions,
+};
 
 /// Everything that a manifest can hold, and an artifact of each serializer.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -83,4 +86,64 @@ pub fn fill(larder: Larder) -> Result<()> {
     larder.remove("fixture/everything@2")?;
     larder.apply("fixture/doubler", &crate::Doubler { factor: 2.0 })?;
     Ok(())
+}
+
+/// A component whose type has changed since: its version 1 counted in dozens.
+#[derive(Debug, Serialize, Deserialize, Component)]
+#[component(tag = "fixture/cellar", version = 2, migrate_from(1 = "Rack::bottles"), alias = "fixture/rack")]
+#[allow(missing_docs)]
+pub struct Cellar {
+    pub bottles: u32,
+    pub list: Artifact<Vec<String>>,
+}
+
+/// What a [`Cellar`] was.
+#[derive(Serialize, Deserialize)]
+struct Rack {
+    dozens: u32,
+    list: Artifact<Vec<String>>,
+}
+
+impl Rack {
+    fn bottles(self) -> Cellar {
+        Cellar { bottles: 12 * self.dozens, list: self.list }
+    }
+}
+
+// By hand, because a derived one would be a second type of that tag.
+impl Component for Rack {
+    fn typetag_name(&self) -> &'static str {
+        "fixture/rack"
+    }
+
+    fn typetag_deserialize(&self) {}
+}
+
+/// Fills an empty larder with what is kept beside versions: notes, locks, tags with a history, garbage; and with a type
+/// that has changed.
+///
+/// # Errors
+/// Whatever the larder says.
+pub fn keep(larder: Larder) -> Result<()> {
+    let larder = larder
+        .with_clock(|| SystemTime::UNIX_EPOCH + Duration::from_millis(1_800_000_000_123))
+        .with_author("ann");
+    let list = || Artifact::new(vec!["Riesling".to_owned(), "Merlot".to_owned()]);
+    larder.apply("kept/cellar", &Rack { dozens: 3, list: list() })?;
+    larder.apply("kept/cellar", &Cellar { bottles: 37, list: list() })?;
+    larder.apply("kept/cellar", &Cellar { bottles: 38, list: list() })?;
+    let notes = NotesChange::new().description("all that lies below").label("team", "wine");
+    larder.annotate("kept/cellar@1", &notes.metric("humidity", 0.7))?;
+    larder.lock_version("kept/cellar@1")?;
+    larder.tag("kept/cellar@2", "prod")?;
+    larder.tag_with("kept/cellar@1", "prod", &TagOptions::new().protect())?;
+    larder.tag("kept/cellar@3", "gone")?;
+    larder.untag("kept/cellar", "gone")?;
+    larder.remove("kept/cellar@3")?;
+    let garbage = Bytes::from_static(b"what no version needs");
+    let garbage = Change::PutBlob { digest: Digest::of(&garbage), bytes: garbage };
+    assert_eq!(larder.store().commit(&[garbage])?, Committed::All);
+    larder.gc(&GcOptions { grace: Duration::from_secs(3600), dry_run: false })?;
+    larder.apply("kept/doubler", &crate::Doubler { factor: 2.0 })?;
+    larder.lock_name("kept/doubler")
 }

@@ -1,6 +1,9 @@
 //! What the integration tests in `tests/` and their worker share.
 
+pub mod churn;
 pub mod fixture;
+pub mod python;
+pub mod s3;
 pub mod third_party;
 
 use larder::bytes::Bytes;

@@ -63,3 +63,27 @@ fn a_serializer_of_ones_own_is_kept_beside_its_model() {
     let header = String::from_utf8_lossy(&blob[10..70]).into_owned();
     assert!(header.contains("'descr': '<f8'") && header.contains("(3, 4)"), "{header}");
 }
+
+#[test]
+fn wines_are_judged_by_a_second_process_as_by_the_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = run("wine", folder.path(), &[], ""); // which fails if the accuracy differs
+    assert_eq!(said.matches("created").count(), 2, "{said}");
+    let [sqlite, shelf] = ["larder.db", "fs:larder"].map(|store| {
+        let larder =
+            larder::open(folder.path().join(store.trim_start_matches("fs:")).to_str().unwrap());
+        larder.unwrap().show("wine/quality").unwrap().version
+    });
+    assert_eq!(sqlite.digest, shelf.digest);
+    assert!(sqlite.size > 1_000_000, "{sqlite:?}");
+}
+
+#[test]
+fn a_class_model_searches_the_files_that_it_was_logged_with_in_another_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = run("class_model", folder.path(), &[], "");
+    for store in ["sqlite:neighbours.db", "fs:neighbours"] {
+        let line = format!("{store}: loaded in another process, the same on all of them");
+        assert!(said.contains(&line), "{said}");
+    }
+}

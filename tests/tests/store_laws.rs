@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use larder::{FsStore, MemoryStore, SqliteStore, Store};
+use larder::{BucketStore, FsStore, MemoryStore, SqliteStore, Store};
+use larder_store_object::object_store::{memory::InMemory, path::Path};
 use larder_testkit::all_store_laws;
 
 #[test]
@@ -15,6 +16,14 @@ fn the_memory_store_keeps_every_law() {
 #[test]
 fn the_folder_store_keeps_every_law() {
     let place = tempfile::tempdir().unwrap();
+    all_store_laws(&|| Arc::new(FsStore::open(place.path()).unwrap()) as Arc<dyn Store>);
+}
+
+/// tmpfs shows less of a folder that changes than other file systems do.
+#[cfg(target_os = "linux")]
+#[test]
+fn the_folder_store_keeps_every_law_on_tmpfs() {
+    let place = tempfile::tempdir_in("/dev/shm").unwrap();
     all_store_laws(&|| Arc::new(FsStore::open(place.path()).unwrap()) as Arc<dyn Store>);
 }
 
@@ -30,5 +39,15 @@ fn laws_may_be_run_again_on_a_store_that_holds_things() {
     let place = MemoryStore::new();
     for _ in 0..2 {
         all_store_laws(&|| Arc::new(place.clone()) as Arc<dyn Store>);
+    }
+}
+
+/// The services themselves are in `object.rs`.
+#[test]
+fn the_bucket_store_keeps_every_law_on_a_service_in_memory() {
+    for prefix in ["", "some/prefix"] {
+        let (service, prefix) = (Arc::new(InMemory::new()), Path::from(prefix));
+        let open = || BucketStore::over(service.clone(), &prefix, "test:").unwrap();
+        all_store_laws(&|| Arc::new(open()) as Arc<dyn Store>);
     }
 }

@@ -7,6 +7,8 @@ mod arrays;
 mod file;
 #[path = "tensors/hostile.rs"]
 mod hostile;
+#[path = "tensors/python.rs"]
+mod python;
 #[path = "tensors/sharing.rs"]
 mod sharing;
 #[path = "tensors/values.rs"]

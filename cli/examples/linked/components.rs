@@ -56,6 +56,24 @@ pub(crate) struct Label {
     pub(crate) years: Vec<u16>,
 }
 
+/// Where bottles lie; it was a rack once, and counted in dozens.
+#[derive(Serialize, Deserialize, Component)]
+#[component(tag = "example/cellar", version = 2, migrate_from(1 = "Rack::migrate"), alias = "example/rack")]
+pub(crate) struct Cellar {
+    pub(crate) bottles: u32,
+}
+
+#[derive(Deserialize)]
+struct Rack {
+    dozens: u32,
+}
+
+impl Rack {
+    fn migrate(self) -> Cellar {
+        Cellar { bottles: 12 * self.dozens }
+    }
+}
+
 /// Half of a number.
 #[larder::codemodel(tag = "example/half")]
 pub(crate) fn half(x: f64) -> f64 {

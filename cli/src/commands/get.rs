@@ -2,17 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use larder::{Error, Larder, Reference, Tree};
+use larder::{Error, Larder, Tree};
 
 use crate::command_error::{CommandError, Exit};
+use crate::complete;
 use crate::output::Output;
+use crate::place::At;
 
 /// Writes a file or folder that was `put`, checked
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
-    #[arg(value_name = "REF")]
-    reference: Reference,
+    #[arg(value_name = "REF", add = complete::references())]
+    reference: At,
     /// Where to write it; `-` writes a file to stdout
     #[arg(long, short, value_name = "PATH")]
     output: PathBuf,

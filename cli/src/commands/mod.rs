@@ -1,11 +1,23 @@
 //! The commands, a file each.
 
+pub(crate) mod cache;
 pub(crate) mod completions;
+pub(crate) mod copy;
+pub(crate) mod doctor;
+pub(crate) mod export;
+pub(crate) mod gc;
 pub(crate) mod get;
+pub(crate) mod history;
+pub(crate) mod import;
 pub(crate) mod list;
+pub(crate) mod lock;
+pub(crate) mod man;
+pub(crate) mod migrate;
+pub(crate) mod note;
 pub(crate) mod predict;
 pub(crate) mod put;
 pub(crate) mod remove;
+pub(crate) mod restore;
 pub(crate) mod serializers;
 pub(crate) mod show;
 pub(crate) mod tag;
@@ -17,12 +29,14 @@ mod welcome;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
-use larder::{Larder, Registry, StoreUrl};
+use larder::{Larder, MemoryStore, Registry, Store, StoreUrl};
 
 use crate::args::{Cli, Command, Global};
 use crate::command_error::CommandError;
 use crate::output::Output;
+use crate::progress;
 
 /// Runs a command, giving it what it needs and no more.
 pub(crate) fn run(
@@ -30,7 +44,7 @@ pub(crate) fn run(
     program: &str,
     registry: impl FnOnce() -> larder::Result<Registry>,
 ) -> Result<(), CommandError> {
-    let mut output = Output::new(global.format);
+    let mut output = Output::new(&global);
     let result = dispatch(&global, command, program, registry, &mut output);
     // What was printed before a failure is to be read before the failure is.
     let flushed = output.flush().map_err(CommandError::from);
@@ -44,35 +58,70 @@ fn dispatch(
     registry: impl FnOnce() -> larder::Result<Registry>,
     output: &mut Output,
 ) -> Result<(), CommandError> {
-    let larder = |registry| open(global, registry);
+    let url = || global.url();
+    let larder = |registry| open(&url()?, registry);
     match command {
         None => Ok(welcome::run(program, output)?),
-        Some(Command::List(_)) => list::run(&larder(registry()?)?, output),
+        Some(Command::List(args)) => list::run(&args, &larder(registry()?)?, output),
         Some(Command::Show(args)) => show::run(&args, &larder(registry()?)?, output),
         Some(Command::Versions(args)) => versions::run(&args, &larder(registry()?)?, output),
         Some(Command::Predict(args)) => predict::run(&args, &larder(registry()?)?, output),
-        Some(Command::Put(args)) => put::run(&args, || make(global, registry()?), output),
+        Some(Command::Put(args)) => put::run(&args, || make(&url()?, registry()?), output),
         Some(Command::Get(args)) => get::run(&args, &larder(registry()?)?, output),
+        Some(Command::Copy(args)) => copy::run(&args, &larder(registry()?)?, output),
+        Some(Command::Pull(args)) => copy::pull(&args, &url()?, registry()?, output),
+        Some(Command::Export(args)) => export::run(&args, &larder(registry()?)?, output),
+        Some(Command::Import(args)) => import::run(&args, &url()?, &registry()?, output),
         Some(Command::Verify(args)) => verify::run(&args, &larder(registry()?)?, output),
         Some(Command::Remove(args)) => remove::run(&args, &larder(registry()?)?, output),
+        Some(Command::Restore(args)) => restore::run(&args, &larder(registry()?)?, output),
+        Some(Command::Gc(args)) => gc::run(&args, &larder(registry()?)?, output),
+        Some(Command::Doctor(_)) => doctor::run(&global.store, registry()?, output),
         Some(Command::Tag(args)) => tag::run(&args, &larder(registry()?)?, output),
         Some(Command::Untag(args)) => tag::untag(&args, &larder(registry()?)?, output),
+        Some(Command::Migrate(args)) => migrate::run(&args, &larder(registry()?)?, output),
+        Some(Command::History(args)) => history::run(&args, &larder(registry()?)?, output),
+        Some(Command::Note(args)) => note::run(&args, &larder(registry()?)?, output),
+        Some(Command::Lock(args)) => lock::run(&args, &larder(registry()?)?, output),
+        Some(Command::Unlock(args)) => lock::unlock(&args, &larder(registry()?)?, output),
         Some(Command::Types(_)) => types::run(&registry()?, output),
         Some(Command::Serializers(_)) => {
-            serializers::run(&open_if_there(global, registry()?)?, output)
+            serializers::run(&open_if_there(&url()?, registry()?)?, output)
         }
+        Some(Command::Cache(args)) => cache::run(&args, output),
         Some(Command::Completions(args)) => completions::run(&args, program, output),
+        Some(Command::Man(args)) => man::run(&args, output),
     }
 }
 
+/// Opens the larder that something is written to. Where there is none it is made, or, if nothing is to be
+/// written, stood in for by an empty one.
+fn target(url: &StoreUrl, registry: &Registry, dry_run: bool) -> Result<Larder, CommandError> {
+    let store = match dry_run && is_missing(url) {
+        true => Arc::new(MemoryStore::new()),
+        false => registry.open_store(url)?,
+    };
+    Ok(Larder::new(store, Registry::new()))
+}
+
 /// Opens the larder, and makes it if there is none.
-fn make(global: &Global, registry: Registry) -> Result<Larder, CommandError> {
-    Ok(larder::with_user_cache(registry.open(&global.store)?))
+fn make(url: &StoreUrl, registry: Registry) -> Result<Larder, CommandError> {
+    Ok(ready(registry.open(url)?))
+}
+
+/// The larder as this command line uses it: with the user's cache, in the user's name, telling how far it is.
+fn ready(larder: Larder) -> Larder {
+    let larder = progress::shown(larder::with_user_cache(larder));
+    let said = |variable| std::env::var(variable).ok().filter(|name: &String| !name.is_empty());
+    match ["LARDER_AUTHOR", "USER", "USERNAME"].into_iter().find_map(said) {
+        Some(author) => larder.with_author(author),
+        None => larder,
+    }
 }
 
 /// Opens the larder, if there is one: no command but `put` makes a larder where none is.
-fn open(global: &Global, registry: Registry) -> Result<Larder, CommandError> {
-    match open_if_there(global, registry)? {
+fn open(url: &StoreUrl, registry: Registry) -> Result<Larder, CommandError> {
+    match open_if_there(url, registry)? {
         Opened::Larder(larder) => Ok(larder),
         Opened::Nothing { url, .. } => Err(CommandError::no_larder(&url)),
     }
@@ -93,13 +142,25 @@ impl Opened {
     }
 }
 
-fn open_if_there(global: &Global, registry: Registry) -> Result<Opened, CommandError> {
-    let url: StoreUrl = global.store.parse()?;
-    if matches!(url.scheme(), "sqlite" | "fs") && is_nothing(url.path()?) {
-        return Ok(Opened::Nothing { url, registry });
+/// Opens the store of another larder, if there is one.
+pub(crate) fn open_other(url: &StoreUrl, larder: &Larder) -> Result<Arc<dyn Store>, CommandError> {
+    if is_missing(url) {
+        return Err(CommandError::no_larder(url));
     }
-    let store = registry.open_store(&url)?;
-    Ok(Opened::Larder(larder::with_user_cache(Larder::new(store, registry))))
+    Ok(larder.registry().open_store(url)?)
+}
+
+fn open_if_there(url: &StoreUrl, registry: Registry) -> Result<Opened, CommandError> {
+    if is_missing(url) {
+        return Ok(Opened::Nothing { url: url.clone(), registry });
+    }
+    let store = registry.open_store(url)?;
+    Ok(Opened::Larder(ready(Larder::new(store, registry))))
+}
+
+/// Whether there is no larder at a URL, as far as that can be seen without making one.
+pub(crate) fn is_missing(url: &StoreUrl) -> bool {
+    matches!(url.scheme(), "sqlite" | "fs") && url.path().is_ok_and(is_nothing)
 }
 
 /// Whether nothing is there, or a file or folder that is empty. Any other trouble is the store's to tell.

@@ -4,18 +4,20 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
-use larder::{Larder, Model, Reference};
+use larder::{Larder, Model};
 
 use crate::command_error::{CommandError, Exit};
+use crate::complete;
 use crate::output::Output;
+use crate::place::At;
 use crate::text;
 
 /// Lets a model predict: JSON in, JSON out
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The model: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
-    #[arg(value_name = "REF")]
-    reference: Reference,
+    #[arg(value_name = "REF", add = complete::references())]
+    reference: At,
     /// The file that holds the input; `-` is stdin
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     input: PathBuf,
@@ -82,7 +84,7 @@ struct Source {
 }
 
 impl Source {
-    fn open(path: &Path, output: &Output) -> Result<Self, CommandError> {
+    fn open(path: &Path, output: &mut Output) -> Result<Self, CommandError> {
         let (name, reader): (_, Box<dyn Read>) = if path == Path::new("-") {
             if io::stdin().is_terminal() {
                 output.say("reading JSON from the terminal, up to its end (Ctrl-D)");

@@ -1,25 +1,51 @@
 //! `put`: a file or folder becomes a version.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 
-use larder::{Applied, Identifier, Larder, TagName, Tree, VersionInfo};
+use clap::ValueEnum;
+use larder::models::{Kind, OnnxModel, Script, WasmModel};
+use larder::{Applied, Error, Identifier, Larder, TagName, Tree, VersionInfo};
 use serde::Serialize;
 
+use super::note;
 use crate::command_error::CommandError;
 use crate::output::Output;
+use crate::place::At;
 use crate::text;
 
 /// Keeps a file or a folder as a new version; makes the larder if there is none
+///
+/// A model in an ONNX file or a script is recognised by its content, checked, and kept as a model that
+/// `larder predict` can use. Nothing is run to find out.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The name to keep it under
-    name: Identifier,
+    name: At<Identifier>,
     /// The file or folder; links, devices and pipes in it are refused
     #[arg(value_name = "FILE|DIR")]
     path: PathBuf,
     /// Let this tag name the version
     #[arg(long)]
     tag: Option<TagName>,
+    #[command(flatten)]
+    notes: note::Set,
+    /// What the file is, if not what its content says
+    #[arg(long = "as", value_enum, value_name = "KIND")]
+    kind: Option<As>,
+}
+
+/// What a file is kept as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum As {
+    /// A model in an ONNX file
+    Onnx,
+    /// A model in WebAssembly
+    Wasm,
+    /// A model in a script, in Rhai
+    Script,
+    /// A file or a folder, whatever is in it
+    File,
 }
 
 #[derive(Serialize)]
@@ -36,10 +62,15 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> Result<(), CommandError> {
     // No larder is made for what cannot be kept.
-    let tree = Tree::read(&args.path)?;
+    let notes = args.notes.change();
+    notes.check()?;
+    let applied_by = read(args, output)?;
     let larder = larder()?;
-    let applied = larder.apply(&args.name, &tree)?;
+    let applied = applied_by(&larder)?;
     let version = applied.version();
+    if !notes.is_empty() {
+        larder.annotate(Larder::pin(version), &notes)?;
+    }
     if let Some(tag) = &args.tag {
         larder.tag(Larder::pin(version), tag)?;
     }
@@ -48,14 +79,83 @@ pub(crate) fn run(
         output.document(Put { created, tag, version })?;
         return Ok(());
     }
+    if output.is_quiet() {
+        return Ok(output.references([version])?);
+    }
     let verb = match applied {
         Applied::Created(_) => "put",
         Applied::Unchanged(_) => "unchanged:",
     };
     let (reference, digest) = (Larder::pin(version), version.digest.short());
-    output.line(&format!("{verb} {reference} ({digest}, {})", text::size(version.size)))?;
+    let kind = match version.type_tag.as_str().strip_prefix("larder/") {
+        Some("files") | None => String::new(),
+        Some(kind) => format!(", {kind}"),
+    };
+    output.line(&format!("{verb} {reference} ({digest}, {}{kind})", text::size(version.size)))?;
     if let Some(tag) = &args.tag {
         output.line(&format!("{}:{tag} is {reference}", args.name))?;
     }
     Ok(())
+}
+
+/// What applies the component that was read.
+type Apply<'a> = Box<dyn FnOnce(&Larder) -> larder::Result<Applied> + 'a>;
+
+fn read<'a>(args: &'a Args, output: &mut Output) -> Result<Apply<'a>, CommandError> {
+    let (name, path) = (&args.name, &args.path);
+    let kind = match args.kind {
+        Some(kind) => kind,
+        None => recognise(path, output)?,
+    };
+    let advise = |error: Error| {
+        let advice = matches!(error, Error::Refused { .. }) && args.kind.is_none();
+        let error = CommandError::from(error);
+        if advice { error.with_hint("`--as file` keeps it as a plain file") } else { error }
+    };
+    Ok(match kind {
+        As::Onnx => {
+            let model = OnnxModel::open(path).map_err(advise)?;
+            Box::new(move |larder| larder.apply(name, &model))
+        }
+        As::Script => {
+            let script = Script::open(path).map_err(advise)?;
+            Box::new(move |larder| larder.apply(name, &script))
+        }
+        As::Wasm => {
+            let model = WasmModel::open(path).map_err(advise)?;
+            Box::new(move |larder| larder.apply(name, &model))
+        }
+        As::File => {
+            let tree = Tree::read(path)?;
+            Box::new(move |larder| larder.apply(name, &tree))
+        }
+    })
+}
+
+fn recognise(path: &Path, output: &mut Output) -> Result<As, CommandError> {
+    // What is no plain file is the tree's to take or to refuse; a link is not followed.
+    if !fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file()) {
+        return Ok(As::File);
+    }
+    let kind = Kind::of_file(path);
+    let kind = kind.map_err(|error| CommandError::reading(path.display(), &error))?;
+    Ok(match kind {
+        Kind::Onnx => As::Onnx,
+        Kind::Wasm => As::Wasm,
+        Kind::Script => As::Script,
+        _ => {
+            let extension = path.extension().and_then(|extension| extension.to_str());
+            let kind = match extension {
+                Some("onnx") => "onnx",
+                Some("wasm") => "wasm",
+                Some("rhai") => "script",
+                _ => return Ok(As::File),
+            };
+            output.say(format_args!(
+                "{} is kept as a plain file: its content is not what its name says; `--as {kind}` tells why",
+                path.display()
+            ));
+            As::File
+        }
+    })
 }

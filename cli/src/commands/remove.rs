@@ -4,15 +4,17 @@ use larder::{Identifier, Larder, Reference, Selector, VersionInfo};
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
+use crate::complete;
 use crate::output::Output;
+use crate::place::At;
 use crate::text;
 
 /// Removes one version, or every version of a name
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The version: `name@7`, `name@b3:1f2e` or `name:latest`; with --all, the name
-    #[arg(value_name = "REF")]
-    reference: String,
+    #[arg(value_name = "REF", add = complete::references())]
+    reference: At<String>,
     /// Remove every version of the name
     #[arg(long)]
     all: bool,
@@ -31,6 +33,8 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     };
     if output.is_json() {
         output.document(Removed { removed: &removed })?;
+    } else if output.is_quiet() {
+        output.references(&removed)?;
     } else {
         for version in &removed {
             let (reference, size) = (Larder::pin(version), text::size(version.size));

@@ -26,9 +26,9 @@ struct Serializers<'a> {
 
 /// A serializer that is linked in, or that a larder needs, or has a record of.
 #[derive(Default, Serialize)]
-struct Known {
-    name: String,
-    linked: bool,
+pub(super) struct Known {
+    pub(super) name: String,
+    pub(super) linked: bool,
     #[serde(rename = "crate")]
     origin: Option<String>,
     /// The types it serves; every serde type if it is not known.
@@ -38,7 +38,7 @@ struct Known {
     /// What the larder knows of it.
     record: Option<Recorded>,
     /// The newest versions that have bytes of it; not known without a larder.
-    used_by: Option<Vec<String>>,
+    pub(super) used_by: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -59,13 +59,12 @@ struct RecordedType {
 }
 
 /// The serializers by name.
-type All = BTreeMap<String, Known>;
+pub(super) type All = BTreeMap<String, Known>;
 
 pub(crate) fn run(opened: &Opened, output: &mut Output) -> Result<(), CommandError> {
-    let mut all = linked(opened.registry());
-    let failure = match opened {
-        Opened::Larder(larder) => look_into(larder, &mut all),
-        Opened::Nothing { .. } => None,
+    let (all, failure) = match opened {
+        Opened::Larder(larder) => known_to(larder),
+        Opened::Nothing { .. } => (linked(opened.registry()), None),
     };
     let printed = match output.is_json() {
         true => output.document(Serializers { serializers: all.values().collect() }),
@@ -82,18 +81,18 @@ fn linked(registry: &Registry) -> All {
     registry.serializers().map(|known| (known.name.clone(), Known::from(known))).collect()
 }
 
-/// Adds what the newest version of every name tells. One that is damaged does not hide the others: the
-/// first error is given back.
-fn look_into(larder: &Larder, all: &mut All) -> Option<Error> {
-    let mut failure = None;
+/// What is linked in, and what the newest version of every name needs. One that is damaged does not hide the
+/// others: the first error is given back.
+pub(super) fn known_to(larder: &Larder) -> (All, Option<Error>) {
+    let (mut all, mut failure) = (linked(larder.registry()), None);
     all.values_mut().for_each(|known| known.used_by = Some(Vec::new()));
     for version in larder.list() {
-        let looked = version.and_then(|version| look_at(larder, &version, all));
+        let looked = version.and_then(|version| look_at(larder, &version, &mut all));
         if let Err(error) = looked {
             failure.get_or_insert(error);
         }
     }
-    failure
+    (all, failure)
 }
 
 fn look_at(larder: &Larder, version: &VersionInfo, all: &mut All) -> Result<(), Error> {
@@ -123,6 +122,9 @@ fn entry<'a>(all: &'a mut All, name: &str) -> &'a mut Known {
 }
 
 fn print(all: &All, output: &mut Output) -> std::io::Result<()> {
+    if output.is_quiet() {
+        return all.keys().try_for_each(|name| output.line(name));
+    }
     let linked = all.values().filter(|known| known.linked);
     if all.values().all(|known| known.used_by.is_none()) {
         let row =
@@ -140,6 +142,17 @@ fn print(all: &All, output: &mut Output) -> std::io::Result<()> {
     output.line("\nnot linked in:")?;
     let row = |known: &Known| [known.name.clone(), known.users(), known.whereabouts()];
     output.table(["NAME", "USED BY", "WHERE TO GET IT"], missing.into_iter().map(row))
+}
+
+/// The first few, and how many more.
+pub(super) fn named(users: &[String]) -> String {
+    match users.len() {
+        0 => "-".into(),
+        n if n > MOST_NAMED => {
+            format!("{} and {} more", users[..MOST_NAMED].join(", "), n - MOST_NAMED)
+        }
+        _ => users.join(", "),
+    }
 }
 
 impl From<SerializerInfo> for Known {
@@ -178,17 +191,10 @@ impl Known {
     }
 
     fn users(&self) -> String {
-        let users = self.used_by.as_deref().unwrap_or_default();
-        match users.len() {
-            0 => "-".into(),
-            n if n > MOST_NAMED => {
-                format!("{} and {} more", users[..MOST_NAMED].join(", "), n - MOST_NAMED)
-            }
-            _ => users.join(", "),
-        }
+        named(self.used_by.as_deref().unwrap_or_default())
     }
 
-    fn whereabouts(&self) -> String {
+    pub(super) fn whereabouts(&self) -> String {
         let record = self.record.as_ref();
         record.map_or_else(|| "the larder has no record of it".into(), |it| it.whereabouts.clone())
     }

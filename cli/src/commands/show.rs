@@ -3,23 +3,26 @@
 use std::io;
 
 use larder::{
-    ArtifactEntry, Difference, Larder, Reference, Registry, Selector, Shown, Signature, Source,
-    TagInfo, TypeEntry, VersionInfo,
+    ArtifactEntry, Difference, Larder, Notes, Reference, Registry, Selector, Shown, Signature,
+    Source, TagInfo, Timestamp, TypeEntry, VersionInfo,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use super::note;
 use crate::command_error::{CommandError, Exit};
+use crate::complete;
 use crate::output::Output;
+use crate::place::At;
 use crate::text;
 
 /// Shows one version: its type, tags, fields and artifacts
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
-    #[arg(value_name = "REF")]
-    reference: Reference,
-    /// Print the source text that a `#[codemodel]` keeps, and nothing else
+    #[arg(value_name = "REF", add = complete::references())]
+    reference: At,
+    /// Print the source text that a `#[codemodel]` or a script keeps, and nothing else
     #[arg(long)]
     source: bool,
 }
@@ -28,9 +31,13 @@ pub(crate) struct Args {
 struct Page<'a> {
     #[serde(flatten)]
     version: &'a VersionInfo,
+    type_version: u32,
     linked: bool,
     rust_type: Option<&'static str>,
     tags: &'a [TagInfo],
+    #[serde(flatten)]
+    notes: &'a Notes,
+    name_locked: Option<Timestamp>,
     fields: &'a RawValue,
     artifacts: Vec<Artifact<'a>>,
     signature: Option<Signature>,
@@ -50,8 +57,12 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     if args.source {
         return print_source(&shown, larder.registry(), output);
     }
+    if output.is_quiet() {
+        return Ok(output.references([&shown.version])?);
+    }
     let differences = larder.differences(&args.reference)?;
-    let page = page(&shown, &differences, larder.registry())?;
+    let mut page = page(&shown, &differences, larder.registry())?;
+    page.signature = signature(&shown, larder);
     if output.is_json() {
         output.document(page)?
     } else {
@@ -73,19 +84,33 @@ fn page<'a>(
     };
     Ok(Page {
         version: &shown.version,
+        type_version: shown.manifest.type_version(),
         linked: entry.is_some(),
         rust_type: entry.map(TypeEntry::rust_type),
         tags: &shown.tags,
+        notes: &shown.notes,
+        name_locked: shown.name_locked,
         fields: serde_json::from_str(shown.manifest.fields())?,
         artifacts: shown.manifest.artifacts().iter().map(artifact).collect(),
-        signature: entry.and_then(TypeEntry::signature),
+        signature: None,
         differences,
     })
 }
 
+/// That of the type, or that of the model itself; nothing is built for it.
+fn signature(shown: &Shown, larder: &Larder) -> Option<Signature> {
+    let entry = linked_type(shown, larder.registry())?;
+    if !entry.has_own_signatures() {
+        return entry.signature();
+    }
+    // What is damaged is shown as far as it is known: `verify` says what is wrong.
+    let component = larder.load_component(Larder::pin(&shown.version)).ok()?;
+    let signature = component.as_model().map(|model| model.signature());
+    signature.filter(|signature| *signature != Signature::default())
+}
+
 fn linked_type<'a>(shown: &Shown, registry: &'a Registry) -> Option<&'a TypeEntry> {
-    let tag = shown.manifest.type_tag().as_str();
-    registry.types().map(|(entry, _)| entry).find(|entry| entry.tag() == tag)
+    registry.find(shown.manifest.type_tag().as_str())
 }
 
 #[derive(Serialize)]
@@ -104,7 +129,7 @@ fn print_source(
         let VersionInfo { identifier, version, .. } = &shown.version;
         let what = Reference::new(identifier.clone(), Selector::Version(*version));
         return Err(CommandError::new(Exit::Failure, format!("{what} keeps no source text"))
-            .with_hint("only what `#[codemodel]` made does"));
+            .with_hint("only scripts do, and what `#[codemodel]` made"));
     };
     let linked_source = linked_type(shown, registry).and_then(TypeEntry::source);
     if output.is_json() {
@@ -128,12 +153,20 @@ fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {
         Some(rust_type) => format!("linked in as {rust_type}"),
         None => "not linked in".to_owned(),
     };
-    let tags: Vec<_> = page.tags.iter().map(|tag| tag.tag.as_str()).collect();
+    let type_version = match page.type_version {
+        1 => String::new(),
+        version => format!(", version {version}"),
+    };
+    let tag = |tag: &TagInfo| match tag.protected {
+        true => format!("{} (protected)", tag.tag),
+        false => tag.tag.to_string(),
+    };
+    let tags: Vec<_> = page.tags.iter().map(tag).collect();
     let mut rows = vec![
         ("name", version.identifier.to_string()),
         ("version", version.version.to_string()),
         ("tags", if tags.is_empty() { "none".into() } else { tags.join(", ") }),
-        ("type", format!("{} ({linked})", version.type_tag)),
+        ("type", format!("{}{type_version} ({linked})", version.type_tag)),
         ("crate", version.origin.clone().unwrap_or_else(|| "unknown".into())),
         ("created", text::time(version.created)),
         ("size", text::size(version.size)),
@@ -142,18 +175,29 @@ fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {
     if let Some(toolchain) = &version.toolchain {
         rows.push(("rustc", toolchain.rustc.clone()));
         rows.push(("target", toolchain.target.clone()));
+        if let Some(features) = &toolchain.features {
+            let none = features.is_empty().then(|| "none".to_owned());
+            rows.push(("features", none.unwrap_or_else(|| features.join(", "))));
+        }
+        if let Some(lockfile) = &toolchain.lockfile {
+            rows.push(("lockfile", lockfile.to_string()));
+        }
     }
     for difference in page.differences {
         rows.push(("differs", difference.to_string()));
     }
-    let rows: Vec<_> = rows.into_iter().map(|(key, value)| [key.to_owned(), value]).collect();
-    output.columns(&rows)?;
+    let mut rows: Vec<_> = rows.into_iter().map(|(key, value)| [key.to_owned(), value]).collect();
+    rows.extend(note::rows(page.notes));
+    if let Some(since) = page.name_locked {
+        rows.push(["locked".into(), format!("with its name, since {}", text::time(since))]);
+    }
+    output.columns(rows)?;
     output.line("\nfields:")?;
     output.line(&text::pretty_json(page.fields.get()))?;
     if !page.artifacts.is_empty() {
         output.line("\nartifacts:")?;
         let rows: Vec<_> = page.artifacts.iter().map(Artifact::row).collect();
-        output.columns(&rows)?;
+        output.columns(rows)?;
     }
     if let Some(signature) = &page.signature {
         output.line("\nsignature:")?;

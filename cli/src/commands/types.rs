@@ -22,8 +22,10 @@ struct Type<'a> {
     rust_type: &'a str,
     #[serde(rename = "crate")]
     origin: &'a str,
-    /// What it takes and gives, if it is a model.
+    /// What it takes and gives, if it is a model, and each of its components the same.
     signature: Option<Signature>,
+    #[serde(skip)]
+    is_model: bool,
 }
 
 pub(crate) fn run(registry: &Registry, output: &mut Output) -> Result<(), CommandError> {
@@ -34,10 +36,13 @@ pub(crate) fn run(registry: &Registry, output: &mut Output) -> Result<(), Comman
             rust_type: entry.rust_type(),
             origin,
             signature: entry.signature(),
+            is_model: entry.is_model(),
         })
         .collect();
     if output.is_json() {
         output.document(Types { types })?;
+    } else if output.is_quiet() {
+        types.iter().try_for_each(|known| output.line(known.tag))?;
     } else {
         if types.iter().all(|known| known.tag.starts_with("larder/")) {
             output.say(
@@ -48,7 +53,7 @@ pub(crate) fn run(registry: &Registry, output: &mut Output) -> Result<(), Comman
         output.table(
             ["TYPE", "MODEL", "RUST TYPE", "CRATE"],
             types.iter().map(|known| {
-                let model = if known.signature.is_some() { "yes" } else { "no" };
+                let model = if known.is_model { "yes" } else { "no" };
                 [known.tag, model, known.rust_type, known.origin].map(str::to_owned)
             }),
         )?;

@@ -2,37 +2,70 @@
 
 use std::io;
 
-use larder::{Checked, Larder, Reference};
+use larder::{Checked, Finding, Larder, Repaired, StoreUrl};
+use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
+use crate::commands::open_other;
+use crate::complete;
 use crate::output::Output;
+use crate::place::{self, At};
 use crate::text;
 
 /// Reads versions to the last byte and lists what is damaged; exit code 4 if anything is
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The versions: `name`, `name:tag`, `name@7` or `name@b3:1f2e`; every version if there is none
-    #[arg(value_name = "REF")]
-    references: Vec<Reference>,
+    #[arg(value_name = "REF", add = complete::references())]
+    references: Vec<At>,
+    /// Take good copies of what is damaged or missing from this other larder
+    #[arg(long, value_name = "URL", value_parser = place::parser::<StoreUrl>())]
+    repair_from: Option<StoreUrl>,
+}
+
+/// What is printed as JSON.
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    checked: &'a Checked,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repair: Option<&'a Repaired>,
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    let checked = larder.verify(&args.references)?;
-    let printed = print(&checked, output);
-    match checked.findings.len() as u64 {
+    let source = args.repair_from.as_ref().map(|url| open_other(url, larder)).transpose()?;
+    let checked = larder.verify(&place::plain(&args.references))?;
+    let repair = match &source {
+        Some(source) if !checked.findings.is_empty() => Some(larder.repair(&checked, &**source)?),
+        _ => None,
+    };
+    let left = repair.as_ref().map_or(&checked.findings, |repair| &repair.not_found);
+    let printed = print(&checked, repair.as_ref(), output);
+    match left.len() as u64 {
         0 => Ok(printed?),
         // Faults count for more than a reader that has gone away.
         faults => {
             let (faults, url) = (text::count(faults, "fault"), larder.store().url());
-            Err(CommandError::new(Exit::Corrupt, format!("{faults} in {url}"))
-                .with_hint("restore what is damaged from a copy"))
+            Err(CommandError::new(Exit::Corrupt, format!("{faults} in {url}")).with_hint(
+                match source {
+                    None => "`verify --repair-from URL` takes good copies from another larder",
+                    Some(_) => "restore from a copy what the other larder does not have",
+                },
+            ))
         }
     }
 }
 
-fn print(checked: &Checked, output: &mut Output) -> io::Result<()> {
+fn print(checked: &Checked, repair: Option<&Repaired>, output: &mut Output) -> io::Result<()> {
     if output.is_json() {
-        return output.document(checked);
+        return output.document(Document { checked, repair });
+    }
+    if output.is_quiet() {
+        let of_version = |finding: &&Finding| finding.digest.is_some();
+        let mut faulty: Vec<_> =
+            checked.findings.iter().filter(of_version).map(|it| &it.what).collect();
+        faulty.dedup();
+        return faulty.into_iter().try_for_each(|what| output.line(what));
     }
     if !checked.findings.is_empty() {
         output.table(
@@ -50,5 +83,22 @@ fn print(checked: &Checked, output: &mut Output) -> io::Result<()> {
         text::count(checked.blobs, "blob"),
         text::size(checked.bytes)
     ));
+    if let Some(orphans) = checked.orphans.filter(|orphans| orphans.count > 0) {
+        output.say(format!(
+            "{} ({}) in no version: `gc` collects them",
+            text::count(orphans.count, "blob"),
+            text::size(orphans.bytes)
+        ));
+    }
+    if let Some(repair) = repair {
+        let lists = [("repaired", &repair.repaired), ("not found:", &repair.not_found)];
+        for (done, findings) in lists {
+            for Finding { what, digest, .. } in findings {
+                let blob =
+                    digest.map_or_else(String::new, |digest| format!(" ({})", digest.short()));
+                output.line(&format!("{done} {what}{blob}"))?;
+            }
+        }
+    }
     Ok(())
 }

@@ -4,14 +4,17 @@ use larder::{Identifier, Larder, TagInfo, TagName, VersionInfo};
 use serde::Serialize;
 
 use crate::command_error::CommandError;
+use crate::complete;
 use crate::output::Output;
+use crate::place::At;
 use crate::text;
 
 /// Lists all versions of a name, oldest first
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The name, such as `wine/quality`
-    name: Identifier,
+    #[arg(add = complete::names())]
+    name: At<Identifier>,
 }
 
 #[derive(Serialize)]
@@ -32,20 +35,21 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let versions = versions.iter().map(|info| Version { info, tags: tags_of(info, &tags) });
     if output.is_json() {
         output.document(Versions { versions: versions.collect() })?;
+    } else if output.is_quiet() {
+        output.references(versions.map(|version| version.info))?;
     } else {
-        output.table(
-            ["VERSION", "TAGS", "TYPE", "SIZE", "CREATED", "DIGEST"],
-            versions.map(|Version { info, tags }| {
-                [
-                    info.version.to_string(),
-                    tags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>().join(", "),
-                    info.type_tag.to_string(),
-                    text::size(info.size),
-                    text::time(info.created),
-                    info.digest.short(),
-                ]
-            }),
-        )?;
+        let row = |Version { info, tags }: Version<'_>| {
+            [
+                info.version.to_string(),
+                tags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>().join(", "),
+                info.type_tag.to_string(),
+                text::size(info.size),
+                output.time(info.created),
+                info.digest.short(),
+            ]
+        };
+        let rows: Vec<_> = versions.map(row).collect();
+        output.table(["VERSION", "TAGS", "TYPE", "SIZE", "CREATED", "DIGEST"], rows)?;
     }
     Ok(())
 }

@@ -83,7 +83,8 @@ fn a_file_that_is_no_larder_is_left_alone() {
 #[test]
 fn a_store_url_that_cannot_be_is_refused() {
     let kitchen = Kitchen::new("fs:shelf");
-    let urls = ["", "fs:", "s3:bucket/larder", "fs:shelf?speed=11", "memory:here"];
+    let urls =
+        ["", "fs:", "ftp:server/larder", "s3:bucket/larder", "fs:shelf?speed=11", "memory:here"];
     kitchen.larder();
     let told = urls.map(|url| kitchen.plain(&["list", "--store", url])).concat();
     assert_snapshot!(told, @r#"
@@ -95,7 +96,10 @@ fn a_store_url_that_cannot_be_is_refused() {
     error: "fs:" is not a valid store URL: a path is missing after the scheme
     exit 6
     --- stderr
-    error: s3:bucket/larder needs the store scheme `s3`, which is not linked in (linked in: fs, memory, sqlite); link in the crate that brings it (`use … as _;`)
+    error: ftp:server/larder needs the store scheme `ftp`, which is not linked in (linked in: az, fs, gs, memory, s3, sqlite); link in the crate that brings it (`use … as _;`)
+    exit 2
+    --- stderr
+    error: "s3:bucket/larder" is not a valid store URL: a bucket is missing: `s3://bucket/prefix`
     exit 2
     --- stderr
     error: "[store]" is not a valid store URL: the option `speed` is unknown; there are none

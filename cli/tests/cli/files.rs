@@ -188,18 +188,20 @@ fn a_class_model_predicts_and_tells_what_it_was_made_with() {
     assert_snapshot!(told, @r#"
     exit 0
     --- stdout
-    name     years
-    version  v1
-    tags     none
-    type     example/years (linked in as linked::components::Years)
-    crate    larder-cli [version]
-    created  2027-01-15T08:00:00Z
-    size     437 B
-    digest   b3:56c6d3ba3ab0a5f92038e4fb227e692eba57d03f9c3bd8d39bb3130fa921a266
-    rustc    1.2.3
-    target   here-unknown
-    differs  rustc was 1.2.3, and is [rustc] here
-    differs  target was here-unknown, and is [target] here
+    name      years
+    version   v1
+    tags      none
+    type      example/years (linked in as linked::components::Years)
+    crate     larder-cli [version]
+    created   2027-01-15T08:00:00Z
+    size      437 B
+    digest    b3:56c6d3ba3ab0a5f92038e4fb227e692eba57d03f9c3bd8d39bb3130fa921a266
+    rustc     1.2.3
+    target    here-unknown
+    features  none
+    lockfile  [Cargo.lock]
+    differs   rustc was 1.2.3, and is [rustc] here
+    differs   target was here-unknown, and is [target] here
 
     fields:
     {
@@ -237,18 +239,20 @@ fn a_class_model_predicts_and_tells_what_it_was_made_with() {
     warning: years was made elsewhere: target was here-unknown, and is [target] here
     exit 0
     --- stdout
-    name     years
-    version  v1
-    tags     none
-    type     example/years (not linked in)
-    crate    larder-cli [version]
-    created  2027-01-15T08:00:00Z
-    size     437 B
-    digest   b3:56c6d3ba3ab0a5f92038e4fb227e692eba57d03f9c3bd8d39bb3130fa921a266
-    rustc    1.2.3
-    target   here-unknown
-    differs  rustc was 1.2.3, and is [rustc] here
-    differs  target was here-unknown, and is [target] here
+    name      years
+    version   v1
+    tags      none
+    type      example/years (not linked in)
+    crate     larder-cli [version]
+    created   2027-01-15T08:00:00Z
+    size      437 B
+    digest    b3:56c6d3ba3ab0a5f92038e4fb227e692eba57d03f9c3bd8d39bb3130fa921a266
+    rustc     1.2.3
+    target    here-unknown
+    features  none
+    lockfile  [Cargo.lock]
+    differs   rustc was 1.2.3, and is [rustc] here
+    differs   target was here-unknown, and is [target] here
 
     fields:
     {

@@ -48,9 +48,15 @@ fn control_characters_do_not_reach_the_terminal() {
       "size": 116,
       "created": "2027-01-15T08:00:00.123Z",
       "crate": "larder-cli [version]",
+      "type_version": 1,
       "linked": false,
       "rust_type": null,
       "tags": [],
+      "description": null,
+      "labels": {},
+      "metrics": {},
+      "locked": null,
+      "name_locked": null,
       "fields": {
         "title": "\u001b[2J\u009b31m\r\u007f\u202e\u0000Größe",
         "years": []

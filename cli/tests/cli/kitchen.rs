@@ -98,7 +98,7 @@ impl Kitchen {
     pub(crate) fn command(&self, program: impl AsRef<Path>, args: &[&str]) -> Command {
         let mut command = Command::new(program.as_ref());
         command.args(args).current_dir(self.folder.path());
-        command.env("XDG_CACHE_HOME", self.path("cache"));
+        command.env("XDG_CACHE_HOME", self.path("cache")).env("LARDER_AUTHOR", "ann");
         command.env("LARDER_STORE", self.store).env("NO_COLOR", "1").env("COLUMNS", "100");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -137,6 +137,8 @@ impl Kitchen {
             Some(here) => told.replace(&here.rustc, "[rustc]").replace(&here.target, "[target]"),
             None => told,
         };
+        let lock = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();
+        let told = told.replace(&larder::Digest::of(&lock).to_string(), "[Cargo.lock]");
         told.replace(&format!("{}", self.folder.path().display()), "[folder]")
             .replace(self.store, "[store]")
             .replace(place, "[place]")

@@ -1,4 +1,4 @@
-//! `types`, `serializers`, `completions`, help: what needs no larder.
+//! `types`, `serializers`, help: what needs no larder.
 
 use insta::assert_snapshot;
 
@@ -13,13 +13,18 @@ fn types_lists_what_is_linked_in() {
     assert_snapshot!(kitchen().linked(&["types"]), @"
     exit 0
     --- stdout
-    TYPE               MODEL  RUST TYPE                                         CRATE
-    example/half       yes    linked::components::half                          larder-cli [version]
-    example/label      no     linked::components::Label                         larder-cli [version]
-    example/price      yes    linked::components::Price                         larder-cli [version]
-    example/years      yes    linked::components::Years                         larder-cli [version]
-    larder/files       no     larder_core::tree::Tree                           larder-core [version]
-    larder/serializer  no     larder_core::serializer_record::SerializerRecord  larder-core [version]
+    TYPE                    MODEL  RUST TYPE                                         CRATE
+    example/cellar          no     linked::components::Cellar                        larder-cli [version]
+    example/half            yes    linked::components::half                          larder-cli [version]
+    example/label           no     linked::components::Label                         larder-cli [version]
+    example/price           yes    linked::components::Price                         larder-cli [version]
+    example/years           yes    linked::components::Years                         larder-cli [version]
+    larder/files            no     larder_core::tree::Tree                           larder-core [version]
+    larder/onnx             yes    larder_models::onnx::OnnxModel                    larder-models [version]
+    larder/script           yes    larder_models::script::Script                     larder-models [version]
+    larder/serializer       no     larder_core::serializer_record::SerializerRecord  larder-core [version]
+    larder/wasm             yes    larder_models::wasm::WasmModel                    larder-models [version]
+    larder/wasm-serializer  no     larder_models::wasm::serializer::WasmSerializer   larder-models [version]
     ");
 }
 
@@ -31,6 +36,12 @@ fn types_prints_one_json_document_with_signatures() {
     {
       "schema": 1,
       "types": [
+        {
+          "type": "example/cellar",
+          "rust_type": "linked::components::Cellar",
+          "crate": "larder-cli [version]",
+          "signature": null
+        },
         {
           "type": "example/half",
           "rust_type": "linked::components::half",
@@ -142,9 +153,33 @@ fn types_prints_one_json_document_with_signatures() {
           "signature": null
         },
         {
+          "type": "larder/onnx",
+          "rust_type": "larder_models::onnx::OnnxModel",
+          "crate": "larder-models [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/script",
+          "rust_type": "larder_models::script::Script",
+          "crate": "larder-models [version]",
+          "signature": null
+        },
+        {
           "type": "larder/serializer",
           "rust_type": "larder_core::serializer_record::SerializerRecord",
           "crate": "larder-core [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/wasm",
+          "rust_type": "larder_models::wasm::WasmModel",
+          "crate": "larder-models [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/wasm-serializer",
+          "rust_type": "larder_models::wasm::serializer::WasmSerializer",
+          "crate": "larder-models [version]",
           "signature": null
         }
       ]
@@ -159,9 +194,13 @@ fn a_program_without_types_of_ones_own_says_so() {
     assert_snapshot!(told, @r#"
     exit 0
     --- stdout
-    TYPE               MODEL  RUST TYPE                                         CRATE
-    larder/files       no     larder_core::tree::Tree                           larder-core [version]
-    larder/serializer  no     larder_core::serializer_record::SerializerRecord  larder-core [version]
+    TYPE                    MODEL  RUST TYPE                                         CRATE
+    larder/files            no     larder_core::tree::Tree                           larder-core [version]
+    larder/onnx             yes    larder_models::onnx::OnnxModel                    larder-models [version]
+    larder/script           yes    larder_models::script::Script                     larder-models [version]
+    larder/serializer       no     larder_core::serializer_record::SerializerRecord  larder-core [version]
+    larder/wasm             yes    larder_models::wasm::WasmModel                    larder-models [version]
+    larder/wasm-serializer  no     larder_models::wasm::serializer::WasmSerializer   larder-models [version]
     --- stderr
     no component types but Larder's own are linked in: a program of your own brings them, see https://docs.rs/larder-cli
     exit 0
@@ -176,9 +215,33 @@ fn a_program_without_types_of_ones_own_says_so() {
           "signature": null
         },
         {
+          "type": "larder/onnx",
+          "rust_type": "larder_models::onnx::OnnxModel",
+          "crate": "larder-models [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/script",
+          "rust_type": "larder_models::script::Script",
+          "crate": "larder-models [version]",
+          "signature": null
+        },
+        {
           "type": "larder/serializer",
           "rust_type": "larder_core::serializer_record::SerializerRecord",
           "crate": "larder-core [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/wasm",
+          "rust_type": "larder_models::wasm::WasmModel",
+          "crate": "larder-models [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/wasm-serializer",
+          "rust_type": "larder_models::wasm::serializer::WasmSerializer",
+          "crate": "larder-models [version]",
           "signature": null
         }
       ]
@@ -341,19 +404,38 @@ fn help_lists_the_commands() {
     Usage: larder [OPTIONS] [COMMAND]
 
     Commands:
-      list         Lists every name with its newest version [alias: ls]
+      list         Lists every name with its newest version, or what is searched for [aliases: ls,
+                   search]
       show         Shows one version: its type, tags, fields and artifacts
       versions     Lists all versions of a name, oldest first
       predict      Lets a model predict: JSON in, JSON out
       put          Keeps a file or a folder as a new version; makes the larder if there is none
       get          Writes a file or folder that was `put`, checked
+      copy         Copies versions, with their tags, to another larder: only what it lacks, every byte
+                   checked [alias: push]
+      pull         Copies versions, with their tags, from another larder to this one: the counterpart of
+                   `push`
+      export       Writes versions, with their tags, to a folder or a single file that `import` reads
+      import       Takes in what `export` wrote, from anyone: checked to the last byte before anything
+                   is copied
       verify       Reads versions to the last byte and lists what is damaged; exit code 4 if anything is
       remove       Removes one version, or every version of a name [alias: rm]
+      restore      Puts a removed version back, as long as its bytes are there
+      gc           Removes the bytes that no version needs
+      doctor       Says what is linked in, what the larder holds and needs, and what to do about it
       tag          Lets a tag name a version, whatever it named before
       untag        Takes a tag away; the version that it named stays
+      migrate      Rewrites the newest version of names as today's version of its type, as a new version
+      history      Lists who let a tag name which version, and when, oldest first
+      note         Changes a version's description, labels and metrics; prints all there are
+      lock         Closes a version, or a name with all of it, against change
+      unlock       Opens a version or a name again
       types        Lists the component types that are linked into this program
       serializers  Lists the serializers that are linked in, and those that the larder needs
-      completions  Prints what a shell needs to complete this program's commands
+      cache        Shows or empties the cache: blobs of remote larders that are kept on this machine
+      completions  Prints what a shell needs to complete commands, and the names, tags and versions of
+                   the larder
+      man          Writes the manual pages, one for each command, into a folder
       help         Print this message or the help of the given subcommand(s)
 
     Options:
@@ -372,26 +454,19 @@ fn help_lists_the_commands() {
               
               [default: text]
 
+      -q, --quiet
+              Print references only, one a line
+
+          --color <WHEN>
+              Controls when to use color
+              
+              [default: auto]
+              [possible values: auto, always, never]
+
       -h, --help
               Print help (see a summary with '-h')
 
       -V, --version
               Print version
     ");
-}
-
-#[test]
-fn completions_are_for_the_program_by_the_name_it_is_called() {
-    let kitchen = kitchen();
-    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let plain = kitchen.plain(&["completions", shell]);
-        assert!(plain.starts_with("exit 0\n--- stdout\n"), "{plain}");
-        for word in ["larder", "serializers", "predict", "lines"] {
-            assert!(plain.contains(word), "{shell} knows nothing of {word}");
-        }
-        let linked = kitchen.linked(&["completions", shell]);
-        assert!(linked.contains("linked"), "{shell}: {linked}");
-    }
-    let unknown = kitchen.plain(&["completions", "tcsh"]);
-    assert!(unknown.starts_with("exit 2\n"), "{unknown}");
 }

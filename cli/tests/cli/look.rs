@@ -220,15 +220,23 @@ fn show_prints_one_json_document() {
       "size": 330,
       "created": "2027-01-15T08:00:00.123Z",
       "crate": "larder-cli [version]",
+      "type_version": 1,
       "linked": true,
       "rust_type": "linked::components::Price",
       "tags": [
         {
           "tag": "prod",
           "version": 1,
-          "moved": "2027-01-15T08:00:00.123Z"
+          "moved": "2027-01-15T08:00:00.123Z",
+          "by": null,
+          "protected": false
         }
       ],
+      "description": null,
+      "labels": {},
+      "metrics": {},
+      "locked": null,
+      "name_locked": null,
       "fields": {
         "currency": "EUR",
         "weights": {
@@ -308,9 +316,15 @@ fn show_prints_one_json_document_for_a_type_that_is_not_linked_in() {
       "size": 330,
       "created": "2027-01-15T08:00:00.123Z",
       "crate": "larder-cli [version]",
+      "type_version": 1,
       "linked": false,
       "rust_type": null,
       "tags": [],
+      "description": null,
+      "labels": {},
+      "metrics": {},
+      "locked": null,
+      "name_locked": null,
       "fields": {
         "currency": "EUR",
         "weights": {

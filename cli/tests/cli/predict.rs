@@ -204,7 +204,7 @@ fn a_model_that_is_not_linked_in_does_not_predict() {
     assert_snapshot!(told, @"
     exit 6
     --- stderr
-    error: wine/price@2 needs the component type `example/price`, which is not linked in (linked in: larder/files, larder/serializer); it was applied from the crate larder-cli [version]: link that crate in (`use … as _;`)
+    error: wine/price@2 needs the component type `example/price`, which is not linked in (linked in: larder/files, larder/onnx, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]: link that crate in (`use … as _;`)
     hint: a program of your own brings it to this command line: https://docs.rs/larder-cli
     ");
 }

@@ -78,7 +78,7 @@ fn a_component_without_a_source_says_so() {
     exit 1
     --- stderr
     error: wine/price@1 keeps no source text
-    hint: only what `#[codemodel]` made does
+    hint: only scripts do, and what `#[codemodel]` made
     ");
 }
 
@@ -93,7 +93,7 @@ fn a_model_that_is_not_linked_in_says_how_to_see_its_source() {
     assert_snapshot!(told, @r#"
     exit 6
     --- stderr
-    error: half@1 needs the component type `example/half`, which is not linked in (linked in: larder/files, larder/serializer); it was applied from the crate larder-cli [version]: link that crate in (`use … as _;`); its source of examples/linked/components.rs is kept: `larder show --source half@1` prints it
+    error: half@1 needs the component type `example/half`, which is not linked in (linked in: larder/files, larder/onnx, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]: link that crate in (`use … as _;`); its source of examples/linked/components.rs is kept: `larder show --source half@1` prints it
     hint: a program of your own brings it to this command line: https://docs.rs/larder-cli
     exit 0
     --- stdout

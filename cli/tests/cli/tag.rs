@@ -30,7 +30,7 @@ fn a_tag_moves_and_goes_and_its_version_stays() {
       "crate": "larder-cli [version]"
     }
     exit 0
-    --- stdout
+    --- stderr
     removed the tag wine/price:prod
     exit 0
     --- stdout
@@ -59,7 +59,7 @@ fn a_tag_that_is_reserved_or_not_there_or_not_said_is_an_error() {
     error: wine/price:gone is not in this larder; did you mean wine/price:prod or wine/price@2?
     exit 2
     --- stderr
-    error: `wine/price@1` does not say which tag to take away
+    error: `wine/price@1` does not say which tag
     hint: write `wine/price:TAG`
     exit 3
     --- stderr

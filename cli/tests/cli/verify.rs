@@ -24,7 +24,11 @@ fn verify_reads_everything_without_any_type() {
       "versions": 3,
       "blobs": 5,
       "bytes": 760,
-      "findings": []
+      "findings": [],
+      "orphans": {
+        "count": 0,
+        "bytes": 0
+      }
     }
     "#);
 }
@@ -58,7 +62,7 @@ fn verify_lists_what_is_gone_and_ends_with_4() {
     --- stderr
     read 3 versions, 5 blobs, 636 B
     error: 2 faults in [store]
-    hint: restore what is damaged from a copy
+    hint: `verify --repair-from URL` takes good copies from another larder
     exit 4
     --- stdout
     {
@@ -77,11 +81,12 @@ fn verify_lists_what_is_gone_and_ends_with_4() {
           "digest": "b3:f188dcc52279fd88e2c3bff68770968e4ed47a37d14646d5c9f6f43dd6399090",
           "fault": "its bytes are missing"
         }
-      ]
+      ],
+      "orphans": null
     }
     --- stderr
     error: 2 faults in [store]
-    hint: restore what is damaged from a copy
+    hint: `verify --repair-from URL` takes good copies from another larder
     exit 0
     --- stderr
     read 1 version, 2 blobs, 330 B: all sound
@@ -97,7 +102,7 @@ fn a_flipped_bit_is_found() {
     bytes[3] ^= 0x10;
     fs::remove_file(&blob).unwrap();
     fs::write(&blob, bytes).unwrap();
-    assert_snapshot!(kitchen.plain(&["verify"]), @r#"
+    assert_snapshot!(kitchen.plain(&["verify"]), @"
     exit 4
     --- stdout
     WHAT          BLOB             FAULT
@@ -105,8 +110,8 @@ fn a_flipped_bit_is_found() {
     --- stderr
     read 3 versions, 5 blobs, 760 B
     error: 1 fault in [store]
-    hint: restore what is damaged from a copy
-    "#);
+    hint: `verify --repair-from URL` takes good copies from another larder
+    ");
 }
 
 #[test]
@@ -128,9 +133,9 @@ fn a_damaged_record_does_not_hide_the_other_names() {
     WHAT                    BLOB  FAULT
     the record names/label  -     key must be a string at line 1 column 15
     --- stderr
-    read 2 versions, 4 blobs, 660 B
+    read 3 versions, 5 blobs, 760 B
     error: 1 fault in [store]
-    hint: restore what is damaged from a copy
+    hint: `verify --repair-from URL` takes good copies from another larder
     ");
 }
 

@@ -22,6 +22,11 @@ impl Cache {
         Self { named: Some(folder), ..Self::default() }
     }
 
+    /// The folder that the user named, if one was.
+    pub(crate) fn named(&self) -> Option<&Path> {
+        self.named.as_deref()
+    }
+
     pub(crate) fn folder(&self) -> Result<&Path> {
         if let Some(named) = &self.named {
             return Ok(named);

@@ -13,11 +13,12 @@ use serde::{Deserialize, Serialize, Serializer};
 pub(crate) use cache::Cache;
 pub use run::Run;
 
-use crate::component::{Component, TypeEntry};
+use crate::component::{Component, TypeEntry, no_migration};
 use crate::error::{Error, Result};
 use crate::larder::Larder;
 use crate::model::{Model, Predict, Signature};
 use crate::reference::Reference;
+use crate::registry::Built;
 use crate::tree::Tree;
 
 /// A model that is built from files.
@@ -195,13 +196,18 @@ impl TypeEntry {
         Self {
             tag: M::TAG,
             rust_type: type_name::<M>(),
+            version: 1,
+            aliases: &[],
+            migrate: |wrote, _| Err(no_migration(wrote, 1)),
             read: |deserializer| {
                 let fields = erased_serde::deserialize(deserializer)?;
                 Ok(Box::new(ClassComponent::of::<M>(fields)))
             },
             signature: Some(Signature::of::<M>),
+            own_signature: false,
             source: None,
             class: true,
+            built: Built::UNKNOWN,
         }
     }
 }

@@ -67,7 +67,7 @@ impl Run {
 
     /// Notes what the model needs where it runs, such as `kiddo 5`, for people: `show` prints it.
     ///
-    /// The crate that brings the class, its version, rustc and the target are recorded without being
+    /// The crate that brings the class, its version and features, rustc, the target and `Cargo.lock` are recorded without being
     /// asked for, and compared by [`Larder::differences`].
     ///
     /// # Errors

@@ -12,7 +12,8 @@ pub(super) fn map(file: &File) -> io::Result<Bytes> {
     // SAFETY: The map is sound as long as nobody changes or shortens the file under it. A blob's file is
     // written completely before it gets its name, has mode 0444 from then on, and is never opened for
     // writing again: a blob is only ever removed, or replaced by renaming another file over it, and both
-    // leave the mapped file as it is. Whoever is able to write into the folder and does so by other means
+    // leave the mapped file as it is. A `Scratch` is mapped by who owns the only handle of a file without a
+    // name, and writes no more. Whoever is able to write into the folder and does so by other means
     // than Larder breaks this; that is the trust every reader of a mapped file puts in the file's owner.
     let map = unsafe { Mmap::map(file) }?;
     Ok(Bytes::from_owner(map))

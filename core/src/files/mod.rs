@@ -9,6 +9,7 @@
 //! its folder is synced. `b3sum` of a blob prints its name.
 
 mod map;
+mod scratch;
 mod writer;
 
 use std::fs::{self, File};
@@ -20,13 +21,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use tempfile::NamedTempFile;
 
+pub use scratch::Scratch;
 pub use writer::FileWriter;
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 
-/// The age at which a file in `tmp` that nobody holds open for writing is the leaving of a dead process.
+/// The age at which a file in `tmp` that nobody has locked is removed without being asked.
 const ABANDONED: Duration = Duration::from_secs(3600);
+/// The least age at which such a file is the leaving of a dead process: a living one locks its file at once.
+const LOCKED_WITHIN: Duration = Duration::from_secs(10);
 /// The size from which a blob is mapped: below, one `read` is cheaper.
 const MAPPED: u64 = 32 * 1024;
 
@@ -40,7 +44,8 @@ impl BlobFolder {
     /// The folder at `root`, which is created when the first blob is written.
     pub fn open(root: &Path) -> Self {
         let folder = Self { root: root.to_owned() };
-        folder.sweep();
+        // It is in nobody's way, so a failure is no error.
+        let _ = remove_unfinished(&folder.tmp(), ABANDONED);
         folder
     }
 
@@ -48,21 +53,15 @@ impl BlobFolder {
         self.root.join("tmp")
     }
 
-    /// Removes what dead writers left in `tmp`. It is in nobody's way, so a failure is no error.
-    fn sweep(&self) {
-        for entry in fs::read_dir(self.tmp()).into_iter().flatten().flatten() {
-            let age = entry
-                .metadata()
-                .and_then(|meta| meta.modified())
-                .ok()
-                .and_then(|time| time.elapsed().ok());
-            let file = File::open(entry.path());
-            if age.is_some_and(|age| age > ABANDONED)
-                && file.is_ok_and(|file| file.try_lock().is_ok())
-            {
-                let _ = fs::remove_file(entry.path());
-            }
-        }
+    /// Removes what dead writers left more than `older_than` ago; gives how many files and bytes that were.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)> {
+        let tmp = self.tmp();
+        remove_unfinished(&tmp, older_than).map_err(|error| {
+            Error::store(format!("remove unfinished files from {}", tmp.display()), error)
+        })
     }
 
     /// Where a blob is, if it is there. Only digits of a digest become part of a path.
@@ -218,6 +217,39 @@ pub fn temp_file(folder: &Path) -> io::Result<NamedTempFile> {
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder)
+}
+
+/// Creates a file as [`temp_file`] does, and locks it: the lock says that it has a living writer.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn locked_temp_file(folder: &Path) -> io::Result<NamedTempFile> {
+    let file = temp_file(folder)?;
+    file.as_file().lock()?;
+    Ok(file)
+}
+
+/// Removes the files of [`locked_temp_file`] that are older than `older_than` and whose writers are dead; gives
+/// how many files and bytes that were.
+///
+/// # Errors
+/// Whatever the system says.
+pub fn remove_unfinished(tmp: &Path, older_than: Duration) -> io::Result<(u64, u64)> {
+    let (mut files, mut bytes) = (0, 0);
+    for entry in absent(fs::read_dir(tmp))?.into_iter().flatten() {
+        let path = entry?.path();
+        // What is gone meanwhile was finished, or another removed it.
+        let Some(file) = absent(File::open(&path))? else { continue };
+        let meta = file.metadata()?;
+        let age = meta.modified()?.elapsed().unwrap_or_default();
+        let is_old = age >= older_than.max(LOCKED_WITHIN);
+        if meta.is_file() && is_old && file.try_lock().is_ok() {
+            absent(fs::remove_file(&path))?;
+            files += 1;
+            bytes += meta.len();
+        }
+    }
+    Ok((files, bytes))
 }
 
 /// Makes the entries of a folder durable: what was renamed into it, or created in it.

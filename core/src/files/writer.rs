@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 
 use tempfile::NamedTempFile;
 
-use super::{BlobFolder, create_dir_durably, sync_dir, temp_file};
+use super::{BlobFolder, create_dir_durably, locked_temp_file, sync_dir};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::store::BlobWriter;
@@ -29,9 +29,7 @@ impl FileWriter {
     pub(super) fn create(folder: &BlobFolder) -> io::Result<Self> {
         let tmp = folder.tmp();
         create_dir_durably(&tmp)?;
-        let file = temp_file(&tmp)?;
-        // The lock says that the file has a living writer.
-        file.as_file().lock()?;
+        let file = locked_temp_file(&tmp)?;
         Ok(Self { folder: folder.clone(), file, size: 0, ahead: None })
     }
 }

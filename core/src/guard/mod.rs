@@ -52,8 +52,7 @@ impl Rules {
     /// Formats that write every option with a mark of its own.
     pub const BINARY: Self = Self { depth: 512, json: false, flat_options: false, strict: true };
     /// Inputs of a model: limited in depth, open to unknown fields as serde is.
-    pub(crate) const INPUT: Self =
-        Self { depth: 120, json: false, flat_options: false, strict: false };
+    pub const INPUT: Self = Self { depth: 120, json: false, flat_options: false, strict: false };
 }
 
 /// Elements without bytes of their own that an encoding may hold beyond its number of bytes.

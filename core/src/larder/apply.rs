@@ -1,13 +1,14 @@
 //! `apply`: from a component to a version.
 
 use std::rc::Rc;
-use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
-use super::{Larder, MOST_TRIES, Packer, Toolchain, VersionInfo};
+use super::gc::{Claim, PATIENCE};
+use super::locks::refuse_locked_name;
+use super::{Larder, MOST_TRIES, Packer, Shelf, VersionInfo};
 use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -17,6 +18,12 @@ use crate::name::{Identifier, TypeTag, VersionNumber};
 use crate::record::{self, DigestRecord, NameRecord, VersionRecord};
 use crate::scope;
 use crate::store::{Change, Committed, Expected, StoreExt};
+
+/// How often a component is packed, if a collector takes its blobs before it is committed.
+const MOST_PACKS: u32 = 5;
+/// A commit that took longer than this, from looking at the collectors' records on, is looked after: well
+/// below the least grace period.
+pub(super) const QUICK: Duration = Duration::from_millis(300);
 
 /// What [`Larder::apply`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,9 +56,17 @@ pub(super) struct Packed {
     size: u64,
     /// The manifest and the small artifacts.
     blobs: Vec<Change>,
+    /// The manifest of the newest version, if it must be this one for the new one to be written.
+    onto: Option<Digest>,
 }
 
 impl Packed {
+    /// The same, to be written only as the next version after the one with this manifest.
+    pub(super) fn onto(mut self, newest: Digest) -> Self {
+        self.onto = Some(newest);
+        self
+    }
+
     /// The blobs that a version of it needs.
     fn digests(&self) -> Vec<Digest> {
         let artifacts = self.artifacts.iter().map(|entry| entry.digest);
@@ -67,16 +82,16 @@ impl Larder {
     ///
     /// # Errors
     /// [`Error::InvalidName`] for the name; [`Error::NotExact`] for a field that JSON cannot hold;
-    /// [`Error::Encode`] for an artifact that its serializer refuses; [`Error::Conflict`] if other
-    /// writers were faster again and again; [`Error::Store`].
+    /// [`Error::Encode`] for an artifact that its serializer refuses; [`Error::Refused`] if the name is
+    /// locked; [`Error::Conflict`] if other writers were faster again and again; [`Error::Store`].
     pub fn apply(
         &self,
         name: impl TryInto<Identifier, Error: Into<Error>>,
         component: &dyn Component,
     ) -> Result<Applied> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
-        let packed = self.pack(&name, component.type_tag(), component)?;
-        self.commit_version(&name, packed)
+        let (tag, version) = (component.type_tag(), component.type_version());
+        self.commit_version(&name, || self.pack(&name, tag, version, component))
     }
 
     /// Encodes the fields of a component of the type `type_tag`.
@@ -84,11 +99,12 @@ impl Larder {
         &self,
         name: &Identifier,
         type_tag: &str,
+        type_version: u32,
         fields: &(impl erased_serde::Serialize + ?Sized),
     ) -> Result<Packed> {
         let what = format!("{name} (a `{type_tag}`)");
-        let packer =
-            Rc::new(Packer::new(Arc::clone(&self.store), Arc::clone(&self.registry), what.clone()));
+        let shelf = Shelf::new(self, what.clone());
+        let packer = Rc::new(Packer::new(shelf, self.watcher.begin("storing", None)));
         let guard = Guard::new(Rules::JSON);
         let mut json = Vec::new();
         let encoded = scope::packing(&packer, || {
@@ -111,20 +127,29 @@ impl Larder {
         let fields = RawValue::from_string(fields).map_err(|error| unfit(error.into()))?;
         let (artifacts, mut blobs) = packer.finish()?;
         let type_tag = TypeTag::new(type_tag)?;
-        let manifest = Manifest::new(type_tag.clone(), fields, artifacts.clone()).to_json()?;
+        let manifest = Manifest::new((type_tag.clone(), type_version), fields, artifacts.clone());
+        let manifest = manifest.to_json()?;
         let digest = Digest::of(&manifest);
         let size = manifest.len() as u64 + artifacts.iter().map(|entry| entry.size).sum::<u64>();
         blobs.push(Change::PutBlob { digest, bytes: manifest });
-        Ok(Packed { type_tag, artifacts, digest, size, blobs })
+        Ok(Packed { type_tag, artifacts, digest, size, blobs, onto: None })
     }
 
-    pub(super) fn commit_version(&self, name: &Identifier, packed: Packed) -> Result<Applied> {
+    /// Writes what `pack` packs as a new version. It is packed again if a collector took blobs meanwhile.
+    pub(super) fn commit_version(
+        &self,
+        name: &Identifier,
+        pack: impl Fn() -> Result<Packed>,
+    ) -> Result<Applied> {
+        let mut packed = pack()?;
+        let mut packs = 1;
         let head_key = record::name_key(name)?;
         let origin = self.registry.origin_of_type(packed.type_tag.as_str()).map(str::to_owned);
-        let is_class = self.registry.is_class(packed.type_tag.as_str());
-        let toolchain = is_class.then(Toolchain::here).flatten();
+        let toolchain = self.registry.toolchain_of(packed.type_tag.as_str());
         // The version that is written already, if the store made a part of a commit.
         let mut written: Option<VersionRecord> = None;
+        // The place of the version's record in the commit.
+        let mut version_at = 0;
         for tries in 0..MOST_TRIES {
             back_off(tries);
             let (head, expected) = match self.store.get_record(&head_key)? {
@@ -132,7 +157,7 @@ impl Larder {
                     let expected = Expected::Revision(found.revision.clone());
                     (record::read::<NameRecord>(&head_key, &found)?, expected)
                 }
-                None => (NameRecord::new(VersionNumber::FIRST, None), Expected::Absent),
+                None => (NameRecord::new(), Expected::Absent),
             };
             if written.is_none()
                 && let Some(latest) = &head.latest
@@ -141,10 +166,29 @@ impl Larder {
                 self.heal(&packed)?;
                 return Ok(Applied::Unchanged(VersionInfo::new(name, latest)));
             }
+            if written.is_none()
+                && packed.onto.is_some()
+                && packed.onto != head.latest.as_ref().map(|latest| latest.manifest)
+            {
+                return Err(Error::Conflict { what: name.to_string() });
+            }
+            refuse_locked_name(name, &head, || format!("a new version of {name}"))?;
             let mut changes = Vec::new();
+            let claimed = Instant::now();
             let version = match &written {
                 Some(version) => version.clone(),
                 None => {
+                    let pardons = match self.claim(&packed.digests(), &packed.blobs, PATIENCE)? {
+                        Claim::Held(pardons) => pardons,
+                        Claim::Gone(digest) if packs == MOST_PACKS => {
+                            return Err(swept_again(name, &digest));
+                        }
+                        Claim::Gone(_) => {
+                            packed = pack()?;
+                            packs += 1;
+                            continue;
+                        }
+                    };
                     let number = self.free_number(name, head.next, tries)?;
                     let mut version = VersionRecord::new(
                         number,
@@ -155,7 +199,8 @@ impl Larder {
                         origin.clone(),
                     );
                     version.toolchain.clone_from(&toolchain);
-                    changes.extend(packed.blobs.iter().cloned());
+                    changes.extend(packed.blobs.iter().cloned().chain(pardons));
+                    version_at = changes.len();
                     let key = record::version_key(name, number)?;
                     changes.push(record::put(key, &version, Expected::Absent)?);
                     let key = record::digest_key(name, &packed.digest, number)?;
@@ -163,24 +208,51 @@ impl Larder {
                     version
                 }
             };
-            let newer = head.latest.filter(|latest| latest.version > version.version);
-            let head = NameRecord::new(
-                head.next.max(version.version.next()),
-                Some(newer.unwrap_or_else(|| version.clone())),
-            );
+            let newer =
+                head.latest.as_ref().filter(|latest| latest.version > version.version).cloned();
+            let next = head.next.max(version.version.next());
+            let head = head.with(next, Some(newer.unwrap_or_else(|| version.clone())));
             changes.push(record::put(head_key.clone(), &head, expected)?);
             match self.store.commit(&changes)? {
-                Committed::All => return Ok(Applied::Created(VersionInfo::new(name, &version))),
+                Committed::All => {
+                    if claimed.elapsed() > QUICK {
+                        self.confirm(name, &packed, pack)?;
+                    }
+                    return Ok(Applied::Created(VersionInfo::new(name, &version)));
+                }
                 // Only the name is left to be written: the version stands.
-                Committed::Conflict { made, .. }
-                    if written.is_none() && made > packed.blobs.len() =>
-                {
+                Committed::Conflict { made, .. } if written.is_none() && made > version_at => {
                     written = Some(version);
                 }
                 Committed::Conflict { .. } => {}
             }
         }
         Err(Error::Conflict { what: name.to_string() })
+    }
+
+    /// Looks after a slow commit whether its blobs are still there, and writes them again if they are not. A
+    /// collector whose grace period is shorter than the commit took could not have seen the version.
+    fn confirm(
+        &self,
+        name: &Identifier,
+        packed: &Packed,
+        pack: impl Fn() -> Result<Packed>,
+    ) -> Result<()> {
+        let mut gone = packed.digest;
+        for _ in 0..MOST_PACKS {
+            // Blobs have no precondition, and a record that somebody else changed is looked at again.
+            match self.claim(&packed.digests(), &[], PATIENCE)? {
+                Claim::Held(pardons) if pardons.is_empty() => return Ok(()),
+                Claim::Held(pardons) => {
+                    let _ = self.store.commit(&pardons)?;
+                }
+                Claim::Gone(digest) => {
+                    gone = digest;
+                    let _ = self.store.commit(&pack()?.blobs)?;
+                }
+            }
+        }
+        Err(swept_again(name, &gone))
     }
 
     /// The first number from `next` that no version has. On a store whose commits can stop half-way, a
@@ -211,6 +283,18 @@ impl Larder {
     }
 }
 
+/// The error of a writer that a collector is always faster than.
+fn swept_again(name: &Identifier, digest: &Digest) -> Error {
+    Error::Refused {
+        what: format!("the new version of {name}"),
+        reason: format!(
+            "garbage collections removed its blob {} again and again before it was committed: \
+             give them a grace period that is longer than the writing takes",
+            digest.short()
+        ),
+    }
+}
+
 /// The error of a guard that refused a manifest's fields, or of the type's own `Serialize`.
 fn refused(what: String, error: crate::guard::GuardError) -> Error {
     match error.refusal() {
@@ -228,7 +312,7 @@ fn refused(what: String, error: crate::guard::GuardError) -> Error {
 }
 
 /// Waits before another try, longer each time, and not as long as other threads do.
-fn back_off(tries: u32) {
+pub(super) fn back_off(tries: u32) {
     if tries > 0 {
         let address = &raw const tries as usize as u64;
         let spread = (address >> 4) % 5 + 1;

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::objects::OBJECT;
 use super::{Larder, Shelf};
-use crate::component::{Component, ComponentType};
+use crate::component::{Component, ComponentType, no_migration};
 use crate::error::{Error, Result};
 use crate::guard::{Guard, Rules};
 use crate::manifest::Manifest;
@@ -31,10 +31,31 @@ impl Larder {
         reference: impl TryInto<Reference, Error: Into<Error>>,
     ) -> Result<T> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
-        self.load_as(&reference, T::TAG, type_name::<T>())
+        let (what, version, manifest) = self.open_version(&reference)?;
+        check_tag(&what, &manifest, T::TAG, T::ALIASES)?;
+        self.check_strict(&what, &version)?;
+        #[cfg_attr(not(feature = "files"), expect(unused_mut))]
+        let mut component: T =
+            self.unpack(&what, type_name::<T>(), &manifest, |guard, fields| {
+                match manifest.type_version() {
+                    wrote if wrote == T::VERSION => guard.read(fields),
+                    older => erased(guard, fields, |fields| T::migrate(older, fields)),
+                }
+            })?;
+        #[cfg(feature = "files")]
+        self.give_cache(&mut component);
+        Ok(component)
     }
 
-    /// Loads the fields of a version of the type `tag` as a `T`.
+    /// Tells a loaded component of the cache that the user named.
+    #[cfg(feature = "files")]
+    fn give_cache(&self, component: &mut dyn Component) {
+        if let Some(folder) = self.cache.named() {
+            component.set_cache(folder);
+        }
+    }
+
+    /// Loads the fields of a version of the type `tag`, which has but one version, as a `T`.
     pub(crate) fn load_as<T: DeserializeOwned>(
         &self,
         reference: &Reference,
@@ -42,16 +63,12 @@ impl Larder {
         type_name: &str,
     ) -> Result<T> {
         let (what, version, manifest) = self.open_version(reference)?;
-        let found = manifest.type_tag().as_str();
-        if found != tag {
-            return Err(Error::WrongType {
-                reference: what,
-                expected: tag.to_owned(),
-                found: found.to_owned(),
-            });
-        }
+        check_tag(&what, &manifest, tag, &[])?;
         self.check_strict(&what, &version)?;
-        self.unpack(&what, type_name, &manifest, |guard, fields| guard.read(fields))
+        self.unpack(&what, type_name, &manifest, |guard, fields| match manifest.type_version() {
+            1 => guard.read(fields),
+            other => Err(serde::de::Error::custom(no_migration(other, 1))),
+        })
     }
 
     /// Loads the component that `reference` names, of whatever type.
@@ -97,12 +114,16 @@ impl Larder {
         let entry = found.map_err(|error| with_source(error, &what, &manifest))?;
         #[cfg_attr(not(feature = "files"), expect(unused_mut))]
         let mut component = self.unpack(&what, entry.rust_type(), &manifest, |guard, fields| {
-            let mut erased =
-                <dyn erased_serde::Deserializer<'_>>::erase(guard.deserializer(fields));
-            (entry.read)(&mut erased).map_err(serde::de::Error::custom)
+            erased(guard, fields, |fields| match manifest.type_version() {
+                wrote if wrote == entry.version => (entry.read)(fields),
+                older => (entry.migrate)(older, fields),
+            })
         })?;
         #[cfg(feature = "files")]
-        crate::class::ClassComponent::give_cache(&mut *component, &self.cache);
+        {
+            crate::class::ClassComponent::give_cache(&mut *component, &self.cache);
+            self.give_cache(&mut *component);
+        }
         Ok((what, component))
     }
 
@@ -131,8 +152,7 @@ impl Larder {
             &mut serde_json::Deserializer<serde_json::de::StrRead<'_>>,
         ) -> serde_json::Result<T>,
     ) -> Result<T> {
-        let shelf =
-            Shelf::new(Arc::clone(&self.store), Arc::clone(&self.registry), what.to_owned());
+        let shelf = Shelf::new(self, what.to_owned());
         shelf.set_entries(manifest.artifacts());
         let guard = Guard::for_bytes(Rules::JSON, manifest.fields().len());
         let mut fields = serde_json::Deserializer::from_str(manifest.fields());
@@ -146,6 +166,28 @@ impl Larder {
             Error::Decode { what, type_name, path, source }
         })
     }
+}
+
+fn check_tag(what: &str, manifest: &Manifest, tag: &str, aliases: &[&str]) -> Result<()> {
+    let found = manifest.type_tag().as_str();
+    if found == tag || aliases.contains(&found) {
+        return Ok(());
+    }
+    Err(Error::WrongType {
+        reference: what.to_owned(),
+        expected: tag.to_owned(),
+        found: found.to_owned(),
+    })
+}
+
+/// Reads fields behind `dyn`.
+fn erased<'de, T, D: serde::Deserializer<'de>>(
+    guard: &Guard,
+    fields: D,
+    read: impl FnOnce(&mut dyn erased_serde::Deserializer<'de>) -> Result<T, erased_serde::Error>,
+) -> Result<T, D::Error> {
+    let mut fields = <dyn erased_serde::Deserializer<'_>>::erase(guard.deserializer(fields));
+    read(&mut fields).map_err(serde::de::Error::custom)
 }
 
 /// The error, with the way to the source text if the manifest keeps one.

@@ -1,15 +1,24 @@
 //! The handle that users hold: a store and a registry.
 
 mod apply;
+mod copy;
 mod find;
+mod gc;
 mod keep;
 mod load;
+mod locks;
+mod migrate;
+mod notes;
 mod objects;
 mod pack;
 mod query;
 mod remove;
+mod repair;
+mod restore;
+mod search;
 mod serializers;
 mod shelf;
+mod survey;
 mod tags;
 mod toolchain;
 mod verify;
@@ -18,8 +27,15 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use apply::Applied;
+pub use copy::{Copied, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, Outline};
+pub use gc::{Amount, Collected, Garbage, GcOptions};
+pub use notes::{Notes, NotesChange};
 pub use query::{Shown, VersionInfo};
-pub use tags::TagInfo;
+pub use repair::Repaired;
+pub use restore::RemovedVersion;
+pub use search::Found;
+pub use survey::{LockedThing, Survey};
+pub use tags::{TagInfo, TagMove, TagOptions};
 pub use toolchain::{Difference, Toolchain};
 pub use verify::{Checked, Finding};
 
@@ -28,8 +44,12 @@ pub(crate) use shelf::Shelf;
 
 #[cfg(feature = "files")]
 use crate::class::Cache;
+use crate::error::{Error, Result};
+use crate::progress::{Meter, Progress, Watcher};
 use crate::registry::Registry;
 use crate::store::Store;
+#[cfg(feature = "files")]
+use crate::store::{BlobCache, Cached};
 use crate::time::Timestamp;
 
 /// A larder: a store, and a registry of the code that its content needs.
@@ -50,9 +70,14 @@ pub struct Larder {
     registry: Arc<Registry>,
     clock: fn() -> SystemTime,
     strict: bool,
+    author: Option<Arc<str>>,
+    watcher: Watcher,
     #[cfg(feature = "files")]
     cache: Arc<Cache>,
 }
+
+/// The most bytes of an author.
+const MOST_AUTHOR: usize = 200;
 
 /// How often a commit that another writer overtook is tried again.
 const MOST_TRIES: u32 = 1_000;
@@ -69,6 +94,8 @@ impl Larder {
             registry,
             clock: SystemTime::now,
             strict: false,
+            author: None,
+            watcher: Watcher::default(),
             #[cfg(feature = "files")]
             cache: Arc::default(),
         }
@@ -81,15 +108,66 @@ impl Larder {
         self
     }
 
+    /// The same larder, in the name of a person or a program: it is written down who moved a tag.
+    ///
+    /// From 1 to 200 bytes of text, which every reader of the larder sees.
+    #[must_use]
+    pub fn with_author(mut self, author: impl Into<Arc<str>>) -> Self {
+        self.author = Some(author.into());
+        self
+    }
+
+    /// Who writes, for records.
+    fn author(&self) -> Result<Option<String>> {
+        match self.author.as_deref() {
+            Some(author) if !(1..=MOST_AUTHOR).contains(&author.len()) => {
+                Err(Error::invalid("author", author, "it is empty, or longer than 200 bytes"))
+            }
+            author => Ok(author.map(str::to_owned)),
+        }
+    }
+
+    /// The same larder, which tells `watch` how far it is with work that takes time.
+    ///
+    /// It is called often and from any thread: it should be quick.
+    #[must_use]
+    pub fn with_progress(mut self, watch: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.watcher = Watcher::new(watch);
+        self
+    }
+
+    /// Begins a piece of work with this larder: for crates that do some of their own.
+    pub fn meter(&self, task: &'static str, total: Option<u64>) -> Meter {
+        self.watcher.begin(task, total)
+    }
+
     /// The same larder, which lays files out in `folder`, where every process and larder may share them.
     ///
-    /// Without it they go into a temporary folder that is removed with the last clone of the larder.
+    /// If its store is remote, blobs that were read are kept there too, in `blobs`: see
+    /// [`BlobCache`](crate::store::BlobCache). A [`Cached`](crate::store::Cached) of one's own holds more or less.
+    /// `verify` and `repair` read from the store itself.
+    ///
+    /// Without it files go into a temporary folder that is removed with the last clone of the larder.
     /// Nobody else may be able to write into `folder`.
     #[cfg(feature = "files")]
     #[must_use]
     pub fn with_cache(mut self, folder: impl Into<std::path::PathBuf>) -> Self {
-        self.cache = Arc::new(Cache::at(folder.into()));
+        let folder = folder.into();
+        let store = Cached::behind(&self.store);
+        self.store = match store.is_remote() {
+            true => Arc::new(Cached::new(store, BlobCache::open(&folder.join(BlobCache::FOLDER)))),
+            false => store,
+        };
+        self.cache = Arc::new(Cache::at(folder));
         self
+    }
+
+    /// The same larder, which reads what is stored and nothing that was kept of it.
+    fn uncached(&self) -> Self {
+        #[cfg(feature = "files")]
+        return Self { store: Cached::behind(&self.store), ..self.clone() };
+        #[cfg(not(feature = "files"))]
+        self.clone()
     }
 
     #[cfg(feature = "files")]

@@ -55,8 +55,7 @@ impl Larder {
         let name: Identifier = name.try_into().map_err(Into::into)?;
         let tag: TagName = tag.try_into().map_err(Into::into)?;
         let fields = Object { value: Lent::<T, S>(value, PhantomData) };
-        let packed = self.pack(&name, OBJECT, &fields)?;
-        let applied = self.commit_version(&name, packed)?;
+        let applied = self.commit_version(&name, || self.pack(&name, OBJECT, 1, &fields))?;
         self.tag(Self::pin(applied.version()), tag)?;
         Ok(applied)
     }

@@ -16,7 +16,7 @@ use crate::caught::caught;
 use crate::digest::Digest;
 use crate::error::{BoxError, Error, Result};
 use crate::manifest::{ArtifactEntry, MOST_NESTING};
-use crate::registry::Registry;
+use crate::progress::Meter;
 use crate::serializer::Serializer;
 use crate::store::{BlobWriter, Change, Committed, Store, StoreExt};
 
@@ -30,6 +30,8 @@ const SPLIT: usize = 4 << 20;
 /// Takes the artifacts of one component while its fields are encoded.
 pub(crate) struct Packer {
     shelf: Arc<Shelf>,
+    /// Counts the bytes that are written.
+    meter: Meter,
     /// The manifest's list: inner artifacts before those that hold them.
     entries: RefCell<Vec<ArtifactEntry>>,
     places: RefCell<HashMap<(Digest, String), usize>>,
@@ -44,9 +46,10 @@ pub(crate) struct Packer {
 }
 
 impl Packer {
-    pub(crate) fn new(store: Arc<dyn Store>, registry: Arc<Registry>, what: String) -> Self {
+    pub(crate) fn new(shelf: Shelf, meter: Meter) -> Self {
         Self {
-            shelf: Arc::new(Shelf::new(store, registry, what)),
+            shelf: Arc::new(shelf),
+            meter,
             entries: RefCell::default(),
             places: RefCell::default(),
             open: RefCell::default(),
@@ -123,7 +126,7 @@ impl Packer {
         let ((), holds) = self.opened(|| {
             if !self.shelf.store().has_blob(&entry.digest)? {
                 let bytes = shelf.fetch(entry)?;
-                let mut sink = Sink::new(&**self.shelf.store());
+                let mut sink = Sink::new(&**self.shelf.store(), &self.meter);
                 sink.write_all(&bytes).map_err(|error| sink.explain(error))?;
                 self.settle(sink)?;
             }
@@ -141,7 +144,7 @@ impl Packer {
     ) -> Result<Stored> {
         self.shelf.check_serializer::<T, S>(name, || "writing an artifact".to_owned())?;
         let ((digest, size), holds) = self.opened(|| {
-            let mut sink = Sink::new(&**self.shelf.store());
+            let mut sink = Sink::new(&**self.shelf.store(), &self.meter);
             let encoded = caught(name, || {
                 if name == S::NAME {
                     return Ok(S::encode(value, &mut sink));
@@ -193,6 +196,7 @@ fn encode_error(source: BoxError) -> Error {
 /// not.
 struct Sink<'a> {
     store: &'a dyn Store,
+    meter: &'a Meter,
     inline: usize,
     hasher: blake3::Hasher,
     size: u64,
@@ -202,9 +206,10 @@ struct Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    fn new(store: &'a dyn Store) -> Self {
+    fn new(store: &'a dyn Store, meter: &'a Meter) -> Self {
         Self {
             store,
+            meter,
             inline: store.capabilities().inline_blob,
             hasher: blake3::Hasher::new(),
             size: 0,
@@ -248,6 +253,7 @@ impl Write for Sink<'_> {
             }
         }
         self.size += step.len() as u64;
+        self.meter.add(step.len() as u64);
         Ok(step.len())
     }
 

@@ -1,6 +1,7 @@
 //! Looking at what is there without loading it.
 
 use super::Larder;
+use super::notes::Notes;
 use super::tags::TagInfo;
 use super::toolchain::Toolchain;
 use crate::digest::Digest;
@@ -63,6 +64,10 @@ pub struct Shown {
     pub manifest: Manifest,
     /// The tags that name it.
     pub tags: Vec<TagInfo>,
+    /// What people say of it.
+    pub notes: Notes,
+    /// Since when its name is closed against change.
+    pub name_locked: Option<Timestamp>,
 }
 
 impl Larder {
@@ -111,6 +116,10 @@ impl Larder {
         let (_, version, manifest) = self.open_version(&reference)?;
         let mut tags = self.tags(name)?;
         tags.retain(|tag| tag.version == version.version);
-        Ok(Shown { version: VersionInfo::new(name, &version), manifest, tags })
+        let notes = self.notes_of(&[(name.clone(), version.version)])?.pop().transpose()?;
+        let notes = notes.unwrap_or_default();
+        let name_locked = self.head(name)?.and_then(|head| head.locked);
+        let version = VersionInfo::new(name, &version);
+        Ok(Shown { version, manifest, tags, notes, name_locked })
     }
 }

@@ -1,5 +1,8 @@
 //! `remove`: taking versions off the shelf.
 
+use super::apply::back_off;
+use super::locks::{refuse_locked_name, refuse_locked_version};
+use super::notes::read_notes;
 use super::{Larder, MOST_TRIES, VersionInfo};
 use crate::error::{Error, Result};
 use crate::name::{Identifier, VersionNumber};
@@ -13,16 +16,17 @@ impl Larder {
     /// Its number is never given again. Its bytes stay until they are collected as garbage.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Refused`] while a tag names it; [`Error::Conflict`]; [`Error::Store`].
+    /// [`Error::NotFound`]; [`Error::Refused`] while a tag names it, or it or its name is locked;
+    /// [`Error::Conflict`]; [`Error::Store`].
     pub fn remove(
         &self,
         reference: impl TryInto<Reference, Error: Into<Error>>,
     ) -> Result<VersionInfo> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
         let name = reference.identifier();
-        for _ in 0..MOST_TRIES {
+        for tries in 0..MOST_TRIES {
+            back_off(tries);
             let version = self.find(&reference)?;
-            self.refuse_tagged(name, &[version.version])?;
             if self.try_remove(name, &[version.version])? {
                 return Ok(VersionInfo::new(name, &version));
             }
@@ -39,10 +43,10 @@ impl Larder {
         name: impl TryInto<Identifier, Error: Into<Error>>,
     ) -> Result<Vec<VersionInfo>> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
-        for _ in 0..MOST_TRIES {
+        for tries in 0..MOST_TRIES {
+            back_off(tries);
             let versions = self.versions(&name)?;
             let numbers: Vec<_> = versions.iter().map(|version| version.version).collect();
-            self.refuse_tagged(&name, &numbers)?;
             if self.try_remove(&name, &numbers)? {
                 return Ok(versions);
             }
@@ -71,15 +75,21 @@ impl Larder {
             return Err(self.not_found(&name.into()));
         };
         let head: NameRecord = record::read(&head_key, &found)?;
-        let latest = match head.latest {
+        refuse_locked_name(name, &head, || format!("the removal of {name}"))?;
+        // Whoever moves a tag after the name was read changes the name.
+        self.refuse_tagged(name, numbers)?;
+        // Whoever locks a version changes its notes.
+        let mut changes = self.unlocked(name, numbers)?;
+        let latest = match &head.latest {
             Some(latest) if numbers.contains(&latest.version) => {
                 self.newest_without(name, numbers, latest.version)?
             }
-            latest => latest,
+            latest => latest.clone(),
         };
-        // The name goes first: at no time does it name a version that is gone.
-        let head = NameRecord::new(head.next, latest);
-        let mut changes = vec![record::put(head_key, &head, Expected::Revision(found.revision))?];
+        // The name goes before the versions: at no time does it name one that is gone.
+        let next = head.next;
+        let head = head.with(next, latest);
+        changes.push(record::put(head_key, &head, Expected::Revision(found.revision))?);
         for &number in numbers {
             let key = record::version_key(name, number)?;
             let Some(found) = self.store.get_record(&key)? else { continue };
@@ -90,6 +100,20 @@ impl Larder {
             changes.push(record::put(key, &version, Expected::Revision(found.revision))?);
         }
         Ok(self.store.commit(&changes)? == Committed::All)
+    }
+
+    /// The changes that make a commit depend on these versions not being locked.
+    fn unlocked(&self, name: &Identifier, numbers: &[VersionNumber]) -> Result<Vec<Change>> {
+        let keys = numbers.iter().map(|number| record::notes_key(name, *number));
+        let keys = keys.collect::<Result<Vec<_>>>()?;
+        let found = self.store.get_records(&keys)?;
+        let mut changes = Vec::with_capacity(keys.len());
+        for ((key, found), number) in keys.into_iter().zip(found).zip(numbers) {
+            let notes = read_notes(&key, found.as_ref())?;
+            refuse_locked_version(name, *number, &notes, || format!("the removal of {name}"))?;
+            changes.push(record::unchanged(key, found.as_ref()));
+        }
+        Ok(changes)
     }
 
     /// The newest version before `from` that is neither removed nor among `numbers`.

@@ -10,13 +10,15 @@ use crate::artifact::Link;
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
 use crate::manifest::ArtifactEntry;
+use crate::progress::Watcher;
 use crate::registry::Registry;
-use crate::store::{Store, StoreExt};
+use crate::store::{Store, fault};
 
 /// The artifacts of one version, and what is needed to read them.
 pub(crate) struct Shelf {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
+    watcher: Watcher,
     /// The version, for people.
     version: String,
     /// What its manifest lists: known from the start, or once it is packed.
@@ -29,8 +31,14 @@ struct List {
 }
 
 impl Shelf {
-    pub(crate) fn new(store: Arc<dyn Store>, registry: Arc<Registry>, version: String) -> Self {
-        Self { store, registry, version, list: OnceLock::new() }
+    pub(crate) fn new(larder: &Larder, version: String) -> Self {
+        Self {
+            store: Arc::clone(&larder.store),
+            registry: Arc::clone(&larder.registry),
+            watcher: larder.watcher.clone(),
+            version,
+            list: OnceLock::new(),
+        }
     }
 
     /// Says what the manifest lists; the first word counts.
@@ -78,7 +86,12 @@ impl Shelf {
 
     /// The bytes of an artifact, checked.
     pub(crate) fn fetch(&self, entry: &ArtifactEntry) -> Result<Bytes> {
-        self.store.get_checked(&entry.digest, Some(entry.size), || self.describe(entry))
+        let meter = self.watcher.begin("reading", Some(entry.size));
+        let bytes = self.store.get_blobs(std::slice::from_ref(&entry.digest))?.pop().flatten();
+        match fault(&entry.digest, Some(entry.size), bytes.as_ref(), |done| meter.add(done)) {
+            Some(fault) => Err(Error::corrupt(self.describe(entry), fault)),
+            None => Ok(bytes.unwrap_or_default()),
+        }
     }
 
     pub(crate) fn describe(&self, entry: &ArtifactEntry) -> String {

@@ -5,11 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::Larder;
+use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::record::VersionRecord;
 use crate::reference::Reference;
+use crate::registry::Built;
 
-/// The compiler that built a program, and what it built it for.
+/// What built the program that a class model was made with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -18,13 +20,30 @@ pub struct Toolchain {
     pub rustc: String,
     /// The target triple, such as `x86_64-unknown-linux-gnu`.
     pub target: String,
+    /// The features of the crate that brings the class, if they are known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Vec<String>>,
+    /// The digest of the program's `Cargo.lock`, if it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lockfile: Option<Digest>,
 }
 
 impl Toolchain {
     /// That of this program, if it was told when it was built.
     pub fn here() -> Option<Self> {
         let (rustc, target) = (option_env!("LARDER_RUSTC")?, option_env!("LARDER_TARGET")?);
-        Some(Self { rustc: rustc.to_owned(), target: target.to_owned() })
+        let (rustc, target) = (rustc.to_owned(), target.to_owned());
+        Some(Self { rustc, target, features: None, lockfile: None })
+    }
+
+    /// That of this program, with how the crate of a class was built.
+    pub(crate) fn of(built: Built) -> Option<Self> {
+        let on = |features: &[(&str, bool)]| {
+            features.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()).collect()
+        };
+        let features = built.features.map(on);
+        let lockfile = built.lockfile.and_then(|digest| digest.parse().ok());
+        Some(Self { features, lockfile, ..Self::here()? })
     }
 }
 
@@ -32,7 +51,7 @@ impl Toolchain {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Difference {
-    /// What differs: `crate`, `rustc` or `target`.
+    /// What differs: `crate`, `rustc`, `target`, `features` or `Cargo.lock`.
     pub what: &'static str,
     /// As the version was made.
     pub recorded: String,
@@ -45,6 +64,19 @@ impl fmt::Display for Difference {
         write!(f, "{} was {}, and is {} here", self.what, self.recorded, self.here)
     }
 }
+
+type Aspect = fn(&Toolchain) -> Option<String>;
+
+/// What two toolchains are compared by; what one of them does not know is not.
+const ASPECTS: [(&str, Aspect); 4] = [
+    ("rustc", |toolchain| Some(toolchain.rustc.clone())),
+    ("target", |toolchain| Some(toolchain.target.clone())),
+    ("features", |toolchain| {
+        let features = toolchain.features.as_ref()?.join(", ");
+        Some(if features.is_empty() { "none".into() } else { features })
+    }),
+    ("Cargo.lock", |toolchain| toolchain.lockfile.map(|digest| digest.short())),
+];
 
 impl Larder {
     /// The same larder, which refuses to load what was made with another crate version or, if it is a class
@@ -59,8 +91,8 @@ impl Larder {
 
     /// What the version was made with that is another here: a reason to look twice, not a fault.
     ///
-    /// The crate that brings the type is compared, with its version; for a class model also rustc and
-    /// the target. What is not known on one side is not compared.
+    /// The crate that brings the type is compared, with its version, but for types of Larder's own; for a class model also rustc,
+    /// the target, the crate's features and the program's `Cargo.lock`. What is not known on one side is not compared.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Store`].
@@ -73,18 +105,21 @@ impl Larder {
     }
 
     fn differences_of(&self, version: &VersionRecord) -> Vec<Difference> {
-        let krate = self.registry.origin_of_type(version.type_tag.as_str());
-        let (then, now) = (version.toolchain.as_ref(), Toolchain::here());
-        let compared = [
-            ("crate", version.origin.as_deref(), krate),
-            ("rustc", then.map(|t| t.rustc.as_str()), now.as_ref().map(|t| t.rustc.as_str())),
-            ("target", then.map(|t| t.target.as_str()), now.as_ref().map(|t| t.target.as_str())),
-        ];
-        let differs = |(what, recorded, here): (_, Option<&str>, Option<&str>)| {
-            let (recorded, here) = (recorded?.to_owned(), here?.to_owned());
+        let tag = version.type_tag.as_str();
+        // Types of Larder's own have a written format: whichever release reads it.
+        let krate =
+            (!tag.starts_with("larder/")).then(|| self.registry.origin_of_type(tag)).flatten();
+        let (then, now) =
+            (version.toolchain.as_ref(), self.registry.toolchain_of(tag).or_else(Toolchain::here));
+        let crates = ("crate", version.origin.clone(), krate.map(str::to_owned));
+        let aspects = ASPECTS
+            .iter()
+            .map(|(what, aspect)| (*what, then.and_then(aspect), now.as_ref().and_then(aspect)));
+        let differs = |(what, recorded, here): (_, Option<String>, Option<String>)| {
+            let (recorded, here) = (recorded?, here?);
             (recorded != here).then_some(Difference { what, recorded, here })
         };
-        compared.into_iter().filter_map(differs).collect()
+        [crates].into_iter().chain(aspects).filter_map(differs).collect()
     }
 
     /// Under [`strict`](Larder::strict), refuses a version that was made with something else.

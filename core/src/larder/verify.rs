@@ -1,15 +1,20 @@
 //! `verify`: reading everything, to find what is damaged.
 
-use std::collections::HashMap;
+mod blobs;
+mod records;
 
+use std::collections::{HashMap, HashSet};
+
+use super::gc::Amount;
 use super::{Larder, VersionInfo};
 use crate::digest::Digest;
-use crate::error::{Error, Fault, Result};
-use crate::manifest::Manifest;
-use crate::record::{self, NameRecord, VersionRecord};
+use crate::error::{Fault, Result};
+use crate::name::{Identifier, VersionNumber};
+use crate::record::VersionRecord;
 use crate::reference::{Reference, Selector};
 use crate::store::StoreExt;
-use crate::store::fault;
+
+pub(super) use blobs::{Blob, finding_of, look_at};
 
 /// What [`Larder::verify`] looked at, and what it found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -23,6 +28,9 @@ pub struct Checked {
     pub bytes: u64,
     /// Every fault, once.
     pub findings: Vec<Finding>,
+    /// The blobs that no version needs, which are no fault: [`Larder::gc`] collects them. `None` if it looked
+    /// at some versions only, or if what a version needs is not known.
+    pub orphans: Option<Amount>,
 }
 
 /// One fault.
@@ -35,116 +43,141 @@ pub struct Finding {
     pub digest: Option<Digest>,
     /// What is wrong with it, for people.
     pub fault: String,
+    /// Whether the blob is a manifest: what it refers to could not be looked at.
+    #[serde(skip)]
+    pub(super) is_manifest: bool,
+}
+
+impl Finding {
+    pub(super) fn new(what: impl Into<String>, digest: Option<Digest>, fault: &Fault) -> Self {
+        let fault = fault.to_string();
+        Self { what: what.into(), digest, fault, is_manifest: false }
+    }
 }
 
 impl Larder {
     /// Reads every version that `references` mean, or every version there is if there are none, and checks
-    /// all of its bytes. No type need be linked in.
+    /// all of its bytes, on as many threads as the machine has cores. No type need be linked in.
+    ///
+    /// When everything is looked at, a tag, a digest or a name that leads to no version is a fault too.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a reference; [`Error::Store`]. A damaged blob is no error but a
-    /// [`Finding`].
+    /// [`NotFound`](crate::Error::NotFound) for a reference; [`Store`](crate::Error::Store) if the records cannot be read. A damaged blob is
+    /// no error but a [`Finding`].
     pub fn verify(&self, references: &[Reference]) -> Result<Checked> {
-        let mut verifier =
-            Verifier { larder: self, checked: Checked::default(), seen: HashMap::new() };
+        let larder = self.uncached();
+        let mut verifier = Verifier::new(&larder);
         for reference in references {
             let version = self.find(reference)?;
-            verifier.version(&VersionInfo::new(reference.identifier(), &version))?;
+            verifier.add(reference.identifier(), &version);
         }
         if references.is_empty() {
-            verifier.everything()?;
+            verifier.add_everything()?;
         }
-        Ok(verifier.checked)
+        let mut checked = verifier.read();
+        if references.is_empty() && verifier.is_complete {
+            let mut orphans = Amount::default();
+            for blob in self.store.blobs() {
+                let (digest, size) = blob?;
+                if !verifier.seen.contains(&digest) {
+                    orphans.add(size);
+                }
+            }
+            checked.orphans = Some(orphans);
+        }
+        Ok(checked)
     }
+}
+
+/// A version that is to be read: what it is called, and its manifest.
+struct Listed {
+    what: String,
+    manifest: Digest,
 }
 
 struct Verifier<'a> {
     larder: &'a Larder,
-    checked: Checked,
-    /// The blobs that were read, and whether they are whole.
-    seen: HashMap<Digest, bool>,
+    versions: Vec<Listed>,
+    /// The versions that are not removed, by what leads to them.
+    there: HashMap<(Identifier, VersionNumber), Digest>,
+    /// The blobs that were looked at.
+    seen: HashSet<Digest>,
+    /// Each fault, with the place of the version that it was found in; those of records come first.
+    findings: Vec<(usize, Finding)>,
+    /// Whether all that versions need is known.
+    is_complete: bool,
 }
 
-impl Verifier<'_> {
-    fn everything(&mut self) -> Result<()> {
+impl<'a> Verifier<'a> {
+    fn new(larder: &'a Larder) -> Self {
+        Self {
+            larder,
+            versions: Vec::new(),
+            there: HashMap::new(),
+            seen: HashSet::new(),
+            findings: Vec::new(),
+            is_complete: true,
+        }
+    }
+
+    fn add(&mut self, name: &Identifier, version: &VersionRecord) {
+        let info = VersionInfo::new(name, version);
+        let selector = Selector::Version(info.version);
+        let what = Reference::new(info.identifier, selector).to_string();
+        self.versions.push(Listed { what, manifest: info.digest });
+    }
+
+    /// Reads and checks the versions: first the manifests, which say what else there is.
+    fn read(&mut self) -> Checked {
+        let mut checked = Checked { versions: self.versions.len() as u64, ..Checked::default() };
         let larder = self.larder;
-        for found in larder.store.records(record::NAMES) {
-            let (key, found) = found?;
-            let head = record::read::<NameRecord>(&key, &found);
-            let Some(name) =
-                self.sound(record::name_in(&key).and_then(|name| head.map(|_| name)))?
-            else {
-                continue;
-            };
-            for found in larder.store.records(&record::versions_of(&name)) {
-                let (key, found) = found?;
-                let Some(version) = self.sound(record::read::<VersionRecord>(&key, &found))? else {
-                    continue;
-                };
-                if version.removed.is_none() {
-                    self.version(&VersionInfo::new(&name, &version))?;
+        let mut manifests = Vec::new();
+        for (place, Listed { what, manifest }) in self.versions.iter().enumerate() {
+            if self.seen.insert(*manifest) {
+                manifests.push(Blob { place, what, digest: *manifest, size: None });
+            }
+        }
+        let meter = larder.watcher.begin("reading manifests", None);
+        let mut blobs = Vec::new();
+        for (blob, found) in manifests.iter().zip(blobs::manifests(larder, &manifests, &meter)) {
+            checked.blobs += 1;
+            checked.bytes += found.size;
+            match found.content {
+                Ok(artifacts) => {
+                    for (digest, size) in artifacts {
+                        if self.seen.insert(digest) {
+                            blobs.push(Blob { digest, size: Some(size), ..*blob });
+                        }
+                    }
+                }
+                Err(mut finding) => {
+                    self.is_complete = false;
+                    finding.is_manifest = true;
+                    self.findings.push((blob.place + 1, finding));
                 }
             }
         }
-        Ok(())
-    }
-
-    fn version(&mut self, version: &VersionInfo) -> Result<()> {
-        self.checked.versions += 1;
-        let selector = Selector::Version(version.version);
-        let what = Reference::new(version.identifier.clone(), selector).to_string();
-        let Some(json) = self.blob(&what, &version.digest, None)? else { return Ok(()) };
-        let Some(manifest) = self.sound(Manifest::from_json(&json, &what))? else { return Ok(()) };
-        for entry in manifest.artifacts() {
-            self.blob(&what, &entry.digest, Some(entry.size))?;
-        }
-        Ok(())
-    }
-
-    /// Reads and checks a blob. A blob that was found whole before is read again only for its bytes.
-    fn blob(
-        &mut self,
-        what: &str,
-        digest: &Digest,
-        size: Option<u64>,
-    ) -> Result<Option<bytes::Bytes>> {
-        if size.is_some() && self.seen.contains_key(digest) {
-            return Ok(None);
-        }
-        let bytes = self.larder.store.get_blobs(std::slice::from_ref(digest))?.pop().flatten();
-        let fault = fault(digest, size, bytes.as_ref());
-        if self.seen.insert(*digest, fault.is_none()).is_none() {
-            self.checked.blobs += 1;
-            self.checked.bytes += bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
-            if let Some(fault) = &fault {
-                self.find(what, Some(*digest), fault);
+        let total = blobs.iter().filter_map(|blob| blob.size).sum();
+        let meter = larder.watcher.begin("verifying", Some(total));
+        for (blob, found) in blobs.iter().zip(blobs::look_at_all(larder, &blobs, &meter)) {
+            checked.blobs += 1;
+            checked.bytes += found.size;
+            if let Err(finding) = found.content {
+                self.findings.push((blob.place + 1, finding));
             }
         }
-        Ok(bytes.filter(|_| fault.is_none()))
+        self.findings.sort_by_key(|(place, _)| *place);
+        checked.findings = self.findings.drain(..).map(|(_, finding)| finding).collect();
+        checked
     }
 
     /// The value, or a finding in its place.
     fn sound<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
-        match result {
-            Ok(value) => Ok(Some(value)),
-            Err(Error::Corrupt { what, fault }) => {
-                self.find(&what, None, &fault);
-                Ok(None)
-            }
-            Err(Error::NewerFormat { what, found, known }) => {
-                let reason = format!("it has format {found}; this Larder reads up to {known}");
-                self.find(&what, None, &Fault::Unreadable(reason));
-                Ok(None)
-            }
-            Err(error) => Err(error),
-        }
-    }
-
-    fn find(&mut self, what: &str, digest: Option<Digest>, fault: &Fault) {
-        self.checked.findings.push(Finding {
-            what: what.to_owned(),
-            digest,
-            fault: fault.to_string(),
-        });
+        let finding = match result {
+            Ok(value) => return Ok(Some(value)),
+            Err(error) => blobs::finding_of(error)?,
+        };
+        self.findings.push((0, finding));
+        Ok(None)
     }
 }

@@ -63,11 +63,35 @@ impl Item {
     }
 
     /// A store, by the scheme of its URLs.
+    ///
+    /// `open` refuses the options that it does not know, by [`StoreUrl::allow_options`]. How to write a store:
+    /// `docs/writing-a-store.md`.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use larder_core::{Item, MemoryStore, Registry};
+    ///
+    /// let shelf = MemoryStore::new(); // one that every `shelf:` shares
+    /// let mut registry = Registry::linked()?;
+    /// registry.register(Item::store("shelf", move |url| {
+    ///     url.allow_options(&[])?;
+    ///     Ok(Arc::new(shelf.clone()))
+    /// }))?;
+    /// let larder = registry.open("shelf:")?;
+    /// assert_eq!(larder.list().count(), 0);
+    /// # Ok::<(), larder_core::Error>(())
+    /// ```
     pub fn store(
         scheme: &str,
         open: impl Fn(&StoreUrl) -> Result<Arc<dyn Store>> + Send + Sync + 'static,
     ) -> Self {
         Self(Thing::Store { scheme: scheme.into(), open: Arc::new(open) })
+    }
+
+    pub(super) fn was_built(&mut self, built: Built) {
+        if let Thing::Type(entry) = &mut self.0 {
+            entry.built = built;
+        }
     }
 
     pub(super) fn sort_key(&self) -> (u8, String) {
@@ -85,7 +109,23 @@ impl Item {
 pub struct Linked {
     pub krate: &'static str,
     pub version: &'static str,
+    pub built: Built,
     pub item: fn() -> Item,
+}
+
+/// How a crate was built, as far as its macros can see.
+#[doc(hidden)]
+#[derive(Clone, Copy, Default)]
+pub struct Built {
+    /// Its features, and whether each is on.
+    pub features: Option<&'static [(&'static str, bool)]>,
+    /// The digest of the `Cargo.lock` of its program.
+    pub lockfile: Option<&'static str>,
+}
+
+impl Built {
+    /// Nothing is known of it.
+    pub const UNKNOWN: Self = Self { features: None, lockfile: None };
 }
 
 inventory::collect!(Linked);
@@ -122,12 +162,16 @@ inventory::collect!(Linked);
 #[macro_export]
 macro_rules! link {
     ($item:expr) => {
+        $crate::link!($item, $crate::__private::Built::UNKNOWN);
+    };
+    ($item:expr, $built:expr) => {
         const _: () = {
             use $crate::__private::inventory;
             inventory::submit! {
                 $crate::__private::Linked {
                     krate: env!("CARGO_PKG_NAME"),
                     version: env!("CARGO_PKG_VERSION"),
+                    built: $built,
                     item: || $item,
                 }
             }

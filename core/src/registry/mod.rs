@@ -11,12 +11,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
+pub use item::{Built, Item, Linked};
 use item::{Family, OpenStore, Thing};
-pub use item::{Item, Linked};
 
 use crate::component::TypeEntry;
 use crate::error::{BoxError, Error, Kind, Result};
-use crate::larder::Larder;
+use crate::larder::{Larder, Toolchain};
 use crate::serializer::{AnyPair, Format, Serializer, Traits};
 use crate::store::Store;
 use crate::url::StoreUrl;
@@ -25,6 +25,8 @@ use crate::url::StoreUrl;
 #[derive(Default)]
 pub struct Registry {
     types: BTreeMap<&'static str, (TypeEntry, Origin)>,
+    /// From the tags that types had before to those they have.
+    aliases: BTreeMap<&'static str, &'static str>,
     serializers: BTreeMap<String, (Entry, Origin)>,
     stores: BTreeMap<String, (OpenStore, Origin)>,
     compared: Mutex<BTreeSet<(String, TypeId)>>,
@@ -64,7 +66,11 @@ impl Registry {
     /// [`Error::Duplicate`] if two of them share a name.
     pub fn linked() -> Result<Self> {
         let mut items: Vec<(Item, Origin)> = inventory::iter::<Linked>()
-            .map(|linked| ((linked.item)(), format!("{} {}", linked.krate, linked.version)))
+            .map(|linked| {
+                let mut item = (linked.item)();
+                item.was_built(linked.built);
+                (item, format!("{} {}", linked.krate, linked.version))
+            })
             .collect();
         // The order of linking differs from build to build.
         items.sort_by_cached_key(|(item, origin)| (item.sort_key(), origin.clone()));
@@ -87,15 +93,18 @@ impl Registry {
     fn add(&mut self, Item(item): Item, origin: Origin) -> Result<()> {
         match item {
             Thing::Type(entry) => {
-                let tag = crate::TypeTag::new(entry.tag)?;
-                if let Some((first, first_origin)) = self.types.get(entry.tag) {
-                    return Err(Error::Duplicate {
-                        kind: Kind::Type,
-                        name: tag.to_string(),
-                        first: format!("`{}` ({first_origin})", first.rust_type),
-                        second: format!("`{}` ({origin})", entry.rust_type),
-                    });
+                for tag in [entry.tag].iter().chain(entry.aliases) {
+                    let tag = crate::TypeTag::new(tag)?;
+                    if let Some((first, first_origin)) = self.linked_type(tag.as_str()) {
+                        return Err(Error::Duplicate {
+                            kind: Kind::Type,
+                            name: tag.to_string(),
+                            first: format!("`{}` ({first_origin})", first.rust_type),
+                            second: format!("`{}` ({origin})", entry.rust_type),
+                        });
+                    }
                 }
+                self.aliases.extend(entry.aliases.iter().map(|&alias| (alias, entry.tag)));
                 self.types.insert(entry.tag, (entry, origin));
             }
             Thing::Format(format) => {
@@ -151,8 +160,8 @@ impl Registry {
     /// # Errors
     /// [`Error::InvalidName`] for a URL that cannot be, [`Error::NotLinked`] for a scheme that no linked
     /// crate serves, and whatever the store says.
-    pub fn open(self, url: &str) -> Result<Larder> {
-        let store = self.open_store(&url.parse()?)?;
+    pub fn open(self, url: impl TryInto<StoreUrl, Error: Into<Error>>) -> Result<Larder> {
+        let store = self.open_store(&url.try_into().map_err(Into::into)?)?;
         Ok(Larder::new(store, self))
     }
 
@@ -176,6 +185,16 @@ impl Registry {
     /// The component types, in the order of their tags, each with where it comes from.
     pub fn types(&self) -> impl Iterator<Item = (&TypeEntry, &str)> {
         self.types.values().map(|(entry, origin)| (entry, origin.as_str()))
+    }
+
+    /// The component type that has this tag, or had it before.
+    pub fn find(&self, tag: &str) -> Option<&TypeEntry> {
+        self.linked_type(tag).map(|(entry, _)| entry)
+    }
+
+    fn linked_type(&self, tag: &str) -> Option<&(TypeEntry, Origin)> {
+        let tag = self.aliases.get(tag).copied().unwrap_or(tag);
+        self.types.get(tag)
     }
 
     /// The serializers, in the order of their names.
@@ -215,18 +234,19 @@ impl Registry {
         needed_by: &str,
         origin: Option<&str>,
     ) -> Result<&TypeEntry> {
-        match self.types.get(tag) {
-            Some((entry, _)) => Ok(entry),
+        match self.find(tag) {
+            Some(entry) => Ok(entry),
             None => Err(not_linked(Kind::Type, tag, needed_by, origin, self.types.keys())),
         }
     }
 
     pub(crate) fn origin_of_type(&self, tag: &str) -> Option<&str> {
-        self.types.get(tag).map(|(_, origin)| origin.as_str())
+        self.linked_type(tag).map(|(_, origin)| origin.as_str())
     }
 
-    pub(crate) fn is_class(&self, tag: &str) -> bool {
-        self.types.get(tag).is_some_and(|(entry, _)| entry.class)
+    /// What built the class model with this tag, if it is one.
+    pub(crate) fn toolchain_of(&self, tag: &str) -> Option<Toolchain> {
+        self.find(tag).filter(|entry| entry.class).and_then(|entry| Toolchain::of(entry.built))
     }
 
     fn find_serializer(&self, name: &str, needed_by: &str) -> Result<&(Entry, Origin)> {
@@ -320,8 +340,15 @@ const BROUGHT_BY: &[(Kind, &str, &str)] = &[
     (Kind::Serializer, "safetensors", "tensors"),
     (Kind::Serializer, "file", "files"),
     (Kind::Type, "larder/files", "files"),
+    (Kind::Type, "larder/onnx", "onnx"),
+    (Kind::Type, "larder/script", "script"),
+    (Kind::Type, "larder/wasm", "wasm"),
+    (Kind::Type, "larder/wasm-serializer", "wasm"),
     (Kind::Store, "fs", "fs"),
     (Kind::Store, "sqlite", "sqlite"),
+    (Kind::Store, "s3", "object"),
+    (Kind::Store, "gs", "object"),
+    (Kind::Store, "az", "object"),
 ];
 
 fn not_linked(

@@ -1,6 +1,10 @@
 //! Comfort on top of [`Store`].
 
-use bytes::Bytes;
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read};
+
+use bytes::{Buf, Bytes};
 
 use super::{Record, RecordKey, Store};
 use crate::digest::Digest;
@@ -8,6 +12,8 @@ use crate::error::{Error, Fault, Result};
 
 /// How many records or blobs a listing asks for at a time.
 const PAGE: usize = 500;
+/// How many bytes of a blob are read at a time.
+const PIECE: usize = 1 << 20;
 
 /// Comfort for callers of a [`Store`]; every store has it.
 pub trait StoreExt: Store {
@@ -39,19 +45,68 @@ pub trait StoreExt: Store {
         what: impl FnOnce() -> String,
     ) -> Result<Bytes> {
         let bytes = self.get_blobs(std::slice::from_ref(digest))?.pop().flatten();
-        match fault(digest, size, bytes.as_ref()) {
+        match fault(digest, size, bytes.as_ref(), |_| ()) {
             Some(fault) => Err(Error::corrupt(what(), fault)),
             None => Ok(bytes.unwrap_or_default()),
+        }
+    }
+
+    /// Hands the bytes of one blob to `take`, piece by piece, and checks them against digest and size.
+    ///
+    /// What was taken is not to be believed before this returns `Ok`.
+    ///
+    /// # Errors
+    /// As [`get_checked`](StoreExt::get_checked), and whatever `take` says.
+    fn copy_checked(
+        &self,
+        digest: &Digest,
+        size: u64,
+        what: impl Fn() -> String,
+        mut take: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let failed = |error: io::Error| Error::store(format!("read {}", what()), error);
+        let mut source: Box<dyn Read> = match self.blob_file(digest)? {
+            Some(path) => Box::new(File::open(path).map_err(failed)?),
+            None => match self.get_blobs(std::slice::from_ref(digest))?.pop().flatten() {
+                Some(bytes) => Box::new(bytes.reader()),
+                None => return Err(Error::corrupt(what(), Fault::Missing)),
+            },
+        };
+        let mut piece = vec![0; PIECE.min(usize::try_from(size).unwrap_or(PIECE)).max(1)];
+        let (mut hasher, mut found) = (blake3::Hasher::new(), 0);
+        loop {
+            let read = match source.read(&mut piece) {
+                Ok(0) => break,
+                Ok(read) => read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(failed(error)),
+            };
+            found += read as u64;
+            if found > size {
+                return Err(Error::corrupt(what(), Fault::Size { expected: size, found }));
+            }
+            hasher.update(&piece[..read]);
+            take(&piece[..read])?;
+        }
+        let digested = Digest::from_bytes(*hasher.finalize().as_bytes());
+        match (found == size, digested == *digest) {
+            (false, _) => Err(Error::corrupt(what(), Fault::Size { expected: size, found })),
+            (_, false) => {
+                let fault = Fault::Digest { expected: *digest, found: digested };
+                Err(Error::corrupt(what(), fault))
+            }
+            _ => Ok(()),
         }
     }
 
     /// All records whose keys begin with `prefix`, in byte order of the keys, read page by page.
     fn records<'a>(
         &'a self,
-        prefix: &'a str,
+        prefix: impl Into<Cow<'a, str>>,
     ) -> impl Iterator<Item = Result<(RecordKey, Record)>> + 'a {
+        let prefix = prefix.into();
         pages(move |after: Option<&(RecordKey, Record)>| {
-            self.list_records(prefix, after.map(|(key, _)| key), PAGE)
+            self.list_records(&prefix, after.map(|(key, _)| key), PAGE)
         })
     }
 
@@ -65,8 +120,17 @@ pub trait StoreExt: Store {
 
 impl<S: Store + ?Sized> StoreExt for S {}
 
-/// How `bytes` differ from what `digest` and `size` say was written, if they do.
-pub(crate) fn fault(digest: &Digest, size: Option<u64>, bytes: Option<&Bytes>) -> Option<Fault> {
+/// How many bytes are digested between two reports.
+const STRIDE: usize = 16 << 20;
+
+/// How `bytes` differ from what `digest` and `size` say was written, if they do. `progress` is told of the bytes
+/// that were read, again and again.
+pub(crate) fn fault(
+    digest: &Digest,
+    size: Option<u64>,
+    bytes: Option<&Bytes>,
+    progress: impl Fn(u64),
+) -> Option<Fault> {
     let Some(bytes) = bytes else {
         return Some(Fault::Missing);
     };
@@ -76,7 +140,12 @@ pub(crate) fn fault(digest: &Digest, size: Option<u64>, bytes: Option<&Bytes>) -
     {
         return Some(Fault::Size { expected, found });
     }
-    let found = Digest::of(bytes);
+    let mut hasher = blake3::Hasher::new();
+    for stride in bytes.chunks(STRIDE) {
+        hasher.update(stride);
+        progress(stride.len() as u64);
+    }
+    let found = Digest::from_bytes(*hasher.finalize().as_bytes());
     (found != *digest).then_some(Fault::Digest { expected: *digest, found })
 }
 

@@ -8,6 +8,8 @@
 //! Users never call a store: [`Larder`](crate::Larder) does. Whoever writes one holds it to the laws of
 //! `larder-testkit`.
 
+#[cfg(feature = "files")]
+mod cached;
 mod ext;
 mod key;
 pub(crate) mod memory;
@@ -17,9 +19,12 @@ use std::fmt;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
+#[cfg(feature = "files")]
+pub use cached::{BlobCache, Cached};
 pub use ext::StoreExt;
 pub(crate) use ext::fault;
 pub use key::RecordKey;
@@ -39,6 +44,11 @@ pub trait Store: Any + Send + Sync + fmt::Debug {
 
     /// What this store can do beyond the least.
     fn capabilities(&self) -> Capabilities;
+
+    /// Whether blobs come from so far away that a copy on this machine is worth having.
+    fn is_remote(&self) -> bool {
+        false
+    }
 
     /// Opens a writer for one blob of any size.
     ///
@@ -70,6 +80,12 @@ pub trait Store: Any + Send + Sync + fmt::Debug {
     /// Removes blobs. One that is not there is no error. Bytes that were handed out stay readable.
     fn remove_blobs(&self, digests: &[Digest]) -> Result<()>;
 
+    /// Removes what writers that died left unfinished more than `older_than` ago, and never what a living one
+    /// works on; gives how many files and bytes that were.
+    fn remove_unfinished(&self, _older_than: Duration) -> Result<(u64, u64)> {
+        Ok((0, 0))
+    }
+
     /// Records, in the order asked for; `None` for a record that is not there.
     ///
     /// Whatever was committed before the call is seen, by whichever process.
@@ -77,8 +93,8 @@ pub trait Store: Any + Send + Sync + fmt::Debug {
 
     /// Up to `limit` records whose keys begin with `prefix`, in byte order of the keys, after `after`.
     ///
-    /// An empty answer is the end. A record that is written or removed during a listing may or may not
-    /// be seen; every other one is seen exactly once.
+    /// An empty answer is the end. A record that appears or is removed during a listing may or may not be
+    /// seen; every other one is seen exactly once, also one that is written again meanwhile.
     fn list_records(
         &self,
         prefix: &str,

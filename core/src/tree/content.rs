@@ -32,6 +32,11 @@ impl FileContent {
         Self(Source::At(path, Stamp::of(meta)))
     }
 
+    /// The content that these bytes are.
+    pub fn of(bytes: impl Into<Bytes>) -> Self {
+        Self(Source::Bytes(bytes.into()))
+    }
+
     /// The number of bytes.
     #[allow(clippy::len_without_is_empty, reason = "a size, not a collection")]
     pub fn len(&self) -> u64 {

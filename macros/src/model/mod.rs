@@ -16,6 +16,7 @@ use syn::{
 use self::call::Call;
 use self::options::Options;
 use crate::component::{Registration, register};
+use crate::evolution::Evolution;
 
 /// What of the model is kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -269,7 +270,9 @@ impl Model<'_> {
                 }
             }
         });
-        let register = register(&Registration { larder, name, tag, model: true, source: *source });
+        let evolution = &Evolution::default();
+        let register =
+            register(&Registration { larder, name, tag, model: true, source: *source, evolution });
         quote! {
             #(#cfgs)*
             const _: () = #fits_output;

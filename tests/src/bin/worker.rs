@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! worker forever URL NAME         applies version after version, and says which were acknowledged
-//! worker rounds URL NAME OWN N    applies N times to NAME and N times to OWN
+//! worker rounds URL NAME OWN N    applies N times to NAME and N times to OWN, and says each conflict
 //! worker large URL NAME BYTES     applies one artifact of so many bytes
+//! worker churn URL SEED SECONDS   applies, removes and restores what others do too
 //! worker predict URL REF INPUT    loads a model and predicts
-//! worker fixture URL              fills an empty larder with what the fixtures hold
+//! worker fixture URL              fills an empty larder with what the fixture `format-1` holds
+//! worker kept URL                 fills an empty larder with what the fixture `format-1-kept` holds
 //! ```
 
 use std::error::Error;
@@ -26,12 +28,16 @@ fn main() -> Outcome {
             apply_rounds(&larder::open(url)?, name, own, rounds.parse()?)
         }
         ["large", url, name, bytes] => apply_large(url, name, bytes.parse()?),
+        ["churn", url, seed, seconds] => {
+            larder_tests::churn::run(&larder::open(url)?, seed.parse()?, seconds.parse()?)
+        }
         ["predict", url, reference, input] => {
             let model = larder::open(url)?.load_model(reference)?;
             say(&model.predict_json(input)?)
         }
         ["fixture", url] => Ok(larder_tests::fixture::fill(larder::open(url)?)?),
-        _ => Err("say forever, rounds, large, predict or fixture".into()),
+        ["kept", url] => Ok(larder_tests::fixture::keep(larder::open(url)?)?),
+        _ => Err("say forever, rounds, large, churn, predict, fixture or kept".into()),
     }
 }
 
@@ -53,7 +59,10 @@ fn forever(larder: &Larder, name: &str) -> Outcome {
 
 fn apply_rounds(larder: &Larder, name: &str, own: &str, rounds: u64) -> Outcome {
     for round in 0..rounds {
-        acknowledge(larder.apply(name, &parcel(round, 200))?.version())?;
+        match larder.apply(name, &parcel(round, 200)) {
+            Err(larder::Error::Conflict { .. }) => say("conflict")?,
+            applied => acknowledge(applied?.version())?,
+        }
         acknowledge(larder.apply(own, &Doubler { factor: round as f64 })?.version())?;
     }
     Ok(())

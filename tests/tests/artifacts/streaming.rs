@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
@@ -34,6 +35,9 @@ impl Store for Watched {
     fn capabilities(&self) -> Capabilities {
         self.store.capabilities()
     }
+    fn is_remote(&self) -> bool {
+        self.store.is_remote()
+    }
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         let writers = &mut self.seen.lock().unwrap().writers;
         writers.push(Vec::new());
@@ -54,6 +58,9 @@ impl Store for Watched {
     }
     fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
         self.store.remove_blobs(digests)
+    }
+    fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)> {
+        self.store.remove_unfinished(older_than)
     }
     fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
         self.store.get_records(keys)
@@ -243,6 +250,9 @@ fn a_failure_of_the_store_is_told_as_such() {
         fn capabilities(&self) -> Capabilities {
             self.0.capabilities()
         }
+        fn is_remote(&self) -> bool {
+            self.0.is_remote()
+        }
         fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
             Err(Error::store("create a file", io::Error::from(io::ErrorKind::StorageFull)))
         }
@@ -260,6 +270,9 @@ fn a_failure_of_the_store_is_told_as_such() {
         }
         fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
             self.0.remove_blobs(digests)
+        }
+        fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)> {
+            self.0.remove_unfinished(older_than)
         }
         fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
             self.0.get_records(keys)

@@ -1,6 +1,7 @@
 //! Types that changed since, and things that a later Larder wrote.
 
 use larder::prelude::*;
+use larder::store::{Change, Committed, Expected, RecordKey};
 use larder::{ComponentType, Error};
 
 use super::{Plain, chain, larder, put_record, record, replace_blob, with_artifacts};
@@ -154,6 +155,11 @@ fn forge(larder: &Larder, edit: impl Fn(&str) -> String) {
         let edited = record(larder, key).replace(&digest.to_hex(), &new.to_hex());
         put_record(larder, key, &edited);
     }
+    let key = |digest: larder::Digest| format!("digests/wine/@{}-0000000001", digest.to_hex());
+    put_record(larder, &key(new), &record(larder, &key(digest)));
+    let old = RecordKey::new(&key(digest)).unwrap();
+    let change = Change::RemoveRecord { key: old, expected: Expected::Anything };
+    assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
@@ -29,6 +30,9 @@ impl Store for HalfStore {
     fn capabilities(&self) -> Capabilities {
         Capabilities { atomic_commit: false, ..self.store.capabilities() }
     }
+    fn is_remote(&self) -> bool {
+        self.store.is_remote()
+    }
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         self.store.write_blob()
     }
@@ -46,6 +50,9 @@ impl Store for HalfStore {
     }
     fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
         self.store.remove_blobs(digests)
+    }
+    fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)> {
+        self.store.remove_unfinished(older_than)
     }
     fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
         self.store.get_records(keys)
@@ -183,4 +190,34 @@ fn many_threads_on_such_a_store_get_a_version_each() {
     values.dedup();
     assert_eq!(values.len(), 40, "what was applied is there, each once");
     assert_eq!(larder.show("wine").unwrap().version.version.get(), 40);
+}
+
+#[test]
+fn a_move_of_a_tag_that_stops_before_its_line_is_a_move_and_the_next_one_writes_the_line() {
+    let (larder, store) = half(0, |_| ());
+    for number in 1..=2 {
+        larder.apply("wine", &Plain { number }).unwrap();
+    }
+    // The same place, where one commit stops before its last change: the line of the history.
+    let stopping = || {
+        let half =
+            HalfStore { store: store.clone(), stops: AtomicUsize::new(1), meanwhile: |_| () };
+        Larder::new(Arc::new(half), Registry::linked().unwrap())
+    };
+    let lines =
+        || store.records("moves/").map(|line| line.unwrap().0.to_string()).collect::<Vec<_>>();
+    let history = || {
+        let moves = larder.tag_history("wine", "prod").unwrap();
+        moves.iter().map(|line| line.version.map(|version| version.get())).collect::<Vec<_>>()
+    };
+    stopping().tag("wine@1", "prod").unwrap();
+    assert_eq!(lines(), [""; 0]);
+    assert_eq!(history(), [Some(1)]);
+    larder.tag("wine@2", "prod").unwrap();
+    assert_eq!(lines(), ["moves/wine/@prod/@0000000001", "moves/wine/@prod/@0000000002"]);
+    assert_eq!(history(), [Some(1), Some(2)]);
+    stopping().untag("wine", "prod").unwrap();
+    assert_eq!(larder.tags("wine").unwrap(), []);
+    larder.tag("wine@1", "prod").unwrap();
+    assert_eq!(history(), [Some(1), Some(2), Some(1)], "the numbers go on");
 }

@@ -54,11 +54,11 @@ fn without_any_type_the_error_says_that_there_are_none() {
 
 #[test]
 fn a_store_whose_scheme_is_not_linked_in_is_named() {
-    let error = Registry::linked().unwrap().open("s3:bucket/models").unwrap_err();
+    let error = Registry::linked().unwrap().open("tape:shelf/models").unwrap_err();
     let Error::NotLinked { kind: Kind::Store, name, known, .. } = &error else {
         panic!("{error:?}");
     };
-    assert_eq!(name, "s3");
+    assert_eq!(name, "tape");
     assert!(known.contains(&"memory".to_owned()), "{known:?}");
 }
 

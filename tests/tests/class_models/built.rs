@@ -103,8 +103,14 @@ fn what_a_class_model_was_made_with_is_recorded_and_a_difference_is_told_or_refu
     everywhere(|here, open| {
         let larder = open();
         let applied = logged(here, &larder);
-        let here_now = Toolchain::here().expect("the build script tells the compiler");
-        assert_eq!(applied.version().toolchain.as_ref(), Some(&here_now));
+        let here_now = applied.version().toolchain.clone().expect("it is recorded");
+        let told = Toolchain::here().expect("the build script tells the compiler");
+        assert_eq!((&here_now.rustc, &here_now.target), (&told.rustc, &told.target));
+        let features = here_now.features.as_deref().expect("the macro sees the crate's features");
+        assert_eq!(features, Vec::<String>::new(), "these tests have none that are on");
+        let lock = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();
+        let lock_digest = larder::Digest::of(&lock);
+        assert_eq!(here_now.lockfile, Some(lock_digest));
         assert!(larder.differences("near").unwrap().is_empty());
         assert!(larder.clone().strict().load_model("near").is_ok());
 
@@ -112,6 +118,8 @@ fn what_a_class_model_was_made_with_is_recorded_and_a_difference_is_told_or_refu
             let text = String::from_utf8(record.value.to_vec()).unwrap();
             let text =
                 text.replace(&here_now.rustc, "1.2.3").replace("larder-tests 0", "larder-tests 9");
+            let text = text.replace(r#""features":[]"#, r#""features":["gpu"]"#);
+            let text = text.replace(&lock_digest.to_hex(), &larder::Digest::of(b"").to_hex());
             let change =
                 Change::PutRecord { key, value: text.into(), expected: Expected::Anything };
             assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);
@@ -120,6 +128,12 @@ fn what_a_class_model_was_made_with_is_recorded_and_a_difference_is_told_or_refu
         let told: Vec<_> = differences.iter().map(|d| (d.what, d.recorded.as_str())).collect();
         assert_eq!(told[0], ("crate", concat!("larder-tests 9", ".1.0")));
         assert_eq!(told[1], ("rustc", "1.2.3"));
+        assert_eq!(told[2], ("features", "gpu"));
+        assert_eq!(
+            (told[3].0, differences[3].here.as_str()),
+            ("Cargo.lock", &*lock_digest.short())
+        );
+        assert_eq!(told.len(), 4);
         assert!(larder.load_model("near").is_ok(), "it loads all the same");
         assert!(larder.load_class::<Nearest>("near").is_ok());
         let strict = larder.clone().strict();
@@ -128,6 +142,24 @@ fn what_a_class_model_was_made_with_is_recorded_and_a_difference_is_told_or_refu
             assert!(matches!(error, Error::Refused { .. }));
             assert!(error.to_string().contains("rustc was 1.2.3"), "{error}");
         }
+    });
+}
+
+#[test]
+fn a_type_of_larders_own_is_the_same_whichever_release_wrote_it() {
+    everywhere(|here, open| {
+        let larder = open();
+        larder.apply("files", &Tree::read(files(here).0).unwrap()).unwrap();
+        for (key, record) in larder.store().records("").collect::<Result<Vec<_>>>().unwrap() {
+            let text = String::from_utf8(record.value.to_vec()).unwrap();
+            let text = text.replace("larder-core 0", "larder-core 9");
+            let change =
+                Change::PutRecord { key, value: text.into(), expected: Expected::Anything };
+            assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);
+        }
+        let version = larder.show("files").unwrap().version;
+        assert!(version.origin.unwrap().starts_with("larder-core 9"));
+        assert!(larder.strict().load::<Tree>("files").is_ok());
     });
 }
 

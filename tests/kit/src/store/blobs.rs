@@ -1,5 +1,7 @@
 //! Laws of blobs.
 
+use std::time::Duration;
+
 use larder_core::bytes::Bytes;
 use larder_core::{Digest, Store};
 
@@ -170,6 +172,20 @@ pub fn a_removed_blob_is_gone(store: &dyn Store) {
         write_blob(store, &bytes);
         assert_holds(store, &bytes, "put again after its removal");
     }
+}
+
+/// Removing what dead writers left does not touch a blob that is being written.
+pub fn what_a_living_writer_works_on_is_left_alone(store: &dyn Store) {
+    let bytes = fresh_bytes(300_000);
+    let mut writer = ok(store.write_blob(), "open a writer");
+    for piece in bytes.chunks(100_000) {
+        if let Err(error) = writer.write_all(piece) {
+            panic!("the store failed to write a piece: {error}");
+        }
+        ok(store.remove_unfinished(Duration::ZERO), "remove what is unfinished");
+    }
+    ok(writer.finish(&Digest::of(&bytes)), "finish a blob");
+    assert_holds(store, &bytes, "written while leavings were removed");
 }
 
 /// Bytes that were handed out stay as they are when their blob is removed.

@@ -211,3 +211,24 @@ pub fn a_listing_misses_nothing_while_others_write(open: &Open<'_>) {
     );
     assert!(ok(reader.get_record(&key(&stays[0])), "get a record").is_some());
 }
+
+/// A record that is written anew again and again is in every listing.
+///
+/// On some file systems a folder that is read while a file in it is renamed over shows neither file.
+pub fn a_listing_shows_what_is_written_anew(open: &Open<'_>) {
+    let name = fresh_name("anew");
+    let (writer, reader) = (open(), open());
+    let all: Vec<_> = (0..200).map(|n| format!("{name}/{n:03}")).collect();
+    let changes: Vec<_> =
+        all.iter().map(|text| put(&key(text), &json("first"), Expected::Absent)).collect();
+    commit(&*writer, &changes);
+    while_writing(
+        || {
+            for n in 0..200 {
+                let anew = key(&all[(n * 7) % all.len()]);
+                commit(&*writer, &[put(&anew, &json(n), Expected::Anything)]);
+            }
+        },
+        || assert_eq!(list(&*reader, &name, 1_000), all, "records that are written anew"),
+    );
+}

@@ -40,6 +40,7 @@ pub fn all_store_laws(open: &Open<'_>) {
     blobs::blobs_are_answered_in_the_order_asked(store);
     blobs::blobs_are_listed_by_digest_each_once(store);
     blobs::a_removed_blob_is_gone(store);
+    blobs::what_a_living_writer_works_on_is_left_alone(store);
     blobs::bytes_handed_out_outlive_their_blob(store);
 
     records::a_record_comes_back_as_it_was(store);
@@ -67,6 +68,7 @@ pub fn all_store_laws(open: &Open<'_>) {
     crowds::nobody_sees_half_a_record(open);
     crowds::a_record_is_never_seen_before_its_blobs(open);
     crowds::a_listing_misses_nothing_while_others_write(open);
+    crowds::a_listing_shows_what_is_written_anew(open);
 }
 
 /// The value, or a panic with the error and its causes.

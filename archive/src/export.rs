@@ -1,0 +1,176 @@
+//! Writing.
+
+use std::fs;
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use larder_core::files::{sync_dir, temp_file};
+use larder_core::{CopyOptions, Error, Larder, Reference, Registry, Result, StoreExt};
+use larder_store_fs::{FsStore, marker};
+
+use crate::header::{self, BLOCK};
+use crate::place::Place;
+
+/// What an export is made as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A folder: a larder of its own, at `fs:PATH`.
+    Folder,
+    /// That folder as one file.
+    Tar,
+    /// That file, compressed by Zstandard.
+    TarZst,
+}
+
+impl Form {
+    /// What a file name asks for: `.tar`, `.tar.zst`, and a folder by any other.
+    pub fn of(path: &Path) -> Self {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if name.ends_with(".tar") {
+            Self::Tar
+        } else if name.ends_with(".tar.zst") {
+            Self::TarZst
+        } else {
+            Self::Folder
+        }
+    }
+}
+
+/// What [`export`] wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Exported {
+    /// The number of versions.
+    pub versions: u64,
+    /// The number of blobs.
+    pub blobs: u64,
+    /// The bytes of those.
+    pub bytes: u64,
+}
+
+/// The level of compression. It decides the bytes of an archive, so it never changes.
+const LEVEL: i32 = 3;
+
+/// Writes the versions that `references` mean, or everything if there are none, to `path`, where nothing may
+/// be.
+///
+/// The same versions are the same bytes, whatever store they are in. With `all_versions`, every version of
+/// the names comes along.
+///
+/// # Errors
+/// [`Error::Refused`] if something is at `path`; [`Error::NotFound`] for a reference; [`Error::Corrupt`] for
+/// what is damaged; [`Error::Store`]. Nothing is left at `path` then.
+pub fn export(
+    larder: &Larder,
+    references: &[Reference],
+    all_versions: bool,
+    path: &Path,
+    form: Form,
+) -> Result<Exported> {
+    let failed = |error: io::Error| Error::store(format!("write {}", path.display()), error);
+    if fs::symlink_metadata(path).is_ok() {
+        return Err(Error::Refused {
+            what: format!("the export to {}", path.display()),
+            reason: "something is there already; name another place, or remove it".into(),
+        });
+    }
+    let parent = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let exported = match form {
+        Form::Folder => {
+            let mut builder = tempfile::Builder::new();
+            let unfinished = builder.prefix(".larder-").tempdir_in(parent).map_err(failed)?;
+            let folder = unfinished.path().join("larder");
+            let target = Larder::new(Arc::new(FsStore::open(&folder)?), Registry::new());
+            let options = CopyOptions { all_versions, ..CopyOptions::default() };
+            let copied = larder.copy_to(references, &target, &options)?;
+            fs::rename(&folder, path).map_err(failed)?;
+            let versions = copied.versions.len() as u64;
+            Exported { versions, blobs: copied.blobs, bytes: copied.bytes }
+        }
+        Form::Tar | Form::TarZst => {
+            let file = temp_file(parent).map_err(failed)?;
+            let mut out = BufWriter::with_capacity(1 << 20, file);
+            let exported = write(larder, references, all_versions, form, &mut out)?;
+            let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
+            file.as_file().sync_all().map_err(failed)?;
+            file.persist_noclobber(path).map_err(|error| failed(error.error))?;
+            exported
+        }
+    };
+    sync_dir(parent).map_err(failed)?;
+    Ok(exported)
+}
+
+/// As [`export`], to any writer. [`Form::Folder`] is written as a `.tar`.
+///
+/// # Errors
+/// As [`export`]. What was written until then is no archive.
+pub fn write(
+    larder: &Larder,
+    references: &[Reference],
+    all_versions: bool,
+    form: Form,
+    out: impl Write,
+) -> Result<Exported> {
+    if form != Form::TarZst {
+        return tar(larder, references, all_versions, out);
+    }
+    let mut encoder = zstd::Encoder::new(out, LEVEL).map_err(unwritten)?;
+    encoder.include_checksum(true).map_err(unwritten)?;
+    let exported = tar(larder, references, all_versions, &mut encoder)?;
+    encoder.finish().and_then(|mut out| out.flush()).map_err(unwritten)?;
+    Ok(exported)
+}
+
+fn tar(
+    larder: &Larder,
+    references: &[Reference],
+    all_versions: bool,
+    mut out: impl Write,
+) -> Result<Exported> {
+    let outline = larder.outline(references, all_versions)?;
+    let bytes = outline.blobs.values().sum();
+    let meter = larder.meter("exporting", Some(bytes));
+    let marker = marker();
+    begin(&mut out, &Place::Marker, marker.len() as u64)?;
+    out.write_all(marker.as_bytes()).map_err(unwritten)?;
+    end(&mut out, marker.len() as u64)?;
+    for (digest, &size) in &outline.blobs {
+        begin(&mut out, &Place::Blob(*digest), size)?;
+        larder.store().copy_checked(
+            digest,
+            size,
+            || format!("the blob {digest}"),
+            |piece| {
+                meter.add(piece.len() as u64);
+                out.write_all(piece).map_err(unwritten)
+            },
+        )?;
+        end(&mut out, size)?;
+    }
+    let mut versions = 0;
+    for (key, value) in &outline.records {
+        versions += u64::from(key.as_str().starts_with("versions/"));
+        begin(&mut out, &Place::Record(key.clone()), value.len() as u64)?;
+        out.write_all(value).map_err(unwritten)?;
+        end(&mut out, value.len() as u64)?;
+    }
+    out.write_all(&[0; 2 * BLOCK]).and_then(|()| out.flush()).map_err(unwritten)?;
+    Ok(Exported { versions, blobs: outline.blobs.len() as u64, bytes })
+}
+
+fn begin(out: &mut impl Write, place: &Place, size: u64) -> Result<()> {
+    out.write_all(&header::before(&place.path(), size)).map_err(unwritten)
+}
+
+fn end(out: &mut impl Write, size: u64) -> Result<()> {
+    out.write_all(&[0; BLOCK][..header::padding(size)]).map_err(unwritten)
+}
+
+fn unwritten(error: io::Error) -> Error {
+    Error::store("write an archive", error)
+}

@@ -1,0 +1,189 @@
+//! Where hostile archives are made and tried.
+
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use larder::archive::{Form, Limits, open_in, write};
+use larder::{CopyOptions, Digest, Error, Larder};
+use tar::{Archive, EntryType, Header};
+
+use crate::shelf;
+
+/// One entry of an archive, as it stands there.
+#[derive(Clone)]
+pub(crate) struct Entry {
+    pub(crate) header: Header,
+    pub(crate) content: Vec<u8>,
+}
+
+impl Entry {
+    /// A file, with the header that an export has for it.
+    pub(crate) fn file(path: &str, content: impl Into<Vec<u8>>) -> Self {
+        let mut entry = Self { header: Header::new_ustar(), content: content.into() };
+        entry.header.set_mode(0o644);
+        entry.header.set_uid(0);
+        entry.header.set_gid(0);
+        entry.header.set_mtime(0);
+        entry.header.set_entry_type(EntryType::Regular);
+        entry.named(path.as_bytes()).sized()
+    }
+
+    /// A blob, rightly named.
+    pub(crate) fn blob(content: impl Into<Vec<u8>>) -> Self {
+        let content = content.into();
+        let hex = Digest::of(&content).to_hex();
+        Self::file(&format!("blobs/{}/{hex}", &hex[..2]), content)
+    }
+
+    /// The same with another name, whatever it is.
+    pub(crate) fn named(mut self, name: &[u8]) -> Self {
+        let field = &mut self.header.as_ustar_mut().unwrap().name;
+        field.fill(0);
+        field[..name.len()].copy_from_slice(name);
+        self.summed()
+    }
+
+    /// The same as another kind of thing.
+    pub(crate) fn kind(mut self, kind: u8) -> Self {
+        self.header.as_ustar_mut().unwrap().typeflag = [kind];
+        self.summed()
+    }
+
+    /// The same leading elsewhere.
+    pub(crate) fn leading_to(mut self, target: &str) -> Self {
+        self.header.as_ustar_mut().unwrap().linkname[..target.len()]
+            .copy_from_slice(target.as_bytes());
+        self.content.clear();
+        self.sized()
+    }
+
+    pub(crate) fn holding(mut self, content: impl Into<Vec<u8>>) -> Self {
+        self.content = content.into();
+        self.sized()
+    }
+
+    fn sized(mut self) -> Self {
+        self.header.set_size(self.content.len() as u64);
+        self.summed()
+    }
+
+    pub(crate) fn summed(mut self) -> Self {
+        self.header.set_cksum();
+        self
+    }
+
+    pub(crate) fn path(&self) -> String {
+        String::from_utf8_lossy(&self.header.path_bytes()).into_owned()
+    }
+}
+
+/// The archive of a stocked larder, without its end.
+pub(crate) fn good() -> Vec<Entry> {
+    let larder = shelf::open("memory:");
+    shelf::stocked(&larder);
+    let mut bytes = Vec::new();
+    write(&larder, &[], false, Form::Tar, &mut bytes).unwrap();
+    let mut archive = Archive::new(&bytes[..]);
+    let entries = archive.entries().unwrap().raw(true).map(|entry| {
+        let mut entry = entry.unwrap();
+        let header = entry.header().clone();
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content).unwrap();
+        Entry { header, content }
+    });
+    entries.collect()
+}
+
+/// The bytes of an archive, with its end.
+pub(crate) fn tar(entries: &[Entry]) -> Vec<u8> {
+    let mut bytes = open_tar(entries);
+    bytes.resize(bytes.len() + 1024, 0);
+    bytes
+}
+
+/// The bytes of an archive, without its end.
+pub(crate) fn open_tar(entries: &[Entry]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in entries {
+        bytes.extend_from_slice(entry.header.as_bytes());
+        bytes.extend_from_slice(&entry.content);
+        bytes.resize(bytes.len().next_multiple_of(512), 0);
+    }
+    bytes
+}
+
+pub(crate) fn packed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
+    encoder.include_checksum(true).unwrap();
+    std::io::Write::write_all(&mut encoder, bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// The archive with the entry whose path begins so made another.
+pub(crate) fn with(
+    mut entries: Vec<Entry>,
+    path: &str,
+    change: impl FnOnce(Entry) -> Entry,
+) -> Vec<u8> {
+    let entry = entries.iter_mut().find(|entry| entry.path().starts_with(path)).unwrap();
+    *entry = change(entry.clone());
+    tar(&entries)
+}
+
+/// The archive with one more entry, right after larder.json.
+pub(crate) fn with_second(mut entries: Vec<Entry>, entry: Entry) -> Vec<u8> {
+    entries.insert(1, entry);
+    tar(&entries)
+}
+
+/// The archive with one more entry, after all others.
+pub(crate) fn with_last(mut entries: Vec<Entry>, entry: Entry) -> Vec<u8> {
+    entries.push(entry);
+    tar(&entries)
+}
+
+/// The text of an entry's content with something replaced.
+pub(crate) fn replaced(entry: Entry, from: &str, to: &str) -> Entry {
+    let text = String::from_utf8(entry.content.clone()).unwrap();
+    assert!(text.contains(from), "{text}");
+    entry.holding(text.replacen(from, to, 1))
+}
+
+/// What an import of the file at `archive` into `target` comes to.
+pub(crate) fn import(
+    archive: &Path,
+    limits: &Limits,
+    temp: &Path,
+    target: &Larder,
+) -> Result<(), Error> {
+    let opened = open_in(archive, limits, temp)?;
+    opened.larder().copy_to(&[], target, &CopyOptions::default()).map(drop)
+}
+
+/// Makes sure that an archive is refused for this reason, and that nothing is left of it anywhere.
+pub(crate) fn refused_within(bytes: &[u8], limits: &Limits, why: &str) {
+    let root = tempfile::tempdir().unwrap();
+    let (archive, temp) = (root.path().join("in/archive"), root.path().join("temp"));
+    fs::create_dir(root.path().join("in")).unwrap();
+    fs::create_dir(&temp).unwrap();
+    fs::write(&archive, bytes).unwrap();
+    let target = shelf::open(&format!("fs:{}", root.path().join("target").display()));
+    target.apply("net", &shelf::weights(50)).unwrap();
+    let before = shelf::files(root.path());
+
+    let error = import(&archive, limits, &temp, &target).unwrap_err();
+    let told = error.to_string().replace(&archive.display().to_string(), "[archive]");
+    assert!(told.contains(why), "{told}");
+    assert!(
+        matches!(error, Error::Refused { .. } | Error::Corrupt { .. } | Error::NewerFormat { .. }),
+        "{error:?}"
+    );
+    assert!(!told.contains(&temp.display().to_string()), "it names a file that is gone: {told}");
+    assert_eq!(fs::read_dir(&temp).unwrap().count(), 0, "something is left behind");
+    assert!(shelf::files(root.path()) == before, "something was written");
+}
+
+pub(crate) fn refused(bytes: &[u8], why: &str) {
+    refused_within(bytes, &Limits::default(), why);
+}

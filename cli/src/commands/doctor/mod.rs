@@ -1,0 +1,147 @@
+//! `doctor`: whether all is well with the program and its larder.
+
+mod examine;
+
+use std::io;
+
+use larder::{Registry, Survey, Toolchain};
+use serde::Serialize;
+
+use crate::command_error::{CommandError, Exit};
+use crate::output::Output;
+use crate::text;
+
+/// Says what is linked in, what the larder holds and needs, and what to do about it
+///
+/// It changes nothing. Exit code 1 if anything wants attention, 0 if there are notes only. It does not read
+/// every byte: `verify` does.
+#[derive(clap::Args)]
+pub(crate) struct Args {}
+
+#[derive(Serialize)]
+struct Report {
+    program: Program,
+    linked: Linked,
+    larder: Option<State>,
+    findings: Vec<Finding>,
+}
+
+#[derive(Serialize)]
+struct Program {
+    version: &'static str,
+    rustc: Option<String>,
+    target: Option<String>,
+}
+
+/// What is linked in, by name.
+#[derive(Serialize)]
+struct Linked {
+    types: Vec<String>,
+    serializers: Vec<String>,
+    stores: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct State {
+    url: String,
+    /// The newest format that this program reads; a larder of a newer one is not opened.
+    format: u64,
+    atomic_commit: bool,
+    /// The bytes that are free where the larder is, if it is on this machine.
+    free: Option<u64>,
+    #[serde(flatten)]
+    survey: Option<Survey>,
+}
+
+#[derive(Serialize)]
+struct Finding {
+    level: Level,
+    what: String,
+    advice: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Level {
+    /// Something is wrong.
+    Warning,
+    /// Something is worth knowing.
+    Note,
+}
+
+impl Finding {
+    fn warning(what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { level: Level::Warning, what: what.into(), advice: advice.into() }
+    }
+
+    fn note(what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self { level: Level::Note, what: what.into(), advice: advice.into() }
+    }
+}
+
+pub(crate) fn run(
+    store: &str,
+    registry: Registry,
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    let here = Toolchain::here();
+    let program = Program {
+        version: env!("CARGO_PKG_VERSION"),
+        rustc: here.as_ref().map(|here| here.rustc.clone()),
+        target: here.map(|here| here.target),
+    };
+    let linked = Linked {
+        types: registry.types().map(|(entry, _)| entry.tag().to_owned()).collect(),
+        serializers: registry.serializers().map(|known| known.name).collect(),
+        stores: registry.schemes().map(|(scheme, _)| scheme.to_owned()).collect(),
+    };
+    let mut findings = Vec::new();
+    let larder = examine::larder(&store.parse()?, registry, output, &mut findings);
+    let report = Report { program, linked, larder, findings };
+    let warnings = report.findings.iter().filter(|it| it.level == Level::Warning).count();
+    let printed = if output.is_json() { output.document(&report) } else { print(&report, output) };
+    match warnings as u64 {
+        0 => Ok(printed?),
+        // What is wrong counts for more than a reader that has gone away.
+        1 => Err(CommandError::new(Exit::Failure, "1 thing wants attention")),
+        many => Err(CommandError::new(Exit::Failure, format!("{many} things want attention"))),
+    }
+}
+
+fn print(report: &Report, output: &mut Output) -> io::Result<()> {
+    let Program { version, rustc, target } = &report.program;
+    let known = [rustc.as_ref().map(|rustc| format!("rustc {rustc}")), target.clone()];
+    let program = [format!("larder {version}")].into_iter().chain(known.into_iter().flatten());
+    let Linked { types, serializers, stores } = &report.linked;
+    let linked = [(types, "type"), (serializers, "serializer"), (stores, "store")]
+        .map(|(names, thing)| text::count(names.len() as u64, thing));
+    let mut rows = vec![
+        ["program".into(), program.collect::<Vec<_>>().join(", ")],
+        ["linked in".into(), linked.join(", ")],
+    ];
+    if let Some(State { url, format, atomic_commit, free, survey }) = &report.larder {
+        let commits = if *atomic_commit { "commits are atomic" } else { "commits go step by step" };
+        rows.push(["larder".into(), format!("{url}, format {format}, {commits}")]);
+        if let Some(survey) = survey {
+            let counts =
+                [(survey.names, "name"), (survey.versions, "version"), (survey.tags, "tag")];
+            let counts = counts.map(|(number, thing)| text::count(number, thing)).join(", ");
+            let (blobs, bytes) =
+                (text::count(survey.blobs.count, "blob"), text::size(survey.blobs.bytes));
+            rows.push(["holds".into(), format!("{counts}, {blobs} ({bytes})")]);
+        }
+        rows.extend(free.map(|free| ["free".into(), text::size(free)]));
+    }
+    if !output.is_quiet() {
+        output.columns(rows)?;
+    }
+    for Finding { level, what, advice } in &report.findings {
+        let level = if *level == Level::Warning { "warning" } else { "note" };
+        output.line(&text::clean(&format!("{level}: {what}")))?;
+        output.line(&text::clean(&format!("  {advice}")))?;
+    }
+    if report.findings.is_empty() {
+        output.say("all is well");
+    }
+    Ok(())
+}

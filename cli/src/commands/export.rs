@@ -1,0 +1,71 @@
+//! `export`: versions become a folder or a file.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use larder::Larder;
+use larder::archive::{self, Exported, Form};
+use serde::Serialize;
+
+use crate::command_error::CommandError;
+use crate::complete;
+use crate::output::Output;
+use crate::place::{self, At};
+use crate::text;
+
+/// Writes versions, with their tags, to a folder or a single file that `import` reads
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The versions: `name`, `name:tag`, `name@7` or `name@b3:1f2e`; the whole larder if there is none
+    #[arg(value_name = "REF", add = complete::references())]
+    references: Vec<At>,
+    /// Where to write it; nothing may be there
+    #[arg(long, short, value_name = "PATH")]
+    output: PathBuf,
+    /// What to write; else the name decides: `.tar`, `.tar.zst`, or a folder
+    #[arg(long = "as", value_enum, value_name = "FORM")]
+    form: Option<As>,
+    /// Export every version of the names, not only those that are meant
+    #[arg(long)]
+    all_versions: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum As {
+    /// A folder, which is a larder of its own
+    Folder,
+    /// A single file
+    Tar,
+    /// A single file, compressed
+    #[value(name = "tar.zst")]
+    TarZst,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    path: String,
+    #[serde(flatten)]
+    exported: &'a Exported,
+}
+
+pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
+    let form = match args.form {
+        Some(As::Folder) => Form::Folder,
+        Some(As::Tar) => Form::Tar,
+        Some(As::TarZst) => Form::TarZst,
+        None => Form::of(&args.output),
+    };
+    let (references, all) = (place::plain(&args.references), args.all_versions);
+    let exported = archive::export(larder, &references, all, &args.output, form)?;
+    let path = args.output.display().to_string();
+    if output.is_json() {
+        return Ok(output.document(Document { path, exported: &exported })?);
+    }
+    output.say(format!(
+        "wrote {path}: {}, {}, {}",
+        text::count(exported.versions, "version"),
+        text::count(exported.blobs, "blob"),
+        text::size(exported.bytes)
+    ));
+    Ok(())
+}

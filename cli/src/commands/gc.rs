@@ -1,0 +1,84 @@
+//! `gc`: removing the bytes that no version needs.
+
+use std::io;
+use std::time::Duration;
+
+use larder::{Amount, Collected, Garbage, GcOptions, Larder};
+use serde::Serialize;
+
+use crate::command_error::CommandError;
+use crate::output::Output;
+use crate::text;
+
+/// Removes the bytes that no version needs
+///
+/// A blob goes when it has been known as garbage for the grace period; one run finds it, a later one removes
+/// it. Others may go on writing meanwhile.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only say what would be done
+    #[arg(long)]
+    dry_run: bool,
+    /// How long removed versions can be restored, and garbage stays: longer than any commit takes
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
+    grace: Duration,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    dry_run: bool,
+    #[serde(flatten)]
+    collected: &'a Collected,
+}
+
+pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
+    let options = GcOptions { grace: args.grace, dry_run: args.dry_run };
+    let collected = larder.gc(&options)?;
+    if output.is_json() {
+        output.document(Document { dry_run: args.dry_run, collected: &collected })?;
+    } else if !output.is_quiet() {
+        // What goes has no reference any more.
+        print(args, &collected, output)?;
+    }
+    Ok(())
+}
+
+fn print(args: &Args, collected: &Collected, output: &mut Output) -> io::Result<()> {
+    let row = |done: &str, garbage: &Garbage| {
+        [done.to_owned(), garbage.digest.to_string(), text::size(garbage.size)]
+    };
+    let (removed, found) =
+        if args.dry_run { ("would remove", "would mark") } else { ("removed", "marked") };
+    let swept = collected.swept.iter().map(|garbage| row(removed, garbage));
+    let fresh = collected.condemned.iter().map(|garbage| row(found, garbage));
+    let rows: Vec<_> = swept.chain(fresh).collect();
+    if !rows.is_empty() {
+        output.columns(rows)?;
+    }
+    let amount = |amount: Amount, thing: &str| {
+        format!("{} ({})", text::count(amount.count, thing), text::size(amount.bytes))
+    };
+    let garbage = |garbage: &[Garbage]| amount(Amount::of(garbage), "blob");
+    output.say(format!(
+        "{removed} {}, {found} {} as garbage",
+        garbage(&collected.swept),
+        garbage(&collected.condemned),
+    ));
+    output.say(format!(
+        "kept {}, and {} until the end of the grace period",
+        amount(collected.kept, "blob"),
+        garbage(&collected.waiting),
+    ));
+    let others = [(&collected.pardoned, "needed again"), (&collected.gone, "gone already")];
+    for (digests, what) in others.into_iter().filter(|(digests, _)| !digests.is_empty()) {
+        output.say(format!(
+            "marked before, and {what}: {}",
+            text::count(digests.len() as u64, "blob")
+        ));
+    }
+    if collected.unfinished.count > 0 {
+        let files = amount(collected.unfinished, "file");
+        output.say(format!("removed {files} that writers left unfinished"));
+    }
+    Ok(())
+}

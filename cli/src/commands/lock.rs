@@ -1,0 +1,70 @@
+//! `lock` and `unlock`: closing versions and names against change.
+
+use larder::{Identifier, Larder, Reference, VersionNumber};
+use serde::Serialize;
+
+use crate::command_error::CommandError;
+use crate::complete;
+use crate::output::Output;
+use crate::place::At;
+
+/// Closes a version, or a name with all of it, against change
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The version: `name@7`, `name:tag`, `name:latest` or `name@b3:1f2e`; or a name, for all of it
+    #[arg(value_name = "REF|NAME", add = complete::references())]
+    reference: At<String>,
+}
+
+/// Opens a version or a name again
+#[derive(clap::Args)]
+pub(crate) struct UnlockArgs {
+    /// The version or the name, as it was locked
+    #[arg(value_name = "REF|NAME", add = complete::references())]
+    reference: At<String>,
+}
+
+#[derive(Serialize)]
+struct Locked<'a> {
+    locked: bool,
+    name: &'a Identifier,
+    version: Option<VersionNumber>,
+}
+
+pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
+    set(&args.reference, true, larder, output)
+}
+
+pub(crate) fn unlock(
+    args: &UnlockArgs,
+    larder: &Larder,
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    set(&args.reference, false, larder, output)
+}
+
+fn set(text: &str, locked: bool, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
+    let reference: Reference = text.parse()?;
+    let name = reference.identifier();
+    let version = match (text == name.as_str(), locked) {
+        (true, true) => larder.lock_name(name).map(|()| None),
+        (true, false) => larder.unlock_name(name).map(|()| None),
+        (false, true) => larder.lock_version(&reference).map(Some),
+        (false, false) => larder.unlock_version(&reference).map(Some),
+    }?;
+    if output.is_json() {
+        let version = version.map(|version| version.version);
+        return Ok(output.document(Locked { locked, name, version })?);
+    }
+    if output.is_quiet() {
+        return Ok(match &version {
+            Some(version) => output.references([version]),
+            None => output.line(name.as_str()),
+        }?);
+    }
+    let verb = if locked { "locked" } else { "unlocked" };
+    Ok(match version {
+        Some(version) => output.line(&format!("{verb} {}", Larder::pin(&version))),
+        None => output.line(&format!("{verb} the name {name}")),
+    }?)
+}

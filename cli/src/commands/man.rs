@@ -1,0 +1,30 @@
+//! `man`: the manual pages.
+
+use std::fs;
+use std::path::PathBuf;
+
+use clap::CommandFactory as _;
+
+use crate::args::Cli;
+use crate::command_error::{CommandError, Exit};
+use crate::output::Output;
+
+/// Writes the manual pages, one for each command, into a folder
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The folder, such as `~/.local/share/man/man1`
+    #[arg(value_name = "FOLDER", value_hint = clap::ValueHint::DirPath)]
+    folder: PathBuf,
+}
+
+pub(crate) fn run(args: &Args, output: &mut Output) -> Result<(), CommandError> {
+    let folder = args.folder.display();
+    let written = fs::create_dir_all(&args.folder)
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), &args.folder));
+    written.map_err(|error| {
+        CommandError::new(Exit::Failure, error.to_string())
+            .during(format!("could not write manual pages to {folder}"))
+    })?;
+    output.say(format_args!("wrote the manual pages to {folder}"));
+    Ok(())
+}

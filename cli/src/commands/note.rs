@@ -1,0 +1,126 @@
+//! `note`: what people say of a version.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io;
+
+use larder::{Larder, Notes, NotesChange};
+use serde::Serialize;
+
+use crate::command_error::CommandError;
+use crate::complete;
+use crate::output::Output;
+use crate::place::At;
+use crate::text;
+
+/// Changes a version's description, labels and metrics; prints all there are
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
+    #[arg(value_name = "REF", add = complete::references())]
+    reference: At,
+    #[command(flatten)]
+    set: Set,
+    /// Remove this label
+    #[arg(long, value_name = "NAME")]
+    remove_label: Vec<String>,
+    /// Remove this metric
+    #[arg(long, value_name = "NAME")]
+    remove_metric: Vec<String>,
+}
+
+/// Notes that are set.
+#[derive(clap::Args)]
+pub(crate) struct Set {
+    /// What it is, for people; an empty text removes it
+    #[arg(long, value_name = "TEXT")]
+    description: Option<String>,
+    /// A text by name, such as team=wine
+    #[arg(long = "label", value_name = "NAME=TEXT", value_parser = label)]
+    labels: Vec<(String, String)>,
+    /// A number by name, such as accuracy=0.93
+    #[arg(long = "metric", value_name = "NAME=NUMBER", value_parser = metric)]
+    metrics: Vec<(String, f64)>,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let entry = text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+    entry.ok_or_else(|| "write NAME=TEXT".to_owned())
+}
+
+fn metric(text: &str) -> Result<(String, f64), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=NUMBER")?;
+    let value = value.parse().map_err(|_| format!("`{value}` is not a number"))?;
+    Ok((name.to_owned(), value))
+}
+
+impl Set {
+    pub(crate) fn change(&self) -> NotesChange {
+        let mut change = NotesChange::new();
+        match self.description.as_deref() {
+            None => {}
+            Some("") => change = change.remove_description(),
+            Some(text) => change = change.description(text),
+        }
+        for (name, value) in &self.labels {
+            change = change.label(name, value);
+        }
+        for (name, value) in &self.metrics {
+            change = change.metric(name, *value);
+        }
+        change
+    }
+}
+
+#[derive(Serialize)]
+struct Noted<'a> {
+    reference: String,
+    #[serde(flatten)]
+    notes: &'a Notes,
+}
+
+pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
+    let change = args.remove_label.iter().fold(args.set.change(), NotesChange::remove_label);
+    let change = args.remove_metric.iter().fold(change, NotesChange::remove_metric);
+    let notes = match change.is_empty() {
+        true => larder.notes(&args.reference)?,
+        false => larder.annotate(&args.reference, &change)?,
+    };
+    if output.is_json() {
+        let reference = args.reference.to_string();
+        return Ok(output.document(Noted { reference, notes: &notes })?);
+    }
+    if output.is_quiet() {
+        return Ok(output.line(&args.reference.to_string())?);
+    }
+    Ok(print(args, &notes, output)?)
+}
+
+fn print(args: &Args, notes: &Notes, output: &mut Output) -> io::Result<()> {
+    let rows = rows(notes);
+    if rows.is_empty() {
+        output.say(format!("there are no notes of {}", args.reference));
+    }
+    output.columns(rows)
+}
+
+/// What there is of notes, for people.
+pub(crate) fn rows(notes: &Notes) -> Vec<[String; 2]> {
+    let rows = [
+        ("description", notes.description.clone().unwrap_or_default()),
+        ("labels", entries(&notes.labels)),
+        ("metrics", entries(&notes.metrics)),
+        (
+            "locked",
+            notes.locked.map(|time| format!("since {}", text::time(time))).unwrap_or_default(),
+        ),
+    ];
+    let there = rows.into_iter().filter(|(_, value)| !value.is_empty());
+    there.map(|(key, value)| [key.to_owned(), value]).collect()
+}
+
+/// `team=wine, stage=draft`.
+pub(crate) fn entries(entries: &BTreeMap<String, impl Display>) -> String {
+    let entries: Vec<_> = entries.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    entries.join(", ")
+}

@@ -1,0 +1,69 @@
+//! `restore`: taking back a removal.
+
+use larder::{Identifier, Larder, RemovedVersion};
+use serde::Serialize;
+
+use crate::command_error::CommandError;
+use crate::complete;
+use crate::output::Output;
+use crate::place::At;
+use crate::text;
+
+/// Puts a removed version back, as long as its bytes are there
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The version by its number: `name@7`
+    #[arg(value_name = "REF", required_unless_present = "list", add = complete::references())]
+    reference: Option<At>,
+    /// List the removed versions of a name instead
+    #[arg(long, value_name = "NAME", conflicts_with = "reference", add = complete::names())]
+    list: Option<At<Identifier>>,
+}
+
+#[derive(Serialize)]
+struct Removed<'a> {
+    removed: &'a [RemovedVersion],
+}
+
+pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
+    if let Some(name) = &args.list {
+        return list(&larder.removed(name)?, output);
+    }
+    let Some(reference) = &args.reference else { return Ok(()) };
+    let version = larder.restore(reference)?;
+    if output.is_json() {
+        output.document(&version)?;
+    } else if output.is_quiet() {
+        output.references([&version])?;
+    } else {
+        let (reference, size) = (Larder::pin(&version), text::size(version.size));
+        output.line(&format!("restored {reference} ({}, {size})", version.digest.short()))?;
+    }
+    Ok(())
+}
+
+fn list(removed: &[RemovedVersion], output: &mut Output) -> Result<(), CommandError> {
+    if output.is_json() {
+        output.document(Removed { removed })?;
+        return Ok(());
+    }
+    if output.is_quiet() {
+        return Ok(output.references(removed.iter().map(|removed| &removed.version))?);
+    }
+    if removed.is_empty() {
+        output.say("no version of it is removed");
+        return Ok(());
+    }
+    let row = |RemovedVersion { version, removed, collected, .. }: &RemovedVersion| {
+        [
+            version.version.to_string(),
+            version.type_tag.to_string(),
+            text::size(version.size),
+            output.time(*removed),
+            if collected.is_some() { "collected" } else { "there" }.to_owned(),
+            version.digest.short(),
+        ]
+    };
+    let rows: Vec<_> = removed.iter().map(row).collect();
+    Ok(output.table(["VERSION", "TYPE", "SIZE", "REMOVED", "BYTES", "DIGEST"], rows)?)
+}

@@ -1,0 +1,188 @@
+//! `export` and `import`.
+
+use std::fs;
+
+use insta::assert_snapshot;
+
+use crate::kitchen::everywhere;
+
+#[test]
+fn what_is_exported_comes_in_elsewhere() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked();
+        kitchen.plain(&["export", "-o", "out.tar.zst"])
+            + &kitchen.plain(&["import", "out.tar.zst", "--store", "sqlite:new.db"])
+            + &kitchen.plain(&["list", "--store", "sqlite:new.db"])
+            + &kitchen.plain(&["import", "out.tar.zst", "--store", "sqlite:new.db"])
+            + &kitchen.plain(&["verify", "--store", "sqlite:new.db"])
+    });
+    assert_snapshot!(told, @"
+    exit 0
+    --- stderr
+    wrote out.tar.zst: 3 versions, 5 blobs, 760 B
+    exit 0
+    --- stdout
+    copied label@1 (b3:7e39801b4cf9, 100 B)
+    copied wine/price@1 (b3:d9836dc820fe, 330 B)
+    copied wine/price@2 (b3:7e6cc7296b5e, 330 B)
+    copied wine/price:prod, which names wine/price@1
+    --- stderr
+    copied 3 versions, 5 blobs, 760 B
+    exit 0
+    --- stdout
+    NAME        VERSION  TYPE           SIZE   CREATED               DIGEST
+    label       v1       example/label  100 B  2027-01-15T08:00:00Z  b3:7e39801b4cf9
+    wine/price  v2       example/price  330 B  2027-01-15T08:00:00Z  b3:7e6cc7296b5e
+    exit 0
+    --- stdout
+    present: label@1
+    present: wine/price@1
+    present: wine/price@2
+    --- stderr
+    copied 0 versions, 0 blobs, 0 B
+    exit 0
+    --- stderr
+    read 3 versions, 5 blobs, 760 B: all sound
+    ");
+}
+
+#[test]
+fn an_exported_folder_is_a_larder() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked();
+        kitchen.plain(&["export", "label", "-o", "out"])
+            + &kitchen.plain(&["list", "--store", "fs:out"])
+            + &kitchen.plain(&["import", "out", "--store", "fs:new", "--dry-run"])
+            + &kitchen.plain(&["list", "--store", "fs:new"])
+    });
+    assert_snapshot!(told, @"
+    exit 0
+    --- stderr
+    wrote out: 1 version, 1 blob, 100 B
+    exit 0
+    --- stdout
+    NAME   VERSION  TYPE           SIZE   CREATED               DIGEST
+    label  v1       example/label  100 B  2027-01-15T08:00:00Z  b3:7e39801b4cf9
+    exit 0
+    --- stdout
+    would copy label@1 (b3:7e39801b4cf9, 100 B)
+    --- stderr
+    would copy 1 version, 1 blob, 100 B
+    exit 3
+    --- stderr
+    error: there is no larder at fs:new
+    hint: apply something first, or name another larder with `--store URL`
+    ");
+}
+
+#[test]
+fn export_and_import_as_json() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked();
+        let export = ["export", "label", "-o", "out", "--as", "tar", "--format", "json"];
+        kitchen.plain(&export)
+            + &kitchen.plain(&["import", "out", "--store", "fs:new", "--format", "json"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "path": "out",
+      "versions": 1,
+      "blobs": 1,
+      "bytes": 100
+    }
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "dry_run": false,
+      "versions": [
+        {
+          "name": "label",
+          "version": 1,
+          "digest": "b3:7e39801b4cf9d56fe1e4dd9ff696520353cba7f3ca5eac3d8ec3907c70cde6a6",
+          "type": "example/label",
+          "size": 100,
+          "created": "2027-01-15T08:00:00.123Z",
+          "crate": "larder-cli [version]",
+          "to": 1,
+          "outcome": "copied"
+        }
+      ],
+      "tags": [],
+      "blobs": 1,
+      "bytes": 100
+    }
+    "#);
+}
+
+#[test]
+fn export_writes_over_nothing() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked().write("out.tar", "precious");
+        let told = kitchen.plain(&["export", "-o", "out.tar"])
+            + &kitchen.plain(&["export", "cellar", "-o", "new.tar"]);
+        assert_eq!(fs::read(kitchen.path("out.tar")).unwrap(), b"precious");
+        assert!(!kitchen.path("new.tar").exists());
+        told
+    });
+    assert_snapshot!(told, @"
+    exit 5
+    --- stderr
+    error: the export to out.tar is refused: something is there already; name another place, or remove it
+    exit 3
+    --- stderr
+    error: cellar is not in this larder
+    hint: `list` prints the names that are there
+    ");
+}
+
+#[test]
+fn import_takes_nothing_that_is_no_export_and_makes_no_larder_for_it() {
+    let told = everywhere(|kitchen| {
+        kitchen.write("noise", [b'?'; 2_000]);
+        kitchen.stocked().plain(&["export", "-o", "out.tar"]);
+        let mut bytes = fs::read(kitchen.path("out.tar")).unwrap();
+        bytes[1024 + 512 + 3] ^= 1;
+        kitchen.write("damaged.tar", &bytes);
+        let import =
+            |args: &[&str]| kitchen.plain(&[&["import", "--store", "fs:new"], args].concat());
+        import(&["noise"])
+            + &import(&["damaged.tar"])
+            + &import(&["nowhere.tar"])
+            + &import(&["out.tar", "cellar"])
+            + &import(&["out.tar", "--max-size", "1kB"])
+            + &import(&["out.tar", "--max-size", "much"])
+            + &kitchen.plain(&["list", "--store", "fs:new"])
+    });
+    assert_snapshot!(told, @"
+    exit 5
+    --- stderr
+    error: the import of noise is refused: it is no export: neither a `.tar` nor a `.tar.zst`
+    exit 4
+    --- stderr
+    error: the blob b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7 in damaged.tar is corrupt: its digest is b3:f153ddfcebb5 where b3:50dd04420efa was written; restore it from a copy
+    exit 1
+    --- stderr
+    error: could not read nowhere.tar
+      caused by: No such file or directory (os error 2)
+    exit 3
+    --- stderr
+    error: cellar is not in this larder
+    hint: `list` prints the names that are there
+    exit 5
+    --- stderr
+    error: the import of out.tar is refused: it holds more than 1000 bytes; raise the limit if you trust it
+    exit 2
+    --- stderr
+    error: invalid value 'much' for '--max-size <SIZE>': a size is written `812`, `64GiB` or `1.5GB`
+
+    For more information, try '--help'.
+    exit 3
+    --- stderr
+    error: there is no larder at fs:new
+    hint: apply something first, or name another larder with `--store URL`
+    ");
+}

@@ -1,0 +1,166 @@
+//! `copy`.
+
+use insta::assert_snapshot;
+
+use crate::kitchen::{everywhere, price};
+
+#[test]
+fn copy_brings_versions_and_their_tags_to_another_larder_once() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked();
+        ["first", "again"]
+            .map(|_| kitchen.plain(&["copy", "wine/price:prod", "label", "fs:other"]))
+            .concat()
+            + &kitchen.plain(&["versions", "wine/price", "--store", "fs:other"])
+            + &kitchen.plain(&["push", "wine/price", "fs:other", "--all-versions"])
+    });
+    assert_snapshot!(told, @"
+    exit 0
+    --- stdout
+    copied label@1 (b3:7e39801b4cf9, 100 B)
+    copied wine/price@1 (b3:d9836dc820fe, 330 B)
+    copied wine/price:prod, which names wine/price@1
+    --- stderr
+    copied 2 versions, 3 blobs, 430 B
+    exit 0
+    --- stdout
+    present: label@1
+    present: wine/price@1
+    --- stderr
+    copied 0 versions, 0 blobs, 0 B
+    exit 0
+    --- stdout
+    VERSION  TAGS  TYPE           SIZE   CREATED               DIGEST
+    v1       prod  example/price  330 B  2027-01-15T08:00:00Z  b3:d9836dc820fe
+    exit 0
+    --- stdout
+    present: wine/price@1
+    copied wine/price@2 (b3:7e6cc7296b5e, 330 B)
+    --- stderr
+    copied 1 version, 2 blobs, 330 B
+    ");
+}
+
+#[test]
+fn a_dry_run_of_copy_says_what_it_would_do_and_makes_no_larder() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked();
+        kitchen.plain(&["copy", "--all", "fs:other", "--dry-run"])
+            + &kitchen.plain(&["list", "--store", "fs:other"])
+    });
+    assert_snapshot!(told, @"
+    exit 0
+    --- stdout
+    would copy label@1 (b3:7e39801b4cf9, 100 B)
+    would copy wine/price@1 (b3:d9836dc820fe, 330 B)
+    would copy wine/price@2 (b3:7e6cc7296b5e, 330 B)
+    would copy wine/price:prod, which names wine/price@1
+    --- stderr
+    would copy 3 versions, 5 blobs, 760 B
+    exit 3
+    --- stderr
+    error: there is no larder at fs:other
+    hint: apply something first, or name another larder with `--store URL`
+    ");
+}
+
+#[test]
+fn copy_as_json_says_what_became_of_each_version_and_tag() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked().plain(&["copy", "wine/price@1", "fs:other", "--format", "json"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "dry_run": false,
+      "versions": [
+        {
+          "name": "wine/price",
+          "version": 1,
+          "digest": "b3:d9836dc820fecd29f10fba64827f9e0a26fc717a60aa3d9ea4472385ac1a29e6",
+          "type": "example/price",
+          "size": 330,
+          "created": "2027-01-15T08:00:00.123Z",
+          "crate": "larder-cli [version]",
+          "to": 1,
+          "outcome": "copied"
+        }
+      ],
+      "tags": [
+        {
+          "name": "wine/price",
+          "tag": "prod",
+          "version": 1,
+          "moved_from": null,
+          "present": false
+        }
+      ],
+      "blobs": 2,
+      "bytes": 330
+    }
+    "#);
+}
+
+#[test]
+fn what_is_taken_there_is_renumbered_and_a_tag_moves_only_with_overwrite() {
+    let told = everywhere(|kitchen| {
+        kitchen.apply("wine/price", &price([1.0, 1.0, 1.0]));
+        kitchen.larder().tag("wine/price@1", "prod").unwrap();
+        let first = kitchen.plain(&["copy", "--all", "fs:other"]);
+        kitchen.larder().untag("wine/price", "prod").unwrap();
+        kitchen.larder().remove("wine/price@1").unwrap();
+        kitchen.apply("wine/price", &price([2.0, 1.0, 1.0]));
+        kitchen.larder().tag("wine/price@2", "prod").unwrap();
+        kitchen.write("list", "another");
+        kitchen.plain(&["put", "wine/price", "list", "--store", "fs:other"]);
+        first
+            + &kitchen.plain(&["copy", "--all", "fs:other"])
+            + &kitchen.plain(&["copy", "--all", "fs:other", "--overwrite"])
+    });
+    assert_snapshot!(told, @"
+    exit 0
+    --- stdout
+    copied wine/price@1 (b3:673b13973da5, 330 B)
+    copied wine/price:prod, which names wine/price@1
+    --- stderr
+    copied 1 version, 2 blobs, 330 B
+    exit 5
+    --- stderr
+    error: the copy is refused: it would move tags: wine/price:prod from v1 to v3; let it overwrite them, or untag there first
+    exit 0
+    --- stdout
+    copied wine/price@2 as wine/price@3 (b3:e0e61b89cfd7, 330 B)
+    copied wine/price:prod, which names wine/price@3 instead of wine/price@1
+    --- stderr
+    copied 1 version, 2 blobs, 330 B
+    ");
+}
+
+#[test]
+fn copy_says_what_is_missing_and_makes_no_larder_for_it() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked();
+        kitchen.plain(&["copy", "wine/price@7", "fs:other"])
+            + &kitchen.plain(&["list", "--store", "fs:other"])
+            + &kitchen.plain(&["copy", "fs:other"])
+    });
+    assert_snapshot!(told, @"
+    exit 3
+    --- stderr
+    error: wine/price@7 is not in this larder; did you mean wine/price:prod or wine/price@2?
+    exit 3
+    --- stderr
+    error: there is no larder at fs:other
+    hint: apply something first, or name another larder with `--store URL`
+    exit 2
+    --- stderr
+    error: the following required arguments were not provided:
+      <REF>...
+
+    Usage: larder copy --store <URL> <REF>... <URL>
+
+    For more information, try '--help'.
+    ");
+}

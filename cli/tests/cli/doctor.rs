@@ -1,0 +1,312 @@
+//! `doctor`.
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use insta::assert_snapshot;
+use larder::store::{Change, Committed, Expected, RecordKey};
+
+use crate::components::Label;
+use crate::kitchen::{Kitchen, everywhere};
+
+/// What is printed, without what differs from machine to machine and from store to store.
+fn steady(told: &str) -> String {
+    let line = |line: &str| {
+        let (key, rest) = line.split_once(':').unwrap_or((line, ""));
+        match key.trim() {
+            "\"free\"" => format!("{key}: [free],\n"),
+            "\"newest\"" | "\"since\"" => {
+                format!("{key}: [time]{}\n", if rest.ends_with(',') { "," } else { "" })
+            }
+            "\"atomic_commit\"" => format!("{key}: [atomic],\n"),
+            _ if line.starts_with("free  ") => "free       [free]\n".into(),
+            _ => match line.split_once(", since ") {
+                Some((before, _)) if line.starts_with("note:") => {
+                    format!("{before}, since [time]\n")
+                }
+                _ => format!("{line}\n"),
+            },
+        }
+    };
+    let told: String = told.lines().map(line).collect();
+    told.replace("commits are atomic", "[commits]").replace("commits go step by step", "[commits]")
+}
+
+fn with_a_file(kitchen: &Kitchen) -> &Kitchen {
+    kitchen.write("notes.txt", "dry");
+    kitchen.plain(&["put", "notes", "notes.txt", "--tag", "prod"]);
+    kitchen
+}
+
+#[test]
+fn a_healthy_larder_is_told_to_be_so() {
+    let told = everywhere(|kitchen| {
+        let kitchen = with_a_file(kitchen);
+        steady(&(kitchen.plain(&["doctor"]) + &kitchen.plain(&["doctor", "--format", "json"])))
+            + &kitchen.plain(&["doctor", "--quiet"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    program    larder [version], rustc [rustc], [target]
+    linked in  6 types, 7 serializers, 6 stores
+    larder     [store], format 1, [commits]
+    holds      1 name, 1 version, 1 tag, 2 blobs (354 B)
+    free       [free]
+    --- stderr
+    all is well
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "program": {
+        "version": "[version]",
+        "rustc": "[rustc]",
+        "target": "[target]"
+      },
+      "linked": {
+        "types": [
+          "larder/files",
+          "larder/onnx",
+          "larder/script",
+          "larder/serializer",
+          "larder/wasm",
+          "larder/wasm-serializer"
+        ],
+        "serializers": [
+          "bincode2-standard",
+          "bytes",
+          "file",
+          "json",
+          "msgpack-named",
+          "postcard1",
+          "safetensors"
+        ],
+        "stores": [
+          "az",
+          "fs",
+          "gs",
+          "memory",
+          "s3",
+          "sqlite"
+        ]
+      },
+      "larder": {
+        "url": "[store]",
+        "format": 1,
+        "atomic_commit": [atomic],
+        "free": [free],
+        "names": 1,
+        "versions": 1,
+        "removed": 0,
+        "tags": 1,
+        "blobs": {
+          "count": 2,
+          "bytes": 354
+        },
+        "condemned": 0,
+        "newest": [time],
+        "locked": [],
+        "damaged": []
+      },
+      "findings": []
+    }
+    exit 0
+    "#);
+}
+
+#[test]
+fn where_no_larder_is_it_says_so_and_makes_none() {
+    let told = everywhere(|kitchen| {
+        let told = kitchen.plain(&["doctor"]) + &kitchen.plain(&["doctor", "--format", "json"]);
+        assert!(!kitchen.path(kitchen.store.split_once(':').unwrap().1).exists());
+        told
+    });
+    assert_snapshot!(steady(&told), @r#"
+    exit 0
+    --- stdout
+    program    larder [version], rustc [rustc], [target]
+    linked in  6 types, 7 serializers, 6 stores
+    note: there is no larder at [store]
+      `larder put NAME FILE` makes one; `--store URL` names another
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "program": {
+        "version": "[version]",
+        "rustc": "[rustc]",
+        "target": "[target]"
+      },
+      "linked": {
+        "types": [
+          "larder/files",
+          "larder/onnx",
+          "larder/script",
+          "larder/serializer",
+          "larder/wasm",
+          "larder/wasm-serializer"
+        ],
+        "serializers": [
+          "bincode2-standard",
+          "bytes",
+          "file",
+          "json",
+          "msgpack-named",
+          "postcard1",
+          "safetensors"
+        ],
+        "stores": [
+          "az",
+          "fs",
+          "gs",
+          "memory",
+          "s3",
+          "sqlite"
+        ]
+      },
+      "larder": null,
+      "findings": [
+        {
+          "level": "note",
+          "what": "there is no larder at [store]",
+          "advice": "`larder put NAME FILE` makes one; `--store URL` names another"
+        }
+      ]
+    }
+    "#);
+}
+
+#[test]
+fn what_is_missing_locked_removed_or_garbage_is_noted_with_advice() {
+    let told = everywhere(|kitchen| {
+        let kitchen = with_a_file(kitchen);
+        let clock = || SystemTime::now() - Duration::from_secs(60);
+        let larder = kitchen.larder().with_clock(clock);
+        larder.apply("wine/price", &crate::kitchen::price([5.0, 1.5, 0.25])).unwrap();
+        for years in [vec![2019], vec![2021]] {
+            larder.apply("label", &Label { title: "Riesling".into(), years }).unwrap();
+        }
+        larder.lock_version("wine/price").unwrap();
+        larder.lock_name("notes").unwrap();
+        larder.remove("label@1").unwrap();
+        kitchen.plain(&["gc", "--grace", "0s"]);
+        let told = kitchen.plain(&["doctor"]);
+        assert!(kitchen.linked(&["doctor"]).matches("not linked in").count() == 0, "{told}");
+        steady(&told)
+    });
+    assert_snapshot!(told, @"
+    exit 0
+    --- stdout
+    program    larder [version], rustc [rustc], [target]
+    linked in  6 types, 7 serializers, 6 stores
+    larder     [store], format 1, [commits]
+    holds      3 names, 3 versions, 1 tag, 6 blobs (874 B)
+    free       [free]
+    note: notes is locked, since [time]
+      `larder unlock notes` opens it to change
+    note: wine/price@1 is locked, since [time]
+      `larder unlock wine/price@1` opens it to change
+    note: 1 blob is to be collected as garbage
+      `larder gc` removes what has waited for its grace period
+    note: 1 version is removed
+      `larder restore NAME@N` takes a removal back, until `larder gc` takes the bytes
+    note: the type `example/label` of larder-cli [version] is not linked in; it is needed to load label@2
+      a program of your own brings it: https://docs.rs/larder-cli; all else works without
+    note: the type `example/price` of larder-cli [version] is not linked in; it is needed to load wine/price@1
+      a program of your own brings it: https://docs.rs/larder-cli; all else works without
+    note: the serializer `f64-le` is not linked in; it is needed by wine/price@1
+      where to get it: the larder has no record of it
+    ");
+}
+
+#[test]
+fn damaged_records_and_a_clock_in_the_future_want_attention() {
+    let told = everywhere(|kitchen| {
+        let kitchen = with_a_file(kitchen);
+        let clock = || SystemTime::UNIX_EPOCH + Duration::from_secs(7_000_000_000);
+        let larder = kitchen.larder().with_clock(clock);
+        larder.apply("early", &Label { title: "Merlot".into(), years: vec![] }).unwrap();
+        let damaged = [("names/notes", "{"), ("tags/notes/@prod", r#"{"larder":7}"#)];
+        for (key, value) in damaged {
+            let key = RecordKey::new(key).unwrap();
+            let change =
+                Change::PutRecord { key, value: value.into(), expected: Expected::Anything };
+            assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);
+        }
+        steady(&(kitchen.plain(&["doctor"]) + &kitchen.plain(&["doctor", "--quiet"])))
+    });
+    assert_snapshot!(told, @"
+    exit 1
+    --- stdout
+    program    larder [version], rustc [rustc], [target]
+    linked in  6 types, 7 serializers, 6 stores
+    larder     [store], format 1, [commits]
+    holds      1 name, 2 versions, 0 tags, 3 blobs (443 B)
+    free       [free]
+    warning: the record names/notes: EOF while parsing an object at line 1 column 1
+      restore it from a copy of the larder; `larder verify` lists all that is damaged
+    warning: the record tags/notes/@prod: it has format 7; this Larder reads up to 1
+      restore it from a copy of the larder; `larder verify` lists all that is damaged
+    warning: the newest version was applied in the future: 2191-10-27T12:26:40Z
+      set the clock, here or where it was applied: `gc` counts its grace period by it
+    note: the type `example/label` of larder-cli [version] is not linked in; it is needed to load early@1
+      a program of your own brings it: https://docs.rs/larder-cli; all else works without
+    --- stderr
+    error: 3 things want attention
+    exit 1
+    --- stdout
+    warning: the record names/notes: EOF while parsing an object at line 1 column 1
+      restore it from a copy of the larder; `larder verify` lists all that is damaged
+    warning: the record tags/notes/@prod: it has format 7; this Larder reads up to 1
+      restore it from a copy of the larder; `larder verify` lists all that is damaged
+    warning: the newest version was applied in the future: 2191-10-27T12:26:40Z
+      set the clock, here or where it was applied: `gc` counts its grace period by it
+    note: the type `example/label` of larder-cli [version] is not linked in; it is needed to load early@1
+      a program of your own brings it: https://docs.rs/larder-cli; all else works without
+    --- stderr
+    error: 3 things want attention
+    ");
+}
+
+#[test]
+fn a_damaged_manifest_is_found_on_the_way() {
+    let told = everywhere(|kitchen| {
+        let kitchen = with_a_file(kitchen);
+        let larder = kitchen.larder();
+        let digest = larder.show("notes").unwrap().version.digest;
+        larder.store().remove_blobs(&[digest]).unwrap();
+        steady(&kitchen.plain(&["doctor"]))
+    });
+    assert_snapshot!(told, @"
+    exit 1
+    --- stdout
+    program    larder [version], rustc [rustc], [target]
+    linked in  6 types, 7 serializers, 6 stores
+    larder     [store], format 1, [commits]
+    holds      1 name, 1 version, 1 tag, 1 blob (3 B)
+    free       [free]
+    warning: the manifest of notes@1 is corrupt: its bytes are missing; restore it from a copy
+      `larder verify` reads everything and lists what is damaged
+    --- stderr
+    error: 1 thing wants attention
+    ");
+}
+
+#[test]
+fn what_is_no_larder_is_a_finding_and_stays_as_it_is() {
+    let kitchen = Kitchen::new("sqlite:larder.db");
+    kitchen.write("larder.db", "no database, but long enough to be taken for one\n".repeat(40));
+    let before = fs::read(kitchen.path("larder.db")).unwrap();
+    assert_snapshot!(kitchen.plain(&["doctor"]), @"
+    exit 1
+    --- stdout
+    program    larder [version], rustc [rustc], [target]
+    linked in  6 types, 7 serializers, 6 stores
+    warning: the file [place] is corrupt: it is not an SQLite database; restore it from a copy
+      name another larder with `--store URL`, if it is the wrong file
+    --- stderr
+    error: 1 thing wants attention
+    ");
+    assert_eq!(fs::read(kitchen.path("larder.db")).unwrap(), before);
+}

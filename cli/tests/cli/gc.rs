@@ -1,0 +1,307 @@
+//! `gc` and `restore`.
+
+use std::fs;
+use std::time::{Duration, SystemTime};
+
+use insta::assert_snapshot;
+use larder::GcOptions;
+
+use crate::kitchen::{Kitchen, everywhere};
+
+const AT_ONCE: [&str; 3] = ["gc", "--grace", "0s"];
+
+/// A kitchen whose second version of `wine/price` was removed long ago.
+fn with_garbage(kitchen: &Kitchen) -> &Kitchen {
+    kitchen.stocked().larder().remove("wine/price@2").unwrap();
+    kitchen
+}
+
+#[test]
+fn gc_finds_garbage_first_and_removes_it_when_the_grace_period_is_over() {
+    let told = everywhere(|kitchen| {
+        with_garbage(kitchen);
+        let dry = ["gc", "--grace", "0s", "--dry-run"];
+        let told = [&dry[..], &AT_ONCE, &dry, &AT_ONCE, &AT_ONCE].map(|args| kitchen.plain(args));
+        told.concat() + &kitchen.plain(&["verify"])
+    });
+    assert_snapshot!(told, @"
+    exit 0
+    --- stdout
+    would mark  b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7  24 B
+    would mark  b3:7e6cc7296b5e2ca098411961ffedc935c9dc8c410bdca24100b1fc2a6957208a  306 B
+    --- stderr
+    would remove 0 blobs (0 B), would mark 2 blobs (330 B) as garbage
+    kept 3 blobs (430 B), and 0 blobs (0 B) until the end of the grace period
+    exit 0
+    --- stdout
+    marked  b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7  24 B
+    marked  b3:7e6cc7296b5e2ca098411961ffedc935c9dc8c410bdca24100b1fc2a6957208a  306 B
+    --- stderr
+    removed 0 blobs (0 B), marked 2 blobs (330 B) as garbage
+    kept 3 blobs (430 B), and 0 blobs (0 B) until the end of the grace period
+    exit 0
+    --- stdout
+    would remove  b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7  24 B
+    would remove  b3:7e6cc7296b5e2ca098411961ffedc935c9dc8c410bdca24100b1fc2a6957208a  306 B
+    --- stderr
+    would remove 2 blobs (330 B), would mark 0 blobs (0 B) as garbage
+    kept 3 blobs (430 B), and 0 blobs (0 B) until the end of the grace period
+    exit 0
+    --- stdout
+    removed  b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7  24 B
+    removed  b3:7e6cc7296b5e2ca098411961ffedc935c9dc8c410bdca24100b1fc2a6957208a  306 B
+    --- stderr
+    removed 2 blobs (330 B), marked 0 blobs (0 B) as garbage
+    kept 3 blobs (430 B), and 0 blobs (0 B) until the end of the grace period
+    exit 0
+    --- stderr
+    removed 0 blobs (0 B), marked 0 blobs (0 B) as garbage
+    kept 3 blobs (430 B), and 0 blobs (0 B) until the end of the grace period
+    exit 0
+    --- stderr
+    read 2 versions, 3 blobs, 430 B: all sound
+    ");
+}
+
+#[test]
+fn gc_prints_one_json_document() {
+    let told = everywhere(|kitchen| {
+        with_garbage(kitchen).plain(&AT_ONCE);
+        kitchen.plain(&["gc", "--grace", "0s", "--format", "json"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "dry_run": false,
+      "kept": {
+        "count": 3,
+        "bytes": 430
+      },
+      "condemned": [],
+      "waiting": [],
+      "pardoned": [],
+      "swept": [
+        {
+          "digest": "b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7",
+          "size": 24
+        },
+        {
+          "digest": "b3:7e6cc7296b5e2ca098411961ffedc935c9dc8c410bdca24100b1fc2a6957208a",
+          "size": 306
+        }
+      ],
+      "gone": [],
+      "unfinished": {
+        "count": 0,
+        "bytes": 0
+      }
+    }
+    "#);
+}
+
+#[test]
+fn gc_leaves_garbage_alone_for_a_day_unless_told_otherwise() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked();
+        let larder = kitchen.larder().with_clock(SystemTime::now);
+        larder.remove("wine/price@2").unwrap();
+        let told = kitchen.plain(&["gc"]);
+        larder.gc(&GcOptions { grace: Duration::ZERO, dry_run: false }).unwrap();
+        told + &kitchen.plain(&["gc"]) + &kitchen.plain(&["gc", "--grace", "soon"])
+    });
+    assert_snapshot!(told, @"
+    exit 0
+    --- stderr
+    removed 0 blobs (0 B), marked 0 blobs (0 B) as garbage
+    kept 5 blobs (760 B), and 0 blobs (0 B) until the end of the grace period
+    exit 0
+    --- stderr
+    removed 0 blobs (0 B), marked 0 blobs (0 B) as garbage
+    kept 5 blobs (760 B), and 0 blobs (0 B) until the end of the grace period
+    marked before, and needed again: 2 blobs
+    exit 2
+    --- stderr
+    error: invalid value 'soon' for '--grace <TIME>': expected number at 0
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn restore_takes_a_removal_back_until_the_bytes_are_collected() {
+    let told = everywhere(|kitchen| {
+        with_garbage(kitchen);
+        let told = [
+            kitchen.plain(&["restore", "--list", "wine/price"]),
+            kitchen.plain(&["restore", "wine/price@2"]),
+            kitchen.plain(&["versions", "wine/price"]),
+            kitchen.plain(&["restore", "--list", "wine/price"]),
+        ];
+        kitchen.larder().remove("wine/price@2").unwrap();
+        for _ in 0..2 {
+            let collected = kitchen.plain(&AT_ONCE);
+            assert!(collected.starts_with("exit 0"), "{collected}");
+        }
+        // When it was collected is the clock's to say.
+        let late = kitchen.plain(&["restore", "wine/price@2"]);
+        let (late, _) = late.split_once(" before ").unwrap();
+        told.concat() + late + "\n" + &kitchen.plain(&["restore", "--list", "wine/price"])
+    });
+    assert_snapshot!(told, @"
+    exit 0
+    --- stdout
+    VERSION  TYPE           SIZE   REMOVED               BYTES  DIGEST
+    v2       example/price  330 B  2027-01-15T08:00:00Z  there  b3:7e6cc7296b5e
+    exit 0
+    --- stdout
+    restored wine/price@2 (b3:7e6cc7296b5e, 330 B)
+    exit 0
+    --- stdout
+    VERSION  TAGS  TYPE           SIZE   CREATED               DIGEST
+    v1       prod  example/price  330 B  2027-01-15T08:00:00Z  b3:d9836dc820fe
+    v2             example/price  330 B  2027-01-15T08:00:00Z  b3:7e6cc7296b5e
+    exit 0
+    --- stderr
+    no version of it is removed
+    exit 5
+    --- stderr
+    error: the restoration of wine/price@2 is refused: its bytes were collected as garbage
+    exit 0
+    --- stdout
+    VERSION  TYPE           SIZE   REMOVED               BYTES      DIGEST
+    v2       example/price  330 B  2027-01-15T08:00:00Z  collected  b3:7e6cc7296b5e
+    ");
+}
+
+#[test]
+fn restore_prints_one_json_document() {
+    let told = everywhere(|kitchen| {
+        with_garbage(kitchen);
+        kitchen.plain(&["restore", "--list", "wine/price", "--format", "json"])
+            + &kitchen.plain(&["restore", "wine/price@2", "--format", "json"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "removed": [
+        {
+          "name": "wine/price",
+          "version": 2,
+          "digest": "b3:7e6cc7296b5e2ca098411961ffedc935c9dc8c410bdca24100b1fc2a6957208a",
+          "type": "example/price",
+          "size": 330,
+          "created": "2027-01-15T08:00:00.123Z",
+          "crate": "larder-cli [version]",
+          "removed": "2027-01-15T08:00:00.123Z",
+          "collected": null
+        }
+      ]
+    }
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "name": "wine/price",
+      "version": 2,
+      "digest": "b3:7e6cc7296b5e2ca098411961ffedc935c9dc8c410bdca24100b1fc2a6957208a",
+      "type": "example/price",
+      "size": 330,
+      "created": "2027-01-15T08:00:00.123Z",
+      "crate": "larder-cli [version]"
+    }
+    "#);
+}
+
+#[test]
+fn restore_says_what_it_cannot_do() {
+    let told = everywhere(|kitchen| {
+        with_garbage(kitchen);
+        let commands: [&[&str]; 5] = [
+            &["restore", "wine/price"],
+            &["restore", "wine/price@9"],
+            &["restore", "wines@1"],
+            &["restore"],
+            &["restore", "wine/price@2", "--list", "wine/price"],
+        ];
+        commands.map(|args| kitchen.plain(args)).concat()
+    });
+    assert_snapshot!(told, @"
+    exit 5
+    --- stderr
+    error: the restoration of wine/price is refused: only a number says which removed version is meant: write `wine/price@N`
+    exit 3
+    --- stderr
+    error: wine/price@9 is not in this larder; did you mean wine/price:prod or wine/price@1?
+    exit 3
+    --- stderr
+    error: wines@1 is not in this larder; did you mean wine/price?
+    exit 2
+    --- stderr
+    error: the following required arguments were not provided:
+      <REF>
+
+    Usage: larder restore --store <URL> <REF>
+
+    For more information, try '--help'.
+    exit 2
+    --- stderr
+    error: the argument '[REF]' cannot be used with '--list <NAME>'
+
+    Usage: larder restore --store <URL> <REF>
+
+    For more information, try '--help'.
+    ");
+}
+
+#[test]
+fn gc_does_nothing_while_it_cannot_read_what_is_needed() {
+    let told = everywhere(|kitchen| {
+        let larder = with_garbage(kitchen).larder();
+        let manifest = larder.show("label").unwrap().version.digest;
+        larder.store().remove_blobs(&[manifest]).unwrap();
+        kitchen.plain(&AT_ONCE)
+    });
+    assert_snapshot!(told, @"
+    exit 5
+    --- stderr
+    error: garbage collection is refused: what is needed is not known, because the manifest of label@1 is corrupt (its bytes are missing): repair it, or remove the version
+    ");
+}
+
+#[test]
+fn gc_removes_what_writers_left_unfinished() {
+    let kitchen = Kitchen::new("fs:shelf");
+    kitchen.stocked();
+    for (place, age) in
+        [("shelf/tmp/.old", 60), ("shelf/blobs/tmp/.old", 60), ("shelf/tmp/.new", 0)]
+    {
+        fs::create_dir_all(kitchen.path(place).parent().unwrap()).unwrap();
+        kitchen.write(place, [7; 1000]);
+        let file = fs::File::options().write(true).open(kitchen.path(place)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
+    }
+    let held = kitchen.path("shelf/tmp/.old");
+    let held = fs::File::open(held).unwrap();
+    held.lock().unwrap();
+    let first = kitchen.plain(&["gc", "--grace", "30s"]);
+    assert!(kitchen.path("shelf/tmp/.old").exists(), "its writer lives");
+    drop(held);
+    let told = first + &kitchen.plain(&["gc", "--grace", "30s"]);
+    assert!(!kitchen.path("shelf/tmp/.old").exists() && kitchen.path("shelf/tmp/.new").exists());
+    assert_snapshot!(told, @"
+    exit 0
+    --- stderr
+    removed 0 blobs (0 B), marked 0 blobs (0 B) as garbage
+    kept 5 blobs (760 B), and 0 blobs (0 B) until the end of the grace period
+    removed 1 file (1000 B) that writers left unfinished
+    exit 0
+    --- stderr
+    removed 0 blobs (0 B), marked 0 blobs (0 B) as garbage
+    kept 5 blobs (760 B), and 0 blobs (0 B) until the end of the grace period
+    removed 1 file (1000 B) that writers left unfinished
+    ");
+}

@@ -1,0 +1,358 @@
+//! `note`, `lock`, `unlock`, `history`, and `tag` with its conditions.
+
+use insta::assert_snapshot;
+
+use crate::kitchen::everywhere;
+
+#[test]
+fn notes_are_written_shown_and_removed_entry_by_entry() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked().plain(&["note", "wine/price@1"])
+            + &kitchen.plain(&[
+                "note",
+                "wine/price@1",
+                "--description",
+                "The first one",
+                "--label",
+                "team=wine",
+                "--label",
+                "stage=draft",
+                "--metric",
+                "accuracy=0.93",
+                "--metric",
+                "loss=1e-3",
+            ])
+            + &kitchen.plain(&[
+                "note",
+                "wine/price:prod",
+                "--remove-label",
+                "stage",
+                "--remove-metric",
+                "loss",
+                "--format",
+                "json",
+            ])
+    });
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stderr
+    there are no notes of wine/price@1
+    exit 0
+    --- stdout
+    description  The first one
+    labels       stage=draft, team=wine
+    metrics      accuracy=0.93, loss=0.001
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "reference": "wine/price:prod",
+      "description": "The first one",
+      "labels": {
+        "team": "wine"
+      },
+      "metrics": {
+        "accuracy": 0.93
+      },
+      "locked": null
+    }
+    "#);
+}
+
+#[test]
+fn notes_that_cannot_be_kept_are_refused() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked().plain(&["note", "label", "--metric", "loss=NaN"])
+            + &kitchen.plain(&["note", "label", "--metric", "loss=high"])
+            + &kitchen.plain(&["note", "label", "--label", "team"])
+            + &kitchen.plain(&["note", "label", "--label", "my team=wine"])
+            + &kitchen.plain(&["note", "labels", "--label", "team=wine"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 2
+    --- stderr
+    error: "NaN" is not a valid metric: the metric `loss` is to be a finite number
+    exit 2
+    --- stderr
+    error: invalid value 'loss=high' for '--metric <NAME=NUMBER>': `high` is not a number
+
+    For more information, try '--help'.
+    exit 2
+    --- stderr
+    error: invalid value 'team' for '--label <NAME=TEXT>': write NAME=TEXT
+
+    For more information, try '--help'.
+    exit 2
+    --- stderr
+    error: "my team" is not a valid name of a label: it begins with a letter or a digit and goes on with those and . _ - /
+    exit 3
+    --- stderr
+    error: labels is not in this larder; did you mean label?
+    "#);
+}
+
+#[test]
+fn what_is_put_may_have_notes_at_once() {
+    let told = everywhere(|kitchen| {
+        kitchen.write("net.bin", "weights");
+        let put = ["put", "net", "net.bin", "--tag", "prod"];
+        kitchen.plain(&[&put[..], &["--metric", "a b=1"]].concat())
+            + &kitchen.plain(&["list"])
+            + &kitchen.plain(&[&put[..], &["--label", "team=wine", "--metric", "f1=0.5"]].concat())
+            + &kitchen.plain(&["note", "net:prod"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 2
+    --- stderr
+    error: "a b" is not a valid name of a metric: it begins with a letter or a digit and goes on with those and . _ - /
+    exit 3
+    --- stderr
+    error: there is no larder at [store]
+    hint: apply something first, or name another larder with `--store URL`
+    exit 0
+    --- stdout
+    put net@1 (b3:e49c3ebe91d0, 356 B)
+    net:prod is net@1
+    exit 0
+    --- stdout
+    labels   team=wine
+    metrics  f1=0.5
+    "#);
+}
+
+#[test]
+fn show_prints_notes_locks_and_protected_tags() {
+    let told = everywhere(|kitchen| {
+        let larder = kitchen.stocked().larder();
+        let change =
+            larder::NotesChange::new().description("Sweet\u{1b}[31m").label("team", "wine");
+        larder.annotate("label", &change.metric("f1", 0.5)).unwrap();
+        larder.lock_version("label").unwrap();
+        larder.tag_with("label", "prod", &larder::TagOptions::new().protect()).unwrap();
+        larder.lock_name("label").unwrap();
+        kitchen.plain(&["show", "label"]) + &kitchen.plain(&["show", "label", "--format", "json"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    name         label
+    version      v1
+    tags         prod (protected)
+    type         example/label (not linked in)
+    crate        larder-cli [version]
+    created      2027-01-15T08:00:00Z
+    size         100 B
+    digest       b3:7e39801b4cf9d56fe1e4dd9ff696520353cba7f3ca5eac3d8ec3907c70cde6a6
+    description  Sweet\u{1b}[31m
+    labels       team=wine
+    metrics      f1=0.5
+    locked       since 2027-01-15T08:00:00Z
+    locked       with its name, since 2027-01-15T08:00:00Z
+
+    fields:
+    {
+      "title": "Riesling",
+      "years": [
+        2019,
+        2021
+      ]
+    }
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "name": "label",
+      "version": 1,
+      "digest": "b3:7e39801b4cf9d56fe1e4dd9ff696520353cba7f3ca5eac3d8ec3907c70cde6a6",
+      "type": "example/label",
+      "size": 100,
+      "created": "2027-01-15T08:00:00.123Z",
+      "crate": "larder-cli [version]",
+      "type_version": 1,
+      "linked": false,
+      "rust_type": null,
+      "tags": [
+        {
+          "tag": "prod",
+          "version": 1,
+          "moved": "2027-01-15T08:00:00.123Z",
+          "by": null,
+          "protected": true
+        }
+      ],
+      "description": "Sweet\u001b[31m",
+      "labels": {
+        "team": "wine"
+      },
+      "metrics": {
+        "f1": 0.5
+      },
+      "locked": "2027-01-15T08:00:00.123Z",
+      "name_locked": "2027-01-15T08:00:00.123Z",
+      "fields": {
+        "title": "Riesling",
+        "years": [
+          2019,
+          2021
+        ]
+      },
+      "artifacts": [],
+      "signature": null
+    }
+    "#);
+}
+
+#[test]
+fn what_is_locked_stays_until_it_is_unlocked() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked().plain(&["lock", "wine/price@2"])
+            + &kitchen.plain(&["remove", "wine/price@2"])
+            + &kitchen.plain(&["note", "wine/price@2", "--label", "team=wine"])
+            + &kitchen.plain(&["unlock", "wine/price@2"])
+            + &kitchen.plain(&["lock", "wine/price", "--format", "json"])
+            + &kitchen.plain(&["tag", "wine/price@2", "prod"])
+            + &kitchen.plain(&["remove", "wine/price@2"])
+            + &kitchen.plain(&["unlock", "wine/price"])
+            + &kitchen.plain(&["remove", "wine/price@2"])
+            + &kitchen.plain(&["lock", "wine/prize"])
+    });
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    locked wine/price@2
+    exit 5
+    --- stderr
+    error: the removal of wine/price is refused: the version is locked; `unlock` wine/price@2 first
+    exit 5
+    --- stderr
+    error: a change of the notes of wine/price@2 is refused: the version is locked; `unlock` wine/price@2 first
+    exit 0
+    --- stdout
+    unlocked wine/price@2
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "locked": true,
+      "name": "wine/price",
+      "version": null
+    }
+    exit 5
+    --- stderr
+    error: a move of wine/price:prod is refused: the name is locked; `unlock` wine/price first
+    exit 5
+    --- stderr
+    error: the removal of wine/price is refused: the name is locked; `unlock` wine/price first
+    exit 0
+    --- stdout
+    unlocked the name wine/price
+    exit 0
+    --- stdout
+    removed wine/price@2 (b3:7e6cc7296b5e, 330 B)
+    exit 3
+    --- stderr
+    error: wine/prize is not in this larder; did you mean wine/price?
+    "#);
+}
+
+#[test]
+fn a_tag_moves_on_conditions_and_a_protected_one_by_force() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked().plain(&["tag", "wine/price@2", "prod", "--from", "wine/price@2"])
+            + &kitchen.plain(&["tag", "wine/price@2", "prod", "--new"])
+            + &kitchen.plain(&[
+                "tag",
+                "wine/price@2",
+                "prod",
+                "--from",
+                "wine/price@1",
+                "--protect",
+            ])
+            + &kitchen.plain(&["tag", "wine/price@1", "prod"])
+            + &kitchen.plain(&["untag", "wine/price:prod"])
+            + &kitchen.plain(&["tag", "wine/price@2", "prod", "--unprotect"])
+            + &kitchen.plain(&["untag", "wine/price:prod", "--force"])
+    });
+    assert_snapshot!(told, @"
+    exit 5
+    --- stderr
+    error: a move of wine/price:prod is refused: it names v1, not v2; look at its history, and decide again
+    exit 5
+    --- stderr
+    error: a move of wine/price:prod is refused: it names v1, not nothing; look at its history, and decide again
+    exit 0
+    --- stdout
+    wine/price:prod is wine/price@2 (b3:7e6cc7296b5e)
+    exit 5
+    --- stderr
+    error: a change of wine/price:prod is refused: the tag is protected; force it (`--force`) if it must be
+    exit 5
+    --- stderr
+    error: a change of wine/price:prod is refused: the tag is protected; force it (`--force`) if it must be
+    exit 2
+    --- stderr
+    error: the following required arguments were not provided:
+      --force
+
+    Usage: larder tag --force --unprotect --store <URL> <REF> <TAG>
+
+    For more information, try '--help'.
+    exit 0
+    --- stderr
+    removed the tag wine/price:prod
+    ");
+}
+
+#[test]
+fn the_history_of_a_tag_says_who_moved_it_where() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked().plain(&["tag", "label", "old"]);
+        kitchen.larder().tag("wine/price@2", "prod").unwrap();
+        let larder = kitchen.larder().with_author("bob");
+        larder.untag("wine/price", "prod").unwrap();
+        kitchen.plain(&["history", "wine/price:prod"])
+            + &kitchen.plain(&["history", "wine/price"])
+            + &kitchen.plain(&["history", "label:new"])
+    });
+    assert_snapshot!(told, @"
+    exit 0
+    --- stdout
+    MOVE  VERSION  WHEN                  BY
+    1     v1       2027-01-15T08:00:00Z
+    2     v2       2027-01-15T08:00:00Z
+    3     removed  2027-01-15T08:00:00Z  bob
+    exit 2
+    --- stderr
+    error: `wine/price` does not say which tag
+    hint: write `wine/price:TAG`
+    exit 3
+    --- stderr
+    error: label:new is not in this larder; did you mean label:old or label@1?
+    ");
+}
+
+#[test]
+fn the_command_line_moves_tags_in_the_users_name() {
+    let told = everywhere(|kitchen| {
+        let tag = |args: &[&str], author: Option<&str>, user: &str| {
+            let mut command = kitchen.command(crate::kitchen::PLAIN, args);
+            match author {
+                Some(author) => command.env("LARDER_AUTHOR", author),
+                None => command.env_remove("LARDER_AUTHOR"),
+            };
+            command.env("USER", user).env_remove("USERNAME");
+            assert!(kitchen.told(command, b"").starts_with("exit 0"));
+        };
+        kitchen.stocked();
+        tag(&["tag", "wine/price@1", "new"], Some("ci/42"), "bob");
+        tag(&["tag", "wine/price@2", "new"], None, "bob");
+        tag(&["untag", "wine/price:new"], Some(""), "");
+        let moves = kitchen.larder().tag_history("wine/price", "new").unwrap();
+        moves.iter().map(|line| format!("{:?}\n", line.by)).collect()
+    });
+    assert_snapshot!(told, @r#"
+    Some("ci/42")
+    Some("bob")
+    None
+    "#);
+}

@@ -1,0 +1,281 @@
+//! References that say which larder they are of.
+
+use insta::assert_snapshot;
+use larder::Digest;
+use larder::bytes::Bytes;
+use larder::files::BlobFolder;
+use larder::store::BlobCache;
+
+use crate::kitchen::{Kitchen, everywhere};
+
+/// What a command prints that is not told of the larder but by `words`, in which `HERE` stands for it.
+fn elsewhere(kitchen: &Kitchen, words: &[&str]) -> String {
+    let there = format!("{}#", kitchen.store);
+    let words: Vec<_> = words.iter().map(|word| word.replacen("HERE#", &there, 1)).collect();
+    let mut words: Vec<_> = words.iter().map(String::as_str).collect();
+    words.extend(["--store", "fs:nowhere"]);
+    kitchen.plain(&words)
+}
+
+#[test]
+fn a_command_works_in_the_larder_that_its_reference_names() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked();
+        kitchen.write("note.txt", "a text");
+        let commands: [&[&str]; 14] = [
+            &["versions", "HERE#wine/price"],
+            &["show", "HERE#label@1", "--quiet"],
+            &["tag", "HERE#wine/price@2", "best"],
+            &["history", "HERE#wine/price:best"],
+            &["untag", "HERE#wine/price:best"],
+            &["note", "HERE#wine/price:prod", "--label", "team=wine"],
+            &["lock", "HERE#label"],
+            &["unlock", "HERE#label"],
+            &["verify", "HERE#wine/price", "HERE#label"],
+            &["remove", "HERE#wine/price@2"],
+            &["remove", "HERE#label"],
+            &["restore", "HERE#wine/price@2"],
+            &["put", "HERE#text", "note.txt"],
+            &["copy", "HERE#wine/price@1", "fs:other"],
+        ];
+        let told = commands.map(|words| elsewhere(kitchen, words)).concat();
+        assert!(!kitchen.path("nowhere").exists());
+        // The time of a move differs from run to run.
+        let lines = told.lines().filter(|line| !line.ends_with("  ann"));
+        lines.collect::<Vec<_>>().join("\n")
+    });
+    assert_snapshot!(told, @"
+    exit 0
+    --- stdout
+    VERSION  TAGS  TYPE           SIZE   CREATED               DIGEST
+    v1       prod  example/price  330 B  2027-01-15T08:00:00Z  b3:d9836dc820fe
+    v2             example/price  330 B  2027-01-15T08:00:00Z  b3:7e6cc7296b5e
+    exit 0
+    --- stdout
+    label@1
+    exit 0
+    --- stdout
+    wine/price:best is wine/price@2 (b3:7e6cc7296b5e)
+    exit 0
+    --- stdout
+    MOVE  VERSION  WHEN                  BY
+    exit 0
+    --- stderr
+    removed the tag wine/price:best
+    exit 0
+    --- stdout
+    labels  team=wine
+    exit 0
+    --- stdout
+    locked the name label
+    exit 0
+    --- stdout
+    unlocked the name label
+    exit 0
+    --- stderr
+    read 2 versions, 3 blobs, 430 B: all sound
+    exit 0
+    --- stdout
+    removed wine/price@2 (b3:7e6cc7296b5e, 330 B)
+    exit 2
+    --- stderr
+    error: `label` does not say which version to remove
+    hint: write `label@N` or `label:latest`, or `--all label` for every one
+    exit 0
+    --- stdout
+    restored wine/price@2 (b3:7e6cc7296b5e, 330 B)
+    exit 0
+    --- stdout
+    put text@1 (b3:80b29513bd19, 356 B)
+    exit 0
+    --- stdout
+    copied wine/price@1 (b3:d9836dc820fe, 330 B)
+    copied wine/price:prod, which names wine/price@1
+    --- stderr
+    copied 1 version, 2 blobs, 330 B
+    ");
+}
+
+#[test]
+fn all_that_a_command_names_is_in_one_larder() {
+    let kitchen = Kitchen::new("fs:shelf");
+    kitchen.stocked();
+    let commands: [&[&str]; 4] = [
+        &["verify", "fs:shelf#label", "fs:other#label"],
+        &["verify", "fs:other#label", "label"],
+        &["verify", "fs:shelf#label", "label"],
+        &["pull", "fs:shelf#label", "fs:other#label"],
+    ];
+    let told = commands.map(|words| kitchen.plain(words)).concat();
+    assert_snapshot!(told, @"
+    exit 2
+    --- stderr
+    error: a command works in one larder; [store] and fs:other are named
+    hint: write the same larder before every `#`, or run the command for each
+    exit 2
+    --- stderr
+    error: a command works in one larder; fs:other and [store] are named
+    hint: write the same larder before every `#`, or run the command for each
+    exit 0
+    --- stderr
+    read 2 versions, 1 blob, 100 B: all sound
+    exit 2
+    --- stderr
+    error: a command works in one larder; [store] and fs:other are named
+    hint: write the same larder before every `#`, or run the command for each
+    ");
+}
+
+#[test]
+fn pull_copies_from_the_larder_that_is_named_to_this_one() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked();
+        let commands: [&[&str]; 5] = [
+            &["pull", "HERE#wine/price:prod", "HERE#label", "--dry-run"],
+            &["pull", "HERE#wine/price:prod", "HERE#label"],
+            &["pull", "HERE#wine/price:prod", "HERE#label"],
+            &["pull", "HERE#none"],
+            &["versions", "wine/price"],
+        ];
+        commands.map(|words| elsewhere(kitchen, words)).concat()
+    });
+    assert_snapshot!(told, @"
+    exit 0
+    --- stdout
+    would copy label@1 (b3:7e39801b4cf9, 100 B)
+    would copy wine/price@1 (b3:d9836dc820fe, 330 B)
+    would copy wine/price:prod, which names wine/price@1
+    --- stderr
+    would copy 2 versions, 3 blobs, 430 B
+    exit 0
+    --- stdout
+    copied label@1 (b3:7e39801b4cf9, 100 B)
+    copied wine/price@1 (b3:d9836dc820fe, 330 B)
+    copied wine/price:prod, which names wine/price@1
+    --- stderr
+    copied 2 versions, 3 blobs, 430 B
+    exit 0
+    --- stdout
+    present: label@1
+    present: wine/price@1
+    --- stderr
+    copied 0 versions, 0 blobs, 0 B
+    exit 3
+    --- stderr
+    error: none is not in this larder
+    hint: `list` prints the names that are there
+    exit 0
+    --- stdout
+    VERSION  TAGS  TYPE           SIZE   CREATED               DIGEST
+    v1       prod  example/price  330 B  2027-01-15T08:00:00Z  b3:d9836dc820fe
+    ");
+}
+
+#[test]
+fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
+    let kitchen = Kitchen::new("fs:shelf");
+    kitchen.stocked();
+    let commands: [&[&str]; 9] = [
+        &["show", "fs:shelf#Label"],
+        &["show", "#label"],
+        &["show", "fs:nothing#label"],
+        &["pull", "label"],
+        &["show", "cellar://ann:S3CRET@host/db#label"],
+        &["show", "cellar://ann:S3CRET@host/db"],
+        &["show", "cellar://ann:S3C#RET@host/db?token=S3CRET"],
+        &["pull", "cellar://host/db?token=S3CRET#label"],
+        &["verify", "--repair-from", "cellar://ann:S3C?RET@host/db"],
+    ];
+    let told = commands.map(|words| kitchen.plain(words)).concat();
+    assert!(!told.contains("S3C") && !told.contains("RET"), "{told}");
+    assert_snapshot!(told, @r#"
+    exit 2
+    --- stderr
+    error: invalid value '…' for '<REF>': "Label" is not a valid identifier: each part begins with one of a-z 0-9
+
+    For more information, try '--help'.
+    exit 2
+    --- stderr
+    error: invalid value '…' for '<REF>': "" is not a valid store URL: it is empty; give a path or a URL such as `sqlite:larder.db`
+
+    For more information, try '--help'.
+    exit 3
+    --- stderr
+    error: there is no larder at fs:nothing
+    hint: apply something first, or name another larder with `--store URL`
+    exit 2
+    --- stderr
+    error: invalid value 'label' for '<URL#REF>...': "fs:label" is not a valid reference to a larder: write the larder, `#` and the name: `larder.db#wine/quality:prod`
+
+    For more information, try '--help'.
+    exit 6
+    --- stderr
+    error: cellar://***@host/db needs the store scheme `cellar`, which is not linked in (linked in: az, fs, gs, memory, s3, sqlite); link in the crate that brings it (`use … as _;`)
+    exit 2
+    --- stderr
+    error: invalid value '…' for '<REF>': "cellar://***@host/db" is not a valid reference to a larder: write the larder, `#` and the name: `larder.db#wine/quality:prod`
+
+    For more information, try '--help'.
+    exit 2
+    --- stderr
+    error: invalid value '…' for '<REF>': "cellar://ann:***#…" is not a valid reference: after `@` comes a version number from 1, or `b3:` and a digest
+
+    For more information, try '--help'.
+    exit 6
+    --- stderr
+    error: cellar://host/db?token=*** needs the store scheme `cellar`, which is not linked in (linked in: az, fs, gs, memory, s3, sqlite); link in the crate that brings it (`use … as _;`)
+    exit 2
+    --- stderr
+    error: invalid value '…' for '--repair-from <URL>': "cellar:…" is not a valid store URL: after `?` come options, `name=value` joined by `&`; in a user's name or a password write `%3F` for `?`, `%26` for `&`
+
+    For more information, try '--help'.
+    "#);
+}
+
+#[test]
+fn the_cache_of_the_user_is_shown_and_emptied() {
+    let kitchen = Kitchen::new("fs:shelf");
+    let blobs = BlobFolder::open(&kitchen.path("cache/larder").join(BlobCache::FOLDER));
+    for text in ["a blob", "another blob"] {
+        let bytes = Bytes::from_static(text.as_bytes());
+        blobs.put_all(&[(Digest::of(&bytes), bytes)]).unwrap();
+    }
+    let told = ["info", "clear", "info"].map(|what| kitchen.plain(&["cache", what])).concat()
+        + &kitchen.plain(&["cache", "info", "--format", "json"])
+        + &kitchen.plain(&["cache", "clear", "--format", "json"]);
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    path   [folder]/cache/larder/blobs
+    holds  2 blobs, 18 B
+    limit  16.0 GiB
+    exit 0
+    --- stderr
+    removed 2 blobs, 18 B
+    exit 0
+    --- stdout
+    path   [folder]/cache/larder/blobs
+    holds  0 blobs, 0 B
+    limit  16.0 GiB
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "path": "[folder]/cache/larder/blobs",
+      "limit": 17179869184,
+      "blobs": {
+        "count": 0,
+        "bytes": 0
+      }
+    }
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "removed": {
+        "count": 0,
+        "bytes": 0
+      }
+    }
+    "#);
+}

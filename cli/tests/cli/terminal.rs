@@ -1,0 +1,279 @@
+//! What the terminal's user has: completions, manual pages, colours, `--quiet`.
+
+use std::fs;
+
+use insta::assert_snapshot;
+
+use crate::kitchen::{Kitchen, PLAIN, everywhere};
+
+/// What the shell fish would offer after `words`, which is asked in the same way as the others.
+fn offered(kitchen: &Kitchen, words: &[&str]) -> String {
+    let words: Vec<_> = ["--", "larder"].iter().chain(words).copied().collect();
+    let mut command = kitchen.command(PLAIN, &words);
+    command.env("LARDER_COMPLETE", "fish");
+    kitchen.told(command, b"")
+}
+
+#[test]
+fn names_tags_and_versions_are_completed_from_the_larder() {
+    let told = everywhere(|kitchen| {
+        let kitchen = kitchen.stocked();
+        ["wi", "wine/price:", "wine/price@", "wine/price:p", "none/", "none@"]
+            .map(|word| offered(kitchen, &["show", word]))
+            .concat()
+            + &offered(kitchen, &["versions", "l"])
+            + &offered(kitchen, &["show", &format!("{}#wine/price:", kitchen.store)])
+            + &offered(kitchen, &["show", "fs:nowhere#"])
+    });
+    assert_snapshot!(told, @"
+    exit 0
+    --- stdout
+    wine/price
+    exit 0
+    --- stdout
+    wine/price:prod
+    wine/price:latest
+    exit 0
+    --- stdout
+    wine/price@2
+    wine/price@1
+    exit 0
+    --- stdout
+    wine/price:prod
+    exit 0
+    exit 0
+    exit 0
+    --- stdout
+    label
+    exit 0
+    --- stdout
+    [store]#wine/price:prod
+    [store]#wine/price:latest
+    exit 0
+    ");
+}
+
+#[test]
+fn completing_where_no_larder_is_makes_none() {
+    let kitchen = Kitchen::new("fs:shelf");
+    assert_eq!(offered(&kitchen, &["show", "wi"]), "exit 0\n");
+    assert_eq!(offered(&kitchen, &["show", "--store", "other.db", "wi"]), "exit 0\n");
+    assert!(!kitchen.path("shelf").exists() && !kitchen.path("other.db").exists());
+}
+
+#[test]
+fn the_larder_that_the_command_names_is_the_one_that_is_asked() {
+    let kitchen = Kitchen::new("fs:shelf");
+    kitchen.stocked();
+    fs::rename(kitchen.path("shelf"), kitchen.path("elsewhere")).unwrap();
+    for said in [&["--store", "fs:elsewhere"][..], &["--store=fs:elsewhere"]] {
+        let words = [&["show"], said, &["wine"]].concat();
+        assert_eq!(offered(&kitchen, &words), "exit 0\n--- stdout\nwine/price\n");
+    }
+}
+
+#[test]
+fn completions_are_for_the_program_by_the_name_it_is_called() {
+    let kitchen = Kitchen::new("fs:shelf");
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let plain = kitchen.plain(&["completions", shell]);
+        assert!(plain.starts_with("exit 0\n--- stdout\n"), "{plain}");
+        assert!(plain.contains("LARDER_COMPLETE") && plain.contains("larder"), "{shell}: {plain}");
+        let linked = kitchen.linked(&["completions", shell]);
+        assert!(linked.contains("linked"), "{shell}: {linked}");
+    }
+    let unknown = kitchen.plain(&["completions", "tcsh"]);
+    assert!(unknown.starts_with("exit 2\n"), "{unknown}");
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let kitchen = Kitchen::new("fs:shelf");
+    let told = kitchen.plain(&["man", "pages"]);
+    assert_eq!(told, "exit 0\n--- stderr\nwrote the manual pages to pages\n");
+    for (page, says) in [("larder", "larder\\-predict"), ("larder-predict", "JSON Lines")] {
+        let page = fs::read_to_string(kitchen.path("pages").join(format!("{page}.1"))).unwrap();
+        assert!(page.contains(says), "{page}");
+    }
+    kitchen.write("file", "");
+    let told = kitchen.plain(&["man", "file/pages"]);
+    assert!(told.starts_with("exit 1\n--- stderr\nerror: could not write manual pages"), "{told}");
+}
+
+#[test]
+fn colours_are_printed_when_they_are_asked_for() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked().plain(&["versions", "wine/price", "--color", "always"])
+    });
+    assert!(told.contains("\u{1b}[32mprod"), "{told:?}");
+    let told = everywhere(|kitchen| kitchen.stocked().plain(&["versions", "wine/price"]));
+    assert!(!told.contains('\u{1b}'), "{told:?}");
+}
+
+#[test]
+fn quiet_prints_references_only_one_a_line() {
+    let told = everywhere(|kitchen| {
+        let kitchen = kitchen.stocked();
+        kitchen.write("notes.txt", "dry");
+        [
+            &["list"][..],
+            &["versions", "wine/price"],
+            &["put", "notes", "notes.txt", "--tag", "new"],
+            &["tag", "wine/price@2", "staging"],
+            &["untag", "wine/price:staging"],
+            &["remove", "label", "--all"],
+            &["verify"],
+        ]
+        .map(|words| kitchen.plain(&[words, &["--quiet"]].concat()))
+        .concat()
+    });
+    assert_snapshot!(told, @"
+    exit 0
+    --- stdout
+    label@1
+    wine/price@2
+    exit 0
+    --- stdout
+    wine/price@1
+    wine/price@2
+    exit 0
+    --- stdout
+    notes@1
+    exit 0
+    --- stdout
+    wine/price@2
+    exit 0
+    exit 0
+    --- stdout
+    label@1
+    exit 0
+    ");
+}
+
+#[test]
+fn quiet_is_as_quiet_with_the_keeper_s_commands() {
+    let told = everywhere(|kitchen| {
+        let kitchen = kitchen.stocked();
+        kitchen.larder().tag("wine/price@2", "prod").unwrap();
+        [
+            &["show", "wine/price:prod"][..],
+            &["history", "wine/price:prod"],
+            &["note", "wine/price:prod", "--label", "team=wine"],
+            &["lock", "wine/price:prod"],
+            &["unlock", "wine/price:prod"],
+            &["lock", "label"],
+            &["unlock", "label"],
+            &["search", "--label", "team=wine"],
+            &["copy", "--all", "fs:copy"],
+            &["copy", "--all", "fs:copy"],
+            &["export", "-o", "all.tar"],
+            &["import", "all.tar", "--store", "fs:imported"],
+            &["remove", "wine/price@1"],
+            &["restore", "--list", "wine/price"],
+            &["restore", "wine/price@1"],
+            &["gc"],
+            &["migrate", "--all"],
+            &["types"],
+        ]
+        .map(|words| {
+            format!("> {}\n{}", words.join(" "), kitchen.plain(&[words, &["--quiet"]].concat()))
+        })
+        .concat()
+    });
+    assert_snapshot!(told, @"
+    > show wine/price:prod
+    exit 0
+    --- stdout
+    wine/price@2
+    > history wine/price:prod
+    exit 0
+    --- stdout
+    wine/price@1
+    wine/price@2
+    > note wine/price:prod --label team=wine
+    exit 0
+    --- stdout
+    wine/price:prod
+    > lock wine/price:prod
+    exit 0
+    --- stdout
+    wine/price@2
+    > unlock wine/price:prod
+    exit 0
+    --- stdout
+    wine/price@2
+    > lock label
+    exit 0
+    --- stdout
+    label
+    > unlock label
+    exit 0
+    --- stdout
+    label
+    > search --label team=wine
+    exit 0
+    --- stdout
+    wine/price@2
+    > copy --all fs:copy
+    exit 0
+    --- stdout
+    label@1
+    wine/price@1
+    wine/price@2
+    > copy --all fs:copy
+    exit 0
+    > export -o all.tar
+    exit 0
+    > import all.tar --store fs:imported
+    exit 0
+    --- stdout
+    label@1
+    wine/price@1
+    wine/price@2
+    > remove wine/price@1
+    exit 0
+    --- stdout
+    wine/price@1
+    > restore --list wine/price
+    exit 0
+    --- stdout
+    wine/price@1
+    > restore wine/price@1
+    exit 0
+    --- stdout
+    wine/price@1
+    > gc
+    exit 0
+    > migrate --all
+    exit 0
+    > types
+    exit 0
+    --- stdout
+    larder/files
+    larder/onnx
+    larder/script
+    larder/serializer
+    larder/wasm
+    larder/wasm-serializer
+    ");
+}
+
+#[test]
+fn quiet_names_the_versions_that_are_damaged() {
+    let told = everywhere(|kitchen| {
+        let kitchen = kitchen.stocked();
+        let larder = kitchen.larder();
+        let shown = larder.show("wine/price@1").unwrap();
+        let gone: Vec<_> = shown.manifest.artifacts().iter().map(|entry| entry.digest).collect();
+        larder.store().remove_blobs(&gone).unwrap();
+        kitchen.plain(&["verify", "--quiet"])
+    });
+    assert_snapshot!(told, @"
+    exit 4
+    --- stdout
+    wine/price@1
+    --- stderr
+    error: 1 fault in [store]
+    hint: `verify --repair-from URL` takes good copies from another larder
+    ");
+}

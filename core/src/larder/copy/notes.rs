@@ -1,0 +1,66 @@
+//! What people say of versions, on its way with them.
+
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::plan::{PAGE, Placed, Placing, Selected};
+use crate::error::{Error, Result};
+use crate::larder::MOST_TRIES;
+use crate::larder::apply::back_off;
+use crate::manifest::read_versioned;
+use crate::record;
+use crate::store::{Change, Committed, Expected, RecordKey};
+
+/// The newest format of notes that can be copied.
+const FORMAT: u64 = 1;
+
+/// The one key that every record has.
+#[derive(Deserialize)]
+struct Stated {
+    larder: u64,
+}
+
+/// Brings what is noted of versions along, where the target has noted nothing.
+pub(super) fn carry(placing: &Placing<'_>, selected: &Selected, places: &[Placed]) -> Result<()> {
+    let numbers: Vec<_> = selected.versions.keys().zip(places).collect();
+    for numbers in numbers.chunks(PAGE) {
+        let from = numbers.iter().map(|(own, _)| record::notes_key(&selected.name, **own));
+        let from = from.collect::<Result<Vec<_>>>()?;
+        let mut notes = Vec::new();
+        let found = placing.source.store.get_records(&from)?;
+        for ((from, (_, place)), found) in from.iter().zip(numbers).zip(found) {
+            let Some(found) = found else { continue };
+            let what = || format!("the record {from}");
+            read_versioned(&found.value, FORMAT, |stated: &Stated| stated.larder, what)?;
+            notes.push((record::notes_key(&selected.name, place.number)?, found.value));
+        }
+        put(placing, selected, notes)?;
+    }
+    Ok(())
+}
+
+fn put(
+    placing: &Placing<'_>,
+    selected: &Selected,
+    mut notes: Vec<(RecordKey, Bytes)>,
+) -> Result<()> {
+    let store = &placing.target.store;
+    for tries in 0..MOST_TRIES {
+        back_off(tries);
+        let keys: Vec<_> = notes.iter().map(|(key, _)| key.clone()).collect();
+        let mut there = store.get_records(&keys)?.into_iter();
+        notes.retain(|_| there.next().flatten().is_none());
+        if notes.is_empty() {
+            return Ok(());
+        }
+        let change = |(key, value): &(RecordKey, Bytes)| Change::PutRecord {
+            key: key.clone(),
+            value: value.clone(),
+            expected: Expected::Absent,
+        };
+        if store.commit(&notes.iter().map(change).collect::<Vec<_>>())? == Committed::All {
+            return Ok(());
+        }
+    }
+    Err(Error::Conflict { what: format!("the notes of {}", selected.name) })
+}

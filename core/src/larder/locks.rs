@@ -1,0 +1,122 @@
+//! Locks: versions and names that are closed against change.
+
+use super::apply::back_off;
+use super::{Larder, MOST_TRIES, Notes, VersionInfo};
+use crate::error::{Error, Result};
+use crate::name::{Identifier, VersionNumber};
+use crate::record::{self, NameRecord};
+use crate::reference::Reference;
+use crate::store::{Committed, Expected, StoreExt};
+use crate::time::Timestamp;
+
+impl Larder {
+    /// Closes the version that `reference` means: it cannot be removed, nor its notes changed.
+    ///
+    /// One that is locked already stays as it is. Tags may still move to it and away.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`]; [`Error::NotFound`]; [`Error::Conflict`]; [`Error::Store`].
+    pub fn lock_version(
+        &self,
+        reference: impl TryInto<Reference, Error: Into<Error>>,
+    ) -> Result<VersionInfo> {
+        self.set_lock(reference.try_into().map_err(Into::into)?, Some(self.now()))
+    }
+
+    /// Opens the version that `reference` means again. One that is not locked stays as it is.
+    ///
+    /// # Errors
+    /// As [`lock_version`](Larder::lock_version).
+    pub fn unlock_version(
+        &self,
+        reference: impl TryInto<Reference, Error: Into<Error>>,
+    ) -> Result<VersionInfo> {
+        self.set_lock(reference.try_into().map_err(Into::into)?, None)
+    }
+
+    /// Closes a name: no version of it is applied, removed or annotated, and no tag of it set, moved or removed.
+    ///
+    /// To apply what is the newest version already is no change. One that is locked already stays as it is.
+    ///
+    /// # Errors
+    /// As [`lock_version`](Larder::lock_version).
+    pub fn lock_name(&self, name: impl TryInto<Identifier, Error: Into<Error>>) -> Result<()> {
+        self.set_name_lock(name.try_into().map_err(Into::into)?, Some(self.now()))
+    }
+
+    /// Opens a name again. One that is not locked stays as it is.
+    ///
+    /// # Errors
+    /// As [`lock_version`](Larder::lock_version).
+    pub fn unlock_name(&self, name: impl TryInto<Identifier, Error: Into<Error>>) -> Result<()> {
+        self.set_name_lock(name.try_into().map_err(Into::into)?, None)
+    }
+
+    fn set_lock(&self, reference: Reference, locked: Option<Timestamp>) -> Result<VersionInfo> {
+        for tries in 0..MOST_TRIES {
+            back_off(tries);
+            let changed = self.try_notes(&reference, &[], |noted| {
+                noted.notes.locked = locked.map(|now| noted.notes.locked.unwrap_or(now));
+                Ok(())
+            })?;
+            if let Some(noted) = changed {
+                return Ok(VersionInfo::new(reference.identifier(), &noted.version));
+            }
+        }
+        Err(Error::Conflict { what: reference.to_string() })
+    }
+
+    fn set_name_lock(&self, name: Identifier, locked: Option<Timestamp>) -> Result<()> {
+        let key = record::name_key(&name)?;
+        for tries in 0..MOST_TRIES {
+            back_off(tries);
+            let Some(found) = self.store.get_record(&key)? else {
+                return Err(self.not_found(&name.into()));
+            };
+            let mut head: NameRecord = record::read(&key, &found)?;
+            if head.latest.is_none() && locked.is_some() {
+                return Err(self.not_found(&name.into()));
+            }
+            if head.locked.is_some() == locked.is_some() {
+                return Ok(());
+            }
+            head.locked = locked;
+            let change = record::put(key.clone(), &head, Expected::Revision(found.revision))?;
+            if self.store.commit(&[change])? == Committed::All {
+                return Ok(());
+            }
+        }
+        Err(Error::Conflict { what: name.to_string() })
+    }
+}
+
+/// Refuses `what`, which would change something under a name that is locked.
+pub(super) fn refuse_locked_name(
+    name: &Identifier,
+    head: &NameRecord,
+    what: impl FnOnce() -> String,
+) -> Result<()> {
+    match head.locked {
+        None => Ok(()),
+        Some(_) => Err(Error::Refused {
+            what: what(),
+            reason: format!("the name is locked; `unlock` {name} first"),
+        }),
+    }
+}
+
+/// Refuses `what`, which would change a version that is locked.
+pub(super) fn refuse_locked_version(
+    name: &Identifier,
+    version: VersionNumber,
+    notes: &Notes,
+    what: impl FnOnce() -> String,
+) -> Result<()> {
+    match notes.locked {
+        None => Ok(()),
+        Some(_) => Err(Error::Refused {
+            what: what(),
+            reason: format!("the version is locked; `unlock` {name}@{} first", version.get()),
+        }),
+    }
+}

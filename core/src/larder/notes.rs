@@ -1,0 +1,316 @@
+//! Notes: what people say of a version, which itself never changes.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::apply::back_off;
+use super::locks::{refuse_locked_name, refuse_locked_version};
+use super::{Larder, MOST_TRIES};
+use crate::error::{Error, Result};
+use crate::name::{Identifier, VersionNumber};
+use crate::record::{self, NameRecord, NotesRecord, VersionRecord};
+use crate::reference::Reference;
+use crate::store::{Change, Committed, Record, RecordKey, StoreExt};
+use crate::time::Timestamp;
+
+/// The most bytes of a description.
+const MOST_DESCRIPTION: usize = 4096;
+/// The most labels of a version, and the most metrics.
+const MOST_ENTRIES: usize = 64;
+/// The most bytes of the name of a label or metric.
+const MOST_KEY: usize = 200;
+/// The most bytes of a label's value.
+const MOST_VALUE: usize = 1000;
+
+/// What people say of a version: they may change their mind, the version stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Notes {
+    /// What it is, for people.
+    pub description: Option<String>,
+    /// Texts by name, such as `team`.
+    pub labels: BTreeMap<String, String>,
+    /// Numbers by name, such as `accuracy`; never NaN or infinite.
+    pub metrics: BTreeMap<String, f64>,
+    /// Since when the version is closed against change.
+    pub locked: Option<Timestamp>,
+}
+
+impl Notes {
+    fn new(record: NotesRecord) -> Self {
+        let NotesRecord { description, labels, metrics, locked, .. } = record;
+        Self { description, labels, metrics, locked }
+    }
+
+    fn into_record(self) -> NotesRecord {
+        NotesRecord::new(self.description, self.labels, self.metrics, self.locked)
+    }
+}
+
+/// A change of [`Notes`]: entry by entry, so that people who change different ones lose nothing.
+///
+/// A name of a label or a metric begins with a letter or a digit and goes on with those and `. _ - /`, up to 200
+/// bytes; a label has up to 1,000 bytes, a description up to 4,096; there are up to 64 labels and 64 metrics.
+///
+/// ```
+/// use larder_core::NotesChange;
+///
+/// let change = NotesChange::new()
+///     .description("trained on the harvest of 2026")
+///     .label("team", "wine")
+///     .metric("accuracy", 0.93)
+///     .remove_label("draft");
+/// # let _ = change;
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct NotesChange {
+    description: Option<Option<String>>,
+    labels: BTreeMap<String, Option<String>>,
+    metrics: BTreeMap<String, Option<f64>>,
+}
+
+impl NotesChange {
+    /// No change.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the description.
+    #[must_use]
+    pub fn description(mut self, text: impl Into<String>) -> Self {
+        self.description = Some(Some(text.into()));
+        self
+    }
+
+    /// Removes the description.
+    #[must_use]
+    pub fn remove_description(mut self) -> Self {
+        self.description = Some(None);
+        self
+    }
+
+    /// Sets a label.
+    #[must_use]
+    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(name.into(), Some(value.into()));
+        self
+    }
+
+    /// Removes a label; one that is not there is no error.
+    #[must_use]
+    pub fn remove_label(mut self, name: impl Into<String>) -> Self {
+        self.labels.insert(name.into(), None);
+        self
+    }
+
+    /// Sets a metric.
+    #[must_use]
+    pub fn metric(mut self, name: impl Into<String>, value: f64) -> Self {
+        self.metrics.insert(name.into(), Some(value));
+        self
+    }
+
+    /// Removes a metric; one that is not there is no error.
+    #[must_use]
+    pub fn remove_metric(mut self, name: impl Into<String>) -> Self {
+        self.metrics.insert(name.into(), None);
+        self
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.description.is_none() && self.labels.is_empty() && self.metrics.is_empty()
+    }
+
+    /// Refuses what notes cannot hold, before a larder is asked.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`].
+    pub fn check(&self) -> Result<()> {
+        if let Some(Some(text)) = &self.description
+            && text.len() > MOST_DESCRIPTION
+        {
+            return Err(Error::invalid("description", text, "it is longer than 4,096 bytes"));
+        }
+        for (name, value) in &self.labels {
+            check_key("name of a label", name)?;
+            if let Some(value) = value
+                && value.len() > MOST_VALUE
+            {
+                let reason = format!("the label `{name}` is longer than 1,000 bytes");
+                return Err(Error::invalid("label", value, reason));
+            }
+        }
+        for (name, value) in &self.metrics {
+            check_key("name of a metric", name)?;
+            if let Some(value) = value
+                && !value.is_finite()
+            {
+                let reason = format!("the metric `{name}` is to be a finite number");
+                return Err(Error::invalid("metric", &value.to_string(), reason));
+            }
+        }
+        Ok(())
+    }
+
+    fn make(&self, notes: &mut Notes) {
+        if let Some(description) = &self.description {
+            notes.description.clone_from(description);
+        }
+        for (name, value) in &self.labels {
+            set(&mut notes.labels, name, value.clone());
+        }
+        for (name, value) in &self.metrics {
+            set(&mut notes.metrics, name, *value);
+        }
+    }
+}
+
+fn set<T>(entries: &mut BTreeMap<String, T>, name: &str, value: Option<T>) {
+    match value {
+        Some(value) => entries.insert(name.to_owned(), value),
+        None => entries.remove(name),
+    };
+}
+
+fn check_key(what: &'static str, name: &str) -> Result<()> {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-/".contains(&b);
+    let begins = name.as_bytes().first().is_some_and(u8::is_ascii_alphanumeric);
+    if name.len() > MOST_KEY {
+        return Err(Error::invalid(what, name, "it is longer than 200 bytes"));
+    }
+    if !begins || !name.bytes().all(allowed) {
+        let reason = "it begins with a letter or a digit and goes on with those and . _ - /";
+        return Err(Error::invalid(what, name, reason));
+    }
+    Ok(())
+}
+
+/// A version and its notes as they were read, for a change of the notes.
+pub(super) struct Noted {
+    pub(super) version: VersionRecord,
+    pub(super) notes: Notes,
+}
+
+impl Larder {
+    /// What people say of a version.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`]; [`Error::NotFound`]; [`Error::Corrupt`]; [`Error::Store`].
+    pub fn notes(&self, reference: impl TryInto<Reference, Error: Into<Error>>) -> Result<Notes> {
+        let reference: Reference = reference.try_into().map_err(Into::into)?;
+        let version = self.find(&reference)?.version;
+        let notes = self.notes_of(&[(reference.identifier().clone(), version)])?.pop();
+        Ok(notes.transpose()?.unwrap_or_default())
+    }
+
+    /// Changes what people say of a version, and gives all that is said of it then.
+    ///
+    /// Whoever changes other entries at the same time loses nothing.
+    ///
+    /// ```
+    /// # fn example(larder: &larder_core::Larder) -> larder_core::Result<()> {
+    /// use larder_core::NotesChange;
+    ///
+    /// larder.annotate("wine@1", &NotesChange::new().label("team", "cellar").metric("f1", 0.93))?;
+    /// assert_eq!(larder.notes("wine@1")?.metrics["f1"], 0.93);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`] for what notes cannot hold; [`Error::NotFound`]; [`Error::Refused`] while the
+    /// version or its name is locked, or for more than 64 labels or metrics; [`Error::Conflict`];
+    /// [`Error::Store`].
+    pub fn annotate(
+        &self,
+        reference: impl TryInto<Reference, Error: Into<Error>>,
+        change: &NotesChange,
+    ) -> Result<Notes> {
+        let reference: Reference = reference.try_into().map_err(Into::into)?;
+        change.check()?;
+        let name = reference.identifier();
+        let head_key = record::name_key(name)?;
+        for tries in 0..MOST_TRIES {
+            back_off(tries);
+            let found = self.store.get_record(&head_key)?;
+            let what = || format!("a change of the notes of {reference}");
+            if let Some(found) = &found {
+                refuse_locked_name(name, &record::read::<NameRecord>(&head_key, found)?, what)?;
+            }
+            let head = record::unchanged(head_key.clone(), found.as_ref());
+            let changed = self.try_notes(&reference, &[head], |noted| {
+                refuse_locked_version(name, noted.version.version, &noted.notes, what)?;
+                change.make(&mut noted.notes);
+                refuse_too_many(what, &noted.notes)
+            })?;
+            if let Some(noted) = changed {
+                return Ok(noted.notes);
+            }
+        }
+        Err(Error::Conflict { what: format!("the notes of {reference}") })
+    }
+
+    /// Changes the notes of a version that is not removed, if nothing has changed since they were read.
+    pub(super) fn try_notes(
+        &self,
+        reference: &Reference,
+        before: &[Change],
+        change: impl Fn(&mut Noted) -> Result<()>,
+    ) -> Result<Option<Noted>> {
+        let name = reference.identifier();
+        let number = self.find(reference)?.version;
+        let keys = [record::version_key(name, number)?, record::notes_key(name, number)?];
+        let mut found = self.store.get_records(&keys)?.into_iter();
+        let (version, notes) = (found.next().flatten(), found.next().flatten());
+        let [version_key, notes_key] = keys;
+        let Some(version) = version else { return Err(self.not_found(reference)) };
+        let read: VersionRecord = record::read(&version_key, &version)?;
+        if read.removed.is_some() {
+            return Err(self.not_found(reference));
+        }
+        let mut noted = Noted { version: read, notes: read_notes(&notes_key, notes.as_ref())? };
+        let old = noted.notes.clone();
+        change(&mut noted)?;
+        if noted.notes == old {
+            return Ok(Some(noted));
+        }
+        let record = noted.notes.clone().into_record();
+        let mut changes = before.to_vec();
+        // Who removes the version changes its record.
+        changes.push(record::unchanged(version_key, Some(&version)));
+        changes.push(record::put(notes_key, &record, record::expect(notes.as_ref()))?);
+        Ok((self.store.commit(&changes)? == Committed::All).then_some(noted))
+    }
+
+    /// The notes of versions, in the order asked for.
+    pub(super) fn notes_of(
+        &self,
+        versions: &[(Identifier, VersionNumber)],
+    ) -> Result<Vec<Result<Notes>>> {
+        let keys = versions.iter().map(|(name, number)| record::notes_key(name, *number));
+        let keys = keys.collect::<Result<Vec<_>>>()?;
+        let found = self.store.get_records(&keys)?;
+        let read = |(key, found): (_, Option<Record>)| read_notes(key, found.as_ref());
+        Ok(keys.iter().zip(found).map(read).collect())
+    }
+}
+
+pub(super) fn read_notes(key: &RecordKey, found: Option<&Record>) -> Result<Notes> {
+    match found {
+        Some(found) => Ok(Notes::new(record::read(key, found)?)),
+        None => Ok(Notes::default()),
+    }
+}
+
+fn refuse_too_many(what: impl Fn() -> String, notes: &Notes) -> Result<()> {
+    let full = [("labels", notes.labels.len()), ("metrics", notes.metrics.len())];
+    match full.into_iter().find(|(_, number)| *number > MOST_ENTRIES) {
+        None => Ok(()),
+        Some((kind, number)) => Err(Error::Refused {
+            what: what(),
+            reason: format!("it would have {number} {kind}, and 64 is the most; remove some first"),
+        }),
+    }
+}

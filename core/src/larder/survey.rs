@@ -1,0 +1,133 @@
+//! `survey`: what a larder holds, counted from its records.
+
+use super::gc::Amount;
+use super::verify::{Finding, finding_of};
+use super::{Larder, notes};
+use crate::error::Result;
+use crate::name::VersionNumber;
+use crate::record::{self, GarbageRecord, NameRecord, TagRecord};
+use crate::store::{Record, RecordKey, StoreExt};
+use crate::time::Timestamp;
+
+/// What a larder holds: what [`Larder::survey`] counted.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Survey {
+    /// The names that have versions.
+    pub names: u64,
+    /// The versions that are not removed.
+    pub versions: u64,
+    /// The versions that are removed and can be restored: their bytes were not collected.
+    pub removed: u64,
+    /// The tags.
+    pub tags: u64,
+    /// All blobs, needed or not.
+    pub blobs: Amount,
+    /// The blobs that wait to be collected as garbage.
+    pub condemned: u64,
+    /// When the newest version was applied, by the clock of whoever applied it.
+    pub newest: Option<Timestamp>,
+    /// What is closed against change.
+    pub locked: Vec<LockedThing>,
+    /// The records that cannot be read.
+    pub damaged: Vec<Finding>,
+}
+
+/// A name or a version that is closed against change.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct LockedThing {
+    /// `name`, or `name@7`.
+    pub what: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl Larder {
+    /// Counts what there is. It reads every record, and no blob; [`verify`](Larder::verify) reads those too.
+    ///
+    /// ```
+    /// use larder_core::Registry;
+    ///
+    /// let larder = Registry::linked()?.open("memory:")?;
+    /// assert_eq!(larder.survey()?.versions, 0);
+    /// # Ok::<(), larder_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Store`](crate::Error::Store). A record that cannot be read is no error but a [`Finding`].
+    pub fn survey(&self) -> Result<Survey> {
+        let mut survey = Survey::default();
+        let kinds: [(&str, Look); 5] = [
+            (record::NAMES, Survey::name),
+            (record::VERSIONS, Survey::version),
+            (record::TAGS, Survey::tag),
+            (record::NOTES, Survey::notes),
+            (record::GARBAGE, Survey::garbage),
+        ];
+        for (prefix, look) in kinds {
+            for found in self.store.records(prefix) {
+                let (key, found) = found?;
+                if let Err(error) = look(&mut survey, &key, &found) {
+                    survey.damaged.push(finding_of(error)?);
+                }
+            }
+        }
+        for blob in self.store.blobs() {
+            survey.blobs.add(blob?.1);
+        }
+        Ok(survey)
+    }
+}
+
+type Look = fn(&mut Survey, &RecordKey, &Record) -> Result<()>;
+
+impl Survey {
+    fn name(&mut self, key: &RecordKey, found: &Record) -> Result<()> {
+        let name = record::name_in(key)?;
+        let head: NameRecord = record::read(key, found)?;
+        self.names += u64::from(head.latest.is_some());
+        self.lock(name.to_string(), head.locked);
+        Ok(())
+    }
+
+    fn version(&mut self, key: &RecordKey, found: &Record) -> Result<()> {
+        let (_, version) = record::read_version(key, found)?;
+        self.newest = self.newest.max(Some(version.created));
+        match (version.removed, version.collected) {
+            (None, _) => self.versions += 1,
+            (Some(_), None) => self.removed += 1,
+            (Some(_), Some(_)) => {}
+        }
+        Ok(())
+    }
+
+    fn tag(&mut self, key: &RecordKey, found: &Record) -> Result<()> {
+        record::tag_in(key)?;
+        record::read::<TagRecord>(key, found)?;
+        self.tags += 1;
+        Ok(())
+    }
+
+    fn notes(&mut self, key: &RecordKey, found: &Record) -> Result<()> {
+        let (name, number) = record::parts_of(key, record::NOTES)?;
+        let number = number.parse().ok().and_then(VersionNumber::new);
+        let notes = notes::read_notes(key, Some(found))?;
+        self.lock(
+            number.map_or_else(|| key.to_string(), |n| format!("{name}@{}", n.get())),
+            notes.locked,
+        );
+        Ok(())
+    }
+
+    fn garbage(&mut self, key: &RecordKey, found: &Record) -> Result<()> {
+        record::garbage_in(key)?;
+        record::read::<GarbageRecord>(key, found)?;
+        self.condemned += 1;
+        Ok(())
+    }
+
+    fn lock(&mut self, what: String, since: Option<Timestamp>) {
+        self.locked.extend(since.map(|since| LockedThing { what, since }));
+    }
+}

@@ -1,0 +1,101 @@
+//! Reading blobs, many at once.
+
+use std::error::Error as _;
+
+use bytes::Bytes;
+
+use super::{Finding, Larder};
+use crate::digest::Digest;
+use crate::error::{Error, Fault, Result};
+use crate::manifest::Manifest;
+use crate::parallel::in_parallel;
+use crate::progress::Meter;
+use crate::store::fault;
+
+/// A blob that is to be read.
+#[derive(Clone, Copy)]
+pub(in crate::larder) struct Blob<'a> {
+    /// The place of the first version that needs it.
+    pub(in crate::larder) place: usize,
+    /// That version.
+    pub(in crate::larder) what: &'a str,
+    pub(in crate::larder) digest: Digest,
+    pub(in crate::larder) size: Option<u64>,
+}
+
+/// What a blob was found to be.
+pub(super) struct Found<T> {
+    /// How many bytes are there.
+    pub(super) size: u64,
+    pub(super) content: Result<T, Finding>,
+}
+
+/// Reads and checks a blob; gives the number of its bytes, and the bytes if they are sound.
+pub(in crate::larder) fn look_at(
+    larder: &Larder,
+    blob: &Blob<'_>,
+    meter: &Meter,
+) -> (u64, Result<Bytes, Fault>) {
+    match larder.store.get_blobs(std::slice::from_ref(&blob.digest)) {
+        Ok(mut found) => {
+            let bytes = found.pop().flatten();
+            let fault = fault(&blob.digest, blob.size, bytes.as_ref(), |done| meter.add(done));
+            let bytes = bytes.unwrap_or_default();
+            (bytes.len() as u64, fault.map_or(Ok(bytes), Err))
+        }
+        // The disk may be damaged in one place; the others are worth a look.
+        Err(error) => {
+            let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+            (0, Err(Fault::Unreadable(format!("{error}{cause}"))))
+        }
+    }
+}
+
+/// Checks blobs.
+pub(super) fn look_at_all(larder: &Larder, blobs: &[Blob<'_>], meter: &Meter) -> Vec<Found<()>> {
+    in_parallel(blobs, |blob| {
+        let (size, bytes) = look_at(larder, blob, meter);
+        let content = bytes.map(drop);
+        Found { size, content: content.map_err(|fault| found_in(blob, &fault)) }
+    })
+}
+
+/// Checks manifests, and gives the digests and sizes of the artifacts that they list.
+pub(super) fn manifests(
+    larder: &Larder,
+    blobs: &[Blob<'_>],
+    meter: &Meter,
+) -> Vec<Found<Vec<(Digest, u64)>>> {
+    in_parallel(blobs, |blob| {
+        let (size, bytes) = look_at(larder, blob, meter);
+        let content = match bytes {
+            Ok(json) => Manifest::from_json(&json, blob.what)
+                .map(|manifest| {
+                    manifest.artifacts().iter().map(|entry| (entry.digest, entry.size)).collect()
+                })
+                .map_err(|error| {
+                    finding_of(error).unwrap_or_else(|error| {
+                        found_in(blob, &Fault::Unreadable(error.to_string()))
+                    })
+                }),
+            Err(fault) => Err(found_in(blob, &fault)),
+        };
+        Found { size, content }
+    })
+}
+
+fn found_in(blob: &Blob<'_>, fault: &Fault) -> Finding {
+    Finding::new(blob.what, Some(blob.digest), fault)
+}
+
+/// What an error of reading says about what is stored; any other error as it is.
+pub(in crate::larder) fn finding_of(error: Error) -> Result<Finding> {
+    match error {
+        Error::Corrupt { what, fault } => Ok(Finding::new(what, None, &fault)),
+        Error::NewerFormat { what, found, known } => {
+            let reason = format!("it has format {found}; this Larder reads up to {known}");
+            Ok(Finding::new(what, None, &Fault::Unreadable(reason)))
+        }
+        error => Err(error),
+    }
+}

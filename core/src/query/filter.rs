@@ -1,0 +1,215 @@
+//! Filters: what a version must be for a query to give it.
+
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use super::{Glob, parse};
+use crate::error::{Error, Result};
+use crate::larder::{Notes, VersionInfo};
+use crate::name::{TagName, TypeTag};
+
+/// What a version must be.
+///
+/// ```text
+/// metrics.accuracy > 0.9 and labels.team = "cellar" and not (size >= 10MB or age > 7d)
+/// ```
+///
+/// Comparisons are joined by `and`, `or`, `not` and parentheses; `not` binds most, `or` least.
+///
+/// | field | compared with | by |
+/// | --- | --- | --- |
+/// | `name`, `type`, `tag`, `description`, `labels.NAME` | a text in quotes, `"…"` or `'…'` | `=` `!=`, and `like`, a [`Glob`] |
+/// | `version`, `metrics.NAME` | a number | `=` `!=` `<` `<=` `>` `>=` |
+/// | `size` | bytes: `812`, `10kB`, `1.5MB`, `4GiB` | the same |
+/// | `age` | a duration: `7d`, `1h 30m` in quotes or `1h30m` | the same |
+/// | `created` | a day or a time: `2026-11-21`, `2026-11-21T08:30:00Z` | the same |
+/// | `locked` | nothing: `has locked` | |
+///
+/// `has FIELD` asks whether it is there. A comparison with a label, a metric, a tag or a description that is not there
+/// is false, also by `!=`; where a version has several tags, one that fits is enough. In a text, `\` stands
+/// before a quote or a `\` that belongs to it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Filter(Expression);
+
+/// A filter as it was parsed.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Expression {
+    Any(Vec<Expression>),
+    All(Vec<Expression>),
+    Not(Box<Expression>),
+    Has(Field),
+    Is(Field, String),
+    IsNot(Field, String),
+    Like(Field, Glob),
+    Number(Field, Order, f64),
+}
+
+/// What is known of a version.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Field {
+    Name,
+    Type,
+    Tag,
+    Description,
+    Label(String),
+    Version,
+    Metric(String),
+    Size,
+    Age,
+    Created,
+    Locked,
+}
+
+/// How two numbers are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Order {
+    Equal,
+    NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// A version, as a filter looks at it.
+pub(crate) struct Facts<'a> {
+    pub(crate) version: &'a VersionInfo,
+    pub(crate) tags: &'a [TagName],
+    pub(crate) notes: &'a Notes,
+    pub(crate) now: SystemTime,
+}
+
+impl Filter {
+    /// Versions of this type.
+    pub fn has_type(tag: &TypeTag) -> Self {
+        Self(Expression::Is(Field::Type, tag.to_string()))
+    }
+
+    /// Versions that this tag names.
+    pub fn has_tag(tag: &TagName) -> Self {
+        Self(Expression::Is(Field::Tag, tag.to_string()))
+    }
+
+    /// Versions with this label, whatever its value.
+    pub fn has_label(name: impl Into<String>) -> Self {
+        Self(Expression::Has(Field::Label(name.into())))
+    }
+
+    /// Versions whose label `name` has this value.
+    pub fn label_is(name: impl Into<String>, value: impl Into<String>) -> Self {
+        Self(Expression::Is(Field::Label(name.into()), value.into()))
+    }
+
+    /// What passes both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let mut all = match self.0 {
+            Expression::All(all) => all,
+            one => vec![one],
+        };
+        all.push(other.0);
+        Self(Expression::All(all))
+    }
+
+    pub(crate) fn accepts(&self, facts: &Facts<'_>) -> bool {
+        self.0.holds(facts)
+    }
+
+    pub(crate) fn needs_notes(&self) -> bool {
+        self.0.mentions(&|field| {
+            matches!(field, Field::Label(_) | Field::Metric(_) | Field::Description | Field::Locked)
+        })
+    }
+
+    pub(crate) fn needs_tags(&self) -> bool {
+        self.0.mentions(&|field| *field == Field::Tag)
+    }
+}
+
+impl FromStr for Filter {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        parse::filter(text).map(Self)
+    }
+}
+
+impl Expression {
+    fn holds(&self, facts: &Facts<'_>) -> bool {
+        match self {
+            Self::Any(parts) => parts.iter().any(|part| part.holds(facts)),
+            Self::All(parts) => parts.iter().all(|part| part.holds(facts)),
+            Self::Not(part) => !part.holds(facts),
+            Self::Has(field) => !field.texts(facts).is_empty() || field.number(facts).is_some(),
+            Self::Is(field, value) => field.texts(facts).contains(&value.as_str()),
+            Self::IsNot(field, value) => {
+                let texts = field.texts(facts);
+                !texts.is_empty() && !texts.contains(&value.as_str())
+            }
+            Self::Like(field, glob) => field.texts(facts).iter().any(|text| glob.matches(text)),
+            Self::Number(field, order, value) => {
+                field.number(facts).is_some_and(|found| order.holds(found, *value))
+            }
+        }
+    }
+
+    fn mentions(&self, wanted: &impl Fn(&Field) -> bool) -> bool {
+        match self {
+            Self::Any(parts) | Self::All(parts) => parts.iter().any(|part| part.mentions(wanted)),
+            Self::Not(part) => part.mentions(wanted),
+            Self::Has(field)
+            | Self::Is(field, _)
+            | Self::IsNot(field, _)
+            | Self::Like(field, _)
+            | Self::Number(field, _, _) => wanted(field),
+        }
+    }
+}
+
+impl Field {
+    /// Its texts, if it is of that kind: none if it is not there.
+    fn texts<'a>(&self, facts: &Facts<'a>) -> Vec<&'a str> {
+        match self {
+            Self::Name => vec![facts.version.identifier.as_str()],
+            Self::Type => vec![facts.version.type_tag.as_str()],
+            Self::Tag => facts.tags.iter().map(TagName::as_str).collect(),
+            Self::Description => facts.notes.description.as_deref().into_iter().collect(),
+            Self::Label(name) => {
+                facts.notes.labels.get(name).map(String::as_str).into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Its number, if it is of that kind and there: of bytes, or of seconds.
+    fn number(&self, facts: &Facts<'_>) -> Option<f64> {
+        let created = facts.version.created.as_system_time();
+        match self {
+            Self::Version => Some(facts.version.version.get() as f64),
+            Self::Metric(name) => facts.notes.metrics.get(name).copied(),
+            Self::Size => Some(facts.version.size as f64),
+            Self::Age => Some(seconds(facts.now) - seconds(created)),
+            Self::Created => Some(seconds(created)),
+            Self::Locked => facts.notes.locked.map(|time| seconds(time.as_system_time())),
+            _ => None,
+        }
+    }
+}
+
+/// The seconds since 1970; points in time before are not kept.
+pub(super) fn seconds(time: SystemTime) -> f64 {
+    time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
+impl Order {
+    fn holds(self, found: f64, value: f64) -> bool {
+        match self {
+            Self::Equal => found == value,
+            Self::NotEqual => found != value,
+            Self::Less => found < value,
+            Self::LessOrEqual => found <= value,
+            Self::Greater => found > value,
+            Self::GreaterOrEqual => found >= value,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Queries: which versions, and in which order.
+
+mod filter;
+mod glob;
+mod parse;
+
+use std::str::FromStr;
+
+pub use filter::Filter;
+pub use glob::Glob;
+
+pub(crate) use filter::Facts;
+
+use crate::error::{Error, Result};
+
+/// Which versions [`Larder::search`](crate::Larder::search) gives, and in which order.
+///
+/// ```
+/// use larder_core::Query;
+///
+/// let query = Query::new()
+///     .names("wine/*")
+///     .filter("metrics.accuracy > 0.9 and labels.team = \"cellar\"".parse()?)
+///     .sort("metrics.accuracy".parse()?)
+///     .reverse();
+/// # let _ = query;
+/// # Ok::<(), larder_core::Error>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    pub(crate) names: Option<Glob>,
+    pub(crate) filter: Option<Filter>,
+    pub(crate) all: bool,
+    pub(crate) notes: bool,
+    pub(crate) sort: Sort,
+    pub(crate) reverse: bool,
+}
+
+impl Query {
+    /// The newest version of every name, in the order of the names.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Only names that match this.
+    #[must_use]
+    pub fn names(mut self, glob: impl Into<Glob>) -> Self {
+        self.names = Some(glob.into());
+        self
+    }
+
+    /// Only versions that pass this, and every filter that was given before.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = Some(match self.filter {
+            Some(before) => before.and(filter),
+            None => filter,
+        });
+        self
+    }
+
+    /// Every version of the names, not only the newest.
+    #[must_use]
+    pub fn all_versions(mut self) -> Self {
+        self.all = true;
+        self
+    }
+
+    /// Reads the notes of what it gives, which takes more time.
+    #[must_use]
+    pub fn with_notes(mut self) -> Self {
+        self.notes = true;
+        self
+    }
+
+    /// In this order.
+    #[must_use]
+    pub fn sort(mut self, sort: Sort) -> Self {
+        self.sort = sort;
+        self
+    }
+
+    /// The other way around. What lacks the metric that is sorted by stays last.
+    #[must_use]
+    pub fn reverse(mut self) -> Self {
+        self.reverse = true;
+        self
+    }
+}
+
+/// What versions are sorted by: `name`, `version`, `created`, `size` or `metrics.NAME`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Sort {
+    /// By name, and under a name by number.
+    #[default]
+    Name,
+    /// By number.
+    Version,
+    /// Oldest first.
+    Created,
+    /// Smallest first.
+    Size,
+    /// By a metric, smallest first; what lacks it comes last.
+    Metric(String),
+}
+
+impl FromStr for Sort {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "name" => Ok(Self::Name),
+            "version" => Ok(Self::Version),
+            "created" => Ok(Self::Created),
+            "size" => Ok(Self::Size),
+            _ => match text.strip_prefix("metrics.") {
+                Some(metric) if !metric.is_empty() => Ok(Self::Metric(metric.to_owned())),
+                _ => {
+                    let known = "there are: name, version, created, size, metrics.NAME";
+                    Err(Error::invalid("order", text, known))
+                }
+            },
+        }
+    }
+}

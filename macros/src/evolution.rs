@@ -1,0 +1,130 @@
+//! How a type came to be what it is: its version, the ways from older ones, the tags that it had.
+
+use std::collections::BTreeMap;
+
+use proc_macro2::TokenStream;
+use quote::{quote, quote_spanned};
+use syn::meta::ParseNestedMeta;
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{Error, LitInt, LitStr, Path, Result, Token, parenthesized};
+
+use crate::component::check_tag;
+
+#[derive(Default)]
+pub(crate) struct Evolution {
+    version: Option<LitInt>,
+    /// From the number of a version to the function that makes today's value of it.
+    migrations: BTreeMap<u32, (LitInt, Path)>,
+    aliases: Vec<LitStr>,
+}
+
+/// `1 = "path::to::function"`
+struct Migration {
+    from: LitInt,
+    function: Path,
+}
+
+impl Parse for Migration {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let from = input.parse()?;
+        input.parse::<Token![=]>()?;
+        let function: LitStr = input.parse()?;
+        Ok(Self { from, function: function.parse_with(Path::parse_mod_style)? })
+    }
+}
+
+impl Evolution {
+    /// Reads an option, if it is one of its own.
+    pub(crate) fn read(&mut self, meta: &ParseNestedMeta<'_>) -> Result<bool> {
+        if meta.path.is_ident("version") {
+            if self.version.is_some() {
+                return Err(meta.error("`version` is given twice"));
+            }
+            let version: LitInt = meta.value()?.parse()?;
+            number(&version)?;
+            self.version = Some(version);
+        } else if meta.path.is_ident("migrate_from") {
+            let list;
+            parenthesized!(list in meta.input);
+            for Migration { from, function } in
+                Punctuated::<Migration, Token![,]>::parse_terminated(&list)?
+            {
+                let old = number(&from)?;
+                if self.migrations.contains_key(&old) {
+                    return Err(Error::new(from.span(), "two ways lead from this version"));
+                }
+                self.migrations.insert(old, (from, function));
+            }
+        } else if meta.path.is_ident("alias") {
+            let alias: LitStr = meta.value()?.parse()?;
+            check_tag(&alias)?;
+            if self.aliases.iter().any(|known| known.value() == alias.value()) {
+                return Err(Error::new(alias.span(), "the alias is given twice"));
+            }
+            self.aliases.push(alias);
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Refuses what cannot be meant, once everything is known.
+    pub(crate) fn check(&self, tag: &LitStr) -> Result<()> {
+        if let Some(alias) = self.aliases.iter().find(|alias| alias.value() == tag.value()) {
+            return Err(Error::new(alias.span(), "an alias is a tag that the type had before"));
+        }
+        let version = self.version.as_ref().map_or(Ok(1), number)?;
+        match self.migrations.range(version..).next() {
+            Some((_, (from, _))) => Err(Error::new(
+                from.span(),
+                format!("the type has version {version}: a migration comes from a lower one"),
+            )),
+            None => Ok(()),
+        }
+    }
+
+    /// What it adds to `impl Component`.
+    pub(crate) fn of_component(&self) -> Option<TokenStream> {
+        let version = self.version.as_ref()?;
+        Some(quote!(fn type_version(&self) -> u32 { #version }))
+    }
+
+    /// What it adds to `impl ComponentType`.
+    pub(crate) fn of_type(&self, larder: &Path) -> TokenStream {
+        let version = self.version.as_ref().map(|version| quote!(const VERSION: u32 = #version;));
+        let aliases = (!self.aliases.is_empty()).then(|| {
+            let aliases = &self.aliases;
+            quote!(const ALIASES: &'static [&'static str] = &[#(#aliases),*];)
+        });
+        let migrate = (!self.migrations.is_empty()).then(|| {
+            let migrations = self.migrations.values().map(|(old, function)| {
+                quote_spanned! {function.span()=>
+                    #old => #larder::__private::migrate::<_, Self, _>(fields, #function),
+                }
+            });
+            quote! {
+                fn migrate(
+                    version: u32,
+                    fields: &mut dyn #larder::erased_serde::Deserializer<'_>,
+                ) -> ::core::result::Result<Self, #larder::erased_serde::Error> {
+                    match version {
+                        #(#migrations)*
+                        _ => ::core::result::Result::Err(
+                            #larder::__private::no_migration::<Self>(version),
+                        ),
+                    }
+                }
+            }
+        });
+        quote!(#version #aliases #migrate)
+    }
+}
+
+fn number(literal: &LitInt) -> Result<u32> {
+    match literal.base10_parse() {
+        Ok(number @ 1..) => Ok(number),
+        _ => Err(Error::new(literal.span(), "versions of a type are counted from 1")),
+    }
+}

@@ -1,0 +1,64 @@
+//! The types of elements, by the names that ONNX has for them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use tract_onnx::prelude::DatumType;
+
+/// The type of a tensor's elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "their names say what they are")]
+pub enum DType {
+    Float16,
+    Float32,
+    Float64,
+    Int8,
+    Int16,
+    Int32,
+    Int64,
+    Uint8,
+    Uint16,
+    Uint32,
+    Uint64,
+    Bool,
+    String,
+}
+
+impl DType {
+    /// That of tract; dimensions are numbers to everyone else. `None` for what no tensor of ONNX has.
+    pub(super) fn of(datum: DatumType) -> Option<Self> {
+        Some(match datum {
+            DatumType::F16 => Self::Float16,
+            DatumType::F32 => Self::Float32,
+            DatumType::F64 => Self::Float64,
+            DatumType::I8 => Self::Int8,
+            DatumType::I16 => Self::Int16,
+            DatumType::I32 => Self::Int32,
+            DatumType::I64 | DatumType::TDim => Self::Int64,
+            DatumType::U8 => Self::Uint8,
+            DatumType::U16 => Self::Uint16,
+            DatumType::U32 => Self::Uint32,
+            DatumType::U64 => Self::Uint64,
+            DatumType::Bool => Self::Bool,
+            DatumType::String => Self::String,
+            _ => return None,
+        })
+    }
+
+    /// The name of the JSON type that an element is.
+    pub(super) fn json_type(self) -> &'static str {
+        match self {
+            Self::Float16 | Self::Float32 | Self::Float64 => "number",
+            Self::Bool => "boolean",
+            Self::String => "string",
+            _ => "integer",
+        }
+    }
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
+    }
+}

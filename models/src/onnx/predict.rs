@@ -1,0 +1,205 @@
+//! The erased face of an ONNX model: any serde format in, straight into tensors, and out of them.
+
+use std::any::Any;
+use std::fmt;
+use std::mem;
+
+use larder_core::guard::{Guard, Rules};
+use larder_core::{Error, Model, Result, Signature};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
+use serde::ser::SerializeSeq as _;
+use serde::{Serialize, Serializer};
+
+use super::read::{RowSeed, Rows};
+use super::write::Outputs;
+use super::{OnnxModel, Value, value};
+
+impl Model for OnnxModel {
+    fn predict_erased(
+        &self,
+        input: &mut dyn erased_serde::Deserializer<'_>,
+        output: &mut dyn erased_serde::Serializer,
+    ) -> Result<()> {
+        let mut rows = Rows::new(&self.interface);
+        read_guarded(|guard| guard.seed(RowSeed(&mut rows)).deserialize(input))?;
+        write(&One(self.run_rows(rows)?), output)
+    }
+
+    fn predict_batch_erased(
+        &self,
+        input: &mut dyn erased_serde::Deserializer<'_>,
+        output: &mut dyn erased_serde::Serializer,
+    ) -> Result<()> {
+        let mut batch = Batch::new(self);
+        let read = read_guarded(|guard| guard.seed(BatchSeed(&mut batch)).deserialize(input));
+        write(&batch.finish(read)?, output)
+    }
+
+    fn predict_json_erased(&self, input: &str) -> Result<String> {
+        let mut rows = Rows::new(&self.interface);
+        // Nothing stands between the text and the tensors. Only an error needs what the guard knows.
+        if read_json(RowSeed(&mut rows), input).is_err() {
+            rows = Rows::new(&self.interface);
+            read_json_guarded(RowSeed(&mut rows), input)?;
+        }
+        write_json(&One(self.run_rows(rows)?))
+    }
+
+    fn predict_batch_json_erased(&self, input: &str) -> Result<String> {
+        let mut batch = Batch::new(self);
+        let mut read = Ok(());
+        if read_json(BatchSeed(&mut batch), input).is_err() && batch.failure.is_none() {
+            batch = Batch::new(self);
+            read = read_json_guarded(BatchSeed(&mut batch), input);
+        }
+        write_json(&batch.finish(read)?)
+    }
+
+    /// From `Vec<Value>` to `Vec<Value>`, as [`OnnxModel::predict`].
+    fn predict_any(&self, input: &mut dyn Any, output: &mut dyn Any) -> Result<()> {
+        let input = input.downcast_mut::<Option<Vec<Value>>>().and_then(Option::take);
+        let output = output.downcast_mut::<Option<Vec<Value>>>();
+        let (Some(input), Some(output)) = (input, output) else {
+            let message = "an ONNX model takes and gives a `Vec<larder_models::onnx::Value>`";
+            return Err(value::input("", message));
+        };
+        *output = Some(self.predict(input)?);
+        Ok(())
+    }
+
+    fn signature(&self) -> Signature {
+        self.interface.signature()
+    }
+}
+
+fn read_json<'de, S: DeserializeSeed<'de>>(
+    seed: S,
+    text: &'de str,
+) -> serde_json::Result<S::Value> {
+    let mut source = serde_json::Deserializer::from_str(text);
+    let value = seed.deserialize(&mut source)?;
+    source.end().map(|()| value)
+}
+
+/// Reads under a guard, which knows the path to what does not fit.
+fn read_guarded<E>(read: impl FnOnce(&Guard) -> Result<(), E>) -> Result<()>
+where
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let guard = Guard::new(Rules::INPUT);
+    read(&guard).map_err(|error| {
+        let (path, source) = guard.error(error).into_parts();
+        Error::Input { path, source }
+    })
+}
+
+/// As [`read_json`], for the error that it met.
+fn read_json_guarded<'de>(
+    seed: impl DeserializeSeed<'de, Value = ()>,
+    text: &'de str,
+) -> Result<()> {
+    read_guarded(|guard| read_json(guard.seed(seed), text))
+}
+
+fn write(value: &impl Serialize, output: &mut dyn erased_serde::Serializer) -> Result<()> {
+    erased_serde::Serialize::erased_serialize(value, output)
+        .map_err(|error| Error::Encode { what: "the model's output".into(), source: error.into() })
+}
+
+fn write_json(value: &impl Serialize) -> Result<String> {
+    serde_json::to_string(value)
+        .map_err(|error| Error::Encode { what: "the model's output".into(), source: error.into() })
+}
+
+/// What the model gave for one row.
+struct One<'a>(Outputs<'a>);
+
+impl Serialize for One<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.rows().next() {
+            Some(row) => row.serialize(serializer),
+            None => Err(serde::ser::Error::custom("the model gave nothing")),
+        }
+    }
+}
+
+/// Rows that go through the model while others are still read.
+struct Batch<'m> {
+    model: &'m OnnxModel,
+    done: Vec<Outputs<'m>>,
+    rows: usize,
+    /// Why the model stopped, whole, while serde carries its text outwards.
+    failure: Option<Error>,
+}
+
+impl<'m> Batch<'m> {
+    fn new(model: &'m OnnxModel) -> Self {
+        Self { model, done: Vec::new(), rows: 0, failure: None }
+    }
+
+    fn run(&mut self, rows: Rows<'m>) -> Result<(), ()> {
+        let count = rows.count();
+        let outputs = self.model.run_rows(rows).map_err(|error| {
+            self.failure = Some(match error {
+                Error::Predict { row: None, source } if count == 1 => {
+                    Error::Predict { row: Some(self.rows), source }
+                }
+                error => error,
+            });
+        })?;
+        self.rows += count;
+        self.done.push(outputs);
+        Ok(())
+    }
+
+    fn finish(self, read: Result<()>) -> Result<Self> {
+        match &self.failure {
+            None => read.map(|()| self),
+            Some(_) => Err(self.failure.unwrap_or_else(|| Error::predict("it stopped"))),
+        }
+    }
+}
+
+impl Serialize for Batch<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut seq = serializer.serialize_seq(Some(self.rows))?;
+        for row in self.done.iter().flat_map(Outputs::rows) {
+            seq.serialize_element(&row)?;
+        }
+        seq.end()
+    }
+}
+
+struct BatchSeed<'b, 'm>(&'b mut Batch<'m>);
+
+impl<'de> DeserializeSeed<'de> for BatchSeed<'_, '_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_seq(self)
+    }
+}
+
+impl<'de> Visitor<'de> for BatchSeed<'_, '_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence of inputs")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let Self(batch) = self;
+        let model = batch.model;
+        let mut rows = Rows::new(&model.interface);
+        loop {
+            let more = seq.next_element_seed(RowSeed(&mut rows))?.is_some();
+            if rows.count() == model.most_rows() || !more && rows.count() > 0 {
+                let full = mem::replace(&mut rows, Rows::new(&model.interface));
+                batch.run(full).map_err(|()| A::Error::custom("the model failed"))?;
+            }
+            if !more {
+                return Ok(());
+            }
+        }
+    }
+}

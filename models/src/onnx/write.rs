@@ -1,0 +1,158 @@
+//! From the elements of tensors straight into any serde format.
+
+use serde::ser::{Error as _, SerializeMap, SerializeSeq};
+use serde::{Serialize, Serializer};
+use tract_onnx::prelude::{Datum, TValue, f16};
+
+use super::dtype::DType;
+use super::interface::Interface;
+
+/// One element as serde has it.
+pub trait Element: Datum {
+    #[doc(hidden)]
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+}
+
+macro_rules! plain {
+    ($($element:ty)*) => {$(
+        impl Element for $element {
+            fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.serialize(serializer)
+            }
+        }
+    )*};
+}
+
+plain!(i8 i16 i32 i64 u8 u16 u32 u64 bool String);
+
+/// JSON has no NaN and no infinity, and would say `null` instead.
+fn check<S: Serializer>(finite: bool, serializer: &S) -> Result<(), S::Error> {
+    if finite || !serializer.is_human_readable() {
+        return Ok(());
+    }
+    Err(S::Error::custom("it holds NaN or an infinity, which JSON cannot hold exactly"))
+}
+
+impl Element for f32 {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        check(self.is_finite(), &serializer)?;
+        serializer.serialize_f32(*self)
+    }
+}
+
+impl Element for f64 {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        check(self.is_finite(), &serializer)?;
+        serializer.serialize_f64(*self)
+    }
+}
+
+impl Element for f16 {
+    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_f32().write(serializer)
+    }
+}
+
+/// What a model gave for some rows.
+pub(super) struct Outputs<'a> {
+    pub(super) interface: &'a Interface,
+    pub(super) tensors: Vec<TValue>,
+    pub(super) rows: usize,
+}
+
+impl<'a> Outputs<'a> {
+    /// The rows, each as serde is to see it.
+    pub(super) fn rows(&self) -> impl Iterator<Item = impl Serialize + '_> {
+        (0..self.rows).map(|row| Row { outputs: self, row })
+    }
+}
+
+struct Row<'a> {
+    outputs: &'a Outputs<'a>,
+    row: usize,
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Outputs { interface, tensors, .. } = self.outputs;
+        let row = interface.by_rows.then_some(self.row);
+        if let [tensor] = &tensors[..] {
+            return Part { tensor, row }.serialize(serializer);
+        }
+        let mut map = serializer.serialize_map(Some(tensors.len()))?;
+        for (port, tensor) in interface.outputs.iter().zip(tensors) {
+            map.serialize_entry(&port.name, &Part { tensor, row })?;
+        }
+        map.end()
+    }
+}
+
+/// One row of one output.
+struct Part<'a> {
+    tensor: &'a TValue,
+    /// `None` if the whole tensor is the row.
+    row: Option<usize>,
+}
+
+impl Serialize for Part<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        macro_rules! part {
+            ($($variant:ident($element:ty)),* $(,)?) => {
+                match DType::of(self.tensor.datum_type()) {
+                    $(Some(DType::$variant) => self.elements::<$element, S>(serializer),)*
+                    None => Err(S::Error::custom("an output has elements of no type of ONNX")),
+                }
+            };
+        }
+        part! {
+            Float16(f16), Float32(f32), Float64(f64),
+            Int8(i8), Int16(i16), Int32(i32), Int64(i64),
+            Uint8(u8), Uint16(u16), Uint32(u32), Uint64(u64),
+            Bool(bool), String(String),
+        }
+    }
+}
+
+impl Part<'_> {
+    fn elements<T: Element, S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let plain = self.tensor.try_as_plain_ram().and_then(|plain| plain.as_slice::<T>());
+        let all = plain.map_err(S::Error::custom)?;
+        let shape = self.tensor.shape();
+        let short = || S::Error::custom("an output has fewer rows than the input");
+        let (shape, elements) = match self.row {
+            None => (shape, all),
+            Some(row) => {
+                let shape = shape.get(1..).ok_or_else(short)?;
+                let size = shape.iter().product::<usize>();
+                (shape, all.get(row * size..(row + 1) * size).ok_or_else(short)?)
+            }
+        };
+        Nested { shape, elements }.serialize(serializer)
+    }
+}
+
+/// The elements below some dimensions.
+struct Nested<'a, T> {
+    shape: &'a [usize],
+    elements: &'a [T],
+}
+
+impl<T: Element> Serialize for Nested<'_, T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match (self.shape, self.elements) {
+            ([], [element]) => element.write(serializer),
+            ([], _) => {
+                Err(S::Error::custom("an output has not as many elements as its shape says"))
+            }
+            ([size, shape @ ..], elements) => {
+                let mut seq = serializer.serialize_seq(Some(*size))?;
+                let step = shape.iter().product::<usize>();
+                for at in 0..*size {
+                    let elements = elements.get(at * step..(at + 1) * step).unwrap_or_default();
+                    seq.serialize_element(&Nested { shape, elements })?;
+                }
+                seq.end()
+            }
+        }
+    }
+}

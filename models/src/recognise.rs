@@ -1,0 +1,138 @@
+//! What a file is, by its content.
+
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
+use std::path::Path;
+
+/// What a file is, as its content says.
+///
+/// Nothing is run to find out. An ONNX file is told by the fields of its outermost message, a WebAssembly
+/// module by its first bytes, a script by being text that Rhai can parse and that defines `predict`.
+///
+/// ```
+/// use larder_models::Kind;
+///
+/// assert_eq!(Kind::of(b"\0asm\x01\0\0\0"), Kind::Wasm);
+/// assert_eq!(Kind::of(b"anything else"), Kind::File);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// An ONNX model.
+    Onnx,
+    /// A WebAssembly module or component.
+    Wasm,
+    /// A script in Rhai; never found without the feature `script`.
+    Script,
+    /// Anything else.
+    File,
+}
+
+impl Kind {
+    /// The kind of these bytes.
+    pub fn of(bytes: &[u8]) -> Self {
+        // Reading from memory does not fail.
+        Self::read(Cursor::new(bytes), bytes.len() as u64).unwrap_or(Self::File)
+    }
+
+    /// The kind of the file at `path`. Of a large one, little is read.
+    ///
+    /// # Errors
+    /// Those of opening and reading it.
+    pub fn of_file(path: impl AsRef<Path>) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let len = file.metadata()?.len();
+        Self::read(BufReader::with_capacity(256, file), len)
+    }
+
+    fn read(mut source: impl Read + Seek, len: u64) -> io::Result<Self> {
+        let mut magic = [0; 4];
+        if len >= 4 {
+            source.read_exact(&mut magic)?;
+        }
+        if &magic == b"\0asm" {
+            return Ok(Self::Wasm);
+        }
+        source.seek(SeekFrom::Start(0))?;
+        if is_onnx(&mut source, len)? {
+            return Ok(Self::Onnx);
+        }
+        source.seek(SeekFrom::Start(0))?;
+        Ok(if is_script(source, len)? { Self::Script } else { Self::File })
+    }
+}
+
+#[cfg(feature = "script")]
+fn is_script(source: impl Read, len: u64) -> io::Result<bool> {
+    use crate::script::{MOST_BYTES, parse};
+
+    if len > MOST_BYTES {
+        return Ok(false);
+    }
+    let mut bytes = Vec::new();
+    source.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(std::str::from_utf8(&bytes).is_ok_and(|text| parse(text).is_ok()))
+}
+
+#[cfg(not(feature = "script"))]
+fn is_script(_: impl Read, _: u64) -> io::Result<bool> {
+    Ok(false)
+}
+
+/// Numbers of fields of ONNX's `ModelProto`.
+const IR_VERSION: u64 = 1;
+const GRAPH: u64 = 7;
+/// The highest number of a field that it has.
+const LAST_FIELD: u64 = 25;
+/// The highest version of the representation that is likely in this decade.
+const MOST_IR_VERSION: u64 = 64;
+
+/// Whether the bytes are a protobuf message, to the last one, with an IR version and a graph as ONNX has.
+fn is_onnx(source: &mut (impl Read + Seek), len: u64) -> io::Result<bool> {
+    let mut at = 0;
+    let (mut versions, mut graphs) = (0, 0);
+    while at < len {
+        let Some(key) = varint(source, &mut at)? else { return Ok(false) };
+        let (field, wire) = (key >> 3, key & 7);
+        if field == 0 || field > LAST_FIELD {
+            return Ok(false);
+        }
+        match wire {
+            0 => {
+                let Some(value) = varint(source, &mut at)? else { return Ok(false) };
+                if field == IR_VERSION {
+                    versions += u64::from((1..=MOST_IR_VERSION).contains(&value));
+                }
+            }
+            2 => {
+                let Some(size) = varint(source, &mut at)? else { return Ok(false) };
+                let Some(end) = at.checked_add(size).filter(|end| *end <= len) else {
+                    return Ok(false);
+                };
+                graphs += u64::from(field == GRAPH);
+                at = end;
+                source.seek(SeekFrom::Start(at))?;
+            }
+            // Nothing else is in a `ModelProto`.
+            _ => return Ok(false),
+        }
+    }
+    Ok(versions == 1 && graphs == 1)
+}
+
+/// A protobuf varint; `None` if there is none.
+fn varint(source: &mut impl Read, at: &mut u64) -> io::Result<Option<u64>> {
+    let mut value = 0_u64;
+    for shift in (0..64).step_by(7) {
+        let mut byte = [0];
+        if source.read(&mut byte)? == 0 {
+            return Ok(None);
+        }
+        *at += 1;
+        value |= u64::from(byte[0] & 0x7f) << shift;
+        if byte[0] & 0x80 == 0 {
+            return Ok(Some(value));
+        }
+    }
+    Ok(None)
+}

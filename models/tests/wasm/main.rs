@@ -1,0 +1,11 @@
+//! WebAssembly models: right answers, and guests that mean harm.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod answers;
+mod cached;
+mod checked;
+mod guests;
+mod hostile;
+mod serializers;
+mod stored;

@@ -1,0 +1,65 @@
+//! A place in a bucket, and the paths in it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use larder_core::store::RecordKey;
+use larder_core::{Digest, Result};
+use object_store::ObjectStore;
+use object_store::path::Path;
+
+/// How many small requests of one call are under way at once.
+pub(crate) const AT_ONCE: usize = 32;
+
+/// A place in a bucket.
+#[derive(Clone)]
+pub(crate) struct Bucket {
+    /// The service.
+    pub(crate) service: Arc<dyn ObjectStore>,
+    /// What all names of objects begin with: empty, or ending in `/`.
+    pub(crate) root: Arc<str>,
+    /// The URL, without secrets.
+    pub(crate) url: Arc<str>,
+}
+
+impl Bucket {
+    pub(crate) fn new(service: Arc<dyn ObjectStore>, prefix: &Path, url: &str) -> Self {
+        let root = match prefix.as_ref() {
+            "" => String::new(),
+            prefix => format!("{prefix}/"),
+        };
+        Self { service, root: root.into(), url: url.into() }
+    }
+
+    /// The object `name` below the prefix.
+    pub(crate) fn path(&self, name: &str) -> Result<Path> {
+        Path::parse(format!("{}{name}", self.root))
+            .map_err(|error| self.failed(&format!("name the object {name} in"), error.into()))
+    }
+
+    pub(crate) fn blob(&self, digest: &Digest) -> Result<Path> {
+        self.path(&format!("blobs/{:02x}/{}", digest.as_bytes()[0], digest.to_hex()))
+    }
+
+    pub(crate) fn record(&self, key: &RecordKey) -> Result<Path> {
+        self.path(&format!("records/{key}"))
+    }
+
+    /// What stands below `folder` in the name of an object, if it is there.
+    pub(crate) fn below<'a>(&self, folder: &str, path: &'a Path) -> Option<&'a str> {
+        let name = path.as_ref().strip_prefix(&*self.root)?;
+        name.strip_prefix(folder)?.strip_prefix('/')
+    }
+
+    /// The error of a request that was to `action` this place.
+    pub(crate) fn failed(&self, action: &str, cause: object_store::Error) -> larder_core::Error {
+        crate::failure::failed(format!("{action} {}", self.url), cause)
+    }
+}
+
+/// A service's own form may show credentials.
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Bucket").field(&self.url).finish()
+    }
+}

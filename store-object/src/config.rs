@@ -1,0 +1,156 @@
+//! Where a bucket is and who asks: from the URL and the environment.
+
+use std::sync::Arc;
+
+use larder_core::{Error, Result, StoreUrl};
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as S3};
+use object_store::azure::{AzureConfigKey as Azure, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey as Google};
+use object_store::path::Path;
+use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
+
+use crate::failure::failed;
+
+/// A place in a bucket.
+pub(crate) struct Place {
+    pub(crate) service: Arc<dyn ObjectStore>,
+    pub(crate) prefix: Path,
+    /// The URL without secrets.
+    pub(crate) url: String,
+}
+
+/// How long one request may take: a part of a blob may travel over a slow line.
+const TIMEOUT: &str = "300 seconds";
+/// How often a request is tried again, unless the URL says otherwise: for about ten seconds.
+const RETRIES: usize = 7;
+
+/// The options of S3 and what they set.
+const OF_S3: [(&str, S3); 7] = [
+    ("endpoint", S3::Endpoint),
+    ("region", S3::Region),
+    ("virtual_hosted", S3::VirtualHostedStyleRequest),
+    ("anonymous", S3::SkipSignature),
+    ("access_key_id", S3::AccessKeyId),
+    ("secret_access_key", S3::SecretAccessKey),
+    ("session_token", S3::Token),
+];
+/// The options of Google Cloud Storage.
+const OF_GOOGLE: [(&str, Google); 3] = [
+    ("endpoint", Google::BaseUrl),
+    ("service_account", Google::ServiceAccount),
+    ("anonymous", Google::SkipSignature),
+];
+/// The options of Azure.
+const OF_AZURE: [(&str, Azure); 4] = [
+    ("endpoint", Azure::Endpoint),
+    ("account", Azure::AccountName),
+    ("anonymous", Azure::SkipSignature),
+    ("access_key", Azure::AccessKey),
+];
+/// The options that every service has.
+const OF_ALL: [&str; 1] = ["retries"];
+/// The options that are not shown.
+const SECRET: [&str; 4] = ["access_key_id", "secret_access_key", "session_token", "access_key"];
+
+/// Reads a URL. Options that are unknown are refused by name.
+pub(crate) fn read(url: &StoreUrl) -> Result<Place> {
+    let (bucket, prefix) = split(url)?;
+    let retry = RetryConfig { max_retries: retries(url)?, ..RetryConfig::default() };
+    let (service, names): (_, Vec<_>) = match url.scheme() {
+        "s3" => {
+            let builder = AmazonS3Builder::from_env().with_retry(retry);
+            let builder = given(url, &OF_S3, S3::Client)?
+                .into_iter()
+                .fold(builder, |builder, (key, value)| builder.with_config(key, value));
+            (shared(builder.with_bucket_name(bucket).build()), names(&OF_S3))
+        }
+        "gs" => {
+            let builder = GoogleCloudStorageBuilder::from_env().with_retry(retry);
+            let builder = given(url, &OF_GOOGLE, Google::Client)?
+                .into_iter()
+                .fold(builder, |builder, (key, value)| builder.with_config(key, value));
+            (shared(builder.with_bucket_name(bucket).build()), names(&OF_GOOGLE))
+        }
+        "az" => {
+            let builder = MicrosoftAzureBuilder::from_env().with_retry(retry);
+            let builder = given(url, &OF_AZURE, Azure::Client)?
+                .into_iter()
+                .fold(builder, |builder, (key, value)| builder.with_config(key, value));
+            (shared(builder.with_container_name(bucket).build()), names(&OF_AZURE))
+        }
+        _ => return Err(url.refused("its scheme is none of s3, gs and az")),
+    };
+    let service = service.map_err(|error| failed(format!("set up requests to {url}"), error))?;
+    Ok(Place { service, prefix, url: shown(url, &names) })
+}
+
+fn shared<S: ObjectStore>(
+    built: object_store::Result<S>,
+) -> object_store::Result<Arc<dyn ObjectStore>> {
+    Ok(Arc::new(built?))
+}
+
+/// The bucket and the prefix in it.
+fn split(url: &StoreUrl) -> Result<(&str, Path)> {
+    let scheme = url.scheme();
+    let place = url.rest().strip_prefix("//").unwrap_or_default();
+    let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
+    if bucket.contains(['@', ':']) {
+        // It is not repeated: what stands before the `@` may be a secret.
+        let reason = "credentials come from the environment or from options, not before an `@`";
+        return Err(Error::invalid("store URL", &format!("{scheme}://…"), reason));
+    }
+    if bucket.is_empty() {
+        return Err(url.refused(format!("a bucket is missing: `{scheme}://bucket/prefix`")));
+    }
+    if bucket.ends_with("--x-s3") {
+        let reason =
+            "a directory bucket does not list its objects in order; use a general purpose one";
+        return Err(url.refused(reason));
+    }
+    let prefix = Path::parse(prefix).map_err(|error| url.refused(error.to_string()))?;
+    Ok((bucket, prefix))
+}
+
+fn names<K>(known: &[(&'static str, K)]) -> Vec<&'static str> {
+    known.iter().map(|(name, _)| *name).chain(OF_ALL).collect()
+}
+
+/// What is set by the options that are given, and for every URL.
+fn given<K: Copy>(
+    url: &StoreUrl,
+    known: &[(&'static str, K)],
+    client: fn(ClientConfigKey) -> K,
+) -> Result<Vec<(K, String)>> {
+    url.allow_options(&names(known))?;
+    let endpoint = url.option("endpoint").unwrap_or_default();
+    if endpoint.contains('@') {
+        let reason = "credentials come from the environment or from options, not from the endpoint";
+        return Err(url.refused(reason));
+    }
+    let value = |(name, key): &(&str, K)| Some((*key, url.option(name)?.to_owned()));
+    let mut given: Vec<_> = known.iter().filter_map(value).collect();
+    given.push((client(ClientConfigKey::Timeout), TIMEOUT.to_owned()));
+    // An endpoint that is written so is meant so.
+    if endpoint.starts_with("http://") {
+        given.push((client(ClientConfigKey::AllowHttp), "true".to_owned()));
+    }
+    Ok(given)
+}
+
+fn retries(url: &StoreUrl) -> Result<usize> {
+    match url.option("retries").map(str::parse) {
+        None => Ok(RETRIES),
+        Some(Ok(retries)) if retries <= 20 => Ok(retries),
+        Some(_) => Err(url.refused("the option `retries` is a number from 0 to 20")),
+    }
+}
+
+/// The URL with those of its options that are no secrets.
+fn shown(url: &StoreUrl, names: &[&str]) -> String {
+    let open = names.iter().filter(|name| !SECRET.contains(name));
+    let options: Vec<_> =
+        open.filter_map(|name| Some(format!("{name}={}", url.option(name)?))).collect();
+    let place = format!("{}:{}", url.scheme(), url.rest());
+    if options.is_empty() { place } else { format!("{place}?{}", options.join("&")) }
+}

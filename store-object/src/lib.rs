@@ -1,0 +1,57 @@
+//! A [Larder](https://docs.rs/larder) store in a bucket, at `s3://BUCKET/PREFIX`, `gs://` and `az://`.
+//!
+//! ```text
+//! PREFIX/larder.json                            says what this is
+//! PREFIX/blobs/1f/1f2e…                         one blob: a manifest (JSON) or an artifact
+//! PREFIX/records/versions/wine/@0000000001      one record, JSON
+//! ```
+//!
+//! Many machines may use it at once. There is no lock: each record is written on a condition
+//! (`If-None-Match`, `If-Match`), and a service that ignores conditions is refused when it is opened.
+//!
+//! Where it is and who asks is said by the environment, by the names that each service's own tools use
+//! (`AWS_ENDPOINT`, `AWS_REGION`, `AWS_ACCESS_KEY_ID` …; `GOOGLE_…`; `AZURE_…`), or by options of the URL,
+//! which count more. Values stand as they are, without an escape:
+//!
+//! | scheme | options | kept to oneself |
+//! | --- | --- | --- |
+//! | `s3` | `endpoint`, `region`, `virtual_hosted`, `anonymous` | `access_key_id`, `secret_access_key`, `session_token` |
+//! | `gs` | `endpoint`, `service_account` (a file), `anonymous` | |
+//! | `az` | `endpoint`, `account`, `anonymous` | `access_key` |
+//! | all | `retries`: how often a request is tried again that failed for a reason that may pass; 7 | |
+//!
+//! An `endpoint` that begins with `http://` is used without TLS.
+//!
+//! ```no_run
+//! # fn main() -> larder_core::Result<()> {
+//! use larder_store_object::BucketStore;
+//!
+//! let url = "s3://models/team?endpoint=http://127.0.0.1:9000&region=eu-central-1".parse()?;
+//! let store = BucketStore::open(&url)?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Blobs above 1 MiB pass through a file without a name in the system's temporary folder (`TMPDIR`), in both
+//! directions, so that memory stays small.
+
+mod blobs;
+mod bucket;
+mod config;
+mod failure;
+mod marker;
+mod records;
+mod runtime;
+mod store;
+mod writer;
+
+pub use object_store;
+pub use store::BucketStore;
+
+use std::sync::Arc;
+
+use larder_core::{Item, link};
+
+link!(Item::store("s3", |url| Ok(Arc::new(BucketStore::open(url)?))));
+link!(Item::store("gs", |url| Ok(Arc::new(BucketStore::open(url)?))));
+link!(Item::store("az", |url| Ok(Arc::new(BucketStore::open(url)?))));

@@ -1,0 +1,121 @@
+//! `larder.json`: what a place in a bucket is, and whether its service can be trusted with records.
+
+use futures_util::TryStreamExt;
+use larder_core::{Error, Fault, Result};
+use object_store::path::Path;
+use object_store::{Error as Cause, ObjectStoreExt, PutMode, PutPayload, UpdateVersion};
+use serde::Deserialize;
+
+use crate::bucket::Bucket;
+use crate::failure::absent;
+
+/// The layout of places that this Larder writes, and the newest that it reads.
+const FORMAT: u64 = 1;
+const MARKER: &str = "larder.json";
+/// What stands in it.
+const CONTENT: &str = r#"{"larder":1,"store":"object"}"#;
+/// A folder, or an object, that Larder itself keeps.
+const OWN: [&str; 3] = [MARKER, "blobs/", "records/"];
+
+#[derive(Deserialize)]
+struct Marker {
+    larder: u64,
+    store: String,
+}
+
+/// Makes sure that the place is a larder that this Larder can use, or makes it one if nothing is there.
+pub(crate) async fn check_or_create(bucket: &Bucket) -> Result<()> {
+    let path = bucket.path(MARKER)?;
+    let found = match read(bucket, &path).await? {
+        Some(found) => found,
+        None => {
+            refuse_stranger(bucket).await?;
+            let mode = PutMode::Create;
+            match bucket.service.put_opts(&path, CONTENT.into(), mode.into()).await {
+                // Another was faster.
+                Ok(_) | Err(Cause::AlreadyExists { .. }) => {}
+                Err(Cause::NotImplemented { .. } | Cause::NotSupported { .. }) => {
+                    return Err(unconditional(bucket, "If-None-Match"));
+                }
+                Err(error) => return Err(bucket.failed("make a larder at", error)),
+            }
+            CONTENT.into()
+        }
+    };
+    check(bucket, &found)?;
+    probe(bucket, &path, found).await
+}
+
+async fn read(bucket: &Bucket, path: &Path) -> Result<Option<bytes::Bytes>> {
+    let read = async {
+        match absent(bucket.service.get(path).await)? {
+            Some(found) => found.bytes().await.map(Some),
+            None => Ok(None),
+        }
+    };
+    read.await.map_err(|error| bucket.failed("open the larder at", error))
+}
+
+fn check(bucket: &Bucket, json: &[u8]) -> Result<()> {
+    let what = bucket.url.to_string();
+    let corrupt = |reason: String| Error::corrupt(&*bucket.url, Fault::Unreadable(reason));
+    let marker: Marker = serde_json::from_slice(json)
+        .map_err(|error| corrupt(format!("its {MARKER} cannot be read: {error}")))?;
+    match marker {
+        Marker { larder: FORMAT, store } if store == "object" => Ok(()),
+        Marker { larder, .. } if larder > FORMAT => {
+            Err(Error::NewerFormat { what, found: larder, known: FORMAT })
+        }
+        _ => Err(corrupt(format!("its {MARKER} does not name an `object` store"))),
+    }
+}
+
+/// A place that holds something else is not used.
+async fn refuse_stranger(bucket: &Bucket) -> Result<()> {
+    let folder = Path::parse(&*bucket.root)
+        .map_err(|error| bucket.failed("open the larder at", error.into()))?;
+    let mut listed = bucket.service.list(Some(&folder));
+    let first = listed.try_next().await;
+    let first = first.map_err(|error| bucket.failed("open the larder at", error))?;
+    let Some(first) = first else { return Ok(()) };
+    let name = first.location.as_ref().strip_prefix(&*bucket.root).unwrap_or_default();
+    if OWN.iter().any(|own| name.starts_with(own)) {
+        return Ok(());
+    }
+    Err(Error::Refused {
+        what: format!("the use of {} as a larder", bucket.url),
+        reason: format!("it is not empty: it holds `{name}`; name an empty or a new prefix"),
+    })
+}
+
+/// Puts that must fail: on a service that makes them, writers would overwrite each other.
+async fn probe(bucket: &Bucket, path: &Path, content: bytes::Bytes) -> Result<()> {
+    let stale = UpdateVersion {
+        e_tag: Some("\"00000000000000000000000000000000\"".into()),
+        version: Some("1".into()),
+    };
+    let probes = [("If-None-Match", PutMode::Create), ("If-Match", PutMode::Update(stale))];
+    for (condition, mode) in probes {
+        let payload = PutPayload::from(content.clone());
+        match bucket.service.put_opts(path, payload, mode.into()).await {
+            Err(Cause::AlreadyExists { .. } | Cause::Precondition { .. }) => {}
+            // Who may only read needs no conditions.
+            Err(Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. }) => {}
+            Ok(_) | Err(Cause::NotImplemented { .. } | Cause::NotSupported { .. }) => {
+                return Err(unconditional(bucket, condition));
+            }
+            Err(error) => return Err(bucket.failed("try a conditional put on", error)),
+        }
+    }
+    Ok(())
+}
+
+fn unconditional(bucket: &Bucket, condition: &str) -> Error {
+    Error::Refused {
+        what: format!("the use of {} as a larder", bucket.url),
+        reason: format!(
+            "its service does not keep the condition {condition} of a put, so writers would overwrite \
+             each other; use a service that has conditional writes"
+        ),
+    }
+}

@@ -1,0 +1,87 @@
+//! A collector beside processes that apply, remove and restore the same few contents all the time.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use larder::{Error, GcOptions};
+use larder_tests::Parcel;
+
+/// How long, unless `LARDER_GC_SECONDS` says otherwise.
+const SECONDS: u64 = 6;
+const GRACE: Duration = Duration::from_secs(1);
+
+fn collect_beside_four(scheme: &str) {
+    let seconds = std::env::var("LARDER_GC_SECONDS");
+    let seconds = seconds.map_or(SECONDS, |text| text.parse().expect("a number of seconds"));
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("{scheme}:{}", folder.path().join("larder").display());
+    let larder = larder::open(&url).unwrap();
+    let writers: Vec<_> = (1..=4)
+        .map(|seed| {
+            let mut worker = Command::new(env!("CARGO_BIN_EXE_worker"));
+            worker.args(["churn", &url, &seed.to_string(), &seconds.to_string()]);
+            worker.stdout(Stdio::piped()).spawn().unwrap()
+        })
+        .collect();
+    let begun = Instant::now();
+    let (mut runs, mut swept, mut pardoned) = (0, 0, 0);
+    while begun.elapsed() < Duration::from_secs(seconds) {
+        let collected = larder.gc(&GcOptions { grace: GRACE, dry_run: false }).unwrap();
+        runs += 1;
+        swept += collected.swept.len();
+        pardoned += collected.pardoned.len();
+    }
+    let mut promised = 0;
+    let mut said = (0, 0, 0);
+    for writer in writers {
+        let output = writer.wait_with_output().unwrap();
+        assert!(output.status.success());
+        let text = String::from_utf8(output.stdout).unwrap();
+        for line in text.lines() {
+            match line.split(' ').collect::<Vec<_>>()[..] {
+                ["kept", reference, digest] => {
+                    let shown = larder.show(reference).unwrap();
+                    assert_eq!(shown.version.digest.to_string(), digest);
+                    let parcel: Parcel = larder.load(reference).unwrap();
+                    assert!(!parcel.content.get().unwrap().is_empty());
+                    promised += 1;
+                }
+                ["done", applied, restored, refused] => {
+                    said.0 += applied.parse::<u64>().unwrap();
+                    said.1 += restored.parse::<u64>().unwrap();
+                    said.2 += refused.parse::<u64>().unwrap();
+                }
+                _ => panic!("{line}"),
+            }
+        }
+    }
+    let checked = larder.verify(&[]).unwrap();
+    let (applied, restored, refused) = said;
+    println!(
+        "{scheme}: {applied} applied, {restored} restored, {refused} restorations too late; \
+         {runs} collections swept {swept} blobs and pardoned {pardoned}; {promised} versions kept"
+    );
+    assert_eq!(checked.findings, []);
+    assert!(applied > 20 && swept + pardoned > 0 && promised > 4, "it was put to the test");
+
+    // Nobody writes any more: two runs take the rest.
+    for _ in 0..2 {
+        match larder.gc(&GcOptions { grace: Duration::ZERO, dry_run: false }) {
+            Ok(_) | Err(Error::Conflict { .. }) => {}
+            Err(error) => panic!("{error}"),
+        }
+    }
+    let checked = larder.verify(&[]).unwrap();
+    assert_eq!(checked.findings, []);
+    assert_eq!(checked.orphans.unwrap().count, 0);
+}
+
+#[test]
+fn a_folder_is_collected_beside_four_processes_that_apply() {
+    collect_beside_four("fs");
+}
+
+#[test]
+fn an_sqlite_file_is_collected_beside_four_processes_that_apply() {
+    collect_beside_four("sqlite");
+}

@@ -1,0 +1,265 @@
+//! What is collected, when, and what is said of it.
+
+use std::time::Duration;
+
+use larder::store::{Change, Expected, RecordKey};
+use larder::{Amount, Error, Garbage, GcOptions, Larder, MemoryStore, Store, StoreExt};
+use larder_tests::Parcel;
+
+use super::scripted::{
+    HOUR, SIZES, assert_collects_to_the_end, assert_loads, assert_whole, gc, on, parcel, pass, ripe,
+};
+
+const DRY: GcOptions = GcOptions { grace: HOUR, dry_run: true };
+
+#[test]
+fn garbage_goes_when_it_was_known_for_the_grace_period() {
+    let store = MemoryStore::new();
+    let larder = on(&store);
+    larder.apply("wine", &parcel(1, 100)).unwrap();
+    larder.apply("wine", &parcel(2, 100)).unwrap();
+    larder.remove("wine@1").unwrap();
+    pass(HOUR - Duration::from_secs(1));
+    let young = gc(&larder);
+    assert_eq!((young.kept.count, young.condemned.len()), (4, 0), "it can still be restored");
+    pass(Duration::from_secs(1));
+    let found = gc(&larder);
+    assert_eq!((found.kept.count, found.condemned.len(), found.swept.len()), (2, 2, 0));
+    pass(HOUR - Duration::from_secs(1));
+    let waiting = gc(&larder);
+    assert_eq!((waiting.waiting.len(), waiting.swept.len()), (2, 0));
+    assert_eq!(store.blobs().count(), 4);
+    pass(Duration::from_secs(1));
+    let swept = gc(&larder);
+    assert_eq!(swept.swept, found.condemned);
+    let manifest = swept.swept.iter().map(|garbage| garbage.size).max().unwrap();
+    assert_eq!(Amount::of(&swept.swept).bytes, 100 + manifest);
+    assert_eq!(store.blobs().count(), 2);
+    assert_eq!(store.records("gc/").count(), 0);
+    assert_loads(&store, "wine", 2, 100);
+    assert_whole(&store);
+    assert_eq!(gc(&larder).swept, [] as [Garbage; 0]);
+}
+
+#[test]
+fn a_dry_run_says_the_same_and_changes_nothing() {
+    let store = ripe(100);
+    let larder = on(&store);
+    let before: Vec<_> = store.records("").map(Result::unwrap).collect();
+    let blobs = store.blobs().count();
+    let told = larder.gc(&DRY).unwrap();
+    assert_eq!(store.records("").map(Result::unwrap).collect::<Vec<_>>(), before);
+    assert_eq!(store.blobs().count(), blobs);
+    assert_eq!(told.swept.len(), 2);
+    assert_eq!(gc(&larder), told);
+}
+
+#[test]
+fn blobs_that_another_version_needs_stay() {
+    let store = MemoryStore::new();
+    let larder = on(&store);
+    larder.apply("one", &parcel(1, 100)).unwrap();
+    larder.apply("two", &parcel(1, 100)).unwrap();
+    larder.remove("one@1").unwrap();
+    assert_collects_to_the_end(&store);
+    assert_loads(&store, "two", 1, 100);
+    assert_eq!(larder.restore("one@1").unwrap().version.get(), 1);
+    assert_loads(&store, "one", 1, 100);
+}
+
+#[test]
+fn what_is_applied_again_is_needed_again() {
+    for size in SIZES {
+        let store = ripe(size);
+        let larder = on(&store);
+        larder.apply("again", &parcel(2, size)).unwrap();
+        assert_eq!(store.records("gc/").count(), 0, "the commit took it back");
+        let collected = gc(&larder);
+        assert_eq!((collected.swept.len(), collected.kept.count), (0, 4));
+        assert_loads(&store, "again", 2, size);
+        assert_eq!(larder.removed("goes").unwrap()[0].collected, None);
+    }
+}
+
+#[test]
+fn what_an_older_larder_refers_to_again_is_pardoned() {
+    let store = ripe(100);
+    let larder = on(&store);
+    // A writer that knows nothing of collectors.
+    let key = RecordKey::new("versions/goes/@0000000001").unwrap();
+    let record = store.get_record(&key).unwrap().unwrap();
+    let text = String::from_utf8(record.value.to_vec()).unwrap();
+    let (kept, _) = text.split_once(",\"removed\"").unwrap();
+    let change =
+        Change::PutRecord { key, value: format!("{kept}}}").into(), expected: Expected::Anything };
+    let _ = store.commit(&[change]).unwrap();
+    let collected = gc(&larder);
+    assert_eq!((collected.pardoned.len(), collected.swept.len()), (2, 0));
+    assert_eq!(store.records("gc/").count(), 0);
+    assert_whole(&store);
+}
+
+#[test]
+fn a_removed_version_is_restored_until_it_is_collected() {
+    for size in SIZES {
+        let store = ripe(size);
+        let larder = on(&store);
+        let restored = larder.restore("goes@1").unwrap();
+        assert_eq!(restored.version.get(), 1);
+        assert_loads(&store, "goes", 2, size);
+        assert_eq!(larder.removed("goes").unwrap(), []);
+        let by_digest = format!("goes@{}", restored.digest);
+        assert_loads(&store, &by_digest, 2, size);
+        assert_eq!(larder.restore("goes@1").unwrap(), restored, "again: nothing changes");
+        assert_eq!(gc(&larder).swept.len(), 0);
+
+        larder.remove("goes@1").unwrap();
+        assert_collects_to_the_end(&store);
+        let removed = larder.removed("goes").unwrap();
+        assert!(removed[0].collected.is_some());
+        let error = larder.restore("goes@1").unwrap_err();
+        assert!(matches!(error, Error::Refused { .. }), "{error:?}");
+        assert!(error.to_string().contains("its bytes were collected as garbage"), "{error}");
+        assert!(larder.load::<Parcel>("goes@1").is_err());
+
+        larder.apply("other", &parcel(2, size)).unwrap();
+        larder.restore("goes@1").unwrap();
+        assert_loads(&store, "goes", 2, size);
+        assert_whole(&store);
+    }
+}
+
+#[test]
+fn restoring_an_older_version_leaves_the_newest_where_it_is() {
+    let store = MemoryStore::new();
+    let larder = on(&store);
+    for round in 1..=3 {
+        larder.apply("wine", &parcel(round, 100)).unwrap();
+    }
+    larder.remove("wine@1").unwrap();
+    larder.remove("wine@3").unwrap();
+    larder.restore("wine@1").unwrap();
+    assert_eq!(larder.show("wine").unwrap().version.version.get(), 2);
+    larder.restore("wine@3").unwrap();
+    assert_eq!(larder.show("wine").unwrap().version.version.get(), 3);
+    let applied = larder.apply("wine", &parcel(4, 100)).unwrap();
+    assert_eq!(applied.version().version.get(), 4);
+    for reference in ["wine@7", "wines@1"] {
+        let error = larder.restore(reference).unwrap_err();
+        assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+    }
+    let error = larder.restore("wine").unwrap_err();
+    assert!(error.to_string().contains("write `wine@N`"), "{error}");
+}
+
+#[test]
+fn nothing_is_collected_while_a_manifest_cannot_be_read() {
+    let store = ripe(100);
+    let larder = on(&store);
+    let manifest = larder.show("stays").unwrap().version.digest;
+    let bytes = store.get_blobs(&[manifest]).unwrap().pop().flatten().unwrap();
+    store.remove_blobs(&[manifest]).unwrap();
+    let blobs = store.blobs().count();
+    let error = larder.gc(&GcOptions { grace: HOUR, dry_run: false }).unwrap_err();
+    assert!(matches!(error, Error::Refused { .. }), "{error:?}");
+    let said = error.to_string();
+    assert!(
+        said.contains("the manifest of stays@1") && said.contains("remove the version"),
+        "{said}"
+    );
+    assert_eq!(store.blobs().count(), blobs);
+    let _ = store.commit(&[Change::PutBlob { digest: manifest, bytes }]).unwrap();
+    assert_eq!(gc(&larder).swept.len(), 2);
+
+    store.remove_blobs(&[manifest]).unwrap();
+    larder.remove("stays@1").unwrap();
+    assert_collects_to_the_end(&store);
+    assert_eq!(store.blobs().count(), 0);
+}
+
+#[test]
+fn nothing_is_collected_while_a_record_cannot_be_read() {
+    for (key, value) in [
+        ("versions/stays/@0000000001", "{\"larder\":2}"),
+        ("versions/stays/@0000000001", "{"),
+        ("names/stays", "{\"larder\":1,\"next\":0}"),
+        ("versions/stays/@0000000002", ""),
+    ] {
+        let store = ripe(100);
+        let blobs = store.blobs().count();
+        let key = RecordKey::new(key).unwrap();
+        let change = Change::PutRecord {
+            key: key.clone(),
+            value: value.into(),
+            expected: Expected::Anything,
+        };
+        let _ = store.commit(&[change]).unwrap();
+        let error = on(&store).gc(&GcOptions { grace: HOUR, dry_run: false }).unwrap_err();
+        assert!(matches!(error, Error::Refused { .. }), "{error:?}");
+        assert!(error.to_string().contains(&format!("the record {key}")), "{error}");
+        assert_eq!(store.blobs().count(), blobs);
+    }
+}
+
+#[test]
+fn a_damaged_record_of_garbage_makes_its_blob_wait_again() {
+    let store = ripe(100);
+    let larder = on(&store);
+    let (key, _) = store.records("gc/").next().unwrap().unwrap();
+    let change = Change::PutRecord { key, value: "{".into(), expected: Expected::Anything };
+    let _ = store.commit(&[change]).unwrap();
+    let collected = gc(&larder);
+    assert_eq!((collected.swept.len(), collected.condemned.len()), (1, 1));
+    assert_collects_to_the_end(&store);
+    assert_eq!(store.blobs().count(), 2);
+}
+
+#[test]
+fn a_blob_that_is_gone_already_is_said_to_be() {
+    let store = ripe(100);
+    let larder = on(&store);
+    let planned = larder.gc(&DRY).unwrap();
+    store.remove_blobs(&[planned.swept[0].digest]).unwrap();
+    let collected = gc(&larder);
+    assert_eq!(collected.gone, [planned.swept[0].digest]);
+    assert_eq!(collected.swept, [planned.swept[1]]);
+    assert_eq!(store.records("gc/").count(), 0);
+}
+
+#[test]
+fn blobs_of_an_apply_that_never_came_to_its_end_are_garbage() {
+    let store = MemoryStore::new();
+    let bytes = larder::bytes::Bytes::from_static(b"nobody refers to this");
+    let digest = larder::Digest::of(&bytes);
+    let _ = store.commit(&[Change::PutBlob { digest, bytes }]).unwrap();
+    assert_eq!(gc(&on(&store)).condemned[0].digest, digest);
+    assert_collects_to_the_end(&store);
+    assert_eq!(store.blobs().count(), 0);
+}
+
+#[test]
+fn hundreds_of_blobs_go_in_batches() {
+    let store = MemoryStore::new();
+    let larder: Larder = on(&store);
+    for round in 0..100 {
+        larder.apply("wine", &parcel(round, 10 + round as usize)).unwrap();
+    }
+    larder.remove_all("wine").unwrap();
+    assert_collects_to_the_end(&store);
+    assert_eq!(store.blobs().count(), 0);
+    assert!(larder.removed("wine").unwrap().iter().all(|version| version.collected.is_some()));
+}
+
+#[test]
+fn what_a_digest_leads_to_stays_though_the_record_of_its_version_was_lost() {
+    let store = ripe(100);
+    let larder = on(&store);
+    for lost in ["versions/stays/@0000000001", "names/stays"] {
+        let key = RecordKey::new(lost).unwrap();
+        let change = Change::RemoveRecord { key, expected: Expected::Anything };
+        let _ = store.commit(&[change]).unwrap();
+    }
+    assert_eq!(larder.verify(&[]).unwrap().orphans, None, "what is needed is not known");
+    let collected = gc(&larder);
+    assert_eq!((collected.kept.count, collected.swept.len()), (2, 2));
+}

@@ -1,0 +1,108 @@
+//! What is refused when a bucket is opened, and what is never shown.
+
+use std::sync::Arc;
+
+use larder::{BucketStore, Error};
+use larder_store_object::object_store::{ObjectStoreExt, memory::InMemory, path::Path};
+use larder_tests::Doubler;
+use larder_tests::s3::SECRET;
+
+use super::{server, server_with, told};
+
+fn refusal(url: &str) -> String {
+    let error = BucketStore::open(&url.parse().unwrap()).expect_err("it is refused");
+    told(&error)
+}
+
+#[test]
+fn a_service_that_ignores_conditions_is_refused_with_the_reason() {
+    let server = server_with(&["--unconditional"]);
+    let said = refusal(&server.url("team"));
+    assert!(said.contains("does not keep the condition If-None-Match"), "{said}");
+    assert!(said.starts_with("the use of s3://larder/team"), "{said}");
+}
+
+#[test]
+fn a_place_that_holds_something_else_is_refused() {
+    let service = Arc::new(InMemory::new());
+    let block = |name: &'static str| {
+        let service = service.clone();
+        let put = async move { service.put(&Path::from(name), "x".into()).await };
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(put).unwrap();
+    };
+    block("photos/2026/cat.png");
+    let open = |prefix| BucketStore::over(service.clone(), &Path::from(prefix), "test:");
+    let error = open("photos").unwrap_err();
+    assert!(matches!(error, Error::Refused { .. }), "{error}");
+    assert!(error.to_string().contains("`2026/cat.png`"), "{error}");
+    open("photo").unwrap();
+    block("later/larder.json");
+    assert!(matches!(open("later").unwrap_err(), Error::Corrupt { .. }));
+}
+
+#[test]
+fn unknown_options_are_refused_by_name() {
+    let said = refusal("s3://larder/x?regoin=eu-west-1");
+    assert!(said.contains("the option `regoin` is unknown; there are: endpoint, region"), "{said}");
+    assert!(refusal("az://larder/x?region=eu").contains("the option `region` is unknown"));
+    assert!(refusal("gs://larder/x?region=eu").contains("the option `region` is unknown"));
+    assert!(refusal("s3://larder/x?retries=many").contains("a number from 0 to 20"));
+    assert!(refusal("s3:///x").contains("a bucket is missing"));
+    assert!(refusal("s3://larder/a//b").contains("a//b"));
+    assert!(refusal("s3://fast--use1-az4--x-s3/a").contains("directory bucket"));
+}
+
+#[test]
+fn secrets_are_never_shown() {
+    let server = server();
+    let url = server.url("team");
+    let larder = larder::open(&url).unwrap();
+    let shown = larder.store().url();
+    let place = url.split('?').next().unwrap();
+    assert!(shown.starts_with(place), "{shown}");
+    assert!(shown.contains("?endpoint=http://127.0.0.1:"), "{shown}");
+    for text in [shown, format!("{:?}", larder.store())] {
+        assert!(!text.contains(SECRET) && !text.contains("access_key"), "{text}");
+    }
+    let wrong = url.replace("region=", "regoin=");
+    let lost = url.replace("//larder/", "//no-such-bucket/");
+    let host = format!("s3://larder:{SECRET}@host/x");
+    let endpoint = format!("s3://larder/x?endpoint=http://larder:{SECRET}@host");
+    let closed = format!(
+        "s3://larder/x?endpoint=http://127.0.0.1:9&retries=0&access_key_id=a&secret_access_key={SECRET}"
+    );
+    for url in [wrong, lost, host, endpoint, closed] {
+        let said = refusal(&url);
+        assert!(!said.contains(SECRET), "{said}");
+    }
+}
+
+#[test]
+fn errors_say_what_was_attempted_and_what_to_do() {
+    let server = server();
+    let said = refusal(&server.url("team").replace("//larder/", "//no-such-bucket/"));
+    assert!(said.starts_with("could not open the larder at s3://no-such-bucket/team"), "{said}");
+    assert!(said.contains("make the bucket first, or check its name"), "{said}");
+    assert!(said.contains("(NoSuchBucket)") && !said.contains("<?xml"), "{said}");
+    let said = refusal("s3://larder/x?endpoint=http://127.0.0.1:9&retries=0&anonymous=true");
+    assert!(said.starts_with("could not open the larder at s3://larder/x"), "{said}");
+    assert!(said.contains("check the endpoint and the network"), "{said}");
+}
+
+#[test]
+fn a_bucket_is_used_from_inside_an_async_program() {
+    let server = server();
+    let url = server.url("async");
+    let use_it = |name: &'static str| {
+        let url = url.clone();
+        async move {
+            let larder = larder::open(&url).unwrap();
+            larder.apply(name, &Doubler { factor: 2.0 }).unwrap();
+            larder.load::<Doubler>(name).unwrap().factor
+        }
+    };
+    let one = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    assert_eq!(one.block_on(use_it("one")), 2.0);
+    let many = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    assert_eq!(many.block_on(async { tokio::spawn(use_it("many")).await.unwrap() }), 2.0);
+}
