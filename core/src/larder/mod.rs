@@ -2,6 +2,7 @@
 
 mod apply;
 mod copy;
+mod diff;
 mod find;
 mod gc;
 mod keep;
@@ -28,6 +29,7 @@ use std::time::SystemTime;
 
 pub use apply::Applied;
 pub use copy::{Copied, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, Outline};
+pub use diff::{Counts, Diff, FieldDiff, FieldState, FieldValue, Overlap, Plan, Side};
 pub use gc::{Amount, Collected, Garbage, GcOptions};
 pub use notes::{Notes, NotesChange};
 pub use query::{Shown, VersionInfo};
@@ -71,6 +73,8 @@ pub struct Larder {
     clock: fn() -> SystemTime,
     strict: bool,
     author: Option<Arc<str>>,
+    /// Whether what is packed is only digested: that of a plan.
+    rehearsal: bool,
     watcher: Watcher,
     #[cfg(feature = "files")]
     cache: Arc<Cache>,
@@ -95,6 +99,7 @@ impl Larder {
             clock: SystemTime::now,
             strict: false,
             author: None,
+            rehearsal: false,
             watcher: Watcher::default(),
             #[cfg(feature = "files")]
             cache: Arc::default(),
