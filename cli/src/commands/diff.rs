@@ -65,11 +65,8 @@ fn differ(
 pub(crate) fn print(diff: &Diff, output: &mut Output) -> io::Result<()> {
     if let Some(old) = &diff.old {
         if diff.is_same() {
-            output.say(format_args!(
-                "{} is {} to the last byte",
-                diff.new.reference(),
-                old.reference()
-            ));
+            let (old, new) = (old.reference(), diff.new.reference());
+            output.say(format_args!("{old} and {new} are the same to the last byte"));
             return Ok(());
         }
         let types = [old, &diff.new].map(type_of);
