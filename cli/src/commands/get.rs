@@ -10,7 +10,7 @@ use crate::complete;
 use crate::output::Output;
 use crate::place::At;
 
-/// Writes a file, folder or model that was `put` as the file or folder that it was, checked
+/// Writes back the file, folder or model that was `put`, checked
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`

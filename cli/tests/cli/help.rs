@@ -41,7 +41,7 @@ fn help_lists_the_commands() {
       versions     Lists all versions of a name, oldest first
       predict      Lets a model predict: JSON in, JSON out
       put          Keeps a file or a folder as a new version; makes the larder if there is none
-      get          Writes a file or folder that was `put`, checked
+      get          Writes back the file, folder or model that was `put`, checked
       copy         Copies versions, with their tags, to another larder: only what it lacks, every byte
                    checked [alias: push]
       pull         Copies versions, with their tags, from another larder to this one: the counterpart of
