@@ -15,6 +15,7 @@ mod failures;
 mod files;
 mod format;
 mod gc;
+mod help;
 mod hostile;
 mod keeping;
 mod linked;
