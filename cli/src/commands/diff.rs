@@ -11,7 +11,7 @@ use crate::output::Output;
 use crate::place::At;
 use crate::text;
 
-/// Shows how one version differs from another: fields, files, and how many bytes they share
+/// Shows how one version differs from another, field by field, file by file
 ///
 /// Only their manifests are read, so their types need not be linked in. As with `diff` and `cmp`, the exit code is 0
 /// if they are the same, 1 if they differ, and 2 or more if that could not be found out. `--quiet` prints nothing.
