@@ -4,6 +4,7 @@ mod apply;
 mod copy;
 mod find;
 mod gc;
+mod hooks;
 mod keep;
 mod load;
 mod locks;
@@ -12,6 +13,7 @@ mod notes;
 mod objects;
 mod pack;
 mod query;
+mod ready;
 mod remove;
 mod repair;
 mod restore;
@@ -31,13 +33,17 @@ pub use copy::{Copied, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, Outli
 pub use gc::{Amount, Collected, Garbage, GcOptions};
 pub use notes::{Notes, NotesChange};
 pub use query::{Shown, VersionInfo};
+pub use ready::Ready;
+pub use remove::RemoveOptions;
 pub use repair::Repaired;
 pub use restore::RemovedVersion;
 pub use search::Found;
-pub use survey::{LockedThing, Survey};
+pub use survey::{LockedThing, Survey, UnreadyVersion};
 pub use tags::{TagInfo, TagMove, TagOptions};
 pub use toolchain::{Difference, Toolchain};
 pub use verify::{Checked, Finding};
+
+pub use crate::record::Status;
 
 pub(crate) use pack::Packer;
 pub(crate) use shelf::Shelf;
