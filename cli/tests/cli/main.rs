@@ -14,6 +14,7 @@ mod failures;
 mod files;
 mod format;
 mod gc;
+mod hooks;
 mod hostile;
 mod keeping;
 mod linked;
