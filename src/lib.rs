@@ -36,7 +36,7 @@ mod cache;
 mod objects;
 
 #[cfg(feature = "files")]
-pub use crate::cache::{user_cache, with_user_cache};
+pub use crate::cache::{user_blob_cache, user_cache, with_user_cache};
 #[cfg(feature = "msgpack")]
 pub use crate::objects::Objects;
 
@@ -49,15 +49,15 @@ pub type Artifact<T, S = MsgPack> = larder_core::Artifact<T, S>;
 /// Opens the larder at `url` with all that is linked in.
 ///
 /// Files are laid out in the user's cache folder, `larder` in `~/.cache` or where the system has it, and blobs of
-/// stores that are far away are kept there;
+/// stores that are far away are kept there, 16 GiB at most or what `LARDER_CACHE_SIZE` says;
 /// `Larder::with_cache` names another.
 ///
 /// # Errors
-/// As [`Registry::linked`] and [`Registry::open`].
+/// As [`Registry::linked`] and [`Registry::open`]; [`Error::Refused`] for a size of the cache that is none.
 pub fn open(url: impl TryInto<StoreUrl, Error: Into<Error>>) -> Result<Larder> {
     let larder = Registry::linked()?.open(url)?;
     #[cfg(feature = "files")]
-    let larder = cache::with_user_cache(larder);
+    let larder = cache::with_user_cache(larder)?;
     Ok(larder)
 }
 

@@ -15,6 +15,7 @@ mod files;
 mod format;
 mod gc;
 mod hooks;
+mod help;
 mod hostile;
 mod keeping;
 mod linked;
