@@ -25,6 +25,11 @@ pub use larder_store_object::BucketStore;
 #[cfg(feature = "sqlite")]
 pub use larder_store_sqlite::SqliteStore;
 
+// Its examples are tests.
+#[cfg(all(doctest, feature = "derive", feature = "msgpack"))]
+#[doc = include_str!("../docs/components.md")]
+mod components {}
+
 #[cfg(feature = "files")]
 mod cache;
 #[cfg(feature = "msgpack")]
@@ -106,7 +111,7 @@ pub mod prelude {
     pub use crate::Artifact;
     #[cfg(feature = "msgpack")]
     pub use crate::Objects;
-    pub use crate::{Applied, Component, Larder, Model, Predict};
+    pub use crate::{Applied, Component, HookContext, HookResult, Hooks, Larder, Model, Predict};
     #[cfg(feature = "files")]
     pub use crate::{Artifacts, ClassModel, Tree};
     pub use schemars::JsonSchema;

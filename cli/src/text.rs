@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::SystemTime;
 
-use larder::Timestamp;
+use larder::{Timestamp, VersionInfo};
 
 /// Levels that are indented. What lies deeper was made to be large when laid out.
 const MOST_INDENT: usize = 40;
@@ -117,6 +117,14 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, &'static str> {
 /// `1 blob`, `2 blobs`.
 pub(crate) fn count(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+}
+
+/// A version's number, and its status if it is not ready.
+pub(crate) fn version(version: &VersionInfo) -> String {
+    match version.status.is_ready() {
+        true => version.version.to_string(),
+        false => format!("{} ({})", version.version, version.status),
+    }
 }
 
 /// A point in time, to the second.

@@ -11,6 +11,7 @@ mod error;
 pub mod files;
 mod for_macros;
 pub mod guard;
+mod hooks;
 mod larder;
 mod located;
 mod manifest;
@@ -46,12 +47,13 @@ pub use crate::class::{Artifacts, ClassModel, Run};
 pub use crate::component::{Component, ComponentType, TypeEntry};
 pub use crate::digest::Digest;
 pub use crate::error::{BoxError, Error, Fault, Kind, Result};
+pub use crate::hooks::{Hook, HookContext, HookResult, Hooks};
 pub use crate::larder::{
     Amount, Applied, Checked, Collected, Copied, CopiedTag, CopiedVersion, CopyOptions,
     CopyOutcome, Counts, Diff, Difference, FieldDiff, FieldState, FieldValue, Finding, Found,
-    Garbage, GcOptions, Larder, LockedThing, Notes, NotesChange, Outline, Overlap, Plan,
-    RemovedVersion, Repaired, Shown, Side, Survey, TagInfo, TagMove, TagOptions, Toolchain,
-    VersionInfo,
+    Garbage, GcOptions, Larder, LockedThing, Notes, NotesChange, Outline, Overlap, Plan, Ready,
+    RemoveOptions, RemovedVersion, Repaired, Shown, Side, Status, Survey, TagInfo, TagMove,
+    TagOptions, Toolchain, UnreadyVersion, VersionInfo,
 };
 pub use crate::located::Located;
 pub use crate::manifest::{ArtifactEntry, FORMAT, Manifest};

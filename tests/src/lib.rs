@@ -4,6 +4,7 @@ pub mod churn;
 pub mod fixture;
 pub mod python;
 pub mod s3;
+pub mod stopping;
 pub mod third_party;
 
 use larder::bytes::Bytes;

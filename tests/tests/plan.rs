@@ -3,6 +3,8 @@
 
 #[path = "plan/folders.rs"]
 mod folders;
+#[path = "plan/hooked.rs"]
+mod hooked;
 #[path = "plan/hostile.rs"]
 mod hostile;
 #[path = "plan/laws.rs"]

@@ -18,6 +18,7 @@ fn types_lists_what_is_linked_in() {
     example/half            yes    linked::components::half                          larder-cli [version]
     example/label           no     linked::components::Label                         larder-cli [version]
     example/price           yes    linked::components::Price                         larder-cli [version]
+    example/thermometer     no     linked::components::Thermometer                   larder-cli [version]
     example/years           yes    linked::components::Years                         larder-cli [version]
     larder/files            no     larder_core::tree::Tree                           larder-core [version]
     larder/onnx             yes    larder_models::onnx::OnnxModel                    larder-models [version]
@@ -125,6 +126,12 @@ fn types_prints_one_json_document_with_signatures() {
               ]
             }
           }
+        },
+        {
+          "type": "example/thermometer",
+          "rust_type": "linked::components::Thermometer",
+          "crate": "larder-cli [version]",
+          "signature": null
         },
         {
           "type": "example/years",

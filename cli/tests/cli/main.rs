@@ -16,6 +16,7 @@ mod files;
 mod format;
 mod gc;
 mod help;
+mod hooks;
 mod hostile;
 mod keeping;
 mod linked;

@@ -5,6 +5,7 @@ mod copy;
 mod diff;
 mod find;
 mod gc;
+mod hooks;
 mod keep;
 mod load;
 mod locks;
@@ -13,6 +14,7 @@ mod notes;
 mod objects;
 mod pack;
 mod query;
+mod ready;
 mod remove;
 mod repair;
 mod restore;
@@ -33,13 +35,17 @@ pub use diff::{Counts, Diff, FieldDiff, FieldState, FieldValue, Overlap, Plan, S
 pub use gc::{Amount, Collected, Garbage, GcOptions};
 pub use notes::{Notes, NotesChange};
 pub use query::{Shown, VersionInfo};
+pub use ready::Ready;
+pub use remove::RemoveOptions;
 pub use repair::Repaired;
 pub use restore::RemovedVersion;
 pub use search::Found;
-pub use survey::{LockedThing, Survey};
+pub use survey::{LockedThing, Survey, UnreadyVersion};
 pub use tags::{TagInfo, TagMove, TagOptions};
 pub use toolchain::{Difference, Toolchain};
 pub use verify::{Checked, Finding};
+
+pub use crate::record::Status;
 
 pub(crate) use pack::Packer;
 pub(crate) use shelf::Shelf;

@@ -8,6 +8,7 @@ use super::{Diff, Side, add};
 use crate::component::Component;
 use crate::error::{Error, Result};
 use crate::larder::apply::Packed;
+use crate::larder::hooks::post_init;
 use crate::larder::locks::refuse_locked_name;
 use crate::larder::{Larder, VersionInfo};
 use crate::manifest::Manifest;
@@ -19,7 +20,7 @@ use crate::store::StoreExt;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Plan {
-    /// Whether it would write a new version.
+    /// Whether it would write a new version, or run `on_create` again for one that is there and not ready.
     pub created: bool,
     /// The bytes of blobs that the store lacks and would be given.
     pub stored: u64,
@@ -34,7 +35,8 @@ impl Larder {
     /// newest one.
     ///
     /// Nothing is written, not a byte. Artifacts that have changed are encoded, to know their digests, and are
-    /// encoded again by the apply.
+    /// encoded again by the apply. If its type has [`Hooks`](crate::Hooks), `post_init` runs on a copy, as it does in
+    /// an apply, and no other hook.
     ///
     /// ```
     /// # use larder_core::{Component, ComponentType, Registry};
@@ -61,7 +63,13 @@ impl Larder {
         let name: Identifier = name.try_into().map_err(Into::into)?;
         let rehearsal = Self { rehearsal: true, ..self.clone() };
         let (tag, version) = (component.type_tag(), component.type_version());
-        let packed = rehearsal.pack(&name, tag, version, component)?;
+        if component.as_hooks().is_none() {
+            let packed = rehearsal.pack(&name, tag, version, component)?;
+            return self.plan_packed(&name, &packed);
+        }
+        let mut copy = self.copied(&name, component)?;
+        post_init(&mut *copy, || name.to_string(), "nothing was written")?;
+        let packed = rehearsal.pack(&name, tag, version, &*copy)?.hooked();
         self.plan_packed(&name, &packed)
     }
 
@@ -91,7 +99,14 @@ impl Larder {
         let unchanged = newest.as_ref().filter(|(side, _)| side.digest == new.digest);
         match unchanged {
             Some((side, _)) => new = side.clone(),
-            None => refuse_locked_name(name, &head, || format!("a new version of {name}"))?,
+            None => {
+                refuse_locked_name(name, &head, || format!("a new version of {name}"))?;
+                if packed.hooks
+                    && let Some(unready) = self.unready(name, &head, &packed.digest)?
+                {
+                    new.version = unready.version;
+                }
+            }
         }
         let created = unchanged.is_none();
         let old = newest.as_ref().map(|(side, manifest)| (side.clone(), manifest));
