@@ -61,7 +61,7 @@ fn a_planned_folder_is_still_that_on_the_disk() {
     let folder = tempfile::tempdir().unwrap();
     let tree = write(&folder.path().join("in"), &[("a.txt", "a")]);
     larder.plan("folder", &tree).unwrap();
-    tree.write(&folder.path().join("out")).unwrap();
+    tree.write(folder.path().join("out")).unwrap();
     assert_eq!(fs::read(folder.path().join("out/a.txt")).unwrap(), b"a");
 }
 

@@ -119,7 +119,7 @@ fn long_lists_take_no_longer_than_reading_them_and_what_is_told_is_bounded() {
 #[test]
 fn of_tensors_it_is_said_how_many_bytes_are_shared() {
     let larder = larder();
-    let tensor = |number: f32| Tensor::from_vec(&[50_000], vec![number; 50_000]).unwrap();
+    let tensor = |number: f32| Tensor::from_vec([50_000], vec![number; 50_000]).unwrap();
     let tensors = |third: f32| -> Tensors {
         [("a", 1.0), ("b", 2.0), ("c", third)]
             .map(|(name, number)| (name.to_owned(), tensor(number)))
