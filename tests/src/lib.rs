@@ -2,6 +2,8 @@
 
 pub mod churn;
 pub mod fixture;
+pub mod postgres;
+pub mod proxy;
 pub mod python;
 pub mod s3;
 pub mod third_party;
