@@ -78,6 +78,37 @@ impl Server {
         server
     }
 
+    /// Starts one that has a certificate of its own making for 127.0.0.1: `server.crt` in its folder.
+    ///
+    /// # Panics
+    /// If it does not start.
+    pub fn start_with_tls() -> Self {
+        let mut server = Self::start();
+        server.stop();
+        let mut openssl = Command::new("openssl");
+        openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
+        openssl.args(["-nodes", "-days", "2", "-subj", "/CN=larder", "-addext"]);
+        openssl.args([
+            "subjectAltName=IP:127.0.0.1",
+            "-keyout",
+            "server.key",
+            "-out",
+            "server.crt",
+        ]);
+        done(openssl.current_dir(server.folder()));
+        let owner = fs::metadata(server.folder()).unwrap();
+        for name in ["server.key", "server.crt"] {
+            let path = server.folder().join(name);
+            chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
+            let file = path.display();
+            let setting = if name.ends_with("key") { "ssl_key_file" } else { "ssl_cert_file" };
+            server.options.push(format!("{setting}={file}"));
+        }
+        server.options.push("ssl=on".to_owned());
+        server.start_again();
+        server
+    }
+
     fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
@@ -155,6 +186,20 @@ impl Server {
     pub fn sql(&self, statement: &str) -> String {
         let output = done(self.psql("larder").args(["-c", statement]));
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+    }
+
+    /// Waits until a statement answers so.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub fn until(&self, statement: &str, answer: &str) {
+        let begun = Instant::now();
+        let mut found = self.sql(statement);
+        while found != answer {
+            assert!(begun.elapsed() < PATIENCE, "{statement}: {found}, not {answer}");
+            thread::sleep(Duration::from_millis(20));
+            found = self.sql(statement);
+        }
     }
 
     /// The port it listens on.

@@ -58,12 +58,17 @@ pub(super) fn join(records: &dyn Store, blobs: &dyn Store) -> Result<()> {
         Some(_) => return other(),
         None if said.joined => return other(),
         None => {
-            refuse_full(blobs)?;
-            let id = said.id.clone();
-            let half = JoinRecord { larder: 1, id, with: records.url(), joined: true };
-            write(blobs, &records_key, &half, Expected::Absent)?;
-            if read(blobs, &records_key)?.is_none_or(|(_, found)| found.id != said.id) {
-                return other();
+            let is_empty = is_empty(blobs)?;
+            if is_empty {
+                let (id, with) = (said.id.clone(), records.url());
+                let half = JoinRecord { larder: 1, id, with, joined: true };
+                write(blobs, &records_key, &half, Expected::Absent)?;
+            }
+            // Another may have been faster.
+            match read(blobs, &records_key)? {
+                Some((_, found)) if found.id == said.id => {}
+                Some(_) => return other(),
+                None => return Err(full(blobs)),
             }
         }
     }
@@ -108,13 +113,10 @@ fn is_half(half: &JoinRecord) -> String {
     format!("it holds the blobs of the larder at {}: open that one", half.with)
 }
 
-fn refuse_full(blobs: &dyn Store) -> Result<()> {
-    match is_empty(blobs)? {
-        true => Ok(()),
-        false => Err(Error::Refused {
-            what: format!("the use of {} for blobs", blobs.url()),
-            reason: "it holds something already; name an empty or a new one".into(),
-        }),
+fn full(blobs: &dyn Store) -> Error {
+    Error::Refused {
+        what: format!("the use of {} for blobs", blobs.url()),
+        reason: "it holds something already; name an empty or a new one".into(),
     }
 }
 
