@@ -47,9 +47,9 @@ pub use crate::digest::Digest;
 pub use crate::error::{BoxError, Error, Fault, Kind, Result};
 pub use crate::larder::{
     Amount, Applied, Checked, Collected, Copied, CopiedTag, CopiedVersion, CopyOptions,
-    CopyOutcome, Difference, Finding, Found, Garbage, GcOptions, Larder, LockedThing, Notes,
-    NotesChange, Outline, RemovedVersion, Repaired, Shown, Survey, TagInfo, TagMove, TagOptions,
-    Toolchain, VersionInfo,
+    CopyOutcome, Difference, Finding, Found, Garbage, GcOptions, Larder, LockedThing,
+    MirrorOptions, Mirrored, Notes, NotesChange, Outline, RemovedVersion, Repaired, Shown, Survey,
+    TagInfo, TagMove, TagOptions, Toolchain, Untagged, VersionInfo,
 };
 pub use crate::located::Located;
 pub use crate::manifest::{ArtifactEntry, FORMAT, Manifest};

@@ -85,16 +85,15 @@ impl Server {
     pub fn start_with_tls() -> Self {
         let mut server = Self::start();
         server.stop();
+        let config = server.folder().join("server.cnf");
+        let extensions = "basicConstraints=critical,CA:FALSE\nsubjectAltName=IP:127.0.0.1\n";
+        let content =
+            format!("[req]\ndistinguished_name=dn\nx509_extensions=v3\n[dn]\n[v3]\n{extensions}");
+        fs::write(&config, content).unwrap();
         let mut openssl = Command::new("openssl");
         openssl.args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]);
-        openssl.args(["-nodes", "-days", "2", "-subj", "/CN=larder", "-addext"]);
-        openssl.args([
-            "subjectAltName=IP:127.0.0.1",
-            "-keyout",
-            "server.key",
-            "-out",
-            "server.crt",
-        ]);
+        openssl.args(["-nodes", "-days", "2", "-subj", "/CN=larder", "-config", "server.cnf"]);
+        openssl.args(["-keyout", "server.key", "-out", "server.crt"]);
         done(openssl.current_dir(server.folder()));
         let owner = fs::metadata(server.folder()).unwrap();
         for name in ["server.key", "server.crt"] {
