@@ -51,7 +51,8 @@ pub(crate) fn run(
     // What was there already is what most of it is.
     mirrored.copied.versions.retain(|it| it.outcome != CopyOutcome::Present);
     if output.is_quiet() {
-        let mut new = mirrored.copied.versions.iter().map(|it| Larder::pin(&it.version));
+        let mut new =
+            mirrored.copied.versions.iter().map(|it| Larder::pin(&it.version).to_string());
         return Ok(new.try_for_each(|reference| output.line(&reference))?);
     }
     print(&mirrored, *dry_run, output)
