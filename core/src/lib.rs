@@ -11,6 +11,7 @@ mod error;
 pub mod files;
 mod for_macros;
 pub mod guard;
+mod hooks;
 mod larder;
 mod located;
 mod manifest;
@@ -26,6 +27,7 @@ mod registry;
 mod scope;
 mod serializer;
 mod serializer_record;
+mod size;
 mod source;
 pub mod store;
 mod time;
@@ -45,11 +47,13 @@ pub use crate::class::{Artifacts, ClassModel, Run};
 pub use crate::component::{Component, ComponentType, TypeEntry};
 pub use crate::digest::Digest;
 pub use crate::error::{BoxError, Error, Fault, Kind, Result};
+pub use crate::hooks::{Hook, HookContext, HookResult, Hooks};
 pub use crate::larder::{
     Amount, Applied, Checked, Collected, Copied, CopiedTag, CopiedVersion, CopyOptions,
     CopyOutcome, Difference, Finding, Found, Garbage, GcOptions, Larder, LockedThing,
-    MirrorOptions, Mirrored, Notes, NotesChange, Outline, RemovedVersion, Repaired, Shown, Survey,
-    TagInfo, TagMove, TagOptions, Toolchain, Untagged, VersionInfo,
+    MirrorOptions, Mirrored, Notes, NotesChange, Outline, Ready, RemoveOptions, RemovedVersion,
+    Repaired, Shown, Status, Survey, TagInfo, TagMove, TagOptions, Toolchain, UnreadyVersion,
+    Untagged, VersionInfo,
 };
 pub use crate::located::Located;
 pub use crate::manifest::{ArtifactEntry, FORMAT, Manifest};
@@ -63,6 +67,7 @@ pub use crate::serializer::{
     AnyPair, ByName, ErasedSeed, Format, ReadWith, Serializer, Traits, not_served,
 };
 pub use crate::serializer_record::{SerializerRecord, ServedType};
+pub use crate::size::parse_size;
 pub use crate::source::Source;
 pub use crate::store::{MemoryStore, Store, StoreExt};
 pub use crate::time::Timestamp;

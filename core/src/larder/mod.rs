@@ -4,6 +4,7 @@ mod apply;
 mod copy;
 mod find;
 mod gc;
+mod hooks;
 mod keep;
 mod load;
 mod locks;
@@ -12,6 +13,7 @@ mod notes;
 mod objects;
 mod pack;
 mod query;
+mod ready;
 mod remove;
 mod repair;
 mod restore;
@@ -34,13 +36,17 @@ pub use copy::{
 pub use gc::{Amount, Collected, Garbage, GcOptions};
 pub use notes::{Notes, NotesChange};
 pub use query::{Shown, VersionInfo};
+pub use ready::Ready;
+pub use remove::RemoveOptions;
 pub use repair::Repaired;
 pub use restore::RemovedVersion;
 pub use search::Found;
-pub use survey::{LockedThing, Survey};
+pub use survey::{LockedThing, Survey, UnreadyVersion};
 pub use tags::{TagInfo, TagMove, TagOptions};
 pub use toolchain::{Difference, Toolchain};
 pub use verify::{Checked, Finding};
+
+pub use crate::record::Status;
 
 pub(crate) use pack::Packer;
 pub(crate) use shelf::Shelf;
@@ -147,8 +153,7 @@ impl Larder {
     /// The same larder, which lays files out in `folder`, where every process and larder may share them.
     ///
     /// If its store is remote, blobs that were read are kept there too, in `blobs`: see
-    /// [`BlobCache`](crate::store::BlobCache). A [`Cached`](crate::store::Cached) of one's own holds more or less.
-    /// `verify` and `repair` read from the store itself.
+    /// [`BlobCache`]; [`with_blob_cache`](Larder::with_blob_cache) takes one of another size. `verify` and `repair` read from the store itself.
     ///
     /// Without it files go into a temporary folder that is removed with the last clone of the larder.
     /// Nobody else may be able to write into `folder`.
@@ -156,12 +161,20 @@ impl Larder {
     #[must_use]
     pub fn with_cache(mut self, folder: impl Into<std::path::PathBuf>) -> Self {
         let folder = folder.into();
+        let blobs = BlobCache::open(&folder.join(BlobCache::FOLDER));
+        self.cache = Arc::new(Cache::at(folder));
+        self.with_blob_cache(blobs)
+    }
+
+    /// The same larder, which keeps blobs in `cache`, and nowhere else, if its store is remote.
+    #[cfg(feature = "files")]
+    #[must_use]
+    pub fn with_blob_cache(mut self, cache: BlobCache) -> Self {
         let store = Cached::behind(&self.store);
         self.store = match store.is_remote() {
-            true => Arc::new(Cached::new(store, BlobCache::open(&folder.join(BlobCache::FOLDER)))),
+            true => Arc::new(Cached::new(store, cache)),
             false => store,
         };
-        self.cache = Arc::new(Cache::at(folder));
         self
     }
 

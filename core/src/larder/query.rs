@@ -8,7 +8,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
 use crate::name::{Identifier, TypeTag, VersionNumber};
-use crate::record::{self, NameRecord, VersionRecord};
+use crate::record::{self, NameRecord, Status, VersionRecord};
 use crate::reference::Reference;
 use crate::store::StoreExt;
 use crate::time::Timestamp;
@@ -37,6 +37,12 @@ pub struct VersionInfo {
     /// What built the program that applied it; of class models only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub toolchain: Option<Toolchain>,
+    /// Whether it may be used: the newest version of a name is always one that may.
+    #[serde(skip_serializing_if = "Status::is_ready")]
+    pub status: Status,
+    /// Why it failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 impl VersionInfo {
@@ -50,6 +56,8 @@ impl VersionInfo {
             created: record.created,
             origin: record.origin.clone(),
             toolchain: record.toolchain.clone(),
+            status: record.status,
+            failure: record.failure.clone(),
         }
     }
 }
