@@ -5,7 +5,8 @@ use larder::StoreUrl;
 
 use crate::commands::{
     cache, completions, copy, diff, doctor, export, gc, get, history, import, list, lock, man,
-    migrate, note, predict, put, remove, restore, serializers, show, tag, types, verify, versions,
+    migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
+    versions,
 };
 
 /// Keeps models and the components around them: typed, versioned, verified.
@@ -77,6 +78,7 @@ pub(crate) enum Command {
     #[command(visible_alias = "push")]
     Copy(copy::Args),
     Pull(copy::PullArgs),
+    Mirror(mirror::Args),
     Export(export::Args),
     Import(import::Args),
     Verify(verify::Args),

@@ -51,9 +51,9 @@ pub use crate::hooks::{Hook, HookContext, HookResult, Hooks};
 pub use crate::larder::{
     Amount, Applied, Checked, Collected, Copied, CopiedTag, CopiedVersion, CopyOptions,
     CopyOutcome, Counts, Diff, Difference, FieldDiff, FieldState, FieldValue, Finding, Found,
-    Garbage, GcOptions, Larder, LockedThing, Notes, NotesChange, Outline, Overlap, Plan, Ready,
-    RemoveOptions, RemovedVersion, Repaired, Shown, Side, Status, Survey, TagInfo, TagMove,
-    TagOptions, Toolchain, UnreadyVersion, VersionInfo,
+    Garbage, GcOptions, Larder, LockedThing, MirrorOptions, Mirrored, Notes, NotesChange, Outline,
+    Overlap, Plan, Ready, RemoveOptions, RemovedVersion, Repaired, Shown, Side, Status, Survey,
+    TagInfo, TagMove, TagOptions, Toolchain, UnreadyVersion, Untagged, VersionInfo,
 };
 pub use crate::located::Located;
 pub use crate::manifest::{ArtifactEntry, FORMAT, Manifest};
