@@ -27,7 +27,7 @@ use crate::store::{Change, Expected, Record, RecordKey};
 use crate::time::Timestamp;
 
 /// The format of records that this Larder writes, and the newest that it reads.
-const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 1;
 
 /// A record of some kind.
 pub(crate) trait Document: Serialize + DeserializeOwned {

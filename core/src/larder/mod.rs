@@ -45,6 +45,7 @@ pub(crate) use shelf::Shelf;
 #[cfg(feature = "files")]
 use crate::class::Cache;
 use crate::error::{Error, Result};
+use crate::jobs::{Executor, InProcess};
 use crate::progress::{Meter, Progress, Watcher};
 use crate::registry::Registry;
 use crate::store::Store;
@@ -72,6 +73,8 @@ pub struct Larder {
     strict: bool,
     author: Option<Arc<str>>,
     watcher: Watcher,
+    executor: Arc<dyn Executor>,
+    fires: bool,
     #[cfg(feature = "files")]
     cache: Arc<Cache>,
 }
@@ -96,6 +99,8 @@ impl Larder {
             strict: false,
             author: None,
             watcher: Watcher::default(),
+            executor: Arc::new(InProcess::new()),
+            fires: true,
             #[cfg(feature = "files")]
             cache: Arc::default(),
         }
@@ -133,6 +138,28 @@ impl Larder {
     #[must_use]
     pub fn with_progress(mut self, watch: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.watcher = Watcher::new(watch);
+        self
+    }
+
+    /// The same larder, whose jobs go by another way to those who run them.
+    ///
+    /// Without it they are found in the store: see [`InProcess`].
+    #[must_use]
+    pub fn with_executor(mut self, executor: Arc<dyn Executor>) -> Self {
+        self.executor = executor;
+        self
+    }
+
+    /// The executor.
+    pub fn executor(&self) -> &Arc<dyn Executor> {
+        &self.executor
+    }
+
+    /// The same larder, on which `apply` and `remove` let no triggers run: for whoever moves things about, and
+    /// for jobs that apply what would let them run again.
+    #[must_use]
+    pub fn without_triggers(mut self) -> Self {
+        self.fires = false;
         self
     }
 
@@ -185,7 +212,7 @@ impl Larder {
         &self.registry
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::new((self.clock)())
     }
 }
