@@ -32,12 +32,25 @@ use crate::serializer::Serializer;
 ///
 /// The crate `larder` has an alias that makes MessagePack the default for `S`.
 pub struct Artifact<T, S> {
-    value: OnceLock<T>,
-    /// Where the same bytes are stored; locked while they are decoded, so that it happens once.
-    stored: Mutex<Option<Stored>>,
+    /// Shared with a copy of the component that it is a field of, while that is applied.
+    held: Arc<Held<T>>,
     /// The serializer chosen by name, if it is not `S`.
     chosen: Option<Arc<str>>,
     serializer: PhantomData<fn() -> S>,
+}
+
+/// What an artifact is: a value, or bytes, or both.
+struct Held<T> {
+    value: OnceLock<T>,
+    /// Where the same bytes are stored; locked while they are decoded, so that it happens once.
+    stored: Mutex<Option<Stored>>,
+}
+
+impl<T> Held<T> {
+    fn stored(&self) -> MutexGuard<'_, Option<Stored>> {
+        // A panic in a decoder leaves the slot as it was.
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// An artifact's bytes on a shelf.
@@ -61,12 +74,13 @@ impl<T, S> Artifact<T, S> {
     }
 
     fn from_parts(value: OnceLock<T>, stored: Option<Stored>, chosen: Option<Arc<str>>) -> Self {
-        Self { value, stored: Mutex::new(stored), chosen, serializer: PhantomData }
+        let held = Arc::new(Held { value, stored: Mutex::new(stored) });
+        Self { held, chosen, serializer: PhantomData }
     }
 
     /// Whether the value is in memory: it was made here, or [`get`](Artifact::get) was called.
     pub fn is_decoded(&self) -> bool {
-        self.value.get().is_some()
+        self.held.value.get().is_some()
     }
 
     /// The digest of the value's bytes, if they are stored: it was loaded or applied, and not changed
@@ -82,8 +96,7 @@ impl<T, S> Artifact<T, S> {
     }
 
     fn stored(&self) -> MutexGuard<'_, Option<Stored>> {
-        // A panic in a decoder leaves the slot as it was.
-        self.stored.lock().unwrap_or_else(PoisonError::into_inner)
+        self.held.stored()
     }
 }
 
@@ -96,18 +109,19 @@ impl<T: 'static, S: Serializer<T>> Artifact<T, S> {
     /// [`Error::Refused`] if the serializer that is linked in is another than the one that the larder has a
     /// record of.
     pub fn get(&self) -> Result<&T> {
-        if let Some(value) = self.value.get() {
+        let value = &self.held.value;
+        if let Some(value) = value.get() {
             return Ok(value);
         }
         let stored = self.stored();
-        if self.value.get().is_none()
+        if value.get().is_none()
             && let Some(stored) = &*stored
         {
             // The lock is held, so nobody else sets it meanwhile.
-            let _ = self.value.set(read::<T, S>(stored)?);
+            let _ = value.set(read::<T, S>(stored)?);
         }
         drop(stored);
-        self.value.get().ok_or_else(|| empty::<T>())
+        value.get().ok_or_else(empty::<T>)
     }
 
     /// The value, to be changed: the next `apply` encodes it again.
@@ -116,17 +130,43 @@ impl<T: 'static, S: Serializer<T>> Artifact<T, S> {
     /// As [`get`](Artifact::get).
     pub fn get_mut(&mut self) -> Result<&mut T> {
         self.get()?;
-        *self.stored() = None;
-        self.value.get_mut().ok_or_else(|| empty::<T>())
+        self.part()?;
+        let held = Arc::get_mut(&mut self.held).ok_or_else(empty::<T>)?;
+        *held.stored.get_mut().unwrap_or_else(PoisonError::into_inner) = None;
+        held.value.get_mut().ok_or_else(empty::<T>)
     }
 
     /// The value itself.
     ///
     /// # Errors
     /// As [`get`](Artifact::get).
-    pub fn into_inner(self) -> Result<T> {
+    pub fn into_inner(mut self) -> Result<T> {
         self.get()?;
-        self.value.into_inner().ok_or_else(|| empty::<T>())
+        self.part()?;
+        let held = Arc::into_inner(self.held).ok_or_else(empty::<T>)?;
+        held.value.into_inner().ok_or_else(empty::<T>)
+    }
+
+    /// Sees to it that the value is nobody else's: one that is shared is encoded and decoded.
+    fn part(&mut self) -> Result<()> {
+        if Arc::get_mut(&mut self.held).is_some() {
+            return Ok(());
+        }
+        let value = self.get()?;
+        let copied = caught(S::NAME, || {
+            scope::copying(|| {
+                let mut bytes = Vec::new();
+                S::encode(value, &mut bytes)?;
+                S::decode(&bytes.into())
+            })
+        });
+        let value = copied.and_then(|copied| copied).map_err(|source| Error::Encode {
+            what: format!("a copy of the artifact `{}`, which is to be changed", type_name::<T>()),
+            source,
+        })?;
+        let held = Held { value: OnceLock::from(value), stored: Mutex::default() };
+        self.held = Arc::new(held);
+        Ok(())
     }
 
     /// Sees to it that the bytes are in the packer's store.
@@ -202,13 +242,13 @@ impl<T: Default, S> Default for Artifact<T, S> {
 impl<T: Clone, S> Clone for Artifact<T, S> {
     fn clone(&self) -> Self {
         let stored = self.stored();
-        Self::from_parts(self.value.clone(), stored.clone(), self.chosen.clone())
+        Self::from_parts(self.held.value.clone(), stored.clone(), self.chosen.clone())
     }
 }
 
 impl<T: fmt::Debug, S> fmt::Debug for Artifact<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.value.get(), &*self.stored()) {
+        match (self.held.value.get(), &*self.stored()) {
             (Some(value), _) => write!(f, "Artifact({value:?})"),
             (None, Some(stored)) => write!(f, "Artifact({:?}, not read yet)", stored.entry.digest),
             (None, None) => f.write_str("Artifact"),
@@ -235,6 +275,11 @@ struct Embedded {
 
 impl<T: 'static, S: Serializer<T>> Serialize for Artifact<T, S> {
     fn serialize<Z: SerdeSerializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        if let Some(copying) = scope::copying_now() {
+            let digest = copying.lend(Arc::clone(&self.held));
+            let name = self.chosen.as_deref().unwrap_or(S::NAME).to_owned();
+            return Link { digest, serializer: name }.serialize(serializer);
+        }
         match scope::packer() {
             Some(packer) => {
                 let entry =
@@ -261,6 +306,14 @@ impl<T: 'static, S: Serializer<T>> Serialize for Artifact<T, S> {
 
 impl<'de, T: 'static, S: Serializer<T>> Deserialize<'de> for Artifact<T, S> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if let Some(copying) = scope::copying_now() {
+            let Link { digest, serializer } = Link::deserialize(deserializer)?;
+            let held = copying.borrow(&digest).ok_or_else(|| {
+                D::Error::custom("it was an artifact of another type when it was written")
+            })?;
+            let chosen = (serializer != S::NAME).then(|| serializer.into());
+            return Ok(Self { held, chosen, serializer: PhantomData });
+        }
         match scope::shelf() {
             Some(shelf) => {
                 let link = Link::deserialize(deserializer)?;

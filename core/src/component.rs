@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde::de::{DeserializeOwned, Error as _};
 
+use crate::hooks::Hooks;
 use crate::model::{Model, Predict, Signature};
 use crate::registry::Built;
 use crate::source::Source;
@@ -27,6 +28,21 @@ pub trait Component: Any + Send + Sync {
 
     /// The component as a model, if it is one.
     fn as_model(&self) -> Option<&dyn Model> {
+        None
+    }
+
+    /// The component's hooks, if its type says that it has any: `#[component(tag = "…", hooks)]`.
+    fn as_hooks(&self) -> Option<&dyn Hooks> {
+        None
+    }
+
+    /// The same hooks, for one that changes it.
+    fn as_hooks_mut(&mut self) -> Option<&mut dyn Hooks> {
+        None
+    }
+
+    /// What the registry would know of its type, if it is linked in: a type with hooks can be copied by it.
+    fn type_entry(&self) -> Option<TypeEntry> {
         None
     }
 
@@ -65,6 +81,8 @@ pub trait ComponentType: Component + DeserializeOwned {
     const SOURCE: Option<Source> = None;
     /// Whether each of its components is a [`Model`] with a signature of its own.
     const OWN_SIGNATURE: bool = false;
+    /// Whether it has [`Hooks`].
+    const HOOKS: bool = false;
     /// The version of the type's shape; it goes up when fields that older versions wrote no longer fit.
     const VERSION: u32 = 1;
     /// The tags that the type had before.
@@ -115,6 +133,7 @@ pub struct TypeEntry {
     pub(crate) migrate: MigrateComponent,
     pub(crate) signature: Option<fn() -> Signature>,
     pub(crate) own_signature: bool,
+    pub(crate) hooks: bool,
     pub(crate) source: Option<Source>,
     /// Whether it is a class model.
     pub(crate) class: bool,
@@ -133,6 +152,7 @@ impl TypeEntry {
             migrate: |version, fields| Ok(Box::new(T::migrate(version, fields)?)),
             signature: None,
             own_signature: T::OWN_SIGNATURE,
+            hooks: T::HOOKS,
             source: T::SOURCE,
             class: false,
             built: Built::UNKNOWN,
@@ -167,6 +187,11 @@ impl TypeEntry {
     /// Whether its components are models.
     pub fn is_model(&self) -> bool {
         self.own_signature || self.signature.is_some()
+    }
+
+    /// Whether its components have [`Hooks`].
+    pub fn has_hooks(&self) -> bool {
+        self.hooks
     }
 
     /// Whether its components are models whose signature is each one's own, not the type's.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::digest::Digest;
+use crate::hooks::Hook;
 use crate::jobs::JobStatus;
 
 /// Any error, as a serializer, a store or a model made it.
@@ -161,6 +162,19 @@ pub enum Error {
         what: String,
         /// Why not, and what to do instead.
         reason: String,
+    },
+
+    /// A hook of a component failed, or panicked.
+    #[error("the hook `{hook}` of {component} failed: {left}")]
+    Hook {
+        /// The component: its name, or its version if it has one.
+        component: String,
+        /// Which hook.
+        hook: Hook,
+        /// What that left, and what to do next.
+        left: &'static str,
+        /// What the hook said.
+        source: BoxError,
     },
 
     /// The disk, the database or the network failed.

@@ -11,6 +11,7 @@ mod error;
 pub mod files;
 mod for_macros;
 pub mod guard;
+mod hooks;
 mod jobs;
 mod larder;
 mod located;
@@ -46,6 +47,7 @@ pub use crate::class::{Artifacts, ClassModel, Run};
 pub use crate::component::{Component, ComponentType, TypeEntry};
 pub use crate::digest::Digest;
 pub use crate::error::{BoxError, Error, Fault, Kind, Result};
+pub use crate::hooks::{Hook, HookContext, HookResult, Hooks};
 pub use crate::jobs::{
     Awaited, Delivery, Event, Executor, Fired, InProcess, IsSet, JobContext, JobId, JobInfo,
     JobLine, JobStatus, JobsHandle, JobsQuery, PublishOptions, Receipt, SKEW, Schedule, Trigger,
@@ -54,8 +56,8 @@ pub use crate::jobs::{
 pub use crate::larder::{
     Amount, Applied, Checked, Collected, Copied, CopiedTag, CopiedVersion, CopyOptions,
     CopyOutcome, Difference, Finding, Found, Garbage, GcOptions, Larder, LockedThing, Notes,
-    NotesChange, Outline, RemovedVersion, Repaired, Shown, Survey, TagInfo, TagMove, TagOptions,
-    Toolchain, VersionInfo,
+    NotesChange, Outline, Ready, RemoveOptions, RemovedVersion, Repaired, Shown, Status, Survey,
+    TagInfo, TagMove, TagOptions, Toolchain, UnreadyVersion, VersionInfo,
 };
 pub use crate::located::Located;
 pub use crate::manifest::{ArtifactEntry, FORMAT, Manifest};

@@ -13,6 +13,7 @@
 //! A part that begins with `@` never belongs to an identifier, so no two keys meet.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
+use crate::jobs::JobId;
 use crate::larder::Toolchain;
 use crate::manifest::read_versioned;
 use crate::name::{Identifier, TagName, TypeTag, VersionNumber};
@@ -42,7 +44,7 @@ pub(crate) struct NameRecord {
     larder: u64,
     /// The number that the next version gets.
     pub(crate) next: VersionNumber,
-    /// The newest version that is not removed.
+    /// The newest version that is ready and not removed.
     pub(crate) latest: Option<VersionRecord>,
     /// Since when nothing under the name may change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -71,11 +73,53 @@ pub(crate) struct VersionRecord {
     /// What built the writing program; of class models only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) toolchain: Option<Toolchain>,
+    /// The job that published it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) job: Option<JobId>,
+    /// Whether its type has hooks, one of which is to run before it is removed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) hooks: bool,
+    #[serde(default, skip_serializing_if = "Status::is_ready")]
+    pub(crate) status: Status,
+    /// Why it failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) removed: Option<Timestamp>,
     /// When its bytes, or some of them, were found to be collected as garbage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) collected: Option<Timestamp>,
+}
+
+/// Whether a version may be used.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Status {
+    /// It may.
+    #[default]
+    Ready,
+    /// Its `on_create` is running, or the program ended in the middle of it.
+    Preparing,
+    /// Its `on_create` failed.
+    Failed,
+}
+
+impl Status {
+    /// Whether it is [`Status::Ready`].
+    pub fn is_ready(&self) -> bool {
+        *self == Self::Ready
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ready => "ready",
+            Self::Preparing => "preparing",
+            Self::Failed => "failed",
+        })
+    }
 }
 
 /// `digests/NAME/@HEX-N`.
@@ -200,9 +244,18 @@ impl VersionRecord {
             created,
             origin,
             toolchain: None,
+            job: None,
+            hooks: false,
+            status: Status::Ready,
+            failure: None,
             removed: None,
             collected: None,
         }
+    }
+
+    /// Whether it may be the newest version: it is ready, and not removed.
+    pub(crate) fn is_current(&self) -> bool {
+        self.removed.is_none() && self.status.is_ready()
     }
 }
 

@@ -2,19 +2,46 @@
 //!
 //! [`Artifact`](crate::Artifact) is an ordinary serde field; serde hands it nothing but a serializer.
 //! So the larder leaves word on the thread: while a component is packed, an artifact finds the
-//! [`Packer`] that takes its bytes; while one is unpacked, the [`Shelf`] that has them. Outside of
-//! both an artifact embeds its bytes.
+//! [`Packer`] that takes its bytes; while one is unpacked, the [`Shelf`] that has them; and while one is
+//! copied in memory, the [`Copying`] through which the copy comes to share it. Outside of all three an artifact
+//! embeds its bytes.
 
+use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use crate::digest::Digest;
 use crate::larder::{Packer, Shelf};
 
 #[derive(Clone)]
 enum Scope {
     Packing(Rc<Packer>),
     Unpacking(Arc<Shelf>),
+    Copying(Rc<Copying>),
+}
+
+/// What goes from a value to a copy of it as it is, without being encoded.
+#[derive(Default)]
+pub(crate) struct Copying(RefCell<Vec<Box<dyn Any>>>);
+
+impl Copying {
+    /// Lends something; in the copy's place stands a digest that is a number, and no digest of anything.
+    pub(crate) fn lend<T: 'static>(&self, shared: Arc<T>) -> Digest {
+        let mut lent = self.0.borrow_mut();
+        lent.push(Box::new(shared));
+        let mut number = [0; 32];
+        number[..8].copy_from_slice(&(lent.len() as u64).to_le_bytes());
+        Digest::from_bytes(number)
+    }
+
+    /// What was lent under a digest, if it is a `T`.
+    pub(crate) fn borrow<T: 'static>(&self, digest: &Digest) -> Option<Arc<T>> {
+        let mut number = [0; 8];
+        number.copy_from_slice(&digest.as_bytes()[..8]);
+        let place = usize::try_from(u64::from_le_bytes(number)).ok()?.checked_sub(1)?;
+        self.0.borrow().get(place)?.downcast_ref::<Arc<T>>().map(Arc::clone)
+    }
 }
 
 thread_local! {
@@ -44,6 +71,19 @@ pub(crate) fn packing<R>(packer: &Rc<Packer>, run: impl FnOnce() -> R) -> R {
 /// Runs a decoding whose artifacts stay on `shelf`.
 pub(crate) fn unpacking<R>(shelf: &Arc<Shelf>, run: impl FnOnce() -> R) -> R {
     within(Scope::Unpacking(Arc::clone(shelf)), run)
+}
+
+/// Runs the encoding and the decoding that make a copy, which shares artifacts with what it is of.
+pub(crate) fn copying<R>(run: impl FnOnce() -> R) -> R {
+    within(Scope::Copying(Rc::default()), run)
+}
+
+/// What is shared, if the innermost scope copies.
+pub(crate) fn copying_now() -> Option<Rc<Copying>> {
+    SCOPES.with_borrow(|scopes| match scopes.last() {
+        Some(Scope::Copying(copying)) => Some(Rc::clone(copying)),
+        _ => None,
+    })
 }
 
 /// The packer, if the innermost scope packs.

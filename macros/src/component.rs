@@ -1,7 +1,7 @@
 //! `#[derive(Component)]`.
 
-use proc_macro2::TokenStream;
-use quote::quote;
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
 use syn::meta::ParseNestedMeta;
 use syn::{DeriveInput, Error, Ident, LitStr, Path, Result, Token, parse_quote};
 
@@ -12,6 +12,7 @@ use crate::evolution::Evolution;
 struct Options {
     tag: Option<LitStr>,
     model: bool,
+    hooks: bool,
     evolution: Evolution,
     larder: Option<Path>,
 }
@@ -36,13 +37,9 @@ impl Options {
             check_tag(&tag)?;
             self.tag = Some(tag);
         } else if meta.path.is_ident("model") {
-            if self.model {
-                return Err(meta.error("`model` is given twice"));
-            }
-            if meta.input.peek(Token![=]) {
-                return Err(meta.error("`model` takes no value"));
-            }
-            self.model = true;
+            flag(meta, "model", &mut self.model)?;
+        } else if meta.path.is_ident("hooks") {
+            flag(meta, "hooks", &mut self.hooks)?;
         } else if self.evolution.read(meta)? {
             // `version`, `migrate_from` or `alias`
         } else if meta.path.is_ident("crate") {
@@ -62,12 +59,24 @@ impl Options {
             ));
         } else {
             return Err(meta.error(
-                "unknown option; there are `tag = \"…\"`, `model`, `version = 2`, \
+                "unknown option; there are `tag = \"…\"`, `model`, `hooks`, `version = 2`, \
                  `migrate_from(1 = \"…\")`, `alias = \"…\"` and `crate = …`",
             ));
         }
         Ok(())
     }
+}
+
+/// Reads an option that is there or not.
+pub(crate) fn flag(meta: &ParseNestedMeta<'_>, name: &str, on: &mut bool) -> Result<()> {
+    if *on {
+        return Err(meta.error(format!("`{name}` is given twice")));
+    }
+    if meta.input.peek(Token![=]) {
+        return Err(meta.error(format!("`{name}` takes no value")));
+    }
+    *on = true;
+    Ok(())
 }
 
 /// Refuses what `larder_core::TypeTag` would refuse, where it stands.
@@ -111,6 +120,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
         name,
         tag: &tag,
         model: options.model,
+        hooks: options.hooks,
         source: None,
         evolution: &options.evolution,
     };
@@ -123,13 +133,15 @@ pub(crate) struct Registration<'a> {
     pub(crate) name: &'a Ident,
     pub(crate) tag: &'a LitStr,
     pub(crate) model: bool,
+    /// Whether it implements `Hooks`.
+    pub(crate) hooks: bool,
     /// The source text that a code model has now.
     pub(crate) source: Option<&'a TokenStream>,
     pub(crate) evolution: &'a Evolution,
 }
 
 pub(crate) fn register(registration: &Registration<'_>) -> TokenStream {
-    let Registration { larder, name, tag, model, source, evolution } = registration;
+    let Registration { larder, name, tag, model, hooks, source, evolution } = registration;
     let (item, as_model) = if *model {
         let as_model = quote! {
             fn as_model(&self) -> ::core::option::Option<&dyn #larder::Model> {
@@ -140,6 +152,7 @@ pub(crate) fn register(registration: &Registration<'_>) -> TokenStream {
     } else {
         (quote!(component), TokenStream::new())
     };
+    let (as_hooks, has_hooks) = hooks.then(|| as_hooks(larder, name)).unzip();
     let source = source.map(|source| {
         quote! {
             const SOURCE: ::core::option::Option<#larder::Source> =
@@ -156,10 +169,12 @@ pub(crate) fn register(registration: &Registration<'_>) -> TokenStream {
             impl #larder::Component for #name {
                 #type_version
                 #as_model
+                #as_hooks
             }
 
             impl #larder::ComponentType for #name {
                 const TAG: &'static str = #tag;
+                #has_hooks
                 #source
                 #evolution
             }
@@ -167,4 +182,24 @@ pub(crate) fn register(registration: &Registration<'_>) -> TokenStream {
             #larder::link!(#larder::Item::#item::<#name>());
         };
     }
+}
+
+/// The way from a component to its `impl Hooks`, and the word that there is one.
+fn as_hooks(larder: &Path, name: &Ident) -> (TokenStream, TokenStream) {
+    // The compiler says what is missing at the user's own type.
+    let this = quote_spanned!(name.span().resolved_at(Span::call_site())=> self);
+    let as_hooks = quote! {
+        fn as_hooks(&self) -> ::core::option::Option<&dyn #larder::Hooks> {
+            ::core::option::Option::Some(#this)
+        }
+
+        fn as_hooks_mut(&mut self) -> ::core::option::Option<&mut dyn #larder::Hooks> {
+            ::core::option::Option::Some(#this)
+        }
+
+        fn type_entry(&self) -> ::core::option::Option<#larder::TypeEntry> {
+            ::core::option::Option::Some(#larder::TypeEntry::of::<Self>())
+        }
+    };
+    (as_hooks, quote!(const HOOKS: bool = true;))
 }

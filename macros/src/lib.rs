@@ -18,6 +18,7 @@ use crate::model::Kind;
 /// | --- | --- |
 /// | `#[component(tag = "acme/wine")]` | the type's tag: written by hand, never changed; required |
 /// | `#[component(tag = "…", model)]` | the type implements `Predict`, so that it loads as a model |
+/// | `hooks` | the type implements `Hooks`: `post_init`, `setup`, `on_create`, `cleanup` |
 /// | `version = 2` | the version of the type's shape, 1 without it: it goes up when what older ones wrote no longer fits |
 /// | `migrate_from(1 = "path::to::function")` | makes today's value of an older version's: `fn(Old) -> New`, or `-> Result<New, E>` |
 /// | `alias = "acme/old-name"` | a tag that the type had before; may be given again |
@@ -142,6 +143,7 @@ pub fn derive_component(input: TokenStream) -> TokenStream {
 /// | `tag = "acme/name"` | the tag of its type. Without it, a function's is the package's name and its own, `package/function`: then renaming either one makes it another type, so name by hand what is to be kept |
 /// | `num_workers = 4` | on how many threads a batch is predicted; 1 without it |
 /// | `method = "transform"` | which method of the `impl` block predicts; `call` without it |
+/// | `hooks` | the type of the `impl` block implements `Hooks` |
 /// | `crate = path` | where the crate `larder` is, if not at `::larder` |
 #[proc_macro_attribute]
 pub fn objectmodel(options: TokenStream, item: TokenStream) -> TokenStream {

@@ -205,6 +205,7 @@ impl TypeEntry {
             },
             signature: Some(Signature::of::<M>),
             own_signature: false,
+            hooks: false,
             source: None,
             class: true,
             built: Built::UNKNOWN,

@@ -38,6 +38,15 @@ pub(crate) struct NewJobs {
     first: Vec<JobId>,
 }
 
+impl NewJobs {
+    /// More of them.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.changes.extend(other.changes);
+        self.ids.extend(other.ids);
+        self.first.extend(other.first);
+    }
+}
+
 impl Larder {
     /// Lets an event of one's own happen to the version that `reference` means; `payload` is what its triggers get
     /// to read, by [`JobContext::payload`](crate::JobContext::payload).
@@ -132,6 +141,9 @@ impl Larder {
         name: &Identifier,
         version: &VersionRecord,
     ) -> Result<NewJobs> {
+        if !self.fires() {
+            return Ok(NewJobs::default());
+        }
         let mut jobs = self.jobs_of_run(event, name, version, None, &new_run(self.now()))?;
         if *event == Event::Apply {
             jobs.changes.extend(self.begin_schedules(name, version)?);

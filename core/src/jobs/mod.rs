@@ -81,11 +81,13 @@ use std::time::Duration;
 
 pub use context::JobContext;
 pub use create::Fired;
+pub(crate) use create::NewJobs;
 pub use cron::Schedule;
 pub use executor::{Delivery, Executor, InProcess, Receipt};
 pub use history::{JobInfo, JobLine, JobsQuery};
 pub use id::JobId;
 pub use publish::PublishOptions;
+pub(crate) use publish::Publishing;
 pub use record::JobStatus;
 pub use table::{Event, TriggerEntry, TriggerTable};
 pub use trigger::{IsSet, Trigger, Triggers};

@@ -18,7 +18,7 @@ use super::{MOST_LINE, MOST_OUTPUT, cut};
 use crate::caught::catch_panic;
 use crate::component::Component;
 use crate::error::{BoxError, Error, Result};
-use crate::larder::Larder;
+use crate::larder::{Larder, Ready};
 use crate::name::{Identifier, VersionNumber};
 use crate::time::Timestamp;
 
@@ -113,9 +113,14 @@ impl Running {
             Ok(component) => component,
             Err(error) => return failed(error.into()),
         };
-        if let Some(field) = entry.unmet(&*component) {
+        if let Some(field) = entry.unmet(component.peek()) {
             return Outcome::Skipped(format!("it requires `{field}`, which is not set"));
         }
+        // It is set up once for all jobs of the version that this worker runs.
+        let component = match component.get() {
+            Ok(component) => component,
+            Err(error) => return failed(error.into()),
+        };
         let context = JobContext {
             larder: larder.clone(),
             claim: claim.clone(),
@@ -124,7 +129,7 @@ impl Running {
         };
         let what = format!("the trigger `{}`", entry.name());
         // The component is used again after a panic, as it would be by any other job on another thread.
-        match catch_panic(&what, || (entry.run)(&*component, &context)).flatten() {
+        match catch_panic(&what, || (entry.run)(component, &context)).flatten() {
             Err(error) => failed(error),
             Ok(None) => Outcome::Succeeded(None),
             Ok(Some(json)) if json.len() > MOST_OUTPUT => Outcome::FailedForGood(vec![format!(
@@ -246,19 +251,19 @@ pub(super) fn causes(error: &(dyn StdError + 'static)) -> Vec<String> {
 /// The components that a worker has loaded.
 #[derive(Default)]
 pub(super) struct Instances {
-    loaded: Mutex<HashMap<(Identifier, VersionNumber), Arc<dyn Component>>>,
+    loaded: Mutex<HashMap<(Identifier, VersionNumber), Arc<Ready<dyn Component>>>>,
 }
 
 impl Instances {
     /// The component of a job's version: the same for all jobs of it, as long as the worker keeps it.
-    fn get(&self, larder: &Larder, claim: &Claim) -> Result<Arc<dyn Component>> {
+    fn get(&self, larder: &Larder, claim: &Claim) -> Result<Arc<Ready<dyn Component>>> {
         let of = (claim.id.name().clone(), claim.id.version());
         // Jobs of one version wait for each other here, so that it is loaded once.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(component) = loaded.get(&of) {
             return Ok(component.clone());
         }
-        let component: Arc<dyn Component> = larder.load_for_job(&claim.id)?.into();
+        let component = Arc::new(larder.load_for_job(&claim.id)?);
         if loaded.len() >= MOST_INSTANCES {
             loaded.clear();
         }

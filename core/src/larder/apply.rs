@@ -13,9 +13,10 @@ use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::guard::{Guard, Refusal, Rules};
+use crate::jobs::{Event, NewJobs};
 use crate::manifest::{ArtifactEntry, Manifest};
 use crate::name::{Identifier, TypeTag, VersionNumber};
-use crate::record::{self, DigestRecord, NameRecord, VersionRecord};
+use crate::record::{self, DigestRecord, NameRecord, Status, VersionRecord};
 use crate::scope;
 use crate::store::{Change, Committed, Expected, StoreExt};
 
@@ -58,9 +59,17 @@ pub(super) struct Packed {
     blobs: Vec<Change>,
     /// The manifest of the newest version, if it must be this one for the new one to be written.
     onto: Option<Digest>,
+    /// Whether its type has hooks: its version is ready only when `on_create` was run.
+    hooks: bool,
 }
 
 impl Packed {
+    /// The same, of a type with hooks.
+    pub(super) fn hooked(mut self) -> Self {
+        self.hooks = true;
+        self
+    }
+
     /// The same, to be written only as the next version after the one with this manifest.
     pub(super) fn onto(mut self, newest: Digest) -> Self {
         self.onto = Some(newest);
@@ -80,7 +89,12 @@ impl Larder {
     /// If the newest version is the same, nothing is written. An `Ok` survives a loss of power. When many
     /// apply to one name at once, each gets a version of its own.
     ///
+    /// If its type has [`Hooks`](crate::Hooks), `post_init` runs on a copy, which is what is kept, and `on_create` after
+    /// the commit. A version whose `on_create` failed or was cut short stays, and `latest` does not name it; if the same is
+    /// applied again, `on_create` is run again for it.
+    ///
     /// # Errors
+    /// [`Error::Hook`] for a hook;
     /// [`Error::InvalidName`] for the name; [`Error::NotExact`] for a field that JSON cannot hold;
     /// [`Error::Encode`] for an artifact that its serializer refuses; [`Error::Refused`] if the name is
     /// locked; [`Error::Conflict`] if other writers were faster again and again; [`Error::Store`].
@@ -90,6 +104,9 @@ impl Larder {
         component: &dyn Component,
     ) -> Result<Applied> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
+        if component.as_hooks().is_some() {
+            return self.apply_hooked(&name, component);
+        }
         let (tag, version) = (component.type_tag(), component.type_version());
         self.commit_version(&name, || self.pack(&name, tag, version, component))
     }
@@ -132,7 +149,7 @@ impl Larder {
         let digest = Digest::of(&manifest);
         let size = manifest.len() as u64 + artifacts.iter().map(|entry| entry.size).sum::<u64>();
         blobs.push(Change::PutBlob { digest, bytes: manifest });
-        Ok(Packed { type_tag, artifacts, digest, size, blobs, onto: None })
+        Ok(Packed { type_tag, artifacts, digest, size, blobs, onto: None, hooks: false })
     }
 
     /// Writes what `pack` packs as a new version. It is packed again if a collector took blobs meanwhile.
@@ -150,6 +167,7 @@ impl Larder {
         let mut written: Option<VersionRecord> = None;
         // The place of the version's record in the commit.
         let mut version_at = 0;
+        let mut jobs = NewJobs::default();
         for tries in 0..MOST_TRIES {
             back_off(tries);
             let (head, expected) = match self.store.get_record(&head_key)? {
@@ -173,6 +191,18 @@ impl Larder {
                 return Err(Error::Conflict { what: name.to_string() });
             }
             refuse_locked_name(name, &head, || format!("a new version of {name}"))?;
+            if packed.hooks
+                && written.is_none()
+                && let Some(version) = self.unready(name, &head, &packed.digest)?
+            {
+                self.heal(&packed)?;
+                return Ok(Applied::Created(VersionInfo::new(name, &version)));
+            }
+            if written.is_none()
+                && let Some(version) = self.published(name)?
+            {
+                return Ok(Applied::Unchanged(VersionInfo::new(name, &version)));
+            }
             let mut changes = Vec::new();
             let claimed = Instant::now();
             let version = match &written {
@@ -199,22 +229,33 @@ impl Larder {
                         origin.clone(),
                     );
                     version.toolchain.clone_from(&toolchain);
+                    if packed.hooks {
+                        (version.hooks, version.status) = (true, Status::Preparing);
+                    }
                     changes.extend(packed.blobs.iter().cloned().chain(pardons));
+                    changes.extend(self.publication(&mut version)?);
                     version_at = changes.len();
                     let key = record::version_key(name, number)?;
                     changes.push(record::put(key, &version, Expected::Absent)?);
-                    let key = record::digest_key(name, &packed.digest, number)?;
-                    changes.push(record::put(key, &DigestRecord::new(number), Expected::Anything)?);
+                    if version.is_current() {
+                        let key = record::digest_key(name, &packed.digest, number)?;
+                        let digest = DigestRecord::new(number);
+                        changes.push(record::put(key, &digest, Expected::Anything)?);
+                        jobs = self.jobs_on(&Event::Apply, name, &version)?;
+                        changes.extend(jobs.changes.iter().cloned());
+                    }
                     version
                 }
             };
-            let newer =
-                head.latest.as_ref().filter(|latest| latest.version > version.version).cloned();
+            let is_newest = version.is_current()
+                && head.latest.as_ref().is_none_or(|latest| latest.version < version.version);
+            let latest = if is_newest { Some(version.clone()) } else { head.latest.clone() };
             let next = head.next.max(version.version.next());
-            let head = head.with(next, Some(newer.unwrap_or_else(|| version.clone())));
+            let head = head.with(next, latest);
             changes.push(record::put(head_key.clone(), &head, expected)?);
             match self.store.commit(&changes)? {
                 Committed::All => {
+                    self.submit(&jobs);
                     if claimed.elapsed() > QUICK {
                         self.confirm(name, &packed, pack)?;
                     }
@@ -296,7 +337,7 @@ fn swept_again(name: &Identifier, digest: &Digest) -> Error {
 }
 
 /// The error of a guard that refused a manifest's fields, or of the type's own `Serialize`.
-fn refused(what: String, error: crate::guard::GuardError) -> Error {
+pub(super) fn refused(what: String, error: crate::guard::GuardError) -> Error {
     match error.refusal() {
         Some(Refusal::Number(_) | Refusal::Key | Refusal::NestedOption | Refusal::Depth(_)) => {
             let (path, reason) = error.into_parts();

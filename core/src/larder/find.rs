@@ -89,10 +89,18 @@ impl Larder {
     /// names.
     fn similar(&self, reference: &Reference) -> Result<Vec<String>> {
         let name = reference.identifier();
-        if let Some(latest) = self.head(name)?.and_then(|head| head.latest) {
+        let head = self.head(name)?;
+        if let Some(latest) = head.as_ref().and_then(|head| head.latest.as_ref()) {
             let tags = self.tags(name)?.into_iter().map(|tag| format!("{name}:{}", tag.tag));
             let newest = format!("{name}@{}", latest.version.get());
             return Ok(tags.take(MOST_SUGGESTED).chain([newest]).collect());
+        }
+        // A name whose only versions are none to be used has them all the same.
+        if let Some(head) = head
+            && let Some(newest) = head.next.previous()
+            && self.version(name, newest)?.is_some_and(|version| version.removed.is_none())
+        {
+            return Ok(vec![format!("{name}@{}", newest.get())]);
         }
         let mut alike = Vec::new();
         for version in self.list().take(MOST_NAMES) {

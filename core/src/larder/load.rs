@@ -1,29 +1,37 @@
 //! `load`: from a version to a component.
 
-use std::any::{Any, type_name};
+use std::any::type_name;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 
+use super::hooks::post_init;
 use super::objects::OBJECT;
+use super::ready::ReadyModel;
 use super::{Larder, Shelf};
 use crate::component::{Component, ComponentType, no_migration};
 use crate::error::{Error, Result};
 use crate::guard::{Guard, Rules};
 use crate::manifest::Manifest;
-use crate::model::{Model, Signature};
+use crate::model::Model;
+use crate::name::Identifier;
 use crate::record::VersionRecord;
 use crate::reference::{Reference, Selector};
 use crate::scope;
 use crate::store::StoreExt;
 
+/// What a `post_init` that fails leaves.
+const NOT_LOADED: &str = "it was not loaded";
+
 impl Larder {
     /// Loads the component that `reference` names, as its own type.
     ///
     /// Its fields are checked and decoded; its artifacts stay in the store until they are used. Nothing
-    /// that is stored is executed.
+    /// that is stored is executed. Of its [`Hooks`](crate::Hooks), `post_init` runs;
+    /// [`load_ready`](Larder::load_ready) runs `setup` too, when it is used first.
     ///
     /// # Errors
+    /// [`Error::Hook`] if its `post_init` refuses it;
     /// [`Error::NotFound`]; [`Error::WrongType`] if it is of another type; [`Error::Decode`] if a field was
     /// removed, added without a default or retyped since; [`Error::Corrupt`]; [`Error::NewerFormat`].
     pub fn load<T: ComponentType>(
@@ -31,10 +39,17 @@ impl Larder {
         reference: impl TryInto<Reference, Error: Into<Error>>,
     ) -> Result<T> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
-        let (what, version, manifest) = self.open_version(&reference)?;
+        self.load_typed(&reference).map(|(_, component)| component)
+    }
+
+    /// The component, and the record of the version that it is.
+    pub(super) fn load_typed<T: ComponentType>(
+        &self,
+        reference: &Reference,
+    ) -> Result<(VersionRecord, T)> {
+        let (what, version, manifest) = self.open_version(reference)?;
         check_tag(&what, &manifest, T::TAG, T::ALIASES)?;
         self.check_strict(&what, &version)?;
-        #[cfg_attr(not(feature = "files"), expect(unused_mut))]
         let mut component: T =
             self.unpack(&what, type_name::<T>(), &manifest, |guard, fields| {
                 match manifest.type_version() {
@@ -44,12 +59,13 @@ impl Larder {
             })?;
         #[cfg(feature = "files")]
         self.give_cache(&mut component);
-        Ok(component)
+        post_init(&mut component, || what, NOT_LOADED)?;
+        Ok((version, component))
     }
 
     /// Tells a loaded component of the cache that the user named.
     #[cfg(feature = "files")]
-    fn give_cache(&self, component: &mut dyn Component) {
+    pub(super) fn give_cache(&self, component: &mut dyn Component) {
         if let Some(folder) = self.cache.named() {
             component.set_cache(folder);
         }
@@ -85,6 +101,8 @@ impl Larder {
 
     /// Loads the model that `reference` names, of whatever type: any format in, any format out.
     ///
+    /// Before it predicts first, [`setup`](crate::Hooks::setup) runs.
+    ///
     /// # Errors
     /// As [`load_component`](Larder::load_component); [`Error::NotAModel`] if it cannot predict.
     pub fn load_model(
@@ -92,16 +110,31 @@ impl Larder {
         reference: impl TryInto<Reference, Error: Into<Error>>,
     ) -> Result<Arc<dyn Model>> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
-        let (what, component) = self.load_named(&reference)?;
-        let type_tag = component.type_tag();
-        match component.as_model() {
-            Some(_) => Ok(Arc::new(Loaded(component))),
-            None => Err(Error::NotAModel { reference: what, type_tag: type_tag.to_owned() }),
+        let model = self.load_component_ready(reference)?;
+        match model.peek().as_model() {
+            Some(_) => Ok(Arc::new(ReadyModel(model))),
+            None => Err(Error::NotAModel {
+                reference: Self::pin(model.version()).to_string(),
+                type_tag: model.peek().type_tag().to_owned(),
+            }),
         }
     }
 
-    fn load_named(&self, reference: &Reference) -> Result<(String, Box<dyn Component>)> {
-        let (what, version, manifest) = self.open_version(reference)?;
+    /// The component, and the record of the version that it is.
+    pub(super) fn load_named(
+        &self,
+        reference: &Reference,
+    ) -> Result<(VersionRecord, Box<dyn Component>)> {
+        self.load_record(reference.identifier(), self.find(reference)?)
+    }
+
+    /// The component of a version, also of one that was removed, as long as its bytes are there.
+    pub(super) fn load_record(
+        &self,
+        name: &Identifier,
+        version: VersionRecord,
+    ) -> Result<(VersionRecord, Box<dyn Component>)> {
+        let (what, manifest) = self.open_record(name, &version)?;
         let tag = manifest.type_tag().as_str();
         if tag == OBJECT {
             return Err(Error::Refused {
@@ -112,7 +145,6 @@ impl Larder {
         self.check_strict(&what, &version)?;
         let found = self.registry.find_type(tag, &what, version.origin.as_deref());
         let entry = found.map_err(|error| with_source(error, &what, &manifest))?;
-        #[cfg_attr(not(feature = "files"), expect(unused_mut))]
         let mut component = self.unpack(&what, entry.rust_type(), &manifest, |guard, fields| {
             erased(guard, fields, |fields| match manifest.type_version() {
                 wrote if wrote == entry.version => (entry.read)(fields),
@@ -124,7 +156,8 @@ impl Larder {
             crate::class::ClassComponent::give_cache(&mut *component, &self.cache);
             self.give_cache(&mut *component);
         }
-        Ok((what, component))
+        post_init(&mut *component, || what, NOT_LOADED)?;
+        Ok((version, component))
     }
 
     /// The version that a reference means: what to call it, its record, its manifest.
@@ -133,13 +166,22 @@ impl Larder {
         reference: &Reference,
     ) -> Result<(String, VersionRecord, Manifest)> {
         let version = self.find(reference)?;
+        let (what, manifest) = self.open_record(reference.identifier(), &version)?;
+        Ok((what, version, manifest))
+    }
+
+    fn open_record(
+        &self,
+        name: &Identifier,
+        version: &VersionRecord,
+    ) -> Result<(String, Manifest)> {
         let selector = Selector::Version(version.version);
-        let what = Reference::new(reference.identifier().clone(), selector).to_string();
+        let what = Reference::new(name.clone(), selector).to_string();
         let json = self
             .store
             .get_checked(&version.manifest, None, || format!("the manifest of {what}"))?;
         let manifest = Manifest::from_json(&json, &what)?;
-        Ok((what, version, manifest))
+        Ok((what, manifest))
     }
 
     fn unpack<T>(
@@ -181,7 +223,7 @@ fn check_tag(what: &str, manifest: &Manifest, tag: &str, aliases: &[&str]) -> Re
 }
 
 /// Reads fields behind `dyn`.
-fn erased<'de, T, D: serde::Deserializer<'de>>(
+pub(super) fn erased<'de, T, D: serde::Deserializer<'de>>(
     guard: &Guard,
     fields: D,
     read: impl FnOnce(&mut dyn erased_serde::Deserializer<'de>) -> Result<T, erased_serde::Error>,
@@ -202,51 +244,5 @@ fn with_source(error: Error, what: &str, manifest: &Manifest) -> Error {
             Error::NotLinked { kind, name, needed_by, hint, known }
         }
         (error, _) => error,
-    }
-}
-
-/// A component that is known to be a model.
-struct Loaded(Box<dyn Component>);
-
-impl Loaded {
-    fn model(&self) -> Result<&dyn Model> {
-        self.0.as_model().ok_or_else(|| Error::predict("the component is no longer a model"))
-    }
-}
-
-impl Model for Loaded {
-    fn predict_erased(
-        &self,
-        input: &mut dyn erased_serde::Deserializer<'_>,
-        output: &mut dyn erased_serde::Serializer,
-    ) -> Result<()> {
-        self.model()?.predict_erased(input, output)
-    }
-
-    fn predict_batch_erased(
-        &self,
-        input: &mut dyn erased_serde::Deserializer<'_>,
-        output: &mut dyn erased_serde::Serializer,
-    ) -> Result<()> {
-        self.model()?.predict_batch_erased(input, output)
-    }
-
-    fn predict_json_erased(&self, input: &str) -> Result<String> {
-        self.model()?.predict_json_erased(input)
-    }
-
-    fn predict_batch_json_erased(&self, input: &str) -> Result<String> {
-        self.model()?.predict_batch_json_erased(input)
-    }
-
-    fn predict_any(&self, input: &mut dyn Any, output: &mut dyn Any) -> Result<()> {
-        self.model()?.predict_any(input, output)
-    }
-
-    fn signature(&self) -> Signature {
-        match self.0.as_model() {
-            Some(model) => model.signature(),
-            None => Signature::default(),
-        }
     }
 }

@@ -4,6 +4,7 @@ mod apply;
 mod copy;
 mod find;
 mod gc;
+mod hooks;
 mod keep;
 mod load;
 mod locks;
@@ -12,6 +13,7 @@ mod notes;
 mod objects;
 mod pack;
 mod query;
+mod ready;
 mod remove;
 mod repair;
 mod restore;
@@ -31,13 +33,17 @@ pub use copy::{Copied, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, Outli
 pub use gc::{Amount, Collected, Garbage, GcOptions};
 pub use notes::{Notes, NotesChange};
 pub use query::{Shown, VersionInfo};
+pub use ready::Ready;
+pub use remove::RemoveOptions;
 pub use repair::Repaired;
 pub use restore::RemovedVersion;
 pub use search::Found;
-pub use survey::{LockedThing, Survey};
+pub use survey::{LockedThing, Survey, UnreadyVersion};
 pub use tags::{TagInfo, TagMove, TagOptions};
 pub use toolchain::{Difference, Toolchain};
 pub use verify::{Checked, Finding};
+
+pub use crate::record::Status;
 
 pub(crate) use pack::Packer;
 pub(crate) use shelf::Shelf;
@@ -45,7 +51,7 @@ pub(crate) use shelf::Shelf;
 #[cfg(feature = "files")]
 use crate::class::Cache;
 use crate::error::{Error, Result};
-use crate::jobs::{Executor, InProcess};
+use crate::jobs::{Executor, InProcess, Publishing};
 use crate::progress::{Meter, Progress, Watcher};
 use crate::registry::Registry;
 use crate::store::Store;
@@ -75,6 +81,7 @@ pub struct Larder {
     watcher: Watcher,
     executor: Arc<dyn Executor>,
     fires: bool,
+    publishing: Option<Arc<Publishing>>,
     #[cfg(feature = "files")]
     cache: Arc<Cache>,
 }
@@ -101,6 +108,7 @@ impl Larder {
             watcher: Watcher::default(),
             executor: Arc::new(InProcess::new()),
             fires: true,
+            publishing: None,
             #[cfg(feature = "files")]
             cache: Arc::default(),
         }
@@ -161,6 +169,27 @@ impl Larder {
     pub fn without_triggers(mut self) -> Self {
         self.fires = false;
         self
+    }
+
+    /// The same larder, whose next version is that of a job.
+    pub(crate) fn publishing(mut self, publishing: Publishing, fires: bool) -> Self {
+        (self.publishing, self.fires) = (Some(Arc::new(publishing)), fires);
+        self
+    }
+
+    /// The same larder, as code of a component may use it.
+    fn for_hooks(&self) -> Self {
+        Self { publishing: None, fires: self.fires || self.publishing.is_some(), ..self.clone() }
+    }
+
+    /// What a job is about to publish.
+    pub(crate) fn being_published(&self) -> Option<&Publishing> {
+        self.publishing.as_deref()
+    }
+
+    /// Whether `apply` and `remove` let triggers run.
+    pub(crate) fn fires(&self) -> bool {
+        self.fires
     }
 
     /// Begins a piece of work with this larder: for crates that do some of their own.

@@ -6,9 +6,10 @@ use super::tags::TagInfo;
 use super::toolchain::Toolchain;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::jobs::JobId;
 use crate::manifest::Manifest;
 use crate::name::{Identifier, TypeTag, VersionNumber};
-use crate::record::{self, NameRecord, VersionRecord};
+use crate::record::{self, NameRecord, Status, VersionRecord};
 use crate::reference::Reference;
 use crate::store::StoreExt;
 use crate::time::Timestamp;
@@ -37,6 +38,15 @@ pub struct VersionInfo {
     /// What built the program that applied it; of class models only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub toolchain: Option<Toolchain>,
+    /// The job that published it: see [`JobContext::publish`](crate::JobContext::publish).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
+    /// Whether it may be used: the newest version of a name is always one that may.
+    #[serde(skip_serializing_if = "Status::is_ready")]
+    pub status: Status,
+    /// Why it failed, if it did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
 }
 
 impl VersionInfo {
@@ -50,6 +60,9 @@ impl VersionInfo {
             created: record.created,
             origin: record.origin.clone(),
             toolchain: record.toolchain.clone(),
+            job: record.job.clone(),
+            status: record.status,
+            failure: record.failure.clone(),
         }
     }
 }

@@ -1,33 +1,78 @@
 //! `remove`: taking versions off the shelf.
 
+use std::collections::BTreeSet;
+
 use super::apply::back_off;
 use super::locks::{refuse_locked_name, refuse_locked_version};
 use super::notes::read_notes;
 use super::{Larder, MOST_TRIES, VersionInfo};
 use crate::error::{Error, Result};
+use crate::jobs::{Event, NewJobs};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, NameRecord, VersionRecord};
 use crate::reference::{Reference, Selector};
 use crate::store::{Change, Committed, Expected, StoreExt};
 
+/// What a removal may go past.
+///
+/// ```
+/// use larder_core::RemoveOptions;
+///
+/// let options = RemoveOptions::new().force();
+/// # let _ = options;
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RemoveOptions {
+    force: bool,
+}
+
+impl RemoveOptions {
+    /// It goes past nothing.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Removes a version even if its [`cleanup`](crate::Hooks::cleanup) fails, or cannot be run.
+    #[must_use]
+    pub fn force(mut self) -> Self {
+        self.force = true;
+        self
+    }
+}
+
 impl Larder {
     /// Removes the one version that `reference` means.
     ///
-    /// Its number is never given again. Its bytes stay until they are collected as garbage.
+    /// Its number is never given again. Its bytes stay until they are collected as garbage. If its type has
+    /// [`Hooks`](crate::Hooks), `cleanup` runs before.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Refused`] while a tag names it, or it or its name is locked;
-    /// [`Error::Conflict`]; [`Error::Store`].
+    /// [`Error::NotFound`]; [`Error::Refused`] while a tag names it, or it or its name is locked; [`Error::Hook`] if its
+    /// `cleanup` fails; [`Error::NotLinked`] if it has hooks and its type is not linked in; [`Error::Conflict`];
+    /// [`Error::Store`].
     pub fn remove(
         &self,
         reference: impl TryInto<Reference, Error: Into<Error>>,
     ) -> Result<VersionInfo> {
+        self.remove_with(reference, &RemoveOptions::new())
+    }
+
+    /// Removes the one version that `reference` means, past what `options` say.
+    ///
+    /// # Errors
+    /// As [`remove`](Larder::remove).
+    pub fn remove_with(
+        &self,
+        reference: impl TryInto<Reference, Error: Into<Error>>,
+        options: &RemoveOptions,
+    ) -> Result<VersionInfo> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
         let name = reference.identifier();
+        let mut cleaned = BTreeSet::new();
         for tries in 0..MOST_TRIES {
             back_off(tries);
             let version = self.find(&reference)?;
-            if self.try_remove(name, &[version.version])? {
+            if self.try_remove(name, &[version.version], *options, &mut cleaned)? {
                 return Ok(VersionInfo::new(name, &version));
             }
         }
@@ -42,12 +87,25 @@ impl Larder {
         &self,
         name: impl TryInto<Identifier, Error: Into<Error>>,
     ) -> Result<Vec<VersionInfo>> {
+        self.remove_all_with(name, &RemoveOptions::new())
+    }
+
+    /// Removes every version of `name`, past what `options` say, and gives those that it removed.
+    ///
+    /// # Errors
+    /// As [`remove`](Larder::remove).
+    pub fn remove_all_with(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        options: &RemoveOptions,
+    ) -> Result<Vec<VersionInfo>> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
+        let mut cleaned = BTreeSet::new();
         for tries in 0..MOST_TRIES {
             back_off(tries);
             let versions = self.versions(&name)?;
             let numbers: Vec<_> = versions.iter().map(|version| version.version).collect();
-            if self.try_remove(&name, &numbers)? {
+            if self.try_remove(&name, &numbers, *options, &mut cleaned)? {
                 return Ok(versions);
             }
         }
@@ -68,8 +126,14 @@ impl Larder {
         })
     }
 
-    /// Marks versions as removed; `false` if another writer was faster.
-    fn try_remove(&self, name: &Identifier, numbers: &[VersionNumber]) -> Result<bool> {
+    /// Marks versions as removed; `false` if another writer was faster. Those that are `cleaned` had their `cleanup`.
+    fn try_remove(
+        &self,
+        name: &Identifier,
+        numbers: &[VersionNumber],
+        options: RemoveOptions,
+        cleaned: &mut BTreeSet<VersionNumber>,
+    ) -> Result<bool> {
         let head_key = record::name_key(name)?;
         let Some(found) = self.store.get_record(&head_key)? else {
             return Err(self.not_found(&name.into()));
@@ -90,16 +154,27 @@ impl Larder {
         let next = head.next;
         let head = head.with(next, latest);
         changes.push(record::put(head_key, &head, Expected::Revision(found.revision))?);
+        let mut jobs = NewJobs::default();
         for &number in numbers {
             let key = record::version_key(name, number)?;
             let Some(found) = self.store.get_record(&key)? else { continue };
             let mut version: VersionRecord = record::read(&key, &found)?;
+            if !cleaned.contains(&number) {
+                self.clean_up(name, &version, options.force)?;
+                cleaned.insert(number);
+            }
             let digest_key = record::digest_key(name, &version.manifest, number)?;
             version.removed = Some(self.now());
             changes.push(Change::RemoveRecord { key: digest_key, expected: Expected::Anything });
             changes.push(record::put(key, &version, Expected::Revision(found.revision))?);
+            jobs.add(self.jobs_on(&Event::Remove, name, &version)?);
         }
-        Ok(self.store.commit(&changes)? == Committed::All)
+        changes.extend(jobs.changes.iter().cloned());
+        let is_removed = self.store.commit(&changes)? == Committed::All;
+        if is_removed {
+            self.submit(&jobs);
+        }
+        Ok(is_removed)
     }
 
     /// The changes that make a commit depend on these versions not being locked.
@@ -116,7 +191,7 @@ impl Larder {
         Ok(changes)
     }
 
-    /// The newest version before `from` that is neither removed nor among `numbers`.
+    /// The newest version before `from` that is ready, neither removed nor among `numbers`.
     fn newest_without(
         &self,
         name: &Identifier,
@@ -130,7 +205,7 @@ impl Larder {
                 continue;
             }
             match self.version(name, number)? {
-                Some(version) if version.removed.is_none() => return Ok(Some(version)),
+                Some(version) if version.is_current() => return Ok(Some(version)),
                 _ => {}
             }
         }

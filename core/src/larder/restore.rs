@@ -72,10 +72,15 @@ impl Larder {
                     Expected::Revision(found.revision),
                 )?);
             }
-            let digest_key = record::digest_key(name, &version.manifest, number)?;
-            changes.push(record::put(digest_key, &DigestRecord::new(number), Expected::Anything)?);
-            let newer = head.latest.as_ref().filter(|latest| latest.version > number).cloned();
-            let latest = Some(newer.unwrap_or_else(|| version.clone()));
+            let mut latest = head.latest.clone();
+            // One that never was ready is not now.
+            if version.is_current() {
+                let key = record::digest_key(name, &version.manifest, number)?;
+                changes.push(record::put(key, &DigestRecord::new(number), Expected::Anything)?);
+                if latest.as_ref().is_none_or(|latest| latest.version < number) {
+                    latest = Some(version.clone());
+                }
+            }
             let next = head.next.max(number.next());
             let mut head = head.with(next, latest);
             // Who removes another version meanwhile must see that this one is back.

@@ -5,7 +5,7 @@ use super::verify::{Finding, finding_of};
 use super::{Larder, notes};
 use crate::error::Result;
 use crate::name::VersionNumber;
-use crate::record::{self, GarbageRecord, NameRecord, TagRecord};
+use crate::record::{self, GarbageRecord, NameRecord, Status, TagRecord};
 use crate::store::{Record, RecordKey, StoreExt};
 use crate::time::Timestamp;
 
@@ -15,7 +15,7 @@ use crate::time::Timestamp;
 pub struct Survey {
     /// The names that have versions.
     pub names: u64,
-    /// The versions that are not removed.
+    /// The versions that are not removed, ready or not.
     pub versions: u64,
     /// The versions that are removed and can be restored: their bytes were not collected.
     pub removed: u64,
@@ -27,10 +27,24 @@ pub struct Survey {
     pub condemned: u64,
     /// When the newest version was applied, by the clock of whoever applied it.
     pub newest: Option<Timestamp>,
+    /// The versions that are not ready.
+    pub unready: Vec<UnreadyVersion>,
     /// What is closed against change.
     pub locked: Vec<LockedThing>,
     /// The records that cannot be read.
     pub damaged: Vec<Finding>,
+}
+
+/// A version whose `on_create` failed, or has not ended.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct UnreadyVersion {
+    /// `name@7`.
+    pub what: String,
+    /// `preparing` or `failed`.
+    pub status: Status,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// A name or a version that is closed against change.
@@ -92,10 +106,19 @@ impl Survey {
     }
 
     fn version(&mut self, key: &RecordKey, found: &Record) -> Result<()> {
-        let (_, version) = record::read_version(key, found)?;
+        let (name, version) = record::read_version(key, found)?;
         self.newest = self.newest.max(Some(version.created));
         match (version.removed, version.collected) {
-            (None, _) => self.versions += 1,
+            (None, _) => {
+                self.versions += 1;
+                if !version.status.is_ready() {
+                    self.unready.push(UnreadyVersion {
+                        what: format!("{name}@{}", version.version.get()),
+                        status: version.status,
+                        since: version.created,
+                    });
+                }
+            }
             (Some(_), None) => self.removed += 1,
             (Some(_), Some(_)) => {}
         }

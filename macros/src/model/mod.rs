@@ -74,6 +74,10 @@ fn function(
     if let Some(method) = &options.method {
         return Err(Error::new_spanned(method, "a function has no methods"));
     }
+    if options.hooks {
+        let message = "a function has no hooks: they are a type's, whose `impl` block is a model";
+        return Err(Error::new_spanned(&item.sig.ident, message));
+    }
     let larder = &options.larder();
     let (vis, name) = (&item.vis, &item.sig.ident);
     let tag = &options.tag_of_function(name)?;
@@ -272,7 +276,7 @@ impl Model<'_> {
         });
         let evolution = &Evolution::default();
         let register =
-            register(&Registration { larder, name, tag, model: true, source: *source, evolution });
+            register(&Registration { larder, name, tag, model: true, hooks: self.options.hooks, source: *source, evolution });
         quote! {
             #(#cfgs)*
             const _: () = #fits_output;

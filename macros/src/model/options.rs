@@ -8,13 +8,14 @@ use syn::meta::{self, ParseNestedMeta};
 use syn::parse::Parser;
 use syn::{Error, Ident, LitInt, LitStr, Path, Result, parse_quote};
 
-use crate::component::check_tag;
+use crate::component::{check_tag, flag};
 
 #[derive(Default)]
 pub(super) struct Options {
     pub(super) tag: Option<LitStr>,
     pub(super) num_workers: Option<LitInt>,
     pub(super) method: Option<LitStr>,
+    pub(super) hooks: bool,
     larder: Option<Path>,
 }
 
@@ -42,11 +43,13 @@ impl Options {
             })
         } else if meta.path.is_ident("method") {
             once(meta, "method", &mut self.method, |meta| meta.value()?.parse())
+        } else if meta.path.is_ident("hooks") {
+            flag(meta, "hooks", &mut self.hooks)
         } else if meta.path.is_ident("crate") {
             once(meta, "crate", &mut self.larder, |meta| meta.value()?.call(Path::parse_mod_style))
         } else {
             Err(meta.error(
-                "unknown option; there are `tag = \"…\"`, `num_workers = …`, `method = \"…\"` and `crate = …`",
+                "unknown option; there are `tag = \"…\"`, `num_workers = …`, `method = \"…\"`, `hooks` and `crate = …`",
             ))
         }
     }

@@ -73,7 +73,7 @@ fn every_version(
         if record::version_key(name, version.version)? != key {
             return Err(misplaced(&key));
         }
-        if version.removed.is_none() {
+        if version.is_current() {
             versions.insert(version.version, version);
         }
     }
@@ -84,7 +84,13 @@ fn every_version(
 fn one_version(source: &Larder, name: &Identifier, number: VersionNumber) -> Result<VersionRecord> {
     let key = record::version_key(name, number)?;
     match source.version(name, number)? {
-        Some(version) if version.version == number && version.removed.is_none() => Ok(version),
+        Some(version) if version.version == number && version.is_current() => Ok(version),
+        Some(version) if version.version == number && version.removed.is_none() => {
+            Err(Error::Refused {
+                what: format!("a copy of {name}@{}", number.get()),
+                reason: format!("its status is `{}`: only versions that are ready are copied", version.status),
+            })
+        }
         Some(_) => Err(misplaced(&key)),
         None => Err(Error::corrupt(format!("the record {key}"), Fault::Missing)),
     }
@@ -161,7 +167,7 @@ impl Placing<'_> {
         for (number, version) in versions {
             let Some(Some(there)) = same_number.get(number) else { continue };
             let found = twins.get_mut(&version.manifest).is_some_and(|set| set.remove(number));
-            let alike = there.removed.is_none() && there.manifest == version.manifest;
+            let alike = there.is_current() && there.manifest == version.manifest;
             if alike && !is_leaving(head.as_ref(), *number) {
                 exact.insert(*number, found && *number < known_to);
             }

@@ -118,7 +118,7 @@ impl TagOptions {
         self
     }
 
-    /// Moves or removes the tag even if it is protected.
+    /// Moves or removes the tag even if it is protected, and lets it name a version that is not ready.
     #[must_use]
     pub fn force(mut self) -> Self {
         self.force = true;
@@ -145,7 +145,7 @@ impl Larder {
     ///
     /// # Errors
     /// [`Error::InvalidName`]; [`Error::NotFound`]; [`Error::Refused`] if a condition does not hold, the tag is
-    /// protected or the name is locked; [`Error::Conflict`]; [`Error::Store`].
+    /// protected, the version is not ready or the name is locked; [`Error::Conflict`]; [`Error::Store`].
     pub fn tag_with(
         &self,
         reference: impl TryInto<Reference, Error: Into<Error>>,
@@ -157,6 +157,15 @@ impl Larder {
         for tries in 0..MOST_TRIES {
             back_off(tries);
             let version = self.find(&reference)?;
+            if !version.status.is_ready() && !options.force {
+                return Err(Error::Refused {
+                    what: format!("a move of {place} to version {}", version.version.get()),
+                    reason: format!(
+                        "its status is `{}`; force it (`--force`) if it must be",
+                        version.status
+                    ),
+                });
+            }
             let state = place.read(self)?;
             let moves = state.tag.as_ref().is_none_or(|tag| tag.version != version.version);
             let was_protected = state.tag.as_ref().is_some_and(|tag| tag.protected);

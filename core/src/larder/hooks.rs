@@ -1,0 +1,262 @@
+//! Running the hooks of components, and the status that `on_create` leaves a version with.
+
+use super::apply::{back_off, refused};
+use super::load::erased;
+use super::locks::refuse_locked_name;
+use super::{Applied, Larder, MOST_TRIES, VersionInfo};
+use crate::caught::catch_panic;
+use crate::component::Component;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::guard::{Guard, Rules};
+use crate::hooks::{Hook, HookContext, HookResult};
+use crate::jobs::{Event, NewJobs};
+use crate::name::{Identifier, VersionNumber};
+use crate::record::{self, DigestRecord, NameRecord, Status, VersionRecord};
+use crate::scope;
+use crate::store::{Committed, Expected};
+
+/// How many of the versions that are newer than the newest ready one are looked at for one to try again.
+const MOST_UNREADY: u64 = 64;
+/// How many characters of a failure are kept.
+const MOST_FAILURE: usize = 1_000;
+
+/// Runs a hook; its panic becomes an error.
+pub(super) fn run_hook(hook: Hook, run: impl FnOnce() -> HookResult) -> HookResult {
+    catch_panic(&format!("`{hook}`"), run)?
+}
+
+impl Larder {
+    /// Applies a component whose type has hooks.
+    pub(super) fn apply_hooked(
+        &self,
+        name: &Identifier,
+        component: &dyn Component,
+    ) -> Result<Applied> {
+        let mut copy = self.copied(name, component)?;
+        post_init(&mut *copy, || name.to_string(), "nothing was written")?;
+        self.commit_hooked(name, &*copy, None)
+    }
+
+    /// Writes a component whose `post_init` was run as a new version, and runs its `on_create`. If `onto` is given,
+    /// only as the next one after the version with that manifest.
+    pub(super) fn commit_hooked(
+        &self,
+        name: &Identifier,
+        component: &dyn Component,
+        onto: Option<Digest>,
+    ) -> Result<Applied> {
+        let (tag, version) = (component.type_tag(), component.type_version());
+        let applied = self.commit_version(name, || {
+            let packed = self.pack(name, tag, version, component)?.hooked();
+            Ok(match onto {
+                Some(newest) => packed.onto(newest),
+                None => packed,
+            })
+        })?;
+        let version = applied.version();
+        if version.status.is_ready() {
+            return Ok(applied);
+        }
+        let context = HookContext { larder: self.for_hooks(), version: version.clone() };
+        let created = component.as_hooks().map_or(Ok(()), |hooks| {
+            run_hook(Hook::OnCreate, || hooks.on_create(&context))
+        });
+        match created {
+            Ok(()) => Ok(Applied::Created(self.settle(name, version.version, None)?)),
+            Err(source) => {
+                // That the hook failed says more than that it could not be written down.
+                let _ = self.settle(name, version.version, Some(told(&*source)));
+                Err(Error::Hook {
+                    component: Self::pin(version).to_string(),
+                    hook: Hook::OnCreate,
+                    left: "the version stays, and `latest` does not name it; apply the same again \
+                           to try again, or remove it",
+                    source,
+                })
+            }
+        }
+    }
+
+    /// A copy of a component as it would be if it were stored and loaded. It shares its artifacts.
+    fn copied(&self, name: &Identifier, component: &dyn Component) -> Result<Box<dyn Component>> {
+        let tag = component.type_tag();
+        let what = format!("{name} (a `{tag}`)");
+        let entry = match component.type_entry() {
+            Some(entry) => entry,
+            None => self.registry.find_type(tag, &what, None)?.clone(),
+        };
+        #[cfg_attr(not(feature = "files"), expect(unused_mut))]
+        let mut copy = scope::copying(|| {
+            let guard = Guard::new(Rules::JSON);
+            let mut json = Vec::new();
+            let mut serializer = serde_json::Serializer::new(&mut json);
+            erased_serde::serialize(component, guard.serializer(&mut serializer))
+                .map_err(|error| refused(what.clone(), guard.error(error)))?;
+            let guard = Guard::for_bytes(Rules::JSON, json.len());
+            let mut fields = serde_json::Deserializer::from_slice(&json);
+            erased(&guard, &mut fields, |fields| (entry.read)(fields)).map_err(|error| {
+                let (path, source) = guard.error(error).into_parts();
+                Error::Decode { what, type_name: entry.rust_type().to_owned(), path, source }
+            })
+        })?;
+        #[cfg(feature = "files")]
+        self.give_cache(&mut *copy);
+        Ok(copy)
+    }
+
+    /// The newest version that was written with this manifest and did not become ready, if it is newer than all that
+    /// are.
+    pub(super) fn unready(
+        &self,
+        name: &Identifier,
+        head: &NameRecord,
+        manifest: &Digest,
+    ) -> Result<Option<VersionRecord>> {
+        let latest = head.latest.as_ref().map_or(0, |latest| latest.version.get());
+        let first = latest.saturating_add(1).max(head.next.get().saturating_sub(MOST_UNREADY));
+        let numbers = (first..head.next.get()).filter_map(VersionNumber::new);
+        let keys = numbers.map(|number| record::version_key(name, number));
+        let keys = keys.collect::<Result<Vec<_>>>()?;
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        for (key, found) in keys.iter().zip(self.store.get_records(&keys)?).rev() {
+            let Some(found) = found else { continue };
+            let version: VersionRecord = record::read(key, &found)?;
+            let stays = version.removed.is_none() && !version.status.is_ready();
+            if stays && version.manifest == *manifest {
+                return Ok(Some(version));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Writes down what became of a version whose `on_create` was run: it is ready, and the newest if no newer one is;
+    /// or it `failed`.
+    fn settle(
+        &self,
+        name: &Identifier,
+        number: VersionNumber,
+        failure: Option<String>,
+    ) -> Result<VersionInfo> {
+        let (key, head_key) = (record::version_key(name, number)?, record::name_key(name)?);
+        let what = || format!("{name}@{}", number.get());
+        for tries in 0..MOST_TRIES {
+            back_off(tries);
+            let mut found = self.store.get_records(&[key.clone(), head_key.clone()])?.into_iter();
+            let (Some(Some(found)), Some(Some(found_head))) = (found.next(), found.next()) else {
+                return Err(Error::Conflict { what: what() });
+            };
+            let mut version: VersionRecord = record::read(&key, &found)?;
+            if version.removed.is_some() {
+                return Err(Error::Refused {
+                    what: format!("to make {} ready", what()),
+                    reason: "it was removed meanwhile".into(),
+                });
+            }
+            let expected = Expected::Revision(found.revision.clone());
+            let mut changes = Vec::new();
+            let mut jobs = NewJobs::default();
+            if failure.is_some() {
+                // If another who applied the same was successful, so be it.
+                if !version.status.is_ready() {
+                    (version.status, version.failure) = (Status::Failed, failure.clone());
+                    changes.push(record::put(key.clone(), &version, expected)?);
+                }
+            } else {
+                let head: NameRecord = record::read(&head_key, &found_head)?;
+                let newer = head.latest.as_ref().filter(|latest| latest.version > number).cloned();
+                refuse_locked_name(name, &head, || format!("to make {} ready", what()))?;
+                let was_ready = version.status.is_ready();
+                (version.status, version.failure) = (Status::Ready, None);
+                changes.push(record::put(key.clone(), &version, expected)?);
+                let digest_key = record::digest_key(name, &version.manifest, number)?;
+                let digest = DigestRecord::new(number);
+                changes.push(record::put(digest_key, &digest, Expected::Anything)?);
+                if !was_ready {
+                    jobs = self.jobs_on(&Event::Apply, name, &version)?;
+                    changes.extend(jobs.changes.iter().cloned());
+                }
+                let next = head.next.max(number.next());
+                let head = head.with(next, Some(newer.unwrap_or_else(|| version.clone())));
+                let expected = Expected::Revision(found_head.revision);
+                changes.push(record::put(head_key.clone(), &head, expected)?);
+            }
+            if self.store.commit(&changes)? == Committed::All {
+                self.submit(&jobs);
+                return Ok(VersionInfo::new(name, &version));
+            }
+        }
+        Err(Error::Conflict { what: what() })
+    }
+
+    /// Runs the `cleanup` of a version that is about to be removed, if its type has hooks. If that is `forced`, what keeps
+    /// it from running or makes it fail counts for nothing.
+    pub(super) fn clean_up(
+        &self,
+        name: &Identifier,
+        version: &VersionRecord,
+        forced: bool,
+    ) -> Result<()> {
+        let linked = self.registry.find(version.type_tag.as_str());
+        if !version.hooks && !linked.is_some_and(|known| known.hooks) {
+            return Ok(());
+        }
+        match self.try_clean_up(name, version) {
+            Err(_) if forced => Ok(()),
+            done => done,
+        }
+    }
+
+    fn try_clean_up(&self, name: &Identifier, version: &VersionRecord) -> Result<()> {
+        let version = VersionInfo::new(name, version);
+        let pin = Self::pin(&version);
+        let component = match self.load_named(&pin) {
+            Ok((_, component)) => component,
+            Err(Error::NotLinked { kind, name, hint, known, .. }) => {
+                let needed_by = format!("`cleanup`, which runs before {pin} is removed,");
+                let hint = format!("{hint}; or force the removal (`--force`), without it");
+                return Err(Error::NotLinked { kind, name, needed_by, hint, known });
+            }
+            Err(error) => {
+                return Err(Error::Refused {
+                    what: format!("the removal of {pin}"),
+                    reason: format!(
+                        "it cannot be loaded to run its `cleanup` ({error}); force it (`--force`) \
+                         if it must be"
+                    ),
+                });
+            }
+        };
+        let Some(hooks) = component.as_hooks() else { return Ok(()) };
+        let context = HookContext { larder: self.for_hooks(), version };
+        run_hook(Hook::Cleanup, || hooks.cleanup(&context)).map_err(|source| Error::Hook {
+            component: pin.to_string(),
+            hook: Hook::Cleanup,
+            left: "it was not removed; force it (`--force`) if it must be",
+            source,
+        })
+    }
+}
+
+/// Runs the `post_init` of a component, if its type has hooks.
+pub(super) fn post_init(
+    component: &mut dyn Component,
+    what: impl FnOnce() -> String,
+    left: &'static str,
+) -> Result<()> {
+    let Some(hooks) = component.as_hooks_mut() else { return Ok(()) };
+    run_hook(Hook::PostInit, || hooks.post_init())
+        .map_err(|source| Error::Hook { component: what(), hook: Hook::PostInit, left, source })
+}
+
+/// An error with its causes, on one line, cut where it is too long.
+fn told(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let text = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    match text.char_indices().nth(MOST_FAILURE) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text,
+    }
+}

@@ -1,0 +1,171 @@
+//! `on_create`: the status of a version, and what picks the newest one.
+
+use larder::{RemoveOptions, Status, TagOptions};
+
+use super::*;
+
+fn statuses(larder: &Larder, name: &str) -> Vec<(u64, Status)> {
+    let versions = larder.versions(name).unwrap();
+    versions.iter().map(|version| (version.version.get(), version.status)).collect()
+}
+
+fn latest(larder: &Larder, name: &str) -> u64 {
+    larder.show(name).unwrap().version.version.get()
+}
+
+/// Applies what fails.
+fn fail(larder: &Larder, name: &str, reading: f64, how: &'static str) -> Error {
+    let_fail(name, "on_create", how);
+    let error = larder.apply(name, &probe(name, reading)).unwrap_err();
+    let_pass(name, "on_create");
+    error
+}
+
+#[test]
+fn a_version_whose_on_create_fails_stays_and_latest_does_not_name_it() {
+    everywhere(|larder, scheme| {
+        let name = &*format!("failed-{scheme}");
+        larder.apply(name, &probe(name, 1.0)).unwrap();
+        let error = fail(larder, name, 2.0, "the line is dead");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "the hook `on_create` of {name}@2 failed: the version stays, and `latest` does not name it; apply \
+                 the same again to try again, or remove it"
+            )
+        );
+        assert!(matches!(error, Error::Hook { hook: Hook::OnCreate, .. }));
+        assert_eq!(statuses(larder, name), [(1, Status::Ready), (2, Status::Failed)]);
+        let failed = larder.show(format!("{name}@2").as_str()).unwrap().version;
+        assert_eq!(failed.failure.as_deref(), Some("the line is dead"));
+        assert_eq!(latest(larder, name), 1);
+        assert_eq!(larder.list().next().unwrap().unwrap().version.get(), 1);
+        assert_eq!(larder.load::<Probe>(format!("{name}@2").as_str()).unwrap().reading, 2.0);
+        assert_eq!(larder.verify(&[]).unwrap().findings, []);
+        let unready = larder.survey().unwrap().unready;
+        assert_eq!((unready.len(), unready[0].what.clone()), (1, format!("{name}@2")));
+
+        // No tag comes to name it by accident.
+        let at_2 = &*format!("{name}@2");
+        let error = larder.tag(at_2, "prod").unwrap_err();
+        assert!(matches!(error, Error::Refused { .. }), "{error}");
+        larder.tag_with(at_2, "odd", &TagOptions::new().force()).unwrap();
+        larder.untag(name, "odd").unwrap();
+
+        // Nor does a copy take it along.
+        let copy = larder::open("memory:").unwrap();
+        larder.copy_to(&[], &copy, &CopyOptions::default()).unwrap();
+        assert_eq!(statuses(&copy, name), [(1, Status::Ready)]);
+        let only = [format!("{name}@2").parse().unwrap()];
+        let error = larder.copy_to(&only, &copy, &CopyOptions::default()).unwrap_err();
+        assert!(matches!(error, Error::Refused { .. }), "{error}");
+
+        // The next one is the newest, and the number is not given again.
+        assert_eq!(larder.apply(name, &probe(name, 3.0)).unwrap().version().version.get(), 3);
+        assert_eq!(latest(larder, name), 3);
+        larder.remove(format!("{name}@3").as_str()).unwrap();
+        assert_eq!(latest(larder, name), 1); // and not 2, which is newer
+    });
+}
+
+#[test]
+fn the_same_applied_again_tries_again_and_writes_no_other_version() {
+    everywhere(|larder, scheme| {
+        let name = &*format!("again-{scheme}");
+        for how in ["error", "panic"] {
+            fail(larder, name, 1.0, how);
+            assert_eq!(statuses(larder, name), [(1, Status::Failed)]);
+        }
+        let error = larder.show(name).unwrap_err();
+        assert!(error.to_string().contains(&format!("did you mean {name}@1?")), "{error}");
+        events(name);
+        let applied = larder.apply(name, &probe(name, 1.0)).unwrap();
+        assert!(applied.is_created());
+        assert_eq!(applied.version().version.get(), 1);
+        assert_eq!(events(name), ["post_init", "on_create 1 failed false"]);
+        assert_eq!(statuses(larder, name), [(1, Status::Ready)]);
+        assert!(larder.show(name).unwrap().version.failure.is_none());
+        let by_digest = format!("{name}@{}", applied.version().digest);
+        larder.load::<Probe>(by_digest.as_str()).unwrap();
+
+        // An older one is not made the newest: that would be another order than the one of applying.
+        fail(larder, name, 2.0, "error");
+        larder.apply(name, &probe(name, 3.0)).unwrap();
+        assert_eq!(larder.apply(name, &probe(name, 2.0)).unwrap().version().version.get(), 4);
+        let failed = (2, Status::Failed);
+        let ready = |number| (number, Status::Ready);
+        assert_eq!(statuses(larder, name), [ready(1), failed, ready(3), ready(4)]);
+    });
+}
+
+/// A program that ended while `on_create` ran left this.
+fn cut_short(larder: &Larder, name: &str, reading: f64) {
+    fail(larder, name, reading, "error");
+    let number = larder.versions(name).unwrap().last().unwrap().version.get();
+    let key = larder::store::RecordKey::new(&format!("versions/{name}/@{number:010}")).unwrap();
+    let found = larder.store().get_record(&key).unwrap().unwrap();
+    let mut record: serde_json::Value = serde_json::from_slice(&found.value).unwrap();
+    record["status"] = "preparing".into();
+    record.as_object_mut().unwrap().remove("failure");
+    let change = larder::store::Change::PutRecord {
+        key,
+        value: serde_json::to_vec(&record).unwrap().into(),
+        expected: larder::store::Expected::Revision(found.revision),
+    };
+    assert_eq!(larder.store().commit(&[change]).unwrap(), larder::store::Committed::All);
+}
+
+#[test]
+fn a_version_that_a_dead_program_left_preparing_is_completed_removed_and_restored() {
+    everywhere(|larder, scheme| {
+        let name = &*format!("cut-{scheme}");
+        larder.apply(name, &probe(name, 1.0)).unwrap();
+        cut_short(larder, name, 2.0);
+        assert_eq!(statuses(larder, name), [(1, Status::Ready), (2, Status::Preparing)]);
+        assert_eq!(latest(larder, name), 1);
+        assert!(larder.apply(name, &probe(name, 2.0)).unwrap().is_created());
+        assert_eq!(latest(larder, name), 2);
+
+        cut_short(larder, name, 3.0);
+        larder.remove(format!("{name}@3").as_str()).unwrap();
+        assert_eq!(latest(larder, name), 2);
+        larder.restore(format!("{name}@3").as_str()).unwrap();
+        assert_eq!(latest(larder, name), 2);
+        assert_eq!(statuses(larder, name)[2], (3, Status::Preparing));
+        assert_eq!(larder.verify(&[]).unwrap().findings, []);
+        larder.remove_all_with(name, &RemoveOptions::new()).unwrap();
+        assert!(matches!(larder.versions(name), Err(Error::NotFound { .. })));
+    });
+}
+
+/// Removes its own version while it is created.
+#[derive(Debug, Serialize, Deserialize, Component)]
+#[component(tag = "tests/moth", hooks)]
+struct Moth {
+    number: u32,
+}
+
+impl Hooks for Moth {
+    fn on_create(&self, context: &HookContext) -> HookResult {
+        let pin = Larder::pin(&context.version);
+        match self.number {
+            0 => drop(context.larder.remove(pin)?),
+            // Another is faster.
+            1 => drop(context.larder.apply(context.identifier().as_str(), &Moth { number: 2 })?),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_hook_may_use_the_larder_and_the_newest_version_stays_the_newest() {
+    everywhere(|larder, _| {
+        let error = larder.apply("moth", &Moth { number: 0 }).unwrap_err();
+        assert!(error.to_string().contains("it was removed meanwhile"), "{error}");
+        let applied = larder.apply("moth", &Moth { number: 1 }).unwrap();
+        assert_eq!(applied.version().version.get(), 2);
+        assert_eq!(latest(larder, "moth"), 3);
+        assert_eq!(larder.verify(&[]).unwrap().findings, []);
+    });
+}

@@ -1,0 +1,71 @@
+//! `cleanup`: what keeps a version from being removed.
+
+use larder::RemoveOptions;
+
+use super::*;
+
+#[test]
+fn a_cleanup_that_fails_keeps_the_version_unless_it_is_forced() {
+    everywhere(|larder, scheme| {
+        let name = &*format!("kept-{scheme}");
+        let pin = &*format!("{name}@1");
+        larder.apply(name, &probe(name, 1.0)).unwrap();
+        let before = content(larder);
+        for how in ["error", "panic"] {
+            let_fail(name, "cleanup", how);
+            for error in [larder.remove(pin).unwrap_err(), larder.remove_all(name).unwrap_err()] {
+                let told = error.to_string();
+                assert!(matches!(error, Error::Hook { hook: Hook::Cleanup, .. }), "{told}");
+                assert_eq!(
+                    told,
+                    format!(
+                        "the hook `cleanup` of {pin} failed: it was not removed; force it (`--force`) if it must be"
+                    )
+                );
+            }
+            assert_eq!(content(larder), before);
+        }
+        larder.load::<Probe>(pin).unwrap();
+        events(name);
+        larder.remove_with(pin, &RemoveOptions::new().force()).unwrap();
+        assert_eq!(events(name), ["post_init", "cleanup 1"]);
+        assert!(matches!(larder.load::<Probe>(pin), Err(Error::NotFound { .. })));
+    });
+}
+
+#[test]
+fn what_may_not_be_removed_anyway_is_not_cleaned_up() {
+    everywhere(|larder, scheme| {
+        let name = &*format!("tagged-{scheme}");
+        larder.apply(name, &probe(name, 1.0)).unwrap();
+        larder.apply(name, &probe(name, 2.0)).unwrap();
+        larder.tag(format!("{name}@1").as_str(), "prod").unwrap();
+        larder.lock_version(format!("{name}@2").as_str()).unwrap();
+        events(name);
+        for number in [1, 2] {
+            let error = larder.remove(format!("{name}@{number}").as_str()).unwrap_err();
+            assert!(matches!(error, Error::Refused { .. }), "{error}");
+        }
+        assert_eq!(events(name), [""; 0]);
+        larder.untag(name, "prod").unwrap();
+        larder.unlock_version(format!("{name}@2").as_str()).unwrap();
+        assert_eq!(larder.remove_all(name).unwrap().len(), 2);
+        assert_eq!(events(name), ["post_init", "cleanup 1", "post_init", "cleanup 2"]);
+    });
+}
+
+#[test]
+fn a_type_with_hooks_that_is_not_linked_in_is_removed_by_force_only() {
+    let store: Arc<dyn Store> = Arc::new(larder::MemoryStore::new());
+    let linked = Larder::new(Arc::clone(&store), Registry::linked().unwrap());
+    linked.apply("unlinked", &probe("unlinked", 1.0)).unwrap();
+    linked.apply("plain", &Plain { number: 1 }).unwrap();
+    let unlinked = Larder::new(store, Registry::new());
+    let error = unlinked.remove("unlinked@1").unwrap_err();
+    let told = error.to_string();
+    assert!(matches!(error, Error::NotLinked { .. }), "{told}");
+    assert!(told.starts_with("`cleanup`, which runs before unlinked@1 is removed,"), "{told}");
+    assert!(told.ends_with("or force the removal (`--force`), without it"), "{told}");
+    unlinked.remove_with("unlinked@1", &RemoveOptions::new().force()).unwrap();
+    unlinked.remove("plain@1").unwrap(); // it has no hooks, and nobody need know its type
+}
