@@ -33,7 +33,7 @@ pub(super) enum Claimed {
 }
 
 /// A job that this process has.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub(super) struct Claim {
     pub(super) id: JobId,
     pub(super) job: JobRecord,
@@ -82,12 +82,12 @@ impl Larder {
                 }
             }
             if job.status == JobStatus::Running {
-                job.losses += 1;
+                job.losses = job.losses.saturating_add(1);
             }
             let now = self.now();
             let holder = format!("{:.32}", blake3::hash(unlike_any_other("claim").as_bytes()).to_hex());
             job.status = JobStatus::Running;
-            job.attempt += 1;
+            job.attempt = job.attempt.saturating_add(1);
             job.started = Some(now);
             job.not_before = None;
             job.progress = None;
@@ -196,12 +196,12 @@ fn ended(mut job: JobRecord, outcome: &Outcome, now: Timestamp) -> JobRecord {
             job.over(JobStatus::Skipped, now, vec![reason.clone()])
         }
         Outcome::Failed { error, .. } | Outcome::FailedForGood(error) if was_cancelled => {
-            job.failures += 1;
+            job.failures = job.failures.saturating_add(1);
             job.over(JobStatus::Cancelled, now, error.clone())
         }
         Outcome::Failed { error, retries } if job.failures < *retries => {
             let pause = FIRST_PAUSE.saturating_mul(1 << job.failures.min(16)).min(LONGEST_PAUSE);
-            job.failures += 1;
+            job.failures = job.failures.saturating_add(1);
             job.status = JobStatus::Pending;
             job.lease = None;
             job.not_before = Some(Timestamp::new(now.as_system_time() + pause));
@@ -209,7 +209,7 @@ fn ended(mut job: JobRecord, outcome: &Outcome, now: Timestamp) -> JobRecord {
             job
         }
         Outcome::Failed { error, .. } | Outcome::FailedForGood(error) => {
-            job.failures += 1;
+            job.failures = job.failures.saturating_add(1);
             job.over(JobStatus::Failed, now, error.clone())
         }
     }

@@ -109,7 +109,7 @@ impl Around {
             return Ok(Verdict::End(JobStatus::Cancelled, reason.into()));
         }
         if job.status == JobStatus::Running && job.losses >= MOST_LOSSES {
-            let reason = format!("its worker was lost {} times", job.losses + 1);
+            let reason = format!("its worker was lost {} times", job.losses.saturating_add(1));
             return Ok(Verdict::End(JobStatus::Failed, reason));
         }
         let table = larder.registry().triggers_of(job.type_tag.as_str());

@@ -82,7 +82,7 @@ use std::time::Duration;
 pub use context::JobContext;
 pub use create::Fired;
 pub(crate) use create::NewJobs;
-pub use cron::Schedule;
+pub use cron::{Schedule, check_schedule};
 pub use executor::{Delivery, Executor, InProcess, Receipt};
 pub use history::{JobInfo, JobLine, JobsQuery};
 pub use id::JobId;

@@ -129,7 +129,8 @@ pub(crate) struct JobRecord {
     /// Why it ended so, outermost cause first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) error: Vec<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    /// `null` is an output too.
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub(super) output: Option<Box<RawValue>>,
 }
 
@@ -182,6 +183,10 @@ pub(crate) struct CronRecord {
     larder: u64,
     /// The schedules were looked at up to then.
     pub(super) fired: Timestamp,
+}
+
+fn some<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Option<Box<RawValue>>, D::Error> {
+    Box::<RawValue>::deserialize(value).map(Some)
 }
 
 fn is_zero(number: &u32) -> bool {

@@ -244,7 +244,7 @@ fn patiently<T>(lease: Duration, mut write: impl FnMut() -> Result<T>) -> Result
 
 /// What an error and its causes say.
 pub(super) fn causes(error: &(dyn StdError + 'static)) -> Vec<String> {
-    let causes = std::iter::successors(Some(error), |error| error.source());
+    let causes = std::iter::successors(Some(error), |&error| error.source());
     causes.take(MOST_CAUSES).map(|cause| cut(&cause.to_string(), MOST_LINE)).collect()
 }
 

@@ -14,6 +14,7 @@ use super::history::JobInfo;
 use super::id::JobId;
 use super::running::{Beat, Became, Instances, Running};
 use super::wait::Awaited;
+use crate::caught::catch_panic;
 use crate::error::{Error, Result};
 use crate::larder::Larder;
 
@@ -301,7 +302,9 @@ impl<'a> Shift<'a> {
         let (instances, sender) = (self.instances.clone(), self.sender.clone());
         let (id, of_thread) = (job.clone(), running.clone());
         let spawned = thread::Builder::new().name(format!("job {}", job.id())).spawn(move || {
-            let became = of_thread.run(&larder, lease, &instances);
+            // Whatever happens, the worker gets its thread back.
+            let became = catch_panic("the job", || of_thread.run(&larder, lease, &instances))
+                .unwrap_or_else(|panic| Err(Error::store(format!("run the job {id}"), panic)));
             // Nobody listens if the worker is gone.
             let _ = sender.send((id, became));
             let _ = larder.executor().submit(&[]);
