@@ -25,13 +25,18 @@ pub use larder_store_object::BucketStore;
 #[cfg(feature = "sqlite")]
 pub use larder_store_sqlite::SqliteStore;
 
+// Its examples are tests.
+#[cfg(all(doctest, feature = "derive", feature = "msgpack"))]
+#[doc = include_str!("../docs/components.md")]
+mod components {}
+
 #[cfg(feature = "files")]
 mod cache;
 #[cfg(feature = "msgpack")]
 mod objects;
 
 #[cfg(feature = "files")]
-pub use crate::cache::{user_cache, with_user_cache};
+pub use crate::cache::{user_blob_cache, user_cache, with_user_cache};
 #[cfg(feature = "msgpack")]
 pub use crate::objects::Objects;
 
@@ -44,15 +49,15 @@ pub type Artifact<T, S = MsgPack> = larder_core::Artifact<T, S>;
 /// Opens the larder at `url` with all that is linked in.
 ///
 /// Files are laid out in the user's cache folder, `larder` in `~/.cache` or where the system has it, and blobs of
-/// stores that are far away are kept there;
+/// stores that are far away are kept there, 16 GiB at most or what `LARDER_CACHE_SIZE` says;
 /// `Larder::with_cache` names another.
 ///
 /// # Errors
-/// As [`Registry::linked`] and [`Registry::open`].
+/// As [`Registry::linked`] and [`Registry::open`]; [`Error::Refused`] for a size of the cache that is none.
 pub fn open(url: impl TryInto<StoreUrl, Error: Into<Error>>) -> Result<Larder> {
     let larder = Registry::linked()?.open(url)?;
     #[cfg(feature = "files")]
-    let larder = cache::with_user_cache(larder);
+    let larder = cache::with_user_cache(larder)?;
     Ok(larder)
 }
 
@@ -106,9 +111,7 @@ pub mod prelude {
     pub use crate::Artifact;
     #[cfg(feature = "msgpack")]
     pub use crate::Objects;
-    pub use crate::{
-        Applied, Component, HookContext, HookResult, Hooks, Larder, Model, Predict,
-    };
+    pub use crate::{Applied, Component, HookContext, HookResult, Hooks, Larder, Model, Predict};
     #[cfg(feature = "files")]
     pub use crate::{Artifacts, ClassModel, Tree};
     pub use schemars::JsonSchema;

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use larder::{Error, Kind, StoreUrl};
+use larder::{Error, Hook, Kind, StoreUrl};
 
 use crate::text::clean;
 
@@ -118,7 +118,9 @@ fn exit_of(error: &Error) -> Exit {
         Error::InvalidName { .. } => Exit::Usage,
         Error::NotFound { .. } => Exit::NotFound,
         Error::Corrupt { .. } => Exit::Corrupt,
-        Error::Refused { .. } | Error::Conflict { .. } => Exit::Refused,
+        Error::Refused { .. }
+        | Error::Conflict { .. }
+        | Error::Hook { hook: Hook::Cleanup, .. } => Exit::Refused,
         Error::NotLinked { .. } | Error::NewerFormat { .. } => Exit::NotLinked,
         _ => Exit::Failure,
     }

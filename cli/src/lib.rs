@@ -51,7 +51,8 @@
 //! | `types` | `types` (`type`, `rust_type`, `crate`, `signature`) |
 //! | `serializers` | `serializers` (`name`, `linked`, `crate`, `types`, `traits`, `record`, `used_by`) |
 //!
-//! Who moves a tag is written down: `LARDER_AUTHOR`, else the user's name (`USER`).
+//! Who moves a tag is written down: `LARDER_AUTHOR`, else the user's name (`USER`). The cache of remote blobs holds as
+//! much as `LARDER_CACHE_SIZE` says, such as `64GiB`.
 //!
 //! A version has `name`, `version`, `digest`, `type`, `size`, `created` and `crate`. What is not known is
 //! `null`. `predict` prints what the model gives, and nothing else, in either format.

@@ -28,6 +28,7 @@ mod registry;
 mod scope;
 mod serializer;
 mod serializer_record;
+mod size;
 mod source;
 pub mod store;
 mod time;
@@ -71,6 +72,7 @@ pub use crate::serializer::{
     AnyPair, ByName, ErasedSeed, Format, ReadWith, Serializer, Traits, not_served,
 };
 pub use crate::serializer_record::{SerializerRecord, ServedType};
+pub use crate::size::parse_size;
 pub use crate::source::Source;
 pub use crate::store::{MemoryStore, Store, StoreExt};
 pub use crate::time::Timestamp;

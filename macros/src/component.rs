@@ -201,5 +201,10 @@ fn as_hooks(larder: &Path, name: &Ident) -> (TokenStream, TokenStream) {
             ::core::option::Option::Some(#larder::TypeEntry::of::<Self>())
         }
     };
-    (as_hooks, quote!(const HOOKS: bool = true;))
+    (
+        as_hooks,
+        quote!(
+            const HOOKS: bool = true;
+        ),
+    )
 }

@@ -1,9 +1,11 @@
 //! What the integration tests in `tests/` and their worker share.
 
 pub mod churn;
+pub mod crew;
 pub mod fixture;
 pub mod python;
 pub mod s3;
+pub mod stopping;
 pub mod third_party;
 
 use larder::bytes::Bytes;

@@ -156,7 +156,11 @@ fn each_hook_runs_at_its_moment_and_no_other_does() {
         larder.list().for_each(|it| drop(it.unwrap()));
         larder.versions(name.as_str()).unwrap();
         let shown = larder.show(name.as_str()).unwrap();
-        assert!(shown.manifest.fields().contains(r#""doubled":3.0"#), "{}", shown.manifest.fields());
+        assert!(
+            shown.manifest.fields().contains(r#""doubled":3.0"#),
+            "{}",
+            shown.manifest.fields()
+        );
         assert_eq!(larder.verify(&[]).unwrap().findings, []);
         larder.survey().unwrap();
         let copy = larder::open("memory:").unwrap();

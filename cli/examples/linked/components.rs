@@ -74,6 +74,29 @@ impl Rack {
     }
 }
 
+/// What hangs where bottles lie; its hooks fail where nobody can hang it, or reach it.
+#[derive(Serialize, Deserialize, Component)]
+#[component(tag = "example/thermometer", hooks)]
+pub(crate) struct Thermometer {
+    pub(crate) place: String,
+}
+
+impl Hooks for Thermometer {
+    fn on_create(&self, _: &HookContext) -> HookResult {
+        match self.place.as_str() {
+            "the moon" => Err("there is no air".into()),
+            _ => Ok(()),
+        }
+    }
+
+    fn cleanup(&self, _: &HookContext) -> HookResult {
+        match self.place.as_str() {
+            "the well" => Err("it is too deep".into()),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// Half of a number.
 #[larder::codemodel(tag = "example/half")]
 pub(crate) fn half(x: f64) -> f64 {

@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use larder::Amount;
-use larder::store::BlobCache;
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
@@ -38,11 +37,10 @@ struct Cleared {
 }
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<(), CommandError> {
-    let folder = larder::user_cache().ok_or_else(|| {
+    let cache = larder::user_blob_cache()?.ok_or_else(|| {
         CommandError::new(Exit::Failure, "there is no cache folder for this user")
             .with_hint("`XDG_CACHE_HOME` or `HOME` says where it is")
     })?;
-    let cache = BlobCache::open(&folder.join(BlobCache::FOLDER));
     let told = |amount: Amount| {
         format!("{}, {}", text::count(amount.count, "blob"), text::size(amount.bytes))
     };

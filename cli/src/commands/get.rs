@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use larder::{Error, Larder, Tree};
+use larder::models::{OnnxModel, Script, WasmModel, WasmSerializer};
+use larder::{ComponentType, Error, Larder, Tree};
 
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
 use crate::place::At;
 
-/// Writes a file or folder that was `put`, checked
+/// Writes back the file, folder or model that was `put`, checked
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
@@ -24,7 +25,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    let tree: Tree = larder.load(&args.reference)?;
+    let tree = tree(larder, &args.reference)?;
     if args.output == Path::new("-") {
         let Some((_, file)) = tree.single_file() else {
             let message = format!("{} is a folder, which does not go to stdout", args.reference);
@@ -40,4 +41,22 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     })?;
     output.say(format_args!("wrote {}", args.output.display()));
     Ok(())
+}
+
+/// What a component was before it was `put`.
+fn tree(larder: &Larder, reference: &At) -> larder::Result<Tree> {
+    let version = larder.show(reference)?.version;
+    let exactly = Larder::pin(&version);
+    match version.type_tag.as_str() {
+        OnnxModel::TAG => Tree::file("model.onnx", larder.load::<OnnxModel>(exactly)?.file()?),
+        Script::TAG => Tree::file(
+            "script.rhai",
+            larder.load::<Script>(exactly)?.source().text.clone().into_owned(),
+        ),
+        WasmModel::TAG => Tree::file("model.wasm", larder.load::<WasmModel>(exactly)?.module()?),
+        WasmSerializer::TAG => {
+            Tree::file("serializer.wasm", larder.load::<WasmSerializer>(exactly)?.module()?)
+        }
+        _ => larder.load(exactly),
+    }
 }

@@ -139,7 +139,7 @@ fn print(args: &Args, found: &[Found], larder: &Larder, output: &mut Output) -> 
     let row = |Found { version, .. }: &Found| {
         [
             version.identifier.to_string(),
-            version.version.to_string(),
+            text::version(version),
             version.type_tag.to_string(),
             text::size(version.size),
             output.time(version.created),

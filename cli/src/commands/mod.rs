@@ -106,17 +106,17 @@ fn target(url: &StoreUrl, registry: &Registry, dry_run: bool) -> Result<Larder, 
 
 /// Opens the larder, and makes it if there is none.
 fn make(url: &StoreUrl, registry: Registry) -> Result<Larder, CommandError> {
-    Ok(ready(registry.open(url)?))
+    ready(registry.open(url)?)
 }
 
 /// The larder as this command line uses it: with the user's cache, in the user's name, telling how far it is.
-fn ready(larder: Larder) -> Larder {
-    let larder = progress::shown(larder::with_user_cache(larder));
+fn ready(larder: Larder) -> Result<Larder, CommandError> {
+    let larder = progress::shown(larder::with_user_cache(larder)?);
     let said = |variable| std::env::var(variable).ok().filter(|name: &String| !name.is_empty());
-    match ["LARDER_AUTHOR", "USER", "USERNAME"].into_iter().find_map(said) {
+    Ok(match ["LARDER_AUTHOR", "USER", "USERNAME"].into_iter().find_map(said) {
         Some(author) => larder.with_author(author),
         None => larder,
-    }
+    })
 }
 
 /// Opens the larder, if there is one: no command but `put` makes a larder where none is.
@@ -155,7 +155,7 @@ fn open_if_there(url: &StoreUrl, registry: Registry) -> Result<Opened, CommandEr
         return Ok(Opened::Nothing { url: url.clone(), registry });
     }
     let store = registry.open_store(url)?;
-    Ok(Opened::Larder(ready(Larder::new(store, registry))))
+    Ok(Opened::Larder(ready(Larder::new(store, registry))?))
 }
 
 /// Whether there is no larder at a URL, as far as that can be seen without making one.

@@ -1,6 +1,6 @@
 //! `remove`: taking versions out.
 
-use larder::{Identifier, Larder, Reference, Selector, VersionInfo};
+use larder::{Identifier, Larder, Reference, RemoveOptions, Selector, VersionInfo};
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
@@ -18,6 +18,9 @@ pub(crate) struct Args {
     /// Remove every version of the name
     #[arg(long)]
     all: bool,
+    /// Remove it even if the `cleanup` of its type fails, or its type is not linked in to run it
+    #[arg(long)]
+    force: bool,
 }
 
 #[derive(Serialize)]
@@ -26,10 +29,12 @@ struct Removed<'a> {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
+    let options = RemoveOptions::new();
+    let options = if args.force { options.force() } else { options };
     let removed = if args.all {
-        larder.remove_all(Identifier::new(&args.reference)?)?
+        larder.remove_all_with(Identifier::new(&args.reference)?, &options)?
     } else {
-        vec![larder.remove(one_version(&args.reference)?)?]
+        vec![larder.remove_with(one_version(&args.reference)?, &options)?]
     };
     if output.is_json() {
         output.document(Removed { removed: &removed })?;

@@ -172,6 +172,10 @@ fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {
         ("size", text::size(version.size)),
         ("digest", version.digest.to_string()),
     ];
+    if !version.status.is_ready() {
+        let failure = version.failure.as_deref().map(|failure| format!(": {failure}"));
+        rows.push(("status", format!("{}{}", version.status, failure.unwrap_or_default())));
+    }
     if let Some(toolchain) = &version.toolchain {
         rows.push(("rustc", toolchain.rustc.clone()));
         rows.push(("target", toolchain.target.clone()));

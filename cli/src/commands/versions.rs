@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     } else {
         let row = |Version { info, tags }: Version<'_>| {
             [
-                info.version.to_string(),
+                text::version(info),
                 tags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>().join(", "),
                 info.type_tag.to_string(),
                 text::size(info.size),

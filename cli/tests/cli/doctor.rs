@@ -106,6 +106,7 @@ fn a_healthy_larder_is_told_to_be_so() {
         },
         "condemned": 0,
         "newest": [time],
+        "unready": [],
         "locked": [],
         "damaged": []
       },

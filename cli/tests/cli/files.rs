@@ -1,6 +1,7 @@
 //! `put` and `get`.
 
 use std::fs;
+use std::path::Path;
 
 use insta::assert_snapshot;
 
@@ -68,6 +69,28 @@ fn put_makes_the_larder_and_get_brings_the_same_back() {
     --- stdout
     near
     "#);
+}
+
+#[test]
+fn get_gives_models_back_as_the_files_that_they_were() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests");
+    let script = b"fn predict(input) { input + 1 }".to_vec();
+    let models = [
+        ("model.onnx", fs::read(fixtures.join("fixtures/wine_linear.onnx")).unwrap()),
+        ("model.wasm", fs::read(fixtures.join("guests/linear.wasm")).unwrap()),
+        ("model.rhai", script),
+    ];
+    everywhere(|kitchen| {
+        for (file, bytes) in &models {
+            kitchen.write(file, bytes);
+            let put = kitchen.plain(&["put", "model", file]);
+            assert!(put.contains("put model@"), "{put}");
+            let got = kitchen.plain(&["get", "model", "-o", "back", "--force"]);
+            assert_eq!(got, "exit 0\n--- stderr\nwrote back\n", "{file}");
+            assert_eq!(fs::read(kitchen.path("back")).unwrap(), *bytes, "{file}");
+        }
+        String::new()
+    });
 }
 
 #[test]

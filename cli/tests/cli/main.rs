@@ -14,6 +14,8 @@ mod failures;
 mod files;
 mod format;
 mod gc;
+mod help;
+mod hooks;
 mod hostile;
 mod keeping;
 mod linked;

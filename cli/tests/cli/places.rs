@@ -6,7 +6,7 @@ use larder::bytes::Bytes;
 use larder::files::BlobFolder;
 use larder::store::BlobCache;
 
-use crate::kitchen::{Kitchen, everywhere};
+use crate::kitchen::{Kitchen, PLAIN, everywhere};
 
 /// What a command prints that is not told of the larder but by `words`, in which `HERE` stands for it.
 fn elsewhere(kitchen: &Kitchen, words: &[&str]) -> String {
@@ -229,6 +229,26 @@ fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
     error: invalid value '…' for '--repair-from <URL>': "cellar:…" is not a valid store URL: after `?` come options, `name=value` joined by `&`; in a user's name or a password write `%3F` for `?`, `%26` for `&`
 
     For more information, try '--help'.
+    "#);
+}
+
+#[test]
+fn the_size_of_the_cache_is_the_users_choice() {
+    let kitchen = Kitchen::new("fs:shelf");
+    let told = ["1.5 MiB", "much"].map(|size| {
+        let mut command = kitchen.command(PLAIN, &["cache", "info"]);
+        command.env("LARDER_CACHE_SIZE", size);
+        kitchen.told(command, b"")
+    });
+    assert_snapshot!(told.concat(), @r#"
+    exit 0
+    --- stdout
+    path   [folder]/cache/larder/blobs
+    holds  0 blobs, 0 B
+    limit  1.5 MiB
+    exit 5
+    --- stderr
+    error: `LARDER_CACHE_SIZE`, the size of the cache, is refused: "much" is no size: write `64GiB` or `500MB`
     "#);
 }
 

@@ -45,7 +45,10 @@ pub(super) struct Claim {
 pub(super) enum Outcome {
     Succeeded(Option<Box<serde_json::value::RawValue>>),
     /// It may be tried again, so often in all.
-    Failed { error: Vec<String>, retries: u32 },
+    Failed {
+        error: Vec<String>,
+        retries: u32,
+    },
     /// It is not tried again.
     FailedForGood(Vec<String>),
     Skipped(String),
@@ -55,8 +58,7 @@ impl Larder {
     /// Tries to claim a job for so long.
     pub(super) fn claim_job(&self, id: &JobId, lease: Duration) -> Result<Claimed> {
         for _ in 0..MOST_TRIES {
-            let Some(Looked { found, verdict, .. }) =
-                self.look_at(std::slice::from_ref(id))?.pop()
+            let Some(Looked { found, verdict, .. }) = self.look_at(std::slice::from_ref(id))?.pop()
             else {
                 return Ok(Claimed::Over);
             };
@@ -85,7 +87,8 @@ impl Larder {
                 job.losses = job.losses.saturating_add(1);
             }
             let now = self.now();
-            let holder = format!("{:.32}", blake3::hash(unlike_any_other("claim").as_bytes()).to_hex());
+            let holder =
+                format!("{:.32}", blake3::hash(unlike_any_other("claim").as_bytes()).to_hex());
             job.status = JobStatus::Running;
             job.attempt = job.attempt.saturating_add(1);
             job.started = Some(now);

@@ -194,7 +194,11 @@ impl Larder {
     }
 
     /// Schedules of a name are looked at from now on, if they are not yet.
-    fn begin_schedules(&self, name: &Identifier, version: &VersionRecord) -> Result<Option<Change>> {
+    fn begin_schedules(
+        &self,
+        name: &Identifier,
+        version: &VersionRecord,
+    ) -> Result<Option<Change>> {
         let table = self.registry().triggers_of(version.type_tag.as_str());
         if table.is_none_or(|table| table.schedules().is_empty()) {
             return Ok(None);

@@ -82,7 +82,8 @@ impl FromStr for JobId {
             let number = digits.then(|| number.parse().ok()).flatten()?;
             Some((Identifier::new(name).ok()?, VersionNumber::new(number)?, id))
         });
-        let refused = || Error::invalid("job", text, "a job is written `name@7/ID`, as `jobs` prints");
+        let refused =
+            || Error::invalid("job", text, "a job is written `name@7/ID`, as `jobs` prints");
         let (name, version, id) = parts.ok_or_else(refused)?;
         Self::new(&name, version, id).map_err(|_| refused())
     }

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use super::claim::{MOST_TRIES, leave_queue};
 use super::history::JobInfo;
 use super::id::JobId;
-use super::record::{JobRecord, JobStatus, QueueRecord, job_in, job_key, jobs_of_version, queue_key};
+use super::record::{
+    JobRecord, JobStatus, QueueRecord, job_in, job_key, jobs_of_version, queue_key,
+};
 use crate::error::{Error, Result};
 use crate::larder::Larder;
 use crate::record;

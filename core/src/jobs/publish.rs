@@ -111,11 +111,15 @@ impl Larder {
         ])
     }
 
-    fn made(&self, Publishing { claim, number }: &Publishing) -> Result<Option<(Record, MadeRecord)>> {
+    fn made(
+        &self,
+        Publishing { claim, number }: &Publishing,
+    ) -> Result<Option<(Record, MadeRecord)>> {
         let key = made_key(&claim.id, *number)?;
         let found = self.store().get_record(&key)?;
-        found.map(|found| Ok((record::read(&key, &found)?, found))).transpose().map(|read| {
-            read.map(|(made, found)| (found, made))
-        })
+        found
+            .map(|found| Ok((record::read(&key, &found)?, found)))
+            .transpose()
+            .map(|read| read.map(|(made, found)| (found, made)))
     }
 }

@@ -37,7 +37,13 @@ pub(super) struct Running {
 enum State {
     /// Its thread tries to claim it.
     Claiming,
-    Held { claim: Box<Claim>, since: Instant, beaten: Instant, timeout: Option<Duration>, late: bool },
+    Held {
+        claim: Box<Claim>,
+        since: Instant,
+        beaten: Instant,
+        timeout: Option<Duration>,
+        late: bool,
+    },
     /// The worker ended it, or lost it: what its thread says does not count.
     GivenUp,
 }
@@ -62,7 +68,12 @@ impl Running {
     }
 
     /// Claims the job and runs it. Called on the job's own thread.
-    pub(super) fn run(&self, larder: &Larder, lease: Duration, instances: &Instances) -> Result<Became> {
+    pub(super) fn run(
+        &self,
+        larder: &Larder,
+        lease: Duration,
+        instances: &Instances,
+    ) -> Result<Became> {
         let claim = match larder.claim_job(&self.id, lease)? {
             Claimed::Mine(claim) => claim,
             Claimed::Later(until) => return Ok(Became::Later(until)),
@@ -91,9 +102,8 @@ impl Running {
             _ => return Ok(Became::Over),
         }
         let (progress, said) = self.shared.take(&claim)?;
-        let ended = patiently(lease, || {
-            larder.end_attempt(&claim, &said, progress.clone(), &outcome)
-        })?;
+        let ended =
+            patiently(lease, || larder.end_attempt(&claim, &said, progress.clone(), &outcome))?;
         Ok(match ended {
             Some(JobStatus::Pending) => Became::Later(None),
             _ => Became::Over,

@@ -147,7 +147,10 @@ impl TriggerTable {
             }
             for needed in &trigger.depends_on {
                 let Some(needed) = find(needed) else {
-                    return refused(&trigger.name, format!("it depends on `{needed}`, which is none"));
+                    return refused(
+                        &trigger.name,
+                        format!("it depends on `{needed}`, which is none"),
+                    );
                 };
                 if !needed.events.iter().any(|event| trigger.events.contains(event)) {
                     let needed = &needed.name;

@@ -78,7 +78,12 @@ impl Larder {
     }
 
     /// The schedules of a version that are due, each with the last of its times.
-    fn due(&self, version: &VersionRecord, after: Timestamp, now: Timestamp) -> Vec<(Event, Timestamp)> {
+    fn due(
+        &self,
+        version: &VersionRecord,
+        after: Timestamp,
+        now: Timestamp,
+    ) -> Vec<(Event, Timestamp)> {
         let Some(table) = self.registry().triggers_of(version.type_tag.as_str()) else {
             return Vec::new();
         };

@@ -66,10 +66,13 @@ impl<T> Trigger<T> {
         name: impl Into<String>,
         run: impl Fn(&T, &JobContext) -> Result<O, E> + Send + Sync + 'static,
     ) -> Self {
-        Self::made(name.into(), Arc::new(move |it, job| match run(it, job) {
-            Ok(_) => Ok(None),
-            Err(error) => Err(error.into()),
-        }))
+        Self::made(
+            name.into(),
+            Arc::new(move |it, job| match run(it, job) {
+                Ok(_) => Ok(None),
+                Err(error) => Err(error.into()),
+            }),
+        )
     }
 
     /// The same, which keeps what the code returns, as JSON, for jobs that depend on it.
@@ -77,10 +80,13 @@ impl<T> Trigger<T> {
         name: impl Into<String>,
         run: impl Fn(&T, &JobContext) -> Result<O, E> + Send + Sync + 'static,
     ) -> Self {
-        Self::made(name.into(), Arc::new(move |it, job| {
-            let output = run(it, job).map_err(Into::into)?;
-            Ok(Some(serde_json::to_string(&output)?))
-        }))
+        Self::made(
+            name.into(),
+            Arc::new(move |it, job| {
+                let output = run(it, job).map_err(Into::into)?;
+                Ok(Some(serde_json::to_string(&output)?))
+            }),
+        )
     }
 
     fn made(name: String, run: Run<T>) -> Self {

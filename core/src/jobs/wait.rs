@@ -99,7 +99,8 @@ impl Larder {
 pub(super) fn all_well(jobs: Vec<JobInfo>) -> Result<Vec<JobInfo>> {
     // What is blocked is so because something else failed.
     let bad = |statuses: &[JobStatus]| jobs.iter().find(|job| statuses.contains(&job.status));
-    let bad = bad(&[JobStatus::Failed, JobStatus::Cancelled]).or_else(|| bad(&[JobStatus::Blocked]));
+    let bad =
+        bad(&[JobStatus::Failed, JobStatus::Cancelled]).or_else(|| bad(&[JobStatus::Blocked]));
     match bad {
         Some(job) => Err(Error::Job {
             job: job.id.to_string(),
@@ -119,9 +120,10 @@ fn told(causes: &[String]) -> BoxError {
         message: String,
         source: Option<BoxError>,
     }
-    let chain = causes.iter().rev().fold(None, |source, message| {
-        Some(Told { message: message.clone(), source }.into())
-    });
+    let chain = causes
+        .iter()
+        .rev()
+        .fold(None, |source, message| Some(Told { message: message.clone(), source }.into()));
     chain.unwrap_or_else(|| "nobody said why".into())
 }
 
@@ -146,9 +148,10 @@ impl These {
                 Verdict::Missing => return Err(larder.no_such_job(&looked.id)),
                 Verdict::Damaged(error) => return Err(error),
                 Verdict::NotLinked => {
-                    let (_, job) = looked.found.as_ref().ok_or(Error::Conflict {
-                        what: looked.id.to_string(),
-                    })?;
+                    let (_, job) = looked
+                        .found
+                        .as_ref()
+                        .ok_or(Error::Conflict { what: looked.id.to_string() })?;
                     let tag = job.type_tag.as_str();
                     let needed_by = format!("the job {}", looked.id);
                     larder.registry().find_type(tag, &needed_by, None)?;
@@ -176,13 +179,12 @@ impl Executor for These {
 
     fn next(&self, larder: &Larder, most: usize, wait: Duration) -> Result<Vec<Delivery>> {
         let left = self.left().clone();
-        let runnable = larder.look_at(&left)?.into_iter().filter(|looked| {
-            matches!(looked.verdict, Verdict::Run | Verdict::End(..))
-        });
-        let jobs: Vec<_> = runnable
-            .take(most)
-            .map(|looked| Delivery { job: looked.id, receipt: None })
-            .collect();
+        let runnable = larder
+            .look_at(&left)?
+            .into_iter()
+            .filter(|looked| matches!(looked.verdict, Verdict::Run | Verdict::End(..)));
+        let jobs: Vec<_> =
+            runnable.take(most).map(|looked| Delivery { job: looked.id, receipt: None }).collect();
         if jobs.is_empty() {
             thread::sleep(wait.min(Duration::from_millis(200)));
         }

@@ -110,9 +110,7 @@ impl Worker {
     /// As [`run`](Worker::run).
     pub fn drain(&self) -> Result<u64> {
         let mut shift = Shift::new(self);
-        shift.work(|shift| {
-            Ok(shift.running.is_empty() && !self.larder.has_unfinished_jobs()?)
-        })?;
+        shift.work(|shift| Ok(shift.running.is_empty() && !self.larder.has_unfinished_jobs()?))?;
         Ok(shift.ran)
     }
 

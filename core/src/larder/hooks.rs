@@ -59,9 +59,9 @@ impl Larder {
             return Ok(applied);
         }
         let context = HookContext { larder: self.for_hooks(), version: version.clone() };
-        let created = component.as_hooks().map_or(Ok(()), |hooks| {
-            run_hook(Hook::OnCreate, || hooks.on_create(&context))
-        });
+        let created = component
+            .as_hooks()
+            .map_or(Ok(()), |hooks| run_hook(Hook::OnCreate, || hooks.on_create(&context)));
         match created {
             Ok(()) => Ok(Applied::Created(self.settle(name, version.version, None)?)),
             Err(source) => {
@@ -247,8 +247,12 @@ pub(super) fn post_init(
     left: &'static str,
 ) -> Result<()> {
     let Some(hooks) = component.as_hooks_mut() else { return Ok(()) };
-    run_hook(Hook::PostInit, || hooks.post_init())
-        .map_err(|source| Error::Hook { component: what(), hook: Hook::PostInit, left, source })
+    run_hook(Hook::PostInit, || hooks.post_init()).map_err(|source| Error::Hook {
+        component: what(),
+        hook: Hook::PostInit,
+        left,
+        source,
+    })
 }
 
 /// An error with its causes, on one line, cut where it is too long.

@@ -200,8 +200,7 @@ impl Larder {
     /// The same larder, which lays files out in `folder`, where every process and larder may share them.
     ///
     /// If its store is remote, blobs that were read are kept there too, in `blobs`: see
-    /// [`BlobCache`](crate::store::BlobCache). A [`Cached`](crate::store::Cached) of one's own holds more or less.
-    /// `verify` and `repair` read from the store itself.
+    /// [`BlobCache`]; [`with_blob_cache`](Larder::with_blob_cache) takes one of another size. `verify` and `repair` read from the store itself.
     ///
     /// Without it files go into a temporary folder that is removed with the last clone of the larder.
     /// Nobody else may be able to write into `folder`.
@@ -209,12 +208,20 @@ impl Larder {
     #[must_use]
     pub fn with_cache(mut self, folder: impl Into<std::path::PathBuf>) -> Self {
         let folder = folder.into();
+        let blobs = BlobCache::open(&folder.join(BlobCache::FOLDER));
+        self.cache = Arc::new(Cache::at(folder));
+        self.with_blob_cache(blobs)
+    }
+
+    /// The same larder, which keeps blobs in `cache`, and nowhere else, if its store is remote.
+    #[cfg(feature = "files")]
+    #[must_use]
+    pub fn with_blob_cache(mut self, cache: BlobCache) -> Self {
         let store = Cached::behind(&self.store);
         self.store = match store.is_remote() {
-            true => Arc::new(Cached::new(store, BlobCache::open(&folder.join(BlobCache::FOLDER)))),
+            true => Arc::new(Cached::new(store, cache)),
             false => store,
         };
-        self.cache = Arc::new(Cache::at(folder));
         self
     }
 

@@ -19,6 +19,7 @@ use super::Glob;
 use super::filter::{Expression, Field, Order, seconds};
 use crate::error::{Error, Result};
 use crate::name::VersionNumber;
+use crate::size::parse_size;
 
 /// The most bytes of a filter.
 const MOST_BYTES: usize = 4096;
@@ -218,7 +219,10 @@ fn number(input: &mut &str, field: &Field) -> Parsed<f64> {
         }
     };
     let (value, expected) = match field {
-        Field::Size => (bytes(&written), "a number of bytes, such as 10MB or 4GiB"),
+        Field::Size => (
+            parse_size(&written).map(|bytes| bytes as f64),
+            "a number of bytes, such as 10MB or 4GiB",
+        ),
         Field::Age => (
             humantime::parse_duration(&written).ok().map(|age| age.as_secs_f64()),
             "a duration, such as 7d or 1h30m",
@@ -242,25 +246,6 @@ fn number(input: &mut &str, field: &Field) -> Parsed<f64> {
             unexpected(expected)
         }
     }
-}
-
-fn bytes(text: &str) -> Option<f64> {
-    let end = text.find(|c: char| c.is_ascii_alphabetic()).unwrap_or(text.len());
-    let (number, unit) = text.split_at(end);
-    let factor: f64 = match unit.to_ascii_lowercase().as_str() {
-        "" | "b" => 1.0,
-        "kb" => 1e3,
-        "mb" => 1e6,
-        "gb" => 1e9,
-        "tb" => 1e12,
-        "kib" => 1024.0,
-        "mib" => 1024.0 * 1024.0,
-        "gib" => 1024.0 * 1024.0 * 1024.0,
-        "tib" => 1024.0 * 1024.0 * 1024.0 * 1024.0,
-        _ => return None,
-    };
-    let number: f64 = number.trim_end().parse().ok()?;
-    (number.is_finite() && number >= 0.0).then_some(number * factor)
 }
 
 /// A time in UTC; a day is its beginning.

@@ -7,6 +7,7 @@ mod walk;
 use std::collections::BTreeMap;
 use std::path::{Component as Part, Path, PathBuf};
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 pub use content::{FileBytes, FileContent};
@@ -69,6 +70,18 @@ pub struct TreeFile {
 }
 
 impl Tree {
+    /// A file called `name`, which may not be executed, of bytes in memory.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`] if `name` is no name of a file.
+    pub fn file(name: &str, bytes: impl Into<Bytes>) -> Result<Self> {
+        let content = Artifact::from(FileContent::of(bytes));
+        let files =
+            BTreeMap::from([(TreePath::new(name)?, TreeFile { content, executable: false })]);
+        let tree = Self { kind: TreeKind::File, files, empty: Vec::new() };
+        tree.check().map(|()| tree)
+    }
+
     /// Whether it is one file or a folder.
     pub fn kind(&self) -> TreeKind {
         self.kind

@@ -275,8 +275,15 @@ impl Model<'_> {
             }
         });
         let evolution = &Evolution::default();
-        let register =
-            register(&Registration { larder, name, tag, model: true, hooks: self.options.hooks, source: *source, evolution });
+        let register = register(&Registration {
+            larder,
+            name,
+            tag,
+            model: true,
+            hooks: self.options.hooks,
+            source: *source,
+            evolution,
+        });
         quote! {
             #(#cfgs)*
             const _: () = #fits_output;

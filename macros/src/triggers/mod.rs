@@ -271,9 +271,9 @@ impl Trigger {
             quote!(.requires(#field, #is_set))
         });
         let retries = options.retries.as_ref().map(|retries| quote!(.retries(#retries)));
-        let timeout = options.timeout.map(|millis| {
-            quote!(.timeout(::std::time::Duration::from_millis(#millis)))
-        });
+        let timeout = options
+            .timeout
+            .map(|millis| quote!(.timeout(::std::time::Duration::from_millis(#millis))));
         // An error that is none stands where the method does.
         let run = quote_spanned! { name.span()=>
             |it: &#ty, job: &#larder::JobContext| it.#name(job)

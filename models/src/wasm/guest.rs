@@ -65,6 +65,10 @@ impl Guest {
         })
     }
 
+    pub(super) fn module(&self) -> Result<Bytes> {
+        self.module.get()?.bytes()
+    }
+
     pub(super) fn abi(&self) -> Abi {
         self.abi
     }
@@ -98,7 +102,7 @@ impl Guest {
         if let Some(code) = compiled.get(&stack) {
             return Ok(Arc::clone(code));
         }
-        let wasm = self.module.get()?.bytes()?;
+        let wasm = self.module()?;
         let code = Arc::new(Code::compile(&wasm, role, stack, self.cache.as_deref())?);
         if (code.abi, code.format) != (self.abi, self.format) {
             let (abi, format) = (code.abi, code.format.name());

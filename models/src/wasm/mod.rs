@@ -92,6 +92,14 @@ impl WasmModel {
         *self.0.limits()
     }
 
+    /// The module or component.
+    ///
+    /// # Errors
+    /// As [`Artifact::get`](larder_core::Artifact::get).
+    pub fn module(&self) -> Result<Bytes> {
+        self.0.module()
+    }
+
     /// How it is called.
     pub fn abi(&self) -> Abi {
         self.0.abi()

@@ -78,6 +78,14 @@ impl WasmSerializer {
         *self.guest.limits()
     }
 
+    /// The module or component.
+    ///
+    /// # Errors
+    /// As [`Artifact::get`](larder_core::Artifact::get).
+    pub fn module(&self) -> Result<Bytes> {
+        self.guest.module()
+    }
+
     fn call(&self, entry: Entry, input: &[u8]) -> Result<Vec<u8>, BoxError> {
         let code = self.guest.code(Role::Serializer, self.guest.limits())?;
         Ok(code.call(entry, input, self.guest.limits())?)

@@ -1,8 +1,11 @@
 //! A blob's own format travels with it.
 
+use std::process::Command;
+
 use larder_core::{Artifact, Component, ComponentType, Error, Item, Larder, Registry};
 use larder_models::{WasmError, WasmSerializer};
 use larder_serializers::MsgPack;
+use larder_store_fs as _;
 use serde::{Deserialize, Serialize};
 
 use crate::guests::{COLUMN, TREE};
@@ -56,6 +59,30 @@ fn a_blob_is_read_by_the_code_that_the_larder_keeps() {
     let read: Weights = knowing(kept, &plain).load("weights").unwrap();
     let bits = |numbers: &[f64]| numbers.iter().map(|number| number.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(read.column.get().unwrap()), bits(&numbers));
+}
+
+/// The test runs itself: as another process it has nothing but the folder.
+#[test]
+fn another_process_reads_a_blob_by_the_code_that_the_larder_keeps() {
+    const URL: &str = "LARDER_TEST_URL";
+    let numbers = vec![0.1, 2.5, f64::MAX];
+    if let Ok(url) = std::env::var(URL) {
+        let larder = Registry::linked().unwrap().open(&*url).unwrap();
+        let larder = knowing(larder.load("formats/acme-column").unwrap(), &larder);
+        assert_eq!(*larder.load::<Weights>("weights").unwrap().column.get().unwrap(), numbers);
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("fs:{}", folder.path().join("shelf").display());
+    let larder = knowing(column(), &Registry::linked().unwrap().open(&*url).unwrap());
+    larder.apply("formats/acme-column", &column()).unwrap();
+    let weights = Weights { column: Artifact::named("acme-column", numbers) };
+    larder.apply("weights", &weights).unwrap();
+    let mut reader = Command::new(std::env::current_exe().unwrap());
+    let this = "serializers::another_process_reads_a_blob_by_the_code_that_the_larder_keeps";
+    let read = reader.args(["--exact", this]).env(URL, url).output().unwrap();
+    let told = String::from_utf8_lossy(&read.stdout);
+    assert!(read.status.success() && told.contains("1 passed"), "{told}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `on_create`: the status of a version, and what picks the newest one.
 
-use larder::{RemoveOptions, Status, TagOptions};
+use larder::{MemoryStore, RemoveOptions, Status, TagOptions};
+use larder_tests::stopping::Stopping;
 
 use super::*;
 
@@ -168,4 +169,32 @@ fn a_hook_may_use_the_larder_and_the_newest_version_stays_the_newest() {
         assert_eq!(latest(larder, "moth"), 3);
         assert_eq!(larder.verify(&[]).unwrap().findings, []);
     });
+}
+
+#[test]
+fn a_store_that_stops_after_any_change_has_no_half_made_version_and_goes_on() {
+    for stop in 0.. {
+        let store = MemoryStore::new();
+        let on = |store: Arc<dyn Store>| Larder::new(store, Registry::linked().unwrap());
+        let whole = on(Arc::new(Stopping::after(usize::MAX, &store)));
+        whole.apply("steps", &probe("steps", 1.0)).unwrap();
+        let stopping = on(Arc::new(Stopping::after(stop, &store)));
+        let done = stopping.apply("steps", &probe("steps", 2.0));
+        // Whatever was made is whole, and the newest version is one that is ready.
+        assert_eq!(whole.verify(&[]).unwrap().findings, []);
+        assert!(whole.show("steps").unwrap().version.status.is_ready());
+        match done {
+            Ok(applied) => {
+                assert_eq!(applied.version().version.get(), 2);
+                assert!((5..20).contains(&stop), "{stop} changes");
+                break;
+            }
+            Err(error) => assert!(matches!(error, Error::Store { .. }), "{error}"),
+        }
+        whole.apply("steps", &probe("steps", 2.0)).unwrap();
+        assert_eq!(whole.load::<Probe>("steps").unwrap().reading, 2.0);
+        whole.remove("steps:latest").unwrap();
+        assert_eq!(whole.load::<Probe>("steps").unwrap().reading, 1.0, "after {stop} changes");
+        assert_eq!(whole.verify(&[]).unwrap().findings, []);
+    }
 }

@@ -16,7 +16,10 @@ static DONE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn done(by: &str) -> Vec<String> {
     let done = DONE.lock().unwrap();
-    done.iter().filter_map(|line| line.strip_prefix(by)?.strip_prefix(' ')).map(str::to_owned).collect()
+    done.iter()
+        .filter_map(|line| line.strip_prefix(by)?.strip_prefix(' '))
+        .map(str::to_owned)
+        .collect()
 }
 
 #[derive(Debug, Serialize, Deserialize, Component)]
@@ -218,9 +221,11 @@ fn a_larder_without_triggers_makes_no_jobs() {
 #[test]
 fn outputs_and_lines_are_bounded() {
     let larder = plain_larder(vec![
-        Trigger::with_output("large", |_: &Plain, _: &JobContext| Ok::<_, String>("x".repeat(70_000)))
-            .on(Event::Apply)
-            .retries(5),
+        Trigger::with_output("large", |_: &Plain, _: &JobContext| {
+            Ok::<_, String>("x".repeat(70_000))
+        })
+        .on(Event::Apply)
+        .retries(5),
         Trigger::new("loud", |_: &Plain, job: &JobContext| {
             (0..3_000).for_each(|n| job.log(format!("{n} {}", "é".repeat(1_000))));
             job.progress(f64::NAN, "x".repeat(5_000));

@@ -51,9 +51,9 @@ fn a_damaged_record_keeps_no_other_job_from_running() {
     let sound = kitchen();
     sound.apply("a", &plain(1)).unwrap();
     let records: Vec<_> = sound.store().records("").map(Result::unwrap).collect();
-    let of_jobs = records.iter().filter(|(key, _)| {
-        ["jobs/", "queue/"].iter().any(|kind| key.as_str().starts_with(kind))
-    });
+    let of_jobs = records
+        .iter()
+        .filter(|(key, _)| ["jobs/", "queue/"].iter().any(|kind| key.as_str().starts_with(kind)));
     let mut tried = 0;
     for (key, found) in of_jobs {
         let text = std::str::from_utf8(&found.value).unwrap();
@@ -113,7 +113,8 @@ fn jobs_that_depend_on_each_other_wait_and_hurt_nobody() {
     let (first, second) = (&jobs[0], &jobs[1]);
     let id = |key: &RecordKey| key.as_str().rsplit('@').next().unwrap().to_owned();
     let text = String::from_utf8(first.1.value.to_vec()).unwrap();
-    let cyclic = text.replace("}", &format!(",\"depends_on\":{{\"second\":\"{}\"}}}}", id(&second.0)));
+    let cyclic =
+        text.replace("}", &format!(",\"depends_on\":{{\"second\":\"{}\"}}}}", id(&second.0)));
     put(&larder, &first.0, &cyclic);
     larder.apply("b", &plain(2)).unwrap();
     let worker = Worker::new(&larder).spawn().unwrap();
@@ -133,10 +134,9 @@ fn a_line_that_leads_nowhere_goes_after_a_while() {
     larder.apply("a", &plain(1)).unwrap();
     let lines: Vec<_> = larder.store().records("queue/").map(Result::unwrap).collect();
     let jobs: Vec<_> = larder.store().records("jobs/").map(Result::unwrap).collect();
-    let removed = jobs.iter().map(|(key, _)| Change::RemoveRecord {
-        key: key.clone(),
-        expected: Expected::Anything,
-    });
+    let removed = jobs
+        .iter()
+        .map(|(key, _)| Change::RemoveRecord { key: key.clone(), expected: Expected::Anything });
     assert_eq!(larder.store().commit(&removed.collect::<Vec<_>>()).unwrap(), Committed::All);
     work(&larder, Duration::from_millis(50));
     // They may be those of a commit that is being made.

@@ -105,8 +105,11 @@ fn a_job_that_kills_its_workers_ends_as_failed() {
         let text = text
             .replace("\"pending\"", "\"running\"")
             .replace("}", &format!(",\"attempt\":{losses},\"losses\":{losses},{lease}}}"));
-        let change =
-            Change::PutRecord { key: key.clone(), value: text.into(), expected: Expected::Anything };
+        let change = Change::PutRecord {
+            key: key.clone(),
+            value: text.into(),
+            expected: Expected::Anything,
+        };
         assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);
         Worker::new(&larder).drain().unwrap();
         let ended = larder.wait(&applied).map(|jobs| jobs[0].status);

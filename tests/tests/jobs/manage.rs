@@ -27,7 +27,8 @@ fn chain(first: Trigger<Plain>) -> Vec<Trigger<Plain>> {
 
 #[test]
 fn a_job_that_waits_is_cancelled_at_once_and_blocks_what_depends_on_it() {
-    let larder = larder(chain(Trigger::new("first", |_: &Plain, _: &JobContext| Ok::<_, String>(()))));
+    let larder =
+        larder(chain(Trigger::new("first", |_: &Plain, _: &JobContext| Ok::<_, String>(()))));
     let applied = larder.apply("a", &plain(1)).unwrap();
     let cancelled = larder.cancel_job(job(&larder, "second")).unwrap();
     assert_eq!(cancelled.status, JobStatus::Cancelled);
@@ -55,14 +56,16 @@ fn a_job_that_runs_is_told_to_stop() {
     let (began, begin) = channel();
     let obedient = Arc::new(AtomicBool::new(true));
     let obeys = obedient.clone();
-    let larder = larder(chain(Trigger::new("first", move |_: &Plain, job: &JobContext| {
-        began.send(()).unwrap();
-        while !job.is_cancelled() {
-            thread::sleep(Duration::from_millis(10));
-        }
-        if obeys.load(Ordering::Relaxed) { Err("it was stopped") } else { Ok(()) }
-    })
-    .retries(5)));
+    let larder = larder(chain(
+        Trigger::new("first", move |_: &Plain, job: &JobContext| {
+            began.send(()).unwrap();
+            while !job.is_cancelled() {
+                thread::sleep(Duration::from_millis(10));
+            }
+            if obeys.load(Ordering::Relaxed) { Err("it was stopped") } else { Ok(()) }
+        })
+        .retries(5),
+    ));
     for (obeys, expected) in [(true, JobStatus::Cancelled), (false, JobStatus::Succeeded)] {
         obedient.store(obeys, Ordering::Relaxed);
         let name = format!("obeys/{obeys}");
@@ -115,7 +118,8 @@ fn a_job_that_failed_is_tried_again_with_all_its_retries() {
 
 #[test]
 fn what_is_removed_is_not_run_for_and_what_is_no_job_is_not_found() {
-    let larder = larder(chain(Trigger::new("first", |_: &Plain, _: &JobContext| Ok::<_, String>(()))));
+    let larder =
+        larder(chain(Trigger::new("first", |_: &Plain, _: &JobContext| Ok::<_, String>(()))));
     larder.apply("a", &plain(1)).unwrap();
     let id = job(&larder, "first");
     larder.remove("a").unwrap();

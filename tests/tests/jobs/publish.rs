@@ -78,9 +78,8 @@ fn an_attempt_finds_what_the_one_before_it_published() {
     ]);
     let jobs = larder.wait(&larder.apply("a", &plain(1)).unwrap()).unwrap();
     assert_eq!(jobs[0].attempt, 3);
-    let numbers: Vec<_> = ["a@1", "a@2", "a@3"]
-        .map(|version| larder.load::<Plain>(version).unwrap().number)
-        .into();
+    let numbers: Vec<_> =
+        ["a@1", "a@2", "a@3"].map(|version| larder.load::<Plain>(version).unwrap().number).into();
     assert_eq!(numbers, [1, 100, 102]);
     assert_eq!(larder.versions("a").unwrap().len(), 3);
 }

@@ -58,8 +58,7 @@ fn each_time_is_fired_once_for_the_newest_version_by_whoever_is_first() {
 
     pass(4 * 3600);
     let fired = larder.fire_due().unwrap();
-    let mut triggers: Vec<_> =
-        fired.iter().map(|job| larder.job(job).unwrap().trigger).collect();
+    let mut triggers: Vec<_> = fired.iter().map(|job| larder.job(job).unwrap().trigger).collect();
     triggers.sort();
     assert_eq!(triggers, ["after", "daily", "minutely"]);
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use larder::{Error, Larder, Registry, StoreUrl, Survey};
+use larder::{Error, Larder, Registry, Status, StoreUrl, Survey};
 
 use super::{Finding, State};
 use crate::commands::is_missing;
@@ -103,6 +103,17 @@ fn records(survey: &Survey, output: &Output, findings: &mut Vec<Finding>) {
         findings.push(Finding::warning(
             format!("the newest version was applied in the future: {}", text::time(newest)),
             "set the clock, here or where it was applied: `gc` counts its grace period by it",
+        ));
+    }
+    for unready in &survey.unready {
+        let what = &unready.what;
+        let (state, advice) = match unready.status {
+            Status::Failed => ("failed", format!("`larder show {what}` says why; ")),
+            _ => ("is being prepared", "if no program is at work on it, ".to_owned()),
+        };
+        findings.push(Finding::note(
+            format!("{what} {state}, since {}", output.time(unready.since)),
+            format!("{advice}apply the same again, or `larder remove {what}`"),
         ));
     }
     for locked in &survey.locked {

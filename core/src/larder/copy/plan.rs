@@ -88,7 +88,10 @@ fn one_version(source: &Larder, name: &Identifier, number: VersionNumber) -> Res
         Some(version) if version.version == number && version.removed.is_none() => {
             Err(Error::Refused {
                 what: format!("a copy of {name}@{}", number.get()),
-                reason: format!("its status is `{}`: only versions that are ready are copied", version.status),
+                reason: format!(
+                    "its status is `{}`: only versions that are ready are copied",
+                    version.status
+                ),
             })
         }
         Some(_) => Err(misplaced(&key)),
