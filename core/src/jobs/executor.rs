@@ -107,20 +107,23 @@ impl Executor for InProcess {
     }
 }
 
-/// How many lines of the queue are looked at together.
+/// The most lines of the queue that are looked at together.
 const PAGE: usize = 200;
 
 impl Larder {
     /// Up to `most` jobs of the queue that could be claimed now.
     pub(super) fn runnable(&self, most: usize) -> Result<Vec<JobId>> {
         let mut runnable = Vec::new();
+        // At the head are those that others run now.
+        let mut page = (4 * most).clamp(16, PAGE);
         let mut after: Option<RecordKey> = None;
         while runnable.len() < most {
-            let page = self.store().list_records(QUEUE, after.as_ref(), PAGE)?;
-            let Some((last, _)) = page.last() else { break };
+            let lines = self.store().list_records(QUEUE, after.as_ref(), page)?;
+            page = PAGE;
+            let Some((last, _)) = lines.last() else { break };
             after = Some(last.clone());
-            let mut ids = Vec::with_capacity(page.len());
-            for (key, found) in &page {
+            let mut ids = Vec::with_capacity(lines.len());
+            for (key, found) in &lines {
                 // A line that is damaged leads nowhere, and keeps nobody from the others.
                 if let Ok(line) = record::read::<QueueRecord>(key, found)
                     && queue_key(&line.job)? == *key

@@ -51,7 +51,7 @@ fn survives_kills(url: &str, folder: &std::path::Path) {
     let at_last_kill = left;
     while left > 0 {
         assert!(begin.elapsed() < Duration::from_secs(120 * kills as u64 / 30), "{left} are left");
-        thread::sleep(Duration::from_millis(50));
+        thread::sleep(Duration::from_millis(300));
         left = larder.jobs(&waiting).map(Result::unwrap).count();
     }
     println!(
