@@ -5,7 +5,7 @@ use larder::StoreUrl;
 
 use crate::commands::{
     cache, completions, copy, doctor, export, gc, get, history, import, list, lock, man, migrate,
-    note, predict, put, remove, restore, serializers, show, tag, types, verify, versions,
+    mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify, versions,
 };
 
 /// Keeps models and the components around them: typed, versioned, verified.
@@ -76,6 +76,7 @@ pub(crate) enum Command {
     #[command(visible_alias = "push")]
     Copy(copy::Args),
     Pull(copy::PullArgs),
+    Mirror(mirror::Args),
     Export(export::Args),
     Import(import::Args),
     Verify(verify::Args),

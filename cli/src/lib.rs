@@ -40,6 +40,7 @@
 //! | `tag` | `tag`, and the version that it names |
 //! | `put` | `created`, `tag`, and those of the version |
 //! | `migrate` | `migrated`: the versions that were written; `unchanged`: how many names needed none; `not_linked`: the names whose type is missing |
+//! | `mirror` | as `copy`, and `restored`, `removed`: versions; `untagged` (`name`, `tag`, `version`) |
 //! | `copy`, `pull`, `import` | `dry_run`; `versions`: those of the source, each with `to`, its number in the target, and `outcome` (`copied`, `renumbered`, `present`); `tags` (`name`, `tag`, `version`, `moved_from`, `present`); `blobs`, `bytes`: how many were lacking |
 //! | `export` | `path`, `versions`, `blobs`, `bytes`: how many there are in it |
 //! | `untag` | `name` and `tag` |

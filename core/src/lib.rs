@@ -56,9 +56,10 @@ pub use crate::jobs::{
 };
 pub use crate::larder::{
     Amount, Applied, Checked, Collected, Copied, CopiedTag, CopiedVersion, CopyOptions,
-    CopyOutcome, Difference, Finding, Found, Garbage, GcOptions, Larder, LockedThing, Notes,
-    NotesChange, Outline, Ready, RemoveOptions, RemovedVersion, Repaired, Shown, Status, Survey,
-    TagInfo, TagMove, TagOptions, Toolchain, UnreadyVersion, VersionInfo,
+    CopyOutcome, Difference, Finding, Found, Garbage, GcOptions, Larder, LockedThing,
+    MirrorOptions, Mirrored, Notes, NotesChange, Outline, Ready, RemoveOptions, RemovedVersion,
+    Repaired, Shown, Status, Survey, TagInfo, TagMove, TagOptions, Toolchain, UnreadyVersion,
+    Untagged, VersionInfo,
 };
 pub use crate::located::Located;
 pub use crate::manifest::{ArtifactEntry, FORMAT, Manifest};

@@ -2,7 +2,10 @@
 
 pub mod churn;
 pub mod crew;
+pub mod crowd;
 pub mod fixture;
+pub mod postgres;
+pub mod proxy;
 pub mod python;
 pub mod s3;
 pub mod stopping;

@@ -13,6 +13,7 @@ pub(crate) mod list;
 pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod migrate;
+pub(crate) mod mirror;
 pub(crate) mod note;
 pub(crate) mod predict;
 pub(crate) mod put;
@@ -70,6 +71,7 @@ fn dispatch(
         Some(Command::Get(args)) => get::run(&args, &larder(registry()?)?, output),
         Some(Command::Copy(args)) => copy::run(&args, &larder(registry()?)?, output),
         Some(Command::Pull(args)) => copy::pull(&args, &url()?, registry()?, output),
+        Some(Command::Mirror(args)) => mirror::run(&args, registry()?, output),
         Some(Command::Export(args)) => export::run(&args, &larder(registry()?)?, output),
         Some(Command::Import(args)) => import::run(&args, &url()?, &registry()?, output),
         Some(Command::Verify(args)) => verify::run(&args, &larder(registry()?)?, output),

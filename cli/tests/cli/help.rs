@@ -46,6 +46,8 @@ fn help_lists_the_commands() {
                    checked [alias: push]
       pull         Copies versions, with their tags, from another larder to this one: the counterpart of
                    `push`
+      mirror       Makes a larder hold all that another holds: versions under their numbers, tags and
+                   notes as they are there
       export       Writes versions, with their tags, to a folder or a single file that `import` reads
       import       Takes in what `export` wrote, from anyone: checked to the last byte before anything
                    is copied

@@ -21,6 +21,7 @@ mod keeping;
 mod linked;
 mod look;
 mod migrate;
+mod mirror;
 mod onnx;
 mod places;
 mod predict;

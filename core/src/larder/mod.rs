@@ -29,7 +29,10 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use apply::Applied;
-pub use copy::{Copied, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, Outline};
+pub use copy::{
+    Copied, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, MirrorOptions, Mirrored, Outline,
+    Untagged,
+};
 pub use gc::{Amount, Collected, Garbage, GcOptions};
 pub use notes::{Notes, NotesChange};
 pub use query::{Shown, VersionInfo};
