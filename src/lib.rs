@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub use larder_archive as archive;
 pub use larder_core::*;
 #[cfg(feature = "derive")]
-pub use larder_macros::{Component, codemodel, objectmodel};
+pub use larder_macros::{Component, codemodel, objectmodel, triggers};
 #[cfg(any(feature = "onnx", feature = "wasm", feature = "script"))]
 pub use larder_models as models;
 pub use larder_serializers::*;

@@ -12,6 +12,7 @@ pub mod files;
 mod for_macros;
 pub mod guard;
 mod hooks;
+mod jobs;
 mod larder;
 mod located;
 mod manifest;
@@ -48,6 +49,11 @@ pub use crate::component::{Component, ComponentType, TypeEntry};
 pub use crate::digest::Digest;
 pub use crate::error::{BoxError, Error, Fault, Kind, Result};
 pub use crate::hooks::{Hook, HookContext, HookResult, Hooks};
+pub use crate::jobs::{
+    Awaited, Delivery, Event, Executor, Fired, InProcess, IsSet, JobContext, JobId, JobInfo,
+    JobLine, JobStatus, JobsHandle, JobsQuery, PublishOptions, Receipt, SKEW, Schedule, Trigger,
+    TriggerEntry, TriggerTable, Triggers, Worker,
+};
 pub use crate::larder::{
     Amount, Applied, Checked, Collected, Copied, CopiedTag, CopiedVersion, CopyOptions,
     CopyOutcome, Counts, Diff, Difference, FieldDiff, FieldState, FieldValue, Finding, Found,
@@ -58,7 +64,7 @@ pub use crate::larder::{
 pub use crate::located::Located;
 pub use crate::manifest::{ArtifactEntry, FORMAT, Manifest};
 pub use crate::model::{Model, Predict, Signature};
-pub use crate::name::{Identifier, TagName, TreePath, TypeTag, VersionNumber};
+pub use crate::name::{EventName, Identifier, TagName, TreePath, TypeTag, VersionNumber};
 pub use crate::progress::{Meter, Progress};
 pub use crate::query::{Filter, Glob, Query, Sort};
 pub use crate::reference::{DigestPrefix, Reference, Selector};

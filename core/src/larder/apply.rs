@@ -14,6 +14,7 @@ use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::guard::{Guard, Refusal, Rules};
+use crate::jobs::{Event, NewJobs};
 use crate::manifest::{ArtifactEntry, Manifest};
 use crate::name::{Identifier, TypeTag, VersionNumber};
 use crate::record::{self, DigestRecord, NameRecord, Status, VersionRecord};
@@ -170,6 +171,7 @@ impl Larder {
         let mut written: Option<VersionRecord> = None;
         // The place of the version's record in the commit.
         let mut version_at = 0;
+        let mut jobs = NewJobs::default();
         for tries in 0..MOST_TRIES {
             back_off(tries);
             let (head, expected) = match self.store.get_record(&head_key)? {
@@ -199,6 +201,11 @@ impl Larder {
             {
                 self.heal(&packed)?;
                 return Ok(Applied::Created(VersionInfo::new(name, &version)));
+            }
+            if written.is_none()
+                && let Some(version) = self.published(name)?
+            {
+                return Ok(Applied::Unchanged(VersionInfo::new(name, &version)));
             }
             let mut changes = Vec::new();
             let claimed = Instant::now();
@@ -230,6 +237,7 @@ impl Larder {
                         (version.hooks, version.status) = (true, Status::Preparing);
                     }
                     changes.extend(packed.blobs.iter().cloned().chain(pardons));
+                    changes.extend(self.publication(&mut version)?);
                     version_at = changes.len();
                     let key = record::version_key(name, number)?;
                     changes.push(record::put(key, &version, Expected::Absent)?);
@@ -237,6 +245,8 @@ impl Larder {
                         let key = record::digest_key(name, &packed.digest, number)?;
                         let digest = DigestRecord::new(number);
                         changes.push(record::put(key, &digest, Expected::Anything)?);
+                        jobs = self.jobs_on(&Event::Apply, name, &version)?;
+                        changes.extend(jobs.changes.iter().cloned());
                     }
                     version
                 }
@@ -249,6 +259,7 @@ impl Larder {
             changes.push(record::put(head_key.clone(), &head, expected)?);
             match self.store.commit(&changes)? {
                 Committed::All => {
+                    self.submit(&jobs);
                     if claimed.elapsed() > QUICK {
                         self.confirm(name, &packed, pack)?;
                     }

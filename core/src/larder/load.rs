@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::guard::{Guard, Rules};
 use crate::manifest::Manifest;
 use crate::model::Model;
+use crate::name::Identifier;
 use crate::record::VersionRecord;
 use crate::reference::{Reference, Selector};
 use crate::scope;
@@ -124,7 +125,16 @@ impl Larder {
         &self,
         reference: &Reference,
     ) -> Result<(VersionRecord, Box<dyn Component>)> {
-        let (what, version, manifest) = self.open_version(reference)?;
+        self.load_record(reference.identifier(), self.find(reference)?)
+    }
+
+    /// The component of a version, also of one that was removed, as long as its bytes are there.
+    pub(super) fn load_record(
+        &self,
+        name: &Identifier,
+        version: VersionRecord,
+    ) -> Result<(VersionRecord, Box<dyn Component>)> {
+        let (what, manifest) = self.open_record(name, &version)?;
         let tag = manifest.type_tag().as_str();
         if tag == OBJECT {
             return Err(Error::Refused {
@@ -156,13 +166,22 @@ impl Larder {
         reference: &Reference,
     ) -> Result<(String, VersionRecord, Manifest)> {
         let version = self.find(reference)?;
+        let (what, manifest) = self.open_record(reference.identifier(), &version)?;
+        Ok((what, version, manifest))
+    }
+
+    fn open_record(
+        &self,
+        name: &Identifier,
+        version: &VersionRecord,
+    ) -> Result<(String, Manifest)> {
         let selector = Selector::Version(version.version);
-        let what = Reference::new(reference.identifier().clone(), selector).to_string();
+        let what = Reference::new(name.clone(), selector).to_string();
         let json = self
             .store
             .get_checked(&version.manifest, None, || format!("the manifest of {what}"))?;
         let manifest = Manifest::from_json(&json, &what)?;
-        Ok((what, version, manifest))
+        Ok((what, manifest))
     }
 
     fn unpack<T>(

@@ -27,11 +27,13 @@ impl Larder {
             return Ok(Applied::Unchanged(VersionInfo::new(&name, &version)));
         }
         let component = self.load_component(Self::pin(&VersionInfo::new(&name, &version)))?;
+        // It is another way to write what is there, and no trigger runs because of it.
+        let larder = self.clone().without_triggers();
         if component.as_hooks().is_some() {
-            return self.commit_hooked(&name, &*component, Some(version.manifest));
+            return larder.commit_hooked(&name, &*component, Some(version.manifest));
         }
         let (tag, wrote) = (component.type_tag(), component.type_version());
-        self.commit_version(&name, || {
+        larder.commit_version(&name, || {
             Ok(self.pack(&name, tag, wrote, &*component)?.onto(version.manifest))
         })
     }

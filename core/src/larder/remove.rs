@@ -7,6 +7,7 @@ use super::locks::{refuse_locked_name, refuse_locked_version};
 use super::notes::read_notes;
 use super::{Larder, MOST_TRIES, VersionInfo};
 use crate::error::{Error, Result};
+use crate::jobs::{Event, NewJobs};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, NameRecord, VersionRecord};
 use crate::reference::{Reference, Selector};
@@ -153,6 +154,7 @@ impl Larder {
         let next = head.next;
         let head = head.with(next, latest);
         changes.push(record::put(head_key, &head, Expected::Revision(found.revision))?);
+        let mut jobs = NewJobs::default();
         for &number in numbers {
             let key = record::version_key(name, number)?;
             let Some(found) = self.store.get_record(&key)? else { continue };
@@ -165,8 +167,14 @@ impl Larder {
             version.removed = Some(self.now());
             changes.push(Change::RemoveRecord { key: digest_key, expected: Expected::Anything });
             changes.push(record::put(key, &version, Expected::Revision(found.revision))?);
+            jobs.add(self.jobs_on(&Event::Remove, name, &version)?);
         }
-        Ok(self.store.commit(&changes)? == Committed::All)
+        changes.extend(jobs.changes.iter().cloned());
+        let is_removed = self.store.commit(&changes)? == Committed::All;
+        if is_removed {
+            self.submit(&jobs);
+        }
+        Ok(is_removed)
     }
 
     /// The changes that make a commit depend on these versions not being locked.
