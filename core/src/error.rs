@@ -231,6 +231,8 @@ pub enum Kind {
     Serializer,
     /// A store, by its URL scheme.
     Store,
+    /// A queue, by its URL scheme.
+    Queue,
     /// A trigger of a component type, by its name.
     Trigger,
 }
@@ -241,6 +243,7 @@ impl fmt::Display for Kind {
             Self::Type => "component type",
             Self::Serializer => "serializer",
             Self::Store => "store scheme",
+            Self::Queue => "queue scheme",
             Self::Trigger => "trigger",
         })
     }

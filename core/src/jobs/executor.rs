@@ -25,6 +25,16 @@ pub trait Executor: fmt::Debug + Send + Sync {
     /// Whatever failed. The jobs are not lost: workers find them in the store, later.
     fn submit(&self, jobs: &[JobId]) -> Result<()>;
 
+    /// Hands on jobs again that a worker found in the store, and that nobody has.
+    ///
+    /// Most of them are still on their way; many workers may find the same ones.
+    ///
+    /// # Errors
+    /// As [`submit`](Executor::submit).
+    fn submit_again(&self, jobs: &[JobId]) -> Result<()> {
+        self.submit(jobs)
+    }
+
     /// Up to `most` jobs for a worker of this process; waits up to `wait` if there are none.
     ///
     /// # Errors

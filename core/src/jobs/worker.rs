@@ -37,6 +37,7 @@ pub struct Worker {
     concurrency: usize,
     lease: Duration,
     fires_schedules: bool,
+    troubled: Arc<dyn Fn(&Error) + Send + Sync>,
 }
 
 /// The least time between two looks for what schedules are due.
@@ -60,6 +61,7 @@ impl Worker {
             concurrency: thread::available_parallelism().map_or(1, Into::into),
             lease: LEASE,
             fires_schedules: true,
+            troubled: Arc::new(|_| ()),
         }
     }
 
@@ -91,6 +93,15 @@ impl Worker {
     #[must_use]
     pub fn without_schedules(mut self) -> Self {
         self.fires_schedules = false;
+        self
+    }
+
+    /// Tells `told` of what goes wrong and is tried again: a store or a queue that is away.
+    ///
+    /// It is called as often as it is tried. While a queue is away, the worker looks into the store instead.
+    #[must_use]
+    pub fn on_trouble(mut self, told: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.troubled = Arc::new(told);
         self
     }
 
@@ -243,7 +254,8 @@ impl<'a> Shift<'a> {
                     wait = LEAST_WAIT;
                 }
                 // A store that is away for a moment comes back.
-                Err(Error::Store { .. }) if failures < MOST_FAILURES => {
+                Err(error @ Error::Store { .. }) if failures < MOST_FAILURES => {
+                    (self.worker.troubled)(&error);
                     thread::sleep(LEAST_WAIT * 2_u32.pow(failures));
                     failures += 1;
                     self.beat();
@@ -277,7 +289,7 @@ impl<'a> Shift<'a> {
         let wait = if self.running.is_empty() { wait } else { LEAST_WAIT };
         let wait = if collected { Duration::ZERO } else { wait };
         let mut begun = false;
-        for delivery in self.worker.executor.next(&self.worker.larder, free, wait)? {
+        for delivery in self.brought(free, wait)? {
             begun |= self.begin(delivery)?;
         }
         if !begun && !self.running.is_empty() {
@@ -285,6 +297,19 @@ impl<'a> Shift<'a> {
             self.collect(Duration::from_millis(1));
         }
         Ok(if begun || collected || !self.running.is_empty() { Step::Busy } else { Step::Idle })
+    }
+
+    /// What the executor brings; while a queue is away, what is found in the store.
+    fn brought(&self, most: usize, wait: Duration) -> Result<Vec<Delivery>> {
+        let Worker { larder, executor, .. } = self.worker;
+        match executor.next(larder, most, wait) {
+            Err(error @ Error::Store { .. }) if !executor.looks_into_the_store() => {
+                (self.worker.troubled)(&error);
+                let jobs = larder.runnable(most)?.into_iter();
+                Ok(jobs.map(|job| Delivery { job, receipt: None }).collect())
+            }
+            brought => brought,
+        }
     }
 
     /// Begins a job on a thread of its own, unless it has begun.
@@ -393,9 +418,11 @@ impl<'a> Shift<'a> {
             self.tick = Instant::now() + TICK;
         }
         if !self.worker.executor.looks_into_the_store() && now >= self.sweep {
+            self.sweep = now + SWEEP;
             let lost = self.worker.larder.runnable(MOST_SWEPT)?;
-            self.worker.executor.submit(&lost)?;
-            self.sweep = Instant::now() + SWEEP;
+            if let Err(error) = self.worker.executor.submit_again(&lost) {
+                (self.worker.troubled)(&error);
+            }
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::component::{ComponentType, TypeEntry};
 use crate::error::Result;
+use crate::jobs::Executor;
 use crate::jobs::{TriggerTable, Triggers};
 use crate::model::Predict;
 use crate::serializer::{AnyPair, Format, Serializer, StaticPair};
@@ -19,10 +20,13 @@ pub(super) enum Thing {
     Format(Arc<dyn Format>),
     Pair { pair: Arc<dyn AnyPair>, family: Family },
     Store { scheme: String, open: OpenStore },
+    Queue { scheme: String, open: OpenQueue },
     Triggers(Result<TriggerTable>),
 }
 
 pub(super) type OpenStore = Arc<dyn Fn(&StoreUrl) -> Result<Arc<dyn Store>> + Send + Sync>;
+
+pub(super) type OpenQueue = Arc<dyn Fn(&StoreUrl) -> Result<Arc<dyn Executor>> + Send + Sync>;
 
 /// Which pairs may share a name: those of one static serializer, for different types.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -100,6 +104,16 @@ impl Item {
         Self(Thing::Store { scheme: scheme.into(), open: Arc::new(open) })
     }
 
+    /// A queue that brings jobs to workers, by the scheme of its URLs.
+    ///
+    /// `open` refuses the options that it does not know, by [`StoreUrl::allow_options`].
+    pub fn queue(
+        scheme: &str,
+        open: impl Fn(&StoreUrl) -> Result<Arc<dyn Executor>> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Thing::Queue { scheme: scheme.into(), open: Arc::new(open) })
+    }
+
     pub(super) fn was_built(&mut self, built: Built) {
         if let Thing::Type(entry) = &mut self.0 {
             entry.built = built;
@@ -112,8 +126,9 @@ impl Item {
             Thing::Format(format) => (1, format.name().to_owned()),
             Thing::Pair { pair, .. } => (2, format!("{} {}", pair.name(), pair.type_name())),
             Thing::Store { scheme, .. } => (3, scheme.clone()),
-            Thing::Triggers(Ok(table)) => (4, table.type_tag().to_owned()),
-            Thing::Triggers(Err(_)) => (4, String::new()),
+            Thing::Queue { scheme, .. } => (4, scheme.clone()),
+            Thing::Triggers(Ok(table)) => (5, table.type_tag().to_owned()),
+            Thing::Triggers(Err(_)) => (5, String::new()),
         }
     }
 }

@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 
 pub use item::{Built, Item, Linked};
-use item::{Family, OpenStore, Thing};
+use item::{Family, OpenQueue, OpenStore, Thing};
 
 use crate::component::TypeEntry;
 use crate::error::{BoxError, Error, Kind, Result};
-use crate::jobs::TriggerTable;
+use crate::jobs::{Executor, TriggerTable};
 use crate::larder::{Larder, Toolchain};
 use crate::serializer::{AnyPair, Format, Serializer, Traits};
 use crate::store::composite::refuse_half;
@@ -31,6 +31,7 @@ pub struct Registry {
     aliases: BTreeMap<&'static str, &'static str>,
     serializers: BTreeMap<String, (Entry, Origin)>,
     stores: BTreeMap<String, (OpenStore, Origin)>,
+    queues: BTreeMap<String, (OpenQueue, Origin)>,
     /// By the tags of their types.
     triggers: BTreeMap<&'static str, (TriggerTable, Origin)>,
     compared: Mutex<BTreeSet<(String, TypeId)>>,
@@ -138,6 +139,17 @@ impl Registry {
                 }
                 self.stores.insert(scheme, (open, origin));
             }
+            Thing::Queue { scheme, open } => {
+                if let Some((_, first)) = self.queues.get(&scheme) {
+                    return Err(Error::Duplicate {
+                        kind: Kind::Queue,
+                        name: scheme,
+                        first: first.clone(),
+                        second: origin,
+                    });
+                }
+                self.queues.insert(scheme, (open, origin));
+            }
             Thing::Triggers(table) => {
                 let table = table?;
                 if let Some((first, first_origin)) = self.triggers.get(table.type_tag()) {
@@ -212,6 +224,23 @@ impl Registry {
                 &url.to_string(),
                 None,
                 self.stores.keys(),
+            )),
+        }
+    }
+
+    /// Opens the queue at `url`, for [`Larder::with_executor`].
+    ///
+    /// # Errors
+    /// [`Error::NotLinked`] for a scheme that no linked crate serves, and whatever the queue says.
+    pub fn open_queue(&self, url: &StoreUrl) -> Result<Arc<dyn Executor>> {
+        match self.queues.get(url.scheme()) {
+            Some((open, _)) => open(url),
+            None => Err(not_linked(
+                Kind::Queue,
+                url.scheme(),
+                &url.to_string(),
+                None,
+                self.queues.keys(),
             )),
         }
     }
@@ -395,6 +424,8 @@ const BROUGHT_BY: &[(Kind, &str, &str)] = &[
     (Kind::Store, "s3", "object"),
     (Kind::Store, "gs", "object"),
     (Kind::Store, "az", "object"),
+    (Kind::Queue, "nats", "nats"),
+    (Kind::Queue, "tls", "nats"),
     (Kind::Store, "postgres", "postgres"),
     (Kind::Store, "postgresql", "postgres"),
 ];
@@ -443,6 +474,7 @@ impl fmt::Debug for Registry {
             .field("types", &self.types.keys())
             .field("serializers", &self.serializers.keys())
             .field("stores", &self.stores.keys())
+            .field("queues", &self.queues.keys())
             .finish()
     }
 }

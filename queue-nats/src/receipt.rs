@@ -1,0 +1,46 @@
+//! What the server is told of an id that it brought.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::{AckKind, Message};
+use larder_core::Receipt;
+
+use crate::runtime;
+
+/// Tells the server what becomes of a job. Nobody waits for that: a word that is lost means that the id comes again.
+pub(crate) struct NatsReceipt(Arc<Message>);
+
+impl NatsReceipt {
+    pub(crate) fn new(message: Message) -> Self {
+        Self(Arc::new(message))
+    }
+
+    fn tell(&self, kind: AckKind) {
+        let message = Arc::clone(&self.0);
+        runtime::begin(async move {
+            let _ = message.ack_with(kind).await;
+        });
+    }
+}
+
+impl Receipt for NatsReceipt {
+    fn working(&mut self) {
+        self.tell(AckKind::Progress);
+    }
+
+    fn done(self: Box<Self>) {
+        self.tell(AckKind::Ack);
+    }
+
+    fn later(self: Box<Self>, after: Duration) {
+        self.tell(AckKind::Nak(Some(after)));
+    }
+}
+
+impl fmt::Debug for NatsReceipt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NatsReceipt")
+    }
+}
