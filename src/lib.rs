@@ -17,9 +17,9 @@ pub use larder_core::*;
 pub use larder_macros::{Component, codemodel, objectmodel, triggers};
 #[cfg(any(feature = "onnx", feature = "wasm", feature = "script"))]
 pub use larder_models as models;
-pub use larder_serializers::*;
 #[cfg(feature = "nats")]
 pub use larder_queue_nats::NatsQueue;
+pub use larder_serializers::*;
 #[cfg(feature = "fs")]
 pub use larder_store_fs::FsStore;
 #[cfg(feature = "object")]

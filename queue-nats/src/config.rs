@@ -7,8 +7,7 @@ use std::time::Duration;
 use larder_core::{Error, Result, StoreUrl};
 
 /// The options of a URL.
-const OPTIONS: [&str; 7] =
-    ["stream", "ack_wait", "replicas", "tls", "ca", "credentials", "token"];
+const OPTIONS: [&str; 7] = ["stream", "ack_wait", "replicas", "tls", "ca", "credentials", "token"];
 /// The stream, if none is named.
 const STREAM: &str = "larder";
 /// After how long a job is brought to another worker.
@@ -51,7 +50,10 @@ impl Config {
             None => (None, place),
         };
         if hosts.is_empty() || hosts.contains('/') || hosts.split(',').any(str::is_empty) {
-            return Err(refused(url, "write it `nats://HOST:4222`, several hosts joined by commas"));
+            return Err(refused(
+                url,
+                "write it `nats://HOST:4222`, several hosts joined by commas",
+            ));
         }
         let user = user.map(|user| read_user(url, user)).transpose()?;
         let option = |name| url.option(name).map(str::to_owned);
@@ -158,7 +160,9 @@ mod tests {
         }
         let config = read("nats://a?token=hush").unwrap();
         assert!(config.token.is_some() && !format!("{config:?}").contains("hush"));
-        for url in ["nats://ann:se%cret@a", "nats://ann:secret@a?token=secret", "nats://ann:secret@/"] {
+        for url in
+            ["nats://ann:se%cret@a", "nats://ann:secret@a?token=secret", "nats://ann:secret@/"]
+        {
             let error = read(url).unwrap_err();
             let told = format!("{error} {error:?}");
             assert!(!told.contains("se%cret") && !told.contains("secret"), "{told}");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_nats::connection::State;
 use async_nats::header::{HeaderMap, NATS_MESSAGE_ID};
 use async_nats::jetstream::consumer::{AckPolicy, PullConsumer, pull};
+use async_nats::jetstream::context::{ConsumerInfoError, ConsumerInfoErrorKind};
 use async_nats::jetstream::stream::{Config as StreamConfig, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, AckKind, Context, Message};
 use async_nats::{Client, ConnectOptions};
@@ -29,6 +30,8 @@ const GRACE: Duration = Duration::from_secs(1);
 const MOST_ON_THE_WAY: usize = 256;
 /// An id that is submitted again is taken once in this time, whoever submits it.
 const AGAIN: Duration = Duration::from_secs(120);
+/// An id that is older is dropped; if its job still waits, a worker finds it in the larder.
+const MOST_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// A queue on NATS JetStream.
 ///
@@ -70,6 +73,31 @@ impl NatsQueue {
         self.inner.config.shown()
     }
 
+    /// How many ids it holds: those that wait, and those that workers have.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn len(&self) -> Result<u64> {
+        let queue = self.clone();
+        runtime::wait(async move {
+            match queue.consumer().await?.get_info().await {
+                // A server that was killed may keep ids in its stream that are done; nobody is brought them.
+                Ok(info) => Ok(info.num_pending + info.num_ack_pending as u64),
+                // It is made again when it is needed.
+                Err(error) if is_missing(&error) => Ok(0),
+                Err(error) => Err(queue.failed("find the consumer of", error)),
+            }
+        })
+    }
+
+    /// Whether it holds no id.
+    ///
+    /// # Errors
+    /// As [`len`](NatsQueue::len).
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
     fn failed(&self, what: &str, error: impl Into<BoxError>) -> Error {
         Error::store(format!("{what} {}", self.url()), error)
     }
@@ -89,6 +117,7 @@ impl NatsQueue {
             storage: StorageType::File,
             num_replicas: config.replicas,
             duplicate_window: AGAIN,
+            max_age: MOST_AGE,
             ..StreamConfig::default()
         });
         let stream = made.await.map_err(|error| self.failed("find the stream of", error))?;
@@ -193,6 +222,10 @@ impl NatsQueue {
             Err(_) => Err(self.not_connected("ask for jobs at")),
         }
     }
+}
+
+fn is_missing(error: &ConsumerInfoError) -> bool {
+    matches!(error.kind(), ConsumerInfoErrorKind::NotFound | ConsumerInfoErrorKind::StreamNotFound)
 }
 
 async fn connect(config: &Config) -> Result<Client> {

@@ -4,6 +4,7 @@ pub mod churn;
 pub mod crew;
 pub mod crowd;
 pub mod fixture;
+pub mod nats;
 pub mod postgres;
 pub mod proxy;
 pub mod python;

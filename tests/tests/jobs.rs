@@ -11,6 +11,8 @@ mod hostile;
 mod leases;
 #[path = "jobs/manage.rs"]
 mod manage;
+#[path = "jobs/nats.rs"]
+mod nats;
 #[path = "jobs/processes.rs"]
 mod processes;
 #[path = "jobs/publish.rs"]

@@ -7,6 +7,7 @@
 //! worker churn URL SEED SECONDS   applies, removes and restores what others do too
 //! worker predict URL REF INPUT    loads a model and predicts
 //! worker jobs URL                 runs jobs until it is killed
+//! worker jobs URL QUEUE           runs jobs that a queue brings until it is killed
 //! worker fixture URL              fills an empty larder with what the fixture `format-1` holds
 //! worker kept URL                 fills an empty larder with what the fixture `format-1-kept` holds
 //! ```
@@ -37,6 +38,11 @@ fn main() -> Outcome {
             say(&model.predict_json(input)?)
         }
         ["jobs", url] => larder_tests::crew::work(larder::open(url)?),
+        ["jobs", url, queue] => {
+            let larder = larder::open(url)?;
+            let queue = larder.registry().open_queue(&queue.parse()?)?;
+            larder_tests::crew::work(larder.with_executor(queue))
+        }
         ["fixture", url] => Ok(larder_tests::fixture::fill(larder::open(url)?)?),
         ["kept", url] => Ok(larder_tests::fixture::keep(larder::open(url)?)?),
         _ => Err("say forever, rounds, large, churn, predict, jobs, fixture or kept".into()),

@@ -17,14 +17,25 @@ fn scale() -> (usize, usize) {
     (jobs / 4, 30 * jobs / 500)
 }
 
-fn worker(url: &str) -> Child {
+fn worker(url: &str, queue: Option<&str>) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_worker"));
-    command.args(["jobs", url]).stdout(Stdio::null()).spawn().unwrap()
+    command.args(["jobs", url]).args(queue).stdout(Stdio::null()).spawn().unwrap()
 }
 
-fn survives_kills(url: &str, folder: &std::path::Path) {
+/// Kills workers that have their jobs from the larder, or from a queue; `meanwhile` is called between a kill and the start of the
+/// next worker.
+pub(super) fn survives_kills(
+    url: &str,
+    folder: &std::path::Path,
+    queue: Option<&str>,
+    mut meanwhile: impl FnMut(usize),
+) {
     let (components, kills) = scale();
-    let larder = larder::open(url).unwrap();
+    let mut larder = larder::open(url).unwrap();
+    if let Some(queue) = queue {
+        let queue = larder.registry().open_queue(&queue.parse().unwrap()).unwrap();
+        larder = larder.with_executor(queue);
+    }
     let begin = Instant::now();
     let busy = folder.join("busy");
     std::fs::create_dir(&busy).unwrap();
@@ -33,7 +44,7 @@ fn survives_kills(url: &str, folder: &std::path::Path) {
         larder.apply(format!("crew/{number}"), &crew).unwrap();
     }
     let applied = begin.elapsed();
-    let mut workers: Vec<Child> = (0..3).map(|_| worker(url)).collect();
+    let mut workers: Vec<Child> = (0..3).map(|_| worker(url, queue)).collect();
     let mut random = Random::new(7);
     let waiting = JobsQuery::new().status(JobStatus::Pending).status(JobStatus::Running);
     let mut killed = 0;
@@ -43,8 +54,9 @@ fn survives_kills(url: &str, folder: &std::path::Path) {
         let victim = random.below(workers.len());
         workers[victim].kill().unwrap();
         workers[victim].wait().unwrap();
-        workers[victim] = worker(url);
         killed += 1;
+        meanwhile(killed);
+        workers[victim] = worker(url, queue);
     }
     let killing = begin.elapsed() - applied;
     let mut left = larder.jobs(&waiting).count();
@@ -96,5 +108,5 @@ fn survives_kills(url: &str, folder: &std::path::Path) {
 fn jobs_of_killed_workers_have_their_effect_once_and_none_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     let url = format!("sqlite:{}", folder.path().join("larder.db").display());
-    survives_kills(&url, folder.path());
+    survives_kills(&url, folder.path(), None, |_| ());
 }
