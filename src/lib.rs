@@ -31,6 +31,9 @@ pub use larder_store_sqlite::SqliteStore;
 #[cfg(all(doctest, feature = "derive", feature = "msgpack"))]
 #[doc = include_str!("../docs/components.md")]
 mod components {}
+#[cfg(all(doctest, feature = "derive", feature = "msgpack"))]
+#[doc = include_str!("../docs/jobs.md")]
+mod jobs {}
 
 #[cfg(feature = "files")]
 mod cache;
