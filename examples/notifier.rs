@@ -189,7 +189,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         for job in &jobs {
             println!("{} of v{} {}", job.trigger, job.version.get(), job.status);
         }
-        let has_gone = jobs.iter().any(|job| job.trigger == "go" && job.status == JobStatus::Succeeded);
+        let has_gone =
+            jobs.iter().any(|job| job.trigger == "go" && job.status == JobStatus::Succeeded);
         assert_eq!(has_gone, d.is_some(), "`go` runs with `d`, and only with it");
     }
     larder.remove_all("bell")?;

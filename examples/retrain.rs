@@ -48,11 +48,16 @@ impl Judge {
     #[trigger(apply, outputs, retries = 2, timeout = "10min")]
     fn train(&self, job: &JobContext) -> Result<u64, BoxError> {
         let wines = wines(false);
-        job.log(format!("fitting to {} wines, {} levels deep", wines.targets.len(), self.max_depth));
+        job.log(format!(
+            "fitting to {} wines, {} levels deep",
+            wines.targets.len(),
+            self.max_depth
+        ));
         let tree = DecisionTree::params().max_depth(Some(self.max_depth)).fit(&wines)?;
         job.progress(0.9, "keeping the tree");
         // However often this is tried, it publishes one version.
-        let published = job.publish(&Self { max_depth: self.max_depth, tree: Some(tree.into()) })?;
+        let published =
+            job.publish(&Self { max_depth: self.max_depth, tree: Some(tree.into()) })?;
         Ok(published.version().version.get())
     }
 
@@ -102,7 +107,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             let (Some(output), "validate") = (&job.output, job.trigger.as_str()) else { continue };
             let Report { version, accuracy, is_better } = serde_json::from_str(output.get())?;
             let so = if is_better { "is the candidate now" } else { "is no better" };
-            println!("{max_depth} levels: {version} judges {:.1} % rightly, and {so}", 100.0 * accuracy);
+            println!(
+                "{max_depth} levels: {version} judges {:.1} % rightly, and {so}",
+                100.0 * accuracy
+            );
         }
     }
     let best = larder.show("wine/judge:candidate")?;

@@ -4,9 +4,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use larder::StoreUrl;
 
 use crate::commands::{
-    cache, completions, copy, doctor, export, fire, gc, get, history, import, job, jobs, list,
-    lock, man, migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types,
-    verify, versions, work,
+    cache, completions, copy, diff, doctor, export, fire, gc, get, history, import, job, jobs,
+    list, lock, man, migrate, mirror, note, predict, put, remove, restore, serializers, show, tag,
+    types, verify, versions, work,
 };
 
 /// Keeps models and the components around them: typed, versioned, verified.
@@ -71,6 +71,7 @@ pub(crate) enum Command {
     List(list::Args),
     Show(show::Args),
     Versions(versions::Args),
+    Diff(diff::Args),
     Predict(predict::Args),
     Put(put::Args),
     Get(get::Args),

@@ -56,10 +56,10 @@ pub use crate::jobs::{
 };
 pub use crate::larder::{
     Amount, Applied, Checked, Collected, Copied, CopiedTag, CopiedVersion, CopyOptions,
-    CopyOutcome, Difference, Finding, Found, Garbage, GcOptions, Larder, LockedThing,
-    MirrorOptions, Mirrored, Notes, NotesChange, Outline, Ready, RemoveOptions, RemovedVersion,
-    Repaired, Shown, Status, Survey, TagInfo, TagMove, TagOptions, Toolchain, UnreadyVersion,
-    Untagged, VersionInfo,
+    CopyOutcome, Counts, Diff, Difference, FieldDiff, FieldState, FieldValue, Finding, Found,
+    Garbage, GcOptions, Larder, LockedThing, MirrorOptions, Mirrored, Notes, NotesChange, Outline,
+    Overlap, Plan, Ready, RemoveOptions, RemovedVersion, Repaired, Shown, Side, Status, Survey,
+    TagInfo, TagMove, TagOptions, Toolchain, UnreadyVersion, Untagged, VersionInfo,
 };
 pub use crate::located::Located;
 pub use crate::manifest::{ArtifactEntry, FORMAT, Manifest};

@@ -9,6 +9,7 @@ mod kitchen;
 
 mod archives;
 mod copy;
+mod diff;
 mod doctor;
 mod failures;
 mod files;

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::gc::{Claim, PATIENCE};
@@ -52,15 +53,16 @@ impl Applied {
 /// A component as bytes, all but written.
 pub(super) struct Packed {
     type_tag: TypeTag,
-    artifacts: Vec<ArtifactEntry>,
-    digest: Digest,
-    size: u64,
+    pub(super) artifacts: Vec<ArtifactEntry>,
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    pub(super) manifest: Bytes,
     /// The manifest and the small artifacts.
     blobs: Vec<Change>,
     /// The manifest of the newest version, if it must be this one for the new one to be written.
     onto: Option<Digest>,
     /// Whether its type has hooks: its version is ready only when `on_create` was run.
-    hooks: bool,
+    pub(super) hooks: bool,
 }
 
 impl Packed {
@@ -121,7 +123,8 @@ impl Larder {
     ) -> Result<Packed> {
         let what = format!("{name} (a `{type_tag}`)");
         let shelf = Shelf::new(self, what.clone());
-        let packer = Rc::new(Packer::new(shelf, self.watcher.begin("storing", None)));
+        let task = if self.rehearsal { "digesting" } else { "storing" };
+        let packer = Rc::new(Packer::new(shelf, self.watcher.begin(task, None)));
         let guard = Guard::new(Rules::JSON);
         let mut json = Vec::new();
         let encoded = scope::packing(&packer, || {
@@ -148,8 +151,9 @@ impl Larder {
         let manifest = manifest.to_json()?;
         let digest = Digest::of(&manifest);
         let size = manifest.len() as u64 + artifacts.iter().map(|entry| entry.size).sum::<u64>();
-        blobs.push(Change::PutBlob { digest, bytes: manifest });
-        Ok(Packed { type_tag, artifacts, digest, size, blobs, onto: None, hooks: false })
+        blobs.push(Change::PutBlob { digest, bytes: manifest.clone() });
+        let (onto, hooks) = (None, false);
+        Ok(Packed { type_tag, artifacts, digest, size, manifest, blobs, onto, hooks })
     }
 
     /// Writes what `pack` packs as a new version. It is packed again if a collector took blobs meanwhile.

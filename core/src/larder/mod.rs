@@ -2,6 +2,7 @@
 
 mod apply;
 mod copy;
+mod diff;
 mod find;
 mod gc;
 mod hooks;
@@ -33,6 +34,7 @@ pub use copy::{
     Copied, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, MirrorOptions, Mirrored, Outline,
     Untagged,
 };
+pub use diff::{Counts, Diff, FieldDiff, FieldState, FieldValue, Overlap, Plan, Side};
 pub use gc::{Amount, Collected, Garbage, GcOptions};
 pub use notes::{Notes, NotesChange};
 pub use query::{Shown, VersionInfo};
@@ -81,6 +83,8 @@ pub struct Larder {
     clock: fn() -> SystemTime,
     strict: bool,
     author: Option<Arc<str>>,
+    /// Whether what is packed is only digested: that of a plan.
+    rehearsal: bool,
     watcher: Watcher,
     executor: Arc<dyn Executor>,
     fires: bool,
@@ -108,6 +112,7 @@ impl Larder {
             clock: SystemTime::now,
             strict: false,
             author: None,
+            rehearsal: false,
             watcher: Watcher::default(),
             executor: Arc::new(InProcess::new()),
             fires: true,

@@ -12,13 +12,15 @@ use crate::error::{Error, Fault, Result};
 use crate::manifest::ArtifactEntry;
 use crate::progress::Watcher;
 use crate::registry::Registry;
-use crate::store::{Store, fault};
+use crate::store::{Store, StoreExt, fault};
 
 /// The artifacts of one version, and what is needed to read them.
 pub(crate) struct Shelf {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     watcher: Watcher,
+    /// Whether it is of a plan, which keeps nothing.
+    rehearsal: bool,
     /// The version, for people.
     version: String,
     /// What its manifest lists: known from the start, or once it is packed.
@@ -36,6 +38,7 @@ impl Shelf {
             store: Arc::clone(&larder.store),
             registry: Arc::clone(&larder.registry),
             watcher: larder.watcher.clone(),
+            rehearsal: larder.rehearsal,
             version,
             list: OnceLock::new(),
         }
@@ -56,6 +59,11 @@ impl Shelf {
     /// The larder that it is of.
     pub(crate) fn larder(&self) -> Larder {
         Larder::on(Arc::clone(&self.store), Arc::clone(&self.registry))
+    }
+
+    /// Whether what is packed with it is not kept.
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.rehearsal
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
@@ -91,6 +99,14 @@ impl Shelf {
         match fault(&entry.digest, Some(entry.size), bytes.as_ref(), |done| meter.add(done)) {
             Some(fault) => Err(Error::corrupt(self.describe(entry), fault)),
             None => Ok(bytes.unwrap_or_default()),
+        }
+    }
+
+    /// Whether the bytes of an artifact are there, without reading them.
+    pub(crate) fn look(&self, entry: &ArtifactEntry) -> Result<()> {
+        match self.store.has_blob(&entry.digest)? {
+            true => Ok(()),
+            false => Err(Error::corrupt(self.describe(entry), Fault::Missing)),
         }
     }
 
