@@ -8,14 +8,15 @@ mod components;
 mod kitchen;
 
 mod archives;
+mod children;
 mod copy;
 mod doctor;
 mod failures;
 mod files;
 mod format;
 mod gc;
-mod hooks;
 mod help;
+mod hooks;
 mod hostile;
 mod keeping;
 mod linked;

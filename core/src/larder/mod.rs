@@ -1,6 +1,8 @@
 //! The handle that users hold: a store and a registry.
 
 mod apply;
+mod children;
+mod commit;
 mod copy;
 mod find;
 mod gc;
@@ -9,6 +11,7 @@ mod keep;
 mod load;
 mod locks;
 mod migrate;
+mod nest;
 mod notes;
 mod objects;
 mod pack;
@@ -29,6 +32,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use apply::Applied;
+pub use children::ChildInfo;
 pub use copy::{Copied, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, Outline};
 pub use gc::{Amount, Collected, Garbage, GcOptions};
 pub use notes::{Notes, NotesChange};
