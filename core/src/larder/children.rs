@@ -118,7 +118,9 @@ impl Larder {
         for version in self.store.records(&record::versions_of(&child.name)) {
             let (key, version) = version?;
             let version: VersionRecord = record::read(&key, &version)?;
-            if version.manifest == child.manifest && (version.removed.is_none() || found.is_none())
+            let is_removed = |it: &VersionRecord| it.removed.is_some();
+            if version.manifest == child.manifest
+                && (!is_removed(&version) || found.as_ref().is_none_or(is_removed))
             {
                 found = Some(version);
             }
@@ -245,7 +247,7 @@ impl Larder {
                     continue;
                 }
                 if self.is_user(&user)? {
-                    users.insert(format!("{}@{}", user.name, user.version.get()));
+                    users.insert((user.name, user.version));
                 }
             }
         }
@@ -254,7 +256,9 @@ impl Larder {
         }
         const MOST: usize = 5;
         let more = users.len().saturating_sub(MOST);
-        let named: Vec<_> = users.into_iter().take(MOST).collect();
+        let named = users.into_iter().take(MOST);
+        let named: Vec<_> =
+            named.map(|(name, number)| format!("{name}@{}", number.get())).collect();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         Err(Error::Refused {
             what: format!("the removal of {name}"),

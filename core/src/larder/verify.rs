@@ -140,7 +140,7 @@ impl<'a> Verifier<'a> {
         }
         let meter = larder.watcher.begin("reading manifests", None);
         let mut blobs = Vec::new();
-        let mut children = HashSet::new();
+        let mut children = HashMap::new();
         // What they refer to is read too, level by level.
         while !manifests.is_empty() {
             let mut inner = Vec::new();
@@ -159,9 +159,11 @@ impl<'a> Verifier<'a> {
                             if self.seen.insert(child.manifest) {
                                 inner.push(Blob { digest: child.manifest, size: None, ..*blob });
                             }
-                            if children.insert(child.clone())
-                                && let Some(finding) = self.fault_in(&child, blob)
-                            {
+                            let fault = children
+                                .entry(child)
+                                .or_insert_with_key(|child| self.fault_in(child, blob.what));
+                            if let Some(fault) = fault {
+                                let finding = Finding::new(blob.what, None, fault);
                                 self.findings.push((blob.place + 1, finding));
                             }
                         }
@@ -190,8 +192,8 @@ impl<'a> Verifier<'a> {
     }
 
     /// What is wrong with something that a version refers to, but for its bytes.
-    fn fault_in(&self, child: &ChildEntry, user: &Blob<'_>) -> Option<Finding> {
-        let fault = match self.larder.child_version(child, user.what) {
+    fn fault_in(&self, child: &ChildEntry, user: &str) -> Option<Fault> {
+        let fault = match self.larder.child_version(child, user) {
             Ok(_) => return None,
             Err(Error::Removed { reference, .. }) => {
                 format!("it refers to {reference}, which was removed")
@@ -203,7 +205,7 @@ impl<'a> Verifier<'a> {
             // What is wrong with the records is found where they are looked at.
             Err(_) => return None,
         };
-        Some(Finding::new(user.what, None, &Fault::Unreadable(fault)))
+        Some(Fault::Unreadable(fault))
     }
 
     /// The value, or a finding in its place.
