@@ -22,6 +22,8 @@ pub use larder_serializers::*;
 pub use larder_store_fs::FsStore;
 #[cfg(feature = "object")]
 pub use larder_store_object::BucketStore;
+#[cfg(feature = "postgres")]
+pub use larder_store_postgres::PostgresStore;
 #[cfg(feature = "sqlite")]
 pub use larder_store_sqlite::SqliteStore;
 

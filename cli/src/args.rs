@@ -4,8 +4,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use larder::StoreUrl;
 
 use crate::commands::{
-    cache, completions, copy, doctor, export, gc, get, history, import, list, lock, man, migrate,
-    note, predict, put, remove, restore, serializers, show, tag, types, verify, versions,
+    cache, completions, copy, diff, doctor, export, gc, get, history, import, list, lock, man,
+    migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
+    versions,
 };
 
 /// Keeps models and the components around them: typed, versioned, verified.
@@ -70,12 +71,14 @@ pub(crate) enum Command {
     List(list::Args),
     Show(show::Args),
     Versions(versions::Args),
+    Diff(diff::Args),
     Predict(predict::Args),
     Put(put::Args),
     Get(get::Args),
     #[command(visible_alias = "push")]
     Copy(copy::Args),
     Pull(copy::PullArgs),
+    Mirror(mirror::Args),
     Export(export::Args),
     Import(import::Args),
     Verify(verify::Args),

@@ -235,7 +235,7 @@ impl<T: Child + ?Sized> Held<T> {
                 }
             }
         }?;
-        if !matches!(self.given, Given::Pin) {
+        if !matches!(self.given, Given::Pin) && !packer.is_rehearsal() {
             let shelf = Arc::clone(packer.shelf());
             *self.pinned() = Some(Pinned { manifest: child.manifest, shelf });
         }

@@ -52,9 +52,10 @@ pub use crate::error::{BoxError, Error, Fault, Kind, Result};
 pub use crate::hooks::{Hook, HookContext, HookResult, Hooks};
 pub use crate::larder::{
     Amount, Applied, Checked, ChildInfo, Collected, Copied, CopiedTag, CopiedVersion, CopyOptions,
-    CopyOutcome, Difference, Finding, Found, Garbage, GcOptions, Larder, LockedThing, Notes,
-    NotesChange, Outline, Ready, RemoveOptions, RemovedVersion, Repaired, Shown, Status, Survey,
-    TagInfo, TagMove, TagOptions, Toolchain, UnreadyVersion, VersionInfo,
+    CopyOutcome, Counts, Diff, Difference, FieldDiff, FieldState, FieldValue, Finding, Found,
+    Garbage, GcOptions, Larder, LockedThing, MirrorOptions, Mirrored, Notes, NotesChange, Outline,
+    Overlap, Plan, Ready, RemoveOptions, RemovedVersion, Repaired, Shown, Side, Status, Survey,
+    TagInfo, TagMove, TagOptions, Toolchain, UnreadyVersion, Untagged, VersionInfo,
 };
 pub use crate::located::Located;
 pub use crate::manifest::{ArtifactEntry, ChildEntry, FORMAT, Manifest};

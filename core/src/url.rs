@@ -77,6 +77,51 @@ impl StoreUrl {
         self.options.get(name).map(String::as_str)
     }
 
+    /// `text`, a part of a URL, with the characters that `%40` and the like stand for.
+    ///
+    /// ```
+    /// use larder_core::StoreUrl;
+    ///
+    /// assert_eq!(StoreUrl::decode("s%40cret")?, "s@cret");
+    /// # Ok::<(), larder_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`] for a `%` without two digits, and for bytes that are no text. It does not repeat them.
+    pub fn decode(text: &str) -> Result<String> {
+        let refused =
+            || Error::invalid(WHAT, "…", "a `%` stands before two hex digits: `%25` for itself");
+        let (first, rest) = match text.split_once('%') {
+            Some((first, rest)) => (first, rest.split('%')),
+            None => return Ok(text.to_owned()),
+        };
+        let mut bytes = first.as_bytes().to_vec();
+        for part in rest {
+            let (digits, after) = part.split_at_checked(2).ok_or_else(refused)?;
+            let is_hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
+            bytes.push(u8::from_str_radix(digits, 16).ok().filter(|_| is_hex).ok_or_else(refused)?);
+            bytes.extend_from_slice(after.as_bytes());
+        }
+        String::from_utf8(bytes).map_err(|_| refused())
+    }
+
+    /// `text` as the value of an option: the opposite of [`decode`](StoreUrl::decode).
+    pub(crate) fn encode(text: &str) -> String {
+        let special = |c: char| "%&#".contains(c) || c.is_ascii_control();
+        let encoded = |c: char| match special(c) {
+            true => format!("%{:02X}", u32::from(c)),
+            false => c.to_string(),
+        };
+        text.chars().map(encoded).collect()
+    }
+
+    /// This URL without an option, and the option's value.
+    pub(crate) fn split_off(&self, name: &str) -> (Self, Option<String>) {
+        let mut url = self.clone();
+        let value = url.options.remove(name);
+        (url, value)
+    }
+
     /// The error of a URL that its store cannot take; secrets are not repeated in it.
     pub fn refused(&self, reason: impl Into<String>) -> Error {
         Error::invalid(WHAT, &self.place(), reason)

@@ -1,7 +1,10 @@
 //! What the integration tests in `tests/` and their worker share.
 
 pub mod churn;
+pub mod crowd;
 pub mod fixture;
+pub mod postgres;
+pub mod proxy;
 pub mod python;
 pub mod s3;
 pub mod stopping;

@@ -17,6 +17,8 @@ use tempfile::TempDir;
 
 #[path = "copy/broken.rs"]
 mod broken;
+#[path = "copy/mirror.rs"]
+mod mirror;
 
 const STORES: [&str; 3] = ["memory:", "sqlite:larder.db", "fs:shelf"];
 

@@ -129,7 +129,7 @@ pub(crate) fn print(copied: &Copied, how: &How, output: &mut Output) -> Result<(
     Ok(())
 }
 
-fn print_lines(copied: &Copied, done: &str, output: &mut Output) -> io::Result<()> {
+pub(crate) fn print_lines(copied: &Copied, done: &str, output: &mut Output) -> io::Result<()> {
     for CopiedVersion { version, to, outcome, .. } in &copied.versions {
         let from = Larder::pin(version);
         let renamed = match *to == version.version {

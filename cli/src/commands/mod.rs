@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod copy;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod gc;
@@ -13,6 +14,7 @@ pub(crate) mod list;
 pub(crate) mod lock;
 pub(crate) mod man;
 pub(crate) mod migrate;
+pub(crate) mod mirror;
 pub(crate) mod note;
 pub(crate) mod predict;
 pub(crate) mod put;
@@ -66,11 +68,16 @@ fn dispatch(
         Some(Command::List(args)) => list::run(&args, &larder(registry()?)?, output),
         Some(Command::Show(args)) => show::run(&args, &larder(registry()?)?, output),
         Some(Command::Versions(args)) => versions::run(&args, &larder(registry()?)?, output),
+        Some(Command::Diff(args)) => diff::run(&args, || larder(registry()?), output),
         Some(Command::Predict(args)) => predict::run(&args, &larder(registry()?)?, output),
+        Some(Command::Put(args)) if args.dry_run => {
+            put::plan(&args, || stand_in(&url()?, registry()?), output)
+        }
         Some(Command::Put(args)) => put::run(&args, || make(&url()?, registry()?), output),
         Some(Command::Get(args)) => get::run(&args, &larder(registry()?)?, output),
         Some(Command::Copy(args)) => copy::run(&args, &larder(registry()?)?, output),
         Some(Command::Pull(args)) => copy::pull(&args, &url()?, registry()?, output),
+        Some(Command::Mirror(args)) => mirror::run(&args, registry()?, output),
         Some(Command::Export(args)) => export::run(&args, &larder(registry()?)?, output),
         Some(Command::Import(args)) => import::run(&args, &url()?, &registry()?, output),
         Some(Command::Verify(args)) => verify::run(&args, &larder(registry()?)?, output),
@@ -108,6 +115,14 @@ fn target(url: &StoreUrl, registry: &Registry, dry_run: bool) -> Result<Larder, 
 /// Opens the larder, and makes it if there is none.
 fn make(url: &StoreUrl, registry: Registry) -> Result<Larder, CommandError> {
     ready(registry.open(url)?)
+}
+
+/// Opens the larder, or an empty one in its place if there is none.
+fn stand_in(url: &StoreUrl, registry: Registry) -> Result<Larder, CommandError> {
+    Ok(match open_if_there(url, registry)? {
+        Opened::Larder(larder) => larder,
+        Opened::Nothing { registry, .. } => Larder::new(Arc::new(MemoryStore::new()), registry),
+    })
 }
 
 /// The larder as this command line uses it: with the user's cache, in the user's name, telling how far it is.

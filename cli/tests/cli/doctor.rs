@@ -49,7 +49,7 @@ fn a_healthy_larder_is_told_to_be_so() {
     exit 0
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  6 types, 7 serializers, 6 stores
+    linked in  6 types, 7 serializers, 8 stores
     larder     [store], format 1, [commits]
     holds      1 name, 1 version, 1 tag, 2 blobs (354 B)
     free       [free]
@@ -87,6 +87,8 @@ fn a_healthy_larder_is_told_to_be_so() {
           "fs",
           "gs",
           "memory",
+          "postgres",
+          "postgresql",
           "s3",
           "sqlite"
         ]
@@ -127,7 +129,7 @@ fn where_no_larder_is_it_says_so_and_makes_none() {
     exit 0
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  6 types, 7 serializers, 6 stores
+    linked in  6 types, 7 serializers, 8 stores
     note: there is no larder at [store]
       `larder put NAME FILE` makes one; `--store URL` names another
     exit 0
@@ -162,6 +164,8 @@ fn where_no_larder_is_it_says_so_and_makes_none() {
           "fs",
           "gs",
           "memory",
+          "postgres",
+          "postgresql",
           "s3",
           "sqlite"
         ]
@@ -200,7 +204,7 @@ fn what_is_missing_locked_removed_or_garbage_is_noted_with_advice() {
     exit 0
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  6 types, 7 serializers, 6 stores
+    linked in  6 types, 7 serializers, 8 stores
     larder     [store], format 1, [commits]
     holds      3 names, 3 versions, 1 tag, 6 blobs (874 B)
     free       [free]
@@ -241,7 +245,7 @@ fn damaged_records_and_a_clock_in_the_future_want_attention() {
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  6 types, 7 serializers, 6 stores
+    linked in  6 types, 7 serializers, 8 stores
     larder     [store], format 1, [commits]
     holds      1 name, 2 versions, 0 tags, 3 blobs (443 B)
     free       [free]
@@ -283,7 +287,7 @@ fn a_damaged_manifest_is_found_on_the_way() {
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  6 types, 7 serializers, 6 stores
+    linked in  6 types, 7 serializers, 8 stores
     larder     [store], format 1, [commits]
     holds      1 name, 1 version, 1 tag, 1 blob (3 B)
     free       [free]
@@ -303,7 +307,7 @@ fn what_is_no_larder_is_a_finding_and_stays_as_it_is() {
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  6 types, 7 serializers, 6 stores
+    linked in  6 types, 7 serializers, 8 stores
     warning: the file [place] is corrupt: it is not an SQLite database; restore it from a copy
       name another larder with `--store URL`, if it is the wrong file
     --- stderr

@@ -39,6 +39,7 @@ fn help_lists_the_commands() {
                    search]
       show         Shows one version: its type, tags, fields and artifacts
       versions     Lists all versions of a name, oldest first
+      diff         Shows how one version differs from another, field by field, file by file
       predict      Lets a model predict: JSON in, JSON out
       put          Keeps a file or a folder as a new version; makes the larder if there is none
       get          Writes back the file, folder or model that was `put`, checked
@@ -46,6 +47,8 @@ fn help_lists_the_commands() {
                    checked [alias: push]
       pull         Copies versions, with their tags, from another larder to this one: the counterpart of
                    `push`
+      mirror       Makes a larder hold all that another holds: versions under their numbers, tags and
+                   notes as they are there
       export       Writes versions, with their tags, to a folder or a single file that `import` reads
       import       Takes in what `export` wrote, from anyone: checked to the last byte before anything
                    is copied

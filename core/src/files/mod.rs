@@ -10,6 +10,7 @@
 
 mod map;
 mod scratch;
+mod spool;
 mod writer;
 
 use std::fs::{self, File};
@@ -22,6 +23,7 @@ use bytes::Bytes;
 use tempfile::NamedTempFile;
 
 pub use scratch::Scratch;
+pub use spool::Spool;
 pub use writer::FileWriter;
 
 use crate::digest::Digest;

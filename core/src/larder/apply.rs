@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::nest::{Nest, Nested};
@@ -52,6 +53,7 @@ pub(super) struct Packed {
     pub(super) children: Vec<ChildEntry>,
     pub(super) digest: Digest,
     pub(super) size: u64,
+    pub(super) manifest: Bytes,
     /// The manifest and the small artifacts.
     pub(super) blobs: Vec<Change>,
     /// The manifest of the newest version, if it must be this one for the new one to be written.
@@ -139,8 +141,9 @@ impl Larder {
     ) -> Result<Packed> {
         let what = format!("{name} (a `{type_tag}`)");
         let shelf = Shelf::new(self, what.clone());
-        let packer =
-            Rc::new(Packer::new(shelf, self.watcher.begin("storing", None), Rc::clone(nest)));
+        let task = if self.rehearsal { "digesting" } else { "storing" };
+        let meter = self.watcher.begin(task, None);
+        let packer = Rc::new(Packer::new(shelf, meter, Rc::clone(nest)));
         let guard = Guard::new(Rules::JSON);
         let mut json = Vec::new();
         let encoded = scope::packing(&packer, || {
@@ -170,9 +173,20 @@ impl Larder {
         let manifest = manifest.to_json()?;
         let digest = Digest::of(&manifest);
         let size = manifest.len() as u64 + artifacts.iter().map(|entry| entry.size).sum::<u64>();
-        blobs.push(Change::PutBlob { digest, bytes: manifest });
+        blobs.push(Change::PutBlob { digest, bytes: manifest.clone() });
         let (onto, hooks, nested) = (None, false, Vec::new());
-        Ok(Packed { type_tag, artifacts, children, digest, size, blobs, onto, hooks, nested })
+        Ok(Packed {
+            type_tag,
+            artifacts,
+            children,
+            digest,
+            size,
+            manifest,
+            blobs,
+            onto,
+            hooks,
+            nested,
+        })
     }
 }
 

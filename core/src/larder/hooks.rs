@@ -84,7 +84,11 @@ impl Larder {
     }
 
     /// A copy of a component as it would be if it were stored and loaded. It shares its artifacts.
-    fn copied(&self, name: &Identifier, component: &dyn Component) -> Result<Box<dyn Component>> {
+    pub(super) fn copied(
+        &self,
+        name: &Identifier,
+        component: &dyn Component,
+    ) -> Result<Box<dyn Component>> {
         let tag = component.type_tag();
         let what = format!("{name} (a `{tag}`)");
         let entry = match component.type_entry() {

@@ -191,9 +191,11 @@ impl Packer {
             return Ok(());
         }
         let ((), holds) = self.opened(|| {
-            if !self.shelf.store().has_blob(&entry.digest)? {
+            if self.is_rehearsal() {
+                shelf.look(entry)?;
+            } else if !self.shelf.store().has_blob(&entry.digest)? {
                 let bytes = shelf.fetch(entry)?;
-                let mut sink = Sink::new(&**self.shelf.store(), &self.meter);
+                let mut sink = self.sink();
                 sink.write_all(&bytes).map_err(|error| sink.explain(error))?;
                 self.settle(sink)?;
             }
@@ -211,7 +213,7 @@ impl Packer {
     ) -> Result<Stored> {
         self.shelf.check_serializer::<T, S>(name, || "writing an artifact".to_owned())?;
         let ((digest, size), holds) = self.opened(|| {
-            let mut sink = Sink::new(&**self.shelf.store(), &self.meter);
+            let mut sink = self.sink();
             let encoded = caught(name, || {
                 if name == S::NAME {
                     return Ok(S::encode(value, &mut sink));
@@ -228,10 +230,20 @@ impl Packer {
         Ok(Stored { entry, shelf: Arc::clone(&self.shelf) })
     }
 
+    /// Whether nothing is kept: it is only to be known what would be.
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.shelf.is_rehearsal()
+    }
+
+    fn sink(&self) -> Sink<'_> {
+        Sink::new(&**self.shelf.store(), &self.meter, !self.is_rehearsal())
+    }
+
     fn settle(&self, sink: Sink<'_>) -> Result<(Digest, u64)> {
-        let Sink { hasher, size, buffer, writer, .. } = sink;
+        let Sink { hasher, size, buffer, writer, keeps, .. } = sink;
         let digest = Digest::from_bytes(*hasher.finalize().as_bytes());
         match writer {
+            _ if !keeps => {}
             Some(writer) => self.keeper.borrow_mut().keep(writer, digest)?,
             None => {
                 self.waiting_bytes.set(self.waiting_bytes.get() + buffer.len());
@@ -263,10 +275,11 @@ fn encode_error(source: BoxError) -> Error {
 }
 
 /// Digests what is written to it, keeps it while it is small, and streams it into the store when it is
-/// not.
+/// not. In a rehearsal it only digests.
 struct Sink<'a> {
     store: &'a dyn Store,
     meter: &'a Meter,
+    keeps: bool,
     inline: usize,
     hasher: blake3::Hasher,
     size: u64,
@@ -276,10 +289,11 @@ struct Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    fn new(store: &'a dyn Store, meter: &'a Meter) -> Self {
+    fn new(store: &'a dyn Store, meter: &'a Meter, keeps: bool) -> Self {
         Self {
             store,
             meter,
+            keeps,
             inline: store.capabilities().inline_blob,
             hasher: blake3::Hasher::new(),
             size: 0,
@@ -304,7 +318,7 @@ impl<'a> Sink<'a> {
 impl Write for Sink<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let step = if buf.len() < SPLIT { &buf[..buf.len().min(STEP)] } else { buf };
-        if self.writer.is_none() && self.buffer.len() + step.len() > self.inline {
+        if self.keeps && self.writer.is_none() && self.buffer.len() + step.len() > self.inline {
             let opened = self.store.write_blob();
             let mut writer = opened.map_err(|error| self.fail(error))?;
             let written = writer.write_all(&self.buffer);
@@ -318,7 +332,9 @@ impl Write for Sink<'_> {
                 written.map_err(|error| self.fail(write_error(self.store, error)))?;
             }
             None => {
-                self.buffer.extend_from_slice(step);
+                if self.keeps {
+                    self.buffer.extend_from_slice(step);
+                }
                 self.hasher.update(step);
             }
         }

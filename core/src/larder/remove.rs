@@ -23,6 +23,7 @@ use crate::store::{Change, Committed, Expected, Record, StoreExt};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RemoveOptions {
     force: bool,
+    without_hooks: bool,
 }
 
 impl RemoveOptions {
@@ -36,6 +37,13 @@ impl RemoveOptions {
     #[must_use]
     pub fn force(mut self) -> Self {
         self.force = true;
+        self
+    }
+
+    /// Runs no `cleanup`: what is removed is a copy.
+    #[must_use]
+    pub(super) fn without_hooks(mut self) -> Self {
+        self.without_hooks = true;
         self
     }
 }
@@ -163,7 +171,7 @@ impl Larder {
         let mut unlinked = Vec::new();
         for (found, mut version) in versions {
             let number = version.version;
-            if !cleaned.contains(&number) {
+            if !options.without_hooks && !cleaned.contains(&number) {
                 self.clean_up(name, &version, options.force)?;
                 cleaned.insert(number);
             }

@@ -12,13 +12,15 @@ use crate::error::{Error, Fault, Result};
 use crate::manifest::{ArtifactEntry, ChildEntry};
 use crate::progress::Watcher;
 use crate::registry::Registry;
-use crate::store::{Store, fault};
+use crate::store::{Store, StoreExt, fault};
 
 /// The artifacts of one version, and what is needed to read them.
 pub(crate) struct Shelf {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     watcher: Watcher,
+    /// Whether it is of a plan, which keeps nothing.
+    rehearsal: bool,
     /// The version, for people.
     version: String,
     /// The same larder with all that it was told.
@@ -39,6 +41,7 @@ impl Shelf {
             store: Arc::clone(&larder.store),
             registry: Arc::clone(&larder.registry),
             watcher: larder.watcher.clone(),
+            rehearsal: larder.rehearsal,
             version,
             whole: larder.clone(),
             list: OnceLock::new(),
@@ -87,6 +90,11 @@ impl Shelf {
         }
     }
 
+    /// Whether what is packed with it is not kept.
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.rehearsal
+    }
+
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.store
     }
@@ -120,6 +128,14 @@ impl Shelf {
         match fault(&entry.digest, Some(entry.size), bytes.as_ref(), |done| meter.add(done)) {
             Some(fault) => Err(Error::corrupt(self.describe(entry), fault)),
             None => Ok(bytes.unwrap_or_default()),
+        }
+    }
+
+    /// Whether the bytes of an artifact are there, without reading them.
+    pub(crate) fn look(&self, entry: &ArtifactEntry) -> Result<()> {
+        match self.store.has_blob(&entry.digest)? {
+            true => Ok(()),
+            false => Err(Error::corrupt(self.describe(entry), Fault::Missing)),
         }
     }
 

@@ -18,7 +18,8 @@ use crate::component::TypeEntry;
 use crate::error::{BoxError, Error, Kind, Result};
 use crate::larder::{Larder, Toolchain};
 use crate::serializer::{AnyPair, Format, Serializer, Traits};
-use crate::store::Store;
+use crate::store::composite::refuse_half;
+use crate::store::{Composite, Store};
 use crate::url::StoreUrl;
 
 /// Maps type tags, serializer names and URL schemes to code.
@@ -167,9 +168,24 @@ impl Registry {
 
     /// Opens the store at `url`.
     ///
+    /// Every URL may have the option `blobs`, another URL, with `%26` for `&` and `%23` for `#` in it: its blobs are there.
+    /// See [`Composite`].
+    ///
     /// # Errors
-    /// As [`Registry::open`].
+    /// As [`Registry::open`], and as [`Composite::new`].
     pub fn open_store(&self, url: &StoreUrl) -> Result<Arc<dyn Store>> {
+        let (url, blobs) = url.split_off("blobs");
+        // An error in either URL is told before anything is made.
+        let blobs = blobs.map(|blobs| StoreUrl::decode(&blobs)?.parse::<StoreUrl>()).transpose()?;
+        let store = self.open_alone(&url)?;
+        let Some(blobs) = blobs else {
+            refuse_half(&*store)?;
+            return Ok(store);
+        };
+        Ok(Arc::new(Composite::new(store, self.open_alone(&blobs)?)?))
+    }
+
+    fn open_alone(&self, url: &StoreUrl) -> Result<Arc<dyn Store>> {
         match self.stores.get(url.scheme()) {
             Some((open, _)) => open(url),
             None => Err(not_linked(
@@ -349,6 +365,8 @@ const BROUGHT_BY: &[(Kind, &str, &str)] = &[
     (Kind::Store, "s3", "object"),
     (Kind::Store, "gs", "object"),
     (Kind::Store, "az", "object"),
+    (Kind::Store, "postgres", "postgres"),
+    (Kind::Store, "postgresql", "postgres"),
 ];
 
 fn not_linked(

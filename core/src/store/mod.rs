@@ -10,6 +10,7 @@
 
 #[cfg(feature = "files")]
 mod cached;
+pub(crate) mod composite;
 mod ext;
 mod key;
 pub(crate) mod memory;
@@ -25,6 +26,7 @@ use bytes::Bytes;
 
 #[cfg(feature = "files")]
 pub use cached::{BlobCache, Cached};
+pub use composite::Composite;
 pub use ext::StoreExt;
 pub(crate) use ext::fault;
 pub use key::RecordKey;

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use larder::GcOptions;
 use larder::archive::{Form, Limits};
+use larder::{GcOptions, MirrorOptions};
 
 use super::*;
 
@@ -128,4 +128,37 @@ fn verify_of_a_parent_reads_its_children_and_repair_takes_good_copies_of_them() 
     let repaired = larder.repair(&checked, &**copy.store()).unwrap();
     assert_eq!((repaired.repaired.len(), repaired.not_found.len()), (2, 0));
     assert_eq!(larder.verify(&[]).unwrap().findings, []);
+}
+
+#[test]
+fn a_mirror_removes_users_before_what_they_use_and_restores_the_other_way_around() {
+    let (from, to) = (larder::open("memory:").unwrap(), larder::open("memory:").unwrap());
+    from.apply("pipeline", &diamond("english")).unwrap();
+    let options = MirrorOptions { delete: true, dry_run: false };
+    from.mirror_to(&to, &options).unwrap();
+    for gone in ["pipeline@1", "encoder@1", "words@1"] {
+        to.remove(gone).unwrap();
+    }
+    assert_eq!(from.mirror_to(&to, &options).unwrap().restored.len(), 3);
+    assert_eq!(to.verify(&[]).unwrap().findings, []);
+    assert_eq!(pins(&to.used_by("words").unwrap()), ["encoder@1", "pipeline@1"]);
+    for gone in ["pipeline@1", "encoder@1", "words@1"] {
+        from.remove(gone).unwrap();
+    }
+    assert_eq!(from.mirror_to(&to, &options).unwrap().removed.len(), 3);
+    assert_eq!(to.list().count(), 1);
+}
+
+#[test]
+fn a_plan_counts_the_bytes_of_children_and_writes_and_pins_nothing() {
+    let larder = larder::open("memory:").unwrap();
+    let pipeline = diamond("english");
+    let plan = larder.plan("pipeline", &pipeline).unwrap();
+    assert!(plan.created && plan.stored > 100_000, "{plan:?}");
+    assert_eq!((records(&larder), larder.store().blobs().count()), (vec![], 0));
+    let Stage::Look { up: Some(words) } = &pipeline.stages[1] else { panic!() };
+    assert_eq!(words.digest(), None);
+    larder.apply("pipeline", &pipeline).unwrap();
+    assert!(words.digest().is_some());
+    assert!(!larder.plan("pipeline", &pipeline).unwrap().created);
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use super::notes;
-use super::plan::{PAGE, Placed, PlacedTag, Placing, Selected};
+use super::plan::{How, PAGE, Placed, PlacedTag, Placing, Selected};
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
 use crate::larder::apply::{QUICK, back_off};
@@ -352,12 +352,18 @@ impl<'a> Carrier<'a> {
     /// Sets a tag in the target where it is not set so. A new one keeps its time, and who set it.
     fn carry_tag(&self, PlacedTag { report, source }: &PlacedTag) -> Result<()> {
         let at = |number| Reference::new(report.name.clone(), Selector::Version(number));
+        let (options, stamp) = (TagOptions::new(), (source.moved, source.by.clone()));
         let options = match report.moved_from {
             _ if report.present => return Ok(()),
-            Some(from) => TagOptions::new().from(at(from)),
-            None => TagOptions::new().only_new().stamped(source.moved, source.by.clone()),
+            _ if self.placing.how == How::Mirror => options.force().stamped(stamp.0, stamp.1),
+            Some(from) => options.from(at(from)),
+            None => options.only_new().stamped(stamp.0, stamp.1),
         };
-        let options = if source.protected { options.protect() } else { options };
+        let options = match source.protected {
+            true => options.protect(),
+            false if self.placing.how == How::Mirror => options.unprotect(),
+            false => options,
+        };
         self.placing.target.tag_with(at(report.version), &report.tag, &options).map(drop)
     }
 }

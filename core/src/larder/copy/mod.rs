@@ -4,6 +4,7 @@
 //! that was interrupted is completed by doing it again.
 
 mod carry;
+mod mirror;
 mod notes;
 mod plan;
 
@@ -12,7 +13,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use self::carry::Carrier;
-use self::plan::{Placed, Placing};
+pub use self::mirror::{MirrorOptions, Mirrored, Untagged};
+use self::plan::{How, Placed, Placing, Plan, Selected};
 use super::{Larder, VersionInfo};
 use crate::digest::Digest;
 use crate::error::Result;
@@ -135,17 +137,21 @@ impl Larder {
         options: &CopyOptions,
     ) -> Result<Copied> {
         let selected = plan::select(self, references, options.all_versions)?;
-        let placing = Placing { source: self, target, overwrite: options.overwrite };
-        let plans = selected
-            .iter()
-            .map(|selected| placing.place(selected, false))
-            .collect::<Result<Vec<_>>>()?;
-        let mut tags = Vec::new();
-        for (selected, places) in selected.iter().zip(&plans) {
-            tags.extend(placing.place_tags(selected, places)?);
-        }
-        placing.refuse_moves(&tags)?;
-        let cargo = carry::cargo(self, target, &selected, &plans)?;
+        let how = if options.overwrite { How::Overwrite } else { How::Add };
+        let placing = Placing { source: self, target, how };
+        let plan = placing.plan(&selected)?;
+        self.bring(placing, &selected, plan, options.dry_run)
+    }
+
+    /// Does what was planned, or tells of it.
+    fn bring(
+        &self,
+        placing: Placing<'_>,
+        selected: &[Selected],
+        Plan { places: plans, tags }: Plan,
+        dry_run: bool,
+    ) -> Result<Copied> {
+        let cargo = carry::cargo(self, placing.target, selected, &plans)?;
         let mut copied = Copied {
             blobs: cargo.lacking.len() as u64,
             bytes: cargo.lacking.values().sum(),
@@ -154,7 +160,7 @@ impl Larder {
         let meter = self.watcher.begin("copying", Some(copied.bytes));
         let carrier = Carrier::new(placing, cargo.contents, Some(meter));
         for (selected, first) in selected.iter().zip(plans) {
-            let places = if options.dry_run {
+            let places = if dry_run {
                 first.clone()
             } else {
                 let (places, carried) = carrier.carry(selected)?;
@@ -163,7 +169,7 @@ impl Larder {
             };
             copied.versions.extend(report(selected, &first, &places));
         }
-        if options.dry_run {
+        if dry_run {
             copied.tags = tags.into_iter().map(|tag| tag.report).collect();
         }
         Ok(copied)
@@ -176,7 +182,7 @@ impl Larder {
     pub fn outline(&self, references: &[Reference], all_versions: bool) -> Result<Outline> {
         let target = Self::new(std::sync::Arc::new(MemoryStore::new()), Registry::new());
         let selected = plan::select(self, references, all_versions)?;
-        let placing = Placing { source: self, target: &target, overwrite: false };
+        let placing = Placing { source: self, target: &target, how: How::Add };
         let plans = selected
             .iter()
             .map(|selected| placing.place(selected, false))

@@ -3,13 +3,13 @@
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::plan::{PAGE, Placed, Placing, Selected};
+use super::plan::{How, PAGE, Placed, Placing, Selected};
 use crate::error::{Error, Result};
 use crate::larder::MOST_TRIES;
 use crate::larder::apply::back_off;
 use crate::manifest::read_versioned;
 use crate::record;
-use crate::store::{Change, Committed, Expected, RecordKey};
+use crate::store::{Change, Committed, RecordKey};
 
 /// The newest format of notes that can be copied.
 const FORMAT: u64 = 1;
@@ -20,7 +20,8 @@ struct Stated {
     larder: u64,
 }
 
-/// Brings what is noted of versions along, where the target has noted nothing.
+/// Brings what is noted of versions along, where the target has noted nothing, or something else if it is to become a
+/// mirror.
 pub(super) fn carry(placing: &Placing<'_>, selected: &Selected, places: &[Placed]) -> Result<()> {
     let numbers: Vec<_> = selected.versions.keys().zip(places).collect();
     for numbers in numbers.chunks(PAGE) {
@@ -39,26 +40,25 @@ pub(super) fn carry(placing: &Placing<'_>, selected: &Selected, places: &[Placed
     Ok(())
 }
 
-fn put(
-    placing: &Placing<'_>,
-    selected: &Selected,
-    mut notes: Vec<(RecordKey, Bytes)>,
-) -> Result<()> {
+fn put(placing: &Placing<'_>, selected: &Selected, notes: Vec<(RecordKey, Bytes)>) -> Result<()> {
     let store = &placing.target.store;
     for tries in 0..MOST_TRIES {
         back_off(tries);
         let keys: Vec<_> = notes.iter().map(|(key, _)| key.clone()).collect();
-        let mut there = store.get_records(&keys)?.into_iter();
-        notes.retain(|_| there.next().flatten().is_none());
-        if notes.is_empty() {
-            return Ok(());
+        let there = store.get_records(&keys)?;
+        let mut changes = Vec::new();
+        for ((key, value), there) in notes.iter().zip(&there) {
+            let is_lacking = match there {
+                Some(there) => placing.how == How::Mirror && there.value != value,
+                None => true,
+            };
+            if is_lacking {
+                let (key, value) = (key.clone(), value.clone());
+                let expected = record::expect(there.as_ref());
+                changes.push(Change::PutRecord { key, value, expected });
+            }
         }
-        let change = |(key, value): &(RecordKey, Bytes)| Change::PutRecord {
-            key: key.clone(),
-            value: value.clone(),
-            expected: Expected::Absent,
-        };
-        if store.commit(&notes.iter().map(change).collect::<Vec<_>>())? == Committed::All {
+        if changes.is_empty() || store.commit(&changes)? == Committed::All {
             return Ok(());
         }
     }

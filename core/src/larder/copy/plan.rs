@@ -24,7 +24,7 @@ pub(super) struct Selected {
     pub(super) versions: BTreeMap<VersionNumber, VersionRecord>,
     /// The number that the next version would get in the source, if all of them are copied.
     next: Option<VersionNumber>,
-    tags: Vec<(TagName, TagRecord)>,
+    pub(super) tags: Vec<(TagName, TagRecord)>,
 }
 
 /// The versions that references mean, by name; everything if there are none.
@@ -214,15 +214,45 @@ pub(super) struct PlacedTag {
     pub(super) source: TagRecord,
 }
 
+/// What becomes of what the target has already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// It stays.
+    Add,
+    /// Tags move.
+    Overwrite,
+    /// All becomes as it is in the source, numbers included.
+    Mirror,
+}
+
 /// Finds places in `target` for what `source` has.
 #[derive(Clone, Copy)]
 pub(super) struct Placing<'a> {
     pub(super) source: &'a Larder,
     pub(super) target: &'a Larder,
-    pub(super) overwrite: bool,
+    pub(super) how: How,
+}
+
+/// Where all goes.
+pub(super) struct Plan {
+    /// The places of the versions, by name.
+    pub(super) places: Vec<Vec<Placed>>,
+    pub(super) tags: Vec<PlacedTag>,
 }
 
 impl Placing<'_> {
+    /// The places of all that is selected. Refuses what may not be, before anything is written.
+    pub(super) fn plan(&self, selected: &[Selected]) -> Result<Plan> {
+        let (mut places, mut tags) = (Vec::with_capacity(selected.len()), Vec::new());
+        for selected in selected {
+            let found = self.place(selected, false)?;
+            tags.extend(self.place_tags(selected, &found)?);
+            places.push(found);
+        }
+        self.refuse_moves(&tags)?;
+        Ok(Plan { places, tags })
+    }
+
     /// The places of all selected versions, in their order. `again` if the last places met another writer.
     ///
     /// Each version of the target stands for one of the source: one with the same digest and number, else with
@@ -246,12 +276,21 @@ impl Placing<'_> {
             let alike = there.is_current() && there.manifest == version.manifest;
             if alike && !is_leaving(head.as_ref(), *number) {
                 exact.insert(*number, found && *number < known_to);
+            } else if self.how == How::Mirror {
+                // What was removed there is restored first; it is still so if nothing is to be written.
+                match there.manifest == version.manifest {
+                    true => exact.insert(*number, true),
+                    false => return Err(is_another(name, *number)),
+                };
             }
         }
         let mut in_order = true;
         let mut places: Vec<Placed> = Vec::with_capacity(versions.len());
         for (&own, version) in versions {
-            let mut twin = || twins.get_mut(&version.manifest).and_then(BTreeSet::pop_last);
+            let mut twin = || match self.how {
+                How::Mirror => None, // under its own number or not at all
+                _ => twins.get_mut(&version.manifest).and_then(BTreeSet::pop_last),
+            };
             let place = if let Some(&known) = exact.get(&own) {
                 Placed { number: own, lacking: false, known }
             } else if let Some(number) = twin() {
@@ -259,7 +298,10 @@ impl Placing<'_> {
             } else {
                 let free = matches!(same_number.get(&own), Some(None))
                     && own.get() <= next.get().saturating_add(MOST_AHEAD);
-                let number = match in_order && free {
+                if self.how == How::Mirror && !free {
+                    return Err(is_another(name, own));
+                }
+                let number = match (in_order || self.how == How::Mirror) && free {
                     true => own,
                     false => self.free_number(name, next, again)?,
                 };
@@ -278,7 +320,7 @@ impl Placing<'_> {
     }
 
     /// What stands in the target under the numbers of the source.
-    fn same_number(
+    pub(super) fn same_number(
         &self,
         selected: &Selected,
     ) -> Result<BTreeMap<VersionNumber, Option<VersionRecord>>> {
@@ -351,8 +393,10 @@ impl Placing<'_> {
             };
             if let Some(found) = self.target.store.get_record(&key)? {
                 let there: TagRecord = record::read(&key, &found)?;
-                report.present = there.version == version;
-                if !report.present && there.protected {
+                let is_there = there.version == version;
+                let is_like = there.protected == source.protected;
+                report.present = is_there && (is_like || self.how != How::Mirror);
+                if !is_there && there.protected && self.how != How::Mirror {
                     return Err(Error::Refused {
                         what: "the copy".into(),
                         reason: format!(
@@ -361,7 +405,7 @@ impl Placing<'_> {
                         ),
                     });
                 }
-                report.moved_from = (!report.present).then_some(there.version);
+                report.moved_from = (!is_there).then_some(there.version);
             }
             Ok(PlacedTag { report, source: source.clone() })
         };
@@ -375,7 +419,7 @@ impl Placing<'_> {
             moved_from.map(|from| format!("{name}:{tag} from {from} to {version}"))
         };
         let moves: Vec<_> = tags.iter().filter_map(told).collect();
-        if self.overwrite || moves.is_empty() {
+        if self.how != How::Add || moves.is_empty() {
             return Ok(());
         }
         Err(Error::Refused {
@@ -414,8 +458,19 @@ impl Selected {
     }
 }
 
+fn is_another(name: &Identifier, number: VersionNumber) -> Error {
+    Error::Refused {
+        what: "the mirroring".into(),
+        reason: format!(
+            "{name}@{} is another version there, and numbers are never given twice; mirror to a new larder, or \
+             copy",
+            number.get()
+        ),
+    }
+}
+
 /// Whether a version that is still there is being removed, or was by a writer that died: the name goes first.
-fn is_leaving(head: Option<&NameRecord>, number: VersionNumber) -> bool {
+pub(super) fn is_leaving(head: Option<&NameRecord>, number: VersionNumber) -> bool {
     head.is_some_and(|head| {
         let latest = head.latest.as_ref().map(|latest| latest.version);
         number < head.next && latest < Some(number)

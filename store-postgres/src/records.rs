@@ -1,0 +1,80 @@
+//! Records as rows.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use larder_core::Result;
+use larder_core::store::{Record, RecordKey, Revision};
+use tokio_postgres::Row;
+use tokio_postgres::types::{ToSql, Type};
+
+use crate::pool::Pool;
+
+const GET: &str = "SELECT key, revision, value FROM records WHERE key = ANY($1)";
+/// No character of a key comes after `~`, so that the keys with a prefix end there.
+const LIST: &str = "SELECT key, revision, value FROM records \
+    WHERE key >= $1 AND key < $1 || '~' AND key > $2 ORDER BY key LIMIT $3";
+
+impl Pool {
+    /// Records, in the order asked for.
+    pub(crate) async fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let texts: Vec<_> = keys.iter().map(RecordKey::as_str).collect();
+        let texts = &texts;
+        let rows = self.retry(
+            || format!("read records from {}", self.url()),
+            || async move {
+                let lease = self.get().await?;
+                let rows = lease.client.query_typed(GET, &[(texts, Type::TEXT_ARRAY)]).await?;
+                lease.give_back();
+                Ok(rows)
+            },
+        );
+        let rows = rows.await?;
+        let found: HashMap<&str, Record> =
+            rows.iter().map(|row| (row.get(0), record(row))).collect();
+        Ok(texts.iter().map(|key| found.get(key).cloned()).collect())
+    }
+
+    /// Up to `limit` records whose keys begin with `prefix`, in byte order, after `after`.
+    pub(crate) async fn list_records(
+        &self,
+        prefix: &str,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Record)>> {
+        let after = &after.map_or("", RecordKey::as_str);
+        let most = &most(limit);
+        let rows = self.retry(
+            || format!("list records of {}", self.url()),
+            || async move {
+                let lease = self.get().await?;
+                let params: [Param<'_>; 3] =
+                    [(&prefix, Type::TEXT), (after, Type::TEXT), (most, Type::INT8)];
+                let rows = lease.client.query_typed(LIST, &params).await?;
+                lease.give_back();
+                Ok(rows)
+            },
+        );
+        rows.await?.iter().map(|row| Ok((RecordKey::new(row.get(0))?, record(row)))).collect()
+    }
+}
+
+/// A parameter of a statement, with its type.
+pub(crate) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// A limit as Postgres takes it.
+pub(crate) fn most(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// The columns `revision` and `value`.
+fn record(row: &Row) -> Record {
+    let (revision, value): (i64, &str) = (row.get(1), row.get(2));
+    Record {
+        revision: Revision::new(revision.to_string()),
+        value: Bytes::copy_from_slice(value.as_bytes()),
+    }
+}

@@ -1,0 +1,93 @@
+//! The store itself.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use larder_core::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
+use larder_core::{Digest, Result, StoreUrl};
+
+use crate::blobs::INLINE;
+use crate::config;
+use crate::pool::Pool;
+use crate::runtime::wait;
+use crate::writer::RowWriter;
+
+/// A store in a schema of a Postgres database.
+#[derive(Debug, Clone)]
+pub struct PostgresStore {
+    pool: Arc<Pool>,
+}
+
+impl PostgresStore {
+    /// Opens the larder at a URL such as `postgres://ann@shelf/models`; makes the schema where it is not there, or
+    /// empty.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`](larder_core::Error::InvalidName) for a URL that cannot be;
+    /// [`Error::Refused`](larder_core::Error::Refused) for a schema that holds something else and a database whose
+    /// encoding is not UTF-8; [`Error::NewerFormat`](larder_core::Error::NewerFormat),
+    /// [`Error::Corrupt`](larder_core::Error::Corrupt), [`Error::Store`](larder_core::Error::Store).
+    pub fn open(url: &StoreUrl) -> Result<Self> {
+        let place = config::read(url)?;
+        let pool = wait(async move { Pool::open(place).await })?;
+        Ok(Self { pool: Arc::new(pool) })
+    }
+}
+
+impl Store for PostgresStore {
+    fn url(&self) -> String {
+        self.pool.url().to_owned()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { atomic_commit: true, inline_blob: INLINE }
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
+        Ok(Box::new(RowWriter::new(self.pool.clone())))
+    }
+
+    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
+        let (pool, digests) = (self.pool.clone(), digests.to_vec());
+        wait(async move { pool.get_blobs(&digests).await })
+    }
+
+    fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
+        let (pool, digests) = (self.pool.clone(), digests.to_vec());
+        wait(async move { pool.stat_blobs(&digests).await })
+    }
+
+    fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
+        let (pool, after) = (self.pool.clone(), after.copied());
+        wait(async move { pool.list_blobs(after.as_ref(), limit).await })
+    }
+
+    fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
+        let (pool, digests) = (self.pool.clone(), digests.to_vec());
+        wait(async move { pool.remove_blobs(&digests).await })
+    }
+
+    fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
+        let (pool, keys) = (self.pool.clone(), keys.to_vec());
+        wait(async move { pool.get_records(&keys).await })
+    }
+
+    fn list_records(
+        &self,
+        prefix: &str,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Record)>> {
+        let (pool, prefix, after) = (self.pool.clone(), prefix.to_owned(), after.cloned());
+        wait(async move { pool.list_records(&prefix, after.as_ref(), limit).await })
+    }
+
+    fn commit(&self, changes: &[Change]) -> Result<Committed> {
+        let (pool, changes) = (self.pool.clone(), changes.to_vec());
+        wait(async move { pool.commit(&changes).await })
+    }
+}
