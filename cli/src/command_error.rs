@@ -127,7 +127,7 @@ fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
 fn exit_of(error: &Error) -> Exit {
     match error {
         Error::InvalidName { .. } => Exit::Usage,
-        Error::NotFound { .. } => Exit::NotFound,
+        Error::NotFound { .. } | Error::Removed { .. } => Exit::NotFound,
         Error::Corrupt { .. } => Exit::Corrupt,
         Error::Refused { .. }
         | Error::Conflict { .. }

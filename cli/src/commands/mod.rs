@@ -26,6 +26,7 @@ pub(crate) mod restore;
 pub(crate) mod serializers;
 pub(crate) mod show;
 pub(crate) mod tag;
+mod tree;
 pub(crate) mod types;
 pub(crate) mod verify;
 pub(crate) mod versions;
