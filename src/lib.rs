@@ -33,6 +33,9 @@ pub use larder_store_sqlite::SqliteStore;
 #[cfg(all(doctest, feature = "derive", feature = "msgpack"))]
 #[doc = include_str!("../docs/components.md")]
 mod components {}
+#[cfg(all(doctest, feature = "derive", feature = "msgpack"))]
+#[doc = include_str!("../docs/jobs.md")]
+mod jobs {}
 
 #[cfg(feature = "files")]
 mod cache;
@@ -115,7 +118,9 @@ pub mod prelude {
     pub use crate::Artifact;
     #[cfg(feature = "msgpack")]
     pub use crate::Objects;
-    pub use crate::{Applied, Component, HookContext, HookResult, Hooks, Larder, Model, Predict};
+    pub use crate::{
+        Applied, Component, HookContext, HookResult, Hooks, Larder, Model, Predict, Ref,
+    };
     #[cfg(feature = "files")]
     pub use crate::{Artifacts, ClassModel, Tree};
     pub use schemars::JsonSchema;

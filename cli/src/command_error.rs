@@ -127,7 +127,7 @@ fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
 fn exit_of(error: &Error) -> Exit {
     match error {
         Error::InvalidName { .. } => Exit::Usage,
-        Error::NotFound { .. } => Exit::NotFound,
+        Error::NotFound { .. } | Error::Removed { .. } => Exit::NotFound,
         Error::Corrupt { .. } => Exit::Corrupt,
         Error::Refused { .. }
         | Error::Conflict { .. }
@@ -144,6 +144,9 @@ fn hint_for(error: &Error) -> Option<&'static str> {
         }
         Error::NotLinked { kind: Kind::Type | Kind::Serializer, .. } => {
             Some("a program of your own brings it to this command line: https://docs.rs/larder-cli")
+        }
+        Error::Job { .. } => {
+            Some("`job show ID` and `job logs ID` tell more, `job retry ID` tries it again")
         }
         Error::Input { .. } => Some("`show` prints what the model takes"),
         _ => None,

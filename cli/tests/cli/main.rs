@@ -8,6 +8,7 @@ mod components;
 mod kitchen;
 
 mod archives;
+mod children;
 mod copy;
 mod diff;
 mod doctor;

@@ -29,12 +29,6 @@ impl Larder {
         let component = self.load_component(Self::pin(&VersionInfo::new(&name, &version)))?;
         // It is another way to write what is there, and no trigger runs because of it.
         let larder = self.clone().without_triggers();
-        if component.as_hooks().is_some() {
-            return larder.commit_hooked(&name, &*component, Some(version.manifest));
-        }
-        let (tag, wrote) = (component.type_tag(), component.type_version());
-        larder.commit_version(&name, || {
-            Ok(self.pack(&name, tag, wrote, &*component)?.onto(version.manifest))
-        })
+        larder.commit_component(&name, &*component, Some(version.manifest))
     }
 }

@@ -1,6 +1,8 @@
 //! The handle that users hold: a store and a registry.
 
 mod apply;
+mod children;
+mod commit;
 mod copy;
 mod diff;
 mod find;
@@ -10,6 +12,7 @@ mod keep;
 mod load;
 mod locks;
 mod migrate;
+mod nest;
 mod notes;
 mod objects;
 mod pack;
@@ -30,6 +33,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use apply::Applied;
+pub use children::ChildInfo;
 pub use copy::{
     Copied, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, MirrorOptions, Mirrored, Outline,
     Untagged,

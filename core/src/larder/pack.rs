@@ -1,9 +1,10 @@
 //! Packing: from a component to blobs.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::mem;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 
@@ -11,12 +12,16 @@ use bytes::Bytes;
 
 use super::Shelf;
 use super::keep::Keeper;
+use super::nest::Nest;
 use crate::artifact::Stored;
 use crate::caught::caught;
+use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{BoxError, Error, Result};
-use crate::manifest::{ArtifactEntry, MOST_NESTING};
+use crate::manifest::{ArtifactEntry, ChildEntry, MOST_NESTING};
+use crate::name::Identifier;
 use crate::progress::Meter;
+use crate::reference::Reference;
 use crate::serializer::Serializer;
 use crate::store::{BlobWriter, Change, Committed, Store, StoreExt};
 
@@ -30,6 +35,10 @@ const SPLIT: usize = 4 << 20;
 /// Takes the artifacts of one component while its fields are encoded.
 pub(crate) struct Packer {
     shelf: Arc<Shelf>,
+    /// What is packed with it.
+    nest: Rc<Nest>,
+    /// The manifest's list of children, and the same as a set.
+    children: RefCell<(Vec<ChildEntry>, HashSet<ChildEntry>)>,
     /// Counts the bytes that are written.
     meter: Meter,
     /// The manifest's list: inner artifacts before those that hold them.
@@ -46,9 +55,11 @@ pub(crate) struct Packer {
 }
 
 impl Packer {
-    pub(crate) fn new(shelf: Shelf, meter: Meter) -> Self {
+    pub(crate) fn new(shelf: Shelf, meter: Meter, nest: Rc<Nest>) -> Self {
         Self {
             shelf: Arc::new(shelf),
+            nest,
+            children: RefCell::default(),
             meter,
             entries: RefCell::default(),
             places: RefCell::default(),
@@ -73,11 +84,67 @@ impl Packer {
 
     /// Ends the packing, when every large blob is durable: the entries for the manifest, and the blobs that
     /// the commit is to write.
-    pub(crate) fn finish(&self) -> Result<(Vec<ArtifactEntry>, Vec<Change>)> {
+    pub(crate) fn finish(&self) -> Result<(Vec<ArtifactEntry>, Vec<ChildEntry>, Vec<Change>)> {
         self.keeper.borrow_mut().finish()?;
-        let entries = self.entries.take();
-        self.shelf.set_entries(&entries);
-        Ok((entries, self.waiting.take()))
+        let (entries, children) = (self.entries.take(), self.children.take().0);
+        self.shelf.set_entries(&entries, &children);
+        Ok((entries, children, self.waiting.take()))
+    }
+
+    pub(crate) fn shelf(&self) -> &Arc<Shelf> {
+        &self.shelf
+    }
+
+    /// Packs a child with the component that refers to it; `place` tells children in memory apart.
+    pub(crate) fn pack_child(
+        &self,
+        place: usize,
+        name: &Identifier,
+        component: &dyn Component,
+    ) -> Result<ChildEntry> {
+        let child = Nest::pack(&self.nest, place, name, component)?;
+        self.list_child(&child)?;
+        Ok(child)
+    }
+
+    /// Refers to what is in the larder; `false` if it is not there.
+    pub(crate) fn pin(&self, child: &ChildEntry) -> Result<bool> {
+        let there = self.nest.larder().find_child(child)?.is_some();
+        if there {
+            self.list_child(child)?;
+        }
+        Ok(there)
+    }
+
+    /// Refers to the version that a reference means now.
+    pub(crate) fn pin_reference(&self, reference: &Reference) -> Result<ChildEntry> {
+        let version = self.nest.larder().find(reference)?;
+        if !version.status.is_ready() {
+            return Err(Error::Refused {
+                what: format!("a reference to {reference}"),
+                reason: format!("its status is `{}`", version.status),
+            });
+        }
+        let name = reference.identifier().clone();
+        let child = ChildEntry { name, manifest: version.manifest };
+        self.list_child(&child)?;
+        Ok(child)
+    }
+
+    fn list_child(&self, child: &ChildEntry) -> Result<()> {
+        if !self.open.borrow().is_empty() {
+            return Err(Error::Refused {
+                what: format!("a reference to {} inside an artifact", child.name),
+                reason: "a component lists what it refers to, and does not read its artifacts for \
+                         that: hold it in a field beside the artifact"
+                    .into(),
+            });
+        }
+        let (children, listed) = &mut *self.children.borrow_mut();
+        if listed.insert(child.clone()) {
+            children.push(child.clone());
+        }
+        Ok(())
     }
 
     /// Puts an entry on the list, unless it is there, and into the artifact around it.
@@ -200,8 +267,11 @@ impl Packer {
     }
 }
 
+/// What an artifact is called before it is known where it stands.
+pub(super) const AN_ARTIFACT: &str = "an artifact";
+
 fn encode_error(source: BoxError) -> Error {
-    Error::Encode { what: "an artifact".into(), source }
+    Error::Encode { what: AN_ARTIFACT.into(), source }
 }
 
 /// Digests what is written to it, keeps it while it is small, and streams it into the store when it is

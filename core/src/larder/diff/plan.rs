@@ -8,7 +8,6 @@ use super::{Diff, Side, add};
 use crate::component::Component;
 use crate::error::{Error, Result};
 use crate::larder::apply::Packed;
-use crate::larder::hooks::post_init;
 use crate::larder::locks::refuse_locked_name;
 use crate::larder::{Larder, VersionInfo};
 use crate::manifest::Manifest;
@@ -67,9 +66,8 @@ impl Larder {
             let packed = rehearsal.pack(&name, tag, version, component)?;
             return self.plan_packed(&name, &packed);
         }
-        let mut copy = self.copied(&name, component)?;
-        post_init(&mut *copy, || name.to_string(), "nothing was written")?;
-        let packed = rehearsal.pack(&name, tag, version, &*copy)?.hooked();
+        let copy = self.prepared(&name, component)?;
+        let packed = rehearsal.pack(&name, tag, version, &*copy)?;
         self.plan_packed(&name, &packed)
     }
 
@@ -101,9 +99,7 @@ impl Larder {
             Some((side, _)) => new = side.clone(),
             None => {
                 refuse_locked_name(name, &head, || format!("a new version of {name}"))?;
-                if packed.hooks
-                    && let Some(unready) = self.unready(name, &head, &packed.digest)?
-                {
+                if let Some(unready) = self.unready(name, &head, &packed.digest)? {
                     new.version = unready.version;
                 }
             }
@@ -114,13 +110,15 @@ impl Larder {
         Ok(Plan { created, stored: self.lacking(packed)?, diff })
     }
 
-    /// The bytes of a version's blobs that the store lacks.
+    /// The bytes of a version's blobs that the store lacks, and of what would be written with it.
     fn lacking(&self, packed: &Packed) -> Result<u64> {
-        let artifacts = packed.artifacts.iter().map(|entry| (entry.digest, entry.size));
-        let manifest = (packed.digest, packed.manifest.len() as u64);
+        let all = packed.nested.iter().map(|nested| &nested.packed).chain([packed]);
+        let blobs = all.flat_map(|packed| {
+            let artifacts = packed.artifacts.iter().map(|entry| (entry.digest, entry.size));
+            artifacts.chain([(packed.digest, packed.manifest.len() as u64)])
+        });
         let mut seen = HashSet::new();
-        let blobs = artifacts.chain([manifest]).filter(|(digest, _)| seen.insert(*digest));
-        let blobs: Vec<_> = blobs.collect();
+        let blobs: Vec<_> = blobs.filter(|(digest, _)| seen.insert(*digest)).collect();
         let digests: Vec<_> = blobs.iter().map(|(digest, _)| *digest).collect();
         let mut lacking = 0;
         for ((_, size), found) in blobs.iter().zip(self.store.stat_blobs(&digests)?) {
