@@ -63,6 +63,12 @@ impl CommandError {
         self
     }
 
+    /// What went wrong and is tried again.
+    pub(crate) fn again(error: &Error) -> Self {
+        let messages = causes(error).map(ToString::to_string).collect();
+        Self { exit: Exit::Failure, messages, hint: Some("it is tried again".into()) }
+    }
+
     /// There is nothing at the store's URL.
     pub(crate) fn no_larder(url: &StoreUrl) -> Self {
         Self::new(Exit::NotFound, format!("there is no larder at {url}"))

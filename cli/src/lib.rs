@@ -40,7 +40,7 @@
 //! | `doctor` | `program` (`version`, `rustc`, `target`), `linked` (`types`, `serializers`, `stores`: names), `larder` (`url`, `format`, `atomic_commit`, `free`, `names`, `versions`, `removed`, `tags`, `blobs`, `condemned`, `newest`, `locked`, `damaged`), which is `null` where there is none, and `findings` (`level`: `warning` or `note`, `what`, `advice`) |
 //! | `tag` | `tag`, and the version that it names |
 //! | `put` | `created`, `tag`, and those of the version |
-//! | `put --dry-run` | `dry_run`, `created`, `tag`, `stored`: the bytes that would be written, and those of `diff` but `same` |
+//! | `put --dry-run` | `dry_run`, `created`, `tag`, `stored`: the bytes that would be written, `jobs` (`trigger`, `skipped`: why), and those of `diff` but `same` |
 //! | `migrate` | `migrated`: the versions that were written; `unchanged`: how many names needed none; `not_linked`: the names whose type is missing |
 //! | `mirror` | as `copy`, and `restored`, `removed`: versions; `untagged` (`name`, `tag`, `version`) |
 //! | `copy`, `pull`, `import` | `dry_run`; `versions`: those of the source, each with `to`, its number in the target, and `outcome` (`copied`, `renumbered`, `present`); `tags` (`name`, `tag`, `version`, `moved_from`, `present`); `blobs`, `bytes`: how many were lacking |

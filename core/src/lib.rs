@@ -60,8 +60,8 @@ pub use crate::larder::{
     Amount, Applied, Checked, ChildInfo, Collected, Copied, CopiedTag, CopiedVersion, CopyOptions,
     CopyOutcome, Counts, Diff, Difference, FieldDiff, FieldState, FieldValue, Finding, Found,
     Garbage, GcOptions, Larder, LockedThing, MirrorOptions, Mirrored, Notes, NotesChange, Outline,
-    Overlap, Plan, Ready, RemoveOptions, RemovedVersion, Repaired, Shown, Side, Status, Survey,
-    TagInfo, TagMove, TagOptions, Toolchain, UnreadyVersion, Untagged, VersionInfo,
+    Overlap, Plan, PlannedJob, Ready, RemoveOptions, RemovedVersion, Repaired, Shown, Side, Status,
+    Survey, TagInfo, TagMove, TagOptions, Toolchain, UnreadyVersion, Untagged, VersionInfo,
 };
 pub use crate::located::Located;
 pub use crate::manifest::{ArtifactEntry, ChildEntry, FORMAT, Manifest};

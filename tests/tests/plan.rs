@@ -7,6 +7,8 @@ mod folders;
 mod hooked;
 #[path = "plan/hostile.rs"]
 mod hostile;
+#[path = "plan/jobs.rs"]
+mod jobs;
 #[path = "plan/laws.rs"]
 mod laws;
 #[path = "plan/versions.rs"]

@@ -3,7 +3,7 @@
 use larder::{EventName, Larder};
 use serde_json::value::RawValue;
 
-use super::jobs;
+use super::{jobs, work};
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
@@ -22,6 +22,9 @@ pub(crate) struct Args {
     /// What it carries, as JSON
     #[arg(long, value_name = "JSON")]
     payload: Option<String>,
+    /// The queue that workers have their jobs from; else they find them by themselves
+    #[arg(long, value_name = "URL", env = "LARDER_QUEUE", hide_env_values = true)]
+    queue: Option<String>,
     /// Run the jobs here, and wait until they are over
     #[arg(long)]
     wait: bool,
@@ -34,6 +37,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         })?),
         None => None,
     };
+    let larder = &work::with_queue(larder, args.queue.as_deref())?;
     let fired = larder.fire(&args.reference, &args.event, payload)?;
     if args.wait {
         return jobs::print(&larder.wait(&fired)?, output);

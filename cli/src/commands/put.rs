@@ -133,6 +133,12 @@ pub(crate) fn plan(
     if plan.created {
         diff::print(&plan.diff, output)?;
     }
+    for job in &plan.jobs {
+        output.line(&match &job.skipped {
+            Some(why) => format!("would skip the job {}: {why}", job.trigger),
+            None => format!("would make the job {}", job.trigger),
+        })?;
+    }
     if let Some(tag) = &args.tag {
         output.line(&format!("{}:{tag} would be {reference}", args.name))?;
     }

@@ -251,7 +251,8 @@ fn put_dry_run_of_a_model_prints_one_json_document() {
         "both": 0,
         "old": 0,
         "new": 0
-      }
+      },
+      "jobs": []
     }
     "#);
 }

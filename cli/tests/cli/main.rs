@@ -38,3 +38,4 @@ mod terminal;
 mod tour;
 mod verify;
 mod wasm;
+mod work;

@@ -38,7 +38,7 @@ pub use copy::{
     Copied, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, MirrorOptions, Mirrored, Outline,
     Untagged,
 };
-pub use diff::{Counts, Diff, FieldDiff, FieldState, FieldValue, Overlap, Plan, Side};
+pub use diff::{Counts, Diff, FieldDiff, FieldState, FieldValue, Overlap, Plan, PlannedJob, Side};
 pub use gc::{Amount, Collected, Garbage, GcOptions};
 pub use notes::{Notes, NotesChange};
 pub use query::{Shown, VersionInfo};

@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-pub use plan::Plan;
+pub use plan::{Plan, PlannedJob};
 
 use super::{Larder, VersionInfo};
 use crate::digest::Digest;

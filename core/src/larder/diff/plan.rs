@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::{Diff, Side, add};
 use crate::component::Component;
 use crate::error::{Error, Result};
+use crate::jobs::Event;
 use crate::larder::apply::Packed;
 use crate::larder::locks::refuse_locked_name;
 use crate::larder::{Larder, VersionInfo};
@@ -27,6 +28,18 @@ pub struct Plan {
     /// faster; that of the newest if nothing would be written.
     #[serde(flatten)]
     pub diff: Diff,
+    /// The jobs that would be made, dependencies first; those of its children are not among them.
+    pub jobs: Vec<PlannedJob>,
+}
+
+/// A job that an apply would make.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PlannedJob {
+    /// The trigger that would run.
+    pub trigger: String,
+    /// Why it would be skipped, if it would.
+    pub skipped: Option<String>,
 }
 
 impl Larder {
@@ -64,14 +77,19 @@ impl Larder {
         let (tag, version) = (component.type_tag(), component.type_version());
         if component.as_hooks().is_none() {
             let packed = rehearsal.pack(&name, tag, version, component)?;
-            return self.plan_packed(&name, &packed);
+            return self.plan_packed(&name, component, &packed);
         }
         let copy = self.prepared(&name, component)?;
         let packed = rehearsal.pack(&name, tag, version, &*copy)?;
-        self.plan_packed(&name, &packed)
+        self.plan_packed(&name, &*copy, &packed)
     }
 
-    fn plan_packed(&self, name: &Identifier, packed: &Packed) -> Result<Plan> {
+    fn plan_packed(
+        &self,
+        name: &Identifier,
+        component: &dyn Component,
+        packed: &Packed,
+    ) -> Result<Plan> {
         let head_key = record::name_key(name)?;
         let head = match self.store.get_record(&head_key)? {
             Some(found) => record::read(&head_key, &found)?,
@@ -107,7 +125,25 @@ impl Larder {
         let created = unchanged.is_none();
         let old = newest.as_ref().map(|(side, manifest)| (side.clone(), manifest));
         let diff = Diff::between(old, (new, &manifest))?;
-        Ok(Plan { created, stored: self.lacking(packed)?, diff })
+        let jobs = if created { self.planned_jobs(component) } else { Vec::new() };
+        Ok(Plan { created, stored: self.lacking(packed)?, diff, jobs })
+    }
+
+    fn planned_jobs(&self, component: &dyn Component) -> Vec<PlannedJob> {
+        let mut jobs: Vec<PlannedJob> = Vec::new();
+        let Some(table) = self.registry.triggers_of(component.type_tag()) else { return jobs };
+        for entry in table.on(&Event::Apply).filter(|_| self.fires()) {
+            let is_skipped = |needed: &&String| {
+                jobs.iter().any(|job| job.trigger == **needed && job.skipped.is_some())
+            };
+            let unmet = entry.unmet(component).map(|field| format!("`{field}` is not set"));
+            let skipped = unmet.or_else(|| {
+                let needed = entry.depends_on().iter().find(is_skipped)?;
+                Some(format!("`{needed}` would be skipped"))
+            });
+            jobs.push(PlannedJob { trigger: entry.name().to_owned(), skipped });
+        }
+        jobs
     }
 
     /// The bytes of a version's blobs that the store lacks, and of what would be written with it.

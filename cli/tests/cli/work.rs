@@ -1,0 +1,27 @@
+//! `work`, with a queue.
+
+use insta::assert_snapshot;
+
+use crate::kitchen::everywhere;
+
+#[test]
+fn a_queue_that_cannot_be_is_told_without_secrets() {
+    let told = everywhere(|kitchen| {
+        let work = |queue: &str| kitchen.plain(&["work", "--drain", "--queue", queue]);
+        kitchen.stocked();
+        let secret = "a-secret";
+        let nobody = work(&format!("nats://ann:{secret}@127.0.0.1:1?stream=wine"));
+        let unknown = work(&format!("amqp://ann:{secret}@127.0.0.1:1"));
+        let option = work(&format!("nats://ann:{secret}@127.0.0.1:1?streams={secret}"));
+        let told = [nobody, unknown, option].concat();
+        assert!(!told.contains(secret), "{told}");
+        told
+    });
+    assert_snapshot!(told, @"");
+}
+
+#[test]
+fn without_a_queue_what_is_there_is_found() {
+    let told = everywhere(|kitchen| kitchen.stocked().plain(&["work", "--drain"]));
+    assert_snapshot!(told, @"");
+}
