@@ -17,11 +17,27 @@ fn a_queue_that_cannot_be_is_told_without_secrets() {
         assert!(!told.contains(secret), "{told}");
         told
     });
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @r#"
+    exit 1
+    --- stderr
+    error: could not connect to nats://127.0.0.1:1?stream=wine
+      caused by: IO error: Connection refused (os error 111)
+      caused by: Connection refused (os error 111)
+    exit 6
+    --- stderr
+    error: amqp://***@127.0.0.1:1 needs the queue scheme `amqp`, which is not linked in (linked in: nats, tls); link in the crate that brings it (`use … as _;`)
+    exit 2
+    --- stderr
+    error: "nats://***@127.0.0.1:1" is not a valid store URL: the option `streams` is unknown; there are: stream, ack_wait, replicas, tls, ca, credentials, token
+    "#);
 }
 
 #[test]
 fn without_a_queue_what_is_there_is_found() {
     let told = everywhere(|kitchen| kitchen.stocked().plain(&["work", "--drain"]));
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stderr
+    0 jobs done
+    "#);
 }
