@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::jobs::{Event, NewJobs};
 use crate::larder::Larder;
 use crate::larder::locks::refuse_locked_name;
 use crate::larder::nest::Nested;
@@ -53,6 +54,8 @@ pub(super) struct Batch<'a> {
     heads: BTreeMap<Identifier, Head>,
     /// The versions that new ones refer to and that are there, and their records.
     pinned: HashMap<ChildEntry, (RecordKey, Record)>,
+    /// The jobs of the versions that are new and ready.
+    pub(super) jobs: NewJobs,
 }
 
 impl<'a> Batch<'a> {
@@ -76,7 +79,8 @@ impl<'a> Batch<'a> {
             heads.insert((*name).clone(), head);
         }
         let pinned = HashMap::new();
-        let mut batch = Self { larder, items, states: Vec::new(), heads, pinned };
+        let jobs = NewJobs::default();
+        let mut batch = Self { larder, items, states: Vec::new(), heads, pinned, jobs };
         for (at, item) in items.iter().enumerate() {
             let is_root = at + 1 == items.len();
             let state = match written {
@@ -189,14 +193,21 @@ impl<'a> Batch<'a> {
                     self.put_head(&child.name, changes)?;
                 }
             }
-            let version = self.new_version(item, number);
-            root_at = (at + 1 == items.len()).then_some(changes.len());
+            let mut version = self.new_version(item, number);
+            let is_root = at + 1 == items.len();
+            if is_root {
+                changes.extend(self.larder.publication(&mut version)?);
+            }
+            root_at = is_root.then_some(changes.len());
             let key = record::version_key(name, number)?;
             changes.push(record::put(key, &version, Expected::Absent)?);
             if version.is_current() {
                 let key = record::digest_key(name, &packed.digest, number)?;
                 let digest = DigestRecord::new(number);
                 changes.push(record::put(key, &digest, Expected::Anything)?);
+                let jobs = self.larder.jobs_on(&Event::Apply, name, &version)?;
+                changes.extend(jobs.changes.iter().cloned());
+                self.jobs.add(jobs);
             }
             self.lead_to(name, &version);
             self.states[at] = State::Written(version);

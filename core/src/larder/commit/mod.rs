@@ -51,6 +51,11 @@ impl Larder {
         let mut written: Option<VersionRecord> = None;
         for tries in 0..MOST_TRIES {
             back_off(tries);
+            if written.is_none()
+                && let Some(version) = self.published(name)?
+            {
+                return Ok(was_published(name, &version));
+            }
             let mut batch = Batch::read(self, &items, written.as_ref())?;
             let is_there = |state: &State| matches!(state, State::There(_) | State::Unready(_));
             if batch.states.iter().all(is_there) {
@@ -77,6 +82,7 @@ impl Larder {
             let Some(root_at) = batch.write(&mut changes, tries)? else { continue };
             match self.store.commit(&changes)? {
                 Committed::All => {
+                    self.submit(&batch.jobs);
                     if claimed.elapsed() > QUICK {
                         self.confirm(name, &blobs, &pack)?;
                     }
@@ -138,6 +144,14 @@ fn items_of(name: &Identifier, mut packed: Packed) -> Vec<Nested> {
     let mut items = std::mem::take(&mut packed.nested);
     items.push(Nested { name: name.clone(), packed, component: None });
     items
+}
+
+/// What an earlier attempt of the same job published, and what of it is not ready.
+fn was_published(name: &Identifier, version: &VersionRecord) -> (Applied, Vec<Unprepared>) {
+    let version = VersionInfo::new(name, version);
+    let unprepared = Unprepared { version: version.clone(), component: None, is_root: true };
+    let is_ready = version.status.is_ready();
+    (Applied::Unchanged(version), (!is_ready).then_some(unprepared).into_iter().collect())
 }
 
 /// What was applied, and what of it is not ready.
