@@ -14,7 +14,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::name::Identifier;
 use crate::record::VersionRecord;
-use crate::store::{Change, Committed};
+use crate::store::Committed;
 
 /// How often a component is packed, if a collector takes its blobs before it is committed.
 const MOST_PACKS: u32 = 5;
