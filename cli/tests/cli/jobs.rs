@@ -50,7 +50,54 @@ fn an_event_is_fired_and_its_jobs_are_run_and_shown() {
         run(&["jobs", "--watch", "bare"]);
         all
     });
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r"
+    $ larder fire label print --payload 3
+    exit 0
+    --- stdout
+    JOB                                     TRIGGER  EVENT  STATUS   TRY  SINCE                 SAYS
+    label@1/[run 0]-0000  print    print  pending  0    [time]
+    label@1/[run 0]-0001  stick    print  pending  0    [time]
+    $ larder jobs label
+    exit 0
+    --- stdout
+    JOB                                     TRIGGER  EVENT  STATUS   TRY  SINCE                 SAYS
+    label@1/[run 0]-0000  print    print  pending  0    [time]
+    label@1/[run 0]-0001  stick    print  pending  0    [time]
+    $ larder work --drain
+    exit 0
+    --- stderr
+    2 jobs done
+    $ larder jobs --status succeeded
+    exit 0
+    --- stdout
+    JOB                                     TRIGGER  EVENT  STATUS     TRY  SINCE                 SAYS
+    label@1/[run 0]-0000  print    print  succeeded  1    [time]
+    label@1/[run 0]-0001  stick    print  succeeded  1    [time]
+    $ larder fire bare print --wait
+    exit 0
+    --- stdout
+    JOB                                    TRIGGER  EVENT  STATUS     TRY  SINCE                 SAYS
+    bare@1/[run 0]-0000  print    print  succeeded  1    [time]
+    bare@1/[run 0]-0001  stick    print  skipped    0    [time]  it requires `years`, which is not set
+    $ larder fire label print --payload 0 --wait
+    exit 1
+    --- stderr
+    error: the job label@1/[run 2]-0000 (`print`) failed; what it said is in its log, and it can be tried again
+      caused by: there is nothing to print
+    hint: `job show ID` and `job logs ID` tell more, `job retry ID` tries it again
+    $ larder jobs --status failed --status blocked
+    exit 0
+    --- stdout
+    JOB                                     TRIGGER  EVENT  STATUS   TRY  SINCE                 SAYS
+    label@1/[run 2]-0000  print    print  failed   1    [time]  there is nothing to print
+    label@1/[run 2]-0001  stick    print  blocked  0    [time]  `print` failed
+    $ larder jobs --watch bare
+    exit 0
+    --- stdout
+    JOB                                    TRIGGER  EVENT  STATUS     TRY  SINCE                 SAYS
+    bare@1/[run 0]-0000  print    print  succeeded  1    [time]
+    bare@1/[run 0]-0001  stick    print  skipped    0    [time]  it requires `years`, which is not set
+    ");
 }
 
 #[test]
@@ -74,9 +121,16 @@ fn one_job_is_shown_cancelled_and_tried_again() {
         assert!(worked.contains("\"jobs\": 2"), "{worked}");
 
         let shown = told(&larder, kitchen.plain(&["job", "show", print]));
-        for line in
-            ["trigger     print", "status      succeeded", "progress    50%", "carries     2"]
-        {
+        for line in [
+            "trigger   print
+",
+            "status    succeeded
+",
+            "progress  50%
+",
+            "carries   2
+",
+        ] {
             assert!(shown.contains(line), "{line}: {shown}");
         }
         let shown = kitchen.plain(&["job", "show", stick, "--format", "json"]);
