@@ -9,12 +9,15 @@
 //! A third number is that of the versions in the bucket, a hundredth unless it is given: moto, which is the S3 server on
 //! loopback, answers a few hundred requests a second.
 
+// The servers of the tests; nobody else builds what the tests depend on for them.
 #[path = "../../../tests/src/postgres.rs"]
-#[allow(dead_code)]
+#[allow(dead_code, unreachable_pub)]
 mod postgres;
 #[path = "../../../tests/src/python.rs"]
+#[allow(unreachable_pub)]
 mod python;
 #[path = "../../../tests/src/s3.rs"]
+#[allow(unreachable_pub)]
 mod s3;
 
 use std::fs::File;
