@@ -113,7 +113,9 @@ pub mod prelude {
     pub use crate::Artifact;
     #[cfg(feature = "msgpack")]
     pub use crate::Objects;
-    pub use crate::{Applied, Component, HookContext, HookResult, Hooks, Larder, Model, Predict};
+    pub use crate::{
+        Applied, Component, HookContext, HookResult, Hooks, Larder, Model, Predict, Ref,
+    };
     #[cfg(feature = "files")]
     pub use crate::{Artifacts, ClassModel, Tree};
     pub use schemars::JsonSchema;

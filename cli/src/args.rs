@@ -4,8 +4,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use larder::StoreUrl;
 
 use crate::commands::{
-    cache, completions, copy, doctor, export, gc, get, history, import, list, lock, man, migrate,
-    mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify, versions,
+    cache, completions, copy, diff, doctor, export, gc, get, history, import, list, lock, man,
+    migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
+    versions,
 };
 
 /// Keeps models and the components around them: typed, versioned, verified.
@@ -70,6 +71,7 @@ pub(crate) enum Command {
     List(list::Args),
     Show(show::Args),
     Versions(versions::Args),
+    Diff(diff::Args),
     Predict(predict::Args),
     Put(put::Args),
     Get(get::Args),

@@ -39,6 +39,19 @@ impl CommandError {
         Self { exit, messages: vec![message.into()], hint: None }
     }
 
+    /// An exit code and no words: what there is to say was printed.
+    pub(crate) fn silent(exit: Exit) -> Self {
+        Self { exit, messages: Vec::new(), hint: None }
+    }
+
+    /// The same, with an exit code of 2 or more, for commands whose 1 is an answer.
+    pub(crate) fn or_worse_than_failure(mut self) -> Self {
+        if self.exit == Exit::Failure {
+            self.exit = Exit::Usage;
+        }
+        self
+    }
+
     pub(crate) fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
@@ -100,9 +113,7 @@ impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             // The reader has seen enough.
-            io::ErrorKind::BrokenPipe => {
-                Self { exit: Exit::Success, messages: Vec::new(), hint: None }
-            }
+            io::ErrorKind::BrokenPipe => Self::silent(Exit::Success),
             _ => Self::new(Exit::Failure, error.to_string()).during("could not write to stdout"),
         }
     }
@@ -116,7 +127,7 @@ fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
 fn exit_of(error: &Error) -> Exit {
     match error {
         Error::InvalidName { .. } => Exit::Usage,
-        Error::NotFound { .. } => Exit::NotFound,
+        Error::NotFound { .. } | Error::Removed { .. } => Exit::NotFound,
         Error::Corrupt { .. } => Exit::Corrupt,
         Error::Refused { .. }
         | Error::Conflict { .. }

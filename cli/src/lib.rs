@@ -29,6 +29,7 @@
 //! | --- | --- |
 //! | `list` | `versions`: the newest version of every name, or what is searched for; with `--notes`, each also with those of `note` |
 //! | `versions` | `versions`, oldest first, each with `tags` |
+//! | `diff` | `same`; `old`, `new` (`name`, `version`, `digest`, `type`, `type_version`, `size`); `fields` (`path`, `state`: `same`, `changed`, `added` or `removed`; `old`, `new`: a `json` text, an `artifact`, a `file` or a `folder`; `shared`), `counts` of them all; `bytes` of artifacts in `both` or only one |
 //! | `show` | those of a version; `type_version`, `linked`, `rust_type`, `tags` (`tag`, `version`, `moved`, `by`, `protected`), `description`, `labels`, `metrics`, `locked`, `name_locked`, `fields`, `artifacts` (`digest`, `size`, `serializer`, `linked`), `signature` (`input`, `output`) |
 //! | `show --source` | `source` and, where the type is linked in, `linked_source` (`$source`: the language; `file`, `text`) |
 //! | `verify` | `versions`, `blobs`, `bytes`: how many were read; `findings` (`what`, `digest`, `fault`); `orphans` (`count`, `bytes`): the blobs in no version; with `--repair-from`, if there are findings, `repair` (`repaired`, `not_found`: findings) |
@@ -39,6 +40,7 @@
 //! | `doctor` | `program` (`version`, `rustc`, `target`), `linked` (`types`, `serializers`, `stores`: names), `larder` (`url`, `format`, `atomic_commit`, `free`, `names`, `versions`, `removed`, `tags`, `blobs`, `condemned`, `newest`, `locked`, `damaged`), which is `null` where there is none, and `findings` (`level`: `warning` or `note`, `what`, `advice`) |
 //! | `tag` | `tag`, and the version that it names |
 //! | `put` | `created`, `tag`, and those of the version |
+//! | `put --dry-run` | `dry_run`, `created`, `tag`, `stored`: the bytes that would be written, and those of `diff` but `same` |
 //! | `migrate` | `migrated`: the versions that were written; `unchanged`: how many names needed none; `not_linked`: the names whose type is missing |
 //! | `mirror` | as `copy`, and `restored`, `removed`: versions; `untagged` (`name`, `tag`, `version`) |
 //! | `copy`, `pull`, `import` | `dry_run`; `versions`: those of the source, each with `to`, its number in the target, and `outcome` (`copied`, `renumbered`, `present`); `tags` (`name`, `tag`, `version`, `moved_from`, `present`); `blobs`, `bytes`: how many were lacking |
@@ -64,8 +66,8 @@
 //! | code | means |
 //! | --- | --- |
 //! | 0 | done |
-//! | 1 | it failed: the disk, the input, the model; or `doctor` found what wants attention |
-//! | 2 | the command line is wrong |
+//! | 1 | it failed: the disk, the input, the model; or `doctor` found what wants attention; or `diff` found differences |
+//! | 2 | the command line is wrong; or `diff` failed |
 //! | 3 | what it names is not there |
 //! | 4 | stored bytes are not what was written |
 //! | 5 | refused, because something would be lost or broken, or another writer was faster |

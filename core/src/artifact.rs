@@ -182,7 +182,9 @@ impl<T: 'static, S: Serializer<T>> Artifact<T, S> {
         }
         let name = self.chosen.as_deref().unwrap_or(S::NAME);
         let fresh = packer.pack::<T, S>(name, self.get()?)?;
-        *self.stored() = Some(fresh.clone());
+        if !packer.is_rehearsal() {
+            *self.stored() = Some(fresh.clone());
+        }
         Ok(fresh.entry)
     }
 }

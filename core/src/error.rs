@@ -38,6 +38,15 @@ pub enum Error {
         similar: Vec<String>,
     },
 
+    /// A version that another one refers to was removed.
+    #[error("{needed_by} needs {reference}, which was removed; `restore` it")]
+    Removed {
+        /// The version that was removed.
+        reference: String,
+        /// What refers to it.
+        needed_by: String,
+    },
+
     /// A type, serializer or store that no linked crate brings.
     #[error(
         "{needed_by} needs the {kind} `{name}`, which is not linked in{}; {hint}",

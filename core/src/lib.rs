@@ -2,6 +2,7 @@
 
 mod artifact;
 mod caught;
+mod child;
 #[cfg(feature = "files")]
 mod class;
 mod component;
@@ -42,6 +43,7 @@ pub use schemars;
 
 pub use crate::artifact::Artifact;
 pub use crate::caught::catch_panic;
+pub use crate::child::{Child, Ref};
 #[cfg(feature = "files")]
 pub use crate::class::{Artifacts, ClassModel, Run};
 pub use crate::component::{Component, ComponentType, TypeEntry};
@@ -49,14 +51,14 @@ pub use crate::digest::Digest;
 pub use crate::error::{BoxError, Error, Fault, Kind, Result};
 pub use crate::hooks::{Hook, HookContext, HookResult, Hooks};
 pub use crate::larder::{
-    Amount, Applied, Checked, Collected, Copied, CopiedTag, CopiedVersion, CopyOptions,
-    CopyOutcome, Difference, Finding, Found, Garbage, GcOptions, Larder, LockedThing,
-    MirrorOptions, Mirrored, Notes, NotesChange, Outline, Ready, RemoveOptions, RemovedVersion,
-    Repaired, Shown, Status, Survey, TagInfo, TagMove, TagOptions, Toolchain, UnreadyVersion,
-    Untagged, VersionInfo,
+    Amount, Applied, Checked, ChildInfo, Collected, Copied, CopiedTag, CopiedVersion, CopyOptions,
+    CopyOutcome, Counts, Diff, Difference, FieldDiff, FieldState, FieldValue, Finding, Found,
+    Garbage, GcOptions, Larder, LockedThing, MirrorOptions, Mirrored, Notes, NotesChange, Outline,
+    Overlap, Plan, Ready, RemoveOptions, RemovedVersion, Repaired, Shown, Side, Status, Survey,
+    TagInfo, TagMove, TagOptions, Toolchain, UnreadyVersion, Untagged, VersionInfo,
 };
 pub use crate::located::Located;
-pub use crate::manifest::{ArtifactEntry, FORMAT, Manifest};
+pub use crate::manifest::{ArtifactEntry, ChildEntry, FORMAT, Manifest};
 pub use crate::model::{Model, Predict, Signature};
 pub use crate::name::{Identifier, TagName, TreePath, TypeTag, VersionNumber};
 pub use crate::progress::{Meter, Progress};

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
-use crate::name::TypeTag;
+use crate::name::{Identifier, TypeTag};
 use crate::source::Source;
 
 /// The format of manifests that this Larder writes, and the newest that it reads.
@@ -35,6 +35,19 @@ pub struct Manifest {
     fields: Box<RawValue>,
     /// The blobs that the fields refer to, each once, in the order of their first appearance.
     artifacts: Vec<ArtifactEntry>,
+    /// The components that the fields refer to, each once, in the order of their first appearance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    children: Vec<ChildEntry>,
+}
+
+/// One component that a manifest refers to, by its content.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChildEntry {
+    /// Its name.
+    pub name: Identifier,
+    /// The digest of its manifest.
+    pub manifest: Digest,
 }
 
 /// One blob that a manifest refers to.
@@ -76,8 +89,9 @@ impl Manifest {
         (type_tag, type_version): (TypeTag, u32),
         fields: Box<RawValue>,
         artifacts: Vec<ArtifactEntry>,
+        children: Vec<ChildEntry>,
     ) -> Self {
-        Self { larder: FORMAT, type_tag, type_version, fields, artifacts }
+        Self { larder: FORMAT, type_tag, type_version, fields, artifacts, children }
     }
 
     /// Reads a manifest; `what` names it in errors.
@@ -144,6 +158,11 @@ impl Manifest {
     /// The blobs that the fields refer to.
     pub fn artifacts(&self) -> &[ArtifactEntry] {
         &self.artifacts
+    }
+
+    /// The components that the fields refer to.
+    pub fn children(&self) -> &[ChildEntry] {
+        &self.children
     }
 }
 

@@ -8,6 +8,7 @@
 //! | `tags/NAME/@prod` | the version that a tag names |
 //! | `moves/NAME/@prod/@0000000003` | one move of a tag: its history |
 //! | `notes/NAME/@0000000007` | what people say of a version |
+//! | `users/NAME/@HEX-USER-0000000007` | a version that refers to a version of NAME |
 //! | `gc/@HEX` | a blob that is to be collected as garbage |
 //!
 //! A part that begins with `@` never belongs to an identifier, so no two keys meet.
@@ -22,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
 use crate::larder::Toolchain;
-use crate::manifest::read_versioned;
+use crate::manifest::{ChildEntry, read_versioned};
 use crate::name::{Identifier, TagName, TypeTag, VersionNumber};
 use crate::store::{Change, Expected, Record, RecordKey};
 use crate::time::Timestamp;
@@ -48,7 +49,8 @@ pub(crate) struct NameRecord {
     /// Since when nothing under the name may change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) locked: Option<Timestamp>,
-    /// How often a tag of the name was moved, so that who moves one and who removes a version meet here.
+    /// How often a tag of the name was moved, or something came to refer to a version, so that who does it and who removes a
+    /// version meet here.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) moves: u64,
 }
@@ -178,6 +180,18 @@ fn one() -> u64 {
     1
 }
 
+/// `users/NAME/@HEX-USER-N`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct UserRecord {
+    larder: u64,
+    /// The name of the user.
+    pub(crate) name: Identifier,
+    pub(crate) version: VersionNumber,
+    /// The digest of the user's manifest: another version of that number is none.
+    pub(crate) manifest: Digest,
+}
+
 /// `gc/@HEX`.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -207,6 +221,7 @@ documents!(
     TagRecord,
     MoveRecord,
     NotesRecord,
+    UserRecord,
     GarbageRecord
 );
 
@@ -299,6 +314,12 @@ impl NotesRecord {
     }
 }
 
+impl UserRecord {
+    pub(crate) fn new(name: Identifier, version: VersionNumber, manifest: Digest) -> Self {
+        Self { larder: FORMAT, name, version, manifest }
+    }
+}
+
 impl GarbageRecord {
     pub(crate) fn new(condemned: Timestamp, deleting: Option<Timestamp>) -> Self {
         Self { larder: FORMAT, condemned, deleting }
@@ -342,6 +363,7 @@ pub(crate) const VERSIONS: &str = "versions/";
 pub(crate) const DIGESTS: &str = "digests/";
 pub(crate) const TAGS: &str = "tags/";
 pub(crate) const NOTES: &str = "notes/";
+pub(crate) const USERS: &str = "users/";
 pub(crate) const GARBAGE: &str = "gc/@";
 
 // Identifiers, tags, digests and numbers are narrower than keys, so none of these is ever refused.
@@ -444,6 +466,21 @@ pub(crate) fn move_in(key: &RecordKey) -> Result<u64> {
             Fault::Unreadable("its key ends in no number".into()),
         )
     })
+}
+
+/// What the keys of those begin with that refer to a manifest under a name.
+pub(crate) fn users_of(child: &ChildEntry) -> String {
+    format!("{USERS}{}/@{}-", child.name, child.manifest.to_hex())
+}
+
+/// The key of the record that a version refers to a child. The user's name is in it as a digest: two names would not fit.
+pub(crate) fn user_key(
+    child: &ChildEntry,
+    user: &Identifier,
+    number: VersionNumber,
+) -> Result<RecordKey> {
+    let user = Digest::of(user.as_str().as_bytes()).to_hex();
+    RecordKey::new(&format!("{}{user:.32}-{:010}", users_of(child), number.get()))
 }
 
 pub(crate) fn notes_key(name: &Identifier, number: VersionNumber) -> Result<RecordKey> {

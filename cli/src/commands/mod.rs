@@ -3,6 +3,7 @@
 pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod copy;
+pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod export;
 pub(crate) mod gc;
@@ -22,6 +23,7 @@ pub(crate) mod restore;
 pub(crate) mod serializers;
 pub(crate) mod show;
 pub(crate) mod tag;
+mod tree;
 pub(crate) mod types;
 pub(crate) mod verify;
 pub(crate) mod versions;
@@ -66,7 +68,11 @@ fn dispatch(
         Some(Command::List(args)) => list::run(&args, &larder(registry()?)?, output),
         Some(Command::Show(args)) => show::run(&args, &larder(registry()?)?, output),
         Some(Command::Versions(args)) => versions::run(&args, &larder(registry()?)?, output),
+        Some(Command::Diff(args)) => diff::run(&args, || larder(registry()?), output),
         Some(Command::Predict(args)) => predict::run(&args, &larder(registry()?)?, output),
+        Some(Command::Put(args)) if args.dry_run => {
+            put::plan(&args, || stand_in(&url()?, registry()?), output)
+        }
         Some(Command::Put(args)) => put::run(&args, || make(&url()?, registry()?), output),
         Some(Command::Get(args)) => get::run(&args, &larder(registry()?)?, output),
         Some(Command::Copy(args)) => copy::run(&args, &larder(registry()?)?, output),
@@ -109,6 +115,14 @@ fn target(url: &StoreUrl, registry: &Registry, dry_run: bool) -> Result<Larder, 
 /// Opens the larder, and makes it if there is none.
 fn make(url: &StoreUrl, registry: Registry) -> Result<Larder, CommandError> {
     ready(registry.open(url)?)
+}
+
+/// Opens the larder, or an empty one in its place if there is none.
+fn stand_in(url: &StoreUrl, registry: Registry) -> Result<Larder, CommandError> {
+    Ok(match open_if_there(url, registry)? {
+        Opened::Larder(larder) => larder,
+        Opened::Nothing { registry, .. } => Larder::new(Arc::new(MemoryStore::new()), registry),
+    })
 }
 
 /// The larder as this command line uses it: with the user's cache, in the user's name, telling how far it is.

@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use larder::models::{Kind, OnnxModel, Script, WasmModel};
-use larder::{Applied, Error, Identifier, Larder, TagName, Tree, VersionInfo};
+use larder::{
+    Applied, Component, Error, Identifier, Larder, Plan, TagName, Tree, TypeTag, VersionInfo,
+};
 use serde::Serialize;
 
-use super::note;
+use super::{diff, note};
 use crate::command_error::CommandError;
 use crate::output::Output;
 use crate::place::At;
@@ -33,6 +35,9 @@ pub(crate) struct Args {
     /// What the file is, if not what its content says
     #[arg(long = "as", value_enum, value_name = "KIND")]
     kind: Option<As>,
+    /// Write nothing and print what would be, and how it differs from the newest version
+    #[arg(long)]
+    pub(crate) dry_run: bool,
 }
 
 /// What a file is kept as.
@@ -64,9 +69,9 @@ pub(crate) fn run(
     // No larder is made for what cannot be kept.
     let notes = args.notes.change();
     notes.check()?;
-    let applied_by = read(args, output)?;
+    let component = read(args, output)?;
     let larder = larder()?;
-    let applied = applied_by(&larder)?;
+    let applied = larder.apply(&args.name, &*component)?;
     let version = applied.version();
     if !notes.is_empty() {
         larder.annotate(Larder::pin(version), &notes)?;
@@ -87,10 +92,7 @@ pub(crate) fn run(
         Applied::Unchanged(_) => "unchanged:",
     };
     let (reference, digest) = (Larder::pin(version), version.digest.short());
-    let kind = match version.type_tag.as_str().strip_prefix("larder/") {
-        Some("files") | None => String::new(),
-        Some(kind) => format!(", {kind}"),
-    };
+    let kind = kind_of(&version.type_tag);
     output.line(&format!("{verb} {reference} ({digest}, {}{kind})", text::size(version.size)))?;
     if let Some(tag) = &args.tag {
         output.line(&format!("{}:{tag} is {reference}", args.name))?;
@@ -98,11 +100,55 @@ pub(crate) fn run(
     Ok(())
 }
 
-/// What applies the component that was read.
-type Apply<'a> = Box<dyn FnOnce(&Larder) -> larder::Result<Applied> + 'a>;
+#[derive(Serialize)]
+struct Planned<'a> {
+    dry_run: bool,
+    tag: Option<&'a TagName>,
+    #[serde(flatten)]
+    plan: &'a Plan,
+}
 
-fn read<'a>(args: &'a Args, output: &mut Output) -> Result<Apply<'a>, CommandError> {
-    let (name, path) = (&args.name, &args.path);
+/// Prints what `run` would do.
+pub(crate) fn plan(
+    args: &Args,
+    larder: impl FnOnce() -> Result<Larder, CommandError>,
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    args.notes.change().check()?;
+    let component = read(args, output)?;
+    let plan = larder()?.plan(&args.name, &*component)?;
+    let new = &plan.diff.new;
+    let reference = new.reference();
+    if output.is_json() {
+        let tag = args.tag.as_ref();
+        return Ok(output.document(Planned { dry_run: true, tag, plan: &plan })?);
+    }
+    if output.is_quiet() {
+        return Ok(output.line(&reference.to_string())?);
+    }
+    let verb = if plan.created { "would put" } else { "unchanged:" };
+    let (digest, size) = (new.digest.short(), text::size(new.size));
+    let (kind, stored) = (kind_of(&new.type_tag), text::size(plan.stored));
+    output.line(&format!("{verb} {reference} ({digest}, {size}{kind}), {stored} of it new"))?;
+    if plan.created {
+        diff::print(&plan.diff, output)?;
+    }
+    if let Some(tag) = &args.tag {
+        output.line(&format!("{}:{tag} would be {reference}", args.name))?;
+    }
+    Ok(())
+}
+
+/// What a version is, if it is no plain file.
+fn kind_of(type_tag: &TypeTag) -> String {
+    match type_tag.as_str().strip_prefix("larder/") {
+        Some("files") | None => String::new(),
+        Some(kind) => format!(", {kind}"),
+    }
+}
+
+fn read(args: &Args, output: &mut Output) -> Result<Box<dyn Component>, CommandError> {
+    let path = &args.path;
     let kind = match args.kind {
         Some(kind) => kind,
         None => recognise(path, output)?,
@@ -113,22 +159,10 @@ fn read<'a>(args: &'a Args, output: &mut Output) -> Result<Apply<'a>, CommandErr
         if advice { error.with_hint("`--as file` keeps it as a plain file") } else { error }
     };
     Ok(match kind {
-        As::Onnx => {
-            let model = OnnxModel::open(path).map_err(advise)?;
-            Box::new(move |larder| larder.apply(name, &model))
-        }
-        As::Script => {
-            let script = Script::open(path).map_err(advise)?;
-            Box::new(move |larder| larder.apply(name, &script))
-        }
-        As::Wasm => {
-            let model = WasmModel::open(path).map_err(advise)?;
-            Box::new(move |larder| larder.apply(name, &model))
-        }
-        As::File => {
-            let tree = Tree::read(path)?;
-            Box::new(move |larder| larder.apply(name, &tree))
-        }
+        As::Onnx => Box::new(OnnxModel::open(path).map_err(advise)?),
+        As::Script => Box::new(Script::open(path).map_err(advise)?),
+        As::Wasm => Box::new(WasmModel::open(path).map_err(advise)?),
+        As::File => Box::new(Tree::read(path)?),
     })
 }
 

@@ -18,7 +18,7 @@ pub(crate) struct Args {
     /// Remove every version of the name
     #[arg(long)]
     all: bool,
-    /// Remove it even if the `cleanup` of its type fails, or its type is not linked in to run it
+    /// Remove it even if others refer to it, or the `cleanup` of its type fails or is not linked in
     #[arg(long)]
     force: bool,
 }

@@ -3,13 +3,13 @@
 use std::io;
 
 use larder::{
-    ArtifactEntry, Difference, Larder, Notes, Reference, Registry, Selector, Shown, Signature,
-    Source, TagInfo, Timestamp, TypeEntry, VersionInfo,
+    ArtifactEntry, ChildInfo, Difference, Larder, Notes, Reference, Registry, Selector, Shown,
+    Signature, Source, TagInfo, Timestamp, TypeEntry, VersionInfo,
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::note;
+use super::{note, tree};
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
@@ -25,6 +25,9 @@ pub(crate) struct Args {
     /// Print the source text that a `#[codemodel]` or a script keeps, and nothing else
     #[arg(long)]
     source: bool,
+    /// Print what it refers to, and what that refers to, as a tree, and nothing else
+    #[arg(long, conflicts_with = "source")]
+    tree: bool,
 }
 
 #[derive(Serialize)]
@@ -40,6 +43,10 @@ struct Page<'a> {
     name_locked: Option<Timestamp>,
     fields: &'a RawValue,
     artifacts: Vec<Artifact<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    uses: Vec<ChildInfo>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    used_by: Vec<String>,
     signature: Option<Signature>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     differences: &'a [Difference],
@@ -57,12 +64,19 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     if args.source {
         return print_source(&shown, larder.registry(), output);
     }
+    if args.tree {
+        return tree::print(&shown.version, larder, output);
+    }
     if output.is_quiet() {
         return Ok(output.references([&shown.version])?);
     }
     let differences = larder.differences(&args.reference)?;
     let mut page = page(&shown, &differences, larder.registry())?;
     page.signature = signature(&shown, larder);
+    let pin = Larder::pin(&shown.version);
+    page.uses = larder.uses(pin.clone())?;
+    let users = larder.used_by(pin)?;
+    page.used_by = users.iter().map(|version| Larder::pin(version).to_string()).collect();
     if output.is_json() {
         output.document(page)?
     } else {
@@ -92,6 +106,8 @@ fn page<'a>(
         name_locked: shown.name_locked,
         fields: serde_json::from_str(shown.manifest.fields())?,
         artifacts: shown.manifest.artifacts().iter().map(artifact).collect(),
+        uses: Vec::new(),
+        used_by: Vec::new(),
         signature: None,
         differences,
     })
@@ -187,6 +203,12 @@ fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {
             rows.push(("lockfile", lockfile.to_string()));
         }
     }
+    if !page.uses.is_empty() {
+        rows.push(("uses", some_of(page.uses.iter().map(tree::told))));
+    }
+    if !page.used_by.is_empty() {
+        rows.push(("used by", some_of(page.used_by.iter().cloned())));
+    }
     for difference in page.differences {
         rows.push(("differs", difference.to_string()));
     }
@@ -211,6 +233,15 @@ fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The first few of many, and how many more there are.
+fn some_of(names: impl ExactSizeIterator<Item = String>) -> String {
+    const MOST: usize = 5;
+    let more = names.len().saturating_sub(MOST);
+    let named: Vec<_> = names.take(MOST).collect();
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", named.join(", "))
 }
 
 impl Artifact<'_> {

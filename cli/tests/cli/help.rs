@@ -39,6 +39,7 @@ fn help_lists_the_commands() {
                    search]
       show         Shows one version: its type, tags, fields and artifacts
       versions     Lists all versions of a name, oldest first
+      diff         Shows how one version differs from another, field by field, file by file
       predict      Lets a model predict: JSON in, JSON out
       put          Keeps a file or a folder as a new version; makes the larder if there is none
       get          Writes back the file, folder or model that was `put`, checked

@@ -8,7 +8,9 @@ mod components;
 mod kitchen;
 
 mod archives;
+mod children;
 mod copy;
+mod diff;
 mod doctor;
 mod failures;
 mod files;

@@ -1,6 +1,7 @@
 //! Running the hooks of components, and the status that `on_create` leaves a version with.
 
 use super::apply::{back_off, refused};
+use super::commit::Unprepared;
 use super::load::erased;
 use super::locks::refuse_locked_name;
 use super::{Applied, Larder, MOST_TRIES, VersionInfo};
@@ -26,59 +27,68 @@ pub(super) fn run_hook(hook: Hook, run: impl FnOnce() -> HookResult) -> HookResu
 }
 
 impl Larder {
-    /// Applies a component whose type has hooks.
-    pub(super) fn apply_hooked(
+    /// A copy of a component whose type has hooks, as its `post_init` leaves it.
+    pub(super) fn prepared(
         &self,
         name: &Identifier,
         component: &dyn Component,
-    ) -> Result<Applied> {
+    ) -> Result<Box<dyn Component>> {
         let mut copy = self.copied(name, component)?;
         post_init(&mut *copy, || name.to_string(), "nothing was written")?;
-        self.commit_hooked(name, &*copy, None)
+        Ok(copy)
     }
 
-    /// Writes a component whose `post_init` was run as a new version, and runs its `on_create`. If `onto` is given,
-    /// only as the next one after the version with that manifest.
-    pub(super) fn commit_hooked(
+    /// Writes a component, whose `post_init` was run if it has one, as a new version, and runs the `on_create` of
+    /// all that is new. If `onto` is given, only as the next one after the version with that manifest.
+    pub(super) fn commit_component(
         &self,
         name: &Identifier,
         component: &dyn Component,
         onto: Option<Digest>,
     ) -> Result<Applied> {
         let (tag, version) = (component.type_tag(), component.type_version());
-        let applied = self.commit_version(name, || {
-            let packed = self.pack(name, tag, version, component)?.hooked();
-            Ok(match onto {
-                Some(newest) => packed.onto(newest),
-                None => packed,
-            })
+        let (mut applied, mut rest) = self.commit_packed(name, || {
+            let mut packed = self.pack(name, tag, version, component)?;
+            packed.hooks = component.as_hooks().is_some();
+            packed.onto = onto;
+            Ok(packed)
         })?;
-        let version = applied.version();
-        if version.status.is_ready() {
-            return Ok(applied);
-        }
-        let context = HookContext { larder: self.clone(), version: version.clone() };
-        let created = component
-            .as_hooks()
-            .map_or(Ok(()), |hooks| run_hook(Hook::OnCreate, || hooks.on_create(&context)));
-        match created {
-            Ok(()) => Ok(Applied::Created(self.settle(name, version.version, None)?)),
-            Err(source) => {
+        rest.reverse();
+        while let Some(Unprepared { version, component: child, is_root }) = rest.pop() {
+            let this = if is_root { Some(component) } else { child.as_deref() };
+            let context = HookContext { larder: self.clone(), version: version.clone() };
+            let created = this
+                .and_then(Component::as_hooks)
+                .map_or(Ok(()), |hooks| run_hook(Hook::OnCreate, || hooks.on_create(&context)));
+            if let Err(source) = created {
                 // That the hook failed says more than that it could not be written down.
-                let _ = self.settle(name, version.version, Some(told(&*source)));
-                Err(Error::Hook {
-                    component: Self::pin(version).to_string(),
+                let _ = self.settle(&version, Some(told(&*source)));
+                let pin = Self::pin(&version).to_string();
+                while let Some(Unprepared { version, .. }) = rest.pop() {
+                    let _ = self.settle(&version, Some(format!("the `on_create` of {pin} failed")));
+                }
+                return Err(Error::Hook {
+                    component: pin,
                     hook: Hook::OnCreate,
                     left: "the version stays, and `latest` does not name it; apply the same again \
                            to try again, or remove it",
                     source,
-                })
+                });
+            }
+            let version = self.settle(&version, None)?;
+            if is_root {
+                applied = Applied::Created(version);
             }
         }
+        Ok(applied)
     }
 
     /// A copy of a component as it would be if it were stored and loaded. It shares its artifacts.
-    fn copied(&self, name: &Identifier, component: &dyn Component) -> Result<Box<dyn Component>> {
+    pub(super) fn copied(
+        &self,
+        name: &Identifier,
+        component: &dyn Component,
+    ) -> Result<Box<dyn Component>> {
         let tag = component.type_tag();
         let what = format!("{name} (a `{tag}`)");
         let entry = match component.type_entry() {
@@ -133,12 +143,9 @@ impl Larder {
 
     /// Writes down what became of a version whose `on_create` was run: it is ready, and the newest if no newer one is;
     /// or it `failed`.
-    fn settle(
-        &self,
-        name: &Identifier,
-        number: VersionNumber,
-        failure: Option<String>,
-    ) -> Result<VersionInfo> {
+    fn settle(&self, version: &VersionInfo, failure: Option<String>) -> Result<VersionInfo> {
+        let VersionInfo { identifier: name, version: number, .. } = version;
+        let number = *number;
         let (key, head_key) = (record::version_key(name, number)?, record::name_key(name)?);
         let what = || format!("{name}@{}", number.get());
         for tries in 0..MOST_TRIES {

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::guard::{Guard, Rules};
 use crate::manifest::Manifest;
 use crate::model::Model;
+use crate::name::Identifier;
 use crate::record::VersionRecord;
 use crate::reference::{Reference, Selector};
 use crate::scope;
@@ -46,9 +47,20 @@ impl Larder {
         &self,
         reference: &Reference,
     ) -> Result<(VersionRecord, T)> {
-        let (what, version, manifest) = self.open_version(reference)?;
+        let version = self.find(reference)?;
+        let component = self.load_typed_at(reference.identifier(), &version)?;
+        Ok((version, component))
+    }
+
+    /// The component that a version is.
+    pub(crate) fn load_typed_at<T: ComponentType>(
+        &self,
+        name: &Identifier,
+        version: &VersionRecord,
+    ) -> Result<T> {
+        let (what, manifest) = self.open_record(name, version)?;
         check_tag(&what, &manifest, T::TAG, T::ALIASES)?;
-        self.check_strict(&what, &version)?;
+        self.check_strict(&what, version)?;
         let mut component: T =
             self.unpack(&what, type_name::<T>(), &manifest, |guard, fields| {
                 match manifest.type_version() {
@@ -59,7 +71,7 @@ impl Larder {
         #[cfg(feature = "files")]
         self.give_cache(&mut component);
         post_init(&mut component, || what, NOT_LOADED)?;
-        Ok((version, component))
+        Ok(component)
     }
 
     /// Tells a loaded component of the cache that the user named.
@@ -124,7 +136,18 @@ impl Larder {
         &self,
         reference: &Reference,
     ) -> Result<(VersionRecord, Box<dyn Component>)> {
-        let (what, version, manifest) = self.open_version(reference)?;
+        let version = self.find(reference)?;
+        let component = self.load_at(reference.identifier(), &version)?;
+        Ok((version, component))
+    }
+
+    /// The component that a version is, of whatever type.
+    pub(crate) fn load_at(
+        &self,
+        name: &Identifier,
+        version: &VersionRecord,
+    ) -> Result<Box<dyn Component>> {
+        let (what, manifest) = self.open_record(name, version)?;
         let tag = manifest.type_tag().as_str();
         if tag == OBJECT {
             return Err(Error::Refused {
@@ -132,7 +155,7 @@ impl Larder {
                 reason: "it is a plain value: `load_object` loads it".into(),
             });
         }
-        self.check_strict(&what, &version)?;
+        self.check_strict(&what, version)?;
         let found = self.registry.find_type(tag, &what, version.origin.as_deref());
         let entry = found.map_err(|error| with_source(error, &what, &manifest))?;
         let mut component = self.unpack(&what, entry.rust_type(), &manifest, |guard, fields| {
@@ -147,7 +170,7 @@ impl Larder {
             self.give_cache(&mut *component);
         }
         post_init(&mut *component, || what, NOT_LOADED)?;
-        Ok((version, component))
+        Ok(component)
     }
 
     /// The version that a reference means: what to call it, its record, its manifest.
@@ -156,13 +179,23 @@ impl Larder {
         reference: &Reference,
     ) -> Result<(String, VersionRecord, Manifest)> {
         let version = self.find(reference)?;
+        let (what, manifest) = self.open_record(reference.identifier(), &version)?;
+        Ok((what, version, manifest))
+    }
+
+    /// What to call a version, and its manifest.
+    pub(crate) fn open_record(
+        &self,
+        name: &Identifier,
+        version: &VersionRecord,
+    ) -> Result<(String, Manifest)> {
         let selector = Selector::Version(version.version);
-        let what = Reference::new(reference.identifier().clone(), selector).to_string();
+        let what = Reference::new(name.clone(), selector).to_string();
         let json = self
             .store
             .get_checked(&version.manifest, None, || format!("the manifest of {what}"))?;
         let manifest = Manifest::from_json(&json, &what)?;
-        Ok((what, version, manifest))
+        Ok((what, manifest))
     }
 
     fn unpack<T>(
@@ -176,7 +209,7 @@ impl Larder {
         ) -> serde_json::Result<T>,
     ) -> Result<T> {
         let shelf = Shelf::new(self, what.to_owned());
-        shelf.set_entries(manifest.artifacts());
+        shelf.set_entries(manifest.artifacts(), manifest.children());
         let guard = Guard::for_bytes(Rules::JSON, manifest.fields().len());
         let mut fields = serde_json::Deserializer::from_str(manifest.fields());
         let value = scope::unpacking(&Arc::new(shelf), || {

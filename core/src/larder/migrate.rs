@@ -27,12 +27,6 @@ impl Larder {
             return Ok(Applied::Unchanged(VersionInfo::new(&name, &version)));
         }
         let component = self.load_component(Self::pin(&VersionInfo::new(&name, &version)))?;
-        if component.as_hooks().is_some() {
-            return self.commit_hooked(&name, &*component, Some(version.manifest));
-        }
-        let (tag, wrote) = (component.type_tag(), component.type_version());
-        self.commit_version(&name, || {
-            Ok(self.pack(&name, tag, wrote, &*component)?.onto(version.manifest))
-        })
+        self.commit_component(&name, &*component, Some(version.manifest))
     }
 }

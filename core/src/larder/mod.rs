@@ -1,7 +1,10 @@
 //! The handle that users hold: a store and a registry.
 
 mod apply;
+mod children;
+mod commit;
 mod copy;
+mod diff;
 mod find;
 mod gc;
 mod hooks;
@@ -9,6 +12,7 @@ mod keep;
 mod load;
 mod locks;
 mod migrate;
+mod nest;
 mod notes;
 mod objects;
 mod pack;
@@ -29,10 +33,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use apply::Applied;
+pub use children::ChildInfo;
 pub use copy::{
     Copied, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, MirrorOptions, Mirrored, Outline,
     Untagged,
 };
+pub use diff::{Counts, Diff, FieldDiff, FieldState, FieldValue, Overlap, Plan, Side};
 pub use gc::{Amount, Collected, Garbage, GcOptions};
 pub use notes::{Notes, NotesChange};
 pub use query::{Shown, VersionInfo};
@@ -80,6 +86,8 @@ pub struct Larder {
     clock: fn() -> SystemTime,
     strict: bool,
     author: Option<Arc<str>>,
+    /// Whether what is packed is only digested: that of a plan.
+    rehearsal: bool,
     watcher: Watcher,
     #[cfg(feature = "files")]
     cache: Arc<Cache>,
@@ -104,6 +112,7 @@ impl Larder {
             clock: SystemTime::now,
             strict: false,
             author: None,
+            rehearsal: false,
             watcher: Watcher::default(),
             #[cfg(feature = "files")]
             cache: Arc::default(),

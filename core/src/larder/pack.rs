@@ -1,9 +1,10 @@
 //! Packing: from a component to blobs.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::mem;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
 
@@ -11,12 +12,16 @@ use bytes::Bytes;
 
 use super::Shelf;
 use super::keep::Keeper;
+use super::nest::Nest;
 use crate::artifact::Stored;
 use crate::caught::caught;
+use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{BoxError, Error, Result};
-use crate::manifest::{ArtifactEntry, MOST_NESTING};
+use crate::manifest::{ArtifactEntry, ChildEntry, MOST_NESTING};
+use crate::name::Identifier;
 use crate::progress::Meter;
+use crate::reference::Reference;
 use crate::serializer::Serializer;
 use crate::store::{BlobWriter, Change, Committed, Store, StoreExt};
 
@@ -30,6 +35,10 @@ const SPLIT: usize = 4 << 20;
 /// Takes the artifacts of one component while its fields are encoded.
 pub(crate) struct Packer {
     shelf: Arc<Shelf>,
+    /// What is packed with it.
+    nest: Rc<Nest>,
+    /// The manifest's list of children, and the same as a set.
+    children: RefCell<(Vec<ChildEntry>, HashSet<ChildEntry>)>,
     /// Counts the bytes that are written.
     meter: Meter,
     /// The manifest's list: inner artifacts before those that hold them.
@@ -46,9 +55,11 @@ pub(crate) struct Packer {
 }
 
 impl Packer {
-    pub(crate) fn new(shelf: Shelf, meter: Meter) -> Self {
+    pub(crate) fn new(shelf: Shelf, meter: Meter, nest: Rc<Nest>) -> Self {
         Self {
             shelf: Arc::new(shelf),
+            nest,
+            children: RefCell::default(),
             meter,
             entries: RefCell::default(),
             places: RefCell::default(),
@@ -73,11 +84,67 @@ impl Packer {
 
     /// Ends the packing, when every large blob is durable: the entries for the manifest, and the blobs that
     /// the commit is to write.
-    pub(crate) fn finish(&self) -> Result<(Vec<ArtifactEntry>, Vec<Change>)> {
+    pub(crate) fn finish(&self) -> Result<(Vec<ArtifactEntry>, Vec<ChildEntry>, Vec<Change>)> {
         self.keeper.borrow_mut().finish()?;
-        let entries = self.entries.take();
-        self.shelf.set_entries(&entries);
-        Ok((entries, self.waiting.take()))
+        let (entries, children) = (self.entries.take(), self.children.take().0);
+        self.shelf.set_entries(&entries, &children);
+        Ok((entries, children, self.waiting.take()))
+    }
+
+    pub(crate) fn shelf(&self) -> &Arc<Shelf> {
+        &self.shelf
+    }
+
+    /// Packs a child with the component that refers to it; `place` tells children in memory apart.
+    pub(crate) fn pack_child(
+        &self,
+        place: usize,
+        name: &Identifier,
+        component: &dyn Component,
+    ) -> Result<ChildEntry> {
+        let child = Nest::pack(&self.nest, place, name, component)?;
+        self.list_child(&child)?;
+        Ok(child)
+    }
+
+    /// Refers to what is in the larder; `false` if it is not there.
+    pub(crate) fn pin(&self, child: &ChildEntry) -> Result<bool> {
+        let there = self.nest.larder().find_child(child)?.is_some();
+        if there {
+            self.list_child(child)?;
+        }
+        Ok(there)
+    }
+
+    /// Refers to the version that a reference means now.
+    pub(crate) fn pin_reference(&self, reference: &Reference) -> Result<ChildEntry> {
+        let version = self.nest.larder().find(reference)?;
+        if !version.status.is_ready() {
+            return Err(Error::Refused {
+                what: format!("a reference to {reference}"),
+                reason: format!("its status is `{}`", version.status),
+            });
+        }
+        let name = reference.identifier().clone();
+        let child = ChildEntry { name, manifest: version.manifest };
+        self.list_child(&child)?;
+        Ok(child)
+    }
+
+    fn list_child(&self, child: &ChildEntry) -> Result<()> {
+        if !self.open.borrow().is_empty() {
+            return Err(Error::Refused {
+                what: format!("a reference to {} inside an artifact", child.name),
+                reason: "a component lists what it refers to, and does not read its artifacts for \
+                         that: hold it in a field beside the artifact"
+                    .into(),
+            });
+        }
+        let (children, listed) = &mut *self.children.borrow_mut();
+        if listed.insert(child.clone()) {
+            children.push(child.clone());
+        }
+        Ok(())
     }
 
     /// Puts an entry on the list, unless it is there, and into the artifact around it.
@@ -124,9 +191,11 @@ impl Packer {
             return Ok(());
         }
         let ((), holds) = self.opened(|| {
-            if !self.shelf.store().has_blob(&entry.digest)? {
+            if self.is_rehearsal() {
+                shelf.look(entry)?;
+            } else if !self.shelf.store().has_blob(&entry.digest)? {
                 let bytes = shelf.fetch(entry)?;
-                let mut sink = Sink::new(&**self.shelf.store(), &self.meter);
+                let mut sink = self.sink();
                 sink.write_all(&bytes).map_err(|error| sink.explain(error))?;
                 self.settle(sink)?;
             }
@@ -144,7 +213,7 @@ impl Packer {
     ) -> Result<Stored> {
         self.shelf.check_serializer::<T, S>(name, || "writing an artifact".to_owned())?;
         let ((digest, size), holds) = self.opened(|| {
-            let mut sink = Sink::new(&**self.shelf.store(), &self.meter);
+            let mut sink = self.sink();
             let encoded = caught(name, || {
                 if name == S::NAME {
                     return Ok(S::encode(value, &mut sink));
@@ -161,10 +230,20 @@ impl Packer {
         Ok(Stored { entry, shelf: Arc::clone(&self.shelf) })
     }
 
+    /// Whether nothing is kept: it is only to be known what would be.
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.shelf.is_rehearsal()
+    }
+
+    fn sink(&self) -> Sink<'_> {
+        Sink::new(&**self.shelf.store(), &self.meter, !self.is_rehearsal())
+    }
+
     fn settle(&self, sink: Sink<'_>) -> Result<(Digest, u64)> {
-        let Sink { hasher, size, buffer, writer, .. } = sink;
+        let Sink { hasher, size, buffer, writer, keeps, .. } = sink;
         let digest = Digest::from_bytes(*hasher.finalize().as_bytes());
         match writer {
+            _ if !keeps => {}
             Some(writer) => self.keeper.borrow_mut().keep(writer, digest)?,
             None => {
                 self.waiting_bytes.set(self.waiting_bytes.get() + buffer.len());
@@ -188,15 +267,19 @@ impl Packer {
     }
 }
 
+/// What an artifact is called before it is known where it stands.
+pub(super) const AN_ARTIFACT: &str = "an artifact";
+
 fn encode_error(source: BoxError) -> Error {
-    Error::Encode { what: "an artifact".into(), source }
+    Error::Encode { what: AN_ARTIFACT.into(), source }
 }
 
 /// Digests what is written to it, keeps it while it is small, and streams it into the store when it is
-/// not.
+/// not. In a rehearsal it only digests.
 struct Sink<'a> {
     store: &'a dyn Store,
     meter: &'a Meter,
+    keeps: bool,
     inline: usize,
     hasher: blake3::Hasher,
     size: u64,
@@ -206,10 +289,11 @@ struct Sink<'a> {
 }
 
 impl<'a> Sink<'a> {
-    fn new(store: &'a dyn Store, meter: &'a Meter) -> Self {
+    fn new(store: &'a dyn Store, meter: &'a Meter, keeps: bool) -> Self {
         Self {
             store,
             meter,
+            keeps,
             inline: store.capabilities().inline_blob,
             hasher: blake3::Hasher::new(),
             size: 0,
@@ -234,7 +318,7 @@ impl<'a> Sink<'a> {
 impl Write for Sink<'_> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let step = if buf.len() < SPLIT { &buf[..buf.len().min(STEP)] } else { buf };
-        if self.writer.is_none() && self.buffer.len() + step.len() > self.inline {
+        if self.keeps && self.writer.is_none() && self.buffer.len() + step.len() > self.inline {
             let opened = self.store.write_blob();
             let mut writer = opened.map_err(|error| self.fail(error))?;
             let written = writer.write_all(&self.buffer);
@@ -248,7 +332,9 @@ impl Write for Sink<'_> {
                 written.map_err(|error| self.fail(write_error(self.store, error)))?;
             }
             None => {
-                self.buffer.extend_from_slice(step);
+                if self.keeps {
+                    self.buffer.extend_from_slice(step);
+                }
                 self.hasher.update(step);
             }
         }

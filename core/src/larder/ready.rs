@@ -7,6 +7,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use super::Larder;
 use super::VersionInfo;
 use super::hooks::run_hook;
+use crate::child::ChildVersion;
 use crate::component::{Component, ComponentType};
 use crate::error::{Error, Result};
 use crate::hooks::{Hook, HookContext};
@@ -43,6 +44,11 @@ impl<T: Component + ?Sized> Ready<T> {
         }
         let context = HookContext { larder: larder.clone(), version };
         Self { context, is_set_up, setting_up: Mutex::default(), component }
+    }
+
+    /// A child of another component.
+    pub(crate) fn of(larder: &Larder, at: &ChildVersion, component: Box<T>) -> Self {
+        Self::new(larder, VersionInfo::new(&at.name, &at.version), component)
     }
 
     /// The component, set up.

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, NameRecord, VersionRecord};
 use crate::reference::{Reference, Selector};
-use crate::store::{Change, Committed, Expected, StoreExt};
+use crate::store::{Change, Committed, Expected, Record, StoreExt};
 
 /// What a removal may go past.
 ///
@@ -23,6 +23,7 @@ use crate::store::{Change, Committed, Expected, StoreExt};
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RemoveOptions {
     force: bool,
+    without_hooks: bool,
 }
 
 impl RemoveOptions {
@@ -31,10 +32,18 @@ impl RemoveOptions {
         Self::default()
     }
 
-    /// Removes a version even if its [`cleanup`](crate::Hooks::cleanup) fails, or cannot be run.
+    /// Removes a version even if others refer to it, or if its [`cleanup`](crate::Hooks::cleanup) fails or cannot be
+    /// run.
     #[must_use]
     pub fn force(mut self) -> Self {
         self.force = true;
+        self
+    }
+
+    /// Runs no `cleanup`: what is removed is a copy.
+    #[must_use]
+    pub(super) fn without_hooks(mut self) -> Self {
+        self.without_hooks = true;
         self
     }
 }
@@ -46,7 +55,7 @@ impl Larder {
     /// [`Hooks`](crate::Hooks), `cleanup` runs before.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Refused`] while a tag names it, or it or its name is locked; [`Error::Hook`] if its
+    /// [`Error::NotFound`]; [`Error::Refused`] while a tag names it, others refer to it, or it or its name is locked; [`Error::Hook`] if its
     /// `cleanup` fails; [`Error::NotLinked`] if it has hooks and its type is not linked in; [`Error::Conflict`];
     /// [`Error::Store`].
     pub fn remove(
@@ -141,6 +150,12 @@ impl Larder {
         refuse_locked_name(name, &head, || format!("the removal of {name}"))?;
         // Whoever moves a tag after the name was read changes the name.
         self.refuse_tagged(name, numbers)?;
+        let versions = self.removable(name, numbers)?;
+        // Whoever comes to refer to one after the name was read changes the name too.
+        if !options.force {
+            let going: Vec<_> = versions.iter().map(|(_, version)| version.clone()).collect();
+            self.refuse_used(name, &going)?;
+        }
         // Whoever locks a version changes its notes.
         let mut changes = self.unlocked(name, numbers)?;
         let latest = match &head.latest {
@@ -153,20 +168,38 @@ impl Larder {
         let next = head.next;
         let head = head.with(next, latest);
         changes.push(record::put(head_key, &head, Expected::Revision(found.revision))?);
-        for &number in numbers {
-            let key = record::version_key(name, number)?;
-            let Some(found) = self.store.get_record(&key)? else { continue };
-            let mut version: VersionRecord = record::read(&key, &found)?;
-            if !cleaned.contains(&number) {
+        let mut unlinked = Vec::new();
+        for (found, mut version) in versions {
+            let number = version.version;
+            if !options.without_hooks && !cleaned.contains(&number) {
                 self.clean_up(name, &version, options.force)?;
                 cleaned.insert(number);
             }
             let digest_key = record::digest_key(name, &version.manifest, number)?;
+            unlinked.extend(self.unlink(name, &version)?);
             version.removed = Some(self.now());
             changes.push(Change::RemoveRecord { key: digest_key, expected: Expected::Anything });
+            let key = record::version_key(name, number)?;
             changes.push(record::put(key, &version, Expected::Revision(found.revision))?);
         }
+        changes.extend(unlinked);
         Ok(self.store.commit(&changes)? == Committed::All)
+    }
+
+    /// The records of those versions that are there.
+    fn removable(
+        &self,
+        name: &Identifier,
+        numbers: &[VersionNumber],
+    ) -> Result<Vec<(Record, VersionRecord)>> {
+        let keys = numbers.iter().map(|number| record::version_key(name, *number));
+        let keys = keys.collect::<Result<Vec<_>>>()?;
+        let found = self.store.get_records(&keys)?;
+        let read = |(key, found): (_, Option<Record>)| {
+            let found = found?;
+            Some(record::read(key, &found).map(|version| (found, version)))
+        };
+        keys.iter().zip(found).filter_map(read).collect()
     }
 
     /// The changes that make a commit depend on these versions not being locked.

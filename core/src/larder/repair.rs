@@ -62,6 +62,16 @@ impl Larder {
             if finding.is_manifest
                 && let Ok(manifest) = Manifest::from_json(&bytes, &finding.what)
             {
+                for child in manifest.children() {
+                    let blob = Blob { digest: child.manifest, size: None, ..blob };
+                    if seen.insert(child.manifest)
+                        && let Err(fault) = look_at(&stored, &blob, &meter).1
+                    {
+                        let mut finding = Finding::new(&finding.what, Some(blob.digest), &fault);
+                        finding.is_manifest = true;
+                        findings.push(finding);
+                    }
+                }
                 for entry in manifest.artifacts() {
                     let blob = Blob { digest: entry.digest, size: Some(entry.size), ..blob };
                     if seen.insert(entry.digest)

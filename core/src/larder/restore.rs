@@ -1,5 +1,6 @@
 //! `restore`: putting removed versions back on the shelf.
 
+use super::children::User;
 use super::gc::{Claim, PATIENCE};
 use super::locks::refuse_locked_name;
 use super::{Larder, MOST_TRIES, VersionInfo};
@@ -8,7 +9,7 @@ use crate::manifest::Manifest;
 use crate::name::Identifier;
 use crate::record::{self, DigestRecord, NameRecord, VersionRecord};
 use crate::reference::{Reference, Selector};
-use crate::store::{Committed, Expected, StoreExt};
+use crate::store::{Change, Committed, Expected, StoreExt};
 use crate::time::Timestamp;
 
 /// A version that was removed.
@@ -31,6 +32,7 @@ impl Larder {
     /// changes.
     ///
     /// # Errors
+    /// [`Error::Removed`] if it refers to a version that was removed: that one is to be restored before;
     /// [`Error::Refused`] if its bytes were collected as garbage, or for a reference without a number;
     /// [`Error::NotFound`] if there never was such a version; [`Error::Conflict`]; [`Error::Store`].
     pub fn restore(
@@ -64,7 +66,16 @@ impl Larder {
             // As when a version is applied: collectors first, then the version, then what leads to it.
             let mut changes = Vec::new();
             if version.removed.is_some() {
-                changes = self.claim_removed(&reference, &version)?;
+                let (pardons, manifest) = self.claim_removed(&reference, &version)?;
+                changes = pardons;
+                let children = manifest.children();
+                let user = User { name, number, manifest: version.manifest, children };
+                // Somebody may be removing one just now.
+                match self.link(&[user], false) {
+                    Ok(links) => changes.extend(links),
+                    Err(Error::Conflict { .. }) => continue,
+                    Err(error) => return Err(error),
+                }
                 (version.removed, version.collected) = (None, None);
                 changes.push(record::put(
                     key.clone(),
@@ -93,34 +104,28 @@ impl Larder {
         Err(Error::Conflict { what: reference.to_string() })
     }
 
-    /// Claims the blobs of a removed version.
+    /// Claims the blobs of a removed version, and gives its manifest.
     fn claim_removed(
         &self,
         reference: &Reference,
         version: &VersionRecord,
-    ) -> Result<Vec<crate::store::Change>> {
+    ) -> Result<(Vec<Change>, Manifest)> {
         let what = format!("the manifest of {reference}");
         let json = self.store.get_checked(&version.manifest, None, || what.clone());
-        let claim = match json.and_then(|json| Manifest::from_json(&json, &what)) {
+        match json.and_then(|json| Manifest::from_json(&json, &what)) {
             Ok(manifest) => {
                 let artifacts = manifest.artifacts().iter().map(|entry| entry.digest);
                 let blobs: Vec<_> = artifacts.chain([version.manifest]).collect();
-                self.claim(&blobs, &[], PATIENCE)?
+                if let Claim::Held(pardons) = self.claim(&blobs, &[], PATIENCE)? {
+                    return Ok((pardons, manifest));
+                }
             }
-            Err(Error::Corrupt { fault: Fault::Missing, .. }) => Claim::Gone(version.manifest),
+            Err(Error::Corrupt { fault: Fault::Missing, .. }) => {}
             Err(error) => return Err(error),
-        };
-        match claim {
-            Claim::Held(pardons) => Ok(pardons),
-            Claim::Gone(_) => {
-                let when =
-                    version.collected.map_or_else(String::new, |when| format!(" before {when}"));
-                Err(refused(
-                    reference,
-                    format!("its bytes were collected as garbage{when}; apply it again"),
-                ))
-            }
         }
+        let when = version.collected.map_or_else(String::new, |when| format!(" before {when}"));
+        let reason = format!("its bytes were collected as garbage{when}; apply it again");
+        Err(refused(reference, reason))
     }
 
     /// The removed versions of a name, oldest first.

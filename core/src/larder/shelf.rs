@@ -1,6 +1,6 @@
 //! Where the artifacts of one version are until they are used.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -9,18 +9,22 @@ use super::Larder;
 use crate::artifact::Link;
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
-use crate::manifest::ArtifactEntry;
+use crate::manifest::{ArtifactEntry, ChildEntry};
 use crate::progress::Watcher;
 use crate::registry::Registry;
-use crate::store::{Store, fault};
+use crate::store::{Store, StoreExt, fault};
 
 /// The artifacts of one version, and what is needed to read them.
 pub(crate) struct Shelf {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     watcher: Watcher,
+    /// Whether it is of a plan, which keeps nothing.
+    rehearsal: bool,
     /// The version, for people.
     version: String,
+    /// The same larder with all that it was told.
+    whole: Larder,
     /// What its manifest lists: known from the start, or once it is packed.
     list: OnceLock<List>,
 }
@@ -28,6 +32,7 @@ pub(crate) struct Shelf {
 struct List {
     entries: Vec<ArtifactEntry>,
     places: HashMap<(Digest, String), usize>,
+    children: HashSet<ChildEntry>,
 }
 
 impl Shelf {
@@ -36,15 +41,18 @@ impl Shelf {
             store: Arc::clone(&larder.store),
             registry: Arc::clone(&larder.registry),
             watcher: larder.watcher.clone(),
+            rehearsal: larder.rehearsal,
             version,
+            whole: larder.clone(),
             list: OnceLock::new(),
         }
     }
 
     /// Says what the manifest lists; the first word counts.
-    pub(crate) fn set_entries(&self, entries: &[ArtifactEntry]) {
+    pub(crate) fn set_entries(&self, entries: &[ArtifactEntry], children: &[ChildEntry]) {
         self.list.get_or_init(|| List {
             entries: entries.to_vec(),
+            children: children.iter().cloned().collect(),
             places: entries.iter().enumerate().map(|(place, entry)| (entry.key(), place)).collect(),
         });
     }
@@ -56,6 +64,35 @@ impl Shelf {
     /// The larder that it is of.
     pub(crate) fn larder(&self) -> Larder {
         Larder::on(Arc::clone(&self.store), Arc::clone(&self.registry))
+    }
+
+    /// The larder that it is of, with its clock, its cache and all.
+    pub(crate) fn whole(&self) -> Larder {
+        self.whole.clone()
+    }
+
+    /// The version, for people.
+    pub(crate) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Refuses a child that the manifest does not list: it lists every one.
+    pub(crate) fn check_child(&self, child: &ChildEntry) -> Result<()> {
+        match self.list.get() {
+            Some(list) if list.children.contains(child) => Ok(()),
+            _ => Err(Error::corrupt(
+                &self.version,
+                Fault::Unreadable(format!(
+                    "it refers to {}, which its manifest does not list",
+                    child.name
+                )),
+            )),
+        }
+    }
+
+    /// Whether what is packed with it is not kept.
+    pub(crate) fn is_rehearsal(&self) -> bool {
+        self.rehearsal
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
@@ -91,6 +128,14 @@ impl Shelf {
         match fault(&entry.digest, Some(entry.size), bytes.as_ref(), |done| meter.add(done)) {
             Some(fault) => Err(Error::corrupt(self.describe(entry), fault)),
             None => Ok(bytes.unwrap_or_default()),
+        }
+    }
+
+    /// Whether the bytes of an artifact are there, without reading them.
+    pub(crate) fn look(&self, entry: &ArtifactEntry) -> Result<()> {
+        match self.store.has_blob(&entry.digest)? {
+            true => Ok(()),
+            false => Err(Error::corrupt(self.describe(entry), Fault::Missing)),
         }
     }
 

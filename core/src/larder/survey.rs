@@ -5,7 +5,7 @@ use super::verify::{Finding, finding_of};
 use super::{Larder, notes};
 use crate::error::Result;
 use crate::name::VersionNumber;
-use crate::record::{self, GarbageRecord, NameRecord, Status, TagRecord};
+use crate::record::{self, GarbageRecord, NameRecord, Status, TagRecord, UserRecord};
 use crate::store::{Record, RecordKey, StoreExt};
 use crate::time::Timestamp;
 
@@ -72,11 +72,12 @@ impl Larder {
     /// [`Error::Store`](crate::Error::Store). A record that cannot be read is no error but a [`Finding`].
     pub fn survey(&self) -> Result<Survey> {
         let mut survey = Survey::default();
-        let kinds: [(&str, Look); 5] = [
+        let kinds: [(&str, Look); 6] = [
             (record::NAMES, Survey::name),
             (record::VERSIONS, Survey::version),
             (record::TAGS, Survey::tag),
             (record::NOTES, Survey::notes),
+            (record::USERS, |_, key, found| record::read::<UserRecord>(key, found).map(drop)),
             (record::GARBAGE, Survey::garbage),
         ];
         for (prefix, look) in kinds {

@@ -8,7 +8,8 @@ use std::collections::{HashMap, HashSet};
 use super::gc::Amount;
 use super::{Larder, VersionInfo};
 use crate::digest::Digest;
-use crate::error::{Fault, Result};
+use crate::error::{Error, Fault, Result};
+use crate::manifest::ChildEntry;
 use crate::name::{Identifier, VersionNumber};
 use crate::record::VersionRecord;
 use crate::reference::{Reference, Selector};
@@ -139,23 +140,42 @@ impl<'a> Verifier<'a> {
         }
         let meter = larder.watcher.begin("reading manifests", None);
         let mut blobs = Vec::new();
-        for (blob, found) in manifests.iter().zip(blobs::manifests(larder, &manifests, &meter)) {
-            checked.blobs += 1;
-            checked.bytes += found.size;
-            match found.content {
-                Ok(artifacts) => {
-                    for (digest, size) in artifacts {
-                        if self.seen.insert(digest) {
-                            blobs.push(Blob { digest, size: Some(size), ..*blob });
+        let mut children = HashMap::new();
+        // What they refer to is read too, level by level.
+        while !manifests.is_empty() {
+            let mut inner = Vec::new();
+            for (blob, found) in manifests.iter().zip(blobs::manifests(larder, &manifests, &meter))
+            {
+                checked.blobs += 1;
+                checked.bytes += found.size;
+                match found.content {
+                    Ok((artifacts, refers_to)) => {
+                        for (digest, size) in artifacts {
+                            if self.seen.insert(digest) {
+                                blobs.push(Blob { digest, size: Some(size), ..*blob });
+                            }
+                        }
+                        for child in refers_to {
+                            if self.seen.insert(child.manifest) {
+                                inner.push(Blob { digest: child.manifest, size: None, ..*blob });
+                            }
+                            let fault = children
+                                .entry(child)
+                                .or_insert_with_key(|child| self.fault_in(child, blob.what));
+                            if let Some(fault) = fault {
+                                let finding = Finding::new(blob.what, None, fault);
+                                self.findings.push((blob.place + 1, finding));
+                            }
                         }
                     }
-                }
-                Err(mut finding) => {
-                    self.is_complete = false;
-                    finding.is_manifest = true;
-                    self.findings.push((blob.place + 1, finding));
+                    Err(mut finding) => {
+                        self.is_complete = false;
+                        finding.is_manifest = true;
+                        self.findings.push((blob.place + 1, finding));
+                    }
                 }
             }
+            manifests = inner;
         }
         let total = blobs.iter().filter_map(|blob| blob.size).sum();
         let meter = larder.watcher.begin("verifying", Some(total));
@@ -169,6 +189,23 @@ impl<'a> Verifier<'a> {
         self.findings.sort_by_key(|(place, _)| *place);
         checked.findings = self.findings.drain(..).map(|(_, finding)| finding).collect();
         checked
+    }
+
+    /// What is wrong with something that a version refers to, but for its bytes.
+    fn fault_in(&self, child: &ChildEntry, user: &str) -> Option<Fault> {
+        let fault = match self.larder.child_version(child, user) {
+            Ok(_) => return None,
+            Err(Error::Removed { reference, .. }) => {
+                format!("it refers to {reference}, which was removed")
+            }
+            Err(Error::NotFound { .. }) => {
+                let short = child.manifest.short();
+                format!("it refers to {} ({short}), which is not there", child.name)
+            }
+            // What is wrong with the records is found where they are looked at.
+            Err(_) => return None,
+        };
+        Some(Fault::Unreadable(fault))
     }
 
     /// The value, or a finding in its place.

@@ -69,3 +69,15 @@ fn a_type_with_hooks_that_is_not_linked_in_is_removed_by_force_only() {
     unlinked.remove_with("unlinked@1", &RemoveOptions::new().force()).unwrap();
     unlinked.remove("plain@1").unwrap(); // it has no hooks, and nobody need know its type
 }
+
+#[test]
+fn a_mirror_that_removes_versions_cleans_up_nothing() {
+    let (from, to) = (larder::open("memory:").unwrap(), larder::open("memory:").unwrap());
+    from.apply("mirrored", &probe("mirrored", 1.0)).unwrap();
+    let options = larder::MirrorOptions { delete: true, dry_run: false };
+    from.mirror_to(&to, &options).unwrap();
+    from.remove("mirrored@1").unwrap();
+    assert_eq!(events("mirrored").last().unwrap(), "cleanup 1");
+    assert_eq!(from.mirror_to(&to, &options).unwrap().removed.len(), 1);
+    assert_eq!(events("mirrored"), [""; 0]);
+}

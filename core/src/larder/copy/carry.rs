@@ -1,5 +1,6 @@
 //! Bringing blobs and records to where they go.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
@@ -8,11 +9,12 @@ use super::plan::{How, PAGE, Placed, PlacedTag, Placing, Selected};
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
 use crate::larder::apply::{QUICK, back_off};
+use crate::larder::children::User;
 use crate::larder::gc::{Claim, PATIENCE};
 use crate::larder::keep::Keeper;
 use crate::larder::locks::refuse_locked_name;
 use crate::larder::{Larder, MOST_TRIES, TagOptions};
-use crate::manifest::Manifest;
+use crate::manifest::{ChildEntry, Manifest};
 use crate::name::{Identifier, VersionNumber};
 use crate::progress::Meter;
 use crate::record::{self, DigestRecord, NameRecord, VersionRecord};
@@ -35,8 +37,16 @@ pub(super) struct Cargo {
     pub(super) lacking: BTreeMap<Digest, u64>,
 }
 
-/// The blobs of versions, by manifest, which is among them.
-type Contents = HashMap<Digest, Vec<(Digest, u64)>>;
+/// What is in versions, by manifest.
+type Contents = HashMap<Digest, Content>;
+
+/// What is in a version.
+#[derive(Clone)]
+pub(super) struct Content {
+    /// Its blobs, and its manifest last.
+    blobs: Vec<(Digest, u64)>,
+    children: Vec<ChildEntry>,
+}
 
 /// Reads the manifests of what the target lacks, and makes sure that the source has all it needs.
 pub(super) fn cargo(
@@ -51,13 +61,13 @@ pub(super) fn cargo(
         let lacking = selected.versions.values().zip(places).filter(|(_, place)| place.lacking);
         for (version, _) in lacking {
             let what = told(&selected.name, version.version);
-            let blobs = blobs_of(source, version, &what)?;
-            for (digest, size) in &blobs {
+            let content = content_of(source, version, &what)?;
+            for (digest, size) in &content.blobs {
                 if *sizes.entry(*digest).or_insert(*size) != *size {
                     return Err(disagrees(what, "it gives one of its blobs another size"));
                 }
             }
-            contents.insert(version.manifest, blobs);
+            contents.insert(version.manifest, content);
         }
     }
     let all: Vec<_> = sizes.into_iter().collect();
@@ -77,8 +87,8 @@ pub(super) fn cargo(
     Ok(Cargo { contents, lacking })
 }
 
-/// The blobs of a version, its manifest last. What its record says must be what its manifest says.
-fn blobs_of(source: &Larder, version: &VersionRecord, what: &str) -> Result<Vec<(Digest, u64)>> {
+/// What is in a version. What its record says must be what its manifest says.
+fn content_of(source: &Larder, version: &VersionRecord, what: &str) -> Result<Content> {
     let told = || format!("the manifest of {what}");
     let json = source.store.get_checked(&version.manifest, None, told)?;
     let manifest = Manifest::from_json(&json, what)?;
@@ -88,7 +98,7 @@ fn blobs_of(source: &Larder, version: &VersionRecord, what: &str) -> Result<Vec<
     if size != Some(version.size) || *manifest.type_tag() != version.type_tag {
         return Err(disagrees(what.to_owned(), "its record and its manifest disagree"));
     }
-    Ok(blobs)
+    Ok(Content { blobs, children: manifest.children().to_vec() })
 }
 
 fn disagrees(what: String, reason: &str) -> Error {
@@ -166,7 +176,8 @@ impl<'a> Carrier<'a> {
         let most = self.placing.target.store.capabilities().inline_blob as u64;
         let mut inline = 0;
         let fits = |(version, _): &&(VersionRecord, bool)| {
-            let blobs = self.contents.get(&version.manifest).into_iter().flatten();
+            let content = self.contents.get(&version.manifest);
+            let blobs = content.into_iter().flat_map(|content| &content.blobs);
             inline += blobs.map(|(_, size)| *size).filter(|size| *size <= most).sum::<u64>();
             inline <= MOST_INLINE
         };
@@ -181,7 +192,11 @@ impl<'a> Carrier<'a> {
     ) -> Result<bool> {
         let Selected { name, .. } = selected;
         let store = &self.placing.target.store;
-        let blobs = self.blobs_of(batch)?;
+        let contents = self.contents_of(batch)?;
+        let mut blobs: Vec<_> =
+            contents.iter().flat_map(|(_, content)| content.blobs.iter().copied()).collect();
+        blobs.sort_unstable();
+        blobs.dedup();
         let claimed = Instant::now();
         let Some(mut changes) = self.claim(&blobs)? else { return Ok(false) };
         let head_key = record::name_key(name)?;
@@ -193,6 +208,19 @@ impl<'a> Carrier<'a> {
             None => (NameRecord::new(), Expected::Absent),
         };
         refuse_locked_name(name, &head, || format!("the copy of {name}"))?;
+        let users: Vec<_> = contents
+            .iter()
+            .map(|(version, content)| {
+                let (number, manifest) = (version.version, version.manifest);
+                User { name, number, manifest, children: &content.children }
+            })
+            .collect();
+        match self.placing.target.link(&users, true) {
+            Ok(links) => changes.extend(links),
+            // One of them is being removed just now.
+            Err(Error::Conflict { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
         for (version, lacking) in batch {
             if *lacking {
                 let key = record::version_key(name, version.version)?;
@@ -244,22 +272,23 @@ impl<'a> Carrier<'a> {
         Err(Error::Conflict { what: name.to_string() })
     }
 
-    /// The blobs of those versions that are new, each once.
-    fn blobs_of(&self, batch: &[(VersionRecord, bool)]) -> Result<Vec<(Digest, u64)>> {
-        let mut blobs = Vec::new();
-        for (version, _) in batch.iter().filter(|(_, lacking)| *lacking) {
-            match self.contents.get(&version.manifest) {
-                Some(contents) => blobs.extend_from_slice(contents),
+    /// What is in those versions that are new.
+    fn contents_of<'b>(
+        &'b self,
+        batch: &'b [(VersionRecord, bool)],
+    ) -> Result<Vec<(&'b VersionRecord, Cow<'b, Content>)>> {
+        let content = |(version, _): &'b (VersionRecord, bool)| {
+            let content = match self.contents.get(&version.manifest) {
+                Some(content) => Cow::Borrowed(content),
                 // The target had it when the copy began, and has it no more.
                 None => {
                     let what = format!("the version with the manifest {}", version.manifest);
-                    blobs.extend(blobs_of(self.placing.source, version, &what)?);
+                    Cow::Owned(content_of(self.placing.source, version, &what)?)
                 }
-            }
-        }
-        blobs.sort_unstable();
-        blobs.dedup();
-        Ok(blobs)
+            };
+            Ok((version, content))
+        };
+        batch.iter().filter(|(_, lacking)| *lacking).map(content).collect()
     }
 
     /// Brings blobs that the target lacks: large ones now, the small ones as changes of the commit that

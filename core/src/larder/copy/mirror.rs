@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Copied;
 use super::plan::{self, How, Placing, Selected};
 use crate::error::{Error, Result};
-use crate::larder::{Larder, TagOptions, VersionInfo};
+use crate::larder::{Larder, RemoveOptions, TagOptions, VersionInfo};
 use crate::name::{Identifier, TagName, VersionNumber};
 use crate::record;
 use crate::store::StoreExt;
@@ -58,7 +58,7 @@ impl Larder {
     /// notes as they are here.
     ///
     /// What the target holds besides stays, or is removed if `options` say so: its versions and tags, not its notes.
-    /// Locks of names are not mirrored, and keep the target as it is. Every byte is checked on its way. What fails
+    /// No hook runs. Locks of names are not mirrored, and keep the target as it is. Every byte is checked on its way. What fails
     /// half-way is completed by doing it again.
     ///
     /// ```
@@ -105,12 +105,13 @@ impl Larder {
             }
         }
         // One may be needed by another that goes too: those that are refused are tried again after the others.
+        let options = RemoveOptions::new().without_hooks();
         let mut rest: Vec<_> = surplus.versions.iter().map(Self::pin).collect();
         while !rest.is_empty() {
             let (mut refused, mut reason) = (Vec::new(), None);
             let before = rest.len();
             for reference in rest {
-                match self.remove(reference.clone()) {
+                match self.remove_with(reference.clone(), &options) {
                     Ok(_) | Err(Error::NotFound { .. }) => {}
                     Err(error @ Error::Refused { .. }) => {
                         refused.push(reference);

@@ -8,7 +8,7 @@ use crate::error::{Error, Fault, Result};
 use crate::larder::Larder;
 use crate::larder::locks::refuse_locked_name;
 use crate::name::{Identifier, TagName, VersionNumber};
-use crate::record::{self, DigestRecord, NameRecord, TagRecord, VersionRecord};
+use crate::record::{self, DigestRecord, NameRecord, TagRecord, UserRecord, VersionRecord};
 use crate::reference::Reference;
 use crate::store::{RecordKey, StoreExt};
 
@@ -44,22 +44,95 @@ pub(super) fn select(
         }
     }
     let all = all_versions || references.is_empty();
-    let mut selected = Vec::new();
+    let mut versions = BTreeMap::new();
     for (name, numbers) in names {
-        let versions = if all {
+        let found = if all {
             every_version(source, &name)?
         } else {
             let of = |number| Ok((number, one_version(source, &name, number)?));
             numbers.into_iter().map(of).collect::<Result<_>>()?
         };
-        if versions.is_empty() {
+        versions.insert(name, found);
+    }
+    let children = match references.is_empty() {
+        true => known_children(source)?,
+        false => add_children(source, &mut versions)?,
+    };
+    let order = children_first(&versions, &children);
+    let mut selected = Vec::new();
+    for name in order {
+        let Some(versions) = versions.remove(&name).filter(|versions| !versions.is_empty()) else {
             continue;
-        }
+        };
         let next = if all { source.head(&name)?.map(|head| head.next) } else { None };
         let tags = tags_of(source, &name, &versions)?;
         selected.push(Selected { name, versions, next, tags });
     }
     Ok(selected)
+}
+
+type Versions = BTreeMap<Identifier, BTreeMap<VersionNumber, VersionRecord>>;
+
+/// The names that versions of a name refer to.
+type Children = BTreeMap<Identifier, BTreeSet<Identifier>>;
+
+/// Which names refer to which, as their users are written down: for who copies all of them, without reading a manifest.
+fn known_children(source: &Larder) -> Result<Children> {
+    let mut children = Children::new();
+    for found in source.store.records(record::USERS) {
+        let (key, found) = found?;
+        let (child, _) = record::parts_of(&key, record::USERS)?;
+        let user: UserRecord = record::read(&key, &found)?;
+        children.entry(user.name).or_default().insert(child);
+    }
+    Ok(children)
+}
+
+/// Adds what versions refer to, and says which names refer to which.
+fn add_children(source: &Larder, versions: &mut Versions) -> Result<Children> {
+    let mut children = Children::new();
+    let of = |(name, found): (&Identifier, &BTreeMap<VersionNumber, VersionRecord>)| {
+        found.values().map(|version| (name.clone(), version.clone())).collect::<Vec<_>>()
+    };
+    let mut open: Vec<_> = versions.iter().flat_map(of).collect();
+    let mut read = BTreeSet::new();
+    while let Some((name, version)) = open.pop() {
+        if !read.insert((name.clone(), version.manifest)) {
+            continue;
+        }
+        let (what, manifest) = source.open_record(&name, &version)?;
+        for child in manifest.children() {
+            children.entry(name.clone()).or_default().insert(child.name.clone());
+            let found = source.child_version(child, &what)?;
+            let number = found.version;
+            let known = versions.entry(child.name.clone()).or_default();
+            if known.values().all(|known| known.manifest != child.manifest) {
+                known.insert(number, one_version(source, &child.name, number)?);
+            }
+            open.push((child.name.clone(), found));
+        }
+    }
+    Ok(children)
+}
+
+/// The names in such an order that children come first. Of names whose versions refer to each other in turn, one comes before
+/// its children: an interrupted copy of those is completed by the next.
+fn children_first(versions: &Versions, children: &Children) -> Vec<Identifier> {
+    let mut order = Vec::new();
+    let mut seen = BTreeSet::new();
+    for name in versions.keys() {
+        // A name, and whether its children are in the order already.
+        let mut stack = vec![(name, false)];
+        while let Some((name, is_after)) = stack.pop() {
+            if is_after {
+                order.push(name.clone());
+            } else if seen.insert(name) {
+                stack.push((name, true));
+                stack.extend(children.get(name).into_iter().flatten().map(|child| (child, false)));
+            }
+        }
+    }
+    order
 }
 
 fn every_version(

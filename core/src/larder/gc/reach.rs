@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Larder, age};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fault, Result};
 use crate::manifest::Manifest;
 use crate::name::Identifier;
 use crate::progress::Meter;
@@ -77,7 +77,7 @@ impl Reach {
                         &format!("what the record {key} leads to"),
                         meter,
                     ) {
-                        Ok(manifest) => reach.need(digest, &manifest),
+                        Ok(manifest) => reach.need(larder, digest, manifest, meter)?,
                         Err(Error::Corrupt { .. }) => {}
                         Err(error) => return Err(unknown(error)),
                     }
@@ -99,20 +99,39 @@ impl Reach {
             return Ok(());
         }
         match manifest(larder, name, version, meter) {
-            Ok(manifest) => {
-                self.need(version.manifest, &manifest);
-                Ok(())
-            }
+            Ok(manifest) => self.need(larder, version.manifest, manifest, meter),
             // It cannot be restored, so it needs nothing.
             Err(Error::Corrupt { .. }) if version.removed.is_some() => Ok(()),
             Err(error) => Err(unknown(error)),
         }
     }
 
-    fn need(&mut self, digest: Digest, manifest: &Manifest) {
-        self.read.insert(digest);
-        self.needed.insert(digest);
-        self.needed.extend(manifest.artifacts().iter().map(|entry| entry.digest));
+    /// Needs a manifest, its artifacts, and what it refers to, also if that was removed: so it can be restored.
+    fn need(
+        &mut self,
+        larder: &Larder,
+        digest: Digest,
+        manifest: Manifest,
+        meter: &Meter,
+    ) -> Result<()> {
+        let mut found = vec![(digest, manifest)];
+        while let Some((digest, manifest)) = found.pop() {
+            if !self.read.insert(digest) {
+                continue;
+            }
+            self.needed.insert(digest);
+            self.needed.extend(manifest.artifacts().iter().map(|entry| entry.digest));
+            for child in manifest.children().iter().filter(|it| !self.read.contains(&it.manifest)) {
+                let what = format!("the manifest of {}@{}", child.name, child.manifest);
+                match read_manifest(larder, &child.manifest, &what, meter) {
+                    Ok(manifest) => found.push((child.manifest, manifest)),
+                    // `verify` says so; there is nothing left to keep.
+                    Err(Error::Corrupt { fault: Fault::Missing, .. }) => {}
+                    Err(error) => return Err(unknown(error)),
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::{Finding, Larder};
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
-use crate::manifest::Manifest;
+use crate::manifest::{ChildEntry, Manifest};
 use crate::parallel::in_parallel;
 use crate::progress::Meter;
 use crate::store::fault;
@@ -60,18 +60,19 @@ pub(super) fn look_at_all(larder: &Larder, blobs: &[Blob<'_>], meter: &Meter) ->
     })
 }
 
-/// Checks manifests, and gives the digests and sizes of the artifacts that they list.
-pub(super) fn manifests(
-    larder: &Larder,
-    blobs: &[Blob<'_>],
-    meter: &Meter,
-) -> Vec<Found<Vec<(Digest, u64)>>> {
+/// What a manifest lists: artifacts by digest and size, and children.
+pub(super) type Listing = (Vec<(Digest, u64)>, Vec<ChildEntry>);
+
+/// Checks manifests, and gives what they list.
+pub(super) fn manifests(larder: &Larder, blobs: &[Blob<'_>], meter: &Meter) -> Vec<Found<Listing>> {
     in_parallel(blobs, |blob| {
         let (size, bytes) = look_at(larder, blob, meter);
         let content = match bytes {
             Ok(json) => Manifest::from_json(&json, blob.what)
                 .map(|manifest| {
-                    manifest.artifacts().iter().map(|entry| (entry.digest, entry.size)).collect()
+                    let artifacts = manifest.artifacts().iter();
+                    let artifacts = artifacts.map(|entry| (entry.digest, entry.size)).collect();
+                    (artifacts, manifest.children().to_vec())
                 })
                 .map_err(|error| {
                     finding_of(error).unwrap_or_else(|error| {

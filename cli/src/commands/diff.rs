@@ -1,0 +1,148 @@
+//! `diff`: how one version differs from another.
+
+use std::io;
+
+use larder::{Diff, FieldDiff, FieldValue, Larder, Overlap, Side};
+use serde::Serialize;
+
+use crate::command_error::{CommandError, Exit};
+use crate::complete;
+use crate::output::Output;
+use crate::place::At;
+use crate::text;
+
+/// Shows how one version differs from another, field by field, file by file
+///
+/// Only their manifests are read, so their types need not be linked in. As with `diff` and `cmp`, the exit code is 0
+/// if they are the same, 1 if they differ, and 2 or more if that could not be found out. `--quiet` prints nothing.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The version to compare with: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
+    #[arg(value_name = "OLD", add = complete::references())]
+    old: At,
+    /// The version that is compared
+    #[arg(value_name = "NEW", add = complete::references())]
+    new: At,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    same: bool,
+    #[serde(flatten)]
+    diff: &'a Diff,
+}
+
+pub(crate) fn run(
+    args: &Args,
+    larder: impl FnOnce() -> Result<Larder, CommandError>,
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    match differ(args, larder, output) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(CommandError::silent(Exit::Failure)),
+        // 1 says that they differ.
+        Err(error) => Err(error.or_worse_than_failure()),
+    }
+}
+
+/// Prints the differences, and says whether there are any.
+fn differ(
+    args: &Args,
+    larder: impl FnOnce() -> Result<Larder, CommandError>,
+    output: &mut Output,
+) -> Result<bool, CommandError> {
+    let diff = larder()?.diff(&args.old, &args.new)?;
+    if output.is_json() {
+        output.document(Document { same: diff.is_same(), diff: &diff })?;
+    } else if !output.is_quiet() {
+        print(&diff, output)?;
+    }
+    output.flush()?;
+    Ok(!diff.is_same())
+}
+
+/// Prints what differs, a line each, and tells the rest.
+pub(crate) fn print(diff: &Diff, output: &mut Output) -> io::Result<()> {
+    if let Some(old) = &diff.old {
+        if diff.is_same() {
+            let (old, new) = (old.reference(), diff.new.reference());
+            output.say(format_args!("{old} and {new} are the same to the last byte"));
+            return Ok(());
+        }
+        let types = [old, &diff.new].map(type_of);
+        if types[0] != types[1] {
+            output.line(&format!("type  {} -> {}", types[0], types[1]))?;
+        }
+    }
+    output.columns(diff.changes().map(row).collect())?;
+    let counts = &diff.counts;
+    let left_out = counts.differing() - diff.changes().count() as u64;
+    if left_out > 0 {
+        output.say(format_args!("and {left_out} more, which are not listed"));
+    }
+    if counts.differing() == 0 {
+        output.say("their fields are the same, in another order or spelling");
+    }
+    let told = [
+        (counts.changed, "changed"),
+        (counts.added, "added"),
+        (counts.removed, "removed"),
+        (counts.same, "the same"),
+    ];
+    let told = told.iter().filter(|(count, _)| *count > 0);
+    let told: Vec<_> = told.map(|(count, what)| format!("{count} {what}")).collect();
+    output.say(format_args!("{}{}", told.join(", "), shared(diff.bytes, diff.old.as_ref())));
+    Ok(())
+}
+
+fn type_of(side: &Side) -> String {
+    match side.type_version {
+        1 => side.type_tag.to_string(),
+        version => format!("{}, version {version}", side.type_tag),
+    }
+}
+
+fn shared(bytes: Overlap, old: Option<&Side>) -> String {
+    let Overlap { both, old: before, new, .. } = bytes;
+    match old {
+        Some(_) if both + before + new > 0 => format!(
+            "; artifacts: {} in both, {} in the old only, {} in the new only",
+            text::size(both),
+            text::size(before),
+            text::size(new)
+        ),
+        _ => String::new(),
+    }
+}
+
+fn row(field: &FieldDiff) -> [String; 3] {
+    let path = match field.path.as_str() {
+        "" => ".".into(),
+        path => text::clean(path).into_owned(),
+    };
+    let values: Vec<_> = [&field.old, &field.new].into_iter().flatten().map(value).collect();
+    let mut values = values.join(" -> ");
+    if let Some(shared) = field.shared {
+        values += &format!(", {} of that shared", text::size(shared));
+    }
+    [field.state.as_str().into(), path, values]
+}
+
+fn value(value: &FieldValue) -> String {
+    match value {
+        FieldValue::Json(json) => text::clean(json).into_owned(),
+        FieldValue::Artifact { digest, size, serializer, held } => {
+            let held = match held {
+                0 => String::new(),
+                held => format!(" and {} in it", text::size(*held)),
+            };
+            format!("{} ({}, {}{held})", digest.short(), text::clean(serializer), text::size(*size))
+        }
+        FieldValue::File { digest, size, executable } => {
+            let executable = if *executable { ", executable" } else { "" };
+            format!("{} ({}{executable})", digest.short(), text::size(*size))
+        }
+        FieldValue::Folder => "an empty folder".into(),
+        _ => String::new(),
+    }
+}

@@ -1,0 +1,468 @@
+//! From packed components to versions: one commit for all that an apply brings.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Instant;
+
+use super::apply::{Packed, QUICK, back_off};
+use super::gc::{Claim, PATIENCE};
+use super::locks::refuse_locked_name;
+use super::nest::Nested;
+use super::{Applied, Larder, MOST_TRIES, VersionInfo};
+use crate::component::Component;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::manifest::ChildEntry;
+use crate::name::{Identifier, VersionNumber};
+use crate::record::{self, DigestRecord, NameRecord, Status, VersionRecord};
+use crate::store::{Change, Committed, Expected, Record, RecordKey, StoreExt};
+
+/// How often a component is packed, if a collector takes its blobs before it is committed.
+const MOST_PACKS: u32 = 5;
+
+/// A version that is written, but not ready.
+pub(super) struct Unprepared {
+    pub(super) version: VersionInfo,
+    /// The component, if it has hooks and is not the one that is applied itself.
+    pub(super) component: Option<Box<dyn Component>>,
+    /// Whether it is the one that is applied itself.
+    pub(super) is_root: bool,
+}
+
+/// What became of one of the components.
+enum State {
+    /// There is such a version, and it is ready.
+    There(VersionRecord),
+    /// There is such a version, and its `on_create` is to be run again.
+    Unready(VersionRecord),
+    /// It was written by an earlier try, or another writer; only its name is left.
+    Written(VersionRecord),
+    /// It is to be written.
+    New,
+}
+
+impl State {
+    fn version(&self) -> Option<&VersionRecord> {
+        match self {
+            Self::There(version) | Self::Unready(version) | Self::Written(version) => Some(version),
+            Self::New => None,
+        }
+    }
+
+    fn is_new(&self) -> bool {
+        matches!(self, Self::New)
+    }
+}
+
+impl Larder {
+    /// Writes what `pack` packs as a new version, with what it refers to. It is packed again if a collector took blobs
+    /// meanwhile.
+    pub(super) fn commit_version(
+        &self,
+        name: &Identifier,
+        pack: impl Fn() -> Result<Packed>,
+    ) -> Result<Applied> {
+        self.commit_packed(name, pack).map(|(applied, _)| applied)
+    }
+
+    /// The same; also gives the versions that are not ready, children before those that refer to them.
+    pub(super) fn commit_packed(
+        &self,
+        name: &Identifier,
+        pack: impl Fn() -> Result<Packed>,
+    ) -> Result<(Applied, Vec<Unprepared>)> {
+        let mut items = items_of(name, pack()?);
+        let mut packs = 1;
+        // The version that is written already, if the store made a part of a commit.
+        let mut written: Option<VersionRecord> = None;
+        for tries in 0..MOST_TRIES {
+            back_off(tries);
+            let mut batch = Batch::read(self, &items, written.as_ref())?;
+            let is_there = |state: &State| matches!(state, State::There(_) | State::Unready(_));
+            if batch.states.iter().all(is_there) {
+                self.heal(&items)?;
+                let states = batch.states;
+                return done(items, states);
+            }
+            batch.check()?;
+            let claimed = Instant::now();
+            let (blobs, brought) = batch.blobs();
+            let pardons = match self.claim(&blobs, &brought, PATIENCE)? {
+                Claim::Held(pardons) => pardons,
+                Claim::Gone(digest) if packs == MOST_PACKS => {
+                    return Err(swept_again(name, &digest));
+                }
+                Claim::Gone(_) => {
+                    items = items_of(name, pack()?);
+                    packs += 1;
+                    continue;
+                }
+            };
+            let mut changes = brought;
+            changes.extend(pardons);
+            let Some(root_at) = batch.write(&mut changes, tries)? else { continue };
+            match self.store.commit(&changes)? {
+                Committed::All => {
+                    if claimed.elapsed() > QUICK {
+                        self.confirm(name, &blobs, &pack)?;
+                    }
+                    let states = batch.states;
+                    return done(items, states);
+                }
+                // Only names are left to be written: the version stands.
+                Committed::Conflict { made, .. } if root_at.is_some_and(|at| made > at) => {
+                    written = batch.states.last().and_then(State::version).cloned();
+                }
+                Committed::Conflict { .. } => {}
+            }
+        }
+        Err(Error::Conflict { what: name.to_string() })
+    }
+
+    /// Looks after a slow commit whether its blobs are still there, and writes them again if they are not. A
+    /// collector whose grace period is shorter than the commit took could not have seen the version.
+    fn confirm(
+        &self,
+        name: &Identifier,
+        blobs: &[Digest],
+        pack: &impl Fn() -> Result<Packed>,
+    ) -> Result<()> {
+        let mut gone = blobs.first().copied();
+        for _ in 0..MOST_PACKS {
+            // Blobs have no precondition, and a record that somebody else changed is looked at again.
+            match self.claim(blobs, &[], PATIENCE)? {
+                Claim::Held(pardons) if pardons.is_empty() => return Ok(()),
+                Claim::Held(pardons) => {
+                    let _ = self.store.commit(&pardons)?;
+                }
+                Claim::Gone(digest) => {
+                    gone = Some(digest);
+                    let again = items_of(name, pack()?).into_iter();
+                    let blobs: Vec<_> = again.flat_map(|item| item.packed.blobs).collect();
+                    let _ = self.store.commit(&blobs)?;
+                }
+            }
+        }
+        Err(swept_again(name, &gone.unwrap_or(Digest::of(b""))))
+    }
+
+    /// The first number from `next` that no version has. On a store whose commits can stop half-way, a
+    /// writer that died there has taken a number that the name does not know of.
+    fn free_number(
+        &self,
+        name: &Identifier,
+        next: VersionNumber,
+        tries: u32,
+    ) -> Result<VersionNumber> {
+        let mut number = next;
+        if tries > 0 && !self.store.capabilities().atomic_commit {
+            while self.store.get_record(&record::version_key(name, number)?)?.is_some() {
+                number = number.next();
+            }
+        }
+        Ok(number)
+    }
+
+    /// Writes those blobs of unchanged versions again that are gone from the store.
+    fn heal(&self, items: &[Nested]) -> Result<()> {
+        let digests: Vec<_> = items.iter().flat_map(|item| item.packed.digests()).collect();
+        let there = self.store.stat_blobs(&digests)?;
+        if there.iter().any(Option::is_none) {
+            // Blobs have no precondition, so there is no conflict.
+            let blobs: Vec<_> = items.iter().flat_map(|item| item.packed.blobs.clone()).collect();
+            let _ = self.store.commit(&blobs)?;
+        }
+        Ok(())
+    }
+}
+
+/// What is packed, the one that is applied itself last.
+fn items_of(name: &Identifier, mut packed: Packed) -> Vec<Nested> {
+    let mut items = std::mem::take(&mut packed.nested);
+    items.push(Nested { name: name.clone(), packed, component: None });
+    items
+}
+
+/// What was applied, and what of it is not ready.
+fn done(items: Vec<Nested>, states: Vec<State>) -> Result<(Applied, Vec<Unprepared>)> {
+    let mut unprepared = Vec::new();
+    let mut root = None;
+    let last = items.len().saturating_sub(1);
+    for (at, (item, state)) in items.into_iter().zip(states).enumerate() {
+        let Some(version) = state.version() else { continue };
+        let info = VersionInfo::new(&item.name, version);
+        if !version.status.is_ready() {
+            let (version, component) = (info.clone(), item.component);
+            unprepared.push(Unprepared { version, component, is_root: at == last });
+        }
+        if at == last {
+            root = Some(match state {
+                State::There(_) => Applied::Unchanged(info),
+                _ => Applied::Created(info),
+            });
+        }
+    }
+
+    // The last one is there in any case.
+    let root = root.ok_or_else(|| Error::Conflict { what: "a component".into() })?;
+    Ok((root, unprepared))
+}
+
+/// A name's record as it was read, and as it is to be written.
+struct Head {
+    found: Option<Record>,
+    record: NameRecord,
+    is_changed: bool,
+    is_put: bool,
+}
+
+/// One try to write components.
+struct Batch<'a> {
+    larder: &'a Larder,
+    items: &'a [Nested],
+    states: Vec<State>,
+    heads: BTreeMap<Identifier, Head>,
+    /// The versions that new ones refer to and that are there, and their records.
+    pinned: HashMap<ChildEntry, (RecordKey, Record)>,
+}
+
+impl<'a> Batch<'a> {
+    /// Looks at what is there. The last of the items is the one that is applied itself, which may be `written`.
+    fn read(
+        larder: &'a Larder,
+        items: &'a [Nested],
+        written: Option<&VersionRecord>,
+    ) -> Result<Self> {
+        let children = items.iter().flat_map(|item| &item.packed.children);
+        let names: BTreeSet<_> =
+            items.iter().map(|item| &item.name).chain(children.map(|child| &child.name)).collect();
+        let keys = names.iter().map(|name| record::name_key(name)).collect::<Result<Vec<_>>>()?;
+        let mut heads = BTreeMap::new();
+        for ((name, key), found) in names.iter().zip(&keys).zip(larder.store.get_records(&keys)?) {
+            let record = match &found {
+                Some(found) => record::read(key, found)?,
+                None => NameRecord::new(),
+            };
+            let head = Head { found, record, is_changed: false, is_put: false };
+            heads.insert((*name).clone(), head);
+        }
+        let pinned = HashMap::new();
+        let mut batch = Self { larder, items, states: Vec::new(), heads, pinned };
+        for (at, item) in items.iter().enumerate() {
+            let is_root = at + 1 == items.len();
+            let state = match written {
+                Some(written) if is_root => State::Written(written.clone()),
+                _ => batch.state_of(item, is_root)?,
+            };
+            batch.states.push(state);
+        }
+        Ok(batch)
+    }
+
+    fn state_of(&self, item: &Nested, is_root: bool) -> Result<State> {
+        let Nested { name, packed, .. } = item;
+        let Some(head) = self.heads.get(name) else { return Ok(State::New) };
+        let latest = head.record.latest.as_ref();
+        if let Some(latest) = latest.filter(|latest| latest.manifest == packed.digest) {
+            return Ok(State::There(latest.clone()));
+        }
+        if packed.onto.is_some() && packed.onto != latest.map(|latest| latest.manifest) {
+            return Err(Error::Conflict { what: name.to_string() });
+        }
+        let may_be_there = head.found.is_some() || !self.larder.store.capabilities().atomic_commit;
+        if !is_root && may_be_there {
+            let child = ChildEntry { name: name.clone(), manifest: packed.digest };
+            if let Some(version) = self.larder.find_child(&child)? {
+                // A writer that stopped half-way may have left its name without it.
+                return Ok(match version.version < head.record.next {
+                    true => State::There(version),
+                    false => State::Written(version),
+                });
+            }
+        }
+        Ok(match self.larder.unready(name, &head.record, &packed.digest)? {
+            Some(version) => State::Unready(version),
+            None => State::New,
+        })
+    }
+
+    /// Refuses what is locked, and children that are not there.
+    fn check(&mut self) -> Result<()> {
+        for (item, state) in self.items.iter().zip(&self.states) {
+            let locked = !matches!(state, State::There(_));
+            if let Some(head) = self.heads.get(&item.name).filter(|_| locked) {
+                let what = || format!("a new version of {}", item.name);
+                refuse_locked_name(&item.name, &head.record, what)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn new_items(&self) -> impl Iterator<Item = &'a Nested> {
+        self.items
+            .iter()
+            .zip(&self.states)
+            .filter(|(_, state)| state.is_new())
+            .map(|(item, _)| item)
+    }
+
+    /// The blobs that new versions need, and those of them that the commit brings.
+    fn blobs(&self) -> (Vec<Digest>, Vec<Change>) {
+        let needed = self.new_items().flat_map(|item| item.packed.digests()).collect();
+        (needed, self.new_items().flat_map(|item| item.packed.blobs.iter().cloned()).collect())
+    }
+
+    /// The place among the items of what a child is, if it is one of them.
+    fn item_of(&self, child: &ChildEntry) -> Option<usize> {
+        let is_it = |item: &Nested| item.name == child.name && item.packed.digest == child.manifest;
+        self.items.iter().position(is_it)
+    }
+
+    /// Adds the changes that write what is new, children before those that refer to them, and gives the place of the
+    /// record of the version that is applied itself, if that is new. `None` if something is being removed meanwhile.
+    fn write(&mut self, changes: &mut Vec<Change>, tries: u32) -> Result<Option<Option<usize>>> {
+        if !self.find_pinned()? {
+            return Ok(None);
+        }
+        let (items, mut root_at) = (self.items, None);
+        let mut depended = BTreeSet::new();
+        for (at, item) in items.iter().enumerate() {
+            if let State::Written(version) = &self.states[at] {
+                let version = version.clone();
+                self.lead_to(&item.name, &version);
+            }
+            if !self.states[at].is_new() {
+                continue;
+            }
+            let Nested { name, packed, .. } = item;
+            let Some(head) = self.heads.get(name) else { continue };
+            let number = self.larder.free_number(name, head.record.next, tries)?;
+            for child in &packed.children {
+                changes.push(Larder::use_of(child, name, number, packed.digest)?);
+            }
+            for child in &packed.children {
+                if let Some((key, found)) = self.pinned.get(child)
+                    && depended.insert(key.clone())
+                {
+                    changes.push(record::unchanged(key.clone(), Some(found)));
+                    // Who removes it reads this record first, and then who uses it.
+                    if let Some(head) = self.heads.get_mut(&child.name) {
+                        head.record.moves += 1;
+                        head.is_changed = true;
+                    }
+                }
+                let is_done = |at: usize| items[at..].iter().all(|item| item.name != child.name);
+                if is_done(at) {
+                    self.put_head(&child.name, changes)?;
+                }
+            }
+            let version = self.new_version(item, number);
+            root_at = (at + 1 == items.len()).then_some(changes.len());
+            let key = record::version_key(name, number)?;
+            changes.push(record::put(key, &version, Expected::Absent)?);
+            if version.is_current() {
+                let key = record::digest_key(name, &packed.digest, number)?;
+                let digest = DigestRecord::new(number);
+                changes.push(record::put(key, &digest, Expected::Anything)?);
+            }
+            self.lead_to(name, &version);
+            self.states[at] = State::Written(version);
+        }
+        let names: Vec<_> = self.heads.keys().cloned().collect();
+        for name in names {
+            self.put_head(&name, changes)?;
+        }
+        Ok(Some(root_at))
+    }
+
+    /// Finds the versions that new ones refer to and that are there already; `false` if one is being removed.
+    fn find_pinned(&mut self) -> Result<bool> {
+        let mut wanted = Vec::new();
+        let children: BTreeMap<_, _> = self
+            .new_items()
+            .flat_map(|item| item.packed.children.iter().map(move |child| (child, &item.name)))
+            .collect();
+        for (child, user) in children {
+            let known = self.item_of(child).map(|at| &self.states[at]);
+            let version = match known {
+                Some(State::New) => continue,
+                Some(state) => state.version().cloned(),
+                None => self.larder.find_child(child)?,
+            };
+            let version = match version {
+                Some(version) => version,
+                None => self.larder.child_version(child, user.as_str())?,
+            };
+            wanted.push((child.clone(), record::version_key(&child.name, version.version)?));
+        }
+        let keys: Vec<_> = wanted.iter().map(|(_, key)| key.clone()).collect();
+        for ((child, key), found) in wanted.into_iter().zip(self.larder.store.get_records(&keys)?) {
+            let Some(found) = found else { return Ok(false) };
+            if record::read::<VersionRecord>(&key, &found)?.removed.is_some() {
+                return Ok(false);
+            }
+            self.pinned.insert(child, (key, found));
+        }
+        Ok(true)
+    }
+
+    fn new_version(&self, item: &Nested, number: VersionNumber) -> VersionRecord {
+        let (larder, packed) = (self.larder, &item.packed);
+        let tag = packed.type_tag.as_str();
+        let origin = larder.registry.origin_of_type(tag).map(str::to_owned);
+        let mut version = VersionRecord::new(
+            number,
+            packed.digest,
+            packed.type_tag.clone(),
+            packed.size,
+            larder.now(),
+            origin,
+        );
+        version.toolchain = larder.registry.toolchain_of(tag);
+        version.hooks = packed.hooks;
+        // What refers to something that is not ready is not ready.
+        let waits = packed.children.iter().any(|child| {
+            let state = self.item_of(child).and_then(|at| self.states.get(at));
+            state.and_then(State::version).is_some_and(|version| !version.status.is_ready())
+        });
+        if packed.hooks || waits {
+            version.status = Status::Preparing;
+        }
+        version
+    }
+
+    /// Lets a name's record know of a version.
+    fn lead_to(&mut self, name: &Identifier, version: &VersionRecord) {
+        let Some(head) = self.heads.get_mut(name) else { return };
+        let newest = head.record.latest.as_ref().map(|latest| latest.version);
+        if version.is_current() && newest < Some(version.version) {
+            head.record.latest = Some(version.clone());
+        }
+        head.record.next = head.record.next.max(version.version.next());
+        head.is_changed = true;
+    }
+
+    /// Adds the change of a name's record, if it is changed and was not added before.
+    fn put_head(&mut self, name: &Identifier, changes: &mut Vec<Change>) -> Result<()> {
+        if let Some(head) = self.heads.get_mut(name)
+            && head.is_changed
+            && !head.is_put
+        {
+            head.is_put = true;
+            let expected = record::expect(head.found.as_ref());
+            changes.push(record::put(record::name_key(name)?, &head.record, expected)?);
+        }
+        Ok(())
+    }
+}
+
+/// The error of a writer that a collector is always faster than.
+fn swept_again(name: &Identifier, digest: &Digest) -> Error {
+    Error::Refused {
+        what: format!("the new version of {name}"),
+        reason: format!(
+            "garbage collections removed its blob {} again and again before it was committed: \
+             give them a grace period that is longer than the writing takes",
+            digest.short()
+        ),
+    }
+}

@@ -1,0 +1,290 @@
+//! `diff` and `plan`: how two versions differ, one of which may not be written yet.
+//!
+//! Manifests are compared, nothing else is read: the types need not be linked in, and no blob is fetched.
+
+mod node;
+mod plan;
+mod text;
+mod walk;
+
+use std::collections::HashMap;
+
+use serde::Serialize;
+
+pub use plan::Plan;
+
+use super::{Larder, VersionInfo};
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::manifest::Manifest;
+use crate::name::{Identifier, TypeTag, VersionNumber};
+use crate::reference::{Reference, Selector};
+
+/// How one version differs from another, field by field.
+///
+/// ```
+/// use larder_core::{FieldState, Registry};
+/// # use larder_core::{Component, ComponentType};
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # struct Limit { acidity: f64, sugar: f64 }
+/// # #[typetag::serde(name = "doc/limit")]
+/// # impl Component for Limit {}
+/// # impl ComponentType for Limit { const TAG: &'static str = "doc/limit"; }
+///
+/// let larder = Registry::linked()?.open("memory:")?;
+/// larder.apply("wine/limit", &Limit { acidity: 0.7, sugar: 1.9 })?;
+/// larder.apply("wine/limit", &Limit { acidity: 0.6, sugar: 1.9 })?;
+///
+/// let diff = larder.diff("wine/limit@1", "wine/limit@2")?;
+/// let changed: Vec<_> = diff.changes().map(|field| field.path.as_str()).collect();
+/// assert_eq!(changed, ["acidity"]);
+/// assert_eq!(diff.counts.same, 1);
+/// # Ok::<(), larder_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Diff {
+    /// What it is compared with; nothing for the plan of a first version.
+    pub old: Option<Side>,
+    /// What is compared.
+    pub new: Side,
+    /// The fields, in their order: of each state the first 1,000.
+    ///
+    /// A field that is the same as a whole is listed once, by its name. Of one that is not, what differs in it is
+    /// listed, each by its path.
+    pub fields: Vec<FieldDiff>,
+    /// How many fields are in which state, listed or not.
+    pub counts: Counts,
+    /// How much of the artifacts' bytes they have in common.
+    pub bytes: Overlap,
+}
+
+/// One of the two versions of a [`Diff`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Side {
+    /// The name it belongs to.
+    #[serde(rename = "name")]
+    pub identifier: Identifier,
+    /// Its number.
+    pub version: VersionNumber,
+    /// The digest of its manifest: its identity.
+    pub digest: Digest,
+    /// The tag of its type.
+    #[serde(rename = "type")]
+    pub type_tag: TypeTag,
+    /// The version of its type.
+    pub type_version: u32,
+    /// The bytes of its manifest and of every artifact.
+    pub size: u64,
+}
+
+/// One field, or a part of one, in two versions.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct FieldDiff {
+    /// Where it is, such as `layers[3].bias`; in a folder, the path of the file. Empty where the fields as a
+    /// whole are one value.
+    pub path: String,
+    /// What became of it.
+    pub state: FieldState,
+    /// What it was, unless it was added or is the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub old: Option<FieldValue>,
+    /// What it is, unless it was removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub new: Option<FieldValue>,
+    /// Of two artifacts that hold artifacts: the bytes that both hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shared: Option<u64>,
+}
+
+/// What became of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FieldState {
+    /// It is the same.
+    Same,
+    /// It is another.
+    Changed,
+    /// Only the new version has it.
+    Added,
+    /// Only the old version has it.
+    Removed,
+}
+
+impl FieldState {
+    /// Its name, in one word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Same => "same",
+            Self::Changed => "changed",
+            Self::Added => "added",
+            Self::Removed => "removed",
+        }
+    }
+}
+
+/// A value, for people to read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum FieldValue {
+    /// JSON text; a long one is shortened to the place where the two differ, and is no JSON then.
+    Json(String),
+    /// An artifact.
+    Artifact {
+        /// The digest of its bytes.
+        digest: Digest,
+        /// Their number.
+        size: u64,
+        /// What wrote them.
+        serializer: String,
+        /// The bytes of the artifacts that it holds itself.
+        #[serde(skip_serializing_if = "is_zero")]
+        held: u64,
+    },
+    /// A file.
+    File {
+        /// The digest of its bytes.
+        digest: Digest,
+        /// Their number.
+        size: u64,
+        /// Whether it may be executed.
+        executable: bool,
+    },
+    /// An empty folder.
+    Folder,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// How many fields are in which state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Counts {
+    /// Those that are the same.
+    pub same: u64,
+    /// Those that are others.
+    pub changed: u64,
+    /// Those that only the new version has.
+    pub added: u64,
+    /// Those that only the old version has.
+    pub removed: u64,
+}
+
+impl Counts {
+    /// How many are not the same.
+    pub fn differing(&self) -> u64 {
+        self.changed + self.added + self.removed
+    }
+
+    fn of(&mut self, state: FieldState) -> &mut u64 {
+        match state {
+            FieldState::Same => &mut self.same,
+            FieldState::Changed => &mut self.changed,
+            FieldState::Added => &mut self.added,
+            FieldState::Removed => &mut self.removed,
+        }
+    }
+}
+
+/// The bytes of two versions' artifacts, each blob counted once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Overlap {
+    /// Bytes that both have.
+    pub both: u64,
+    /// Bytes that only the old version has.
+    pub old: u64,
+    /// Bytes that only the new version has.
+    pub new: u64,
+}
+
+impl Diff {
+    /// Whether both are the same to the last byte.
+    pub fn is_same(&self) -> bool {
+        self.old.as_ref().is_some_and(|old| old.digest == self.new.digest)
+    }
+
+    /// The listed fields that are not the same.
+    pub fn changes(&self) -> impl Iterator<Item = &FieldDiff> {
+        self.fields.iter().filter(|field| field.state != FieldState::Same)
+    }
+
+    fn between(old: Option<(Side, &Manifest)>, new: (Side, &Manifest)) -> Result<Self> {
+        let (new, new_manifest) = new;
+        let (old, old_manifest) = old.unzip();
+        let fields = walk::fields(old.as_ref().zip(old_manifest), (&new, new_manifest))?;
+        let (fields, counts) = fields;
+        Ok(Self { old, new, fields, counts, bytes: Overlap::of(old_manifest, new_manifest) })
+    }
+}
+
+impl Overlap {
+    fn of(old: Option<&Manifest>, new: &Manifest) -> Self {
+        let blobs = |manifest: &Manifest| -> HashMap<Digest, u64> {
+            manifest.artifacts().iter().map(|entry| (entry.digest, entry.size)).collect()
+        };
+        let mut old = old.map(blobs).unwrap_or_default();
+        let mut overlap = Self::default();
+        for (digest, size) in blobs(new) {
+            match old.remove(&digest) {
+                Some(_) => add(&mut overlap.both, size),
+                None => add(&mut overlap.new, size),
+            }
+        }
+        old.into_values().for_each(|size| add(&mut overlap.old, size));
+        overlap
+    }
+}
+
+/// A manifest may say any size.
+fn add(sum: &mut u64, size: u64) {
+    *sum = sum.saturating_add(size);
+}
+
+impl Side {
+    fn new(version: &VersionInfo, manifest: &Manifest) -> Self {
+        Self {
+            identifier: version.identifier.clone(),
+            version: version.version,
+            digest: version.digest,
+            type_tag: manifest.type_tag().clone(),
+            type_version: manifest.type_version(),
+            size: version.size,
+        }
+    }
+
+    /// The reference to exactly this version.
+    pub fn reference(&self) -> Reference {
+        Reference::new(self.identifier.clone(), Selector::Version(self.version))
+    }
+}
+
+impl Larder {
+    /// How the version `new` differs from the version `old`, of the same name or another.
+    ///
+    /// Only their manifests are read, so their types need not be linked in. It takes time in proportion to the
+    /// manifests, and what it gives is bounded.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Corrupt`]; [`Error::NewerFormat`].
+    pub fn diff(
+        &self,
+        old: impl TryInto<Reference, Error: Into<Error>>,
+        new: impl TryInto<Reference, Error: Into<Error>>,
+    ) -> Result<Diff> {
+        let old = old.try_into().map_err(Into::into)?;
+        let new = new.try_into().map_err(Into::into)?;
+        let open = |reference: &Reference| {
+            let (_, version, manifest) = self.open_version(reference)?;
+            let version = VersionInfo::new(reference.identifier(), &version);
+            Ok::<_, Error>((Side::new(&version, &manifest), manifest))
+        };
+        let ((old, old_manifest), (new, new_manifest)) = (open(&old)?, open(&new)?);
+        Diff::between(Some((old, &old_manifest)), (new, &new_manifest))
+    }
+}
