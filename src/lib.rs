@@ -14,7 +14,7 @@ use std::sync::Arc;
 pub use larder_archive as archive;
 pub use larder_core::*;
 #[cfg(feature = "derive")]
-pub use larder_macros::{Component, codemodel, objectmodel};
+pub use larder_macros::{Component, codemodel, objectmodel, triggers};
 #[cfg(any(feature = "onnx", feature = "wasm", feature = "script"))]
 pub use larder_models as models;
 pub use larder_serializers::*;
@@ -31,6 +31,9 @@ pub use larder_store_sqlite::SqliteStore;
 #[cfg(all(doctest, feature = "derive", feature = "msgpack"))]
 #[doc = include_str!("../docs/components.md")]
 mod components {}
+#[cfg(all(doctest, feature = "derive", feature = "msgpack"))]
+#[doc = include_str!("../docs/jobs.md")]
+mod jobs {}
 
 #[cfg(feature = "files")]
 mod cache;

@@ -4,9 +4,9 @@ use clap::{Parser, Subcommand, ValueEnum};
 use larder::StoreUrl;
 
 use crate::commands::{
-    cache, completions, copy, diff, doctor, export, gc, get, history, import, list, lock, man,
-    migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
-    versions,
+    cache, completions, copy, diff, doctor, export, fire, gc, get, history, import, job, jobs,
+    list, lock, man, migrate, mirror, note, predict, put, remove, restore, serializers, show, tag,
+    types, verify, versions, work,
 };
 
 /// Keeps models and the components around them: typed, versioned, verified.
@@ -94,6 +94,10 @@ pub(crate) enum Command {
     Note(note::Args),
     Lock(lock::Args),
     Unlock(lock::UnlockArgs),
+    Jobs(jobs::Args),
+    Job(job::Args),
+    Fire(fire::Args),
+    Work(work::Args),
     Types(types::Args),
     Serializers(serializers::Args),
     Cache(cache::Args),

@@ -145,6 +145,9 @@ fn hint_for(error: &Error) -> Option<&'static str> {
         Error::NotLinked { kind: Kind::Type | Kind::Serializer, .. } => {
             Some("a program of your own brings it to this command line: https://docs.rs/larder-cli")
         }
+        Error::Job { .. } => {
+            Some("`job show ID` and `job logs ID` tell more, `job retry ID` tries it again")
+        }
         Error::Input { .. } => Some("`show` prints what the model takes"),
         _ => None,
     }

@@ -51,6 +51,12 @@
 //! | `lock`, `unlock` | `locked`, `name` and `version`, which is `null` for a name |
 //! | `cache info` | `path`, `limit`, `blobs` (`count`, `bytes`) |
 //! | `cache clear` | `removed` (`count`, `bytes`) |
+//! | `jobs` | `jobs`: each with `id`, `name`, `version`, `type`, `trigger`, `event`, `status`, `attempt`, `failures`, `losses`, `created`, `started`, `finished`, `not_before`, `holder`, `until`, `cancelling`, `fraction`, `message`, `error` (an array), `depends_on` (from triggers to ids), `payload`, `output` |
+//! | `job show`, `job cancel` | those of the job |
+//! | `job retry`, `fire --wait` | `jobs`, as above |
+//! | `job logs` | `lines` (`attempt`, `at`, `text`) |
+//! | `fire` | those of the version, `event`, and `jobs`: ids |
+//! | `work --drain` | `jobs`: how many it ran |
 //! | `types` | `types` (`type`, `rust_type`, `crate`, `signature`) |
 //! | `serializers` | `serializers` (`name`, `linked`, `crate`, `types`, `traits`, `record`, `used_by`) |
 //!

@@ -114,6 +114,11 @@ pub(crate) fn parse_size(text: &str) -> Result<u64, &'static str> {
     larder::parse_size(text).ok_or("a size is written `812`, `64GiB` or `1.5GB`")
 }
 
+/// A part of 1: `42%`.
+pub(crate) fn percent(fraction: f64) -> String {
+    format!("{:.0}%", 100.0 * fraction)
+}
+
 /// `1 blob`, `2 blobs`.
 pub(crate) fn count(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }

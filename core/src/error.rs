@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::digest::Digest;
 use crate::hooks::Hook;
+use crate::jobs::JobStatus;
 
 /// Any error, as a serializer, a store or a model made it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -203,6 +204,22 @@ pub enum Error {
         source: BoxError,
     },
 
+    /// A job that was waited for did not succeed.
+    #[error(
+        "the job {job} (`{trigger}`) {}; what it said is in its log, and it can be tried again",
+        Ended(status)
+    )]
+    Job {
+        /// The job.
+        job: String,
+        /// Its trigger.
+        trigger: String,
+        /// How it ended.
+        status: JobStatus,
+        /// Why.
+        source: BoxError,
+    },
+
     /// The model itself failed.
     #[error("the model failed{}", Row(row))]
     Predict {
@@ -223,6 +240,8 @@ pub enum Kind {
     Serializer,
     /// A store, by its URL scheme.
     Store,
+    /// A trigger of a component type, by its name.
+    Trigger,
 }
 
 impl fmt::Display for Kind {
@@ -231,6 +250,7 @@ impl fmt::Display for Kind {
             Self::Type => "component type",
             Self::Serializer => "serializer",
             Self::Store => "store scheme",
+            Self::Trigger => "trigger",
         })
     }
 }
@@ -337,6 +357,17 @@ impl fmt::Display for At<'_> {
         match self.0 {
             "" => Ok(()),
             path => write!(f, ", at `{path}`"),
+        }
+    }
+}
+
+struct Ended<'a>(&'a JobStatus);
+
+impl fmt::Display for Ended<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            JobStatus::Failed => f.write_str("failed"),
+            status => write!(f, "was {status}"),
         }
     }
 }

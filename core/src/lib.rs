@@ -13,6 +13,7 @@ pub mod files;
 mod for_macros;
 pub mod guard;
 mod hooks;
+mod jobs;
 mod larder;
 mod located;
 mod manifest;
@@ -50,6 +51,11 @@ pub use crate::component::{Component, ComponentType, TypeEntry};
 pub use crate::digest::Digest;
 pub use crate::error::{BoxError, Error, Fault, Kind, Result};
 pub use crate::hooks::{Hook, HookContext, HookResult, Hooks};
+pub use crate::jobs::{
+    Awaited, Delivery, Event, Executor, Fired, InProcess, IsSet, JobContext, JobId, JobInfo,
+    JobLine, JobStatus, JobsHandle, JobsQuery, PublishOptions, Receipt, SKEW, Schedule, Trigger,
+    TriggerEntry, TriggerTable, Triggers, Worker,
+};
 pub use crate::larder::{
     Amount, Applied, Checked, ChildInfo, Collected, Copied, CopiedTag, CopiedVersion, CopyOptions,
     CopyOutcome, Counts, Diff, Difference, FieldDiff, FieldState, FieldValue, Finding, Found,
@@ -60,7 +66,7 @@ pub use crate::larder::{
 pub use crate::located::Located;
 pub use crate::manifest::{ArtifactEntry, ChildEntry, FORMAT, Manifest};
 pub use crate::model::{Model, Predict, Signature};
-pub use crate::name::{Identifier, TagName, TreePath, TypeTag, VersionNumber};
+pub use crate::name::{EventName, Identifier, TagName, TreePath, TypeTag, VersionNumber};
 pub use crate::progress::{Meter, Progress};
 pub use crate::query::{Filter, Glob, Query, Sort};
 pub use crate::reference::{DigestPrefix, Reference, Selector};

@@ -179,6 +179,23 @@ fn check_tag(text: &str) -> Result<()> {
 }
 
 text_newtype!(
+    /// The name of an event that programs and people fire, such as `retrain`.
+    ///
+    /// `[a-z0-9][a-z0-9._-]*`, at most 64 bytes; not `apply`, `remove` or `cron`, which happen by themselves.
+    EventName,
+    check_event
+);
+
+fn check_event(text: &str) -> Result<()> {
+    let reason = match text {
+        "apply" | "remove" | "cron" => Some("it happens by itself and is not fired"),
+        _ if text.len() > MAX_TAG => Some("it is longer than 64 bytes"),
+        _ => fault_in_segment(text),
+    };
+    reason.map_or(Ok(()), |reason| Err(Error::invalid("event", text, reason)))
+}
+
+text_newtype!(
     /// The place of a file or folder in a [`Tree`](crate::Tree), such as `saved_model/weights.bin`.
     ///
     /// Parts joined by `/`, relative, without `.`, `..`, `\\` and NUL; a part has at most 255 bytes, the

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
+use crate::jobs::JobId;
 use crate::larder::Toolchain;
 use crate::manifest::{ChildEntry, read_versioned};
 use crate::name::{Identifier, TagName, TypeTag, VersionNumber};
@@ -29,7 +30,7 @@ use crate::store::{Change, Expected, Record, RecordKey};
 use crate::time::Timestamp;
 
 /// The format of records that this Larder writes, and the newest that it reads.
-const FORMAT: u64 = 1;
+pub(crate) const FORMAT: u64 = 1;
 
 /// A record of some kind.
 pub(crate) trait Document: Serialize + DeserializeOwned {
@@ -74,6 +75,9 @@ pub(crate) struct VersionRecord {
     /// What built the writing program; of class models only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) toolchain: Option<Toolchain>,
+    /// The job that published it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) job: Option<JobId>,
     /// Whether its type has hooks, one of which is to run before it is removed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) hooks: bool,
@@ -255,6 +259,7 @@ impl VersionRecord {
             created,
             origin,
             toolchain: None,
+            job: None,
             hooks: false,
             status: Status::Ready,
             failure: None,

@@ -4,6 +4,7 @@ mod built;
 mod component;
 mod evolution;
 mod model;
+mod triggers;
 
 use proc_macro::TokenStream;
 use syn::{DeriveInput, Path, parse_macro_input};
@@ -201,6 +202,67 @@ pub fn objectmodel(options: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn codemodel(options: TokenStream, item: TokenStream) -> TokenStream {
     model::expand(Kind::Code, options.into(), item.into()).into()
+}
+
+/// Lets methods of a component run when something happens to it.
+///
+/// ```
+/// use larder::prelude::*;
+/// use larder::{JobContext, triggers};
+///
+/// #[derive(Serialize, Deserialize, Component)]
+/// #[component(tag = "acme/greeter")]
+/// struct Greeter {
+///     name: String,
+///     title: Option<String>,
+/// }
+///
+/// #[triggers]
+/// impl Greeter {
+///     #[trigger(apply, outputs)]
+///     fn greet(&self, _: &JobContext) -> larder::Result<String> {
+///         Ok(format!("hello, {}", self.name))
+///     }
+///
+///     #[trigger(apply, depends_on = "greet", requires = "title", retries = 3, timeout = "30s")]
+///     fn bow(&self, job: &JobContext) -> Result<(), larder::BoxError> {
+///         let greeting: String = job.output("greet")?;
+///         job.log(format!("{greeting}, {}", self.title.as_deref().unwrap_or_default()));
+///         Ok(())
+///     }
+/// }
+///
+/// # fn main() -> larder::Result<()> {
+/// let larder = larder::open("memory:")?;
+/// let applied = larder.apply("ann", &Greeter { name: "Ann".into(), title: Some("Dr".into()) })?;
+/// let jobs = larder.wait(&applied)?; // runs them here, and waits
+/// assert_eq!(larder.job_log(&jobs[1].id)?[0].text, "hello, Ann, Dr");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// The type is a component: it has `#[derive(Component)]`. Its methods stay what they are. Those with `#[trigger(…)]` become jobs:
+/// records in the larder, which a program that links the type runs, by `wait` or a `Worker`.
+///
+/// | in `#[trigger(…)]` | meaning |
+/// | --- | --- |
+/// | `apply` | it runs when a version of the component was applied |
+/// | `remove` | when one was removed |
+/// | `cron("0 3 * * *")` | by the clock, in UTC, for the newest version: see `Schedule` |
+/// | `event("retrain")` | when somebody fires an event of this name: `Larder::fire` |
+/// | `depends_on = "greet"`, `= ["a", "b"]` | it runs after these, if they run on the same event, and succeeded |
+/// | `requires = "title"`, `= ["a", "b"]` | it is skipped unless these fields are set: `Some`, or not empty |
+/// | `retries = 3` | how often it is tried again after a failure; 0 without it |
+/// | `timeout = "30s"` | how long it may take |
+/// | `outputs` | what it returns is kept as JSON, and `JobContext::output` gives it to those that depend on it |
+///
+/// A method may have several events. It takes `&self` and a `&JobContext`, and returns a `Result<T, E>`, where `E` goes into a
+/// `Box<dyn Error + Send + Sync>`. What a job must bear is in `docs/jobs.md`.
+///
+/// `#[triggers(crate = path)]` says where the crate `larder` is, if not at `::larder`.
+#[proc_macro_attribute]
+pub fn triggers(options: TokenStream, item: TokenStream) -> TokenStream {
+    triggers::expand(options.into(), item.into()).into()
 }
 
 /// How the calling crate is built: what `larder::link!` tells the registry.

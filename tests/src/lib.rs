@@ -1,6 +1,7 @@
 //! What the integration tests in `tests/` and their worker share.
 
 pub mod churn;
+pub mod crew;
 pub mod crowd;
 pub mod fixture;
 pub mod postgres;

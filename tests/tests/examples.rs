@@ -87,3 +87,49 @@ fn a_class_model_searches_the_files_that_it_was_logged_with_in_another_process()
         assert!(said.contains(&line), "{said}");
     }
 }
+
+#[test]
+fn a_notifier_goes_only_with_d_after_it_started_and_is_cleaned_up() {
+    let folder = tempfile::tempdir().unwrap();
+    for store in ["larder.db", "fs:shelf"] {
+        let said = run("notifier", folder.path(), &[store], "");
+        let expected = [
+            "refused: `d` says nothing of `time`",
+            "start of v1 succeeded",
+            "go of v1 skipped",
+            "start of v2 succeeded",
+            "go of v2 succeeded",
+            "heard: bell@1 is registered",
+            "heard: connected",
+            "heard: bell@1 starts",
+            "heard: bell@2 is registered",
+            "heard: connected",
+            "heard: bell@2 starts",
+            "heard: come to the cellar at noon",
+            "heard: come to the cellar at noon",
+            "heard: bell@1 is gone",
+            "heard: bell@2 is gone",
+        ];
+        assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+    }
+}
+
+#[test]
+fn a_component_trains_itself_and_the_best_version_is_the_candidate() {
+    let folder = tempfile::tempdir().unwrap();
+    let said = run("retrain", folder.path(), &["larder.db"], "");
+    assert!(said.contains("3 levels: wine/judge@2 judges"), "{said}");
+    assert!(said.contains("9 levels: wine/judge@4 judges"), "{said}");
+    assert!(said.contains("1 levels: wine/judge@6 judges"), "{said}");
+    assert!(said.contains("wine/judge@4 is the best"), "{said}");
+
+    let larder = larder::open(folder.path().join("larder.db").to_str().unwrap()).unwrap();
+    let accuracy = |version: &str| larder.notes(version).unwrap().metrics["accuracy"];
+    assert!(accuracy("wine/judge@4") > accuracy("wine/judge@2"));
+    assert!(accuracy("wine/judge@2") > accuracy("wine/judge@6"));
+    assert!(accuracy("wine/judge@4") > 0.55, "{}", accuracy("wine/judge@4"));
+    let versions = larder.versions("wine/judge").unwrap();
+    assert_eq!(versions.iter().filter(|version| version.job.is_some()).count(), 3);
+    assert_eq!(larder.tag_history("wine/judge", "candidate").unwrap().len(), 2);
+    assert_eq!(larder.verify(&[]).unwrap().findings, []);
+}

@@ -6,10 +6,13 @@ pub(crate) mod copy;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 pub(crate) mod export;
+pub(crate) mod fire;
 pub(crate) mod gc;
 pub(crate) mod get;
 pub(crate) mod history;
 pub(crate) mod import;
+pub(crate) mod job;
+pub(crate) mod jobs;
 pub(crate) mod list;
 pub(crate) mod lock;
 pub(crate) mod man;
@@ -28,6 +31,7 @@ pub(crate) mod types;
 pub(crate) mod verify;
 pub(crate) mod versions;
 mod welcome;
+pub(crate) mod work;
 
 use std::fs;
 use std::io;
@@ -92,6 +96,10 @@ fn dispatch(
         Some(Command::Note(args)) => note::run(&args, &larder(registry()?)?, output),
         Some(Command::Lock(args)) => lock::run(&args, &larder(registry()?)?, output),
         Some(Command::Unlock(args)) => lock::unlock(&args, &larder(registry()?)?, output),
+        Some(Command::Jobs(args)) => jobs::run(&args, &larder(registry()?)?, output),
+        Some(Command::Job(args)) => job::run(&args, &larder(registry()?)?, output),
+        Some(Command::Fire(args)) => fire::run(&args, &larder(registry()?)?, output),
+        Some(Command::Work(args)) => work::run(&args, &larder(registry()?)?, output),
         Some(Command::Types(_)) => types::run(&registry()?, output),
         Some(Command::Serializers(_)) => {
             serializers::run(&open_if_there(&url()?, registry()?)?, output)

@@ -11,6 +11,7 @@ use super::{Applied, Larder, MOST_TRIES, VersionInfo};
 use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::jobs::{Event, NewJobs};
 use crate::manifest::ChildEntry;
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, DigestRecord, NameRecord, Status, VersionRecord};
@@ -76,6 +77,11 @@ impl Larder {
         let mut written: Option<VersionRecord> = None;
         for tries in 0..MOST_TRIES {
             back_off(tries);
+            if written.is_none()
+                && let Some(version) = self.published(name)?
+            {
+                return Ok(was_published(name, &version));
+            }
             let mut batch = Batch::read(self, &items, written.as_ref())?;
             let is_there = |state: &State| matches!(state, State::There(_) | State::Unready(_));
             if batch.states.iter().all(is_there) {
@@ -102,6 +108,7 @@ impl Larder {
             let Some(root_at) = batch.write(&mut changes, tries)? else { continue };
             match self.store.commit(&changes)? {
                 Committed::All => {
+                    self.submit(&batch.jobs);
                     if claimed.elapsed() > QUICK {
                         self.confirm(name, &blobs, &pack)?;
                     }
@@ -182,6 +189,14 @@ fn items_of(name: &Identifier, mut packed: Packed) -> Vec<Nested> {
     items
 }
 
+/// What an earlier attempt of the same job published, and what of it is not ready.
+fn was_published(name: &Identifier, version: &VersionRecord) -> (Applied, Vec<Unprepared>) {
+    let version = VersionInfo::new(name, version);
+    let unprepared = Unprepared { version: version.clone(), component: None, is_root: true };
+    let is_ready = version.status.is_ready();
+    (Applied::Unchanged(version), (!is_ready).then_some(unprepared).into_iter().collect())
+}
+
 /// What was applied, and what of it is not ready.
 fn done(items: Vec<Nested>, states: Vec<State>) -> Result<(Applied, Vec<Unprepared>)> {
     let mut unprepared = Vec::new();
@@ -223,6 +238,8 @@ struct Batch<'a> {
     heads: BTreeMap<Identifier, Head>,
     /// The versions that new ones refer to and that are there, and their records.
     pinned: HashMap<ChildEntry, (RecordKey, Record)>,
+    /// The jobs of the versions that are new and ready.
+    jobs: NewJobs,
 }
 
 impl<'a> Batch<'a> {
@@ -246,7 +263,8 @@ impl<'a> Batch<'a> {
             heads.insert((*name).clone(), head);
         }
         let pinned = HashMap::new();
-        let mut batch = Self { larder, items, states: Vec::new(), heads, pinned };
+        let jobs = NewJobs::default();
+        let mut batch = Self { larder, items, states: Vec::new(), heads, pinned, jobs };
         for (at, item) in items.iter().enumerate() {
             let is_root = at + 1 == items.len();
             let state = match written {
@@ -355,14 +373,21 @@ impl<'a> Batch<'a> {
                     self.put_head(&child.name, changes)?;
                 }
             }
-            let version = self.new_version(item, number);
-            root_at = (at + 1 == items.len()).then_some(changes.len());
+            let mut version = self.new_version(item, number);
+            let is_root = at + 1 == items.len();
+            if is_root {
+                changes.extend(self.larder.publication(&mut version)?);
+            }
+            root_at = is_root.then_some(changes.len());
             let key = record::version_key(name, number)?;
             changes.push(record::put(key, &version, Expected::Absent)?);
             if version.is_current() {
                 let key = record::digest_key(name, &packed.digest, number)?;
                 let digest = DigestRecord::new(number);
                 changes.push(record::put(key, &digest, Expected::Anything)?);
+                let jobs = self.larder.jobs_on(&Event::Apply, name, &version)?;
+                changes.extend(jobs.changes.iter().cloned());
+                self.jobs.add(jobs);
             }
             self.lead_to(name, &version);
             self.states[at] = State::Written(version);

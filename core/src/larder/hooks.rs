@@ -11,6 +11,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::guard::{Guard, Rules};
 use crate::hooks::{Hook, HookContext, HookResult};
+use crate::jobs::{Event, NewJobs};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, DigestRecord, NameRecord, Status, VersionRecord};
 use crate::scope;
@@ -56,7 +57,7 @@ impl Larder {
         rest.reverse();
         while let Some(Unprepared { version, component: child, is_root }) = rest.pop() {
             let this = if is_root { Some(component) } else { child.as_deref() };
-            let context = HookContext { larder: self.clone(), version: version.clone() };
+            let context = HookContext { larder: self.for_hooks(), version: version.clone() };
             let created = this
                 .and_then(Component::as_hooks)
                 .map_or(Ok(()), |hooks| run_hook(Hook::OnCreate, || hooks.on_create(&context)));
@@ -163,6 +164,7 @@ impl Larder {
             }
             let expected = Expected::Revision(found.revision.clone());
             let mut changes = Vec::new();
+            let mut jobs = NewJobs::default();
             if failure.is_some() {
                 // If another who applied the same was successful, so be it.
                 if !version.status.is_ready() {
@@ -173,17 +175,23 @@ impl Larder {
                 let head: NameRecord = record::read(&head_key, &found_head)?;
                 let newer = head.latest.as_ref().filter(|latest| latest.version > number).cloned();
                 refuse_locked_name(name, &head, || format!("to make {} ready", what()))?;
+                let was_ready = version.status.is_ready();
                 (version.status, version.failure) = (Status::Ready, None);
                 changes.push(record::put(key.clone(), &version, expected)?);
                 let digest_key = record::digest_key(name, &version.manifest, number)?;
                 let digest = DigestRecord::new(number);
                 changes.push(record::put(digest_key, &digest, Expected::Anything)?);
+                if !was_ready {
+                    jobs = self.jobs_on(&Event::Apply, name, &version)?;
+                    changes.extend(jobs.changes.iter().cloned());
+                }
                 let next = head.next.max(number.next());
                 let head = head.with(next, Some(newer.unwrap_or_else(|| version.clone())));
                 let expected = Expected::Revision(found_head.revision);
                 changes.push(record::put(head_key.clone(), &head, expected)?);
             }
             if self.store.commit(&changes)? == Committed::All {
+                self.submit(&jobs);
                 return Ok(VersionInfo::new(name, &version));
             }
         }
@@ -229,7 +237,7 @@ impl Larder {
             }
         };
         let Some(hooks) = component.as_hooks() else { return Ok(()) };
-        let context = HookContext { larder: self.clone(), version };
+        let context = HookContext { larder: self.for_hooks(), version };
         run_hook(Hook::Cleanup, || hooks.cleanup(&context)).map_err(|source| Error::Hook {
             component: pin.to_string(),
             hook: Hook::Cleanup,

@@ -60,6 +60,7 @@ pub(crate) use shelf::Shelf;
 #[cfg(feature = "files")]
 use crate::class::Cache;
 use crate::error::{Error, Result};
+use crate::jobs::{Executor, InProcess, Publishing};
 use crate::progress::{Meter, Progress, Watcher};
 use crate::registry::Registry;
 use crate::store::Store;
@@ -89,6 +90,9 @@ pub struct Larder {
     /// Whether what is packed is only digested: that of a plan.
     rehearsal: bool,
     watcher: Watcher,
+    executor: Arc<dyn Executor>,
+    fires: bool,
+    publishing: Option<Arc<Publishing>>,
     #[cfg(feature = "files")]
     cache: Arc<Cache>,
 }
@@ -114,6 +118,9 @@ impl Larder {
             author: None,
             rehearsal: false,
             watcher: Watcher::default(),
+            executor: Arc::new(InProcess::new()),
+            fires: true,
+            publishing: None,
             #[cfg(feature = "files")]
             cache: Arc::default(),
         }
@@ -152,6 +159,49 @@ impl Larder {
     pub fn with_progress(mut self, watch: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.watcher = Watcher::new(watch);
         self
+    }
+
+    /// The same larder, whose jobs go by another way to those who run them.
+    ///
+    /// Without it they are found in the store: see [`InProcess`].
+    #[must_use]
+    pub fn with_executor(mut self, executor: Arc<dyn Executor>) -> Self {
+        self.executor = executor;
+        self
+    }
+
+    /// The executor.
+    pub fn executor(&self) -> &Arc<dyn Executor> {
+        &self.executor
+    }
+
+    /// The same larder, on which `apply` and `remove` let no triggers run: for whoever moves things about, and
+    /// for jobs that apply what would let them run again.
+    #[must_use]
+    pub fn without_triggers(mut self) -> Self {
+        self.fires = false;
+        self
+    }
+
+    /// The same larder, whose next version is that of a job.
+    pub(crate) fn publishing(mut self, publishing: Publishing, fires: bool) -> Self {
+        (self.publishing, self.fires) = (Some(Arc::new(publishing)), fires);
+        self
+    }
+
+    /// The same larder, as code of a component may use it.
+    fn for_hooks(&self) -> Self {
+        Self { publishing: None, fires: self.fires || self.publishing.is_some(), ..self.clone() }
+    }
+
+    /// What a job is about to publish.
+    pub(crate) fn being_published(&self) -> Option<&Publishing> {
+        self.publishing.as_deref()
+    }
+
+    /// Whether `apply` and `remove` let triggers run.
+    pub(crate) fn fires(&self) -> bool {
+        self.fires
     }
 
     /// Begins a piece of work with this larder: for crates that do some of their own.
@@ -210,7 +260,7 @@ impl Larder {
         &self.registry
     }
 
-    fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         Timestamp::new((self.clock)())
     }
 }

@@ -6,6 +6,7 @@ use super::tags::TagInfo;
 use super::toolchain::Toolchain;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::jobs::JobId;
 use crate::manifest::Manifest;
 use crate::name::{Identifier, TypeTag, VersionNumber};
 use crate::record::{self, NameRecord, Status, VersionRecord};
@@ -37,6 +38,9 @@ pub struct VersionInfo {
     /// What built the program that applied it; of class models only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub toolchain: Option<Toolchain>,
+    /// The job that published it: see [`JobContext::publish`](crate::JobContext::publish).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub job: Option<JobId>,
     /// Whether it may be used: the newest version of a name is always one that may.
     #[serde(skip_serializing_if = "Status::is_ready")]
     pub status: Status,
@@ -56,6 +60,7 @@ impl VersionInfo {
             created: record.created,
             origin: record.origin.clone(),
             toolchain: record.toolchain.clone(),
+            job: record.job.clone(),
             status: record.status,
             failure: record.failure.clone(),
         }

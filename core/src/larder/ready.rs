@@ -11,8 +11,9 @@ use crate::child::ChildVersion;
 use crate::component::{Component, ComponentType};
 use crate::error::{Error, Result};
 use crate::hooks::{Hook, HookContext};
+use crate::jobs::JobId;
 use crate::model::{Model, Signature};
-use crate::reference::Reference;
+use crate::reference::{Reference, Selector};
 
 /// A loaded component that is set up when it is used first.
 ///
@@ -124,6 +125,17 @@ impl Larder {
         let (version, component) = self.load_named(&reference)?;
         let version = VersionInfo::new(reference.identifier(), &version);
         Ok(Ready::new(self, version, component))
+    }
+
+    /// Loads the component of a version for a job of it, also if it was removed and its bytes are still there.
+    pub(crate) fn load_for_job(&self, job: &JobId) -> Result<Ready<dyn Component>> {
+        let name = job.name();
+        let Some(version) = self.version(name, job.version())? else {
+            let reference = Reference::new(name.clone(), Selector::Version(job.version()));
+            return Err(self.not_found(&reference));
+        };
+        let component = self.load_at(name, &version)?;
+        Ok(Ready::new(self, VersionInfo::new(name, &version), component))
     }
 }
 

@@ -7,6 +7,7 @@ use super::locks::{refuse_locked_name, refuse_locked_version};
 use super::notes::read_notes;
 use super::{Larder, MOST_TRIES, VersionInfo};
 use crate::error::{Error, Result};
+use crate::jobs::{Event, NewJobs};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, NameRecord, VersionRecord};
 use crate::reference::{Reference, Selector};
@@ -169,6 +170,7 @@ impl Larder {
         let head = head.with(next, latest);
         changes.push(record::put(head_key, &head, Expected::Revision(found.revision))?);
         let mut unlinked = Vec::new();
+        let mut jobs = NewJobs::default();
         for (found, mut version) in versions {
             let number = version.version;
             if !options.without_hooks && !cleaned.contains(&number) {
@@ -181,9 +183,17 @@ impl Larder {
             changes.push(Change::RemoveRecord { key: digest_key, expected: Expected::Anything });
             let key = record::version_key(name, number)?;
             changes.push(record::put(key, &version, Expected::Revision(found.revision))?);
+            if !options.without_hooks {
+                jobs.add(self.jobs_on(&Event::Remove, name, &version)?);
+            }
         }
         changes.extend(unlinked);
-        Ok(self.store.commit(&changes)? == Committed::All)
+        changes.extend(jobs.changes.iter().cloned());
+        let is_removed = self.store.commit(&changes)? == Committed::All;
+        if is_removed {
+            self.submit(&jobs);
+        }
+        Ok(is_removed)
     }
 
     /// The records of those versions that are there.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::component::{ComponentType, TypeEntry};
 use crate::error::Result;
+use crate::jobs::{TriggerTable, Triggers};
 use crate::model::Predict;
 use crate::serializer::{AnyPair, Format, Serializer, StaticPair};
 use crate::store::Store;
@@ -18,6 +19,7 @@ pub(super) enum Thing {
     Format(Arc<dyn Format>),
     Pair { pair: Arc<dyn AnyPair>, family: Family },
     Store { scheme: String, open: OpenStore },
+    Triggers(Result<TriggerTable>),
 }
 
 pub(super) type OpenStore = Arc<dyn Fn(&StoreUrl) -> Result<Arc<dyn Store>> + Send + Sync>;
@@ -44,6 +46,16 @@ impl Item {
     #[cfg(feature = "files")]
     pub fn class<M: crate::ClassModel>() -> Self {
         Self(Thing::Type(TypeEntry::of_class::<M>()))
+    }
+
+    /// The triggers of a component type: what `#[triggers]` makes of its methods.
+    pub fn triggers<T: Triggers>() -> Self {
+        Self(Thing::Triggers(TriggerTable::new(T::triggers())))
+    }
+
+    /// The triggers of a component type, made at run time.
+    pub fn trigger_table(table: TriggerTable) -> Self {
+        Self(Thing::Triggers(Ok(table)))
     }
 
     /// A serializer for every serde type.
@@ -100,6 +112,8 @@ impl Item {
             Thing::Format(format) => (1, format.name().to_owned()),
             Thing::Pair { pair, .. } => (2, format!("{} {}", pair.name(), pair.type_name())),
             Thing::Store { scheme, .. } => (3, scheme.clone()),
+            Thing::Triggers(Ok(table)) => (4, table.type_tag().to_owned()),
+            Thing::Triggers(Err(_)) => (4, String::new()),
         }
     }
 }

@@ -16,6 +16,7 @@ use item::{Family, OpenStore, Thing};
 
 use crate::component::TypeEntry;
 use crate::error::{BoxError, Error, Kind, Result};
+use crate::jobs::TriggerTable;
 use crate::larder::{Larder, Toolchain};
 use crate::serializer::{AnyPair, Format, Serializer, Traits};
 use crate::store::composite::refuse_half;
@@ -30,6 +31,8 @@ pub struct Registry {
     aliases: BTreeMap<&'static str, &'static str>,
     serializers: BTreeMap<String, (Entry, Origin)>,
     stores: BTreeMap<String, (OpenStore, Origin)>,
+    /// By the tags of their types.
+    triggers: BTreeMap<&'static str, (TriggerTable, Origin)>,
     compared: Mutex<BTreeSet<(String, TypeId)>>,
 }
 
@@ -135,6 +138,21 @@ impl Registry {
                 }
                 self.stores.insert(scheme, (open, origin));
             }
+            Thing::Triggers(table) => {
+                let table = table?;
+                if let Some((first, first_origin)) = self.triggers.get(table.type_tag()) {
+                    let told = |table: &TriggerTable, origin: &str| {
+                        format!("those of `{}` ({origin})", table.rust_type())
+                    };
+                    return Err(Error::Duplicate {
+                        kind: Kind::Trigger,
+                        name: table.type_tag().to_owned(),
+                        first: told(first, first_origin),
+                        second: told(&table, &origin),
+                    });
+                }
+                self.triggers.insert(table.type_tag(), (table, origin));
+            }
         }
         Ok(())
     }
@@ -211,6 +229,18 @@ impl Registry {
     fn linked_type(&self, tag: &str) -> Option<&(TypeEntry, Origin)> {
         let tag = self.aliases.get(tag).copied().unwrap_or(tag);
         self.types.get(tag)
+    }
+
+    /// The triggers of the component type that has this tag, or had it before.
+    pub fn triggers_of(&self, tag: &str) -> Option<&TriggerTable> {
+        let tag = self.aliases.get(tag).copied().unwrap_or(tag);
+        self.triggers.get(tag).map(|(table, _)| table)
+    }
+
+    /// The names of the triggers of a type.
+    pub(crate) fn names_of_triggers(&self, tag: &str) -> Vec<String> {
+        let entries = self.triggers_of(tag).map_or(&[][..], TriggerTable::entries);
+        entries.iter().map(|entry| entry.name().to_owned()).collect()
     }
 
     /// The serializers, in the order of their names.

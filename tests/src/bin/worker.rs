@@ -6,6 +6,7 @@
 //! worker large URL NAME BYTES     applies one artifact of so many bytes
 //! worker churn URL SEED SECONDS   applies, removes and restores what others do too
 //! worker predict URL REF INPUT    loads a model and predicts
+//! worker jobs URL                 runs jobs until it is killed
 //! worker fixture URL              fills an empty larder with what the fixture `format-1` holds
 //! worker kept URL                 fills an empty larder with what the fixture `format-1-kept` holds
 //! ```
@@ -35,9 +36,10 @@ fn main() -> Outcome {
             let model = larder::open(url)?.load_model(reference)?;
             say(&model.predict_json(input)?)
         }
+        ["jobs", url] => larder_tests::crew::work(larder::open(url)?),
         ["fixture", url] => Ok(larder_tests::fixture::fill(larder::open(url)?)?),
         ["kept", url] => Ok(larder_tests::fixture::keep(larder::open(url)?)?),
-        _ => Err("say forever, rounds, large, churn, predict, fixture or kept".into()),
+        _ => Err("say forever, rounds, large, churn, predict, jobs, fixture or kept".into()),
     }
 }
 

@@ -1,0 +1,102 @@
+//! `jobs`: what runs, waits and ran.
+
+use std::thread;
+use std::time::Duration;
+
+use larder::{Identifier, JobInfo, JobStatus, JobsQuery, Larder};
+use serde::Serialize;
+
+use crate::command_error::CommandError;
+use crate::complete;
+use crate::output::Output;
+use crate::place::At;
+use crate::text;
+
+/// How often `--watch` looks again.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Lists jobs: what triggers of components did, do and will do
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Only those of this name
+    #[arg(add = complete::names())]
+    name: Option<At<Identifier>>,
+    /// Only those that are `pending`, `running`, `succeeded`, `failed`, `skipped`, `blocked` or `cancelled`; may be
+    /// given again
+    #[arg(long, value_name = "STATUS")]
+    status: Vec<JobStatus>,
+    /// Print them again whenever something changes, until all of them are over
+    #[arg(long)]
+    watch: bool,
+}
+
+#[derive(Serialize)]
+struct Jobs<'a> {
+    jobs: &'a [JobInfo],
+}
+
+pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
+    let mut query = JobsQuery::new();
+    if let Some(name) = &args.name {
+        query = query.name(name.into());
+    }
+    query = args.status.iter().fold(query, |query, status| query.status(*status));
+    let mut shown = None;
+    loop {
+        let jobs = larder.jobs(&query).collect::<Result<Vec<_>, _>>()?;
+        // Times that pass are no change.
+        let state: Vec<_> = jobs.iter().map(state).collect();
+        if shown.as_ref() != Some(&state) {
+            if shown.is_some() && !output.is_json() {
+                output.line("")?;
+            }
+            print(&jobs, output)?;
+            output.flush()?;
+            shown = Some(state);
+        }
+        if !args.watch || jobs.iter().all(|job| job.status.is_over()) {
+            return Ok(());
+        }
+        thread::sleep(LOOK);
+    }
+}
+
+/// What of a job is shown.
+fn state(job: &JobInfo) -> (String, JobStatus, u32, String) {
+    (job.id.to_string(), job.status, job.attempt, progress(job))
+}
+
+pub(super) fn print(jobs: &[JobInfo], output: &mut Output) -> Result<(), CommandError> {
+    if output.is_json() {
+        return Ok(output.document(Jobs { jobs })?);
+    }
+    if output.is_quiet() {
+        return Ok(jobs.iter().try_for_each(|job| output.line(&job.id.to_string()))?);
+    }
+    let row = |job: &JobInfo| {
+        [
+            job.id.to_string(),
+            job.trigger.clone(),
+            job.event.clone(),
+            job.status.to_string(),
+            job.attempt.to_string(),
+            output.time(job.finished.or(job.started).unwrap_or(job.created)),
+            progress(job),
+        ]
+    };
+    let rows: Vec<_> = jobs.iter().map(row).collect();
+    Ok(output.table(["JOB", "TRIGGER", "EVENT", "STATUS", "TRY", "SINCE", "SAYS"], rows)?)
+}
+
+/// How far a job is, or why it ended so.
+pub(super) fn progress(job: &JobInfo) -> String {
+    let said = match (&job.error[..], &job.message) {
+        ([first, ..], _) => first.clone(),
+        ([], Some(message)) => message.clone(),
+        ([], None) => String::new(),
+    };
+    match job.fraction.filter(|_| job.status == JobStatus::Running) {
+        Some(fraction) => format!("{} {said}", text::percent(fraction)).trim_end().to_owned(),
+        None => said,
+    }
+}

@@ -1,0 +1,172 @@
+//! What a job is given when it runs.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::de::DeserializeOwned;
+
+use super::claim::Claim;
+use super::id::JobId;
+use super::record::{JobRecord, JobStatus, LogRecord, ProgressRecord, job_key, log_key};
+use super::{MOST_LINE, MOST_LINES, cut};
+use crate::error::{Error, Result};
+use crate::larder::Larder;
+use crate::record;
+use crate::store::{Change, Expected, StoreExt};
+use crate::time::Timestamp;
+
+/// What a trigger is given when it runs: who it is, what happened, and a way to tell how far it is.
+pub struct JobContext {
+    pub(super) larder: Larder,
+    pub(super) claim: Claim,
+    pub(super) shared: Arc<Shared>,
+    /// How many versions this attempt published, or found published.
+    pub(super) published: AtomicU32,
+}
+
+/// What the thread of a job and its worker tell each other.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// The job is to stop.
+    pub(super) cancelled: AtomicBool,
+    pub(super) said: Mutex<Said>,
+}
+
+/// What a job said and is not written yet.
+#[derive(Default)]
+pub(super) struct Said {
+    progress: Option<ProgressRecord>,
+    lines: Vec<(Timestamp, String)>,
+    /// How many lines of this attempt there were, and how many parts were written.
+    count: usize,
+    parts: u32,
+}
+
+impl Shared {
+    pub(super) fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The progress and the lines that are not written yet.
+    pub(super) fn take(&self, claim: &Claim) -> Result<(Option<ProgressRecord>, Vec<Change>)> {
+        let mut said = self.said();
+        let lines = std::mem::take(&mut said.lines);
+        let progress = said.progress.take();
+        if lines.is_empty() {
+            return Ok((progress, Vec::new()));
+        }
+        let key = log_key(&claim.id, claim.job.attempt, said.parts)?;
+        said.parts += 1;
+        Ok((progress, vec![record::put(key, &LogRecord::new(lines), Expected::Anything)?]))
+    }
+
+    pub(super) fn has_news(&self) -> bool {
+        let said = self.said();
+        said.progress.is_some() || !said.lines.is_empty()
+    }
+}
+
+impl JobContext {
+    /// The larder.
+    pub fn larder(&self) -> &Larder {
+        &self.larder
+    }
+
+    /// The job. The name and the number of its version are in it.
+    pub fn id(&self) -> &JobId {
+        &self.claim.id
+    }
+
+    /// The reference to the version that it is a job of: `name@7`.
+    pub fn reference(&self) -> crate::Reference {
+        let id = self.id();
+        crate::Reference::new(id.name().clone(), crate::Selector::Version(id.version()))
+    }
+
+    /// The name of the trigger.
+    pub fn trigger(&self) -> &str {
+        &self.claim.job.trigger
+    }
+
+    /// What happened: `apply`, `remove`, `cron(…)`, or the name of an event that was fired.
+    pub fn event(&self) -> &str {
+        &self.claim.job.event
+    }
+
+    /// Which attempt this is, from 1. One whose worker was lost counts.
+    pub fn attempt(&self) -> u32 {
+        self.claim.job.attempt
+    }
+
+    /// What the event carries; `None` for a `T` that may be without it.
+    ///
+    /// # Errors
+    /// [`Error::Decode`] if it is no `T`.
+    pub fn payload<T: DeserializeOwned>(&self) -> Result<T> {
+        let json = self.claim.job.payload.as_ref().map_or("null", |payload| payload.get());
+        serde_json::from_str(json)
+            .map_err(|error| self.misfit::<T>("what its event carries".into(), error))
+    }
+
+    /// What the trigger `name` returned, on which this one depends; it keeps it by `outputs`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] if this one does not depend on it, or it keeps nothing; [`Error::Decode`] if that is no `T`;
+    /// [`Error::Store`].
+    pub fn output<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        let missing = || Error::NotFound {
+            reference: format!("the output of `{name}`, for {}", self.id()),
+            similar: Vec::new(),
+        };
+        let id = self.claim.job.depends_on.get(name).ok_or_else(missing)?;
+        let key = job_key(&self.id().sibling(id)?)?;
+        let found = self.larder.store().get_record(&key)?.ok_or_else(missing)?;
+        let job: JobRecord = record::read(&key, &found)?;
+        let output = job.output.filter(|_| job.status == JobStatus::Succeeded);
+        let output = output.ok_or_else(missing)?;
+        serde_json::from_str(output.get())
+            .map_err(|error| self.misfit::<T>(format!("the output of `{name}`"), error))
+    }
+
+    fn misfit<T>(&self, what: String, error: serde_json::Error) -> Error {
+        Error::Decode {
+            what: format!("{what}, for {}", self.id()),
+            type_name: std::any::type_name::<T>().to_owned(),
+            path: String::new(),
+            source: error.into(),
+        }
+    }
+
+    /// Tells how far the job is: from 0 to 1, and what it does.
+    ///
+    /// It may be told often: what is new is written twice a second.
+    pub fn progress(&self, fraction: f64, message: impl AsRef<str>) {
+        let fraction = if fraction.is_finite() { fraction.clamp(0.0, 1.0) } else { 0.0 };
+        let message = cut(message.as_ref(), MOST_LINE);
+        self.shared.said().progress = Some(ProgressRecord { fraction, message });
+    }
+
+    /// Keeps a line for people: of each attempt the first 1,000, of 1,000 bytes each.
+    pub fn log(&self, line: impl AsRef<str>) {
+        let now = self.larder.now();
+        let mut said = self.shared.said();
+        said.count += 1;
+        if said.count <= MOST_LINES {
+            said.lines.push((now, cut(line.as_ref(), MOST_LINE)));
+        }
+    }
+
+    /// Whether the job should stop: somebody cancelled it, its time is over, or its lease.
+    ///
+    /// Nobody can stop a thread from outside, so a job that takes long asks this now and then.
+    pub fn is_cancelled(&self) -> bool {
+        self.shared.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+impl fmt::Debug for JobContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JobContext({}, `{}`)", self.id(), self.trigger())
+    }
+}

@@ -1,0 +1,189 @@
+//! Names of jobs.
+
+use std::fmt;
+use std::hash::{BuildHasher, RandomState};
+use std::process;
+use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::error::{Error, Result};
+use crate::name::{Identifier, VersionNumber};
+use crate::time::Timestamp;
+
+/// Names a job: its version and an id, `wine/quality@7/019aa1b2c3d4-9f8e7d6c5b4a-0001`.
+///
+/// Ids are in the order of time; those of one event to one version differ in their last part alone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId {
+    name: Identifier,
+    version: VersionNumber,
+    id: Box<str>,
+}
+
+/// How many characters an id has: the milliseconds since 1970, what tells runs apart, and the place in the run.
+const LENGTHS: [usize; 3] = [12, 12, 4];
+
+impl JobId {
+    /// The name of the job's component.
+    pub fn name(&self) -> &Identifier {
+        &self.name
+    }
+
+    /// The version that it is a job of.
+    pub fn version(&self) -> VersionNumber {
+        self.version
+    }
+
+    /// The id alone.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    pub(super) fn new(name: &Identifier, version: VersionNumber, id: &str) -> Result<Self> {
+        let is_hex = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        let parts: Vec<&str> = id.split('-').collect();
+        let fits = parts.iter().map(|part| part.len()).eq(LENGTHS);
+        if !fits || !parts.into_iter().all(is_hex) {
+            let reason = "an id of a job has 12, 12 and 4 hexadecimal digits with `-` between";
+            return Err(Error::invalid("job", id, reason));
+        }
+        Ok(Self { name: name.clone(), version, id: id.into() })
+    }
+
+    /// What the jobs of its run have in common.
+    pub(super) fn run(&self) -> &str {
+        let (run, _) = self.id.rsplit_once('-').unwrap_or((&self.id, ""));
+        run
+    }
+
+    /// The job of the same version with another id.
+    pub(super) fn sibling(&self, id: &str) -> Result<Self> {
+        Self::new(&self.name, self.version, id)
+    }
+}
+
+impl fmt::Display for JobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}/{}", self.name, self.version.get(), self.id)
+    }
+}
+
+impl FromStr for JobId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let parts = text.split_once('@').and_then(|(name, rest)| {
+            let (number, id) = rest.split_once('/')?;
+            // As it is printed: no sign, no leading zero.
+            let digits = number.bytes().all(|b| b.is_ascii_digit()) && !number.starts_with('0');
+            let number = digits.then(|| number.parse().ok()).flatten()?;
+            Some((Identifier::new(name).ok()?, VersionNumber::new(number)?, id))
+        });
+        let refused =
+            || Error::invalid("job", text, "a job is written `name@7/ID`, as `jobs` prints");
+        let (name, version, id) = parts.ok_or_else(refused)?;
+        Self::new(&name, version, id).map_err(|_| refused())
+    }
+}
+
+impl TryFrom<&str> for JobId {
+    type Error = Error;
+    fn try_from(text: &str) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl TryFrom<&JobId> for JobId {
+    type Error = Error;
+    fn try_from(id: &JobId) -> Result<Self> {
+        Ok(id.clone())
+    }
+}
+
+impl Serialize for JobId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for JobId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// What the ids of a new run begin with, unlike those of any other.
+pub(super) fn new_run(now: Timestamp) -> String {
+    run_at(now, &unlike_any_other("run"))
+}
+
+/// What the ids of the run begin with that is of this `time`, and `what`.
+pub(super) fn run_at(time: Timestamp, what: &str) -> String {
+    let since = time.as_system_time().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let millis = since.as_millis() as u64 & 0xffff_ffff_ffff;
+    let digest = blake3::hash(what.as_bytes()).to_hex();
+    format!("{millis:012x}-{:.12}", digest.as_str())
+}
+
+/// The id of the job at a place of a run.
+pub(super) fn in_run(run: &str, place: usize) -> String {
+    format!("{run}-{place:04x}")
+}
+
+/// A text that no other call in any process makes.
+pub(super) fn unlike_any_other(what: &str) -> String {
+    static CALLS: AtomicU64 = AtomicU64::new(0);
+    let call = CALLS.fetch_add(1, Ordering::Relaxed);
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    // The state is the system's randomness.
+    let random = RandomState::new().hash_one((call, since));
+    format!("{what} {} {call} {} {random:016x}", process::id(), since.as_nanos())
+}
+
+/// A number below `of`, another one for each process.
+pub(super) fn turn(of: usize) -> usize {
+    RandomState::new().hash_one(process::id()) as usize % of.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_read_as_it_is_printed_and_nothing_else_is_one() {
+        let text = "wine/quality@7/019aa1b2c3d4-9f8e7d6c5b4a-0001";
+        let id: JobId = text.parse().unwrap();
+        assert_eq!((id.to_string(), id.run()), (text.into(), "019aa1b2c3d4-9f8e7d6c5b4a"));
+        for text in [
+            "",
+            "wine",
+            "wine@7",
+            "wine@7/",
+            "wine@7/x",
+            "wine@0/019aa1b2c3d4-9f8e7d6c5b4a-0001",
+            "wine@07/019aa1b2c3d4-9f8e7d6c5b4a-0001",
+            "wine@+7/019aa1b2c3d4-9f8e7d6c5b4a-0001",
+            "wine@7/019AA1B2C3D4-9f8e7d6c5b4a-0001",
+            "wine@7/019aa1b2c3d4-9f8e7d6c5b4a-0001/x",
+            "wine@7/019aa1b2c3d4-9f8e7d6c5b4a",
+            "../x@7/019aa1b2c3d4-9f8e7d6c5b4a-0001",
+        ] {
+            let error = text.parse::<JobId>().unwrap_err();
+            assert!(matches!(error, Error::InvalidName { what: "job", .. }), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn runs_differ_and_are_in_the_order_of_time() {
+        let at = |seconds| {
+            Timestamp::new(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds))
+        };
+        let runs: std::collections::BTreeSet<_> = (0..1000).map(|_| new_run(at(7))).collect();
+        assert_eq!(runs.len(), 1000);
+        assert!(runs.last().unwrap() < &new_run(at(8)));
+    }
+}

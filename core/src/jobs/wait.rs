@@ -1,0 +1,197 @@
+//! Waiting for jobs.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use super::create::Fired;
+use super::executor::{Delivery, Executor};
+use super::history::JobInfo;
+use super::id::JobId;
+use super::judge::Verdict;
+use super::record::{JobStatus, job_in, jobs_of_version};
+use super::worker::{Shift, Worker};
+use crate::error::{BoxError, Error, Kind, Result};
+use crate::larder::{Applied, Larder, VersionInfo};
+use crate::store::StoreExt;
+
+/// Jobs that are waited for.
+#[derive(Debug, Clone)]
+pub struct Awaited(Which);
+
+#[derive(Debug, Clone)]
+enum Which {
+    /// Those of the version's own events, as far as they are not over; and all of its apply.
+    Version(Box<VersionInfo>),
+    These(Vec<JobId>),
+}
+
+impl From<&Applied> for Awaited {
+    /// The jobs of the version, whoever applied it.
+    fn from(applied: &Applied) -> Self {
+        applied.version().into()
+    }
+}
+
+impl From<&VersionInfo> for Awaited {
+    fn from(version: &VersionInfo) -> Self {
+        Self(Which::Version(Box::new(version.clone())))
+    }
+}
+
+impl From<&Fired> for Awaited {
+    fn from(fired: &Fired) -> Self {
+        Self(Which::These(fired.jobs.clone()))
+    }
+}
+
+impl From<&JobId> for Awaited {
+    fn from(id: &JobId) -> Self {
+        Self(Which::These(vec![id.clone()]))
+    }
+}
+
+impl From<Vec<JobId>> for Awaited {
+    fn from(ids: Vec<JobId>) -> Self {
+        Self(Which::These(ids))
+    }
+}
+
+impl Larder {
+    /// Runs jobs here, as far as nobody else has them, and waits until all of them are over.
+    ///
+    /// It is given what made them: what [`apply`](Larder::apply) or [`fire`](Larder::fire) returned, a version, or
+    /// their ids. Of a version it waits for the jobs of its apply and for whatever else of it is not over. If a process
+    /// that ran some of them died, their leases must be over before they run here.
+    ///
+    /// Gives the jobs, dependencies first, if all of them succeeded or were skipped.
+    ///
+    /// # Errors
+    /// [`Error::Job`] for the first that failed, or was cancelled; [`Error::NotLinked`] for one whose type is not linked in;
+    /// [`Error::NotFound`]; [`Error::Store`].
+    pub fn wait(&self, awaited: impl TryInto<Awaited, Error: Into<Error>>) -> Result<Vec<JobInfo>> {
+        let ids = self.awaited(awaited.try_into().map_err(Into::into)?)?;
+        let these = Arc::new(These { left: Mutex::new(ids.clone()) });
+        let worker = Worker::new(self).without_schedules().executor(these.clone());
+        Shift::new(&worker).work(|shift| Ok(shift.is_idle() && these.is_over(self)?))?;
+        all_well(ids.iter().map(|id| self.job(id)).collect::<Result<_>>()?)
+    }
+
+    /// The jobs that are meant.
+    pub(super) fn awaited(&self, Awaited(which): Awaited) -> Result<Vec<JobId>> {
+        let version = match which {
+            Which::These(ids) => return Ok(ids),
+            Which::Version(version) => version,
+        };
+        let mut ids = Vec::new();
+        for found in self.store().records(jobs_of_version(&version.identifier, version.version)) {
+            let (key, found) = found?;
+            let job = self.job_info(job_in(&key)?, &key, &found)?;
+            if job.event == "apply" || !job.status.is_over() {
+                ids.push(job.id);
+            }
+        }
+        Ok(ids)
+    }
+}
+
+/// The jobs, if all went well with them.
+pub(super) fn all_well(jobs: Vec<JobInfo>) -> Result<Vec<JobInfo>> {
+    // What is blocked is so because something else failed.
+    let bad = |statuses: &[JobStatus]| jobs.iter().find(|job| statuses.contains(&job.status));
+    let bad =
+        bad(&[JobStatus::Failed, JobStatus::Cancelled]).or_else(|| bad(&[JobStatus::Blocked]));
+    match bad {
+        Some(job) => Err(Error::Job {
+            job: job.id.to_string(),
+            trigger: job.trigger.clone(),
+            status: job.status,
+            source: told(&job.error),
+        }),
+        None => Ok(jobs),
+    }
+}
+
+/// The causes that a record keeps, as an error.
+fn told(causes: &[String]) -> BoxError {
+    #[derive(Debug, thiserror::Error)]
+    #[error("{message}")]
+    struct Told {
+        message: String,
+        source: Option<BoxError>,
+    }
+    let chain = causes
+        .iter()
+        .rev()
+        .fold(None, |source, message| Some(Told { message: message.clone(), source }.into()));
+    chain.unwrap_or_else(|| "nobody said why".into())
+}
+
+/// Brings certain jobs and no others.
+#[derive(Debug)]
+struct These {
+    left: Mutex<Vec<JobId>>,
+}
+
+impl These {
+    fn left(&self) -> std::sync::MutexGuard<'_, Vec<JobId>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether none is left that is not over.
+    fn is_over(&self, larder: &Larder) -> Result<bool> {
+        let left = self.left().clone();
+        let mut still = Vec::new();
+        for looked in larder.look_at(&left)? {
+            match looked.verdict {
+                Verdict::Over => {}
+                Verdict::Missing => return Err(larder.no_such_job(&looked.id)),
+                Verdict::Damaged(error) => return Err(error),
+                Verdict::NotLinked => {
+                    let (_, job) = looked
+                        .found
+                        .as_ref()
+                        .ok_or(Error::Conflict { what: looked.id.to_string() })?;
+                    let tag = job.type_tag.as_str();
+                    let needed_by = format!("the job {}", looked.id);
+                    larder.registry().find_type(tag, &needed_by, None)?;
+                    return Err(Error::NotLinked {
+                        kind: Kind::Trigger,
+                        name: job.trigger.clone(),
+                        needed_by,
+                        hint: format!("the type `{tag}` that is linked in has no such trigger"),
+                        known: larder.registry().names_of_triggers(tag),
+                    });
+                }
+                Verdict::Run | Verdict::Wait(_) | Verdict::End(..) => still.push(looked.id),
+            }
+        }
+        let is_over = still.is_empty();
+        *self.left() = still;
+        Ok(is_over)
+    }
+}
+
+impl Executor for These {
+    fn submit(&self, _jobs: &[JobId]) -> Result<()> {
+        Ok(())
+    }
+
+    fn next(&self, larder: &Larder, most: usize, wait: Duration) -> Result<Vec<Delivery>> {
+        let left = self.left().clone();
+        let runnable = larder
+            .look_at(&left)?
+            .into_iter()
+            .filter(|looked| matches!(looked.verdict, Verdict::Run | Verdict::End(..)));
+        let jobs: Vec<_> =
+            runnable.take(most).map(|looked| Delivery { job: looked.id, receipt: None }).collect();
+        if jobs.is_empty() {
+            thread::sleep(wait.min(Duration::from_millis(200)));
+        }
+        Ok(jobs)
+    }
+
+    fn looks_into_the_store(&self) -> bool {
+        true
+    }
+}

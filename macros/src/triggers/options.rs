@@ -1,0 +1,211 @@
+//! What stands in `#[trigger(…)]`.
+
+use proc_macro2::{Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::meta::ParseNestedMeta;
+use syn::{Attribute, Error, LitInt, LitStr, Path, Result, Token, bracketed, parenthesized};
+
+/// What a trigger runs on.
+pub(super) enum Event {
+    Apply,
+    Remove,
+    Cron(LitStr),
+    Custom(LitStr),
+}
+
+impl Event {
+    /// What tells events apart.
+    pub(super) fn key(&self) -> (u8, String) {
+        match self {
+            Self::Apply => (0, String::new()),
+            Self::Remove => (1, String::new()),
+            Self::Cron(schedule) => (2, schedule.value()),
+            Self::Custom(name) => (3, name.value()),
+        }
+    }
+
+    /// The expression that makes it.
+    pub(super) fn made(&self, larder: &Path) -> TokenStream {
+        match self {
+            Self::Apply => quote!(#larder::Event::Apply),
+            Self::Remove => quote!(#larder::Event::Remove),
+            Self::Cron(schedule) => {
+                let check = quote_spanned! { schedule.span()=>
+                    const { #larder::__private::check_schedule(#schedule) }
+                };
+                quote!({ #check; #larder::__private::cron(#schedule) })
+            }
+            Self::Custom(name) => quote!(#larder::__private::custom_event(#name)),
+        }
+    }
+}
+
+pub(super) struct Options {
+    span: Span,
+    pub(super) events: Vec<Event>,
+    pub(super) depends_on: Vec<LitStr>,
+    pub(super) requires: Vec<LitStr>,
+    pub(super) retries: Option<LitInt>,
+    /// In milliseconds.
+    pub(super) timeout: Option<u64>,
+    pub(super) outputs: bool,
+}
+
+impl Options {
+    pub(super) fn new(span: Span) -> Self {
+        Self {
+            span,
+            events: Vec::new(),
+            depends_on: Vec::new(),
+            requires: Vec::new(),
+            retries: None,
+            timeout: None,
+            outputs: false,
+        }
+    }
+
+    pub(super) fn read(&mut self, attribute: &Attribute) -> Result<()> {
+        attribute.parse_nested_meta(|meta| self.read_one(&meta))
+    }
+
+    /// Refuses a trigger that nothing lets run.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.events.is_empty() {
+            return Err(Error::new(
+                self.span,
+                "nothing lets it run: say when, by `apply`, `remove`, `cron(\"0 3 * * *\")` or `event(\"retrain\")`",
+            ));
+        }
+        Ok(())
+    }
+
+    fn read_one(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
+        let name = meta.path.get_ident().map(ToString::to_string).unwrap_or_default();
+        match name.as_str() {
+            "apply" => self.event(meta, Event::Apply),
+            "remove" => self.event(meta, Event::Remove),
+            "cron" => {
+                let schedule = argument(meta, "cron(\"0 3 * * *\")")?;
+                self.event(meta, Event::Cron(schedule))
+            }
+            "event" => {
+                let name = argument(meta, "event(\"retrain\")")?;
+                check_event(&name)?;
+                self.event(meta, Event::Custom(name))
+            }
+            "depends_on" => texts(meta, &mut self.depends_on),
+            "requires" => {
+                texts(meta, &mut self.requires)?;
+                for field in &self.requires {
+                    if syn::parse_str::<syn::Ident>(&field.value()).is_err() {
+                        return Err(Error::new(field.span(), "`requires` names fields of the type"));
+                    }
+                }
+                Ok(())
+            }
+            "retries" => {
+                if self.retries.is_some() {
+                    return Err(meta.error("`retries` is given twice"));
+                }
+                let retries: LitInt = meta.value()?.parse()?;
+                if !matches!(retries.base10_parse::<u32>(), Ok(..=1000)) {
+                    return Err(Error::new(retries.span(), "it is tried again at most 1000 times"));
+                }
+                self.retries = Some(retries);
+                Ok(())
+            }
+            "timeout" => {
+                if self.timeout.is_some() {
+                    return Err(meta.error("`timeout` is given twice"));
+                }
+                let text: LitStr = meta.value()?.parse()?;
+                self.timeout = Some(millis(&text.value()).ok_or_else(|| {
+                    Error::new(text.span(), "a time is written \"500ms\", \"30s\", \"5min\" or \"2h\"")
+                })?);
+                Ok(())
+            }
+            "outputs" => {
+                if meta.input.peek(Token![=]) {
+                    return Err(meta.error("`outputs` takes no value"));
+                }
+                self.outputs = true;
+                Ok(())
+            }
+            _ => Err(meta.error(
+                "unknown event or option; there are the events `apply`, `remove`, `cron(\"…\")` and \
+                 `event(\"…\")`, and `depends_on = \"…\"`, `requires = \"…\"`, `retries = 3`, `timeout = \"30s\"` \
+                 and `outputs`",
+            )),
+        }
+    }
+
+    fn event(&mut self, meta: &ParseNestedMeta<'_>, event: Event) -> Result<()> {
+        if self.events.iter().any(|known| known.key() == event.key()) {
+            return Err(meta.error("this event is given twice"));
+        }
+        self.events.push(event);
+        Ok(())
+    }
+}
+
+/// The text in parentheses after a name.
+fn argument(meta: &ParseNestedMeta<'_>, shape: &str) -> Result<LitStr> {
+    if !meta.input.peek(syn::token::Paren) {
+        return Err(meta.error(format!("it is written `{shape}`")));
+    }
+    let content;
+    parenthesized!(content in meta.input);
+    let text = content.parse()?;
+    if !content.is_empty() {
+        return Err(content.error(format!("it is written `{shape}`")));
+    }
+    Ok(text)
+}
+
+/// One text, or several in brackets.
+fn texts(meta: &ParseNestedMeta<'_>, into: &mut Vec<LitStr>) -> Result<()> {
+    let value = meta.value()?;
+    if value.peek(LitStr) {
+        into.push(value.parse()?);
+        return Ok(());
+    }
+    let content;
+    bracketed!(content in value);
+    let all = content.parse_terminated(|one| one.parse::<LitStr>(), Token![,])?;
+    into.extend(all);
+    Ok(())
+}
+
+/// Refuses what `larder_core::EventName` would refuse, where it stands.
+fn check_event(name: &LitStr) -> Result<()> {
+    let text = name.value();
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let fits = text.bytes().next().is_some_and(plain)
+        && text.bytes().all(|b| plain(b) || b"._-".contains(&b))
+        && !text.contains("..")
+        && text.len() <= 64;
+    match text.as_str() {
+        "apply" | "remove" | "cron" => Err(Error::new(
+            name.span(),
+            format!("`{text}` happens by itself: write it without `event(…)`"),
+        )),
+        _ if fits => Ok(()),
+        _ => Err(Error::new(
+            name.span(),
+            "an event is named by a-z 0-9 . _ -, up to 64 of them, the first a letter or digit",
+        )),
+    }
+}
+
+/// A time of more than nothing, in milliseconds.
+fn millis(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit())?;
+    let unit = match &text[digits..] {
+        "ms" => 1,
+        "s" => 1_000,
+        "min" | "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return None,
+    };
+    text[..digits].parse::<u64>().ok()?.checked_mul(unit).filter(|millis| *millis > 0)
+}

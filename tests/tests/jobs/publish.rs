@@ -1,0 +1,190 @@
+//! New versions that jobs publish: once, however often they are tried.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use larder::bytes::Bytes;
+use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey};
+use larder::{
+    Applied, Digest, Error, Event, JobContext, JobStatus, JobsQuery, MemoryStore, PublishOptions,
+    Result, Store, Trigger, Worker,
+};
+
+use super::{Plain, larder, larder_on, plain, statuses};
+
+#[test]
+fn a_version_says_which_job_made_it_and_does_not_let_it_run_again() {
+    let larder = larder(vec![
+        Trigger::new("train", |it: &Plain, job: &JobContext| {
+            let published = job.publish(&plain(it.number + 1))?;
+            assert!(published.is_created());
+            assert_eq!(published.version().job.as_ref(), Some(job.id()));
+            job.larder().tag(larder::Larder::pin(published.version()), "candidate")?;
+            Ok::<_, Error>(())
+        })
+        .on(Event::Apply),
+    ]);
+    let jobs = larder.wait(&larder.apply("a", &plain(1)).unwrap()).unwrap();
+    assert_eq!(statuses(&larder), ["train: succeeded"]);
+    let versions = larder.versions("a").unwrap();
+    assert_eq!(versions.len(), 2);
+    assert_eq!((&versions[0].job, versions[1].job.as_ref()), (&None, Some(&jobs[0].id)));
+    assert_eq!(larder.load::<Plain>("a:candidate").unwrap(), plain(2));
+    assert_eq!(larder.verify(&[]).unwrap().findings, []);
+}
+
+#[test]
+fn if_it_is_wanted_what_is_published_lets_triggers_run() {
+    let larder = larder(vec![
+        Trigger::new("count", |it: &Plain, job: &JobContext| {
+            if it.number < 4 {
+                job.publish_with(&plain(it.number + 1), PublishOptions::new().firing())?;
+            }
+            Ok::<_, Error>(())
+        })
+        .on(Event::Apply),
+    ]);
+    larder.apply("a", &plain(1)).unwrap();
+    assert_eq!(Worker::new(&larder).drain().unwrap(), 4);
+    assert_eq!(larder.versions("a").unwrap().len(), 4);
+}
+
+#[test]
+fn an_attempt_finds_what_the_one_before_it_published() {
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = calls.clone();
+    let larder = larder(vec![
+        Trigger::new("train", move |_: &Plain, job: &JobContext| {
+            // Training comes to another result each time.
+            let publish = || {
+                let count = u64::from(counted.fetch_add(1, Ordering::Relaxed));
+                job.publish(&plain(100 + count))
+            };
+            let (first, is_first) = (publish()?, job.attempt() == 1);
+            assert_eq!(first.is_created(), is_first);
+            assert_eq!(first.version().version.get(), 2);
+            if is_first {
+                return Err(Error::predict("the lights went out"));
+            }
+            let second = publish()?;
+            assert_eq!(second.is_created(), job.attempt() == 2);
+            assert_eq!(second.version().version.get(), 3);
+            if job.attempt() == 2 { Err(Error::predict("again")) } else { Ok(()) }
+        })
+        .on(Event::Apply)
+        .retries(2),
+    ]);
+    let jobs = larder.wait(&larder.apply("a", &plain(1)).unwrap()).unwrap();
+    assert_eq!(jobs[0].attempt, 3);
+    let numbers: Vec<_> =
+        ["a@1", "a@2", "a@3"].map(|version| larder.load::<Plain>(version).unwrap().number).into();
+    assert_eq!(numbers, [1, 100, 102]);
+    assert_eq!(larder.versions("a").unwrap().len(), 3);
+}
+
+/// A store that makes commits change by change, and fails once at the change that it is told.
+struct Breaking {
+    store: MemoryStore,
+    left: AtomicU32,
+}
+
+impl fmt::Debug for Breaking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Breaking")
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Store for Breaking {
+    fn url(&self) -> String {
+        "test:breaking".into()
+    }
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { atomic_commit: false, ..self.store.capabilities() }
+    }
+    fn is_remote(&self) -> bool {
+        self.store.is_remote()
+    }
+    fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
+        self.store.write_blob()
+    }
+    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
+        self.store.get_blobs(digests)
+    }
+    fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
+        self.store.stat_blobs(digests)
+    }
+    fn blob_file(&self, digest: &Digest) -> Result<Option<std::path::PathBuf>> {
+        self.store.blob_file(digest)
+    }
+    fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
+        self.store.list_blobs(after, limit)
+    }
+    fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
+        self.store.remove_blobs(digests)
+    }
+    fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)> {
+        self.store.remove_unfinished(older_than)
+    }
+    fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
+        self.store.get_records(keys)
+    }
+    fn list_records(
+        &self,
+        prefix: &str,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Record)>> {
+        self.store.list_records(prefix, after, limit)
+    }
+    fn commit(&self, changes: &[Change]) -> Result<Committed> {
+        for (at, change) in changes.iter().enumerate() {
+            if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
+                return Err(Error::store("reach the store", "the network is down"));
+            }
+            if let Committed::Conflict { .. } = self.store.commit(std::slice::from_ref(change))? {
+                return Ok(Committed::Conflict { at, made: at });
+            }
+        }
+        Ok(Committed::All)
+    }
+}
+
+/// Wherever the store breaks: in the claim, the publishing or the end of the job.
+#[test]
+fn one_version_is_published_wherever_the_store_breaks_off() {
+    let mut broke = 0;
+    for after in 1..=24 {
+        let memory = MemoryStore::new();
+        let train = || {
+            vec![
+                Trigger::new("train", |_: &Plain, job: &JobContext| {
+                    let number = 100 + u64::from(job.attempt());
+                    let applied: Applied = job.publish(&plain(number))?;
+                    assert_eq!(applied.version().job.as_ref(), Some(job.id()));
+                    Ok::<_, Error>(())
+                })
+                .on(Event::Apply)
+                .retries(3),
+                Trigger::new("after", |_: &Plain, _: &JobContext| Ok::<_, Error>(()))
+                    .on(Event::Apply)
+                    .depends_on("train"),
+            ]
+        };
+        larder_on(Arc::new(memory.clone()), train()).apply("a", &plain(1)).unwrap();
+        let breaking = Arc::new(Breaking { store: memory, left: AtomicU32::new(after) });
+        let larder = larder_on(breaking.clone(), train());
+        Worker::new(&larder).drain().unwrap();
+        broke += u32::from(breaking.left.load(Ordering::Relaxed) > u32::MAX / 2);
+
+        let jobs: Vec<_> = larder.jobs(&JobsQuery::new()).map(|job| job.unwrap()).collect();
+        assert!(jobs.iter().all(|job| job.status == JobStatus::Succeeded), "{after}: {jobs:?}");
+        let versions = larder.versions("a").unwrap();
+        let made: Vec<_> = versions.iter().filter(|version| version.job.is_some()).collect();
+        assert_eq!(made.len(), 1, "broken off at change {after}: {versions:?}");
+        assert_eq!(larder.verify(&[]).unwrap().findings, [], "{after}");
+    }
+    assert!(broke >= 11, "only {broke} were broken off");
+}
