@@ -114,9 +114,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let best = larder.show("wine/judge:candidate")?;
+    let (reference, accuracy) = (Larder::pin(&best.version), best.notes.metrics[METRIC]);
     let by = best.version.job.ok_or("nobody published it")?;
-    let accuracy = best.notes.metrics[METRIC];
-    let reference = Larder::pin(&larder.show("wine/judge:candidate")?.version);
-    println!("{reference} is the best, with {accuracy:.3}; the job {} made it", by.name());
+    println!(
+        "{reference} is the best, with {accuracy:.3}; a job of {}@{} made it",
+        by.name(),
+        by.version().get()
+    );
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! A commit: one transaction, made once.
 
-use bytes::Bytes;
+use std::str::Utf8Error;
+
 use futures_util::future::{join, join_all};
 use larder_core::store::{Change, Committed, Expected, RecordKey, Revision};
 use larder_core::{Error, Result};
@@ -130,16 +131,15 @@ fn order(changes: &[Change]) -> Vec<usize> {
 }
 
 /// The values of those changes that put a record.
-fn texts(changes: &[Change]) -> Result<Vec<Option<&str>>, std::str::Utf8Error> {
-    let text = |change| match change {
-        &Change::PutRecord { ref value, .. } => text(value).map(Some),
-        _ => Ok(None),
-    };
+fn texts(changes: &[Change]) -> Result<Vec<Option<&str>>, Utf8Error> {
     changes.iter().map(text).collect()
 }
 
-fn text(value: &Bytes) -> Result<&str, std::str::Utf8Error> {
-    std::str::from_utf8(value)
+fn text(change: &Change) -> Result<Option<&str>, Utf8Error> {
+    match change {
+        Change::PutRecord { value, .. } => str::from_utf8(value).map(Some),
+        _ => Ok(None),
+    }
 }
 
 /// Makes a change; `false` if its precondition fails. The row, or the place where there is none, is held until the

@@ -6,7 +6,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use crate::python::with_packages;
 
-const PROGRAM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/s3/server.py");
+const PROGRAM: &str = include_str!("../fixtures/s3/server.py");
 
 /// The password of [`Server::url`]. It must not be seen anywhere.
 pub const SECRET: &str = "secret-that-nobody-may-see";
@@ -29,7 +29,7 @@ impl Server {
     pub fn start(target: &Path, args: &[&str]) -> Self {
         let python = with_packages(target, "moto", &["moto[server]==5.2.*"]);
         let mut command = Command::new(python);
-        command.arg(PROGRAM).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg("-c").arg(PROGRAM).args(args).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("the S3 server starts");
         let commands = process.stdin.take().unwrap();
         let answers = BufReader::new(process.stdout.take().unwrap());

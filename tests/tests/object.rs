@@ -100,6 +100,31 @@ fn a_large_blob_travels_in_parts_and_only_once() {
     assert_whole(&larder);
 }
 
+#[derive(serde::Serialize, serde::Deserialize, larder::Component)]
+#[component(tag = "test/layers")]
+struct Layers {
+    layers: Vec<Artifact<Bytes, RawBytes>>,
+}
+
+#[test]
+fn a_version_that_shares_most_of_its_bytes_moves_the_rest() {
+    let mut server = server();
+    let larder = larder::open(&server.url("layers")).unwrap();
+    let layer = |seed: u8| {
+        let bytes: Vec<u8> = noise(200_000).iter().map(|byte| byte ^ seed).collect();
+        Artifact::<Bytes, RawBytes>::new(bytes.into())
+    };
+    let mut layers = Layers { layers: (0..100).map(layer).collect() };
+    larder.apply("layers", &layers).unwrap();
+    layers.layers[50] = layer(200);
+    server.tell("moved");
+    larder.apply("layers", &layers).unwrap();
+    let moved: usize = server.tell("moved").parse().unwrap();
+    // One layer in a hundred, the manifest, which lists them all, and the records.
+    assert!((200_000..230_000).contains(&moved), "{moved} bytes moved");
+    assert_whole(&larder);
+}
+
 #[test]
 fn a_larder_is_copied_to_a_bucket_and_from_there() {
     let server = server();

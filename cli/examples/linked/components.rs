@@ -2,7 +2,7 @@
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::{BoxError, Error, Item, Serializer};
+use larder::{BoxError, Error, Item, JobContext, Serializer, triggers};
 
 /// Tells the price of a bottle.
 #[derive(Serialize, Deserialize, Component)]
@@ -54,6 +54,23 @@ impl Predict for Price {
 pub(crate) struct Label {
     pub(crate) title: String,
     pub(crate) years: Vec<u16>,
+}
+
+/// A label is printed when somebody asks for it.
+#[triggers]
+impl Label {
+    #[trigger(event("print"), outputs)]
+    fn print(&self, job: &JobContext) -> Result<u32, BoxError> {
+        let labels = job.payload::<Option<u32>>()?.unwrap_or(1);
+        job.progress(0.5, "the ink dries");
+        job.log(format!("{labels} of {}", self.title));
+        if labels == 0 { Err("there is nothing to print".into()) } else { Ok(labels) }
+    }
+
+    #[trigger(event("print"), depends_on = "print", requires = "years")]
+    fn stick(&self, _: &JobContext) -> Result<(), BoxError> {
+        Ok(())
+    }
 }
 
 /// Where bottles lie; it was a rack once, and counted in dozens.

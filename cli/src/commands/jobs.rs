@@ -92,8 +92,8 @@ pub(super) fn print(jobs: &[JobInfo], output: &mut Output) -> Result<(), Command
 pub(super) fn progress(job: &JobInfo) -> String {
     let said = match (&job.error[..], &job.message) {
         ([first, ..], _) => first.clone(),
-        ([], Some(message)) => message.clone(),
-        ([], None) => String::new(),
+        ([], Some(message)) if !job.status.is_over() => message.clone(),
+        ([], _) => String::new(),
     };
     match job.fraction.filter(|_| job.status == JobStatus::Running) {
         Some(fraction) => format!("{} {said}", text::percent(fraction)).trim_end().to_owned(),

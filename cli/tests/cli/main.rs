@@ -19,6 +19,7 @@ mod gc;
 mod help;
 mod hooks;
 mod hostile;
+mod jobs;
 mod keeping;
 mod linked;
 mod look;

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use super::notes;
-use super::plan::{How, PAGE, Placed, PlacedTag, Placing, Selected};
+use super::plan::{How, PAGE, Placed, PlacedTag, Placing};
+use super::select::Selected;
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
 use crate::larder::apply::{QUICK, back_off};

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Copied;
-use super::plan::{self, How, Placing, Selected};
+use super::plan::{How, Placing, is_leaving};
+use super::select::{Selected, select};
 use crate::error::{Error, Result};
 use crate::larder::{Larder, RemoveOptions, TagOptions, VersionInfo};
 use crate::name::{Identifier, TagName, VersionNumber};
@@ -75,7 +76,7 @@ impl Larder {
     /// [`Error::Refused`], before anything is written, if the target has another version under a number of the
     /// source; then for what is locked there. Else as [`copy_to`](Larder::copy_to).
     pub fn mirror_to(&self, target: &Self, options: &MirrorOptions) -> Result<Mirrored> {
-        let selected = plan::select(self, &[], true)?;
+        let selected = select(self, &[], true)?;
         let placing = Placing { source: self, target, how: How::Mirror };
         let plan = placing.plan(&selected)?;
         let restored = removed_there(&placing, &selected)?;
@@ -136,7 +137,7 @@ fn removed_there(placing: &Placing<'_>, selected: &[Selected]) -> Result<Vec<Ver
         let head = placing.target.head(&selected.name)?;
         for (number, there) in placing.same_number(selected)? {
             if let Some(there) = there
-                && (there.removed.is_some() || plan::is_leaving(head.as_ref(), number))
+                && (there.removed.is_some() || is_leaving(head.as_ref(), number))
             {
                 removed.push(VersionInfo::new(&selected.name, &there));
             }

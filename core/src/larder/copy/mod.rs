@@ -7,6 +7,7 @@ mod carry;
 mod mirror;
 mod notes;
 mod plan;
+mod select;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,8 @@ use bytes::Bytes;
 
 use self::carry::Carrier;
 pub use self::mirror::{MirrorOptions, Mirrored, Untagged};
-use self::plan::{How, Placed, Placing, Plan, Selected};
+use self::plan::{How, Placed, Placing, Plan};
+use self::select::{Selected, select};
 use super::{Larder, VersionInfo};
 use crate::digest::Digest;
 use crate::error::Result;
@@ -136,7 +138,7 @@ impl Larder {
         target: &Self,
         options: &CopyOptions,
     ) -> Result<Copied> {
-        let selected = plan::select(self, references, options.all_versions)?;
+        let selected = select(self, references, options.all_versions)?;
         let how = if options.overwrite { How::Overwrite } else { How::Add };
         let placing = Placing { source: self, target, how };
         let plan = placing.plan(&selected)?;
@@ -181,7 +183,7 @@ impl Larder {
     /// As [`copy_to`](Larder::copy_to).
     pub fn outline(&self, references: &[Reference], all_versions: bool) -> Result<Outline> {
         let target = Self::new(std::sync::Arc::new(MemoryStore::new()), Registry::new());
-        let selected = plan::select(self, references, all_versions)?;
+        let selected = select(self, references, all_versions)?;
         let placing = Placing { source: self, target: &target, how: How::Add };
         let plans = selected
             .iter()
@@ -199,7 +201,7 @@ impl Larder {
 
 /// What became of the versions of a name: `first` says what the target had, `places` where they are now.
 fn report(
-    selected: &plan::Selected,
+    selected: &Selected,
     first: &[Placed],
     places: &[Placed],
 ) -> impl Iterator<Item = CopiedVersion> {

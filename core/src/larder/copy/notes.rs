@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::plan::{How, PAGE, Placed, Placing, Selected};
+use super::plan::{How, PAGE, Placed, Placing};
+use super::select::Selected;
 use crate::error::{Error, Result};
 use crate::larder::MOST_TRIES;
 use crate::larder::apply::back_off;

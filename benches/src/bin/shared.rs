@@ -1,0 +1,360 @@
+//! What stores cost that many machines share, beside those that they do not: one small component, long lists, large
+//! artifacts.
+//!
+//! ```sh
+//! cargo run --release -p larder-benches --features shared --bin shared             # all of it: minutes
+//! cargo run --release -p larder-benches --features shared --bin shared 5000 100    # 5,000 versions, 100 MB
+//! ```
+//!
+//! A third number is that of the versions in the bucket, a hundredth unless it is given: moto, which is the S3 server on
+//! loopback, answers a few hundred requests a second.
+
+// The servers of the tests; nobody else builds what the tests depend on for them.
+#[path = "../../../tests/src/postgres.rs"]
+#[allow(dead_code, unreachable_pub)]
+mod postgres;
+#[path = "../../../tests/src/python.rs"]
+#[allow(unreachable_pub)]
+mod python;
+#[path = "../../../tests/src/s3.rs"]
+#[allow(unreachable_pub)]
+mod s3;
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use larder::bytes::Bytes;
+use larder::prelude::*;
+use larder::store::{Change, Committed, Expected, RecordKey};
+use larder::{CopyOptions, Digest, RawBytes, Registry, Store, StoreExt};
+use larder_benches::{Outcome, noise, peak_growth, say, show, timed, work_folder};
+use larder_store_object::object_store::aws::AmazonS3Builder;
+use larder_store_object::object_store::path::Path as Object;
+use larder_store_object::object_store::{ObjectStore, ObjectStoreExt};
+
+/// How often a small thing is done.
+const ROUNDS: usize = 200;
+/// How many records a commit of the preparations writes.
+const BATCH: usize = 5_000;
+/// How many bytes a part of a plain upload has: as many as Larder's.
+const PART: usize = 8 << 20;
+/// How many of them travel at once: as many as Larder's.
+const AT_ONCE: usize = 4;
+/// How much memory a push or a pull may take.
+const MOST: u64 = 128 << 20;
+/// How fast both must be, compared with a plain upload and download.
+const LEAST: f64 = 0.9;
+
+#[derive(Serialize, Deserialize, Component)]
+#[component(tag = "bench/row")]
+struct Row {
+    number: usize,
+    threshold: f64,
+}
+
+#[derive(Serialize, Deserialize, Component)]
+#[component(tag = "bench/layers")]
+struct Layers {
+    layers: Vec<Artifact<Bytes, RawBytes>>,
+}
+
+fn main() -> Outcome {
+    let given =
+        std::env::args().skip(1).map(|arg| arg.parse()).collect::<Result<Vec<usize>, _>>()?;
+    let number = |at: usize, default| given.get(at).copied().unwrap_or(default);
+    let (versions, megabytes) = (number(0, 100_000), number(1, 1_000));
+    let database = postgres::Server::start();
+    let mut bucket = s3::Server::start(&target()?, &[]);
+    let folder = work_folder()?;
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    let local = [
+        ("memory", "memory:".to_owned()),
+        ("folder", format!("fs:{}", place("folder"))),
+        ("SQLite", format!("sqlite:{}", place("larder.db"))),
+        ("Postgres", database.url("bench")),
+        ("S3 (moto)", bucket.url("bench")),
+    ];
+    small(&local)?;
+    say("");
+    lists(&local, versions, number(2, versions / 100))?;
+    say("");
+    large(&mut bucket, folder.path(), megabytes)?;
+    say("");
+    most_is_there_already(&mut bucket, megabytes)
+}
+
+/// Where the tests keep what they install.
+fn target() -> Outcome<PathBuf> {
+    let program = std::env::current_exe()?;
+    Ok(program.ancestors().nth(2).ok_or("the program is nowhere")?.join("tmp"))
+}
+
+/// The larder at a URL, without the cache.
+fn open(url: &str) -> larder::Result<Larder> {
+    Registry::linked()?.open(url)
+}
+
+fn small(places: &[(&str, String)]) -> Outcome {
+    say("(a) a small component: medians; from a cache its records are read still");
+    say(&format!("{:<12} {:>10} {:>10} {:>12}", "", "apply", "load", "load, cached"));
+    for (what, url) in places {
+        let larder = open(url)?;
+        let rounds = if url.starts_with("s3") { ROUNDS / 4 } else { ROUNDS };
+        let apply = median(rounds, |number| {
+            larder.apply("one", &Row { number, threshold: 0.5 })?;
+            Ok(())
+        })?;
+        let load = |larder: &Larder| median(rounds, |_| Ok(larder.load::<Row>("one").map(drop)?));
+        let loaded = load(&larder)?;
+        let cache = work_folder()?;
+        let cached = load(&open_again(&larder, url)?.with_cache(cache.path()))?;
+        say(&format!("{what:<12} {:>10} {:>10} {:>12}", show(apply), show(loaded), show(cached)));
+    }
+    Ok(())
+}
+
+/// Another handle; a store in memory has one only.
+fn open_again(larder: &Larder, url: &str) -> larder::Result<Larder> {
+    match url {
+        "memory:" => Ok(Larder::new(larder.store().clone(), Registry::linked()?)),
+        url => open(url),
+    }
+}
+
+fn median(rounds: usize, mut work: impl FnMut(usize) -> Outcome) -> Outcome<Duration> {
+    let mut times = (0..rounds).map(|round| timed(|| work(round))).collect::<Outcome<Vec<_>>>()?;
+    times.sort_unstable();
+    Ok(times[times.len() / 2])
+}
+
+fn lists(places: &[(&str, String)], versions: usize, in_bucket: usize) -> Outcome {
+    say("(b) lists: all versions of one name, and pages of 100 of them");
+    say(&format!("{:<12} {:>9} {:>12} {:>12} {:>10}", "", "versions", "all", "for 100", "a page"));
+    for (what, url) in places {
+        let count = if url.starts_with("s3") { in_bucket } else { versions };
+        let larder = open(url)?;
+        fill(&larder, count)?;
+        let mut found = 0;
+        let all = timed(|| {
+            found = larder.versions("many")?.len();
+            Ok(())
+        })?;
+        if found != count {
+            return Err(format!("{what} lists {found} of {count} versions").into());
+        }
+        let page = median(ROUNDS.min(count / 100), |round| {
+            let after = 100 * (round * 7919 % (count / 100));
+            let after = RecordKey::new(&format!("versions/many/@{after:010}"))?;
+            let page = larder.store().list_records("versions/many/@", Some(&after), 100)?;
+            if page.len() == 100 { Ok(()) } else { Err("a page is not full".into()) }
+        })?;
+        let share = all.div_f64(count as f64 / 100.0);
+        say(&format!(
+            "{what:<12} {count:>9} {:>12} {:>12} {:>10}",
+            show(all),
+            show(share),
+            show(page)
+        ));
+    }
+    Ok(())
+}
+
+/// Writes the records of so many versions: one is applied, the others are like it.
+fn fill(larder: &Larder, count: usize) -> Outcome {
+    larder.apply("many", &Row { number: 0, threshold: 0.5 })?;
+    let get = |key: &str| -> Outcome<serde_json::Value> {
+        let found = larder.store().get_record(&RecordKey::new(key)?)?.ok_or("a record is gone")?;
+        Ok(serde_json::from_slice(&found.value)?)
+    };
+    let put = |key: &str, value: &serde_json::Value| -> Outcome<Change> {
+        let (key, value) = (RecordKey::new(key)?, serde_json::to_vec(value)?.into());
+        Ok(Change::PutRecord { key, value, expected: Expected::Anything })
+    };
+    let mut version = get("versions/many/@0000000001")?;
+    let mut changes = Vec::new();
+    for number in 2..=count {
+        version["version"] = number.into();
+        changes.push(put(&format!("versions/many/@{number:010}"), &version)?);
+    }
+    let mut name = get("names/many")?;
+    (name["next"], name["latest"]) = ((count + 1).into(), version);
+    changes.push(put("names/many", &name)?);
+    for changes in changes.chunks(BATCH) {
+        if larder.store().commit(changes)? != Committed::All {
+            return Err("another writes there".into());
+        }
+    }
+    Ok(())
+}
+
+fn large(bucket: &mut s3::Server, folder: &Path, megabytes: usize) -> Outcome {
+    say(&format!(
+        "(c) one artifact of {megabytes} MB, to S3 and back; a plain upload and download by object_store"
+    ));
+    say(&format!(
+        "{:<26} {:>10} {:>10} {:>7} {:>6} {:>14}",
+        "", "larder", "plain", "ratio", "goal", "memory"
+    ));
+    let size = megabytes * 1_000_000;
+    let here = open(&format!("fs:{}", folder.join("large").display()))?;
+    let there = open(&bucket.url("large"))?;
+    {
+        let layer = Artifact::new(Bytes::from(noise(size, 7)));
+        here.apply("large", &Layers { layers: vec![layer] })?;
+    }
+    let digest = here.show("large")?.manifest.artifacts()[0].digest;
+    let file = here.store().blob_file(&digest)?.ok_or("it is in no file")?;
+    let plain = Plain::new(bucket)?;
+    let (mut up, mut memory) = (Duration::ZERO, 0);
+    memory = memory.max(peak_growth(|| {
+        up = timed(|| Ok(here.copy_to(&[], &there, &CopyOptions::default()).map(drop)?))?;
+        Ok(())
+    })?);
+    let limit = plain.up(&file)?;
+    report("push", up, limit, memory);
+
+    let back = folder.join("back");
+    let mut down = Duration::ZERO;
+    let memory = peak_growth(|| {
+        let target = open(&format!("fs:{}", back.display()))?;
+        down = timed(|| Ok(there.copy_to(&[], &target, &CopyOptions::default()).map(drop)?))?;
+        Ok(())
+    })?;
+    let limit = plain.down(&folder.join("plain"))?;
+    report("pull", down, limit, memory);
+
+    let cache = work_folder()?;
+    let mut down = Duration::ZERO;
+    let memory = peak_growth(|| {
+        let cached = open(&bucket.url("large"))?.with_cache(cache.path());
+        down = timed(|| {
+            let read = cached.load::<Layers>("large")?;
+            let bytes = read.layers[0].get()?;
+            if Digest::of(bytes) == digest { Ok(()) } else { Err("it came back as another".into()) }
+        })?;
+        Ok(())
+    })?;
+    report("load, into the cache", down, limit, memory);
+    Ok(())
+}
+
+fn report(what: &str, ours: Duration, limit: Duration, memory: u64) {
+    let ratio = limit.as_secs_f64() / ours.as_secs_f64();
+    let met = if ratio >= LEAST && memory <= MOST { "met" } else { "MISSED" };
+    let megabytes = memory as f64 / f64::from(1 << 20);
+    let (ours, limit) = (ours.as_secs_f64(), limit.as_secs_f64());
+    say(&format!(
+        "{what:<26} {ours:>8.2} s {limit:>8.2} s {ratio:>7.2} {LEAST:>6.2} {megabytes:>10.1} MiB  {met}"
+    ));
+}
+
+/// What `object_store` does by itself.
+struct Plain {
+    service: Arc<dyn ObjectStore>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Plain {
+    fn new(bucket: &s3::Server) -> Outcome<Self> {
+        let url = bucket.url("");
+        let option = |name: &str| {
+            let (_, rest) = url.split_once(&format!("{name}="))?;
+            Some(rest.split('&').next().unwrap_or_default().to_owned())
+        };
+        let service = AmazonS3Builder::new()
+            .with_endpoint(option("endpoint").ok_or("no endpoint")?)
+            .with_region("us-east-1")
+            .with_access_key_id("larder")
+            .with_secret_access_key(s3::SECRET)
+            .with_allow_http(true)
+            .with_bucket_name("larder")
+            .build()?;
+        let mut runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = runtime.worker_threads(2).enable_all().build()?;
+        Ok(Self { service: Arc::new(service), runtime })
+    }
+
+    /// Uploads a file in parts, some at once.
+    fn up(&self, file: &Path) -> Outcome<Duration> {
+        let begun = Instant::now();
+        self.runtime.block_on(async {
+            let bytes = map(file)?;
+            let mut upload = self.service.put_multipart(&Object::from("plain")).await?;
+            let mut parts = tokio::task::JoinSet::new();
+            for from in (0..bytes.len()).step_by(PART) {
+                if parts.len() >= AT_ONCE
+                    && let Some(ended) = parts.join_next().await
+                {
+                    ended??;
+                }
+                let part = bytes.slice(from..bytes.len().min(from + PART));
+                parts.spawn(upload.put_part(part.into()));
+            }
+            while let Some(ended) = parts.join_next().await {
+                ended??;
+            }
+            upload.complete().await?;
+            Outcome::Ok(())
+        })?;
+        Ok(begun.elapsed())
+    }
+
+    /// Downloads it by ranges, some at once, into a file.
+    fn down(&self, file: &Path) -> Outcome<Duration> {
+        let begun = Instant::now();
+        self.runtime.block_on(async {
+            let object = Object::from("plain");
+            let size = self.service.head(&object).await?.size;
+            let mut file = File::create(file)?;
+            let mut from = 0;
+            let mut waiting = std::collections::VecDeque::new();
+            while from < size || !waiting.is_empty() {
+                while from < size && waiting.len() < AT_ONCE {
+                    let (service, object, to) =
+                        (self.service.clone(), object.clone(), size.min(from + PART as u64));
+                    waiting.push_back(tokio::spawn(async move {
+                        service.get_range(&object, from..to).await
+                    }));
+                    from = to;
+                }
+                if let Some(part) = waiting.pop_front() {
+                    file.write_all(&part.await??)?;
+                }
+            }
+            Outcome::Ok(file.sync_all()?)
+        })?;
+        Ok(begun.elapsed())
+    }
+}
+
+/// A file's bytes, without a copy.
+fn map(file: &Path) -> Outcome<Bytes> {
+    let folder = file.ancestors().nth(3).ok_or("it is in no larder")?;
+    let digest = file.file_name().and_then(|name| name.to_str()).ok_or("it has no name")?;
+    let store = larder::FsStore::open(folder)?;
+    let mut found = store.get_blobs(&[Digest::from_hex(digest)?])?;
+    Ok(found.pop().flatten().ok_or("it is gone")?)
+}
+
+fn most_is_there_already(bucket: &mut s3::Server, megabytes: usize) -> Outcome {
+    let larder = open(&bucket.url("layers"))?;
+    let layer = |seed| Artifact::new(Bytes::from(noise(megabytes * 10_000, seed)));
+    let mut layers = Layers { layers: (0..100).map(layer).collect() };
+    larder.apply("layers", &layers)?;
+    let total: u64 = larder.show("layers")?.version.size;
+    bucket.tell("moved");
+    layers.layers[50] = layer(1_000);
+    let took = timed(|| Ok(larder.apply("layers", &layers).map(drop)?))?;
+    let moved: u64 = bucket.tell("moved").parse()?;
+    let percent = 100.0 * moved as f64 / total as f64;
+    let met = if percent < 1.1 { "met" } else { "MISSED" };
+    say(&format!(
+        "(d) a version that shares 99 of 100 artifacts of {:.1} MB moves {percent:.2} % of its bytes, in {}; goal: about 1 %  {met}",
+        megabytes as f64 / 100.0,
+        show(took)
+    ));
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! `jobs`, `job`, `fire` and `work`.
+
+use larder::{JobsQuery, Larder};
+
+use crate::components::Label;
+use crate::kitchen::{Kitchen, everywhere};
+
+/// What was printed, with ids that do not change.
+fn told(larder: &Larder, mut text: String) -> String {
+    let mut runs: Vec<String> = Vec::new();
+    for job in larder.jobs(&JobsQuery::new()) {
+        let id = job.unwrap().id;
+        let (run, _) = id.id().rsplit_once('-').unwrap();
+        if !runs.iter().any(|known| known == run) {
+            runs.push(run.to_owned());
+        }
+    }
+    for (number, run) in runs.iter().enumerate() {
+        text = text.replace(run, &format!("[run {number}]"));
+    }
+    let is_time = |word: &str| word.len() == 20 && word.starts_with("20") && word.ends_with('Z');
+    let lines = text.lines().map(|line| {
+        let words = line.split(' ').map(|word| if is_time(word) { "[time]" } else { word });
+        words.collect::<Vec<_>>().join(" ") + "\n"
+    });
+    lines.collect()
+}
+
+fn labels(kitchen: &Kitchen) -> Larder {
+    kitchen.apply("label", &Label { title: "Riesling".into(), years: vec![2019] });
+    kitchen.apply("bare", &Label { title: "Merlot".into(), years: vec![] });
+    kitchen.larder()
+}
+
+#[test]
+fn an_event_is_fired_and_its_jobs_are_run_and_shown() {
+    let told = everywhere(|kitchen| {
+        let larder = labels(kitchen);
+        let mut all = String::new();
+        let mut run = |args: &[&str]| {
+            all += &format!("$ larder {}\n{}", args.join(" "), told(&larder, kitchen.linked(args)));
+        };
+        run(&["fire", "label", "print", "--payload", "3"]);
+        run(&["jobs", "label"]);
+        run(&["work", "--drain"]);
+        run(&["jobs", "--status", "succeeded"]);
+        run(&["fire", "bare", "print", "--wait"]);
+        run(&["fire", "label", "print", "--payload", "0", "--wait"]);
+        run(&["jobs", "--status", "failed", "--status", "blocked"]);
+        run(&["jobs", "--watch", "bare"]);
+        all
+    });
+    insta::assert_snapshot!(told, @r"
+    $ larder fire label print --payload 3
+    exit 0
+    --- stdout
+    JOB                                     TRIGGER  EVENT  STATUS   TRY  SINCE                 SAYS
+    label@1/[run 0]-0000  print    print  pending  0    [time]
+    label@1/[run 0]-0001  stick    print  pending  0    [time]
+    $ larder jobs label
+    exit 0
+    --- stdout
+    JOB                                     TRIGGER  EVENT  STATUS   TRY  SINCE                 SAYS
+    label@1/[run 0]-0000  print    print  pending  0    [time]
+    label@1/[run 0]-0001  stick    print  pending  0    [time]
+    $ larder work --drain
+    exit 0
+    --- stderr
+    2 jobs done
+    $ larder jobs --status succeeded
+    exit 0
+    --- stdout
+    JOB                                     TRIGGER  EVENT  STATUS     TRY  SINCE                 SAYS
+    label@1/[run 0]-0000  print    print  succeeded  1    [time]
+    label@1/[run 0]-0001  stick    print  succeeded  1    [time]
+    $ larder fire bare print --wait
+    exit 0
+    --- stdout
+    JOB                                    TRIGGER  EVENT  STATUS     TRY  SINCE                 SAYS
+    bare@1/[run 0]-0000  print    print  succeeded  1    [time]
+    bare@1/[run 0]-0001  stick    print  skipped    0    [time]  it requires `years`, which is not set
+    $ larder fire label print --payload 0 --wait
+    exit 1
+    --- stderr
+    error: the job label@1/[run 2]-0000 (`print`) failed; what it said is in its log, and it can be tried again
+      caused by: there is nothing to print
+    hint: `job show ID` and `job logs ID` tell more, `job retry ID` tries it again
+    $ larder jobs --status failed --status blocked
+    exit 0
+    --- stdout
+    JOB                                     TRIGGER  EVENT  STATUS   TRY  SINCE                 SAYS
+    label@1/[run 2]-0000  print    print  failed   1    [time]  there is nothing to print
+    label@1/[run 2]-0001  stick    print  blocked  0    [time]  `print` failed
+    $ larder jobs --watch bare
+    exit 0
+    --- stdout
+    JOB                                    TRIGGER  EVENT  STATUS     TRY  SINCE                 SAYS
+    bare@1/[run 0]-0000  print    print  succeeded  1    [time]
+    bare@1/[run 0]-0001  stick    print  skipped    0    [time]  it requires `years`, which is not set
+    ");
+}
+
+#[test]
+fn one_job_is_shown_cancelled_and_tried_again() {
+    everywhere(|kitchen| {
+        let larder = labels(kitchen);
+        let fired = kitchen.linked(&["fire", "label", "print", "--payload", "2", "-q"]);
+        let ids: Vec<&str> = fired.lines().filter(|line| line.contains('@')).collect();
+        let [print, stick] = ids[..] else { panic!("{fired}") };
+        let cancelled = kitchen.plain(&["job", "cancel", stick]);
+        assert_eq!(cancelled, format!("exit 0\n--- stdout\n{stick} is cancelled\n"));
+        let refused = kitchen.plain(&["job", "cancel", stick]);
+        assert!(refused.starts_with("exit 5") && refused.contains("it is over"), "{refused}");
+        let again = kitchen.plain(&["job", "retry", stick]);
+        assert!(again.contains(&format!("{stick} (`stick`) is to run again")), "{again}");
+
+        // The plain program lists what it cannot run.
+        let worked = kitchen.plain(&["work", "--drain", "--format", "json"]);
+        assert!(worked.contains("\"jobs\": 0"), "{worked}");
+        let worked = kitchen.linked(&["work", "--drain", "--concurrency", "2", "--format", "json"]);
+        assert!(worked.contains("\"jobs\": 2"), "{worked}");
+
+        let shown = told(&larder, kitchen.plain(&["job", "show", print]));
+        for line in [
+            "trigger   print
+",
+            "status    succeeded
+",
+            "progress  50%
+",
+            "carries   2
+",
+        ] {
+            assert!(shown.contains(line), "{line}: {shown}");
+        }
+        let shown = kitchen.plain(&["job", "show", stick, "--format", "json"]);
+        let json = shown.split_once("--- stdout\n").unwrap().1;
+        let json: serde_json::Value = serde_json::from_str(json).unwrap();
+        assert_eq!((&json["schema"], &json["status"]), (&1.into(), &"succeeded".into()));
+        assert_eq!(json["depends_on"]["print"], print);
+
+        let said = told(&larder, kitchen.plain(&["job", "logs", "--follow", print]));
+        assert_eq!(said, "exit 0\n--- stdout\n[time] 1 2 of Riesling\n");
+        let said = kitchen.plain(&["job", "logs", "-q", print]);
+        assert_eq!(said, "exit 0\n--- stdout\n2 of Riesling\n");
+        String::new()
+    });
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_the_reason() {
+    everywhere(|kitchen| {
+        labels(kitchen);
+        let fails = |told: String, exit: u8, reason: &str| {
+            assert!(told.starts_with(&format!("exit {exit}\n")) && told.contains(reason), "{told}");
+        };
+        fails(kitchen.plain(&["fire", "label", "print"]), 6, "not linked in");
+        fails(kitchen.linked(&["fire", "label", "paint"]), 5, "its triggers run on `print`");
+        fails(kitchen.linked(&["fire", "lable", "print"]), 3, "did you mean label?");
+        fails(kitchen.linked(&["fire", "label", "apply"]), 2, "it happens by itself");
+        fails(kitchen.linked(&["fire", "label", "print", "--payload", "{"]), 2, "is no JSON");
+        fails(kitchen.plain(&["jobs", "--status", "done"]), 2, "there are pending, running");
+        fails(kitchen.plain(&["job", "show", "label@1"]), 2, "a job is written");
+        let none = "label@1/019aa1b2c3d4-9f8e7d6c5b4a-0001";
+        fails(kitchen.plain(&["job", "show", none]), 3, "is not in this larder");
+        String::new()
+    });
+}

@@ -1,0 +1,192 @@
+//! From packed components to versions: one commit for all that an apply brings.
+
+mod batch;
+
+use std::time::Instant;
+
+use self::batch::{Batch, State};
+use super::apply::{Packed, QUICK, back_off};
+use super::gc::{Claim, PATIENCE};
+use super::nest::Nested;
+use super::{Applied, Larder, MOST_TRIES, VersionInfo};
+use crate::component::Component;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::name::Identifier;
+use crate::record::VersionRecord;
+use crate::store::Committed;
+
+/// How often a component is packed, if a collector takes its blobs before it is committed.
+const MOST_PACKS: u32 = 5;
+
+/// A version that is written, but not ready.
+pub(super) struct Unprepared {
+    pub(super) version: VersionInfo,
+    /// The component, if it has hooks and is not the one that is applied itself.
+    pub(super) component: Option<Box<dyn Component>>,
+    /// Whether it is the one that is applied itself.
+    pub(super) is_root: bool,
+}
+
+impl Larder {
+    /// Writes what `pack` packs as a new version, with what it refers to. It is packed again if a collector took blobs
+    /// meanwhile.
+    pub(super) fn commit_version(
+        &self,
+        name: &Identifier,
+        pack: impl Fn() -> Result<Packed>,
+    ) -> Result<Applied> {
+        self.commit_packed(name, pack).map(|(applied, _)| applied)
+    }
+
+    /// The same; also gives the versions that are not ready, children before those that refer to them.
+    pub(super) fn commit_packed(
+        &self,
+        name: &Identifier,
+        pack: impl Fn() -> Result<Packed>,
+    ) -> Result<(Applied, Vec<Unprepared>)> {
+        let mut items = items_of(name, pack()?);
+        let mut packs = 1;
+        // The version that is written already, if the store made a part of a commit.
+        let mut written: Option<VersionRecord> = None;
+        for tries in 0..MOST_TRIES {
+            back_off(tries);
+            if written.is_none()
+                && let Some(version) = self.published(name)?
+            {
+                return Ok(was_published(name, &version));
+            }
+            let mut batch = Batch::read(self, &items, written.as_ref())?;
+            let is_there = |state: &State| matches!(state, State::There(_) | State::Unready(_));
+            if batch.states.iter().all(is_there) {
+                self.heal(&items)?;
+                let states = batch.states;
+                return done(items, states);
+            }
+            batch.check()?;
+            let claimed = Instant::now();
+            let (blobs, brought) = batch.blobs();
+            let pardons = match self.claim(&blobs, &brought, PATIENCE)? {
+                Claim::Held(pardons) => pardons,
+                Claim::Gone(digest) if packs == MOST_PACKS => {
+                    return Err(swept_again(name, &digest));
+                }
+                Claim::Gone(_) => {
+                    items = items_of(name, pack()?);
+                    packs += 1;
+                    continue;
+                }
+            };
+            let mut changes = brought;
+            changes.extend(pardons);
+            let Some(root_at) = batch.write(&mut changes, tries)? else { continue };
+            match self.store.commit(&changes)? {
+                Committed::All => {
+                    self.submit(&batch.jobs);
+                    if claimed.elapsed() > QUICK {
+                        self.confirm(name, &blobs, &pack)?;
+                    }
+                    let states = batch.states;
+                    return done(items, states);
+                }
+                // Only names are left to be written: the version stands.
+                Committed::Conflict { made, .. } if root_at.is_some_and(|at| made > at) => {
+                    written = batch.states.last().and_then(State::version).cloned();
+                }
+                Committed::Conflict { .. } => {}
+            }
+        }
+        Err(Error::Conflict { what: name.to_string() })
+    }
+
+    /// Looks after a slow commit whether its blobs are still there, and writes them again if they are not. A
+    /// collector whose grace period is shorter than the commit took could not have seen the version.
+    fn confirm(
+        &self,
+        name: &Identifier,
+        blobs: &[Digest],
+        pack: &impl Fn() -> Result<Packed>,
+    ) -> Result<()> {
+        let mut gone = blobs.first().copied();
+        for _ in 0..MOST_PACKS {
+            // Blobs have no precondition, and a record that somebody else changed is looked at again.
+            match self.claim(blobs, &[], PATIENCE)? {
+                Claim::Held(pardons) if pardons.is_empty() => return Ok(()),
+                Claim::Held(pardons) => {
+                    let _ = self.store.commit(&pardons)?;
+                }
+                Claim::Gone(digest) => {
+                    gone = Some(digest);
+                    let again = items_of(name, pack()?).into_iter();
+                    let blobs: Vec<_> = again.flat_map(|item| item.packed.blobs).collect();
+                    let _ = self.store.commit(&blobs)?;
+                }
+            }
+        }
+        Err(swept_again(name, &gone.unwrap_or(Digest::of(b""))))
+    }
+
+    /// Writes those blobs of unchanged versions again that are gone from the store.
+    fn heal(&self, items: &[Nested]) -> Result<()> {
+        let digests: Vec<_> = items.iter().flat_map(|item| item.packed.digests()).collect();
+        let there = self.store.stat_blobs(&digests)?;
+        if there.iter().any(Option::is_none) {
+            // Blobs have no precondition, so there is no conflict.
+            let blobs: Vec<_> = items.iter().flat_map(|item| item.packed.blobs.clone()).collect();
+            let _ = self.store.commit(&blobs)?;
+        }
+        Ok(())
+    }
+}
+
+/// What is packed, the one that is applied itself last.
+fn items_of(name: &Identifier, mut packed: Packed) -> Vec<Nested> {
+    let mut items = std::mem::take(&mut packed.nested);
+    items.push(Nested { name: name.clone(), packed, component: None });
+    items
+}
+
+/// What an earlier attempt of the same job published, and what of it is not ready.
+fn was_published(name: &Identifier, version: &VersionRecord) -> (Applied, Vec<Unprepared>) {
+    let version = VersionInfo::new(name, version);
+    let unprepared = Unprepared { version: version.clone(), component: None, is_root: true };
+    let is_ready = version.status.is_ready();
+    (Applied::Unchanged(version), (!is_ready).then_some(unprepared).into_iter().collect())
+}
+
+/// What was applied, and what of it is not ready.
+fn done(items: Vec<Nested>, states: Vec<State>) -> Result<(Applied, Vec<Unprepared>)> {
+    let mut unprepared = Vec::new();
+    let mut root = None;
+    let last = items.len().saturating_sub(1);
+    for (at, (item, state)) in items.into_iter().zip(states).enumerate() {
+        let Some(version) = state.version() else { continue };
+        let info = VersionInfo::new(&item.name, version);
+        if !version.status.is_ready() {
+            let (version, component) = (info.clone(), item.component);
+            unprepared.push(Unprepared { version, component, is_root: at == last });
+        }
+        if at == last {
+            root = Some(match state {
+                State::There(_) => Applied::Unchanged(info),
+                _ => Applied::Created(info),
+            });
+        }
+    }
+
+    // The last one is there in any case.
+    let root = root.ok_or_else(|| Error::Conflict { what: "a component".into() })?;
+    Ok((root, unprepared))
+}
+
+/// The error of a writer that a collector is always faster than.
+fn swept_again(name: &Identifier, digest: &Digest) -> Error {
+    Error::Refused {
+        what: format!("the new version of {name}"),
+        reason: format!(
+            "garbage collections removed its blob {} again and again before it was committed: \
+             give them a grace period that is longer than the writing takes",
+            digest.short()
+        ),
+    }
+}
