@@ -314,9 +314,12 @@ impl<'a> Shift<'a> {
 
     /// Begins a job on a thread of its own, unless it has begun.
     fn begin(&mut self, Delivery { job, receipt }: Delivery) -> Result<bool> {
-        if self.running.contains_key(&job) {
-            if let Some(receipt) = receipt {
-                receipt.later(self.worker.lease);
+        if let Some(slot) = self.running.get_mut(&job) {
+            // One that came twice is told of once: if this worker dies, the first comes again.
+            match (receipt, &slot.receipt) {
+                (Some(twice), Some(_)) => twice.done(),
+                (Some(first), None) => slot.receipt = Some(first),
+                (None, _) => {}
             }
             return Ok(false);
         }

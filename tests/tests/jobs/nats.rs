@@ -261,7 +261,7 @@ fn jobs_of_killed_workers_on_a_queue_that_is_restarted_have_their_effect_once() 
     });
     // Workers that died could not say that their jobs are done; whoever is brought them finds that they are over.
     let larder = larder::open(&url).unwrap().with_executor(Arc::new(queue.clone()));
-    let worker = Worker::new(&larder).spawn().unwrap();
+    let worker = Worker::new(&larder).lease(larder_tests::crew::LEASE).spawn().unwrap();
     until("the queue is drained", || queue.is_empty().unwrap_or(false));
     worker.stop().unwrap();
 }
