@@ -185,8 +185,8 @@ impl Running {
                 return Beat::Quiet;
             }
         }
-        let is_due = beaten.elapsed() >= claim.lease / 3;
-        if !is_due && !(self.shared.has_news() && beaten.elapsed() >= NEWS) {
+        let has_news = self.shared.has_news() && beaten.elapsed() >= NEWS;
+        if !has_news && beaten.elapsed() < claim.lease / 3 {
             return Beat::Quiet;
         }
         let extended = self
@@ -261,12 +261,14 @@ pub(super) fn causes(error: &(dyn StdError + 'static)) -> Vec<String> {
 /// The components that a worker has loaded.
 #[derive(Default)]
 pub(super) struct Instances {
-    loaded: Mutex<HashMap<(Identifier, VersionNumber), Arc<Ready<dyn Component>>>>,
+    loaded: Mutex<HashMap<(Identifier, VersionNumber), Instance>>,
 }
+
+type Instance = Arc<Ready<dyn Component>>;
 
 impl Instances {
     /// The component of a job's version: the same for all jobs of it, as long as the worker keeps it.
-    fn get(&self, larder: &Larder, claim: &Claim) -> Result<Arc<Ready<dyn Component>>> {
+    fn get(&self, larder: &Larder, claim: &Claim) -> Result<Instance> {
         let of = (claim.id.name().clone(), claim.id.version());
         // Jobs of one version wait for each other here, so that it is loaded once.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);

@@ -83,8 +83,10 @@ type ErasedRun =
 /// A field, and whether it is set.
 pub(super) struct Requirement {
     pub(super) field: String,
-    pub(super) is_set: Box<dyn Fn(&dyn Component) -> bool + Send + Sync>,
+    pub(super) is_set: ErasedTest,
 }
+
+type ErasedTest = Box<dyn Fn(&dyn Component) -> bool + Send + Sync>;
 
 impl TriggerEntry {
     /// Its name: that of the method.
