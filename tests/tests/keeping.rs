@@ -5,6 +5,8 @@
 mod locks;
 #[path = "keeping/notes.rs"]
 mod notes;
+#[path = "keeping/removal.rs"]
+mod removal;
 #[path = "keeping/search.rs"]
 mod search;
 #[path = "keeping/tags.rs"]

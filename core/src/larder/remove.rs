@@ -9,7 +9,7 @@ use super::{Larder, MOST_TRIES, VersionInfo};
 use crate::error::{Error, Result};
 use crate::jobs::{Event, NewJobs};
 use crate::name::{Identifier, VersionNumber};
-use crate::record::{self, NameRecord, VersionRecord};
+use crate::record::{self, DigestRecord, NameRecord, VersionRecord};
 use crate::reference::{Reference, Selector};
 use crate::store::{Change, Committed, Expected, Record, StoreExt};
 
@@ -49,6 +49,16 @@ impl RemoveOptions {
     }
 }
 
+/// How far a removal is that is tried again.
+#[derive(Default)]
+struct Removal {
+    /// The versions whose `cleanup` was run.
+    cleaned: BTreeSet<VersionNumber>,
+    /// Those that live, and that their name and digest may no longer lead to: a store without atomic commits stopped
+    /// half-way.
+    half: BTreeSet<VersionNumber>,
+}
+
 impl Larder {
     /// Removes the one version that `reference` means.
     ///
@@ -77,15 +87,21 @@ impl Larder {
     ) -> Result<VersionInfo> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
         let name = reference.identifier();
-        let mut cleaned = BTreeSet::new();
-        for tries in 0..MOST_TRIES {
-            back_off(tries);
-            let version = self.find(&reference)?;
-            if self.try_remove(name, &[version.version], *options, &mut cleaned)? {
-                return Ok(VersionInfo::new(name, &version));
+        self.removing(name, |removal| {
+            let pinned = |number| Reference::new(name.clone(), Selector::Version(number));
+            for tries in 0..MOST_TRIES {
+                back_off(tries);
+                // Once the name was changed, the reference may lead to another version.
+                let version = match removal.half.first() {
+                    Some(&number) => self.find(&pinned(number))?,
+                    None => self.find(&reference)?,
+                };
+                if self.try_remove(name, &[version.version], *options, removal)? {
+                    return Ok(VersionInfo::new(name, &version));
+                }
             }
-        }
-        Err(Error::Conflict { what: reference.to_string() })
+            Err(Error::Conflict { what: reference.to_string() })
+        })
     }
 
     /// Removes every version of `name`, and gives those that it removed.
@@ -109,13 +125,68 @@ impl Larder {
         options: &RemoveOptions,
     ) -> Result<Vec<VersionInfo>> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
-        let mut cleaned = BTreeSet::new();
+        self.removing(&name, |removal| {
+            for tries in 0..MOST_TRIES {
+                back_off(tries);
+                let versions = self.versions(&name)?;
+                let numbers: Vec<_> = versions.iter().map(|version| version.version).collect();
+                if self.try_remove(&name, &numbers, *options, removal)? {
+                    return Ok(versions);
+                }
+            }
+            Err(Error::Conflict { what: name.to_string() })
+        })
+    }
+
+    /// Tries a removal. If it is given up when a part of it was made, what still lives is found again as before.
+    fn removing<T>(
+        &self,
+        name: &Identifier,
+        remove: impl FnOnce(&mut Removal) -> Result<T>,
+    ) -> Result<T> {
+        let mut removal = Removal::default();
+        remove(&mut removal).inspect_err(|_| {
+            // Why it was given up says more than that this failed too.
+            let _ = self.relist(name, &removal.half);
+        })
+    }
+
+    /// Lets the name and the digests lead to those versions again that are there.
+    fn relist(&self, name: &Identifier, numbers: &BTreeSet<VersionNumber>) -> Result<()> {
+        let numbers: Vec<_> = numbers.iter().copied().collect();
+        let head_key = record::name_key(name)?;
         for tries in 0..MOST_TRIES {
             back_off(tries);
-            let versions = self.versions(&name)?;
-            let numbers: Vec<_> = versions.iter().map(|version| version.version).collect();
-            if self.try_remove(&name, &numbers, *options, &mut cleaned)? {
-                return Ok(versions);
+            let mut changes = Vec::new();
+            let Some(found_head) = self.store.get_record(&head_key)? else { return Ok(()) };
+            let head: NameRecord = record::read(&head_key, &found_head)?;
+            let mut latest = head.latest.clone();
+            for (found, version) in self.removable(name, &numbers)? {
+                if !version.is_current() {
+                    continue;
+                }
+                // Whoever removes it changes its record.
+                let key = record::version_key(name, version.version)?;
+                changes.push(record::unchanged(key, Some(&found)));
+                let key = record::digest_key(name, &version.manifest, version.version)?;
+                let digest = DigestRecord::new(version.version);
+                changes.push(record::put(key, &digest, Expected::Anything)?);
+                if latest.as_ref().is_none_or(|latest| latest.version < version.version) {
+                    latest = Some(version);
+                }
+            }
+            if changes.is_empty() {
+                return Ok(());
+            }
+            let next = head.next;
+            let head = head.with(next, latest);
+            changes.push(record::put(
+                head_key.clone(),
+                &head,
+                Expected::Revision(found_head.revision),
+            )?);
+            if self.store.commit(&changes)? == Committed::All {
+                return Ok(());
             }
         }
         Err(Error::Conflict { what: name.to_string() })
@@ -135,13 +206,13 @@ impl Larder {
         })
     }
 
-    /// Marks versions as removed; `false` if another writer was faster. Those that are `cleaned` had their `cleanup`.
+    /// Marks versions as removed; `false` if another writer was faster.
     fn try_remove(
         &self,
         name: &Identifier,
         numbers: &[VersionNumber],
         options: RemoveOptions,
-        cleaned: &mut BTreeSet<VersionNumber>,
+        removal: &mut Removal,
     ) -> Result<bool> {
         let head_key = record::name_key(name)?;
         let Some(found) = self.store.get_record(&head_key)? else {
@@ -168,14 +239,15 @@ impl Larder {
         // The name goes before the versions: at no time does it name one that is gone.
         let next = head.next;
         let head = head.with(next, latest);
+        let head_at = changes.len();
         changes.push(record::put(head_key, &head, Expected::Revision(found.revision))?);
         let mut unlinked = Vec::new();
         let mut jobs = NewJobs::default();
         for (found, mut version) in versions {
             let number = version.version;
-            if !options.without_hooks && !cleaned.contains(&number) {
+            if !options.without_hooks && !removal.cleaned.contains(&number) {
                 self.clean_up(name, &version, options.force)?;
-                cleaned.insert(number);
+                removal.cleaned.insert(number);
             }
             let digest_key = record::digest_key(name, &version.manifest, number)?;
             unlinked.extend(self.unlink(name, &version)?);
@@ -189,11 +261,18 @@ impl Larder {
         }
         changes.extend(unlinked);
         changes.extend(jobs.changes.iter().cloned());
-        let is_removed = self.store.commit(&changes)? == Committed::All;
-        if is_removed {
-            self.submit(&jobs);
+        match self.store.commit(&changes)? {
+            Committed::All => {
+                self.submit(&jobs);
+                Ok(true)
+            }
+            Committed::Conflict { made, .. } => {
+                if made > head_at {
+                    removal.half.extend(numbers);
+                }
+                Ok(false)
+            }
         }
-        Ok(is_removed)
     }
 
     /// The records of those versions that are there.
