@@ -85,8 +85,16 @@ impl Server {
         read.is_ok() && said.starts_with("INFO") && said.contains("\"jetstream\":true")
     }
 
-    /// Kills it as a loss of power of its process does.
+    /// Stops it as an administrator does.
     pub fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            let _ = Command::new("kill").args(["-TERM", &process.id().to_string()]).status();
+            let _ = process.wait();
+        }
+    }
+
+    /// Kills it: it has no time to write down how far it is.
+    pub fn crash(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
             let _ = process.wait();
@@ -116,6 +124,6 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.stop();
+        self.crash();
     }
 }

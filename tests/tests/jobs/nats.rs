@@ -133,7 +133,7 @@ fn a_queue_that_lost_everything_is_made_anew() {
     let mut server = Server::start();
     let queue = open(&server.url("wine")).unwrap();
     queue.submit(&[id(1)]).unwrap();
-    server.stop();
+    server.crash();
     let begun = Instant::now();
     let error = queue.submit(&[id(2)]).unwrap_err();
     assert!(matches!(error, Error::Store { .. }), "{error}");
@@ -223,7 +223,7 @@ fn jobs_go_on_while_the_queue_is_away_and_when_it_lost_them() {
     };
     run(1, "the queue brings the first");
     assert!(!troubled.load(Ordering::SeqCst));
-    server.stop();
+    server.crash();
     run(2, "the second is found in the larder");
     assert!(troubled.load(Ordering::SeqCst));
     server.wipe();
