@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::context::News;
 use super::id::{JobId, unlike_any_other};
 use super::judge::{Looked, Verdict};
 use super::record::{JobRecord, JobStatus, Lease, job_key, queue_key};
@@ -107,12 +108,11 @@ impl Larder {
         Ok(Claimed::Later(None))
     }
 
-    /// Changes a job that is ours, after other changes and before the rest; `None` if it is ours no longer.
+    /// Changes a job that is ours, after other changes; `None` if it is ours no longer.
     pub(super) fn change_held(
         &self,
         claim: &Claim,
         before: &[Change],
-        after: &[Change],
         change: impl Fn(JobRecord) -> JobRecord,
     ) -> Result<Option<JobRecord>> {
         let key = job_key(&claim.id)?;
@@ -121,7 +121,6 @@ impl Larder {
             let job = change(job);
             let mut changes = before.to_vec();
             changes.push(record::put(key.clone(), &job, Expected::Revision(found.revision))?);
-            changes.extend_from_slice(after);
             if self.store().commit(&changes)? == Committed::All {
                 return Ok(Some(job));
             }
@@ -138,17 +137,12 @@ impl Larder {
     }
 
     /// Keeps a job for another lease; `None` if it is ours no longer.
-    pub(super) fn extend_lease(
-        &self,
-        claim: &Claim,
-        said: &[Change],
-        progress: Option<super::record::ProgressRecord>,
-    ) -> Result<Option<JobRecord>> {
-        self.change_held(claim, said, &[], |mut job| {
+    pub(super) fn extend_lease(&self, claim: &Claim, news: &News) -> Result<Option<JobRecord>> {
+        self.change_held(claim, &news.changes, |mut job| {
             let until = Timestamp::new(self.now().as_system_time() + claim.lease);
             job.lease = Some(Lease { holder: claim.holder.clone(), until });
-            if progress.is_some() {
-                job.progress.clone_from(&progress);
+            if news.progress.is_some() {
+                job.progress.clone_from(&news.progress);
             }
             job
         })
@@ -158,20 +152,19 @@ impl Larder {
     pub(super) fn end_attempt(
         &self,
         claim: &Claim,
-        said: &[Change],
-        progress: Option<super::record::ProgressRecord>,
+        news: &News,
         outcome: &Outcome,
     ) -> Result<Option<JobStatus>> {
         let now = self.now();
         let key = job_key(&claim.id)?;
         for _ in 0..MOST_TRIES {
             let Some((found, mut job)) = self.held(claim)? else { return Ok(None) };
-            if progress.is_some() {
-                job.progress.clone_from(&progress);
+            if news.progress.is_some() {
+                job.progress.clone_from(&news.progress);
             }
             let job = ended(job, outcome, now);
             let status = job.status;
-            let mut changes = said.to_vec();
+            let mut changes = news.changes.clone();
             changes.push(record::put(key.clone(), &job, Expected::Revision(found.revision))?);
             if status.is_over() {
                 changes.push(leave_queue(&claim.id)?);

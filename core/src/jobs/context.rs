@@ -43,22 +43,42 @@ pub(super) struct Said {
     parts: u32,
 }
 
+/// What is to be written of what a job said.
+pub(super) struct News {
+    pub(super) progress: Option<ProgressRecord>,
+    pub(super) changes: Vec<Change>,
+    lines: usize,
+}
+
 impl Shared {
     pub(super) fn said(&self) -> MutexGuard<'_, Said> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The progress and the lines that are not written yet.
-    pub(super) fn take(&self, claim: &Claim) -> Result<(Option<ProgressRecord>, Vec<Change>)> {
-        let mut said = self.said();
-        let lines = std::mem::take(&mut said.lines);
-        let progress = said.progress.take();
-        if lines.is_empty() {
-            return Ok((progress, Vec::new()));
+    /// What is not written yet. Until it [was](Self::wrote), it is given again.
+    pub(super) fn news(&self, claim: &Claim) -> Result<News> {
+        let said = self.said();
+        let (progress, lines) = (said.progress.clone(), said.lines.len());
+        let mut changes = Vec::new();
+        if lines > 0 {
+            let key = log_key(&claim.id, claim.job.attempt, said.parts)?;
+            // If it was written and the answer was lost, it is written again with more.
+            let log = LogRecord::new(said.lines.clone());
+            changes.push(record::put(key, &log, Expected::Anything)?);
         }
-        let key = log_key(&claim.id, claim.job.attempt, said.parts)?;
-        said.parts += 1;
-        Ok((progress, vec![record::put(key, &LogRecord::new(lines), Expected::Anything)?]))
+        Ok(News { progress, changes, lines })
+    }
+
+    /// What was given is written.
+    pub(super) fn wrote(&self, news: &News) {
+        let mut said = self.said();
+        said.parts += u32::from(news.lines > 0);
+        let written = news.lines.min(said.lines.len());
+        said.lines.drain(..written);
+        // The job may have said more meanwhile.
+        if said.progress == news.progress {
+            said.progress = None;
+        }
     }
 
     pub(super) fn has_news(&self) -> bool {
@@ -168,5 +188,42 @@ impl JobContext {
 impl fmt::Debug for JobContext {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "JobContext({}, `{}`)", self.id(), self.trigger())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    #[test]
+    fn what_could_not_be_written_is_written_later_and_once() {
+        let now = Timestamp::new(std::time::SystemTime::UNIX_EPOCH);
+        let tag = "acme/it".parse().unwrap();
+        let job = JobRecord::new(tag, Digest::of(b""), "t".into(), "apply".into(), now);
+        let id = "it@1/019aa1b2c3d4-9f8e7d6c5b4a-0001".parse().unwrap();
+        let claim = Claim { id, job, holder: "h".into(), lease: std::time::Duration::ZERO };
+        let shared = Shared::default();
+        let say = |text: &str| shared.said().lines.push((now, text.into()));
+        let change = |news: &News| match &news.changes[..] {
+            [Change::PutRecord { key, value, .. }] => {
+                let said: LogRecord = serde_json::from_slice(value).unwrap();
+                let lines: Vec<_> = said.lines.into_iter().map(|(_, text)| text).collect();
+                (key.as_str().rsplit('-').next().unwrap().to_owned(), lines.join(" "))
+            }
+            changes => panic!("{changes:?}"),
+        };
+        assert!(shared.news(&claim).unwrap().changes.is_empty());
+        say("a");
+        drop(shared.news(&claim).unwrap()); // the store failed
+        say("b");
+        let news = shared.news(&claim).unwrap();
+        assert_eq!(change(&news), ("000000".into(), "a b".into()));
+        say("c"); // while they were written
+        shared.wrote(&news);
+        let news = shared.news(&claim).unwrap();
+        assert_eq!(change(&news), ("000001".into(), "c".into()));
+        shared.wrote(&news);
+        assert!(!shared.has_news());
     }
 }

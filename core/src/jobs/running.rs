@@ -101,9 +101,8 @@ impl Running {
             State::Held { .. } => {}
             _ => return Ok(Became::Over),
         }
-        let (progress, said) = self.shared.take(&claim)?;
-        let ended =
-            patiently(lease, || larder.end_attempt(&claim, &said, progress.clone(), &outcome))?;
+        let news = self.shared.news(&claim)?;
+        let ended = patiently(lease, || larder.end_attempt(&claim, &news, &outcome))?;
         Ok(match ended {
             Some(JobStatus::Pending) => Became::Later(None),
             _ => Became::Over,
@@ -175,9 +174,8 @@ impl Running {
                     error.push("it did not stop when it was told to".into());
                 }
                 let outcome = Outcome::FailedForGood(error);
-                let ended = self.shared.take(claim).and_then(|(progress, said)| {
-                    larder.end_attempt(claim, &said, progress, &outcome)
-                });
+                let news = self.shared.news(claim);
+                let ended = news.and_then(|news| larder.end_attempt(claim, &news, &outcome));
                 if ended.is_ok() {
                     *state = State::GivenUp;
                     return Beat::GivenUp;
@@ -189,10 +187,11 @@ impl Running {
         if !has_news && beaten.elapsed() < claim.lease / 3 {
             return Beat::Quiet;
         }
-        let extended = self
-            .shared
-            .take(claim)
-            .and_then(|(progress, said)| larder.extend_lease(claim, &said, progress));
+        let extended = self.shared.news(claim).and_then(|news| {
+            let job = larder.extend_lease(claim, &news)?;
+            self.shared.wrote(&news);
+            Ok(job)
+        });
         match extended {
             Ok(Some(job)) => {
                 if job.cancel.is_some() {
