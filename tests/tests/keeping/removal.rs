@@ -118,7 +118,8 @@ fn what_is_refused_half_way_is_as_it_was() {
     for reference in ["wine", "wine@3", "wine@2"] {
         let number = reference.strip_prefix("wine@").unwrap_or("3").to_owned();
         let lock = format!("wine@{number}");
-        let (larder, plain) = half(move |store| on(store).lock_version(lock.as_str()).unwrap());
+        let (larder, plain) =
+            half(move |store| drop(on(store).lock_version(lock.as_str()).unwrap()));
         assert_refused(larder.remove(reference), "the version is locked");
         assert_eq!((numbers(&plain), newest(&plain)), (vec![1, 2, 3], 3), "{reference}");
         assert_eq!(plain.verify(&[]).unwrap().findings, []);
@@ -131,7 +132,7 @@ fn what_is_refused_half_way_is_as_it_was() {
 
 #[test]
 fn of_all_versions_those_that_stay_are_found_again() {
-    let (larder, plain) = half(|store| on(store).lock_version("wine@1").unwrap());
+    let (larder, plain) = half(|store| drop(on(store).lock_version("wine@1").unwrap()));
     assert_refused(larder.remove_all("wine"), "the version is locked");
     assert_eq!((numbers(&plain), newest(&plain)), (vec![1, 2, 3], 3));
     assert_eq!(plain.verify(&[]).unwrap().findings, []);
