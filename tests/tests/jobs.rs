@@ -1,5 +1,5 @@
 //! Triggers and jobs: what runs when, in which order, how often, and what is written down of it.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 #[path = "jobs/basics.rs"]
 mod basics;

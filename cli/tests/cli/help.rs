@@ -64,6 +64,10 @@ fn help_lists_the_commands() {
       note         Changes a version's description, labels and metrics; prints all there are
       lock         Closes a version, or a name with all of it, against change
       unlock       Opens a version or a name again
+      jobs         Lists jobs: what triggers of components did, do and will do
+      job          Shows a job, cancels it, tries it again, or prints what it said
+      fire         Lets an event happen to a component, so that its triggers run
+      work         Runs jobs, until it is stopped
       types        Lists the component types that are linked into this program
       serializers  Lists the serializers that are linked in, and those that the larder needs
       cache        Shows or empties the cache: blobs of remote larders that are kept on this machine

@@ -240,6 +240,7 @@ const fn number(text: &[u8], mut at: usize) -> Option<(u64, usize)> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -150,6 +150,7 @@ pub(super) fn turn(of: usize) -> usize {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 
