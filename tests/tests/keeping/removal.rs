@@ -1,0 +1,152 @@
+//! Removals on a store that makes commits change by change, and stops half-way when another writer comes between.
+
+use std::fmt;
+use std::sync::Mutex;
+
+use larder::bytes::Bytes;
+use larder::store::{BlobWriter, Capabilities, Record};
+use larder::{Digest, Result, Store};
+
+use super::*;
+
+type Between = Box<dyn FnOnce(&MemoryStore) + Send>;
+
+/// A store in memory in which somebody comes between, once, before a version's record is changed: the commit ends there.
+struct Half {
+    store: MemoryStore,
+    between: Mutex<Option<Between>>,
+}
+
+impl fmt::Debug for Half {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Half")
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Store for Half {
+    fn url(&self) -> String {
+        "test:half".into()
+    }
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { atomic_commit: false, ..self.store.capabilities() }
+    }
+    fn is_remote(&self) -> bool {
+        self.store.is_remote()
+    }
+    fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
+        self.store.write_blob()
+    }
+    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
+        self.store.get_blobs(digests)
+    }
+    fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
+        self.store.stat_blobs(digests)
+    }
+    fn blob_file(&self, digest: &Digest) -> Result<Option<std::path::PathBuf>> {
+        self.store.blob_file(digest)
+    }
+    fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
+        self.store.list_blobs(after, limit)
+    }
+    fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
+        self.store.remove_blobs(digests)
+    }
+    fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)> {
+        self.store.remove_unfinished(older_than)
+    }
+    fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
+        self.store.get_records(keys)
+    }
+    fn list_records(
+        &self,
+        prefix: &str,
+        after: Option<&RecordKey>,
+        limit: usize,
+    ) -> Result<Vec<(RecordKey, Record)>> {
+        self.store.list_records(prefix, after, limit)
+    }
+    fn commit(&self, changes: &[Change]) -> Result<Committed> {
+        for (at, change) in changes.iter().enumerate() {
+            if let Change::PutRecord { key, .. } = change
+                && key.as_str().starts_with("versions/")
+                && let Some(between) = self.between.lock().unwrap().take()
+            {
+                between(&self.store);
+                return Ok(Committed::Conflict { at, made: at });
+            }
+            if self.store.commit(std::slice::from_ref(change))? != Committed::All {
+                return Ok(Committed::Conflict { at, made: at });
+            }
+        }
+        Ok(Committed::All)
+    }
+}
+
+/// A larder with three versions of `wine`; `between` happens in the middle of the next change of a version.
+fn half(between: impl FnOnce(&MemoryStore) + Send + 'static) -> (Larder, Larder) {
+    let store = MemoryStore::new();
+    let plain = Larder::new(Arc::new(store.clone()), Registry::linked().unwrap());
+    apply(&plain, "wine", 3);
+    let store = Half { store, between: Mutex::new(Some(Box::new(between))) };
+    (Larder::new(Arc::new(store), Registry::linked().unwrap()), plain)
+}
+
+fn on(store: &MemoryStore) -> Larder {
+    Larder::new(Arc::new(store.clone()), Registry::linked().unwrap())
+}
+
+fn numbers(larder: &Larder) -> Vec<u64> {
+    larder.versions("wine").unwrap().iter().map(|version| version.version.get()).collect()
+}
+
+fn newest(larder: &Larder) -> u64 {
+    larder.show("wine").unwrap().version.version.get()
+}
+
+#[test]
+fn the_newest_version_is_removed_and_not_the_one_before_it_as_well() {
+    let (larder, plain) = half(|store| assert_eq!(newest(&on(store)), 2, "it is half-way"));
+    let removed = larder.remove("wine").unwrap();
+    assert_eq!(removed.version.get(), 3);
+    assert_eq!((numbers(&plain), newest(&plain)), (vec![1, 2], 2));
+    assert_eq!(plain.verify(&[]).unwrap().findings, []);
+}
+
+#[test]
+fn what_is_refused_half_way_is_as_it_was() {
+    for reference in ["wine", "wine@3", "wine@2"] {
+        let number = reference.strip_prefix("wine@").unwrap_or("3").to_owned();
+        let lock = format!("wine@{number}");
+        let (larder, plain) = half(move |store| on(store).lock_version(lock.as_str()).unwrap());
+        assert_refused(larder.remove(reference), "the version is locked");
+        assert_eq!((numbers(&plain), newest(&plain)), (vec![1, 2, 3], 3), "{reference}");
+        assert_eq!(plain.verify(&[]).unwrap().findings, []);
+        let digest = plain.versions("wine").unwrap()[number.parse::<usize>().unwrap() - 1].digest;
+        let by_digest = format!("wine@{digest}");
+        let found = plain.show(by_digest.as_str()).unwrap().version.version;
+        assert_eq!(found.get().to_string(), number);
+    }
+}
+
+#[test]
+fn of_all_versions_those_that_stay_are_found_again() {
+    let (larder, plain) = half(|store| on(store).lock_version("wine@1").unwrap());
+    assert_refused(larder.remove_all("wine"), "the version is locked");
+    assert_eq!((numbers(&plain), newest(&plain)), (vec![1, 2, 3], 3));
+    assert_eq!(plain.verify(&[]).unwrap().findings, []);
+    plain.unlock_version("wine@1").unwrap();
+    assert_eq!(larder.remove_all("wine").unwrap().len(), 3);
+    assert!(matches!(plain.show("wine"), Err(Error::NotFound { .. })));
+}
+
+#[test]
+fn what_was_applied_meanwhile_stays_the_newest() {
+    let (larder, plain) = half(|store| {
+        on(store).lock_version("wine@3").unwrap();
+        on(store).apply("wine", &Doubler { factor: 9.0 }).unwrap();
+    });
+    assert_refused(larder.remove("wine@3"), "the version is locked");
+    assert_eq!((numbers(&plain), newest(&plain)), (vec![1, 2, 3, 4], 4));
+    assert_eq!(plain.verify(&[]).unwrap().findings, []);
+}
