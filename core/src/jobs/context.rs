@@ -192,6 +192,7 @@ impl fmt::Debug for JobContext {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::digest::Digest;
