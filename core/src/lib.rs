@@ -26,6 +26,8 @@ mod query;
 mod record;
 mod reference;
 mod registry;
+#[cfg(feature = "runtime")]
+pub mod runtime;
 mod scope;
 mod serializer;
 mod serializer_record;

@@ -41,7 +41,6 @@
 mod config;
 mod queue;
 mod receipt;
-mod runtime;
 
 pub use async_nats;
 pub use queue::NatsQueue;

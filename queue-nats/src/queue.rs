@@ -16,7 +16,7 @@ use larder_core::{BoxError, Delivery, Error, Executor, JobId, Larder, Result, St
 
 use crate::config::Config;
 use crate::receipt::NatsReceipt;
-use crate::runtime;
+use larder_core::runtime;
 
 /// The consumer that all workers share.
 const CONSUMER: &str = "workers";
@@ -257,7 +257,7 @@ fn delivery(message: Message) -> Option<Delivery> {
     match text.and_then(|text| text.parse::<JobId>().ok()) {
         Some(job) => Some(Delivery { job, receipt: Some(Box::new(NatsReceipt::new(message))) }),
         None => {
-            runtime::begin(async move {
+            runtime::spawn(async move {
                 let _ = message.ack_with(AckKind::Term).await;
             });
             None

@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_nats::jetstream::{AckKind, Message};
 use larder_core::Receipt;
 
-use crate::runtime;
+use larder_core::runtime;
 
 /// Tells the server what becomes of a job. Nobody waits for that: a word that is lost means that the id comes again.
 pub(crate) struct NatsReceipt(Arc<Message>);
@@ -19,7 +19,7 @@ impl NatsReceipt {
 
     fn tell(&self, kind: AckKind) {
         let message = Arc::clone(&self.0);
-        runtime::begin(async move {
+        runtime::spawn(async move {
             let _ = message.ack_with(kind).await;
         });
     }

@@ -41,7 +41,6 @@ mod config;
 mod failure;
 mod marker;
 mod records;
-mod runtime;
 mod store;
 mod writer;
 

@@ -10,9 +10,9 @@ use object_store::path::Path;
 
 use crate::blobs::INLINE;
 use crate::bucket::Bucket;
-use crate::runtime::wait;
 use crate::writer::BucketWriter;
 use crate::{config, marker};
+use larder_core::runtime::wait;
 
 /// A store in a bucket.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use larder_core::store::BlobWriter;
 use larder_core::{Digest, Error, Result};
 
 use crate::bucket::Bucket;
-use crate::runtime::wait;
+use larder_core::runtime::wait;
 
 /// A blob on its way into a bucket.
 ///

@@ -92,7 +92,7 @@ pub(crate) fn read(url: &StoreUrl) -> Result<Place> {
         schema: schema(url)?,
         pool: number(url, "pool", 1, 100)?.unwrap_or(POOL),
         retries: number(url, "retries", 0, 20)?.unwrap_or(RETRIES),
-        url: shown(url, who, address),
+        url: shown(url, address),
     })
 }
 
@@ -140,12 +140,10 @@ where
     }
 }
 
-/// The URL with all but the password.
-fn shown(url: &StoreUrl, who: &str, address: &str) -> String {
-    let user = who.split(':').next().unwrap_or_default();
-    let at = if user.is_empty() { "" } else { "@" };
+/// The URL without its user part, all of which may hold a secret.
+fn shown(url: &StoreUrl, address: &str) -> String {
     let database = url.rest().rsplit('/').next().unwrap_or_default();
-    let place = format!("{}://{user}{at}{address}/{database}", url.scheme());
+    let place = format!("{}://{address}/{database}", url.scheme());
     let given = OPTIONS.iter().filter_map(|name| Some(format!("{name}={}", url.option(name)?)));
     let options: Vec<_> = given.collect();
     if options.is_empty() { place } else { format!("{place}?{}", options.join("&")) }
@@ -175,7 +173,7 @@ mod tests {
         assert_eq!(place.config.get_ports(), [6543]);
         assert_eq!(place.config.get_dbname(), Some("models"));
         assert_eq!((place.schema.as_str(), place.pool, place.retries), ("team", 3, RETRIES));
-        assert_eq!(place.url, "postgres://ann@shelf:6543/models?pool=3&schema=team");
+        assert_eq!(place.url, "postgres://shelf:6543/models?pool=3&schema=team");
         assert_eq!(format!("{place:?}"), format!("Place({:?})", place.url));
     }
 

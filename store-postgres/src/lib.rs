@@ -38,7 +38,6 @@ mod config;
 mod failure;
 mod pool;
 mod records;
-mod runtime;
 mod schema;
 mod store;
 mod tls;

@@ -9,8 +9,8 @@ use larder_core::{Digest, Result, StoreUrl};
 use crate::blobs::INLINE;
 use crate::config;
 use crate::pool::Pool;
-use crate::runtime::wait;
 use crate::writer::RowWriter;
+use larder_core::runtime::wait;
 
 /// A store in a schema of a Postgres database.
 #[derive(Debug, Clone)]

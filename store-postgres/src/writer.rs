@@ -8,7 +8,7 @@ use larder_core::store::BlobWriter;
 use larder_core::{Digest, Error, Result};
 
 use crate::pool::Pool;
-use crate::runtime::wait;
+use larder_core::runtime::wait;
 
 /// A blob on its way into a database.
 ///

@@ -9,7 +9,7 @@ pub mod postgres;
 pub mod proxy;
 pub mod python;
 pub mod s3;
-pub mod stopping;
+pub mod stepwise;
 pub mod third_party;
 
 use larder::bytes::Bytes;

@@ -74,6 +74,7 @@ fn secrets_in_a_url_are_never_printed() {
     let urls = [
         "postgres://ann:S3CRET@host/db",
         "postgres://ann:S3CRET@127.0.0.1:9/db?retries=0",
+        "postgres://S3CRET@host/db",
         "postgres://ann:S3C/S3CRET@host/db",
         "postgres://ann:S3C@S3CRET@host/db",
         "postgres://ann:S3CRET#S3CRET@host/db",

@@ -71,6 +71,7 @@ mod manage;
 mod publish;
 mod record;
 mod running;
+mod shift;
 mod table;
 mod tick;
 mod trigger;

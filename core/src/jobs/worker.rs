@@ -1,20 +1,16 @@
 //! Workers: they claim jobs and run them.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::Duration;
 
 use super::LEASE;
-use super::executor::{Delivery, Executor, Receipt};
+use super::executor::Executor;
 use super::history::JobInfo;
-use super::id::JobId;
-use super::running::{Beat, Became, Instances, Running};
+use super::shift::{LEAST_WAIT, Shift};
 use super::wait::Awaited;
-use crate::caught::catch_panic;
 use crate::error::{Error, Result};
 use crate::larder::Larder;
 
@@ -32,25 +28,13 @@ use crate::larder::Larder;
 /// # Ok::<(), larder_core::Error>(())
 /// ```
 pub struct Worker {
-    larder: Larder,
-    executor: Arc<dyn Executor>,
-    concurrency: usize,
-    lease: Duration,
-    fires_schedules: bool,
-    troubled: Arc<dyn Fn(&Error) + Send + Sync>,
+    pub(super) larder: Larder,
+    pub(super) executor: Arc<dyn Executor>,
+    pub(super) concurrency: usize,
+    pub(super) lease: Duration,
+    pub(super) fires_schedules: bool,
+    pub(super) troubled: Arc<dyn Fn(&Error) + Send + Sync>,
 }
-
-/// The least time between two looks for what schedules are due.
-const TICK: Duration = Duration::from_secs(1);
-/// The least time between two looks for jobs that an executor lost.
-const SWEEP: Duration = Duration::from_secs(10);
-/// How many jobs are submitted again at a time.
-const MOST_SWEPT: usize = 1_000;
-/// How long a worker waits for jobs at a time: less when there was one of late.
-const LEAST_WAIT: Duration = Duration::from_millis(20);
-const MOST_WAIT: Duration = Duration::from_secs(2);
-/// How often a store or an executor may fail without a pause before the worker gives up.
-const MOST_FAILURES: u32 = 10;
 
 impl Worker {
     /// A worker with as many threads as the machine has cores, which asks the larder's executor for jobs.
@@ -121,8 +105,8 @@ impl Worker {
     /// As [`run`](Worker::run).
     pub fn drain(&self) -> Result<u64> {
         let mut shift = Shift::new(self);
-        shift.work(|shift| Ok(shift.running.is_empty() && !self.larder.has_unfinished_jobs()?))?;
-        Ok(shift.ran)
+        shift.work(|shift| Ok(shift.is_idle() && !self.larder.has_unfinished_jobs()?))?;
+        Ok(shift.ran())
     }
 
     /// Works on a thread of its own until the handle is stopped or dropped.
@@ -198,245 +182,4 @@ impl Drop for JobsHandle {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
     }
-}
-
-/// A worker at work.
-pub(super) struct Shift<'a> {
-    worker: &'a Worker,
-    running: HashMap<JobId, Slot>,
-    /// The threads of jobs that the worker gave up.
-    abandoned: usize,
-    ran: u64,
-    instances: Arc<Instances>,
-    sender: Sender<(JobId, Result<Became>)>,
-    receiver: Receiver<(JobId, Result<Became>)>,
-    /// When schedules and lost jobs are looked for again.
-    tick: Instant,
-    sweep: Instant,
-}
-
-struct Slot {
-    running: Arc<Running>,
-    receipt: Option<Box<dyn Receipt>>,
-    given_up: bool,
-}
-
-impl<'a> Shift<'a> {
-    pub(super) fn new(worker: &'a Worker) -> Self {
-        let (sender, receiver) = channel();
-        let now = Instant::now();
-        Self {
-            worker,
-            running: HashMap::new(),
-            abandoned: 0,
-            ran: 0,
-            instances: Arc::default(),
-            sender,
-            receiver,
-            tick: now,
-            sweep: now + SWEEP,
-        }
-    }
-
-    /// Works until `is_enough`; then waits for what is under way.
-    pub(super) fn work(&mut self, is_enough: impl Fn(&Self) -> Result<bool>) -> Result<()> {
-        let mut failures = 0;
-        let mut wait = LEAST_WAIT;
-        let ended = loop {
-            match self.step(&is_enough, wait) {
-                Ok(Step::Enough) => break Ok(()),
-                Ok(Step::Idle) => {
-                    failures = 0;
-                    wait = (wait * 2).min(MOST_WAIT);
-                }
-                Ok(Step::Busy) => {
-                    failures = 0;
-                    wait = LEAST_WAIT;
-                }
-                // A store that is away for a moment comes back.
-                Err(error @ Error::Store { .. }) if failures < MOST_FAILURES => {
-                    (self.worker.troubled)(&error);
-                    thread::sleep(LEAST_WAIT * 2_u32.pow(failures));
-                    failures += 1;
-                    self.beat();
-                }
-                Err(error) => break Err(error),
-            }
-        };
-        while !self.running.is_empty() {
-            self.beat();
-            self.collect(LEAST_WAIT);
-        }
-        ended
-    }
-
-    fn step(&mut self, is_enough: &impl Fn(&Self) -> Result<bool>, wait: Duration) -> Result<Step> {
-        self.beat();
-        let collected = self.collect(Duration::ZERO);
-        if is_enough(self)? {
-            return Ok(Step::Enough);
-        }
-        self.look_around()?;
-        let under_way = self.running.len() + self.abandoned;
-        // Threads that were given up take the place of others, but not all of them.
-        let free = (2 * self.worker.concurrency).saturating_sub(under_way);
-        let free = free.min(self.worker.concurrency.saturating_sub(self.running.len()));
-        if free == 0 {
-            self.collect(LEAST_WAIT);
-            return Ok(Step::Busy);
-        }
-        // A worker with jobs under way has their leases to extend.
-        let wait = if self.running.is_empty() { wait } else { LEAST_WAIT };
-        let wait = if collected { Duration::ZERO } else { wait };
-        let mut begun = false;
-        for delivery in self.brought(free, wait)? {
-            begun |= self.begin(delivery)?;
-        }
-        if !begun && !self.running.is_empty() {
-            // What was found is what is being claimed.
-            self.collect(Duration::from_millis(1));
-        }
-        Ok(if begun || collected || !self.running.is_empty() { Step::Busy } else { Step::Idle })
-    }
-
-    /// What the executor brings; while a queue is away, what is found in the store.
-    fn brought(&self, most: usize, wait: Duration) -> Result<Vec<Delivery>> {
-        let Worker { larder, executor, .. } = self.worker;
-        match executor.next(larder, most, wait) {
-            Err(error @ Error::Store { .. }) if !executor.looks_into_the_store() => {
-                (self.worker.troubled)(&error);
-                let jobs = larder.runnable(most)?.into_iter();
-                Ok(jobs.map(|job| Delivery { job, receipt: None }).collect())
-            }
-            brought => brought,
-        }
-    }
-
-    /// Begins a job on a thread of its own, unless it has begun.
-    fn begin(&mut self, Delivery { job, receipt }: Delivery) -> Result<bool> {
-        if let Some(slot) = self.running.get_mut(&job) {
-            // One that came twice is told of once: if this worker dies, the first comes again.
-            match (receipt, &slot.receipt) {
-                (Some(twice), Some(_)) => twice.done(),
-                (Some(first), None) => slot.receipt = Some(first),
-                (None, _) => {}
-            }
-            return Ok(false);
-        }
-        let running = Arc::new(Running::new(job.clone()));
-        let (larder, lease) = (self.worker.larder.clone(), self.worker.lease);
-        let (instances, sender) = (self.instances.clone(), self.sender.clone());
-        let (id, of_thread) = (job.clone(), running.clone());
-        let spawned = thread::Builder::new().name(format!("job {}", job.id())).spawn(move || {
-            // Whatever happens, the worker gets its thread back.
-            let became = catch_panic("the job", || of_thread.run(&larder, lease, &instances))
-                .unwrap_or_else(|panic| Err(Error::store(format!("run the job {id}"), panic)));
-            // Nobody listens if the worker is gone.
-            let _ = sender.send((id, became));
-            let _ = larder.executor().submit(&[]);
-        });
-        spawned.map_err(|error| Error::store("start a thread for a job", error))?;
-        self.running.insert(job, Slot { running, receipt, given_up: false });
-        Ok(true)
-    }
-
-    /// Takes note of jobs whose threads have ended; waits for the first of them.
-    fn collect(&mut self, wait: Duration) -> bool {
-        let mut ended = match wait.is_zero() {
-            true => self.receiver.try_recv().ok(),
-            false => self.receiver.recv_timeout(wait).ok(),
-        };
-        let any = ended.is_some();
-        while let Some((id, became)) = ended {
-            match self.running.remove(&id) {
-                Some(slot) => self.ended(&id, became, slot.receipt),
-                None => self.abandoned = self.abandoned.saturating_sub(1),
-            }
-            ended = self.receiver.try_recv().ok();
-        }
-        any
-    }
-
-    fn ended(&mut self, id: &JobId, became: Result<Became>, receipt: Option<Box<dyn Receipt>>) {
-        let later = match became {
-            Ok(Became::Over) => {
-                self.ran += 1;
-                None
-            }
-            Ok(Became::Later(until)) => Some(self.until(until)),
-            // Somebody else may have the code; the store may be back soon.
-            Ok(Became::NotHere) | Err(_) => Some(SWEEP),
-        };
-        match (receipt, later) {
-            (Some(receipt), None) => receipt.done(),
-            (Some(receipt), Some(after)) => receipt.later(after),
-            (None, _) => {}
-        }
-        if later.is_none() && !self.worker.executor.looks_into_the_store() {
-            // What is not submitted here is found by a sweep.
-            if let Ok(next) = self.worker.larder.jobs_after(id) {
-                let _ = self.worker.executor.submit(&next);
-            }
-        }
-    }
-
-    fn until(&self, until: Option<crate::Timestamp>) -> Duration {
-        let until = until.map(|until| until.as_system_time().duration_since(SystemTime::now()));
-        until.and_then(Result::ok).unwrap_or(Duration::from_millis(200))
-    }
-
-    /// Extends leases, and gives up what is lost or late.
-    fn beat(&mut self) {
-        let larder = &self.worker.larder;
-        for slot in self.running.values_mut() {
-            match slot.running.beat(larder) {
-                Beat::Quiet => {}
-                Beat::Extended => {
-                    if let Some(receipt) = &mut slot.receipt {
-                        receipt.working();
-                    }
-                }
-                Beat::GivenUp => slot.given_up = true,
-            }
-        }
-        let given_up: Vec<JobId> = self
-            .running
-            .iter()
-            .filter(|(_, slot)| slot.given_up)
-            .map(|(id, _)| id.clone())
-            .collect();
-        for id in given_up {
-            if let Some(slot) = self.running.remove(&id) {
-                self.abandoned += 1;
-                self.ended(&id, Ok(Became::Over), slot.receipt);
-            }
-        }
-    }
-
-    /// Fires schedules, and submits again what an executor lost.
-    fn look_around(&mut self) -> Result<()> {
-        let now = Instant::now();
-        if self.worker.fires_schedules && now >= self.tick {
-            self.worker.larder.fire_due()?;
-            self.tick = Instant::now() + TICK;
-        }
-        if !self.worker.executor.looks_into_the_store() && now >= self.sweep {
-            self.sweep = now + SWEEP;
-            let lost = self.worker.larder.runnable(MOST_SWEPT)?;
-            if let Err(error) = self.worker.executor.submit_again(&lost) {
-                (self.worker.troubled)(&error);
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn is_idle(&self) -> bool {
-        self.running.is_empty()
-    }
-}
-
-enum Step {
-    Enough,
-    Busy,
-    Idle,
 }

@@ -1,24 +1,27 @@
 //! The registry: what is linked in, by name.
 
+mod by_name;
 mod item;
+mod missing;
 
-use std::any::{TypeId, type_name};
+use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::io::Write;
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
-
+pub(crate) use by_name::find_pair;
+use by_name::info;
 pub use item::{Built, Item, Linked};
 use item::{Family, OpenQueue, OpenStore, Thing};
+pub(crate) use missing::is_own;
+use missing::not_linked;
 
 use crate::component::TypeEntry;
-use crate::error::{BoxError, Error, Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::jobs::{Executor, TriggerTable};
 use crate::larder::{Larder, Toolchain};
-use crate::serializer::{AnyPair, Format, Serializer, Traits};
+use crate::serializer::{AnyPair, Format, Traits};
 use crate::store::composite::refuse_half;
 use crate::store::{Composite, Store};
 use crate::url::StoreUrl;
@@ -129,26 +132,10 @@ impl Registry {
                 self.add_serializer(name, Entry::Pairs(family, vec![pair]), origin)?;
             }
             Thing::Store { scheme, open } => {
-                if let Some((_, first)) = self.stores.get(&scheme) {
-                    return Err(Error::Duplicate {
-                        kind: Kind::Store,
-                        name: scheme,
-                        first: first.clone(),
-                        second: origin,
-                    });
-                }
-                self.stores.insert(scheme, (open, origin));
+                add_scheme(&mut self.stores, Kind::Store, scheme, (open, origin))?;
             }
             Thing::Queue { scheme, open } => {
-                if let Some((_, first)) = self.queues.get(&scheme) {
-                    return Err(Error::Duplicate {
-                        kind: Kind::Queue,
-                        name: scheme,
-                        first: first.clone(),
-                        second: origin,
-                    });
-                }
-                self.queues.insert(scheme, (open, origin));
+                add_scheme(&mut self.queues, Kind::Queue, scheme, (open, origin))?;
             }
             Thing::Triggers(table) => {
                 let table = table?;
@@ -216,16 +203,7 @@ impl Registry {
     }
 
     fn open_alone(&self, url: &StoreUrl) -> Result<Arc<dyn Store>> {
-        match self.stores.get(url.scheme()) {
-            Some((open, _)) => open(url),
-            None => Err(not_linked(
-                Kind::Store,
-                url.scheme(),
-                &url.to_string(),
-                None,
-                self.stores.keys(),
-            )),
-        }
+        serving(&self.stores, Kind::Store, url)?(url)
     }
 
     /// Opens the queue at `url`, for [`Larder::with_executor`].
@@ -233,16 +211,7 @@ impl Registry {
     /// # Errors
     /// [`Error::NotLinked`] for a scheme that no linked crate serves, and whatever the queue says.
     pub fn open_queue(&self, url: &StoreUrl) -> Result<Arc<dyn Executor>> {
-        match self.queues.get(url.scheme()) {
-            Some((open, _)) => open(url),
-            None => Err(not_linked(
-                Kind::Queue,
-                url.scheme(),
-                &url.to_string(),
-                None,
-                self.queues.keys(),
-            )),
-        }
+        serving(&self.queues, Kind::Queue, url)?(url)
     }
 
     /// The component types, in the order of their tags, each with where it comes from.
@@ -323,136 +292,31 @@ impl Registry {
     pub(crate) fn toolchain_of(&self, tag: &str) -> Option<Toolchain> {
         self.find(tag).filter(|entry| entry.class).and_then(|entry| Toolchain::of(entry.built))
     }
-
-    fn find_serializer(&self, name: &str, needed_by: &str) -> Result<&(Entry, Origin)> {
-        match self.serializers.get(name) {
-            Some(found) => Ok(found),
-            None => {
-                Err(not_linked(Kind::Serializer, name, needed_by, None, self.serializers.keys()))
-            }
-        }
-    }
-
-    /// Writes `value` by the serializer called `name`, which is not `S`.
-    pub(crate) fn encode<T: 'static, S: Serializer<T>>(
-        &self,
-        name: &str,
-        value: &T,
-        out: &mut dyn Write,
-    ) -> Result<Result<(), BoxError>> {
-        Ok(match &self.find_serializer(name, "the artifact")?.0 {
-            Entry::Format(format) => {
-                S::encode_by(&**format, value, out).unwrap_or_else(|| Err(not_serde::<T>(name)))
-            }
-            Entry::Pairs(_, pairs) => {
-                find_pair::<T>(name, pairs).and_then(|pair| pair.encode(value, out))
-            }
-        })
-    }
-
-    /// Reads a `T` by the serializer called `name`, which is not `S`.
-    pub(crate) fn decode<T: 'static, S: Serializer<T>>(
-        &self,
-        name: &str,
-        bytes: &Bytes,
-        needed_by: &str,
-    ) -> Result<Result<T, BoxError>> {
-        Ok(match &self.find_serializer(name, needed_by)?.0 {
-            Entry::Format(format) => {
-                S::decode_by(&**format, bytes).unwrap_or_else(|| Err(not_serde::<T>(name)))
-            }
-            Entry::Pairs(_, pairs) => find_pair::<T>(name, pairs).and_then(|pair| {
-                let value = pair.decode(bytes)?.downcast::<T>();
-                value.map(|value| *value).map_err(|_| crate::serializer::not_served(pair))
-            }),
-        })
-    }
 }
 
-fn info(name: &str, entry: &Entry, origin: &str) -> SerializerInfo {
-    let (types, traits) = match entry {
-        Entry::Format(format) => (Vec::new(), Some(format.traits())),
-        Entry::Pairs(_, pairs) => (pairs.iter().map(|pair| pair.type_name()).collect(), None),
-    };
-    SerializerInfo { name: name.to_owned(), origin: origin.to_owned(), types, traits }
-}
-
-/// Whether a serializer of that name is Larder's own.
-pub(crate) fn is_own(name: &str) -> bool {
-    BROUGHT_BY.iter().any(|(kind, own, _)| *kind == Kind::Serializer && *own == name)
-}
-
-pub(crate) fn find_pair<'a, T: 'static>(
-    name: &str,
-    pairs: &'a [Arc<dyn AnyPair>],
-) -> Result<&'a dyn AnyPair, BoxError> {
-    let served = |pair: &&Arc<dyn AnyPair>| AnyPair::type_id(&***pair) == TypeId::of::<T>();
-    match pairs.iter().find(served) {
-        Some(pair) => Ok(&**pair),
-        None => {
-            let types: Vec<_> = pairs.iter().map(|pair| pair.type_name()).collect();
-            let (wanted, types) = (type_name::<T>(), types.join(", "));
-            Err(format!("the serializer `{name}` serves {types}, not `{wanted}`").into())
-        }
-    }
-}
-
-fn not_serde<T>(name: &str) -> BoxError {
-    format!(
-        "`{name}` is a serde format, and the field's own serializer reaches `{}` without serde",
-        type_name::<T>()
-    )
-    .into()
-}
-
-/// The names that Larder's own crates bring, and how.
-const BROUGHT_BY: &[(Kind, &str, &str)] = &[
-    (Kind::Serializer, "json", "json"),
-    (Kind::Serializer, "msgpack-named", "msgpack"),
-    (Kind::Serializer, "bincode2-standard", "bincode"),
-    (Kind::Serializer, "postcard1", "postcard"),
-    (Kind::Serializer, "bytes", "bytes"),
-    (Kind::Serializer, "safetensors", "tensors"),
-    (Kind::Serializer, "file", "files"),
-    (Kind::Type, "larder/files", "files"),
-    (Kind::Type, "larder/onnx", "onnx"),
-    (Kind::Type, "larder/script", "script"),
-    (Kind::Type, "larder/wasm", "wasm"),
-    (Kind::Type, "larder/wasm-serializer", "wasm"),
-    (Kind::Store, "fs", "fs"),
-    (Kind::Store, "sqlite", "sqlite"),
-    (Kind::Store, "s3", "object"),
-    (Kind::Store, "gs", "object"),
-    (Kind::Store, "az", "object"),
-    (Kind::Queue, "nats", "nats"),
-    (Kind::Queue, "tls", "nats"),
-    (Kind::Store, "postgres", "postgres"),
-    (Kind::Store, "postgresql", "postgres"),
-];
-
-fn not_linked(
+/// Adds what opens the URLs of a scheme, if nothing does yet.
+fn add_scheme<T>(
+    known: &mut BTreeMap<String, (T, Origin)>,
     kind: Kind,
-    name: &str,
-    needed_by: &str,
-    origin: Option<&str>,
-    known: impl Iterator<Item = impl ToString>,
-) -> Error {
-    let brought = BROUGHT_BY.iter().find(|(k, n, _)| *k == kind && *n == name);
-    let hint = match (brought, origin) {
-        (Some((_, _, feature)), _) => {
-            format!("the feature `{feature}` of the crate `larder` brings it")
-        }
-        (None, Some(origin)) => {
-            format!("it was applied from the crate {origin}: link that crate in (`use … as _;`)")
-        }
-        (None, None) => "link in the crate that brings it (`use … as _;`)".to_owned(),
-    };
-    Error::NotLinked {
-        kind,
-        name: name.to_owned(),
-        needed_by: needed_by.to_owned(),
-        hint,
-        known: known.map(|name| name.to_string()).collect(),
+    scheme: String,
+    (open, origin): (T, Origin),
+) -> Result<()> {
+    if let Some((_, first)) = known.get(&scheme) {
+        return Err(Error::Duplicate { kind, name: scheme, first: first.clone(), second: origin });
+    }
+    known.insert(scheme, (open, origin));
+    Ok(())
+}
+
+/// What opens the URLs of a scheme.
+fn serving<'a, T>(
+    known: &'a BTreeMap<String, (T, Origin)>,
+    kind: Kind,
+    url: &StoreUrl,
+) -> Result<&'a T> {
+    match known.get(url.scheme()) {
+        Some((open, _)) => Ok(open),
+        None => Err(not_linked(kind, url.scheme(), &url.to_string(), None, known.keys())),
     }
 }
 

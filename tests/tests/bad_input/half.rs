@@ -2,90 +2,33 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey};
-use larder::{Digest, MemoryStore, Registry, Result, Store, StoreExt};
+use larder::{MemoryStore, Registry, Store, StoreExt};
+use larder_tests::stepwise::Stepwise;
 
 use super::{Plain, WithArtifacts, with_artifacts};
 
-/// A store in memory whose commits are not atomic: it makes the changes one by one, and some commits of
-/// several changes stop short of their last one, as if another writer had come between.
-#[derive(Debug)]
-struct HalfStore {
-    store: MemoryStore,
-    /// How many commits are yet to stop short.
-    stops: AtomicUsize,
-    /// What happens on the place when one does.
-    meanwhile: fn(&MemoryStore),
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl Store for HalfStore {
-    fn url(&self) -> String {
-        "test:half".into()
-    }
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: false, ..self.store.capabilities() }
-    }
-    fn is_remote(&self) -> bool {
-        self.store.is_remote()
-    }
-    fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
-        self.store.write_blob()
-    }
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
-        self.store.get_blobs(digests)
-    }
-    fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
-        self.store.stat_blobs(digests)
-    }
-    fn blob_file(&self, digest: &Digest) -> Result<Option<std::path::PathBuf>> {
-        self.store.blob_file(digest)
-    }
-    fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
-        self.store.list_blobs(after, limit)
-    }
-    fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
-        self.store.remove_blobs(digests)
-    }
-    fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)> {
-        self.store.remove_unfinished(older_than)
-    }
-    fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
-        self.store.get_records(keys)
-    }
-    fn list_records(
-        &self,
-        prefix: &str,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<(RecordKey, Record)>> {
-        self.store.list_records(prefix, after, limit)
-    }
-    fn commit(&self, changes: &[Change]) -> Result<Committed> {
-        let stop = |stops: usize| stops.checked_sub(1);
-        let stops = changes.len() > 1
-            && self.stops.fetch_update(Ordering::SeqCst, Ordering::SeqCst, stop).is_ok();
-        for (at, change) in changes.iter().enumerate() {
-            if stops && at == changes.len() - 1 {
-                (self.meanwhile)(&self.store);
-                return Ok(Committed::Conflict { at, made: at });
-            }
-            if self.store.commit(std::slice::from_ref(change))? != Committed::All {
-                return Ok(Committed::Conflict { at, made: at });
-            }
+/// A store in memory in which so many commits of several changes stop short of their last one, as if another writer had
+/// come between; then `meanwhile` happens on the place.
+fn short(store: &MemoryStore, stops: usize, meanwhile: fn(&MemoryStore)) -> Stepwise {
+    let stops = AtomicUsize::new(stops);
+    Stepwise::new(store, move |store, changes, at| {
+        let one_less = |stops: usize| stops.checked_sub(1);
+        let stop = changes.len() > 1
+            && at == changes.len() - 1
+            && stops.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok();
+        if stop {
+            meanwhile(store);
         }
-        Ok(Committed::All)
-    }
+        Ok(!stop)
+    })
 }
 
 fn half(stops: usize, meanwhile: fn(&MemoryStore)) -> (Larder, MemoryStore) {
     let store = MemoryStore::new();
-    let half = HalfStore { store: store.clone(), stops: AtomicUsize::new(stops), meanwhile };
-    (Larder::new(Arc::new(half), Registry::linked().unwrap()), store)
+    let half = Arc::new(short(&store, stops, meanwhile));
+    (Larder::new(half, Registry::linked().unwrap()), store)
 }
 
 fn numbers(larder: &Larder) -> Vec<(u64, u32)> {
@@ -100,10 +43,7 @@ fn numbers(larder: &Larder) -> Vec<(u64, u32)> {
 #[test]
 fn the_store_of_these_tests_keeps_the_laws_of_stores() {
     let store = MemoryStore::new();
-    larder_testkit::all_store_laws(&|| {
-        let stops = AtomicUsize::new(0);
-        Arc::new(HalfStore { store: store.clone(), stops, meanwhile: |_| () }) as Arc<dyn Store>
-    });
+    larder_testkit::all_store_laws(&|| Arc::new(short(&store, 0, |_| ())) as Arc<dyn Store>);
 }
 
 #[test]
@@ -125,14 +65,7 @@ fn a_commit_that_stopped_at_the_name_ends_with_exactly_one_version() {
 #[test]
 fn a_writer_that_was_overtaken_half_way_keeps_its_version_beside_the_other() {
     let (larder, _) = half(1, |store| {
-        let other = Larder::new(
-            Arc::new(HalfStore {
-                store: store.clone(),
-                stops: AtomicUsize::new(0),
-                meanwhile: |_| (),
-            }),
-            Registry::linked().unwrap(),
-        );
+        let other = Larder::new(Arc::new(short(store, 0, |_| ())), Registry::linked().unwrap());
         other.apply("wine", &with_artifacts(2, "text")).unwrap();
     });
     let applied = larder.apply("wine", &with_artifacts(1, "text")).unwrap();
@@ -199,11 +132,7 @@ fn a_move_of_a_tag_that_stops_before_its_line_is_a_move_and_the_next_one_writes_
         larder.apply("wine", &Plain { number }).unwrap();
     }
     // The same place, where one commit stops before its last change: the line of the history.
-    let stopping = || {
-        let half =
-            HalfStore { store: store.clone(), stops: AtomicUsize::new(1), meanwhile: |_| () };
-        Larder::new(Arc::new(half), Registry::linked().unwrap())
-    };
+    let stopping = || Larder::new(Arc::new(short(&store, 1, |_| ())), Registry::linked().unwrap());
     let lines =
         || store.records("moves/").map(|line| line.unwrap().0.to_string()).collect::<Vec<_>>();
     let history = || {

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use larder::{MemoryStore, Registry, Store};
-use larder_tests::stopping::Stopping;
+use larder_tests::stepwise::Stepwise;
 
 use super::*;
 
 fn on(store: &MemoryStore, left: usize) -> Larder {
-    let store: Arc<dyn Store> = Arc::new(Stopping::after(left, store));
+    let store: Arc<dyn Store> = Arc::new(Stepwise::stopping_after(left, store));
     Larder::new(store, Registry::linked().unwrap())
 }
 

@@ -1,7 +1,7 @@
 //! `on_create`: the status of a version, and what picks the newest one.
 
 use larder::{MemoryStore, RemoveOptions, Status, TagOptions};
-use larder_tests::stopping::Stopping;
+use larder_tests::stepwise::Stepwise;
 
 use super::*;
 
@@ -176,9 +176,9 @@ fn a_store_that_stops_after_any_change_has_no_half_made_version_and_goes_on() {
     for stop in 0.. {
         let store = MemoryStore::new();
         let on = |store: Arc<dyn Store>| Larder::new(store, Registry::linked().unwrap());
-        let whole = on(Arc::new(Stopping::after(usize::MAX, &store)));
+        let whole = on(Arc::new(Stepwise::stopping_after(usize::MAX, &store)));
         whole.apply("steps", &probe("steps", 1.0)).unwrap();
-        let stopping = on(Arc::new(Stopping::after(stop, &store)));
+        let stopping = on(Arc::new(Stepwise::stopping_after(stop, &store)));
         let done = stopping.apply("steps", &probe("steps", 2.0));
         // Whatever was made is whole, and the newest version is one that is ready.
         assert_eq!(whole.verify(&[]).unwrap().findings, []);

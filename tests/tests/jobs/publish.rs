@@ -1,16 +1,13 @@
 //! New versions that jobs publish: once, however often they are tried.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
-use larder::bytes::Bytes;
-use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey};
 use larder::{
-    Applied, Digest, Error, Event, JobContext, JobStatus, JobsQuery, MemoryStore, PublishOptions,
-    Result, Store, Trigger, Worker,
+    Applied, Error, Event, JobContext, JobStatus, JobsQuery, MemoryStore, PublishOptions, Trigger,
+    Worker,
 };
+use larder_tests::stepwise::Stepwise;
 
 use super::{Plain, larder, larder_on, plain, statuses};
 
@@ -84,74 +81,6 @@ fn an_attempt_finds_what_the_one_before_it_published() {
     assert_eq!(larder.versions("a").unwrap().len(), 3);
 }
 
-/// A store that makes commits change by change, and fails once at the change that it is told.
-struct Breaking {
-    store: MemoryStore,
-    left: AtomicU32,
-}
-
-impl fmt::Debug for Breaking {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Breaking")
-    }
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl Store for Breaking {
-    fn url(&self) -> String {
-        "test:breaking".into()
-    }
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: false, ..self.store.capabilities() }
-    }
-    fn is_remote(&self) -> bool {
-        self.store.is_remote()
-    }
-    fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
-        self.store.write_blob()
-    }
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
-        self.store.get_blobs(digests)
-    }
-    fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
-        self.store.stat_blobs(digests)
-    }
-    fn blob_file(&self, digest: &Digest) -> Result<Option<std::path::PathBuf>> {
-        self.store.blob_file(digest)
-    }
-    fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
-        self.store.list_blobs(after, limit)
-    }
-    fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
-        self.store.remove_blobs(digests)
-    }
-    fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)> {
-        self.store.remove_unfinished(older_than)
-    }
-    fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
-        self.store.get_records(keys)
-    }
-    fn list_records(
-        &self,
-        prefix: &str,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<(RecordKey, Record)>> {
-        self.store.list_records(prefix, after, limit)
-    }
-    fn commit(&self, changes: &[Change]) -> Result<Committed> {
-        for (at, change) in changes.iter().enumerate() {
-            if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-                return Err(Error::store("reach the store", "the network is down"));
-            }
-            if let Committed::Conflict { .. } = self.store.commit(std::slice::from_ref(change))? {
-                return Ok(Committed::Conflict { at, made: at });
-            }
-        }
-        Ok(Committed::All)
-    }
-}
-
 /// Wherever the store breaks: in the claim, the publishing or the end of the job.
 #[test]
 fn one_version_is_published_wherever_the_store_breaks_off() {
@@ -174,10 +103,16 @@ fn one_version_is_published_wherever_the_store_breaks_off() {
             ]
         };
         larder_on(Arc::new(memory.clone()), train()).apply("a", &plain(1)).unwrap();
-        let breaking = Arc::new(Breaking { store: memory, left: AtomicU32::new(after) });
-        let larder = larder_on(breaking.clone(), train());
+        let left = Arc::new(AtomicU32::new(after));
+        let counted = left.clone();
+        let breaking =
+            Stepwise::new(&memory, move |_, _, _| match counted.fetch_sub(1, Ordering::Relaxed) {
+                1 => Err(Error::store("reach the store", "the network is down")),
+                _ => Ok(true),
+            });
+        let larder = larder_on(Arc::new(breaking), train());
         Worker::new(&larder).drain().unwrap();
-        broke += u32::from(breaking.left.load(Ordering::Relaxed) > u32::MAX / 2);
+        broke += u32::from(left.load(Ordering::Relaxed) > u32::MAX / 2);
 
         let jobs: Vec<_> = larder.jobs(&JobsQuery::new()).map(|job| job.unwrap()).collect();
         assert!(jobs.iter().all(|job| job.status == JobStatus::Succeeded), "{after}: {jobs:?}");

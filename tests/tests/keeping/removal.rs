@@ -1,94 +1,25 @@
 //! Removals on a store that makes commits change by change, and stops half-way when another writer comes between.
 
-use std::fmt;
 use std::sync::Mutex;
 
-use larder::bytes::Bytes;
-use larder::store::{BlobWriter, Capabilities, Record};
-use larder::{Digest, Result, Store};
+use larder_tests::stepwise::Stepwise;
 
 use super::*;
-
-type Between = Box<dyn FnOnce(&MemoryStore) + Send>;
-
-/// A store in memory in which somebody comes between, once, before a version's record is changed: the commit ends there.
-struct Half {
-    store: MemoryStore,
-    between: Mutex<Option<Between>>,
-}
-
-impl fmt::Debug for Half {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Half")
-    }
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl Store for Half {
-    fn url(&self) -> String {
-        "test:half".into()
-    }
-    fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: false, ..self.store.capabilities() }
-    }
-    fn is_remote(&self) -> bool {
-        self.store.is_remote()
-    }
-    fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
-        self.store.write_blob()
-    }
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
-        self.store.get_blobs(digests)
-    }
-    fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
-        self.store.stat_blobs(digests)
-    }
-    fn blob_file(&self, digest: &Digest) -> Result<Option<std::path::PathBuf>> {
-        self.store.blob_file(digest)
-    }
-    fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
-        self.store.list_blobs(after, limit)
-    }
-    fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
-        self.store.remove_blobs(digests)
-    }
-    fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)> {
-        self.store.remove_unfinished(older_than)
-    }
-    fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
-        self.store.get_records(keys)
-    }
-    fn list_records(
-        &self,
-        prefix: &str,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<(RecordKey, Record)>> {
-        self.store.list_records(prefix, after, limit)
-    }
-    fn commit(&self, changes: &[Change]) -> Result<Committed> {
-        for (at, change) in changes.iter().enumerate() {
-            if let Change::PutRecord { key, .. } = change
-                && key.as_str().starts_with("versions/")
-                && let Some(between) = self.between.lock().unwrap().take()
-            {
-                between(&self.store);
-                return Ok(Committed::Conflict { at, made: at });
-            }
-            if self.store.commit(std::slice::from_ref(change))? != Committed::All {
-                return Ok(Committed::Conflict { at, made: at });
-            }
-        }
-        Ok(Committed::All)
-    }
-}
 
 /// A larder with three versions of `wine`; `between` happens in the middle of the next change of a version.
 fn half(between: impl FnOnce(&MemoryStore) + Send + 'static) -> (Larder, Larder) {
     let store = MemoryStore::new();
     let plain = Larder::new(Arc::new(store.clone()), Registry::linked().unwrap());
     apply(&plain, "wine", 3);
-    let store = Half { store, between: Mutex::new(Some(Box::new(between))) };
+    let between = Mutex::new(Some(between));
+    let store = Stepwise::new(&store, move |store, changes, at| {
+        let is_version = matches!(&changes[at], Change::PutRecord { key, .. } if key.as_str().starts_with("versions/"));
+        if is_version && let Some(between) = between.lock().unwrap().take() {
+            between(store);
+            return Ok(false);
+        }
+        Ok(true)
+    });
     (Larder::new(Arc::new(store), Registry::linked().unwrap()), plain)
 }
 

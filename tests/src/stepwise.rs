@@ -1,4 +1,4 @@
-//! A store in memory that makes commits change by change, and stops after some: as a bucket does whose writer dies.
+//! A store in memory that makes commits change by change, as a bucket does, and where a test comes in between.
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,29 +8,47 @@ use larder::bytes::Bytes;
 use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey};
 use larder::{Digest, Error, MemoryStore, Result, Store};
 
+type Before = Box<dyn Fn(&MemoryStore, &[Change], usize) -> Result<bool> + Send + Sync>;
+
 /// The store. What it made stays in the [`MemoryStore`], for whoever comes next.
-pub struct Stopping {
+pub struct Stepwise {
     store: MemoryStore,
-    left: AtomicUsize,
+    before: Before,
 }
 
-impl Stopping {
-    /// Makes `left` changes, and then no more.
-    pub fn after(left: usize, store: &MemoryStore) -> Self {
-        Self { store: store.clone(), left: AtomicUsize::new(left) }
+impl Stepwise {
+    /// Asks `before` ahead of each change, which it is told by the commit and the place in it: `false` ends the commit
+    /// there as if another writer had come between.
+    pub fn new(
+        store: &MemoryStore,
+        before: impl Fn(&MemoryStore, &[Change], usize) -> Result<bool> + Send + Sync + 'static,
+    ) -> Self {
+        Self { store: store.clone(), before: Box::new(before) }
+    }
+
+    /// Makes `left` changes, and then no more, as if its writer had died.
+    pub fn stopping_after(left: usize, store: &MemoryStore) -> Self {
+        let left = AtomicUsize::new(left);
+        Self::new(store, move |_, _, _| {
+            let one_less = |left: usize| left.checked_sub(1);
+            match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less) {
+                Ok(_) => Ok(true),
+                Err(_) => Err(Error::store("write to test:stepwise", "the power went out")),
+            }
+        })
     }
 }
 
-impl fmt::Debug for Stopping {
+impl fmt::Debug for Stepwise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Stopping")
+        f.write_str("Stepwise")
     }
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl Store for Stopping {
+impl Store for Stepwise {
     fn url(&self) -> String {
-        "test:stopping".into()
+        "test:stepwise".into()
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -84,11 +102,8 @@ impl Store for Stopping {
 
     fn commit(&self, changes: &[Change]) -> Result<Committed> {
         for (at, change) in changes.iter().enumerate() {
-            let one_less = |left: usize| left.checked_sub(1);
-            if self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_err() {
-                return Err(Error::store("write to test:stopping", "the power went out"));
-            }
-            if self.store.commit(std::slice::from_ref(change))? != Committed::All {
+            let goes_on = (self.before)(&self.store, changes, at)?;
+            if !goes_on || self.store.commit(std::slice::from_ref(change))? != Committed::All {
                 return Ok(Committed::Conflict { at, made: at });
             }
         }

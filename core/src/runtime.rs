@@ -1,11 +1,12 @@
-//! The private runtime on which the client lives.
+//! The private runtime of what is reached over a network: for stores and queues whose clients are asynchronous.
 
 use std::future::Future;
 use std::sync::OnceLock;
 use std::sync::mpsc;
 
-use larder_core::{Error, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
+
+use crate::error::{Error, Result};
 
 /// How many threads it has: they wait for the network, not for the processor.
 const THREADS: usize = 2;
@@ -14,7 +15,7 @@ const THREADS: usize = 2;
 ///
 /// The caller's thread waits on a channel, so it may belong to another runtime: to block on a future there
 /// would panic.
-pub(crate) fn wait<T: Send + 'static>(
+pub fn wait<T: Send + 'static>(
     future: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
     let (done, result) = mpsc::sync_channel(1);
@@ -23,18 +24,18 @@ pub(crate) fn wait<T: Send + 'static>(
         let _ = done.send(future.await);
     });
     result.recv().unwrap_or_else(|_| {
-        Err(Error::store("finish a request to a queue", "its task panicked; see the log"))
+        Err(Error::store("finish a request over the network", "its task panicked; see the log"))
     })
 }
 
 /// Runs `future` beside everything else; nobody waits for it.
-pub(crate) fn begin(future: impl Future<Output = ()> + Send + 'static) {
+pub fn spawn(future: impl Future<Output = ()> + Send + 'static) {
     if let Ok(handle) = handle() {
         handle.spawn(future);
     }
 }
 
-/// One runtime for all queues of the process. It is never dropped: to drop one inside of an async program
+/// One runtime for the whole process. It is never dropped: to drop one inside of an async program
 /// would panic.
 fn handle() -> Result<&'static Handle> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
@@ -43,15 +44,14 @@ fn handle() -> Result<&'static Handle> {
     }
     let made = Builder::new_multi_thread()
         .worker_threads(THREADS)
-        .thread_name("larder-nats")
+        .thread_name("larder-network")
         .enable_all()
         .build()
-        .map_err(|error| Error::store("start the threads for requests to queues", error))?;
+        .map_err(|error| Error::store("start the threads for requests over the network", error))?;
     if let Err(second) = RUNTIME.set(made) {
         second.shutdown_background();
     }
-    RUNTIME
-        .get()
-        .map(Runtime::handle)
-        .ok_or_else(|| Error::store("start the threads for requests to queues", "they are gone"))
+    RUNTIME.get().map(Runtime::handle).ok_or_else(|| {
+        Error::store("start the threads for requests over the network", "they are gone")
+    })
 }
