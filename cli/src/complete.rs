@@ -50,10 +50,10 @@ fn candidates(word: &OsStr, complete: Complete) -> Option<Vec<CompletionCandidat
     };
     // A larder that is not there must not be made by asking for completions.
     let url = store.parse().ok()?;
-    if crate::commands::is_missing(&url) {
+    let registry = Registry::linked().ok()?;
+    if !registry.is_there(&url).ok()? {
         return None;
     }
-    let registry = Registry::linked().ok()?;
     let larder = Larder::new(registry.open_store(&url).ok()?, registry);
     let found = complete(&larder, word).ok()?;
     let candidate = |name| CompletionCandidate::new(format!("{place}{name}"));

@@ -17,7 +17,8 @@
 //! newest versions need and lack.
 //!
 //! Wherever a version or a name is to be written, it may say which larder it is in, and then `--store` is not
-//! asked: `larder show fs:shelf#wine/quality:prod`. All that a command names is in one larder.
+//! asked: `larder show fs:shelf#wine/quality:prod`. All that a command names is in one larder; `diff` alone compares
+//! versions of two.
 //!
 //! # Output
 //!
@@ -40,7 +41,7 @@
 //! | `doctor` | `program` (`version`, `rustc`, `target`), `linked` (`types`, `serializers`, `stores`: names), `larder` (`url`, `format`, `atomic_commit`, `free`, `names`, `versions`, `removed`, `tags`, `blobs`, `condemned`, `newest`, `locked`, `damaged`), which is `null` where there is none, and `findings` (`level`: `warning` or `note`, `what`, `advice`) |
 //! | `tag` | `tag`, and the version that it names |
 //! | `put` | `created`, `tag`, and those of the version |
-//! | `put --dry-run` | `dry_run`, `created`, `tag`, `stored`: the bytes that would be written, `jobs` (`trigger`, `skipped`: why), and those of `diff` but `same` |
+//! | `put --dry-run` | `dry_run`, `created`, `tag`, `stored`: the bytes that would be written, `jobs` (`name`, `trigger`, `skipped`: why), and those of `diff` but `same` |
 //! | `migrate` | `migrated`: the versions that were written; `unchanged`: how many names needed none; `not_linked`: the names whose type is missing |
 //! | `mirror` | as `copy`, and `restored`, `removed`: versions; `untagged` (`name`, `tag`, `version`) |
 //! | `copy`, `pull`, `import` | `dry_run`; `versions`: those of the source, each with `to`, its number in the target, and `outcome` (`copied`, `renumbered`, `present`); `tags` (`name`, `tag`, `version`, `moved_from`, `present`); `blobs`, `bytes`: how many were lacking |
@@ -54,6 +55,7 @@
 //! | `jobs` | `jobs`: each with `id`, `name`, `version`, `type`, `trigger`, `event`, `status`, `attempt`, `failures`, `losses`, `created`, `started`, `finished`, `not_before`, `holder`, `until`, `cancelling`, `fraction`, `message`, `error` (an array), `depends_on` (from triggers to ids), `payload`, `output` |
 //! | `job show`, `job cancel` | those of the job |
 //! | `job retry`, `fire --wait` | `jobs`, as above |
+//! | `job forget` | `forgotten`: how many it took away |
 //! | `job logs` | `lines` (`attempt`, `at`, `text`) |
 //! | `fire` | those of the version, `event`, and `jobs`: ids |
 //! | `work --drain` | `jobs`: how many it ran |

@@ -59,6 +59,39 @@ impl From<&At<Identifier>> for Identifier {
     }
 }
 
+/// A version that a command does not ask to be in the same larder as the others that it names.
+#[derive(Debug, Clone)]
+pub(crate) struct Anywhere(At);
+
+impl Anywhere {
+    /// The larder that it says it is in.
+    pub(crate) fn store(&self) -> Option<&StoreUrl> {
+        self.0.store.as_ref()
+    }
+}
+
+impl FromStr for Anywhere {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        text.parse().map(Self)
+    }
+}
+
+impl From<&Anywhere> for Reference {
+    fn from(at: &Anywhere) -> Self {
+        at.0.what.clone()
+    }
+}
+
+impl ValueParserFactory for Anywhere {
+    type Parser = Parser<Self>;
+
+    fn value_parser() -> Parser<Self> {
+        parser()
+    }
+}
+
 /// No name holds either.
 fn is_located(text: &str) -> bool {
     text.contains('#') || text.contains("://")

@@ -1,10 +1,13 @@
 //! How far a command is: a bar on the terminal, for what takes more than a moment.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
-use larder::{Larder, Progress};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
+use larder::{Awaited, JobId, JobInfo, JobStatus, Larder, Progress};
+
+use crate::text;
 
 /// What is over sooner is not worth a bar.
 const PATIENCE: Duration = Duration::from_millis(250);
@@ -52,8 +55,125 @@ fn new_bar(progress: Progress, begun: Instant) -> ProgressBar {
         Some(_) => "{msg} [{bar:30}] {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
         None => "{msg} {spinner} {bytes}, {bytes_per_sec}",
     };
-    let style = ProgressStyle::with_template(template);
-    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> "));
+    bar.set_style(style(template));
     bar.set_message(progress.task);
     bar.with_elapsed(begun.elapsed()).with_finish(ProgressFinish::AndClear)
+}
+
+/// Runs jobs here and waits for them, with a bar for each that runs where stderr is a terminal.
+pub(crate) fn wait(larder: &Larder, jobs: impl Into<Awaited>) -> larder::Result<Vec<JobInfo>> {
+    if !anstream::stderr().is_terminal() {
+        return larder.wait(jobs);
+    }
+    let mut bars = JobBars::new(ProgressDrawTarget::stderr());
+    larder.wait_with(jobs, |jobs| bars.show(jobs))
+}
+
+/// A line for all jobs, and below it one for each that runs.
+struct JobBars {
+    lines: MultiProgress,
+    all: ProgressBar,
+    running: HashMap<JobId, ProgressBar>,
+}
+
+impl JobBars {
+    fn new(target: ProgressDrawTarget) -> Self {
+        let lines = MultiProgress::with_draw_target(target);
+        let all = lines.add(ProgressBar::no_length());
+        all.set_style(style("{pos} of {len} jobs are over"));
+        Self { lines, all, running: HashMap::new() }
+    }
+
+    fn show(&mut self, jobs: &[JobInfo]) {
+        let runs = |job: &&JobInfo| job.status == JobStatus::Running;
+        self.all.set_length(jobs.len() as u64);
+        self.all.set_position(jobs.iter().filter(|job| job.status.is_over()).count() as u64);
+        self.running.retain(|id, bar| {
+            let still = jobs.iter().filter(runs).any(|job| job.id == *id);
+            if !still {
+                bar.finish_and_clear();
+                self.lines.remove(bar);
+            }
+            still
+        });
+        for job in jobs.iter().filter(runs) {
+            let bar = self.running.entry(job.id.clone()).or_insert_with(|| {
+                let bar = self.lines.add(ProgressBar::new(100));
+                bar.set_prefix(format!("{}@{} {}", job.name, job.version.get(), job.trigger));
+                bar
+            });
+            bar.set_style(match job.fraction {
+                Some(_) => style("{prefix} [{bar:30}] {pos}% {wide_msg}"),
+                None => style("{prefix} {wide_msg}"),
+            });
+            bar.set_message(text::clean(job.message.as_deref().unwrap_or_default()).into_owned());
+            bar.set_position((job.fraction.unwrap_or_default().clamp(0.0, 1.0) * 100.0) as u64);
+        }
+    }
+}
+
+impl Drop for JobBars {
+    fn drop(&mut self) {
+        // What is printed next stands in the place of them.
+        let _ = self.lines.clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    style.unwrap_or_else(|_| ProgressStyle::default_bar()).progress_chars("=> ")
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Mutex;
+    use std::sync::mpsc::channel;
+
+    use indicatif::{InMemoryTerm, TermLike as _};
+    use larder::prelude::*;
+    use larder::{Event, Item, JobContext, Registry, Trigger, TriggerTable};
+
+    use super::*;
+
+    #[derive(Serialize, Deserialize, Component)]
+    #[component(tag = "progress/slow")]
+    struct Slow;
+
+    #[test]
+    fn each_job_that_runs_has_a_line_that_goes_when_it_is_over() {
+        let (seen, wait_for_it) = channel();
+        let wait_for_it = Mutex::new(wait_for_it);
+        let slow = move |_: &Slow, job: &JobContext| {
+            job.progress(0.4, "it\u{1b}cooks");
+            wait_for_it.lock().unwrap().recv_timeout(Duration::from_secs(60))
+        };
+        let mut registry = Registry::new();
+        let table = TriggerTable::new(vec![Trigger::new("cook", slow).on(Event::Apply)]).unwrap();
+        for item in [Item::component::<Slow>(), Item::trigger_table(table)] {
+            registry.register(item).unwrap();
+        }
+        let larder = Larder::new(std::sync::Arc::new(larder::MemoryStore::new()), registry);
+        let applied = larder.apply("soup", &Slow).unwrap();
+
+        let term = InMemoryTerm::new(10, 80);
+        let mut bars = JobBars::new(ProgressDrawTarget::term_like(Box::new(term.clone())));
+        let mut shown = String::new();
+        larder
+            .wait_with(&applied, |jobs| {
+                bars.show(jobs);
+                if jobs[0].fraction.is_some() && shown.is_empty() {
+                    term.flush().unwrap();
+                    shown = term.contents();
+                    seen.send(()).unwrap();
+                }
+            })
+            .unwrap();
+        let lines: Vec<_> = shown.lines().map(str::trim_end).collect();
+        let bar =
+            format!("soup@1 cook [{}>{}] 40% it\\u{{1b}}cooks", "=".repeat(12), " ".repeat(17));
+        assert_eq!(lines, ["0 of 1 jobs are over", &bar]);
+        drop(bars);
+        assert_eq!(term.contents(), "");
+    }
 }

@@ -1,4 +1,4 @@
-//! A [Larder](https://docs.rs/larder) store in a folder that a person can read, at `fs:PATH`.
+//! A [Larder](https://docs.rs/larder) store in a folder that a person can read, at `fs:PATH`, or `file:///PATH`.
 //!
 //! ```text
 //! larder/
@@ -22,11 +22,35 @@ pub use layout::{key_at, record_path};
 pub use marker::marker;
 pub use store::FsStore;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use larder_core::{Item, link};
+use larder_core::files::is_nothing;
+use larder_core::{Item, Result, StoreUrl, link};
 
-link!(Item::store("fs", |url| {
-    url.allow_options(&[])?;
-    Ok(Arc::new(FsStore::open(url.path()?)?))
-}));
+link!(
+    Item::store("fs", |url| {
+        url.allow_options(&[])?;
+        Ok(Arc::new(FsStore::open(url.path()?)?))
+    })
+    .probed(|url| Ok(!is_nothing(url.path()?)))
+);
+
+link!(
+    Item::store("file", |url| {
+        url.allow_options(&[])?;
+        Ok(Arc::new(FsStore::open(&path_of(url)?)?))
+    })
+    .probed(|url| Ok(!is_nothing(&path_of(url)?)))
+);
+
+/// The path of a URL such as `file:///home/ann/my%20models`, by RFC 8089.
+fn path_of(url: &StoreUrl) -> Result<PathBuf> {
+    let rest = url.rest();
+    let path = rest.strip_prefix("//").unwrap_or(rest);
+    let path = path.strip_prefix("localhost").unwrap_or(path);
+    if !path.starts_with('/') {
+        return Err(url.refused("it is written `file:///PATH`; `fs:PATH` is from where you are"));
+    }
+    Ok(StoreUrl::decode(path)?.into())
+}

@@ -51,6 +51,6 @@ use std::sync::Arc;
 
 use larder_core::{Item, link};
 
-link!(Item::store("s3", |url| Ok(Arc::new(BucketStore::open(url)?))));
-link!(Item::store("gs", |url| Ok(Arc::new(BucketStore::open(url)?))));
-link!(Item::store("az", |url| Ok(Arc::new(BucketStore::open(url)?))));
+link!(Item::store("s3", |url| Ok(Arc::new(BucketStore::open(url)?))).probed(BucketStore::is_there));
+link!(Item::store("gs", |url| Ok(Arc::new(BucketStore::open(url)?))).probed(BucketStore::is_there));
+link!(Item::store("az", |url| Ok(Arc::new(BucketStore::open(url)?))).probed(BucketStore::is_there));

@@ -46,6 +46,12 @@ pub(crate) async fn check_or_create(bucket: &Bucket) -> Result<()> {
     probe(bucket, &path, found).await
 }
 
+/// Whether the place holds anything.
+pub(crate) async fn is_there(bucket: &Bucket) -> Result<bool> {
+    let path = bucket.path(MARKER)?;
+    Ok(read(bucket, &path).await?.is_some() || first(bucket).await?.is_some())
+}
+
 async fn read(bucket: &Bucket, path: &Path) -> Result<Option<bytes::Bytes>> {
     let read = async {
         match absent(bucket.service.get(path).await)? {
@@ -72,13 +78,8 @@ fn check(bucket: &Bucket, json: &[u8]) -> Result<()> {
 
 /// A place that holds something else is not used.
 async fn refuse_stranger(bucket: &Bucket) -> Result<()> {
-    let folder = Path::parse(&*bucket.root)
-        .map_err(|error| bucket.failed("open the larder at", error.into()))?;
-    let mut listed = bucket.service.list(Some(&folder));
-    let first = listed.try_next().await;
-    let first = first.map_err(|error| bucket.failed("open the larder at", error))?;
-    let Some(first) = first else { return Ok(()) };
-    let name = first.location.as_ref().strip_prefix(&*bucket.root).unwrap_or_default();
+    let Some(first) = first(bucket).await? else { return Ok(()) };
+    let name = first.as_ref().strip_prefix(&*bucket.root).unwrap_or_default();
     if OWN.iter().any(|own| name.starts_with(own)) {
         return Ok(());
     }
@@ -86,6 +87,14 @@ async fn refuse_stranger(bucket: &Bucket) -> Result<()> {
         what: format!("the use of {} as a larder", bucket.url),
         reason: format!("it is not empty: it holds `{name}`; name an empty or a new prefix"),
     })
+}
+
+/// The first object there is.
+async fn first(bucket: &Bucket) -> Result<Option<Path>> {
+    let failed = |error| bucket.failed("open the larder at", error);
+    let folder = Path::parse(&*bucket.root).map_err(|error| failed(error.into()))?;
+    let first = bucket.service.list(Some(&folder)).try_next().await.map_err(failed)?;
+    Ok(first.map(|first| first.location))
 }
 
 /// Puts that must fail: on a service that makes them, writers would overwrite each other.

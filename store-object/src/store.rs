@@ -33,6 +33,16 @@ impl BucketStore {
         Self::over(place.service, &place.prefix, &place.url)
     }
 
+    /// Whether there is a larder at a URL, or anything else.
+    ///
+    /// # Errors
+    /// As [`open`](BucketStore::open).
+    pub fn is_there(url: &StoreUrl) -> Result<bool> {
+        let place = config::read(url)?;
+        let bucket = Bucket::new(place.service, &place.prefix, &place.url);
+        wait(async move { marker::is_there(&bucket).await })
+    }
+
     /// Opens the larder below `prefix` on a service that is there already. `url` is what [`Store::url`] gives.
     ///
     /// ```

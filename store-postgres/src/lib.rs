@@ -49,5 +49,11 @@ use std::sync::Arc;
 
 use larder_core::{Item, link};
 
-link!(Item::store("postgres", |url| Ok(Arc::new(PostgresStore::open(url)?))));
-link!(Item::store("postgresql", |url| Ok(Arc::new(PostgresStore::open(url)?))));
+link!(
+    Item::store("postgres", |url| Ok(Arc::new(PostgresStore::open(url)?)))
+        .probed(PostgresStore::is_there)
+);
+link!(
+    Item::store("postgresql", |url| Ok(Arc::new(PostgresStore::open(url)?)))
+        .probed(PostgresStore::is_there)
+);

@@ -48,9 +48,22 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
+    pub(crate) fn new(place: Place) -> Self {
+        Self { permits: Semaphore::new(place.pool), idle: Mutex::default(), place }
+    }
+
+    /// Whether anything is there.
+    pub(crate) async fn is_there(&self) -> Result<bool> {
+        let looked = self.retry(
+            || format!("open the larder at {}", self.url()),
+            || async { schema::is_there(&connect(&self.place).await?, &self.place).await },
+        );
+        looked.await
+    }
+
     /// Connects, and makes or checks the tables.
     pub(crate) async fn open(place: Place) -> Result<Self> {
-        let pool = Self { permits: Semaphore::new(place.pool), idle: Mutex::default(), place };
+        let pool = Self::new(place);
         let opened = pool.retry(
             || format!("open the larder at {}", pool.url()),
             || async {

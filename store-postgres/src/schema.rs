@@ -67,6 +67,11 @@ pub(crate) async fn check_or_create(client: &mut Client, place: &Place) -> Resul
     Ok(transaction.commit().await?)
 }
 
+/// Whether the schema holds anything.
+pub(crate) async fn is_there(client: &Client, place: &Place) -> Result<bool, Failure> {
+    Ok(state(client, place).await?.relations > 0)
+}
+
 /// What a schema says of itself.
 #[derive(Clone, Copy)]
 struct State {

@@ -32,6 +32,15 @@ impl PostgresStore {
         let pool = wait(async move { Pool::open(place).await })?;
         Ok(Self { pool: Arc::new(pool) })
     }
+
+    /// Whether there is a larder at a URL, or anything else.
+    ///
+    /// # Errors
+    /// As [`open`](PostgresStore::open).
+    pub fn is_there(url: &StoreUrl) -> Result<bool> {
+        let place = config::read(url)?;
+        wait(async move { Pool::new(place).is_there().await })
+    }
 }
 
 impl Store for PostgresStore {

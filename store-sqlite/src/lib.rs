@@ -16,9 +16,13 @@ pub use store::SqliteStore;
 
 use std::sync::Arc;
 
+use larder_core::files::is_nothing;
 use larder_core::{Item, link};
 
-link!(Item::store("sqlite", |url| {
-    url.allow_options(&[])?;
-    Ok(Arc::new(SqliteStore::open(url.path()?)?))
-}));
+link!(
+    Item::store("sqlite", |url| {
+        url.allow_options(&[])?;
+        Ok(Arc::new(SqliteStore::open(url.path()?)?))
+    })
+    .probed(|url| Ok(!is_nothing(url.path()?)))
+);

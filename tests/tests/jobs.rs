@@ -3,6 +3,8 @@
 
 #[path = "jobs/basics.rs"]
 mod basics;
+#[path = "jobs/forget.rs"]
+mod forget;
 #[path = "jobs/graphs.rs"]
 mod graphs;
 #[path = "jobs/hostile.rs"]
@@ -19,6 +21,8 @@ mod processes;
 mod publish;
 #[path = "jobs/times.rs"]
 mod times;
+#[path = "jobs/wait.rs"]
+mod wait;
 
 use std::sync::Arc;
 

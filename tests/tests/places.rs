@@ -195,3 +195,45 @@ fn a_store_registered_at_run_time_is_opened_by_its_scheme() {
     let error = larder::open("shelf://cellar").unwrap_err();
     assert!(matches!(error, Error::NotLinked { .. }), "another registry: {error:?}");
 }
+
+#[test]
+fn who_asks_whether_a_larder_is_there_makes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut registry = Registry::linked().unwrap();
+    let place = |name: &str| folder.path().join(name).display().to_string();
+    for scheme in ["sqlite:", "fs:", "file://"] {
+        let path = place(scheme.trim_end_matches([':', '/']));
+        let url: StoreUrl = format!("{scheme}{path}").parse().unwrap();
+        assert!(!registry.is_there(&url).unwrap(), "{url}");
+        assert!(!std::path::Path::new(&path).exists(), "{url}");
+        registry.open_store(&url).unwrap();
+        assert!(registry.is_there(&url).unwrap(), "{url}");
+        // With blobs elsewhere it is where its records are.
+        let joined = format!("{url}?blobs=fs:{}", place("blobs")).parse().unwrap();
+        assert!(registry.is_there(&joined).unwrap());
+    }
+    assert!(!std::path::Path::new(&place("blobs")).exists());
+    // A store that cannot tell says that there is one.
+    registry.register(Item::store("blind", |_| Ok(Arc::new(MemoryStore::new())))).unwrap();
+    assert!(registry.is_there(&"blind:".parse().unwrap()).unwrap());
+    let error = registry.is_there(&"nosuch:x".parse().unwrap()).unwrap_err();
+    assert!(matches!(error, Error::NotLinked { .. }), "{error}");
+}
+
+#[test]
+fn a_file_url_names_a_folder_from_the_root() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a shelf");
+    let encoded = path.display().to_string().replace(' ', "%20");
+    for url in [format!("file:{encoded}"), format!("file://localhost{encoded}")] {
+        larder::open(&url).unwrap().apply("two", &Doubler { factor: 2.0 }).unwrap();
+        let there = larder::open(&format!("fs:{}", path.display())).unwrap();
+        assert_eq!(there.load::<Doubler>("two").unwrap(), Doubler { factor: 2.0 });
+    }
+    for url in
+        ["file:shelf", "file://shelf", "file://host/shelf", "file:", "file:///a?x=1", "file:///%"]
+    {
+        let error = larder::open(url).unwrap_err();
+        assert!(matches!(error, Error::InvalidName { .. }), "{url}: {error}");
+    }
+}

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use larder::{BucketStore, FsStore, MemoryStore, SqliteStore, Store};
+use larder::{BucketStore, FsStore, MemoryStore, Registry, SqliteStore, Store};
 use larder_store_object::object_store::{memory::InMemory, path::Path};
 use larder_testkit::all_store_laws;
 
@@ -17,6 +17,16 @@ fn the_memory_store_keeps_every_law() {
 fn the_folder_store_keeps_every_law() {
     let place = tempfile::tempdir().unwrap();
     all_store_laws(&|| Arc::new(FsStore::open(place.path()).unwrap()) as Arc<dyn Store>);
+}
+
+#[test]
+fn a_folder_that_is_named_by_a_file_url_keeps_every_law() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("a shelf");
+    let url = format!("file://{}", folder.display()).replace(' ', "%20").parse().unwrap();
+    let registry = Registry::linked().unwrap();
+    all_store_laws(&|| registry.open_store(&url).unwrap());
+    assert!(folder.join("larder.json").is_file());
 }
 
 /// tmpfs shows less of a folder that changes than other file systems do.

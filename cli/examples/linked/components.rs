@@ -80,6 +80,16 @@ pub(crate) struct Cellar {
     pub(crate) bottles: u32,
 }
 
+/// What lies there is brought away before it goes.
+#[triggers]
+impl Cellar {
+    #[trigger(remove)]
+    fn empty(&self, job: &JobContext) -> Result<(), BoxError> {
+        job.log(format!("{} bottles are brought away", self.bottles));
+        if self.bottles == 13 { Err("nobody wants to touch them".into()) } else { Ok(()) }
+    }
+}
+
 #[derive(Deserialize)]
 struct Rack {
     dozens: u32,

@@ -2,27 +2,28 @@
 
 use std::io;
 
-use larder::{Diff, FieldDiff, FieldValue, Larder, Overlap, Side};
+use larder::{Diff, FieldDiff, FieldValue, Larder, Overlap, Registry, Side, StoreUrl};
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::place::Anywhere;
 use crate::text;
 
 /// Shows how one version differs from another, field by field, file by file
 ///
-/// Only their manifests are read, so their types need not be linked in. As with `diff` and `cmp`, the exit code is 0
+/// They may be in two larders: `larder diff wine s3://bucket/team#wine:prod`. Only their manifests are read, so their
+/// types need not be linked in. As with `diff` and `cmp`, the exit code is 0
 /// if they are the same, 1 if they differ, and 2 or more if that could not be found out. `--quiet` prints nothing.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The version to compare with: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "OLD", add = complete::references())]
-    old: At,
+    old: Anywhere,
     /// The version that is compared
     #[arg(value_name = "NEW", add = complete::references())]
-    new: At,
+    new: Anywhere,
 }
 
 #[derive(Serialize)]
@@ -34,10 +35,11 @@ struct Document<'a> {
 
 pub(crate) fn run(
     args: &Args,
-    larder: impl FnOnce() -> Result<Larder, CommandError>,
+    default: impl Fn() -> larder::Result<StoreUrl>,
+    registry: impl FnOnce() -> larder::Result<Registry>,
     output: &mut Output,
 ) -> Result<(), CommandError> {
-    match differ(args, larder, output) {
+    match differ(args, default, registry, output) {
         Ok(false) => Ok(()),
         Ok(true) => Err(CommandError::silent(Exit::Failure)),
         // 1 says that they differ.
@@ -48,10 +50,19 @@ pub(crate) fn run(
 /// Prints the differences, and says whether there are any.
 fn differ(
     args: &Args,
-    larder: impl FnOnce() -> Result<Larder, CommandError>,
+    default: impl Fn() -> larder::Result<StoreUrl>,
+    registry: impl FnOnce() -> larder::Result<Registry>,
     output: &mut Output,
 ) -> Result<bool, CommandError> {
-    let diff = larder()?.diff(&args.old, &args.new)?;
+    let place = |at: &Anywhere| at.store().cloned().map_or_else(&default, Ok);
+    let (old, new) = (place(&args.old)?, place(&args.new)?);
+    let larder = super::open(&old, registry()?)?;
+    let diff = if old == new {
+        larder.diff(&args.old, &args.new)?
+    } else {
+        let other = Larder::new(super::open_other(&new, &larder)?, Registry::new());
+        larder.diff_with(&args.old, &other, &args.new)?
+    };
     if output.is_json() {
         output.document(Document { same: diff.is_same(), diff: &diff })?;
     } else if !output.is_quiet() {

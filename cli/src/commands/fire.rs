@@ -3,7 +3,8 @@
 use larder::{EventName, Larder};
 use serde_json::value::RawValue;
 
-use super::{jobs, work};
+use super::jobs;
+use super::making::Making;
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
@@ -22,12 +23,8 @@ pub(crate) struct Args {
     /// What it carries, as JSON
     #[arg(long, value_name = "JSON")]
     payload: Option<String>,
-    /// The queue that workers have their jobs from; else they find them by themselves
-    #[arg(long, value_name = "URL", env = "LARDER_QUEUE", hide_env_values = true)]
-    queue: Option<String>,
-    /// Run the jobs here, and wait until they are over
-    #[arg(long)]
-    wait: bool,
+    #[command(flatten)]
+    jobs: Making,
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
@@ -37,10 +34,10 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         })?),
         None => None,
     };
-    let larder = &work::with_queue(larder, args.queue.as_deref())?;
+    let larder = &args.jobs.of(larder)?;
     let fired = larder.fire(&args.reference, &args.event, payload)?;
-    if args.wait {
-        return jobs::print(&larder.wait(&fired)?, output);
+    if let Some(jobs) = args.jobs.wait(larder, &fired)? {
+        return jobs::print(&jobs, output);
     }
     if output.is_json() {
         return Ok(output.document(&fired)?);

@@ -7,6 +7,7 @@ use larder::{JobId, JobInfo, JobLine, Larder};
 use serde::Serialize;
 
 use super::jobs;
+use super::making::Making;
 use crate::command_error::CommandError;
 use crate::output::Output;
 use crate::text;
@@ -14,7 +15,7 @@ use crate::text;
 /// How often `--follow` looks again.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// Shows a job, cancels it, tries it again, or prints what it said
+/// Shows a job, cancels it, tries it again, or prints what it said; forgets old ones
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
@@ -37,6 +38,14 @@ enum What {
     Retry {
         /// The job, as `jobs` prints it
         id: JobId,
+        #[command(flatten)]
+        jobs: Making,
+    },
+    /// Takes away the records of jobs that are over, those of one event together; versions that they published stay
+    Forget {
+        /// How long ago they were over at least: a minute or more
+        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        older_than: Duration,
     },
     /// Prints what a job said
     Logs {
@@ -53,6 +62,11 @@ struct Lines<'a> {
     lines: &'a [JobLine],
 }
 
+#[derive(Serialize)]
+struct Forgotten {
+    forgotten: u64,
+}
+
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     match &args.what {
         What::Show { id } => show(&larder.job(id)?, output),
@@ -64,8 +78,13 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
                 false => Ok(output.line(&format!("{id} runs, and is told to stop"))?),
             }
         }
-        What::Retry { id } => {
+        What::Retry { id, jobs: making } => {
+            let larder = making.of(larder)?;
             let again = larder.retry_job(id)?;
+            let ids: Vec<_> = again.iter().map(|job| job.id.clone()).collect();
+            if let Some(jobs) = making.wait(&larder, ids)? {
+                return jobs::print(&jobs, output);
+            }
             if output.is_json() || output.is_quiet() {
                 return jobs::print(&again, output);
             }
@@ -73,6 +92,14 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
             Ok(told.try_for_each(|job| {
                 output.line(&format!("{} (`{}`) is to run again", job.id, job.trigger))
             })?)
+        }
+        What::Forget { older_than } => {
+            let forgotten = larder.forget_jobs(*older_than)?;
+            if output.is_json() {
+                return Ok(output.document(Forgotten { forgotten })?);
+            }
+            output.say(format_args!("forgot {}", text::count(forgotten, "job")));
+            Ok(())
         }
         What::Logs { id, follow } => logs(id, *follow, larder, output),
     }

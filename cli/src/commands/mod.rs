@@ -15,6 +15,7 @@ pub(crate) mod job;
 pub(crate) mod jobs;
 pub(crate) mod list;
 pub(crate) mod lock;
+mod making;
 pub(crate) mod man;
 pub(crate) mod migrate;
 pub(crate) mod mirror;
@@ -33,9 +34,6 @@ pub(crate) mod versions;
 mod welcome;
 pub(crate) mod work;
 
-use std::fs;
-use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use larder::{Larder, MemoryStore, Registry, Store, StoreUrl};
@@ -72,7 +70,7 @@ fn dispatch(
         Some(Command::List(args)) => list::run(&args, &larder(registry()?)?, output),
         Some(Command::Show(args)) => show::run(&args, &larder(registry()?)?, output),
         Some(Command::Versions(args)) => versions::run(&args, &larder(registry()?)?, output),
-        Some(Command::Diff(args)) => diff::run(&args, || larder(registry()?), output),
+        Some(Command::Diff(args)) => diff::run(&args, url, registry, output),
         Some(Command::Predict(args)) => predict::run(&args, &larder(registry()?)?, output),
         Some(Command::Put(args)) if args.dry_run => {
             put::plan(&args, || stand_in(&url()?, registry()?), output)
@@ -113,7 +111,7 @@ fn dispatch(
 /// Opens the larder that something is written to. Where there is none it is made, or, if nothing is to be
 /// written, stood in for by an empty one.
 fn target(url: &StoreUrl, registry: &Registry, dry_run: bool) -> Result<Larder, CommandError> {
-    let store = match dry_run && is_missing(url) {
+    let store = match dry_run && !registry.is_there(url)? {
         true => Arc::new(MemoryStore::new()),
         false => registry.open_store(url)?,
     };
@@ -168,30 +166,16 @@ impl Opened {
 
 /// Opens the store of another larder, if there is one.
 pub(crate) fn open_other(url: &StoreUrl, larder: &Larder) -> Result<Arc<dyn Store>, CommandError> {
-    if is_missing(url) {
+    if !larder.registry().is_there(url)? {
         return Err(CommandError::no_larder(url));
     }
     Ok(larder.registry().open_store(url)?)
 }
 
 fn open_if_there(url: &StoreUrl, registry: Registry) -> Result<Opened, CommandError> {
-    if is_missing(url) {
+    if !registry.is_there(url)? {
         return Ok(Opened::Nothing { url: url.clone(), registry });
     }
     let store = registry.open_store(url)?;
     Ok(Opened::Larder(ready(Larder::new(store, registry))?))
-}
-
-/// Whether there is no larder at a URL, as far as that can be seen without making one.
-pub(crate) fn is_missing(url: &StoreUrl) -> bool {
-    matches!(url.scheme(), "sqlite" | "fs") && url.path().is_ok_and(is_nothing)
-}
-
-/// Whether nothing is there, or a file or folder that is empty. Any other trouble is the store's to tell.
-fn is_nothing(path: &Path) -> bool {
-    match fs::metadata(path) {
-        Ok(found) if found.is_dir() => fs::read_dir(path).is_ok_and(|mut all| all.next().is_none()),
-        Ok(found) => found.len() == 0,
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
-    }
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use larder::models::{Kind, OnnxModel, Script, WasmModel};
 use larder::{
-    Applied, Component, Error, Identifier, Larder, Plan, TagName, Tree, TypeTag, VersionInfo,
+    Applied, Component, Error, Event, Identifier, Larder, Plan, TagName, Tree, TypeTag, VersionInfo,
 };
 use serde::Serialize;
 
+use super::making::{self, Making};
 use super::{diff, note};
 use crate::command_error::CommandError;
 use crate::output::Output;
@@ -38,6 +39,8 @@ pub(crate) struct Args {
     /// Write nothing and print what would be, and how it differs from the newest version
     #[arg(long)]
     pub(crate) dry_run: bool,
+    #[command(flatten)]
+    jobs: Making,
 }
 
 /// What a file is kept as.
@@ -70,7 +73,7 @@ pub(crate) fn run(
     let notes = args.notes.change();
     notes.check()?;
     let component = read(args, output)?;
-    let larder = larder()?;
+    let larder = args.jobs.on(&Event::Apply, &larder()?)?;
     let applied = larder.apply(&args.name, &*component)?;
     let version = applied.version();
     if !notes.is_empty() {
@@ -79,10 +82,17 @@ pub(crate) fn run(
     if let Some(tag) = &args.tag {
         larder.tag(Larder::pin(version), tag)?;
     }
+    let jobs = args.jobs.wait(&larder, &applied);
+    print(args, &applied, output)?;
+    making::tell(jobs?, output);
+    Ok(())
+}
+
+fn print(args: &Args, applied: &Applied, output: &mut Output) -> Result<(), CommandError> {
+    let version = applied.version();
     if output.is_json() {
         let (created, tag) = (applied.is_created(), args.tag.as_ref());
-        output.document(Put { created, tag, version })?;
-        return Ok(());
+        return Ok(output.document(Put { created, tag, version })?);
     }
     if output.is_quiet() {
         return Ok(output.references([version])?);
@@ -134,9 +144,11 @@ pub(crate) fn plan(
         diff::print(&plan.diff, output)?;
     }
     for job in &plan.jobs {
+        let of =
+            if job.name == new.identifier { String::new() } else { format!(" of {}", job.name) };
         output.line(&match &job.skipped {
-            Some(why) => format!("would skip the job {}: {why}", job.trigger),
-            None => format!("would make the job {}", job.trigger),
+            Some(why) => format!("would skip the job {}{of}: {why}", job.trigger),
+            None => format!("would make the job {}{of}", job.trigger),
         })?;
     }
     if let Some(tag) = &args.tag {

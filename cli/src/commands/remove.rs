@@ -1,8 +1,11 @@
 //! `remove`: taking versions out.
 
-use larder::{Identifier, Larder, Reference, RemoveOptions, Selector, VersionInfo};
+use larder::{
+    Event, Identifier, JobId, JobsQuery, Larder, Reference, RemoveOptions, Selector, VersionInfo,
+};
 use serde::Serialize;
 
+use super::making::{self, Making};
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
@@ -21,6 +24,8 @@ pub(crate) struct Args {
     /// Remove it even if others refer to it, or the `cleanup` of its type fails or is not linked in
     #[arg(long)]
     force: bool,
+    #[command(flatten)]
+    jobs: Making,
 }
 
 #[derive(Serialize)]
@@ -29,12 +34,17 @@ struct Removed<'a> {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
+    let larder = &args.jobs.on(&Event::Remove, larder)?;
     let options = RemoveOptions::new();
     let options = if args.force { options.force() } else { options };
     let removed = if args.all {
         larder.remove_all_with(Identifier::new(&args.reference)?, &options)?
     } else {
         vec![larder.remove_with(one_version(&args.reference)?, &options)?]
+    };
+    let jobs = match args.jobs.wait {
+        true => args.jobs.wait(larder, jobs_of(larder, &removed)?),
+        false => Ok(None),
     };
     if output.is_json() {
         output.document(Removed { removed: &removed })?;
@@ -46,7 +56,23 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
             output.line(&format!("removed {reference} ({}, {size})", version.digest.short()))?;
         }
     }
+    making::tell(jobs?, output);
     Ok(())
+}
+
+/// The jobs that the removal of versions made, as far as they are not over.
+fn jobs_of(larder: &Larder, removed: &[VersionInfo]) -> Result<Vec<JobId>, CommandError> {
+    let mut ids = Vec::new();
+    for version in removed {
+        let query = JobsQuery::new().name(version.identifier.clone()).version(version.version);
+        for job in larder.jobs(&query) {
+            let job = job?;
+            if job.event == "remove" && !job.status.is_over() {
+                ids.push(job.id);
+            }
+        }
+    }
+    Ok(ids)
 }
 
 /// The reference, unless it is a bare name: whether its newest version or all of them are meant, the

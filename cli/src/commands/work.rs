@@ -2,9 +2,10 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use larder::{Error, Larder, StoreUrl, Worker};
+use larder::{Error, Larder, Worker};
 use serde::Serialize;
 
+use super::making::Queue;
 use crate::command_error::CommandError;
 use crate::output::Output;
 use crate::text;
@@ -18,9 +19,8 @@ pub(crate) struct Args {
     /// How many at once; as many as the machine has cores if nothing is said
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: Option<u16>,
-    /// A queue that brings jobs at once, such as `nats://HOST:4222?stream=larder`; else they are looked for
-    #[arg(long, value_name = "URL", env = "LARDER_QUEUE", hide_env_values = true)]
-    queue: Option<String>,
+    #[command(flatten)]
+    queue: Queue,
     /// End when no job is left that could be run here
     #[arg(long)]
     drain: bool,
@@ -29,13 +29,6 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Worked {
     jobs: u64,
-}
-
-/// The larder, with the queue that is named.
-pub(super) fn with_queue(larder: &Larder, queue: Option<&str>) -> Result<Larder, CommandError> {
-    let Some(queue) = queue else { return Ok(larder.clone()) };
-    let queue = larder.registry().open_queue(&queue.parse::<StoreUrl>()?)?;
-    Ok(larder.clone().with_executor(queue))
 }
 
 /// Tells what goes wrong and is tried again, when it is something else than before.
@@ -50,7 +43,7 @@ fn tell_once(said: &Mutex<String>, error: &Error) {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    let larder = with_queue(larder, args.queue.as_deref())?;
+    let larder = args.queue.of(larder)?;
     let said = Mutex::new(String::new());
     let mut worker = Worker::new(&larder).on_trouble(move |error| tell_once(&said, error));
     if let Some(concurrency) = args.concurrency {

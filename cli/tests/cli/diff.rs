@@ -47,6 +47,20 @@ fn diff_of_what_is_the_same_ends_with_0() {
 }
 
 #[test]
+fn diff_compares_versions_of_two_larders() {
+    let told = everywhere(|kitchen| {
+        kitchen.stocked();
+        let copied = kitchen.plain(&["copy", "wine/price", "fs:other"]);
+        assert!(copied.starts_with("exit 0"), "{copied}");
+        kitchen.plain(&["diff", "wine/price@2", "fs:other#wine/price"])
+            + &kitchen.plain(&["diff", "fs:other#wine/price", "wine/price@1"])
+            + &kitchen.plain(&["diff", "label", "fs:nowhere#label"])
+            + &kitchen.plain(&["diff", "fs:nowhere#label", "label"])
+    });
+    assert_snapshot!(told, @"");
+}
+
+#[test]
 fn diff_prints_one_json_document() {
     let told = everywhere(|kitchen| {
         let stocked = kitchen.stocked();

@@ -1,8 +1,10 @@
 //! `jobs`, `job`, `fire` and `work`.
 
+use std::time::{Duration, SystemTime};
+
 use larder::{JobsQuery, Larder};
 
-use crate::components::Label;
+use crate::components::{Cellar, Label};
 use crate::kitchen::{Kitchen, everywhere};
 
 /// What was printed, with ids that do not change.
@@ -143,8 +145,49 @@ fn one_job_is_shown_cancelled_and_tried_again() {
         assert_eq!(said, "exit 0\n--- stdout\n[time] 1 2 of Riesling\n");
         let said = kitchen.plain(&["job", "logs", "-q", print]);
         assert_eq!(said, "exit 0\n--- stdout\n2 of Riesling\n");
+
+        let cancelled = kitchen.linked(&["fire", "label", "print", "-q"]);
+        let print = cancelled.lines().find(|line| line.contains('@')).unwrap();
+        kitchen.plain(&["job", "cancel", print]);
+        let again = kitchen.linked(&["job", "retry", print, "--wait", "--format", "json"]);
+        assert_eq!(again.matches("\"status\": \"succeeded\"").count(), 1, "{again}");
         String::new()
     });
+}
+
+#[test]
+fn jobs_that_were_over_long_ago_are_forgotten() {
+    let told = everywhere(|kitchen| {
+        let long_ago = || SystemTime::UNIX_EPOCH + Duration::from_secs(1_500_000_000);
+        let larder = labels(kitchen).with_clock(long_ago);
+        larder.wait(&larder.fire("label", "print", 1).unwrap()).unwrap();
+        kitchen.linked(&["fire", "label", "print", "--wait"]);
+        let forget = ["job", "forget", "--older-than", "30days"];
+        let told = kitchen.plain(&forget)
+            + &kitchen.plain(&[&forget[..], &["--format", "json"]].concat())
+            + &kitchen.plain(&["job", "forget"]);
+        assert_eq!(larder.jobs(&JobsQuery::new()).count(), 2);
+        told
+    });
+    insta::assert_snapshot!(told, @"");
+}
+
+#[test]
+fn who_removes_or_puts_may_wait_for_the_jobs_of_that() {
+    let told = everywhere(|kitchen| {
+        for bottles in [12, 13] {
+            kitchen.apply("cellar", &Cellar { bottles });
+        }
+        kitchen.write("list.csv", "Riesling\n");
+        // What makes no job asks no queue.
+        let nowhere = "nats://127.0.0.1:1?stream=nowhere";
+        kitchen.plain(&["put", "list", "list.csv", "--wait", "--queue", nowhere])
+            + &kitchen.linked(&["remove", "cellar@1", "--wait"])
+            + &told(&kitchen.larder(), kitchen.linked(&["remove", "cellar@2", "--wait"]))
+            + &kitchen.linked(&["remove", "list@1", "--queue", nowhere])
+            + &kitchen.linked(&["fire", "list", "print", "--queue", "amqp://host"])
+    });
+    insta::assert_snapshot!(told, @"");
 }
 
 #[test]

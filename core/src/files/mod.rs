@@ -201,6 +201,15 @@ fn list_folder(folder: &Path) -> io::Result<Vec<(Digest, u64)>> {
     Ok(found)
 }
 
+/// Whether nothing is at a path, or a file or folder that is empty. Any other trouble is told by who opens it.
+pub fn is_nothing(path: &Path) -> bool {
+    match fs::metadata(path) {
+        Ok(found) if found.is_dir() => fs::read_dir(path).is_ok_and(|mut all| all.next().is_none()),
+        Ok(found) => found.len() == 0,
+        Err(error) => error.kind() == io::ErrorKind::NotFound,
+    }
+}
+
 /// `None` for what is not there.
 pub fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {

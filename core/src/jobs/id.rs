@@ -59,6 +59,11 @@ impl JobId {
         run
     }
 
+    /// Whether a job is one of the same run.
+    pub(super) fn is_of_run(&self, other: &Self) -> bool {
+        self.name == other.name && self.version == other.version && self.run() == other.run()
+    }
+
     /// The job of the same version with another id.
     pub(super) fn sibling(&self, id: &str) -> Result<Self> {
         Self::new(&self.name, self.version, id)

@@ -64,6 +64,7 @@ mod context;
 mod create;
 mod cron;
 mod executor;
+mod forget;
 mod history;
 mod id;
 mod judge;

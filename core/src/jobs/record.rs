@@ -334,9 +334,13 @@ pub(super) fn log_key(id: &JobId, attempt: u32, part: u32) -> Result<RecordKey> 
     RecordKey::new(&format!("{}{attempt:06}-{part:06}", logs_of(id)))
 }
 
+/// The beginning of the keys of what a job published.
+pub(super) fn made_of(id: &JobId) -> String {
+    format!("made/{}/@{:010}/@{}/@", id.name(), id.version().get(), id.id())
+}
+
 pub(super) fn made_key(id: &JobId, number: u32) -> Result<RecordKey> {
-    let version = id.version().get();
-    RecordKey::new(&format!("made/{}/@{version:010}/@{}/@{number:06}", id.name(), id.id()))
+    RecordKey::new(&format!("{}{number:06}", made_of(id)))
 }
 
 pub(super) fn cron_key(name: &Identifier) -> Result<RecordKey> {

@@ -1,20 +1,23 @@
 //! Waiting for jobs.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::create::Fired;
 use super::executor::{Delivery, Executor};
 use super::history::JobInfo;
 use super::id::JobId;
 use super::judge::Verdict;
-use super::record::{JobStatus, job_in, jobs_of_version};
+use super::record::{JobStatus, job_in, job_key, jobs_of_version};
 use super::shift::Shift;
 use super::worker::Worker;
 use crate::error::{BoxError, Error, Kind, Result};
 use crate::larder::{Applied, Larder, VersionInfo};
-use crate::store::StoreExt;
+use crate::reference::{Reference, Selector};
+use crate::store::{RecordKey, Revision, StoreExt};
 
 /// Jobs that are waited for.
 #[derive(Debug, Clone)]
@@ -22,13 +25,13 @@ pub struct Awaited(Which);
 
 #[derive(Debug, Clone)]
 enum Which {
-    /// Those of the version's own events, as far as they are not over; and all of its apply.
+    /// Those of a version and of what it refers to: all of their apply, and whatever else is not over.
     Version(Box<VersionInfo>),
     These(Vec<JobId>),
 }
 
 impl From<&Applied> for Awaited {
-    /// The jobs of the version, whoever applied it.
+    /// The jobs of the version, and of what it refers to, whoever applied it.
     fn from(applied: &Applied) -> Self {
         applied.version().into()
     }
@@ -62,19 +65,63 @@ impl Larder {
     /// Runs jobs here, as far as nobody else has them, and waits until all of them are over.
     ///
     /// It is given what made them: what [`apply`](Larder::apply) or [`fire`](Larder::fire) returned, a version, or
-    /// their ids. Of a version it waits for the jobs of its apply and for whatever else of it is not over. If a process
-    /// that ran some of them died, their leases must be over before they run here.
+    /// their ids. Of a version, and of the versions that it refers to, it waits for the jobs of their apply and for
+    /// whatever else of them is not over. If a process that ran some of them died, their leases must be over before they
+    /// run here.
     ///
-    /// Gives the jobs, dependencies first, if all of them succeeded or were skipped.
+    /// Gives the jobs, of each version dependencies first, if all of them succeeded or were skipped.
     ///
     /// # Errors
     /// [`Error::Job`] for the first that failed, or was cancelled; [`Error::NotLinked`] for one whose type is not linked in;
     /// [`Error::NotFound`]; [`Error::Store`].
     pub fn wait(&self, awaited: impl TryInto<Awaited, Error: Into<Error>>) -> Result<Vec<JobInfo>> {
-        let ids = self.awaited(awaited.try_into().map_err(Into::into)?)?;
-        let these = Arc::new(These { left: Mutex::new(ids.clone()) });
+        self.wait_for(&self.awaited(awaited.try_into().map_err(Into::into)?)?, None)
+    }
+
+    /// Waits as [`wait`](Larder::wait) does, and tells `watch` how far all of the jobs are, at the beginning and
+    /// when that changes: five times a second at most, as for a progress bar.
+    ///
+    /// ```
+    /// # use larder_core::{Component, ComponentType, Registry};
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Limit(f64);
+    /// # #[typetag::serde(name = "doc/limit")]
+    /// # impl Component for Limit {}
+    /// # impl ComponentType for Limit { const TAG: &'static str = "doc/limit"; }
+    /// let larder = Registry::linked()?.open("memory:")?;
+    /// let applied = larder.apply("wine/limit", &Limit(0.7))?;
+    /// larder.wait_with(&applied, |jobs| {
+    ///     let over = jobs.iter().filter(|job| job.status.is_over()).count();
+    ///     eprint!("\r{over} of {} jobs", jobs.len());
+    /// })?;
+    /// # Ok::<(), larder_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`wait`](Larder::wait).
+    pub fn wait_with(
+        &self,
+        awaited: impl TryInto<Awaited, Error: Into<Error>>,
+        mut watch: impl FnMut(&[JobInfo]),
+    ) -> Result<Vec<JobInfo>> {
+        self.wait_for(&self.awaited(awaited.try_into().map_err(Into::into)?)?, Some(&mut watch))
+    }
+
+    fn wait_for(
+        &self,
+        ids: &[JobId],
+        watch: Option<&mut dyn FnMut(&[JobInfo])>,
+    ) -> Result<Vec<JobInfo>> {
+        let these = Arc::new(These { left: Mutex::new(ids.to_vec()) });
         let worker = Worker::new(self).without_schedules().executor(these.clone());
-        Shift::new(&worker).work(|shift| Ok(shift.is_idle() && these.is_over(self)?))?;
+        let watch = watch.map(|watch| Watch::new(ids, watch)).transpose()?;
+        let watch = RefCell::new(watch);
+        Shift::new(&worker).work(|shift| {
+            if let Some(watch) = &mut *watch.borrow_mut() {
+                watch.look(self)?;
+            }
+            Ok(shift.is_idle() && these.is_over(self)?)
+        })?;
         all_well(ids.iter().map(|id| self.job(id)).collect::<Result<_>>()?)
     }
 
@@ -84,15 +131,69 @@ impl Larder {
             Which::These(ids) => return Ok(ids),
             Which::Version(version) => version,
         };
+        let mut versions = vec![(version.identifier, version.version)];
+        let mut seen: HashSet<_> = versions.iter().cloned().collect();
         let mut ids = Vec::new();
-        for found in self.store().records(jobs_of_version(&version.identifier, version.version)) {
-            let (key, found) = found?;
-            let job = self.job_info(job_in(&key)?, &key, &found)?;
-            if job.event == "apply" || !job.status.is_over() {
-                ids.push(job.id);
+        let mut at = 0;
+        while let Some((name, number)) = versions.get(at).cloned() {
+            at += 1;
+            for found in self.store().records(jobs_of_version(&name, number)) {
+                let (key, found) = found?;
+                let job = self.job_info(job_in(&key)?, &key, &found)?;
+                if job.event == "apply" || !job.status.is_over() {
+                    ids.push(job.id);
+                }
             }
+            let uses = match self.uses(Reference::new(name, Selector::Version(number))) {
+                // It was removed: only jobs are left of it.
+                Err(Error::NotFound { .. }) => Vec::new(),
+                uses => uses?,
+            };
+            let used = uses.into_iter().filter_map(|used| Some((used.name, used.version?)));
+            let used: Vec<_> = used.filter(|used| seen.insert(used.clone())).collect();
+            versions.extend(used);
         }
         Ok(ids)
+    }
+}
+
+/// How often somebody who watches is told something.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// Somebody who is told how far jobs are.
+struct Watch<'a> {
+    ids: &'a [JobId],
+    keys: Vec<RecordKey>,
+    told: &'a mut dyn FnMut(&[JobInfo]),
+    last: Option<(Instant, Vec<Option<Revision>>)>,
+}
+
+impl<'a> Watch<'a> {
+    fn new(ids: &'a [JobId], told: &'a mut dyn FnMut(&[JobInfo])) -> Result<Self> {
+        let keys = ids.iter().map(job_key).collect::<Result<_>>()?;
+        Ok(Self { ids, keys, told, last: None })
+    }
+
+    /// Tells what has changed, if it is time to look.
+    fn look(&mut self, larder: &Larder) -> Result<()> {
+        if self.last.as_ref().is_some_and(|(then, _)| then.elapsed() < LOOK) {
+            return Ok(());
+        }
+        let found = larder.store().get_records(&self.keys)?;
+        let revisions: Vec<_> =
+            found.iter().map(|found| Some(found.as_ref()?.revision.clone())).collect();
+        if self.last.as_ref().is_none_or(|(_, last)| *last != revisions) {
+            let jobs = self.ids.iter().zip(&self.keys).zip(&found);
+            // One that is not there, or damaged, ends the waiting elsewhere.
+            let jobs: Vec<_> = jobs
+                .filter_map(|((id, key), found)| {
+                    larder.job_info(id.clone(), key, found.as_ref()?).ok()
+                })
+                .collect();
+            (self.told)(&jobs);
+        }
+        self.last = Some((Instant::now(), revisions));
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::Larder;
 use super::apply::Packed;
+use super::diff::PlannedJob;
 use crate::component::Component;
 use crate::error::{Error, Result};
 use crate::manifest::ChildEntry;
@@ -35,6 +36,15 @@ pub(super) struct Nested {
     pub(super) packed: Packed,
     /// The component as its `post_init` left it, if its type has hooks.
     pub(super) component: Option<Box<dyn Component>>,
+    /// The jobs that its apply would make; known in a rehearsal only.
+    pub(super) jobs: Vec<PlannedJob>,
+}
+
+impl Nested {
+    /// What refers to it.
+    pub(super) fn entry(&self) -> ChildEntry {
+        ChildEntry { name: self.name.clone(), manifest: self.packed.digest() }
+    }
 }
 
 impl Nest {
@@ -78,17 +88,22 @@ impl Nest {
         let packed = nest.larder.pack_in(nest, name, copy.as_deref().unwrap_or(component));
         nest.stack.borrow_mut().pop();
         let packed = packed?;
-        let child = ChildEntry { name: name.clone(), manifest: packed.digest() };
+        let jobs = match nest.larder.rehearsal {
+            true => nest.larder.planned_jobs(name, copy.as_deref().unwrap_or(component)),
+            false => Vec::new(),
+        };
+        let nested = Nested { name: name.clone(), packed, component: copy, jobs };
+        let child = nested.entry();
         nest.by_place.borrow_mut().insert(place, child.clone());
         let mut all = nest.packed.borrow_mut();
         let known = nest.by_name.borrow().get(name).copied();
         match known.and_then(|known| all.get(known)) {
             None => {
                 nest.by_name.borrow_mut().insert(name.clone(), all.len());
-                all.push(Nested { name: name.clone(), packed, component: copy });
+                all.push(nested);
             }
             Some(other) if other.packed.digest() == child.manifest => {
-                nest.copies.borrow_mut().extend(copy);
+                nest.copies.borrow_mut().extend(nested.component);
             }
             Some(_) => {
                 return Err(Error::Refused {

@@ -19,12 +19,20 @@ pub(super) enum Thing {
     Type(TypeEntry),
     Format(Arc<dyn Format>),
     Pair { pair: Arc<dyn AnyPair>, family: Family },
-    Store { scheme: String, open: OpenStore },
+    Store { scheme: String, store: StoreEntry },
     Queue { scheme: String, open: OpenQueue },
     Triggers(Result<TriggerTable>),
 }
 
 pub(super) type OpenStore = Arc<dyn Fn(&StoreUrl) -> Result<Arc<dyn Store>> + Send + Sync>;
+
+/// What opens the URLs of a scheme.
+pub(super) struct StoreEntry {
+    pub(super) open: OpenStore,
+    pub(super) is_there: Option<IsThere>,
+}
+
+pub(super) type IsThere = Arc<dyn Fn(&StoreUrl) -> Result<bool> + Send + Sync>;
 
 pub(super) type OpenQueue = Arc<dyn Fn(&StoreUrl) -> Result<Arc<dyn Executor>> + Send + Sync>;
 
@@ -101,7 +109,23 @@ impl Item {
         scheme: &str,
         open: impl Fn(&StoreUrl) -> Result<Arc<dyn Store>> + Send + Sync + 'static,
     ) -> Self {
-        Self(Thing::Store { scheme: scheme.into(), open: Arc::new(open) })
+        let store = StoreEntry { open: Arc::new(open), is_there: None };
+        Self(Thing::Store { scheme: scheme.into(), store })
+    }
+
+    /// A store that can tell whether there is a larder at a URL, without making one.
+    ///
+    /// What `is_there` says decides for those who only want to read, such as most commands of `larder`. It says `true`
+    /// of a place that holds something else: to refuse it, with the reason, is for `open`.
+    #[must_use]
+    pub fn probed(
+        mut self,
+        is_there: impl Fn(&StoreUrl) -> Result<bool> + Send + Sync + 'static,
+    ) -> Self {
+        if let Thing::Store { store, .. } = &mut self.0 {
+            store.is_there = Some(Arc::new(is_there));
+        }
+        self
     }
 
     /// A queue that brings jobs to workers, by the scheme of its URLs.

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) use by_name::find_pair;
 use by_name::info;
 pub use item::{Built, Item, Linked};
-use item::{Family, OpenQueue, OpenStore, Thing};
+use item::{Family, OpenQueue, StoreEntry, Thing};
 pub(crate) use missing::is_own;
 use missing::not_linked;
 
@@ -33,7 +33,7 @@ pub struct Registry {
     /// From the tags that types had before to those they have.
     aliases: BTreeMap<&'static str, &'static str>,
     serializers: BTreeMap<String, (Entry, Origin)>,
-    stores: BTreeMap<String, (OpenStore, Origin)>,
+    stores: BTreeMap<String, (StoreEntry, Origin)>,
     queues: BTreeMap<String, (OpenQueue, Origin)>,
     /// By the tags of their types.
     triggers: BTreeMap<&'static str, (TriggerTable, Origin)>,
@@ -131,8 +131,8 @@ impl Registry {
                 }
                 self.add_serializer(name, Entry::Pairs(family, vec![pair]), origin)?;
             }
-            Thing::Store { scheme, open } => {
-                add_scheme(&mut self.stores, Kind::Store, scheme, (open, origin))?;
+            Thing::Store { scheme, store } => {
+                add_scheme(&mut self.stores, Kind::Store, scheme, (store, origin))?;
             }
             Thing::Queue { scheme, open } => {
                 add_scheme(&mut self.queues, Kind::Queue, scheme, (open, origin))?;
@@ -203,7 +203,20 @@ impl Registry {
     }
 
     fn open_alone(&self, url: &StoreUrl) -> Result<Arc<dyn Store>> {
-        serving(&self.stores, Kind::Store, url)?(url)
+        (serving(&self.stores, Kind::Store, url)?.open)(url)
+    }
+
+    /// Whether there is a larder at `url`, as far as its store can tell without making one; one that cannot tell says
+    /// that there is.
+    ///
+    /// # Errors
+    /// As [`Registry::open`].
+    pub fn is_there(&self, url: &StoreUrl) -> Result<bool> {
+        let (url, _) = url.split_off("blobs");
+        match &serving(&self.stores, Kind::Store, &url)?.is_there {
+            Some(is_there) => is_there(&url),
+            None => Ok(true),
+        }
     }
 
     /// Opens the queue at `url`, for [`Larder::with_executor`].

@@ -31,9 +31,9 @@ impl Event {
             Self::Remove => quote!(#larder::Event::Remove),
             Self::Cron(schedule) => {
                 let check = quote_spanned! { schedule.span()=>
-                    const { #larder::__private::check_schedule(#schedule) }
+                    const _: () = #larder::__private::check_schedule(#schedule);
                 };
-                quote!({ #check; #larder::__private::cron(#schedule) })
+                quote!({ #check #larder::__private::cron(#schedule) })
             }
             Self::Custom(name) => quote!(#larder::__private::custom_event(#name)),
         }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use larder::prelude::*;
+use larder::store::{Change, Committed, RecordKey};
 use larder::{MemoryStore, Registry, Store, StoreExt};
 use larder_tests::stepwise::Stepwise;
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use larder::{BucketStore, Error};
+use larder::{BucketStore, Error, Registry};
 use larder_store_object::object_store::{ObjectStoreExt, memory::InMemory, path::Path};
 use larder_tests::Doubler;
 use larder_tests::s3::SECRET;
@@ -38,6 +38,23 @@ fn a_place_that_holds_something_else_is_refused() {
     open("photo").unwrap();
     block("later/larder.json");
     assert!(matches!(open("later").unwrap_err(), Error::Corrupt { .. }));
+}
+
+#[test]
+fn who_asks_whether_a_larder_is_there_makes_none() {
+    let server = server();
+    let registry = Registry::linked().unwrap();
+    let is_there = |prefix: &str| registry.is_there(&server.url(prefix).parse().unwrap());
+    for _ in 0..2 {
+        assert!(!is_there("team").unwrap(), "to ask is to make none");
+    }
+    larder::open(&server.url("team/wine")).unwrap();
+    assert!(is_there("team/wine").unwrap());
+    assert!(is_there("team").unwrap(), "who opens it is told what is there");
+    assert!(!is_there("tea").unwrap());
+    let nowhere = "s3://larder/x?endpoint=http://127.0.0.1:1&region=eu&anonymous=true&retries=0";
+    let error = registry.is_there(&nowhere.parse().unwrap()).unwrap_err();
+    assert!(matches!(error, Error::Store { .. }), "{error}");
 }
 
 #[test]

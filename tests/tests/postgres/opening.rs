@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use larder::{Error, PostgresStore};
+use larder::{Error, PostgresStore, Registry};
 use larder_tests::Doubler;
 use larder_tests::postgres::{SECRET, Server};
 
@@ -28,6 +28,24 @@ fn many_that_open_an_empty_database_at_once_make_one_larder() {
     });
     assert_eq!(larder::open(&url).unwrap().list().count(), 8);
     assert_eq!(server.sql("select format from fresh.larder"), "1");
+}
+
+#[test]
+fn who_asks_whether_a_larder_is_there_makes_none() {
+    let server = Server::start();
+    let registry = Registry::linked().unwrap();
+    let is_there = |schema: &str| registry.is_there(&server.url(schema).parse().unwrap());
+    assert!(!is_there("fresh").unwrap());
+    assert_eq!(server.sql("select count(*) from pg_namespace where nspname = 'fresh'"), "0");
+    server.sql("create schema empty");
+    assert!(!is_there("empty").unwrap());
+    larder::open(&server.url("fresh")).unwrap();
+    assert!(is_there("fresh").unwrap());
+    server.sql("create schema photos; create table photos.cats (name text)");
+    assert!(is_there("photos").unwrap(), "who opens it is told what is there");
+    let wrong = server.url("fresh").replace(SECRET, "guessed");
+    let error = registry.is_there(&wrong.parse().unwrap()).unwrap_err();
+    assert!(told(&error).contains("check user and password"), "{}", told(&error));
 }
 
 #[test]

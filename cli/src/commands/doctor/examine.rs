@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime};
 use larder::{Error, Larder, Registry, Status, StoreUrl, Survey};
 
 use super::{Finding, State};
-use crate::commands::is_missing;
 use crate::commands::serializers::{self, named};
 use crate::output::Output;
 use crate::text;
@@ -24,12 +23,13 @@ pub(super) fn larder(
     output: &Output,
     findings: &mut Vec<Finding>,
 ) -> Option<State> {
-    if is_missing(url) {
+    let is_there = registry.is_there(url);
+    if matches!(is_there, Ok(false)) {
         let advice = "`larder put NAME FILE` makes one; `--store URL` names another";
         findings.push(Finding::note(format!("there is no larder at {url}"), advice));
         return None;
     }
-    let store = match registry.open_store(url) {
+    let store = match is_there.and_then(|_| registry.open_store(url)) {
         Ok(store) => store,
         Err(error) => {
             findings.push(unopened(&error));

@@ -104,8 +104,7 @@ impl<'a> Batch<'a> {
         }
         let may_be_there = head.found.is_some() || !self.larder.store.capabilities().atomic_commit;
         if !is_root && may_be_there {
-            let child = ChildEntry { name: name.clone(), manifest: packed.digest };
-            if let Some(version) = self.larder.find_child(&child)? {
+            if let Some(version) = self.larder.find_child(&item.entry())? {
                 // A writer that stopped half-way may have left its name without it.
                 return Ok(match version.version < head.record.next {
                     true => State::There(version),

@@ -142,7 +142,7 @@ impl Larder {
 /// What is packed, the one that is applied itself last.
 fn items_of(name: &Identifier, mut packed: Packed) -> Vec<Nested> {
     let mut items = std::mem::take(&mut packed.nested);
-    items.push(Nested { name: name.clone(), packed, component: None });
+    items.push(Nested { name: name.clone(), packed, component: None, jobs: Vec::new() });
     items
 }
 

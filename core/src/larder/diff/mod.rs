@@ -277,14 +277,27 @@ impl Larder {
         old: impl TryInto<Reference, Error: Into<Error>>,
         new: impl TryInto<Reference, Error: Into<Error>>,
     ) -> Result<Diff> {
-        let old = old.try_into().map_err(Into::into)?;
-        let new = new.try_into().map_err(Into::into)?;
-        let open = |reference: &Reference| {
-            let (_, version, manifest) = self.open_version(reference)?;
+        self.diff_with(old, self, new)
+    }
+
+    /// How the version `new` of another larder differs from the version `old` of this one: as [`diff`](Larder::diff).
+    ///
+    /// # Errors
+    /// As [`diff`](Larder::diff).
+    pub fn diff_with(
+        &self,
+        old: impl TryInto<Reference, Error: Into<Error>>,
+        other: &Self,
+        new: impl TryInto<Reference, Error: Into<Error>>,
+    ) -> Result<Diff> {
+        let open = |larder: &Self, reference: Reference| {
+            let (_, version, manifest) = larder.open_version(&reference)?;
             let version = VersionInfo::new(reference.identifier(), &version);
             Ok::<_, Error>((Side::new(&version, &manifest), manifest))
         };
-        let ((old, old_manifest), (new, new_manifest)) = (open(&old)?, open(&new)?);
+        let old = old.try_into().map_err(Into::into)?;
+        let new = new.try_into().map_err(Into::into)?;
+        let ((old, old_manifest), (new, new_manifest)) = (open(self, old)?, open(other, new)?);
         Diff::between(Some((old, &old_manifest)), (new, &new_manifest))
     }
 }

@@ -28,7 +28,7 @@ pub struct Plan {
     /// faster; that of the newest if nothing would be written.
     #[serde(flatten)]
     pub diff: Diff,
-    /// The jobs that would be made, dependencies first; those of its children are not among them.
+    /// The jobs that would be made: those of children first, of each component dependencies first.
     pub jobs: Vec<PlannedJob>,
 }
 
@@ -36,6 +36,8 @@ pub struct Plan {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct PlannedJob {
+    /// The name of its component.
+    pub name: Identifier,
     /// The trigger that would run.
     pub trigger: String,
     /// Why it would be skipped, if it would.
@@ -125,11 +127,24 @@ impl Larder {
         let created = unchanged.is_none();
         let old = newest.as_ref().map(|(side, manifest)| (side.clone(), manifest));
         let diff = Diff::between(old, (new, &manifest))?;
-        let jobs = if created { self.planned_jobs(component) } else { Vec::new() };
+        let mut jobs = Vec::new();
+        if created {
+            for child in &packed.nested {
+                if self.find_child(&child.entry())?.is_none() {
+                    jobs.extend_from_slice(&child.jobs);
+                }
+            }
+            jobs.extend(self.planned_jobs(name, component));
+        }
         Ok(Plan { created, stored: self.lacking(packed)?, diff, jobs })
     }
 
-    fn planned_jobs(&self, component: &dyn Component) -> Vec<PlannedJob> {
+    /// The jobs that the apply of a component would make.
+    pub(in crate::larder) fn planned_jobs(
+        &self,
+        name: &Identifier,
+        component: &dyn Component,
+    ) -> Vec<PlannedJob> {
         let mut jobs: Vec<PlannedJob> = Vec::new();
         let Some(table) = self.registry.triggers_of(component.type_tag()) else { return jobs };
         for entry in table.on(&Event::Apply).filter(|_| self.fires()) {
@@ -141,7 +156,8 @@ impl Larder {
                 let needed = entry.depends_on().iter().find(is_skipped)?;
                 Some(format!("`{needed}` would be skipped"))
             });
-            jobs.push(PlannedJob { trigger: entry.name().to_owned(), skipped });
+            let (name, trigger) = (name.clone(), entry.name().to_owned());
+            jobs.push(PlannedJob { name, trigger, skipped });
         }
         jobs
     }

@@ -18,11 +18,6 @@ impl Fields {
     fn unknown(&self, _: &JobContext) -> Result<(), String> {
         Ok(())
     }
-
-    #[trigger(cron("0 25 * * *"))]
-    fn no_hour(&self, _: &JobContext) -> Result<(), String> {
-        Ok(())
-    }
 }
 
 #[derive(Serialize, Deserialize)]
