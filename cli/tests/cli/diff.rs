@@ -57,7 +57,24 @@ fn diff_compares_versions_of_two_larders() {
             + &kitchen.plain(&["diff", "label", "fs:nowhere#label"])
             + &kitchen.plain(&["diff", "fs:nowhere#label", "label"])
     });
-    assert_snapshot!(told, @"");
+    assert_snapshot!(told, @r#"
+    exit 0
+    --- stderr
+    wine/price@2 and wine/price@2 are the same to the last byte
+    exit 1
+    --- stdout
+    changed  weights  b3:50dd04420efa (f64-le, 24 B) -> b3:f188dcc52279 (f64-le, 24 B)
+    --- stderr
+    1 changed, 1 the same; artifacts: 0 B in both, 24 B in the old only, 24 B in the new only
+    exit 3
+    --- stderr
+    error: there is no larder at fs:nowhere
+    hint: apply something first, or name another larder with `--store URL`
+    exit 3
+    --- stderr
+    error: there is no larder at fs:nowhere
+    hint: apply something first, or name another larder with `--store URL`
+    "#);
 }
 
 #[test]

@@ -49,7 +49,7 @@ fn a_healthy_larder_is_told_to_be_so() {
     exit 0
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  6 types, 7 serializers, 8 stores
+    linked in  6 types, 7 serializers, 9 stores
     larder     [store], format 1, [commits]
     holds      1 name, 1 version, 1 tag, 2 blobs (354 B)
     free       [free]
@@ -84,6 +84,7 @@ fn a_healthy_larder_is_told_to_be_so() {
         ],
         "stores": [
           "az",
+          "file",
           "fs",
           "gs",
           "memory",
@@ -129,7 +130,7 @@ fn where_no_larder_is_it_says_so_and_makes_none() {
     exit 0
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  6 types, 7 serializers, 8 stores
+    linked in  6 types, 7 serializers, 9 stores
     note: there is no larder at [store]
       `larder put NAME FILE` makes one; `--store URL` names another
     exit 0
@@ -161,6 +162,7 @@ fn where_no_larder_is_it_says_so_and_makes_none() {
         ],
         "stores": [
           "az",
+          "file",
           "fs",
           "gs",
           "memory",
@@ -200,11 +202,11 @@ fn what_is_missing_locked_removed_or_garbage_is_noted_with_advice() {
         assert!(kitchen.linked(&["doctor"]).matches("not linked in").count() == 0, "{told}");
         steady(&told)
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(told, @r#"
     exit 0
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  6 types, 7 serializers, 8 stores
+    linked in  6 types, 7 serializers, 9 stores
     larder     [store], format 1, [commits]
     holds      3 names, 3 versions, 1 tag, 6 blobs (874 B)
     free       [free]
@@ -222,7 +224,7 @@ fn what_is_missing_locked_removed_or_garbage_is_noted_with_advice() {
       a program of your own brings it: https://docs.rs/larder-cli; all else works without
     note: the serializer `f64-le` is not linked in; it is needed by wine/price@1
       where to get it: the larder has no record of it
-    ");
+    "#);
 }
 
 #[test]
@@ -241,11 +243,11 @@ fn damaged_records_and_a_clock_in_the_future_want_attention() {
         }
         steady(&(kitchen.plain(&["doctor"]) + &kitchen.plain(&["doctor", "--quiet"])))
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(told, @r#"
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  6 types, 7 serializers, 8 stores
+    linked in  6 types, 7 serializers, 9 stores
     larder     [store], format 1, [commits]
     holds      1 name, 2 versions, 0 tags, 3 blobs (443 B)
     free       [free]
@@ -271,7 +273,7 @@ fn damaged_records_and_a_clock_in_the_future_want_attention() {
       a program of your own brings it: https://docs.rs/larder-cli; all else works without
     --- stderr
     error: 3 things want attention
-    ");
+    "#);
 }
 
 #[test]
@@ -283,11 +285,11 @@ fn a_damaged_manifest_is_found_on_the_way() {
         larder.store().remove_blobs(&[digest]).unwrap();
         steady(&kitchen.plain(&["doctor"]))
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(told, @r#"
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  6 types, 7 serializers, 8 stores
+    linked in  6 types, 7 serializers, 9 stores
     larder     [store], format 1, [commits]
     holds      1 name, 1 version, 1 tag, 1 blob (3 B)
     free       [free]
@@ -295,7 +297,7 @@ fn a_damaged_manifest_is_found_on_the_way() {
       `larder verify` reads everything and lists what is damaged
     --- stderr
     error: 1 thing wants attention
-    ");
+    "#);
 }
 
 #[test]
@@ -303,15 +305,15 @@ fn what_is_no_larder_is_a_finding_and_stays_as_it_is() {
     let kitchen = Kitchen::new("sqlite:larder.db");
     kitchen.write("larder.db", "no database, but long enough to be taken for one\n".repeat(40));
     let before = fs::read(kitchen.path("larder.db")).unwrap();
-    assert_snapshot!(kitchen.plain(&["doctor"]), @"
+    assert_snapshot!(kitchen.plain(&["doctor"]), @r#"
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  6 types, 7 serializers, 8 stores
+    linked in  6 types, 7 serializers, 9 stores
     warning: the file [place] is corrupt: it is not an SQLite database; restore it from a copy
       name another larder with `--store URL`, if it is the wrong file
     --- stderr
     error: 1 thing wants attention
-    ");
+    "#);
     assert_eq!(fs::read(kitchen.path("larder.db")).unwrap(), before);
 }

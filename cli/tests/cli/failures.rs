@@ -96,7 +96,7 @@ fn a_store_url_that_cannot_be_is_refused() {
     error: "fs:" is not a valid store URL: a path is missing after the scheme
     exit 6
     --- stderr
-    error: ftp:server/larder needs the store scheme `ftp`, which is not linked in (linked in: az, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that brings it (`use … as _;`)
+    error: ftp:server/larder needs the store scheme `ftp`, which is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that brings it (`use … as _;`)
     exit 2
     --- stderr
     error: "s3:bucket/larder" is not a valid store URL: a bucket is missing: `s3://bucket/prefix`

@@ -27,7 +27,7 @@ fn without_a_command_a_newcomer_is_told_what_to_try() {
 
 #[test]
 fn help_lists_the_commands() {
-    assert_snapshot!(kitchen().plain(&["--help"]), @"
+    assert_snapshot!(kitchen().plain(&["--help"]), @r#"
     exit 0
     --- stdout
     Keeps models and the components around them: typed, versioned, verified
@@ -65,7 +65,7 @@ fn help_lists_the_commands() {
       lock         Closes a version, or a name with all of it, against change
       unlock       Opens a version or a name again
       jobs         Lists jobs: what triggers of components did, do and will do
-      job          Shows a job, cancels it, tries it again, or prints what it said
+      job          Shows a job, cancels it, tries it again, or prints what it said; forgets old ones
       fire         Lets an event happen to a component, so that its triggers run
       work         Runs jobs, until it is stopped
       types        Lists the component types that are linked into this program
@@ -106,5 +106,5 @@ fn help_lists_the_commands() {
 
       -V, --version
               Print version
-    ");
+    "#);
 }

@@ -169,7 +169,25 @@ fn jobs_that_were_over_long_ago_are_forgotten() {
         assert_eq!(larder.jobs(&JobsQuery::new()).count(), 2);
         told
     });
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r#"
+    exit 0
+    --- stderr
+    forgot 2 jobs
+    exit 0
+    --- stdout
+    {
+      "schema": 1,
+      "forgotten": 0
+    }
+    exit 2
+    --- stderr
+    error: the following required arguments were not provided:
+      --older-than <TIME>
+
+    Usage: larder job forget --older-than <TIME> --store <URL>
+
+    For more information, try '--help'.
+    "#);
 }
 
 #[test]
@@ -187,7 +205,31 @@ fn who_removes_or_puts_may_wait_for_the_jobs_of_that() {
             + &kitchen.linked(&["remove", "list@1", "--queue", nowhere])
             + &kitchen.linked(&["fire", "list", "print", "--queue", "amqp://host"])
     });
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r#"
+    exit 0
+    --- stdout
+    put list@1 (b3:5619721d3815, 359 B)
+    exit 0
+    --- stdout
+    removed cellar@1 (b3:85b80a5c8158, 92 B)
+    --- stderr
+    1 job done
+    exit 1
+    --- stdout
+    removed cellar@2 (b3:2717e2f7b1ce, 92 B)
+    --- stderr
+    error: the job cellar@2/[run 1]-0000 (`empty`) failed; what it said is in its log, and it can be tried again
+      caused by: nobody wants to touch them
+    hint: `job show ID` and `job logs ID` tell more, `job retry ID` tries it again
+    exit 1
+    --- stderr
+    error: could not connect to nats://127.0.0.1:1?stream=nowhere
+      caused by: IO error: Connection refused (os error 111)
+      caused by: Connection refused (os error 111)
+    exit 6
+    --- stderr
+    error: amqp://host needs the queue scheme `amqp`, which is not linked in (linked in: nats, tls); link in the crate that brings it (`use … as _;`)
+    "#);
 }
 
 #[test]

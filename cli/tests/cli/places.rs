@@ -210,7 +210,7 @@ fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
     For more information, try '--help'.
     exit 6
     --- stderr
-    error: cellar://***@host/db needs the store scheme `cellar`, which is not linked in (linked in: az, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that brings it (`use … as _;`)
+    error: cellar://***@host/db needs the store scheme `cellar`, which is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that brings it (`use … as _;`)
     exit 2
     --- stderr
     error: invalid value '…' for '<REF>': "cellar://***@host/db" is not a valid reference to a larder: write the larder, `#` and the name: `larder.db#wine/quality:prod`
@@ -223,7 +223,7 @@ fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
     For more information, try '--help'.
     exit 6
     --- stderr
-    error: cellar://host/db?token=*** needs the store scheme `cellar`, which is not linked in (linked in: az, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that brings it (`use … as _;`)
+    error: cellar://host/db?token=*** needs the store scheme `cellar`, which is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that brings it (`use … as _;`)
     exit 2
     --- stderr
     error: invalid value '…' for '--repair-from <URL>': "cellar:…" is not a valid store URL: after `?` come options, `name=value` joined by `&`; in a user's name or a password write `%3F` for `?`, `%26` for `&`

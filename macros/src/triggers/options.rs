@@ -30,8 +30,14 @@ impl Event {
             Self::Apply => quote!(#larder::Event::Apply),
             Self::Remove => quote!(#larder::Event::Remove),
             Self::Cron(schedule) => {
+                // All of it has the span of the schedule, which is what an error points at.
+                let mut there = larder.clone();
+                there.segments.iter_mut().for_each(|it| it.ident.set_span(schedule.span()));
+                if let Some(colon) = &mut there.leading_colon {
+                    colon.spans = [schedule.span(); 2];
+                }
                 let check = quote_spanned! { schedule.span()=>
-                    const _: () = #larder::__private::check_schedule(#schedule);
+                    const _: () = #there::__private::check_schedule(#schedule);
                 };
                 quote!({ #check #larder::__private::cron(#schedule) })
             }
