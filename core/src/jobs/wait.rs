@@ -107,11 +107,7 @@ impl Larder {
         self.wait_for(&self.awaited(awaited.try_into().map_err(Into::into)?)?, Some(&mut watch))
     }
 
-    fn wait_for(
-        &self,
-        ids: &[JobId],
-        watch: Option<&mut dyn FnMut(&[JobInfo])>,
-    ) -> Result<Vec<JobInfo>> {
+    fn wait_for(&self, ids: &[JobId], watch: Option<&mut Told<'_>>) -> Result<Vec<JobInfo>> {
         let these = Arc::new(These { left: Mutex::new(ids.to_vec()) });
         let worker = Worker::new(self).without_schedules().executor(these.clone());
         let watch = watch.map(|watch| Watch::new(ids, watch)).transpose()?;
@@ -160,16 +156,19 @@ impl Larder {
 /// How often somebody who watches is told something.
 const LOOK: Duration = Duration::from_millis(200);
 
+/// Who is told how far jobs are.
+type Told<'a> = dyn FnMut(&[JobInfo]) + 'a;
+
 /// Somebody who is told how far jobs are.
 struct Watch<'a> {
     ids: &'a [JobId],
     keys: Vec<RecordKey>,
-    told: &'a mut dyn FnMut(&[JobInfo]),
+    told: &'a mut Told<'a>,
     last: Option<(Instant, Vec<Option<Revision>>)>,
 }
 
 impl<'a> Watch<'a> {
-    fn new(ids: &'a [JobId], told: &'a mut dyn FnMut(&[JobInfo])) -> Result<Self> {
+    fn new(ids: &'a [JobId], told: &'a mut Told<'a>) -> Result<Self> {
         let keys = ids.iter().map(job_key).collect::<Result<_>>()?;
         Ok(Self { ids, keys, told, last: None })
     }

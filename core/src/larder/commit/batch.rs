@@ -103,14 +103,15 @@ impl<'a> Batch<'a> {
             return Err(Error::Conflict { what: name.to_string() });
         }
         let may_be_there = head.found.is_some() || !self.larder.store.capabilities().atomic_commit;
-        if !is_root && may_be_there {
-            if let Some(version) = self.larder.find_child(&item.entry())? {
-                // A writer that stopped half-way may have left its name without it.
-                return Ok(match version.version < head.record.next {
-                    true => State::There(version),
-                    false => State::Written(version),
-                });
-            }
+        if !is_root
+            && may_be_there
+            && let Some(version) = self.larder.find_child(&item.entry())?
+        {
+            // A writer that stopped half-way may have left its name without it.
+            return Ok(match version.version < head.record.next {
+                true => State::There(version),
+                false => State::Written(version),
+            });
         }
         Ok(match self.larder.unready(name, &head.record, &packed.digest)? {
             Some(version) => State::Unready(version),
