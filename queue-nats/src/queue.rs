@@ -1,6 +1,7 @@
 //! The queue: a stream of ids, and one consumer that all workers share.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,12 +12,12 @@ use async_nats::jetstream::context::{ConsumerInfoError, ConsumerInfoErrorKind};
 use async_nats::jetstream::stream::{Config as StreamConfig, RetentionPolicy, StorageType};
 use async_nats::jetstream::{self, AckKind, Context, Message};
 use async_nats::{Client, ConnectOptions};
+use futures_util::future::{Either, select};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use larder_core::{BoxError, Delivery, Error, Executor, JobId, Larder, Result, StoreUrl};
+use larder_core::{BoxError, Delivery, Error, Executor, JobId, Larder, Result, StoreUrl, runtime};
 
 use crate::config::Config;
 use crate::receipt::NatsReceipt;
-use larder_core::runtime;
 
 /// The consumer that all workers share.
 const CONSUMER: &str = "workers";
@@ -24,6 +25,8 @@ const CONSUMER: &str = "workers";
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long a request may take.
 const REQUEST: Duration = Duration::from_secs(5);
+/// How soon who submits is told that the connection was lost.
+const LOOK: Duration = Duration::from_millis(20);
 /// How long the answer of the server may take that there is no job.
 const GRACE: Duration = Duration::from_secs(1);
 /// How many ids are on their way to the server at once.
@@ -162,17 +165,26 @@ impl NatsQueue {
     /// Publishes ids. Those that are published `again` are taken once in a while.
     async fn publish(self, ids: Vec<String>, again: bool) -> Result<()> {
         // Nobody who applies waits for a server that is away.
-        if !self.is_connected() {
-            return Err(self.not_connected("submit a job to"));
+        let lost = async {
+            while self.is_connected() {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        match select(pin!(lost), pin!(self.publish_or_make(&ids, again))).await {
+            Either::Left(_) => Err(self.not_connected("submit a job to")),
+            Either::Right((published, _)) => published,
         }
-        let published = self.try_publish(&ids, again).await;
+    }
+
+    async fn publish_or_make(&self, ids: &[String], again: bool) -> Result<()> {
+        let published = self.try_publish(ids, again).await;
         if published.is_ok() {
             return Ok(());
         }
         // A server that was wiped has no stream; it is made anew, once.
         *self.known() = None;
         self.consumer().await?;
-        self.try_publish(&ids, again).await
+        self.try_publish(ids, again).await
     }
 
     async fn try_publish(&self, ids: &[String], again: bool) -> Result<()> {
