@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::missing::not_linked;
 use super::{Entry, Origin, Registry, SerializerInfo};
-use crate::error::{BoxError, Error, Kind, Result};
+use crate::error::{BoxError, Kind, Result};
 use crate::serializer::{AnyPair, Serializer, not_served};
 
 impl Registry {
