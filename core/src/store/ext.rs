@@ -10,8 +10,10 @@ use super::{Record, RecordKey, Store};
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
 
-/// How many records or blobs a listing asks for at a time.
+/// How many records or blobs a listing asks for first.
 const PAGE: usize = 500;
+/// How many it asks for at most: records of the largest kind fit in memory.
+const LARGEST_PAGE: usize = 4_000;
 /// How many bytes of a blob are read at a time.
 const PIECE: usize = 1 << 20;
 
@@ -105,15 +107,15 @@ pub trait StoreExt: Store {
         prefix: impl Into<Cow<'a, str>>,
     ) -> impl Iterator<Item = Result<(RecordKey, Record)>> + 'a {
         let prefix = prefix.into();
-        pages(move |after: Option<&(RecordKey, Record)>| {
-            self.list_records(&prefix, after.map(|(key, _)| key), PAGE)
+        pages(move |after: Option<&(RecordKey, Record)>, limit| {
+            self.list_records(&prefix, after.map(|(key, _)| key), limit)
         })
     }
 
     /// All blobs and their sizes, in the order of their digests, read page by page.
     fn blobs(&self) -> impl Iterator<Item = Result<(Digest, u64)>> + '_ {
-        pages(move |after: Option<&(Digest, u64)>| {
-            self.list_blobs(after.map(|(digest, _)| digest), PAGE)
+        pages(move |after: Option<&(Digest, u64)>, limit| {
+            self.list_blobs(after.map(|(digest, _)| digest), limit)
         })
     }
 }
@@ -150,19 +152,23 @@ pub(crate) fn fault(
 }
 
 /// The items of all pages, one by one; ends after an error.
+///
+/// Each page is larger than the one before: there are stores, such as a folder, that look through all for each page.
 fn pages<T: Clone>(
-    mut page: impl FnMut(Option<&T>) -> Result<Vec<T>>,
+    mut page: impl FnMut(Option<&T>, usize) -> Result<Vec<T>>,
 ) -> impl Iterator<Item = Result<T>> {
     let mut ready = Vec::new().into_iter();
     let mut last = None;
+    let mut limit = PAGE;
     let mut done = false;
     std::iter::from_fn(move || {
         if done {
             return None;
         }
         if ready.len() == 0 {
-            match page(last.as_ref()) {
+            match page(last.as_ref(), limit) {
                 Ok(items) => {
+                    limit = LARGEST_PAGE.min(2 * limit);
                     last = items.last().cloned();
                     ready = items.into_iter();
                 }
@@ -176,4 +182,26 @@ fn pages<T: Clone>(
         done = item.is_none();
         item.map(Ok)
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_listing_is_read_in_few_pages_and_a_short_one_in_a_small_one() {
+        for (count, most) in [(10, 2), (10_000, 7), (100_000, 30)] {
+            let mut asked = Vec::new();
+            let items = pages(|after: Option<&usize>, limit| {
+                asked.push(limit);
+                let from = after.map_or(0, |after| after + 1);
+                Ok((from..count.min(from + limit)).collect())
+            });
+            assert!(items.map(Result::unwrap).eq(0..count));
+            assert!(asked.len() <= most, "{} pages of {count}", asked.len());
+            assert_eq!(asked.first(), Some(&PAGE));
+            assert!(asked.iter().all(|limit| *limit <= LARGEST_PAGE));
+        }
+    }
 }
