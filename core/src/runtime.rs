@@ -2,9 +2,10 @@
 
 use std::future::Future;
 use std::sync::OnceLock;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::AbortHandle;
 
 use crate::error::{Error, Result};
 
@@ -18,14 +19,47 @@ const THREADS: usize = 2;
 pub fn wait<T: Send + 'static>(
     future: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
+    begin(future)?.wait()
+}
+
+/// Lets `future` run beside the caller, who waits for it later.
+///
+/// # Errors
+/// [`Error::Store`] if there are no threads for it.
+pub fn begin<T: Send + 'static>(
+    future: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<Begun<T>> {
     let (done, result) = mpsc::sync_channel(1);
-    handle()?.spawn(async move {
+    let task = handle()?.spawn(async move {
         // Nobody listens any more only if the caller's thread died.
         let _ = done.send(future.await);
     });
-    result.recv().unwrap_or_else(|_| {
-        Err(Error::store("finish a request over the network", "its task panicked; see the log"))
-    })
+    Ok(Begun { task: task.abort_handle(), result })
+}
+
+/// What [`begin`] has begun. Dropped, it is abandoned.
+#[derive(Debug)]
+pub struct Begun<T> {
+    task: AbortHandle,
+    result: Receiver<Result<T>>,
+}
+
+impl<T> Begun<T> {
+    /// Waits for its end and gives what it gives.
+    ///
+    /// # Errors
+    /// Its own; [`Error::Store`] if it panicked.
+    pub fn wait(self) -> Result<T> {
+        self.result.recv().unwrap_or_else(|_| {
+            Err(Error::store("finish a request over the network", "its task panicked; see the log"))
+        })
+    }
+}
+
+impl<T> Drop for Begun<T> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 /// Runs `future` beside everything else; nobody waits for it.

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
 use super::{Record, RecordKey, Store};
 use crate::digest::Digest;
@@ -15,7 +15,7 @@ const PAGE: usize = 500;
 /// How many it asks for at most: records of the largest kind fit in memory.
 const LARGEST_PAGE: usize = 4_000;
 /// How many bytes of a blob are read at a time.
-const PIECE: usize = 1 << 20;
+pub(super) const PIECE: usize = 1 << 20;
 
 /// Comfort for callers of a [`Store`]; every store has it.
 pub trait StoreExt: Store {
@@ -66,29 +66,17 @@ pub trait StoreExt: Store {
         what: impl Fn() -> String,
         mut take: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        let failed = |error: io::Error| Error::store(format!("read {}", what()), error);
-        let mut source: Box<dyn Read> = match self.blob_file(digest)? {
-            Some(path) => Box::new(File::open(path).map_err(failed)?),
-            None => match self.get_blobs(std::slice::from_ref(digest))?.pop().flatten() {
-                Some(bytes) => Box::new(bytes.reader()),
-                None => return Err(Error::corrupt(what(), Fault::Missing)),
-            },
-        };
-        let mut piece = vec![0; PIECE.min(usize::try_from(size).unwrap_or(PIECE)).max(1)];
         let (mut hasher, mut found) = (blake3::Hasher::new(), 0);
-        loop {
-            let read = match source.read(&mut piece) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(failed(error)),
-            };
-            found += read as u64;
+        let there = self.read_blob(digest, &mut |piece| {
+            found += piece.len() as u64;
             if found > size {
                 return Err(Error::corrupt(what(), Fault::Size { expected: size, found }));
             }
-            hasher.update(&piece[..read]);
-            take(&piece[..read])?;
+            hasher.update(piece);
+            take(piece)
+        })?;
+        if !there {
+            return Err(Error::corrupt(what(), Fault::Missing));
         }
         let digested = Digest::from_bytes(*hasher.finalize().as_bytes());
         match (found == size, digested == *digest) {
@@ -121,6 +109,41 @@ pub trait StoreExt: Store {
 }
 
 impl<S: Store + ?Sized> StoreExt for S {}
+
+/// What [`Store::read_blob`] does for stores whose blobs are files or maps of files.
+pub(super) fn read_blob<S: Store + ?Sized>(
+    store: &S,
+    digest: &Digest,
+    take: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<bool> {
+    let Some(path) = store.blob_file(digest)? else {
+        let Some(bytes) = store.get_blobs(std::slice::from_ref(digest))?.pop().flatten() else {
+            return Ok(false);
+        };
+        bytes.chunks(PIECE).try_for_each(take)?;
+        return Ok(true);
+    };
+    let failed = |error: io::Error| Error::store(format!("read {}", path.display()), error);
+    let mut file = File::open(&path).map_err(failed)?;
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(true),
+            Ok(read) => take(&piece[..read])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+/// What [`Store::keep_blob`] does for stores that have to copy the bytes.
+pub(super) fn keep_blob<S: Store + ?Sized>(store: &S, digest: &Digest, bytes: &[u8]) -> Result<()> {
+    let mut writer = store.write_blob()?;
+    writer
+        .write_all(bytes)
+        .map_err(|error| Error::store(format!("write a blob to {}", store.url()), error))?;
+    writer.finish(digest)
+}
 
 /// How many bytes are digested between two reports.
 const STRIDE: usize = 16 << 20;
