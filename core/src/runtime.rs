@@ -89,3 +89,28 @@ fn handle() -> Result<&'static Handle> {
         Error::store("start the threads for requests over the network", "they are gone")
     })
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_begun_runs_beside_its_caller_and_ends_when_it_is_dropped() {
+        let begun: Vec<_> =
+            (0..100).map(|number| begin(async move { Ok(number) }).unwrap()).collect();
+        assert!(begun.into_iter().map(|begun| begun.wait().unwrap()).eq(0..100));
+
+        let (alive, ended) = mpsc::sync_channel::<()>(1);
+        let waiting = begin(async move {
+            let _alive = alive;
+            std::future::pending::<Result<()>>().await
+        });
+        assert!(ended.recv_timeout(Duration::from_millis(50)).is_err(), "it waits");
+        drop(waiting);
+        let end = ended.recv_timeout(Duration::from_secs(10));
+        assert_eq!(end, Err(mpsc::RecvTimeoutError::Disconnected), "it is gone with all it had");
+    }
+}
