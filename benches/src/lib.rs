@@ -82,6 +82,14 @@ pub fn show(time: Duration) -> String {
 /// # Errors
 /// The error of `run`; also where the system does not tell (it is read from `/proc/self/status`).
 pub fn peak_growth<T>(run: impl FnOnce() -> Outcome<T>) -> Outcome<u64> {
+    peak_growth_every(Duration::from_micros(200), run)
+}
+
+/// The same for what takes seconds, and whose time is measured too: to look so often takes half a processor.
+///
+/// # Errors
+/// As [`peak_growth`].
+pub fn peak_growth_every<T>(pause: Duration, run: impl FnOnce() -> Outcome<T>) -> Outcome<u64> {
     let before = own_memory()?;
     let done = Arc::new(AtomicBool::new(false));
     let watched = Arc::clone(&done);
@@ -89,7 +97,7 @@ pub fn peak_growth<T>(run: impl FnOnce() -> Outcome<T>) -> Outcome<u64> {
         let mut peak = 0;
         while !watched.load(Ordering::Relaxed) {
             peak = peak.max(own_memory().unwrap_or_default());
-            thread::sleep(Duration::from_micros(200));
+            thread::sleep(pause);
         }
         peak
     });

@@ -2,9 +2,10 @@
 
 use std::future::Future;
 use std::sync::OnceLock;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, Receiver};
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::task::AbortHandle;
 
 use crate::error::{Error, Result};
 
@@ -18,14 +19,47 @@ const THREADS: usize = 2;
 pub fn wait<T: Send + 'static>(
     future: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
+    begin(future)?.wait()
+}
+
+/// Lets `future` run beside the caller, who waits for it later.
+///
+/// # Errors
+/// [`Error::Store`] if there are no threads for it.
+pub fn begin<T: Send + 'static>(
+    future: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<Begun<T>> {
     let (done, result) = mpsc::sync_channel(1);
-    handle()?.spawn(async move {
+    let task = handle()?.spawn(async move {
         // Nobody listens any more only if the caller's thread died.
         let _ = done.send(future.await);
     });
-    result.recv().unwrap_or_else(|_| {
-        Err(Error::store("finish a request over the network", "its task panicked; see the log"))
-    })
+    Ok(Begun { task: task.abort_handle(), result })
+}
+
+/// What [`begin`] has begun. Dropped, it is abandoned.
+#[derive(Debug)]
+pub struct Begun<T> {
+    task: AbortHandle,
+    result: Receiver<Result<T>>,
+}
+
+impl<T> Begun<T> {
+    /// Waits for its end and gives what it gives.
+    ///
+    /// # Errors
+    /// Its own; [`Error::Store`] if it panicked.
+    pub fn wait(self) -> Result<T> {
+        self.result.recv().unwrap_or_else(|_| {
+            Err(Error::store("finish a request over the network", "its task panicked; see the log"))
+        })
+    }
+}
+
+impl<T> Drop for Begun<T> {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 /// Runs `future` beside everything else; nobody waits for it.
@@ -54,4 +88,29 @@ fn handle() -> Result<&'static Handle> {
     RUNTIME.get().map(Runtime::handle).ok_or_else(|| {
         Error::store("start the threads for requests over the network", "they are gone")
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn what_is_begun_runs_beside_its_caller_and_ends_when_it_is_dropped() {
+        let begun: Vec<_> =
+            (0..100).map(|number| begin(async move { Ok(number) }).unwrap()).collect();
+        assert!(begun.into_iter().map(|begun| begun.wait().unwrap()).eq(0..100));
+
+        let (alive, ended) = mpsc::sync_channel::<()>(1);
+        let waiting = begin(async move {
+            let _alive = alive;
+            std::future::pending::<Result<()>>().await
+        });
+        assert!(ended.recv_timeout(Duration::from_millis(50)).is_err(), "it waits");
+        drop(waiting);
+        let end = ended.recv_timeout(Duration::from_secs(10));
+        assert_eq!(end, Err(mpsc::RecvTimeoutError::Disconnected), "it is gone with all it had");
+    }
 }

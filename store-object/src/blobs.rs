@@ -7,8 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use larder_core::files::Scratch;
 use larder_core::{Digest, Error, Result};
-use object_store::path::Path;
-use object_store::{Error as Cause, MultipartUpload, ObjectStoreExt};
+use object_store::{Error as Cause, GetOptions, GetRange, MultipartUpload, ObjectStoreExt};
 
 use crate::bucket::{AT_ONCE, Bucket};
 use crate::failure::absent;
@@ -20,7 +19,7 @@ const PART: usize = 8 << 20;
 /// Services take 10,000 parts at most.
 const MOST_PARTS: usize = 9_000;
 /// How many parts of one blob travel at once.
-const PARTS_AT_ONCE: usize = 4;
+pub(crate) const PARTS_AT_ONCE: usize = 4;
 /// How many blobs are read at once.
 const BLOBS_AT_ONCE: usize = 8;
 
@@ -71,43 +70,62 @@ impl Bucket {
     }
 
     async fn fetch(&self, digest: &Digest) -> Result<Option<Bytes>> {
+        let Some((first, size)) = self.fetch_first(digest).await? else { return Ok(None) };
+        if first.len() == size { Ok(Some(first)) } else { self.spill(digest, &first, size).await }
+    }
+
+    /// The first part of a blob, which is all of a small one, and the size of the whole.
+    pub(crate) async fn fetch_first(&self, digest: &Digest) -> Result<Option<(Bytes, usize)>> {
         let path = self.blob(digest)?;
-        let action = || format!("read the blob {} from", digest.short());
-        let whole = async {
-            let Some(found) = absent(self.service.get(&path).await)? else { return Ok(None) };
-            match usize::try_from(found.meta.size) {
-                Ok(size) if size > PART => Ok(Some((size, None))),
-                _ => Ok(Some((0, Some(found.bytes().await?)))),
-            }
+        let first = async {
+            // Not the whole: a service would send for nothing what is asked for again by parts.
+            let range = Some(GetRange::Bounded(0..PART as u64));
+            let options = GetOptions { range, ..GetOptions::default() };
+            let found = match absent(self.service.get_opts(&path, options).await) {
+                Ok(None) => return Ok(None),
+                Ok(Some(found)) => found,
+                // Nothing has no first part, and what was cut down to nothing is for who asks to judge.
+                Err(error) => match self.service.head(&path).await {
+                    Ok(meta) if meta.size == 0 => return Ok(Some((Bytes::new(), 0))),
+                    _ => return Err(error),
+                },
+            };
+            let size = found.meta.size;
+            Ok(Some((found.bytes().await?, usize::try_from(size).unwrap_or(usize::MAX))))
         };
-        match whole.await.map_err(|error| self.failed(&action(), error))? {
-            Some((_, Some(bytes))) => Ok(Some(bytes)),
-            Some((size, None)) => self.fetch_parts(&path, size, &action()).await,
-            None => Ok(None),
-        }
+        first.await.map_err(|error| self.failed(&reading(digest), error))
+    }
+
+    /// A part of a blob; `None` if it was removed meanwhile.
+    pub(crate) async fn fetch_part(
+        &self,
+        digest: &Digest,
+        range: Range<usize>,
+    ) -> Result<Option<Bytes>> {
+        let range = range.start as u64..range.end as u64;
+        let part = absent(self.service.get_range(&self.blob(digest)?, range).await);
+        part.map_err(|error| self.failed(&reading(digest), error))
     }
 
     /// Reads a large blob into a private file, several parts at once.
-    async fn fetch_parts(&self, path: &Path, size: usize, action: &str) -> Result<Option<Bytes>> {
+    async fn spill(&self, digest: &Digest, first: &Bytes, size: usize) -> Result<Option<Bytes>> {
         let spilled = |error| {
             let folder = std::env::temp_dir();
             Error::store(format!("put a blob into a file in {}", folder.display()), error)
         };
         let mut file = Scratch::create(&std::env::temp_dir()).map_err(spilled)?;
-        let fetch = |range: Range<usize>| {
-            let (service, path) = (self.service.clone(), path.clone());
-            async move { service.get_range(&path, range.start as u64..range.end as u64).await }
+        file.write_all(first).map_err(spilled)?;
+        let fetch = |range| {
+            let (bucket, digest) = (self.clone(), *digest);
+            async move { bucket.fetch_part(&digest, range).await }
         };
-        let mut parts = stream::iter(parts(size)).map(fetch).buffered(PARTS_AT_ONCE);
-        loop {
-            match parts.try_next().await {
-                Ok(Some(part)) => file.write_all(&part).map_err(spilled)?,
-                Ok(None) => return file.into_bytes().map(Some).map_err(spilled),
-                // It was removed meanwhile.
-                Err(Cause::NotFound { .. }) => return Ok(None),
-                Err(error) => return Err(self.failed(action, error)),
-            }
+        let rest = parts_after(first.len(), size);
+        let mut parts = stream::iter(rest).map(fetch).buffered(PARTS_AT_ONCE);
+        while let Some(part) = parts.try_next().await? {
+            let Some(part) = part else { return Ok(None) };
+            file.write_all(&part).map_err(spilled)?;
         }
+        file.into_bytes().map(Some).map_err(spilled)
     }
 
     /// The sizes of blobs, in the order asked for.
@@ -177,15 +195,62 @@ async fn send_parts(upload: &mut dyn MultipartUpload, bytes: &Bytes) -> Result<(
     upload.complete().await.map(drop)
 }
 
-/// The parts of a blob, all of one size but the last, as some services ask.
+fn reading(digest: &Digest) -> String {
+    format!("read the blob {} from", digest.short())
+}
+
+/// The parts in which the rest of a blob is read.
+pub(crate) fn parts_after(
+    from: usize,
+    size: usize,
+) -> impl Iterator<Item = Range<usize>> + Send + 'static {
+    (from..size).step_by(PART).map(move |from| from..size.min(from.saturating_add(PART)))
+}
+
+/// The parts in which a blob is sent, all of one size but the last, as some services ask.
 fn parts(size: usize) -> impl Iterator<Item = Range<usize>> + Send + 'static {
     let part = PART.max(size.div_ceil(MOST_PARTS));
     (0..size).step_by(part).map(move |from| from..size.min(from + part))
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::Arc;
+
+    use larder_core::Store;
+    use object_store::memory::InMemory;
+    use object_store::path::Path;
+
     use super::*;
+    use crate::BucketStore;
+
+    #[test]
+    fn a_blob_that_was_cut_down_is_given_as_it_is() {
+        let service = Arc::new(InMemory::new());
+        let store = BucketStore::over(service.clone(), &Path::default(), "test:").unwrap();
+        let whole = Bytes::from(vec![7; PART + 1]);
+        let digest = Digest::of(&whole);
+        store.keep_blob(&digest, whole.clone()).unwrap();
+        for left in [PART + 1, PART, 1, 0] {
+            let bucket = Bucket::new(service.clone(), &Path::default(), "test:");
+            let cut = whole.slice(..left);
+            let put = async move {
+                let path = bucket.blob(&digest)?;
+                let put = bucket.service.put(&path, cut.into()).await;
+                put.map(drop).map_err(|error| bucket.failed("cut", error))
+            };
+            larder_core::runtime::wait(put).unwrap();
+            let found = store.get_blobs(&[digest]).unwrap().pop().flatten();
+            assert_eq!(found.map(|bytes| bytes.len()), Some(left));
+            let mut read = 0;
+            let there = store.read_blob(&digest, &mut |piece| {
+                read += piece.len();
+                Ok(())
+            });
+            assert_eq!((there.unwrap(), read), (true, left));
+        }
+    }
 
     #[test]
     fn parts_cover_a_blob_and_are_never_too_many() {

@@ -32,8 +32,9 @@
 //! # }
 //! ```
 //!
-//! Blobs above 1 MiB pass through a file without a name in the system's temporary folder (`TMPDIR`), in both
-//! directions, so that memory stays small.
+//! Blobs above 1 MiB that are encoded just now, and those above 8 MiB that are loaded, pass through a file without a name
+//! in the system's temporary folder (`TMPDIR`), so that memory stays small. What is copied does not: a file is sent from
+//! where it is, and what comes is handed on part by part.
 
 mod blobs;
 mod bucket;

@@ -1,5 +1,6 @@
 //! The store itself.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,11 +9,11 @@ use larder_core::{Digest, Result, StoreUrl};
 use object_store::ObjectStore;
 use object_store::path::Path;
 
-use crate::blobs::INLINE;
+use crate::blobs::{INLINE, PARTS_AT_ONCE, parts_after};
 use crate::bucket::Bucket;
 use crate::writer::BucketWriter;
 use crate::{config, marker};
-use larder_core::runtime::wait;
+use larder_core::runtime::{begin, wait};
 
 /// A store in a bucket.
 #[derive(Debug, Clone)]
@@ -81,9 +82,40 @@ impl Store for BucketStore {
         Ok(Box::new(BucketWriter::new(self.bucket.clone())))
     }
 
+    fn keep_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
+        let (bucket, digest) = (self.bucket.clone(), *digest);
+        wait(async move { bucket.keep(digest, bytes).await })
+    }
+
     fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
         let (bucket, digests) = (self.bucket.clone(), digests.to_vec());
         wait(async move { bucket.fetch_all(digests).await })
+    }
+
+    fn read_blob(
+        &self,
+        digest: &Digest,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<bool> {
+        let (bucket, digest) = (self.bucket.clone(), *digest);
+        let Some((first, size)) = wait(async move { bucket.fetch_first(&digest).await })? else {
+            return Ok(false);
+        };
+        take(&first)?;
+        let mut rest = parts_after(first.len(), size);
+        drop(first);
+        let mut coming = VecDeque::new();
+        loop {
+            for range in rest.by_ref().take(PARTS_AT_ONCE - coming.len()) {
+                let bucket = self.bucket.clone();
+                coming.push_back(begin(async move { bucket.fetch_part(&digest, range).await })?);
+            }
+            let Some(part) = coming.pop_front() else { return Ok(true) };
+            match part.wait()? {
+                Some(part) => take(&part)?,
+                None => return Ok(false),
+            }
+        }
     }
 
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {

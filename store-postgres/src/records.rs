@@ -12,6 +12,9 @@ use crate::pool::Pool;
 
 const GET: &str = "SELECT key, revision, value FROM records WHERE key = ANY($1)";
 /// No character of a key comes after `~`, so that the keys with a prefix end there.
+/// For more rows than it expects to find, which on a new table are few, the server reads and sorts all that follow
+/// instead of going along the index.
+const LARGEST_PAGE: usize = 500;
 const LIST: &str = "SELECT key, revision, value FROM records \
     WHERE key >= $1 AND key < $1 || '~' AND key > $2 ORDER BY key LIMIT $3";
 
@@ -46,7 +49,7 @@ impl Pool {
         limit: usize,
     ) -> Result<Vec<(RecordKey, Record)>> {
         let after = &after.map_or("", RecordKey::as_str);
-        let most = &most(limit);
+        let most = &most(limit.min(LARGEST_PAGE));
         let rows = self.retry(
             || format!("list records of {}", self.url()),
             || async move {

@@ -60,6 +60,11 @@ impl Store for PostgresStore {
         Ok(Box::new(RowWriter::new(self.pool.clone())))
     }
 
+    fn keep_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
+        let (pool, digest) = (self.pool.clone(), *digest);
+        wait(async move { pool.keep(&digest, &bytes).await })
+    }
+
     fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
         let (pool, digests) = (self.pool.clone(), digests.to_vec());
         wait(async move { pool.get_blobs(&digests).await })

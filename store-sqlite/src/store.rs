@@ -16,6 +16,10 @@ use crate::connect::Pool;
 
 /// Blobs up to this many bytes are rows: SQLite reads them faster than the system opens a file.
 const INLINE: usize = 64 * 1024;
+/// Records by prefix, after a key. No character of a key comes after `~`, so that the keys with the prefix end there.
+/// There is one lower bound: of two, SQLite seeks to the first, and reads on from there to the second.
+const LIST: &str = "SELECT key, value FROM records \
+    WHERE key >= max(?1, ?2) AND key < ?1 || '~' AND key IS NOT ?2 ORDER BY key LIMIT ?3";
 
 /// A store in one SQLite file.
 #[derive(Debug)]
@@ -149,11 +153,7 @@ impl Store for SqliteStore {
         limit: usize,
     ) -> Result<Vec<(RecordKey, Record)>> {
         let rows = self.read("records", |connection| {
-            // No character of a key comes after `~`, so that the keys with the prefix end there.
-            let mut select = connection.prepare_cached(
-                "SELECT key, value FROM records WHERE key >= ?1 AND key < ?1 || '~' AND key > ?2 \
-                 ORDER BY key LIMIT ?3",
-            )?;
+            let mut select = connection.prepare_cached(LIST)?;
             let after = after.map_or("", RecordKey::as_str);
             let rows = select.query_map(params![prefix, after, most(limit)], |row| {
                 Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
@@ -226,4 +226,47 @@ fn make(connection: &Connection, change: &Change) -> rusqlite::Result<bool> {
         }
     }
     Ok(true)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use rusqlite::StatementStatus;
+
+    use super::*;
+    use crate::schema;
+
+    #[test]
+    fn a_page_costs_the_same_wherever_it_begins() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection, Path::new("larder.db")).unwrap();
+        let transaction = connection.transaction().unwrap();
+        for number in 0..10_000 {
+            let change = Change::PutRecord {
+                key: RecordKey::new(&format!("versions/wine/@{number:010}")).unwrap(),
+                value: Bytes::from_static(b"{}"),
+                expected: Expected::Anything,
+            };
+            assert!(make(&transaction, &change).unwrap());
+        }
+        transaction.commit().unwrap();
+        let mut select = connection.prepare(LIST).unwrap();
+        let mut steps = |after: &str, rows: usize| {
+            let found = select.query_map(params!["versions/wine/@", after, 100], |_| Ok(()));
+            assert_eq!(found.unwrap().count(), rows, "after {after:?}");
+            select.reset_status(StatementStatus::VmStep)
+        };
+        let first = steps("", 100);
+        for (after, rows) in [
+            ("names/wine", 100),
+            ("versions/wine/@0000005000", 100),
+            ("versions/wine/@0000009899", 100),
+            ("versions/wine/@0000009989", 10),
+            ("versions/wine/@0000009999", 0),
+            ("versions/wines", 0),
+        ] {
+            let steps = steps(after, rows);
+            assert!(steps <= first + 20, "{steps} steps after {after}, {first} from the beginning");
+        }
+    }
 }

@@ -63,8 +63,20 @@ impl Store for Stepwise {
         self.store.write_blob()
     }
 
+    fn keep_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
+        self.store.keep_blob(digest, bytes)
+    }
+
     fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
         self.store.get_blobs(digests)
+    }
+
+    fn read_blob(
+        &self,
+        digest: &Digest,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<bool> {
+        self.store.read_blob(digest, take)
     }
 
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {

@@ -57,6 +57,9 @@ impl Store for Remote {
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         self.reached()?.write_blob()
     }
+    fn keep_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
+        self.reached()?.keep_blob(digest, bytes)
+    }
     fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
         self.gets.fetch_add(digests.len(), Ordering::SeqCst);
         let mut found = self.reached()?.get_blobs(digests)?;
@@ -64,6 +67,13 @@ impl Store for Remote {
             found = found.into_iter().map(|it| it.map(|_| Bytes::from_static(b"a lie"))).collect();
         }
         Ok(found)
+    }
+    fn read_blob(
+        &self,
+        digest: &Digest,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<bool> {
+        self.reached()?.read_blob(digest, take)
     }
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
         self.reached()?.stat_blobs(digests)

@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use larder::bytes::Bytes;
 use larder::store::{Change, Committed, Expected, RecordKey};
-use larder::{Artifact, BucketStore, CopyOptions, Larder, RawBytes, Store, StoreExt};
+use larder::{
+    Artifact, BucketStore, CopyOptions, Digest, Error, Larder, RawBytes, Store, StoreExt,
+};
 use larder_testkit::all_store_laws;
 use larder_tests::Parcel;
 use larder_tests::s3::Server;
@@ -98,6 +100,68 @@ fn a_large_blob_travels_in_parts_and_only_once() {
     assert!(moved < 10_000, "{moved} bytes moved again");
     assert_eq!(server.tell("parts"), "0", "no upload is unfinished");
     assert_whole(&larder);
+}
+
+#[test]
+fn a_large_blob_is_read_in_parts_and_only_once() {
+    let mut server = server();
+    let store = BucketStore::open(&server.url("read").parse().unwrap()).unwrap();
+    for size in [(8 << 20) - 1, 8 << 20, (8 << 20) + 1, 30 << 20] {
+        let content = Bytes::from(noise(size + 4)).slice(..size);
+        let digest = Digest::of(&content);
+        store.keep_blob(&digest, content.clone()).unwrap();
+        server.tell("sent");
+        let whole = store.get_blobs(&[digest]).unwrap().pop().flatten();
+        assert!(whole.as_ref() == Some(&content), "{size} bytes came back as others");
+        let mut pieces = Vec::new();
+        let take = &mut |piece: &[u8]| {
+            pieces.extend_from_slice(piece);
+            Ok(())
+        };
+        assert!(store.read_blob(&digest, take).unwrap());
+        assert!(pieces == content, "{size} bytes came back in other pieces");
+        let sent: usize = server.tell("sent").parse().unwrap();
+        assert!((2 * size..2 * size + 10_000).contains(&sent), "{sent} bytes for {size}, twice");
+
+        // Who has enough of it is not given the rest.
+        let mut taken = 0;
+        let enough = store.read_blob(&digest, &mut |piece| {
+            taken += piece.len();
+            Err(Error::store("take a piece", "it is enough"))
+        });
+        assert!(told(&enough.unwrap_err()).contains("it is enough"));
+        assert!(taken <= 8 << 20, "{taken} bytes are a part");
+    }
+}
+
+#[test]
+fn a_large_file_is_sent_from_where_it_is_if_it_is_what_it_is_called() {
+    let mut server = server();
+    let folder = tempfile::tempdir().unwrap();
+    let here = larder::open(&format!("fs:{}", folder.path().display())).unwrap();
+    let there = larder::open(&server.url("sent")).unwrap();
+    let content = noise(20 << 20);
+    here.apply("large", &parcel(1, content.clone())).unwrap();
+    let digest = Digest::of(&content);
+    let file = here.store().blob_file(&digest).unwrap().unwrap();
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, noise(20 << 20).split_off(4)).unwrap();
+    let error = here.copy_to(&[], &there, &CopyOptions::default()).unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{}", told(&error));
+    let mut damaged = content.clone();
+    damaged[15 << 20] ^= 1;
+    std::fs::write(&file, damaged).unwrap();
+    let error = here.copy_to(&[], &there, &CopyOptions::default()).unwrap_err();
+    assert!(matches!(error, Error::Corrupt { .. }), "{}", told(&error));
+    assert!(!there.store().has_blob(&digest).unwrap(), "what is damaged is not sent");
+
+    std::fs::write(&file, &content).unwrap();
+    server.tell("moved");
+    here.copy_to(&[], &there, &CopyOptions::default()).unwrap();
+    let moved: usize = server.tell("moved").parse().unwrap();
+    assert!((content.len()..content.len() + 100_000).contains(&moved), "{moved} bytes moved");
+    assert_eq!(server.tell("parts"), "0", "no upload is unfinished");
+    assert_whole(&there);
 }
 
 #[derive(serde::Serialize, serde::Deserialize, larder::Component)]

@@ -4,9 +4,11 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use bytes::Bytes;
+
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::store::BlobWriter;
+use crate::store::{BlobWriter, Store};
 
 /// How many blobs are made durable at once: a disk syncs many files in little more time than one.
 const MOST_AT_ONCE: usize = 16;
@@ -21,16 +23,30 @@ pub(super) struct Keeper {
 impl Keeper {
     /// Has a blob finished; the error may be that of an earlier one.
     pub(super) fn keep(&mut self, writer: Box<dyn BlobWriter>, digest: Digest) -> Result<()> {
+        let writer = Arc::new(Mutex::new(Some(writer)));
+        self.work(move || {
+            let taken = writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+            taken.map_or(Ok(()), |writer| writer.finish(&digest))
+        })
+    }
+
+    /// Has bytes kept that are all there; the error may be that of an earlier blob.
+    pub(super) fn keep_bytes(
+        &mut self,
+        store: &Arc<dyn Store>,
+        digest: Digest,
+        bytes: Bytes,
+    ) -> Result<()> {
+        let store = Arc::clone(store);
+        self.work(move || store.keep_blob(&digest, bytes))
+    }
+
+    fn work(&mut self, work: impl FnOnce() -> Result<()> + Clone + Send + 'static) -> Result<()> {
         if self.threads.len() >= MOST_AT_ONCE
             && let Some(oldest) = self.threads.pop_front()
         {
             join(oldest)?;
         }
-        let writer = Arc::new(Mutex::new(Some(writer)));
-        let work = move || {
-            let taken = writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-            taken.map_or(Ok(()), |writer| writer.finish(&digest))
-        };
         match thread::Builder::new().spawn(work.clone()) {
             Ok(thread) => self.threads.push_back(thread),
             // There was no thread to be had.

@@ -2,18 +2,20 @@
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
-use bytes::{Buf, Bytes};
+use bytes::Bytes;
 
 use super::{Record, RecordKey, Store};
 use crate::digest::Digest;
 use crate::error::{Error, Fault, Result};
 
-/// How many records or blobs a listing asks for at a time.
+/// How many records or blobs a listing asks for first.
 const PAGE: usize = 500;
+/// How many it asks for at most: records of the largest kind fit in memory.
+const LARGEST_PAGE: usize = 4_000;
 /// How many bytes of a blob are read at a time.
-const PIECE: usize = 1 << 20;
+pub(super) const PIECE: usize = 1 << 20;
 
 /// Comfort for callers of a [`Store`]; every store has it.
 pub trait StoreExt: Store {
@@ -64,29 +66,17 @@ pub trait StoreExt: Store {
         what: impl Fn() -> String,
         mut take: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        let failed = |error: io::Error| Error::store(format!("read {}", what()), error);
-        let mut source: Box<dyn Read> = match self.blob_file(digest)? {
-            Some(path) => Box::new(File::open(path).map_err(failed)?),
-            None => match self.get_blobs(std::slice::from_ref(digest))?.pop().flatten() {
-                Some(bytes) => Box::new(bytes.reader()),
-                None => return Err(Error::corrupt(what(), Fault::Missing)),
-            },
-        };
-        let mut piece = vec![0; PIECE.min(usize::try_from(size).unwrap_or(PIECE)).max(1)];
         let (mut hasher, mut found) = (blake3::Hasher::new(), 0);
-        loop {
-            let read = match source.read(&mut piece) {
-                Ok(0) => break,
-                Ok(read) => read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(failed(error)),
-            };
-            found += read as u64;
+        let there = self.read_blob(digest, &mut |piece| {
+            found += piece.len() as u64;
             if found > size {
                 return Err(Error::corrupt(what(), Fault::Size { expected: size, found }));
             }
-            hasher.update(&piece[..read]);
-            take(&piece[..read])?;
+            hasher.update(piece);
+            take(piece)
+        })?;
+        if !there {
+            return Err(Error::corrupt(what(), Fault::Missing));
         }
         let digested = Digest::from_bytes(*hasher.finalize().as_bytes());
         match (found == size, digested == *digest) {
@@ -105,20 +95,55 @@ pub trait StoreExt: Store {
         prefix: impl Into<Cow<'a, str>>,
     ) -> impl Iterator<Item = Result<(RecordKey, Record)>> + 'a {
         let prefix = prefix.into();
-        pages(move |after: Option<&(RecordKey, Record)>| {
-            self.list_records(&prefix, after.map(|(key, _)| key), PAGE)
+        pages(move |after: Option<&(RecordKey, Record)>, limit| {
+            self.list_records(&prefix, after.map(|(key, _)| key), limit)
         })
     }
 
     /// All blobs and their sizes, in the order of their digests, read page by page.
     fn blobs(&self) -> impl Iterator<Item = Result<(Digest, u64)>> + '_ {
-        pages(move |after: Option<&(Digest, u64)>| {
-            self.list_blobs(after.map(|(digest, _)| digest), PAGE)
+        pages(move |after: Option<&(Digest, u64)>, limit| {
+            self.list_blobs(after.map(|(digest, _)| digest), limit)
         })
     }
 }
 
 impl<S: Store + ?Sized> StoreExt for S {}
+
+/// What [`Store::read_blob`] does for stores whose blobs are files or maps of files.
+pub(super) fn read_blob<S: Store + ?Sized>(
+    store: &S,
+    digest: &Digest,
+    take: &mut dyn FnMut(&[u8]) -> Result<()>,
+) -> Result<bool> {
+    let Some(path) = store.blob_file(digest)? else {
+        let Some(bytes) = store.get_blobs(std::slice::from_ref(digest))?.pop().flatten() else {
+            return Ok(false);
+        };
+        bytes.chunks(PIECE).try_for_each(take)?;
+        return Ok(true);
+    };
+    let failed = |error: io::Error| Error::store(format!("read {}", path.display()), error);
+    let mut file = File::open(&path).map_err(failed)?;
+    let mut piece = vec![0; PIECE];
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(true),
+            Ok(read) => take(&piece[..read])?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+}
+
+/// What [`Store::keep_blob`] does for stores that have to copy the bytes.
+pub(super) fn keep_blob<S: Store + ?Sized>(store: &S, digest: &Digest, bytes: &[u8]) -> Result<()> {
+    let mut writer = store.write_blob()?;
+    writer
+        .write_all(bytes)
+        .map_err(|error| Error::store(format!("write a blob to {}", store.url()), error))?;
+    writer.finish(digest)
+}
 
 /// How many bytes are digested between two reports.
 const STRIDE: usize = 16 << 20;
@@ -150,19 +175,23 @@ pub(crate) fn fault(
 }
 
 /// The items of all pages, one by one; ends after an error.
+///
+/// Each page is larger than the one before: there are stores, such as a folder, that look through all for each page.
 fn pages<T: Clone>(
-    mut page: impl FnMut(Option<&T>) -> Result<Vec<T>>,
+    mut page: impl FnMut(Option<&T>, usize) -> Result<Vec<T>>,
 ) -> impl Iterator<Item = Result<T>> {
     let mut ready = Vec::new().into_iter();
     let mut last = None;
+    let mut limit = PAGE;
     let mut done = false;
     std::iter::from_fn(move || {
         if done {
             return None;
         }
         if ready.len() == 0 {
-            match page(last.as_ref()) {
+            match page(last.as_ref(), limit) {
                 Ok(items) => {
+                    limit = LARGEST_PAGE.min(2 * limit);
                     last = items.last().cloned();
                     ready = items.into_iter();
                 }
@@ -176,4 +205,26 @@ fn pages<T: Clone>(
         done = item.is_none();
         item.map(Ok)
     })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_listing_is_read_in_few_pages_and_a_short_one_in_a_small_one() {
+        for (count, most) in [(10, 2), (10_000, 7), (100_000, 30)] {
+            let mut asked = Vec::new();
+            let items = pages(|after: Option<&usize>, limit| {
+                asked.push(limit);
+                let from = after.map_or(0, |after| after + 1);
+                Ok((from..count.min(from + limit)).collect())
+            });
+            assert!(items.map(Result::unwrap).eq(0..count));
+            assert!(asked.len() <= most, "{} pages of {count}", asked.len());
+            assert_eq!(asked.first(), Some(&PAGE));
+            assert!(asked.iter().all(|limit| *limit <= LARGEST_PAGE));
+        }
+    }
 }

@@ -57,11 +57,30 @@ pub trait Store: Any + Send + Sync + fmt::Debug {
     /// Nothing is visible to anyone before [`BlobWriter::finish`] returns `Ok`.
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>>;
 
+    /// Keeps bytes that are all there already, such as a map of a file, as the blob `digest`, durably: what a writer
+    /// and its [`finish`](BlobWriter::finish) do, where the bytes need no place to wait in.
+    fn keep_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
+        ext::keep_blob(self, digest, &bytes)
+    }
+
     /// The bytes of blobs, in the order asked for; `None` for a blob that is not there.
     ///
     /// A store gives what it has: checking the digest is the caller's part. Bytes of large blobs are
     /// mapped or handed over, not copied.
     fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>>;
+
+    /// Hands the bytes of one blob to `take`, piece by piece and in their order; `false` if it is not there.
+    ///
+    /// It is for bytes that go elsewhere: whatever the size of the blob, a few pieces of it are in memory. As of
+    /// [`get_blobs`](Store::get_blobs), checking the digest is the caller's part, and what was taken before an `Err`
+    /// or `false` is worth nothing. An error of `take` ends it and is given back.
+    fn read_blob(
+        &self,
+        digest: &Digest,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<bool> {
+        ext::read_blob(self, digest, take)
+    }
 
     /// The sizes of blobs, in the order asked for; `None` for a blob that is not there.
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>>;

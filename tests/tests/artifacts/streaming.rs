@@ -44,8 +44,18 @@ impl Store for Watched {
         let (number, seen) = (writers.len() - 1, self.seen.clone());
         Ok(Box::new(WatchedWriter { writer: self.store.write_blob()?, number, seen }))
     }
+    fn keep_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
+        self.store.keep_blob(digest, bytes)
+    }
     fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
         self.store.get_blobs(digests)
+    }
+    fn read_blob(
+        &self,
+        digest: &Digest,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<bool> {
+        self.store.read_blob(digest, take)
     }
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
         self.store.stat_blobs(digests)
@@ -256,8 +266,18 @@ fn a_failure_of_the_store_is_told_as_such() {
         fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
             Err(Error::store("create a file", io::Error::from(io::ErrorKind::StorageFull)))
         }
+        fn keep_blob(&self, _digest: &Digest, _bytes: Bytes) -> Result<()> {
+            self.write_blob().map(drop)
+        }
         fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
             self.0.get_blobs(digests)
+        }
+        fn read_blob(
+            &self,
+            digest: &Digest,
+            take: &mut dyn FnMut(&[u8]) -> Result<()>,
+        ) -> Result<bool> {
+            self.0.read_blob(digest, take)
         }
         fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
             self.0.stat_blobs(digests)

@@ -58,8 +58,19 @@ impl Store for Scripted {
         self.step(Step::Write)?;
         self.store.write_blob()
     }
+    fn keep_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
+        self.step(Step::Write)?;
+        self.store.keep_blob(digest, bytes)
+    }
     fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
         self.store.get_blobs(digests)
+    }
+    fn read_blob(
+        &self,
+        digest: &Digest,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<bool> {
+        self.store.read_blob(digest, take)
     }
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
         self.step(Step::Read)?;

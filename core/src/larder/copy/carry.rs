@@ -20,7 +20,7 @@ use crate::name::{Identifier, VersionNumber};
 use crate::progress::Meter;
 use crate::record::{self, DigestRecord, NameRecord, VersionRecord};
 use crate::reference::{Reference, Selector};
-use crate::store::{Change, Committed, Expected, StoreExt};
+use crate::store::{Change, Committed, Expected, StoreExt, fault};
 use bytes::Bytes;
 
 /// How many versions one commit writes at most.
@@ -313,6 +313,12 @@ impl<'a> Carrier<'a> {
             }
             let mut keeper = Keeper::default();
             for (digest, size) in large {
+                if target.store.is_remote()
+                    && self.placing.source.store.blob_file(&digest)?.is_some()
+                {
+                    keeper.keep_bytes(&target.store, digest, self.whole(digest, size, meter)?)?;
+                    continue;
+                }
                 let mut writer = target.store.write_blob()?;
                 let what = || format!("the blob {digest}");
                 self.placing.source.store.copy_checked(&digest, size, what, |bytes| {
@@ -326,6 +332,16 @@ impl<'a> Carrier<'a> {
             keeper.finish()?;
         }
         Err(Error::Conflict { what: target.store.url() })
+    }
+
+    /// The bytes of a blob that is a file here, mapped: they are sent from there, and no copy waits for that.
+    fn whole(&self, digest: Digest, size: u64, meter: &Meter) -> Result<Bytes> {
+        let source = &self.placing.source.store;
+        let bytes = source.get_blobs(&[digest])?.pop().flatten();
+        match fault(&digest, Some(size), bytes.as_ref(), |bytes| meter.add(bytes)) {
+            Some(fault) => Err(Error::corrupt(format!("the blob {digest}"), fault)),
+            None => Ok(bytes.unwrap_or_default()),
+        }
     }
 
     fn small_blob(&self, digest: Digest, size: u64) -> Result<Bytes> {

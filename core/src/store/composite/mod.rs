@@ -70,8 +70,20 @@ impl Store for Composite {
         self.blobs.write_blob()
     }
 
+    fn keep_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
+        self.blobs.keep_blob(digest, bytes)
+    }
+
     fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
         self.blobs.get_blobs(digests)
+    }
+
+    fn read_blob(
+        &self,
+        digest: &Digest,
+        take: &mut dyn FnMut(&[u8]) -> Result<()>,
+    ) -> Result<bool> {
+        self.blobs.read_blob(digest, take)
     }
 
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {

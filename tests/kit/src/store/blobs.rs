@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use larder_core::bytes::Bytes;
-use larder_core::{Digest, Store};
+use larder_core::{Digest, Error, Store};
 
-use super::{commit, fresh_bytes, fresh_number, get_blob, ok, put_blob, write_blob};
+use super::{chain, commit, fresh_bytes, fresh_number, get_blob, ok, put_blob, write_blob};
 
 /// The sizes at which stores change their ways: nothing, the limit of small blobs, large ones.
 fn sizes(store: &dyn Store) -> Vec<usize> {
@@ -54,6 +54,47 @@ pub fn a_blob_may_be_written_in_pieces(store: &dyn Store) {
     }
     ok(writer.finish(&Digest::of(&bytes)), "finish a blob");
     assert_holds(store, &bytes, "written in pieces");
+}
+
+/// Bytes that are all there already are kept as a writer keeps them; again, they change nothing.
+pub fn bytes_may_be_kept_at_once(store: &dyn Store) {
+    for size in sizes(store) {
+        let bytes = fresh_bytes(size);
+        for how in ["kept at once", "kept at once a second time"] {
+            ok(store.keep_blob(&Digest::of(&bytes), bytes.clone()), "keep bytes");
+            assert_holds(store, &bytes, how);
+        }
+    }
+}
+
+/// Read piece by piece a blob is the same. One that is not there has no piece, and an error of who takes them ends it.
+pub fn a_blob_may_be_read_in_pieces(store: &dyn Store) {
+    for size in sizes(store) {
+        let bytes = fresh_bytes(size);
+        let digest = write_blob(store, &bytes);
+        let mut read = Vec::new();
+        let mut take = |piece: &[u8]| {
+            read.extend_from_slice(piece);
+            Ok(())
+        };
+        assert!(ok(store.read_blob(&digest, &mut take), "read a blob"), "a blob is there");
+        assert!(read == bytes, "a blob of {size} bytes, read in pieces, came back as another");
+
+        let mut refuse = |_: &[u8]| Err(Error::store("take a piece", "enough"));
+        if size > 0 {
+            let error = store.read_blob(&digest, &mut refuse).err();
+            let said = error.map(|error| chain(&error)).unwrap_or_default();
+            assert!(said.contains("enough"), "the error of who takes is given back: {said:?}");
+        }
+    }
+    let mut pieces = 0;
+    let mut count = |_: &[u8]| {
+        pieces += 1;
+        Ok(())
+    };
+    let missing = Digest::of(&fresh_bytes(1000));
+    assert!(!ok(store.read_blob(&missing, &mut count), "read no blob"), "it is not there");
+    assert_eq!(pieces, 0, "pieces of what is not there");
 }
 
 /// A blob is not there before it is finished, and a writer that is dropped leaves nothing behind.

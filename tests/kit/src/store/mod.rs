@@ -35,6 +35,8 @@ pub fn all_store_laws(open: &Open<'_>) {
 
     blobs::a_blob_comes_back_as_it_was(store);
     blobs::a_blob_may_be_written_in_pieces(store);
+    blobs::bytes_may_be_kept_at_once(store);
+    blobs::a_blob_may_be_read_in_pieces(store);
     blobs::an_abandoned_blob_leaves_nothing(store);
     blobs::a_blob_put_twice_is_one_blob(store);
     blobs::blobs_are_answered_in_the_order_asked(store);
