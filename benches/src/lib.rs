@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
 /// Runs `ours` and `limit` in turn, `rounds` times each after one that is not counted, and prints their
-/// medians and the ratio. Both are given the number of the round.
+/// medians and the ratio. Both are given the number of the round. There is no goal if it is infinite.
 ///
 /// # Errors
 /// The first error of either.
@@ -31,12 +31,12 @@ pub fn compare(
     }
     let (ours, limit) = (median(our_times.split_off(1)), median(limit_times.split_off(1)));
     let ratio = ours.as_secs_f64() / limit.as_secs_f64();
-    say(&format!(
-        "{what:<44} {:>10} {:>10} {ratio:>7.2} {goal:>6.2}  {}",
-        show(ours),
-        show(limit),
-        if ratio <= goal { "met" } else { "MISSED" }
-    ));
+    let judged = match goal.is_finite() {
+        true if ratio <= goal => format!("{goal:>6.2}  met"),
+        true => format!("{goal:>6.2}  MISSED"),
+        false => format!("{:>6}", "none"),
+    };
+    say(&format!("{what:<44} {:>10} {:>10} {ratio:>7.2} {judged}", show(ours), show(limit)));
     Ok(())
 }
 

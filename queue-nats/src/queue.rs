@@ -214,7 +214,8 @@ impl NatsQueue {
         }
         let consumer = self.consumer().await?;
         let fetched = async {
-            let there = consumer.fetch().max_messages(most).expires(REQUEST).messages().await?;
+            // Without a time by which it expires, it is answered at once, also if there is nothing.
+            let there = consumer.fetch().max_messages(most).messages().await?;
             let mut messages: Vec<Message> = there.try_collect().await?;
             if messages.is_empty() && !wait.is_zero() {
                 let first = consumer.batch().max_messages(1).expires(wait).messages().await?;

@@ -59,6 +59,18 @@ fn a_queue_brings_each_id_to_one_worker_and_forgets_it_when_it_is_done() {
 }
 
 #[test]
+fn who_asks_an_empty_queue_waits_as_long_as_it_said() {
+    let server = Server::start();
+    let queue = open(&server.url("wine")).unwrap();
+    for wait in [Duration::ZERO, SHORT] {
+        let begun = Instant::now();
+        assert!(next(&queue, 9, wait).is_empty());
+        let took = begun.elapsed();
+        assert!(took >= wait && took < wait + Duration::from_secs(1), "{wait:?}: {took:?}");
+    }
+}
+
+#[test]
 fn who_waits_is_woken_by_the_first_id() {
     let server = Server::start();
     let queue = open(&server.url("wine")).unwrap();
@@ -218,6 +230,23 @@ fn counted(url: &str, runs: &Arc<AtomicU64>) -> (Larder, Arc<NatsQueue>) {
     });
     let queue = Arc::new(open(url).unwrap());
     (larder(vec![trigger.on(larder::Event::Apply)]).with_executor(queue.clone()), queue)
+}
+
+/// A worker that has threads to spare asks for more, and must not wait for that when a job ends.
+#[test]
+fn a_chain_of_jobs_runs_at_once_link_by_link() {
+    let server = Server::start();
+    let ok = |_: &Plain, _: &larder::JobContext| Ok::<_, larder::BoxError>(());
+    let chain = (0..8).map(|at| {
+        let trigger = Trigger::new(format!("job{at}"), ok).on(larder::Event::Apply);
+        if at == 0 { trigger } else { trigger.depends_on(&format!("job{}", at - 1)) }
+    });
+    let queue = Arc::new(open(&server.url("wine")).unwrap());
+    let larder = larder(chain.collect()).with_executor(queue);
+    larder.apply("chain", &plain(1)).unwrap();
+    let begun = Instant::now();
+    assert_eq!(Worker::new(&larder).concurrency(4).drain().unwrap(), 8);
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
 }
 
 #[test]
