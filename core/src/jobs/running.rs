@@ -225,7 +225,7 @@ pub(super) enum Beat {
 }
 
 /// How long what a job says may wait to be written.
-const NEWS: Duration = Duration::from_millis(500);
+pub(super) const NEWS: Duration = Duration::from_millis(500);
 
 fn retries_of(larder: &Larder, claim: &Claim) -> u32 {
     let table = larder.registry().triggers_of(claim.job.type_tag.as_str());

@@ -79,7 +79,7 @@ impl Larder {
     }
 
     /// Waits as [`wait`](Larder::wait) does, and tells `watch` how far all of the jobs are, at the beginning and
-    /// when that changes: five times a second at most, as for a progress bar.
+    /// when that changes: twice a second at most, as for a progress bar.
     ///
     /// ```
     /// # use larder_core::{Component, ComponentType, Registry};
@@ -153,8 +153,8 @@ impl Larder {
     }
 }
 
-/// How often somebody who watches is told something.
-const LOOK: Duration = Duration::from_millis(200);
+/// How often somebody who watches is told something: as often as jobs write what they say.
+const LOOK: Duration = super::running::NEWS;
 
 /// Who is told how far jobs are.
 type Told<'a> = dyn FnMut(&[JobInfo]) + 'a;

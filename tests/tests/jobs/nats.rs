@@ -66,7 +66,7 @@ fn who_asks_an_empty_queue_waits_as_long_as_it_said() {
         let begun = Instant::now();
         assert!(next(&queue, 9, wait).is_empty());
         let took = begun.elapsed();
-        assert!(took >= wait && took < wait + Duration::from_secs(1), "{wait:?}: {took:?}");
+        assert!(took >= wait && took < wait + Duration::from_secs(3), "{wait:?}: {took:?}");
     }
 }
 
