@@ -63,10 +63,10 @@ impl CommandError {
         self
     }
 
-    /// What went wrong and is tried again.
-    pub(crate) fn again(error: &Error) -> Self {
+    /// What went wrong and keeps nobody from going on, because of what `hint` says.
+    pub(crate) fn passing(error: &Error, hint: &str) -> Self {
         let messages = causes(error).map(ToString::to_string).collect();
-        Self { exit: Exit::Failure, messages, hint: Some("it is tried again".into()) }
+        Self { exit: Exit::Failure, messages, hint: Some(hint.into()) }
     }
 
     /// There is nothing at the store's URL.
@@ -145,6 +145,9 @@ fn exit_of(error: &Error) -> Exit {
 
 fn hint_for(error: &Error) -> Option<&'static str> {
     match error {
+        Error::NotFound { reference, .. } if reference.starts_with("the job ") => {
+            Some("`jobs` prints the jobs that are there")
+        }
         Error::NotFound { similar, .. } if similar.is_empty() => {
             Some("`list` prints the names that are there")
         }

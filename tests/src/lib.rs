@@ -3,6 +3,7 @@
 pub mod churn;
 pub mod crew;
 pub mod crowd;
+mod delegate;
 pub mod fixture;
 pub mod nats;
 pub mod postgres;

@@ -2,11 +2,9 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
-use larder::bytes::Bytes;
-use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey};
-use larder::{Digest, Error, MemoryStore, Result, Store};
+use larder::store::{Capabilities, Change, Committed};
+use larder::{Error, MemoryStore, Result, Store};
 
 type Before = Box<dyn Fn(&MemoryStore, &[Change], usize) -> Result<bool> + Send + Sync>;
 
@@ -47,69 +45,17 @@ impl fmt::Debug for Stepwise {
 
 #[deny(clippy::missing_trait_methods)]
 impl Store for Stepwise {
+    crate::delegate!(
+        store: is_remote write_blob keep_blob get_blobs read_blob stat_blobs blob_file list_blobs
+        remove_blobs remove_unfinished get_records list_records
+    );
+
     fn url(&self) -> String {
         "test:stepwise".into()
     }
 
     fn capabilities(&self) -> Capabilities {
         Capabilities { atomic_commit: false, ..self.store.capabilities() }
-    }
-
-    fn is_remote(&self) -> bool {
-        self.store.is_remote()
-    }
-
-    fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
-        self.store.write_blob()
-    }
-
-    fn keep_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
-        self.store.keep_blob(digest, bytes)
-    }
-
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
-        self.store.get_blobs(digests)
-    }
-
-    fn read_blob(
-        &self,
-        digest: &Digest,
-        take: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<bool> {
-        self.store.read_blob(digest, take)
-    }
-
-    fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
-        self.store.stat_blobs(digests)
-    }
-
-    fn blob_file(&self, digest: &Digest) -> Result<Option<std::path::PathBuf>> {
-        self.store.blob_file(digest)
-    }
-
-    fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
-        self.store.list_blobs(after, limit)
-    }
-
-    fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
-        self.store.remove_blobs(digests)
-    }
-
-    fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)> {
-        self.store.remove_unfinished(older_than)
-    }
-
-    fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
-        self.store.get_records(keys)
-    }
-
-    fn list_records(
-        &self,
-        prefix: &str,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<(RecordKey, Record)>> {
-        self.store.list_records(prefix, after, limit)
     }
 
     fn commit(&self, changes: &[Change]) -> Result<Committed> {

@@ -1,6 +1,8 @@
 //! What becomes of the jobs that a command makes: who is told of them, and whether it waits until they are over.
 
-use larder::{Awaited, Event, JobInfo, Larder, StoreUrl};
+use std::sync::Arc;
+
+use larder::{Awaited, Error, Event, Executor, JobInfo, Larder};
 
 use crate::command_error::CommandError;
 use crate::output::Output;
@@ -15,11 +17,10 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// The larder, with the queue that is named.
-    pub(super) fn of(&self, larder: &Larder) -> Result<Larder, CommandError> {
-        let Some(queue) = &self.queue else { return Ok(larder.clone()) };
-        let queue = larder.registry().open_queue(&queue.parse::<StoreUrl>()?)?;
-        Ok(larder.clone().with_executor(queue))
+    /// Connects to the queue that is named.
+    pub(super) fn open(&self, larder: &Larder) -> larder::Result<Option<Arc<dyn Executor>>> {
+        let open = |url: &String| larder.registry().open_queue(&url.parse()?);
+        self.queue.as_ref().map(open).transpose()
     }
 }
 
@@ -34,9 +35,19 @@ pub(crate) struct Making {
 }
 
 impl Making {
-    /// The larder, with the queue that is named.
+    /// The larder, with the queue that is named. One that is away keeps nobody from making jobs.
     pub(super) fn of(&self, larder: &Larder) -> Result<Larder, CommandError> {
-        self.queue.of(larder)
+        match self.queue.open(larder) {
+            Ok(Some(queue)) => Ok(larder.clone().with_executor(queue)),
+            Ok(None) => Ok(larder.clone()),
+            Err(error @ Error::Store { .. }) => {
+                let hint =
+                    "nothing is lost: workers find the jobs by themselves, within ten seconds";
+                let _ = CommandError::passing(&error, hint).report();
+                Ok(larder.clone())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The larder, with the queue that is named if an event could make a job: else it is not asked.

@@ -33,7 +33,7 @@ struct Worked {
 
 /// Tells what goes wrong and is tried again, when it is something else than before.
 fn tell_once(said: &Mutex<String>, error: &Error) {
-    let told = CommandError::again(error);
+    let told = CommandError::passing(error, "it is tried again");
     let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
     let text = format!("{told:?}");
     if *said != text {
@@ -43,7 +43,10 @@ fn tell_once(said: &Mutex<String>, error: &Error) {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    let larder = args.queue.of(larder)?;
+    let larder = match args.queue.open(larder)? {
+        Some(queue) => larder.clone().with_executor(queue),
+        None => larder.clone(),
+    };
     let said = Mutex::new(String::new());
     let mut worker = Worker::new(&larder).on_trouble(move |error| tell_once(&said, error));
     if let Some(concurrency) = args.concurrency {

@@ -1,11 +1,10 @@
 //! Copies that end half-way, and stores that lie.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use larder::bytes::Bytes;
-use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
+use larder::store::{BlobWriter, Capabilities, Change, Committed, Store};
 use larder::{CopyOptions, Digest, Error, Fault, Larder, MemoryStore, Registry, Result};
 
 use crate::{Weights, place, records, stocked, weights};
@@ -32,6 +31,10 @@ impl Frail {
 }
 
 impl Store for Frail {
+    larder_tests::delegate!(
+        inner: stat_blobs blob_file list_blobs remove_blobs get_records list_records
+    );
+
     fn url(&self) -> String {
         "frail:".into()
     }
@@ -52,29 +55,6 @@ impl Store for Frail {
             }
         }
         Ok(blobs)
-    }
-    fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
-        self.inner.stat_blobs(digests)
-    }
-    fn blob_file(&self, digest: &Digest) -> Result<Option<PathBuf>> {
-        self.inner.blob_file(digest)
-    }
-    fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
-        self.inner.list_blobs(after, limit)
-    }
-    fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
-        self.inner.remove_blobs(digests)
-    }
-    fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
-        self.inner.get_records(keys)
-    }
-    fn list_records(
-        &self,
-        prefix: &str,
-        after: Option<&RecordKey>,
-        limit: usize,
-    ) -> Result<Vec<(RecordKey, Record)>> {
-        self.inner.list_records(prefix, after, limit)
     }
     fn commit(&self, changes: &[Change]) -> Result<Committed> {
         for (at, change) in changes.iter().enumerate() {

@@ -45,14 +45,13 @@ impl fmt::Debug for Scripted {
 
 #[deny(clippy::missing_trait_methods)]
 impl Store for Scripted {
+    larder_tests::delegate!(store: is_remote get_blobs read_blob blob_file remove_unfinished);
+
     fn url(&self) -> String {
         "test:scripted".into()
     }
     fn capabilities(&self) -> Capabilities {
         Capabilities { atomic_commit: self.atomic, ..self.store.capabilities() }
-    }
-    fn is_remote(&self) -> bool {
-        self.store.is_remote()
     }
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         self.step(Step::Write)?;
@@ -62,22 +61,9 @@ impl Store for Scripted {
         self.step(Step::Write)?;
         self.store.keep_blob(digest, bytes)
     }
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
-        self.store.get_blobs(digests)
-    }
-    fn read_blob(
-        &self,
-        digest: &Digest,
-        take: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<bool> {
-        self.store.read_blob(digest, take)
-    }
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
         self.step(Step::Read)?;
         self.store.stat_blobs(digests)
-    }
-    fn blob_file(&self, digest: &Digest) -> Result<Option<std::path::PathBuf>> {
-        self.store.blob_file(digest)
     }
     fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
         self.step(Step::Read)?;
@@ -89,9 +75,6 @@ impl Store for Scripted {
             self.store.remove_blobs(std::slice::from_ref(digest))?;
         }
         Ok(())
-    }
-    fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)> {
-        self.store.remove_unfinished(older_than)
     }
     fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
         self.step(Step::Read)?;

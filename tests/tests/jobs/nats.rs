@@ -239,7 +239,7 @@ fn a_chain_of_jobs_runs_at_once_link_by_link() {
     let ok = |_: &Plain, _: &larder::JobContext| Ok::<_, larder::BoxError>(());
     let chain = (0..8).map(|at| {
         let trigger = Trigger::new(format!("job{at}"), ok).on(larder::Event::Apply);
-        if at == 0 { trigger } else { trigger.depends_on(&format!("job{}", at - 1)) }
+        if at == 0 { trigger } else { trigger.depends_on(format!("job{}", at - 1)) }
     });
     let queue = Arc::new(open(&server.url("wine")).unwrap());
     let larder = larder(chain.collect()).with_executor(queue);

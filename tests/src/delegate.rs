@@ -1,0 +1,138 @@
+//! Stores that are another store, but for what a test wants to see or to break.
+
+/// Hands the methods of `Store` that are named on to the store in the field `$to`.
+///
+/// ```
+/// use larder::store::{Capabilities, Store};
+/// use larder::MemoryStore;
+///
+/// #[derive(Debug)]
+/// struct Renamed(MemoryStore);
+///
+/// #[deny(clippy::missing_trait_methods)]
+/// impl Store for Renamed {
+///     fn url(&self) -> String {
+///         "test:renamed".into()
+///     }
+///     larder_tests::delegate!(0: capabilities is_remote);
+///     larder_tests::delegate!(0: write_blob keep_blob get_blobs read_blob stat_blobs blob_file);
+///     larder_tests::delegate!(0: list_blobs remove_blobs remove_unfinished);
+///     larder_tests::delegate!(0: get_records list_records commit);
+/// }
+///
+/// assert!(Renamed(MemoryStore::new()).capabilities().atomic_commit);
+/// ```
+#[macro_export]
+macro_rules! delegate {
+    ($to:tt: $($method:ident)+) => { $($crate::delegate!(@ $method $to);)+ };
+    (@ url $to:tt) => {
+        fn url(&self) -> String {
+            self.$to.url()
+        }
+    };
+    (@ capabilities $to:tt) => {
+        fn capabilities(&self) -> ::larder::store::Capabilities {
+            self.$to.capabilities()
+        }
+    };
+    (@ is_remote $to:tt) => {
+        fn is_remote(&self) -> bool {
+            self.$to.is_remote()
+        }
+    };
+    (@ write_blob $to:tt) => {
+        fn write_blob(&self) -> ::larder::Result<Box<dyn ::larder::store::BlobWriter>> {
+            self.$to.write_blob()
+        }
+    };
+    (@ keep_blob $to:tt) => {
+        fn keep_blob(
+            &self,
+            digest: &::larder::Digest,
+            bytes: ::larder::bytes::Bytes,
+        ) -> ::larder::Result<()> {
+            self.$to.keep_blob(digest, bytes)
+        }
+    };
+    (@ get_blobs $to:tt) => {
+        fn get_blobs(
+            &self,
+            digests: &[::larder::Digest],
+        ) -> ::larder::Result<Vec<Option<::larder::bytes::Bytes>>> {
+            self.$to.get_blobs(digests)
+        }
+    };
+    (@ read_blob $to:tt) => {
+        fn read_blob(
+            &self,
+            digest: &::larder::Digest,
+            take: &mut dyn FnMut(&[u8]) -> ::larder::Result<()>,
+        ) -> ::larder::Result<bool> {
+            self.$to.read_blob(digest, take)
+        }
+    };
+    (@ stat_blobs $to:tt) => {
+        fn stat_blobs(
+            &self,
+            digests: &[::larder::Digest],
+        ) -> ::larder::Result<Vec<Option<u64>>> {
+            self.$to.stat_blobs(digests)
+        }
+    };
+    (@ blob_file $to:tt) => {
+        fn blob_file(
+            &self,
+            digest: &::larder::Digest,
+        ) -> ::larder::Result<Option<::std::path::PathBuf>> {
+            self.$to.blob_file(digest)
+        }
+    };
+    (@ list_blobs $to:tt) => {
+        fn list_blobs(
+            &self,
+            after: Option<&::larder::Digest>,
+            limit: usize,
+        ) -> ::larder::Result<Vec<(::larder::Digest, u64)>> {
+            self.$to.list_blobs(after, limit)
+        }
+    };
+    (@ remove_blobs $to:tt) => {
+        fn remove_blobs(&self, digests: &[::larder::Digest]) -> ::larder::Result<()> {
+            self.$to.remove_blobs(digests)
+        }
+    };
+    (@ remove_unfinished $to:tt) => {
+        fn remove_unfinished(
+            &self,
+            older_than: ::std::time::Duration,
+        ) -> ::larder::Result<(u64, u64)> {
+            self.$to.remove_unfinished(older_than)
+        }
+    };
+    (@ get_records $to:tt) => {
+        fn get_records(
+            &self,
+            keys: &[::larder::store::RecordKey],
+        ) -> ::larder::Result<Vec<Option<::larder::store::Record>>> {
+            self.$to.get_records(keys)
+        }
+    };
+    (@ list_records $to:tt) => {
+        fn list_records(
+            &self,
+            prefix: &str,
+            after: Option<&::larder::store::RecordKey>,
+            limit: usize,
+        ) -> ::larder::Result<Vec<(::larder::store::RecordKey, ::larder::store::Record)>> {
+            self.$to.list_records(prefix, after, limit)
+        }
+    };
+    (@ commit $to:tt) => {
+        fn commit(
+            &self,
+            changes: &[::larder::store::Change],
+        ) -> ::larder::Result<::larder::store::Committed> {
+            self.$to.commit(changes)
+        }
+    };
+}
