@@ -16,6 +16,7 @@ const BROUGHT_BY: &[(Kind, &str, &str)] = &[
     (Kind::Type, "larder/script", "script"),
     (Kind::Type, "larder/wasm", "wasm"),
     (Kind::Type, "larder/wasm-serializer", "wasm"),
+    (Kind::Store, "file", "fs"),
     (Kind::Store, "fs", "fs"),
     (Kind::Store, "sqlite", "sqlite"),
     (Kind::Store, "s3", "object"),
