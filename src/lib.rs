@@ -62,13 +62,26 @@ pub type Artifact<T, S = MsgPack> = larder_core::Artifact<T, S>;
 /// # Errors
 /// As [`Registry::linked`] and [`Registry::open`]; [`Error::Refused`] for a size of the cache that is none.
 pub fn open(url: impl TryInto<StoreUrl, Error: Into<Error>>) -> Result<Larder> {
-    let larder = Registry::linked()?.open(url)?;
+    cached(Registry::linked()?.open(url)?)
+}
+
+fn cached(larder: Larder) -> Result<Larder> {
     #[cfg(feature = "files")]
     let larder = cache::with_user_cache(larder)?;
     Ok(larder)
 }
 
-/// Opens the larder that `located` names, and loads the version from it.
+/// Opens the larder that `located` names, and makes none to find nothing in it.
+fn open_there(located: &Located) -> Result<Larder> {
+    let (url, registry) = (located.store(), Registry::linked()?);
+    if !registry.is_there(url)? {
+        let reason = "nothing is there; to open it and apply something makes one";
+        return Err(Error::store(format!("open the larder at {url}"), reason));
+    }
+    cached(registry.open(url)?)
+}
+
+/// Opens the larder that `located` names, and loads the version from it. Where no larder is, none is made.
 ///
 /// Whoever loads more than one opens the larder once, with [`open`].
 ///
@@ -82,19 +95,19 @@ pub fn open(url: impl TryInto<StoreUrl, Error: Into<Error>>) -> Result<Larder> {
 /// ```
 ///
 /// # Errors
-/// As [`open`] and [`Larder::load`].
+/// As [`open`] and [`Larder::load`]; [`Error::Store`] if no larder is there.
 pub fn load<T: ComponentType>(located: impl TryInto<Located, Error: Into<Error>>) -> Result<T> {
     let located = located.try_into().map_err(Into::into)?;
-    open(located.store())?.load(located.reference())
+    open_there(&located)?.load(located.reference())
 }
 
 /// Opens the larder that `located` names, and loads the version as a model, by name alone.
 ///
 /// # Errors
-/// As [`open`] and [`Larder::load_model`].
+/// As [`open`] and [`Larder::load_model`]; [`Error::Store`] if no larder is there.
 pub fn load_model(located: impl TryInto<Located, Error: Into<Error>>) -> Result<Arc<dyn Model>> {
     let located = located.try_into().map_err(Into::into)?;
-    open(located.store())?.load_model(located.reference())
+    open_there(&located)?.load_model(located.reference())
 }
 
 /// Tells [`Registry::linked`] of an [`Item`] that the calling crate brings, and how that crate was built.

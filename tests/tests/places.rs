@@ -206,6 +206,9 @@ fn who_asks_whether_a_larder_is_there_makes_none() {
         let url: StoreUrl = format!("{scheme}{path}").parse().unwrap();
         assert!(!registry.is_there(&url).unwrap(), "{url}");
         assert!(!std::path::Path::new(&path).exists(), "{url}");
+        let error = larder::load::<Doubler>(format!("{url}#double")).unwrap_err();
+        assert!(error.to_string().contains("could not open the larder at"), "{error}");
+        assert!(!std::path::Path::new(&path).exists(), "{url}");
         registry.open_store(&url).unwrap();
         assert!(registry.is_there(&url).unwrap(), "{url}");
         // With blobs elsewhere it is where its records are.
