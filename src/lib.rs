@@ -74,11 +74,11 @@ fn cached(larder: Larder) -> Result<Larder> {
 /// Opens the larder that `located` names, and makes none to find nothing in it.
 fn open_there(located: &Located) -> Result<Larder> {
     let (url, registry) = (located.store(), Registry::linked()?);
-    if !registry.is_there(url)? {
+    let Some(store) = registry.find_store(url)? else {
         let reason = "nothing is there; to open it and apply something makes one";
         return Err(Error::store(format!("open the larder at {url}"), reason));
-    }
-    cached(registry.open(url)?)
+    };
+    cached(Larder::new(store, registry))
 }
 
 /// Opens the larder that `located` names, and loads the version from it. Where no larder is, none is made.

@@ -51,10 +51,7 @@ fn candidates(word: &OsStr, complete: Complete) -> Option<Vec<CompletionCandidat
     // A larder that is not there must not be made by asking for completions.
     let url = store.parse().ok()?;
     let registry = Registry::linked().ok()?;
-    if !registry.is_there(&url).ok()? {
-        return None;
-    }
-    let larder = Larder::new(registry.open_store(&url).ok()?, registry);
+    let larder = Larder::new(registry.find_store(&url).ok()??, registry);
     let found = complete(&larder, word).ok()?;
     let candidate = |name| CompletionCandidate::new(format!("{place}{name}"));
     Some(found.into_iter().map(candidate).collect())

@@ -46,9 +46,10 @@ link!(
 
 /// The path of a URL such as `file:///home/ann/my%20models`, by RFC 8089.
 fn path_of(url: &StoreUrl) -> Result<PathBuf> {
-    let rest = url.rest();
-    let path = rest.strip_prefix("//").unwrap_or(rest);
-    let path = path.strip_prefix("localhost").unwrap_or(path);
+    let path = match url.rest().strip_prefix("//") {
+        Some(place) => place.strip_prefix("localhost").unwrap_or(place),
+        None => url.rest(),
+    };
     if !path.starts_with('/') {
         return Err(url.refused("it is written `file:///PATH`; `fs:PATH` is from where you are"));
     }

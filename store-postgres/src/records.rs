@@ -11,10 +11,10 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::pool::Pool;
 
 const GET: &str = "SELECT key, revision, value FROM records WHERE key = ANY($1)";
-/// No character of a key comes after `~`, so that the keys with a prefix end there.
 /// For more rows than it expects to find, which on a new table are few, the server reads and sorts all that follow
 /// instead of going along the index.
 const LARGEST_PAGE: usize = 500;
+/// No character of a key comes after `~`, so that the keys with a prefix end there.
 const LIST: &str = "SELECT key, revision, value FROM records \
     WHERE key >= $1 AND key < $1 || '~' AND key > $2 ORDER BY key LIMIT $3";
 

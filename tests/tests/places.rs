@@ -233,9 +233,15 @@ fn a_file_url_names_a_folder_from_the_root() {
         let there = larder::open(&format!("fs:{}", path.display())).unwrap();
         assert_eq!(there.load::<Doubler>("two").unwrap(), Doubler { factor: 2.0 });
     }
-    for url in
-        ["file:shelf", "file://shelf", "file://host/shelf", "file:", "file:///a?x=1", "file:///%"]
-    {
+    for url in [
+        "file:localhost/shelf",
+        "file:shelf",
+        "file://shelf",
+        "file://host/shelf",
+        "file:",
+        "file:///a?x=1",
+        "file:///%",
+    ] {
         let error = larder::open(url).unwrap_err();
         assert!(matches!(error, Error::InvalidName { .. }), "{url}: {error}");
     }

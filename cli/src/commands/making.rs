@@ -1,8 +1,6 @@
 //! What becomes of the jobs that a command makes: who is told of them, and whether it waits until they are over.
 
-use std::sync::Arc;
-
-use larder::{Awaited, Error, Event, Executor, JobInfo, Larder};
+use larder::{Awaited, Error, Event, JobInfo, Larder};
 
 use crate::command_error::CommandError;
 use crate::output::Output;
@@ -17,10 +15,12 @@ pub(crate) struct Queue {
 }
 
 impl Queue {
-    /// Connects to the queue that is named.
-    pub(super) fn open(&self, larder: &Larder) -> larder::Result<Option<Arc<dyn Executor>>> {
-        let open = |url: &String| larder.registry().open_queue(&url.parse()?);
-        self.queue.as_ref().map(open).transpose()
+    /// The larder, with the queue that is named.
+    pub(super) fn of(&self, larder: &Larder) -> larder::Result<Larder> {
+        let larder = larder.clone();
+        let Some(queue) = &self.queue else { return Ok(larder) };
+        let queue = larder.registry().open_queue(&queue.parse()?)?;
+        Ok(larder.with_executor(queue))
     }
 }
 
@@ -37,16 +37,14 @@ pub(crate) struct Making {
 impl Making {
     /// The larder, with the queue that is named. One that is away keeps nobody from making jobs.
     pub(super) fn of(&self, larder: &Larder) -> Result<Larder, CommandError> {
-        match self.queue.open(larder) {
-            Ok(Some(queue)) => Ok(larder.clone().with_executor(queue)),
-            Ok(None) => Ok(larder.clone()),
+        match self.queue.of(larder) {
             Err(error @ Error::Store { .. }) => {
                 let hint =
                     "nothing is lost: workers find the jobs by themselves, within ten seconds";
                 let _ = CommandError::passing(&error, hint).report();
                 Ok(larder.clone())
             }
-            Err(error) => Err(error.into()),
+            larder => Ok(larder?),
         }
     }
 

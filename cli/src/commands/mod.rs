@@ -111,8 +111,8 @@ fn dispatch(
 /// Opens the larder that something is written to. Where there is none it is made, or, if nothing is to be
 /// written, stood in for by an empty one.
 fn target(url: &StoreUrl, registry: &Registry, dry_run: bool) -> Result<Larder, CommandError> {
-    let store = match dry_run && !registry.is_there(url)? {
-        true => Arc::new(MemoryStore::new()),
+    let store = match dry_run {
+        true => registry.find_store(url)?.unwrap_or_else(|| Arc::new(MemoryStore::new())),
         false => registry.open_store(url)?,
     };
     Ok(Larder::new(store, Registry::new()))
@@ -166,16 +166,12 @@ impl Opened {
 
 /// Opens the store of another larder, if there is one.
 pub(crate) fn open_other(url: &StoreUrl, larder: &Larder) -> Result<Arc<dyn Store>, CommandError> {
-    if !larder.registry().is_there(url)? {
-        return Err(CommandError::no_larder(url));
-    }
-    Ok(larder.registry().open_store(url)?)
+    larder.registry().find_store(url)?.ok_or_else(|| CommandError::no_larder(url))
 }
 
 fn open_if_there(url: &StoreUrl, registry: Registry) -> Result<Opened, CommandError> {
-    if !registry.is_there(url)? {
-        return Ok(Opened::Nothing { url: url.clone(), registry });
-    }
-    let store = registry.open_store(url)?;
-    Ok(Opened::Larder(ready(Larder::new(store, registry))?))
+    Ok(match registry.find_store(url)? {
+        Some(store) => Opened::Larder(ready(Larder::new(store, registry))?),
+        None => Opened::Nothing { url: url.clone(), registry },
+    })
 }

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         vec![larder.remove_with(one_version(&args.reference)?, &options)?]
     };
     let jobs = match args.jobs.wait {
-        true => args.jobs.wait(larder, jobs_of(larder, &removed)?),
+        true => jobs_of(larder, &removed).and_then(|jobs| args.jobs.wait(larder, jobs)),
         false => Ok(None),
     };
     if output.is_json() {

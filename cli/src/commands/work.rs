@@ -43,10 +43,7 @@ fn tell_once(said: &Mutex<String>, error: &Error) {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    let larder = match args.queue.open(larder)? {
-        Some(queue) => larder.clone().with_executor(queue),
-        None => larder.clone(),
-    };
+    let larder = args.queue.of(larder)?;
     let said = Mutex::new(String::new());
     let mut worker = Worker::new(&larder).on_trouble(move |error| tell_once(&said, error));
     if let Some(concurrency) = args.concurrency {

@@ -202,7 +202,7 @@ fn what_is_missing_locked_removed_or_garbage_is_noted_with_advice() {
         assert!(kitchen.linked(&["doctor"]).matches("not linked in").count() == 0, "{told}");
         steady(&told)
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(told, @"
     exit 0
     --- stdout
     program    larder [version], rustc [rustc], [target]
@@ -224,7 +224,7 @@ fn what_is_missing_locked_removed_or_garbage_is_noted_with_advice() {
       a program of your own brings it: https://docs.rs/larder-cli; all else works without
     note: the serializer `f64-le` is not linked in; it is needed by wine/price@1
       where to get it: the larder has no record of it
-    "#);
+    ");
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn damaged_records_and_a_clock_in_the_future_want_attention() {
         }
         steady(&(kitchen.plain(&["doctor"]) + &kitchen.plain(&["doctor", "--quiet"])))
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(told, @"
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
@@ -273,7 +273,7 @@ fn damaged_records_and_a_clock_in_the_future_want_attention() {
       a program of your own brings it: https://docs.rs/larder-cli; all else works without
     --- stderr
     error: 3 things want attention
-    "#);
+    ");
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn a_damaged_manifest_is_found_on_the_way() {
         larder.store().remove_blobs(&[digest]).unwrap();
         steady(&kitchen.plain(&["doctor"]))
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(told, @"
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
@@ -297,7 +297,7 @@ fn a_damaged_manifest_is_found_on_the_way() {
       `larder verify` reads everything and lists what is damaged
     --- stderr
     error: 1 thing wants attention
-    "#);
+    ");
 }
 
 #[test]
@@ -305,7 +305,7 @@ fn what_is_no_larder_is_a_finding_and_stays_as_it_is() {
     let kitchen = Kitchen::new("sqlite:larder.db");
     kitchen.write("larder.db", "no database, but long enough to be taken for one\n".repeat(40));
     let before = fs::read(kitchen.path("larder.db")).unwrap();
-    assert_snapshot!(kitchen.plain(&["doctor"]), @r#"
+    assert_snapshot!(kitchen.plain(&["doctor"]), @"
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
@@ -314,6 +314,6 @@ fn what_is_no_larder_is_a_finding_and_stays_as_it_is() {
       name another larder with `--store URL`, if it is the wrong file
     --- stderr
     error: 1 thing wants attention
-    "#);
+    ");
     assert_eq!(fs::read(kitchen.path("larder.db")).unwrap(), before);
 }

@@ -27,7 +27,7 @@ fn without_a_command_a_newcomer_is_told_what_to_try() {
 
 #[test]
 fn help_lists_the_commands() {
-    assert_snapshot!(kitchen().plain(&["--help"]), @r#"
+    assert_snapshot!(kitchen().plain(&["--help"]), @"
     exit 0
     --- stdout
     Keeps models and the components around them: typed, versioned, verified
@@ -106,5 +106,5 @@ fn help_lists_the_commands() {
 
       -V, --version
               Print version
-    "#);
+    ");
 }

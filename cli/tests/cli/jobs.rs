@@ -205,7 +205,7 @@ fn who_removes_or_puts_may_wait_for_the_jobs_of_that() {
             + &kitchen.linked(&["remove", "list@1", "--queue", nowhere])
             + &kitchen.linked(&["fire", "list", "print", "--queue", "amqp://host"])
     });
-    insta::assert_snapshot!(told, @r#"
+    insta::assert_snapshot!(told, @"
     exit 0
     --- stdout
     put list@1 (b3:5619721d3815, 359 B)
@@ -232,7 +232,7 @@ fn who_removes_or_puts_may_wait_for_the_jobs_of_that() {
     exit 6
     --- stderr
     error: amqp://host needs the queue scheme `amqp`, which is not linked in (linked in: nats, tls); link in the crate that brings it (`use … as _;`)
-    "#);
+    ");
 }
 
 #[test]

@@ -206,6 +206,14 @@ impl Registry {
         (serving(&self.stores, Kind::Store, url)?.open)(url)
     }
 
+    /// Opens the store at `url`, if there [is](Registry::is_there) a larder: for whoever only wants to read.
+    ///
+    /// # Errors
+    /// As [`Registry::open_store`].
+    pub fn find_store(&self, url: &StoreUrl) -> Result<Option<Arc<dyn Store>>> {
+        self.is_there(url)?.then(|| self.open_store(url)).transpose()
+    }
+
     /// Whether there is a larder at `url`, as far as its store can tell without making one; one that cannot tell says
     /// that there is.
     ///

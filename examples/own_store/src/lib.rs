@@ -13,7 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use larder_core::bytes::Bytes;
-use larder_core::files::{BlobFolder, create_dir_durably, sync_dir};
+use larder_core::files::{BlobFolder, create_dir_durably, is_nothing, sync_dir};
 use larder_core::store::{
     BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Revision, Store,
 };
@@ -33,12 +33,15 @@ const INLINE: usize = 64 * 1024;
 /// How long opening waits for another process to close the database.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-link!(Item::store("redb", |url| {
-    url.allow_options(&["cache"])?; // so that a misspelt one is not ignored
-    let cache = url.option("cache").map(str::parse).transpose();
-    let cache = cache.map_err(|_| url.refused("`cache` is a number of bytes"))?;
-    Ok(Arc::new(RedbStore::open(url.path()?, cache)?))
-}));
+link!(
+    Item::store("redb", |url| {
+        url.allow_options(&["cache"])?; // so that a misspelt one is not ignored
+        let cache = url.option("cache").map(str::parse).transpose();
+        let cache = cache.map_err(|_| url.refused("`cache` is a number of bytes"))?;
+        Ok(Arc::new(RedbStore::open(url.path()?, cache)?))
+    })
+    .probed(|url| Ok(!is_nothing(url.path()?)))
+); // to look is not to make
 
 /// A store in one file of redb, and a folder of large blobs beside it.
 #[derive(Debug)]

@@ -38,6 +38,9 @@ fn the_command_line_reaches_the_store_by_its_scheme() {
         let (code, told) = run(folder.path(), &["put", name, name, "--store", store]);
         assert_eq!(code, 0, "{told}");
     }
+    let (code, told) = run(folder.path(), &["list", "--store", "redb:shlef.redb"]);
+    assert!(code == 3 && told.contains("there is no larder at redb:shlef.redb"), "{told}");
+    assert!(!folder.path().join("shlef.redb").exists());
     let (code, told) = run(folder.path(), &["verify", "--store", "redb:shelf.redb"]);
     assert_eq!(code, 0, "{told}");
     let copy = ["copy", "redb:shelf.redb#large", "redb:shelf.redb#small", "larder.db"];

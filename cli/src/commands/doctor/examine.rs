@@ -23,14 +23,13 @@ pub(super) fn larder(
     output: &Output,
     findings: &mut Vec<Finding>,
 ) -> Option<State> {
-    let is_there = registry.is_there(url);
-    if matches!(is_there, Ok(false)) {
-        let advice = "`larder put NAME FILE` makes one; `--store URL` names another";
-        findings.push(Finding::note(format!("there is no larder at {url}"), advice));
-        return None;
-    }
-    let store = match is_there.and_then(|_| registry.open_store(url)) {
-        Ok(store) => store,
+    let store = match registry.find_store(url) {
+        Ok(Some(store)) => store,
+        Ok(None) => {
+            let advice = "`larder put NAME FILE` makes one; `--store URL` names another";
+            findings.push(Finding::note(format!("there is no larder at {url}"), advice));
+            return None;
+        }
         Err(error) => {
             findings.push(unopened(&error));
             return None;
@@ -45,7 +44,8 @@ pub(super) fn larder(
             None
         }
     };
-    let free = free(url);
+    // The store says by itself where it is, by whichever scheme it was named.
+    let free = larder.store().url().parse().ok().as_ref().and_then(free);
     if let Some(free) = free.filter(|free| *free < LITTLE) {
         let advice = "make room there, or `larder copy` to a larder elsewhere";
         findings.push(Finding::warning(format!("only {} are free", text::size(free)), advice));
