@@ -19,7 +19,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use larder::prelude::*;
-use larder::{ByName, Item, Pair, Registry};
+use larder::{ByName, Item, FnSerializer, Registry};
 use ndarray::{Array2, ArrayView1, Axis, stack};
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 
@@ -47,8 +47,8 @@ impl Predict for NearestMean {
 }
 
 /// The encoder, the decoder, and what others are to know of them.
-fn npy() -> Pair<Array2<f64>> {
-    Pair::new(
+fn npy() -> FnSerializer<Array2<f64>> {
+    FnSerializer::new(
         "npy-f64",
         |array: &Array2<f64>, out| Ok(array.write_npy(out)?),
         |bytes| Ok(Array2::read_npy(&bytes[..])?),

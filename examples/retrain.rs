@@ -16,7 +16,7 @@
 use std::error::Error;
 
 use larder::prelude::*;
-use larder::{BoxError, JobContext, NotesChange, Reference, Selector, TagName, triggers};
+use larder::{BoxError, JobContext, AnnotationsChange, Reference, Selector, TagName, triggers};
 use linfa::Dataset;
 use linfa::traits::{Fit, Predict as _};
 use linfa_trees::DecisionTree;
@@ -72,7 +72,7 @@ impl Judge {
         let judged = tree.predict(&wines.records);
         let right = judged.iter().zip(&wines.targets).filter(|(judged, is)| judged == is).count();
         let accuracy = right as f64 / wines.targets.len() as f64;
-        larder.annotate(trained.clone(), &NotesChange::new().metric(METRIC, accuracy))?;
+        larder.annotate(trained.clone(), &AnnotationsChange::new().metric(METRIC, accuracy))?;
 
         let candidate = TagName::new("candidate")?;
         let best = Reference::new(name.clone(), Selector::Tag(candidate.clone()));

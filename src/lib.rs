@@ -72,7 +72,7 @@ fn cached(larder: Larder) -> Result<Larder> {
 }
 
 /// Opens the larder that `located` names, and makes none to find nothing in it.
-fn open_there(located: &Located) -> Result<Larder> {
+fn open_there(located: &QualifiedReference) -> Result<Larder> {
     let (url, registry) = (located.store(), Registry::linked()?);
     let Some(store) = registry.find_store(url)? else {
         let reason = "nothing is there; to open it and apply something makes one";
@@ -96,7 +96,7 @@ fn open_there(located: &Located) -> Result<Larder> {
 ///
 /// # Errors
 /// As [`open`] and [`Larder::load`]; [`Error::Store`] if no larder is there.
-pub fn load<T: ComponentType>(located: impl TryInto<Located, Error: Into<Error>>) -> Result<T> {
+pub fn load<T: ComponentType>(located: impl TryInto<QualifiedReference, Error: Into<Error>>) -> Result<T> {
     let located = located.try_into().map_err(Into::into)?;
     open_there(&located)?.load(located.reference())
 }
@@ -105,7 +105,7 @@ pub fn load<T: ComponentType>(located: impl TryInto<Located, Error: Into<Error>>
 ///
 /// # Errors
 /// As [`open`] and [`Larder::load_model`]; [`Error::Store`] if no larder is there.
-pub fn load_model(located: impl TryInto<Located, Error: Into<Error>>) -> Result<Arc<dyn Model>> {
+pub fn load_model(located: impl TryInto<QualifiedReference, Error: Into<Error>>) -> Result<Arc<dyn Model>> {
     let located = located.try_into().map_err(Into::into)?;
     open_there(&located)?.load_model(located.reference())
 }

@@ -10,7 +10,7 @@ use larder_core::{CopyOptions, Error, Larder, Reference, Registry, Result, Store
 use larder_store_fs::{FsStore, marker};
 
 use crate::header::{self, BLOCK};
-use crate::place::Place;
+use crate::place::EntryPath;
 
 /// What an export is made as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,11 +136,11 @@ fn tar(
     let bytes = outline.blobs.values().sum();
     let meter = larder.meter("exporting", Some(bytes));
     let marker = marker();
-    begin(&mut out, &Place::Marker, marker.len() as u64)?;
+    begin(&mut out, &EntryPath::Marker, marker.len() as u64)?;
     out.write_all(marker.as_bytes()).map_err(unwritten)?;
     end(&mut out, marker.len() as u64)?;
     for (digest, &size) in &outline.blobs {
-        begin(&mut out, &Place::Blob(*digest), size)?;
+        begin(&mut out, &EntryPath::Blob(*digest), size)?;
         larder.store().copy_checked(
             digest,
             size,
@@ -155,7 +155,7 @@ fn tar(
     let mut versions = 0;
     for (key, value) in &outline.records {
         versions += u64::from(key.as_str().starts_with("versions/"));
-        begin(&mut out, &Place::Record(key.clone()), value.len() as u64)?;
+        begin(&mut out, &EntryPath::Record(key.clone()), value.len() as u64)?;
         out.write_all(value).map_err(unwritten)?;
         end(&mut out, value.len() as u64)?;
     }
@@ -163,7 +163,7 @@ fn tar(
     Ok(Exported { versions, blobs: outline.blobs.len() as u64, bytes })
 }
 
-fn begin(out: &mut impl Write, place: &Place, size: u64) -> Result<()> {
+fn begin(out: &mut impl Write, place: &EntryPath, size: u64) -> Result<()> {
     out.write_all(&header::before(&place.path(), size)).map_err(unwritten)
 }
 

@@ -8,11 +8,11 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use larder_core::{Digest, Error, Fault, Result};
+use larder_core::{Digest, Error, Corruption, Result};
 
 use crate::limits::Limits;
 use crate::open::{check_document, refused};
-use crate::place::Place;
+use crate::place::EntryPath;
 use crate::unpack::fault_in_path;
 
 /// More folders in folders than any key has parts.
@@ -21,7 +21,7 @@ const MOST_DEPTH: usize = 210;
 /// Makes sure that a folder holds the files of a larder, whole, and nothing else.
 pub(crate) fn check(root: &Path, limits: &Limits) -> Result<()> {
     let mut check = Check { root, limits, total: 0, files: 0 };
-    if fs::symlink_metadata(root.join(Place::Marker.path())).is_err() {
+    if fs::symlink_metadata(root.join(EntryPath::Marker.path())).is_err() {
         return Err(refused(root, "it is no export: it holds no larder.json"));
     }
     check.folder(root, "", 0)
@@ -69,7 +69,7 @@ impl Check<'_> {
     }
 
     fn file(&mut self, file: &Path, path: &str, size: u64) -> Result<()> {
-        let Some(place) = Place::at(path) else {
+        let Some(place) = EntryPath::at(path) else {
             return Err(refused(self.root, fault_in_path(path)));
         };
         let Limits { total, record, files, .. } = *self.limits;
@@ -85,14 +85,14 @@ impl Check<'_> {
         }
         let failed = |error: io::Error| Error::store(format!("read {}", file.display()), error);
         let what = || format!("{path} in {}", self.root.display());
-        if let Place::Blob(digest) = place {
+        if let EntryPath::Blob(digest) = place {
             let mut hasher = blake3::Hasher::new();
             let mut open = File::open(file).map_err(failed)?;
             hasher.update_reader(&mut open).map_err(failed)?;
             let found = Digest::from_bytes(*hasher.finalize().as_bytes());
             return match found == digest {
                 true => Ok(()),
-                false => Err(Error::corrupt(what(), Fault::Digest { expected: digest, found })),
+                false => Err(Error::corrupt(what(), Corruption::Digest { expected: digest, found })),
             };
         }
         if size > record {

@@ -5,12 +5,12 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use larder_core::{Error, Fault, Larder, Registry, Result};
+use larder_core::{Error, Corruption, Larder, Registry, Result};
 use larder_store_fs::{FsStore, marker};
 use tempfile::TempDir;
 
 use crate::limits::Limits;
-use crate::place::Place;
+use crate::place::EntryPath;
 use crate::{folder, unpack};
 
 /// An export that was checked: a larder to [copy from](Larder::copy_to). What was unpacked is removed with it.
@@ -73,8 +73,8 @@ struct Stated {
 }
 
 /// Makes sure that a record or a larder.json is JSON of a known format.
-pub(crate) fn check_document(place: &Place, json: &[u8], what: impl Fn() -> String) -> Result<()> {
-    let unreadable = |reason: String| Error::corrupt(what(), Fault::Unreadable(reason));
+pub(crate) fn check_document(place: &EntryPath, json: &[u8], what: impl Fn() -> String) -> Result<()> {
+    let unreadable = |reason: String| Error::corrupt(what(), Corruption::Unreadable(reason));
     match serde_json::from_slice(json) {
         Ok(Stated { larder: FORMAT }) => {}
         Ok(Stated { larder }) if larder > FORMAT => {
@@ -84,7 +84,7 @@ pub(crate) fn check_document(place: &Place, json: &[u8], what: impl Fn() -> Stri
         Err(error) => return Err(unreadable(error.to_string())),
     }
     match place {
-        Place::Marker if json != marker().as_bytes() => {
+        EntryPath::Marker if json != marker().as_bytes() => {
             Err(unreadable("it is not that of a larder in a folder".into()))
         }
         _ => Ok(()),

@@ -6,7 +6,7 @@ use larder_store_fs::{key_at, record_path};
 
 /// One file. An archive holds them in this order, each once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Place {
+pub(crate) enum EntryPath {
     /// `larder.json`.
     Marker,
     /// `blobs/1f/1f2e…`.
@@ -17,7 +17,7 @@ pub(crate) enum Place {
 
 const MARKER: &str = "larder.json";
 
-impl Place {
+impl EntryPath {
     /// The path, seen from the folder.
     pub(crate) fn path(&self) -> String {
         match self {
@@ -50,16 +50,16 @@ mod tests {
 
     #[test]
     fn every_file_is_found_again_by_its_path() {
-        let key = |text| Place::Record(RecordKey::new(text).unwrap());
+        let key = |text| EntryPath::Record(RecordKey::new(text).unwrap());
         let places = [
-            Place::Marker,
-            Place::Blob(Digest::of(b"a blob")),
+            EntryPath::Marker,
+            EntryPath::Blob(Digest::of(b"a blob")),
             key("names/wine"),
             key("names/wine.json/price.json"),
             key("versions/a/b/@0000000001"),
         ];
         for place in places {
-            assert_eq!(Place::at(&place.path()), Some(place));
+            assert_eq!(EntryPath::at(&place.path()), Some(place));
         }
     }
 
@@ -89,7 +89,7 @@ mod tests {
             "/records/names/wine.json".into(),
         ];
         for other in others {
-            assert_eq!(Place::at(&other), None, "{other}");
+            assert_eq!(EntryPath::at(&other), None, "{other}");
         }
     }
 }

@@ -9,13 +9,13 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::rc::Rc;
 
-use larder_core::{Digest, Error, Fault, Result};
+use larder_core::{Digest, Error, Corruption, Result};
 use tar::{EntryType, Header};
 
 use crate::header::{self, BLOCK, MOST_PAX};
 use crate::limits::{Limits, RATIO_FROM};
 use crate::open::{check_document, refused};
-use crate::place::Place;
+use crate::place::EntryPath;
 
 /// How a file that Zstandard wrote begins.
 const ZSTANDARD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
@@ -90,7 +90,7 @@ struct Unpacker<'a> {
     /// The bytes of the files' contents.
     total: u64,
     files: u64,
-    last: Option<Place>,
+    last: Option<EntryPath>,
 }
 
 impl Unpacker<'_> {
@@ -98,8 +98,8 @@ impl Unpacker<'_> {
         while let Some((place, size)) = self.header()? {
             self.admit(&place, size)?;
             match &place {
-                Place::Blob(digest) => self.blob(&place, digest, size)?,
-                Place::Marker | Place::Record(_) => self.document(&place, size)?,
+                EntryPath::Blob(digest) => self.blob(&place, digest, size)?,
+                EntryPath::Marker | EntryPath::Record(_) => self.document(&place, size)?,
             }
             let mut padding = [0; BLOCK];
             let padding = &mut padding[..header::padding(size)];
@@ -116,7 +116,7 @@ impl Unpacker<'_> {
     }
 
     /// The next file and its size; none at the end.
-    fn header(&mut self) -> Result<Option<(Place, u64)>> {
+    fn header(&mut self) -> Result<Option<(EntryPath, u64)>> {
         let mut block = [0; BLOCK];
         self.fill(&mut block)?;
         if block == [0; BLOCK] {
@@ -150,7 +150,7 @@ impl Unpacker<'_> {
         if let Some(kind) = fault_in_kind(header.entry_type()) {
             return Err(self.refused(format!("`{}` is {kind}", shown(&path))));
         }
-        let Some(place) = Place::at(&path) else {
+        let Some(place) = EntryPath::at(&path) else {
             return Err(self.refused(fault_in_path(&path)));
         };
         let size = header.entry_size().unwrap_or(u64::MAX);
@@ -187,10 +187,10 @@ impl Unpacker<'_> {
     }
 
     /// Whether a file may come now, and be so large.
-    fn admit(&mut self, place: &Place, size: u64) -> Result<()> {
+    fn admit(&mut self, place: &EntryPath, size: u64) -> Result<()> {
         let path = place.path();
         match &self.last {
-            None if *place != Place::Marker => {
+            None if *place != EntryPath::Marker => {
                 return Err(self.refused(format!("it begins with `{path}`, not with larder.json")));
             }
             Some(last) if last == place => {
@@ -202,7 +202,7 @@ impl Unpacker<'_> {
             _ => {}
         }
         let Limits { total, record, files, .. } = *self.limits;
-        if !matches!(place, Place::Blob(_)) && size > record {
+        if !matches!(place, EntryPath::Blob(_)) && size > record {
             let reason = format!("`{path}` has {size} bytes, and a record has {record} at most");
             return Err(self.refused(reason));
         }
@@ -219,7 +219,7 @@ impl Unpacker<'_> {
         Ok(())
     }
 
-    fn blob(&mut self, place: &Place, digest: &Digest, size: u64) -> Result<()> {
+    fn blob(&mut self, place: &EntryPath, digest: &Digest, size: u64) -> Result<()> {
         let mut file = self.create(place)?;
         let mut hasher = blake3::Hasher::new();
         let mut piece = vec![0; PIECE.min(usize::try_from(size).unwrap_or(PIECE))];
@@ -236,10 +236,10 @@ impl Unpacker<'_> {
             return Ok(());
         }
         let what = format!("the blob {digest} in {}", self.archive.display());
-        Err(Error::corrupt(what, Fault::Digest { expected: *digest, found }))
+        Err(Error::corrupt(what, Corruption::Digest { expected: *digest, found }))
     }
 
-    fn document(&mut self, place: &Place, size: u64) -> Result<()> {
+    fn document(&mut self, place: &EntryPath, size: u64) -> Result<()> {
         // It is no larger than the limit.
         let mut json = vec![0; usize::try_from(size).unwrap_or_default()];
         self.fill(&mut json)?;
@@ -249,7 +249,7 @@ impl Unpacker<'_> {
     }
 
     /// Creates a file of the layout.
-    fn create(&self, place: &Place) -> Result<File> {
+    fn create(&self, place: &EntryPath) -> Result<File> {
         let path = self.folder.join(place.path());
         let parent = path.parent().unwrap_or(self.folder);
         let file = fs::create_dir_all(parent).and_then(|()| File::create_new(&path));
@@ -303,7 +303,7 @@ impl Unpacker<'_> {
 
     fn corrupt(&self, reason: &str) -> Error {
         let what = format!("the archive {}", self.archive.display());
-        Error::corrupt(what, Fault::Unreadable(reason.into()))
+        Error::corrupt(what, Corruption::Unreadable(reason.into()))
     }
 
     fn unwritten(&self, error: io::Error) -> Error {
@@ -340,7 +340,7 @@ pub(crate) fn fault_in_path(path: &str) -> String {
         "leads out of the folder by `..`"
     } else if path.split('/').any(|part| part.is_empty() || part == ".") {
         "is not in its plain form"
-    } else if Place::at(&path.to_ascii_lowercase()).is_some() {
+    } else if EntryPath::at(&path.to_ascii_lowercase()).is_some() {
         "has capital letters"
     } else {
         "is no file of a larder"

@@ -22,7 +22,7 @@ fn bytes(path: &Path) -> Vec<(String, Vec<u8>)> {
     vec![(String::new(), fs::read(path).unwrap())]
 }
 
-fn copy(from: &Path, to: &Larder) -> larder::Copied {
+fn copy(from: &Path, to: &Larder) -> larder::CopyReport {
     let archive = open(from, &Limits::default()).unwrap();
     archive.larder().copy_to(&[], to, &CopyOptions::default()).unwrap()
 }

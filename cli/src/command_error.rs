@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use larder::{Error, Hook, Kind, StoreUrl};
+use larder::{Error, Hook, ItemKind, StoreUrl};
 
 use crate::text::clean;
 
@@ -151,7 +151,7 @@ fn hint_for(error: &Error) -> Option<&'static str> {
         Error::NotFound { similar, .. } if similar.is_empty() => {
             Some("`list` prints the names that are there")
         }
-        Error::NotLinked { kind: Kind::Type | Kind::Serializer, .. } => {
+        Error::NotLinked { kind: ItemKind::Type | ItemKind::Serializer, .. } => {
             Some("a program of your own brings it to this command line: https://docs.rs/larder-cli")
         }
         Error::Job { .. } => {

@@ -110,7 +110,7 @@ pub fn main() -> ExitCode {
 ///
 /// ```no_run
 /// # fn main() -> std::process::ExitCode {
-/// use larder::{Item, Pair, Registry};
+/// use larder::{Item, FnSerializer, Registry};
 ///
 /// larder_cli::run(std::env::args_os(), || {
 ///     let mut registry = Registry::linked()?;

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use clap::ArgMatches;
 use clap::builder::{TypedValueParser, ValueParserFactory};
-use larder::{Error, Identifier, Located, Reference, StoreUrl};
+use larder::{Error, Identifier, QualifiedReference, Reference, StoreUrl};
 
 use crate::command_error::{CommandError, Exit};
 
@@ -35,7 +35,7 @@ impl<T: FromStr<Err: Into<Error>>> FromStr for At<T> {
         if !is_located(text) {
             return Ok(Self { store: None, what: parse(text)? });
         }
-        let located: Located = text.parse()?;
+        let located: QualifiedReference = text.parse()?;
         let what = text.rsplit_once('#').map_or("", |(_, what)| what);
         Ok(Self { store: Some(located.store().clone()), what: parse(what)? })
     }
@@ -61,16 +61,16 @@ impl From<&At<Identifier>> for Identifier {
 
 /// A version that a command does not ask to be in the same larder as the others that it names.
 #[derive(Debug, Clone)]
-pub(crate) struct Anywhere(At);
+pub(crate) struct AnyReference(At);
 
-impl Anywhere {
+impl AnyReference {
     /// The larder that it says it is in.
     pub(crate) fn store(&self) -> Option<&StoreUrl> {
         self.0.store.as_ref()
     }
 }
 
-impl FromStr for Anywhere {
+impl FromStr for AnyReference {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -78,13 +78,13 @@ impl FromStr for Anywhere {
     }
 }
 
-impl From<&Anywhere> for Reference {
-    fn from(at: &Anywhere) -> Self {
+impl From<&AnyReference> for Reference {
+    fn from(at: &AnyReference) -> Self {
         at.0.what.clone()
     }
 }
 
-impl ValueParserFactory for Anywhere {
+impl ValueParserFactory for AnyReference {
     type Parser = Parser<Self>;
 
     fn value_parser() -> Parser<Self> {

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
-use larder::{Awaited, JobId, JobInfo, JobStatus, Larder, Progress};
+use larder::{WaitTarget, JobId, JobInfo, JobStatus, Larder, Progress};
 
 use crate::text;
 
@@ -61,7 +61,7 @@ fn new_bar(progress: Progress, begun: Instant) -> ProgressBar {
 }
 
 /// Runs jobs here and waits for them, with a bar for each that runs where stderr is a terminal.
-pub(crate) fn wait(larder: &Larder, jobs: impl Into<Awaited>) -> larder::Result<Vec<JobInfo>> {
+pub(crate) fn wait(larder: &Larder, jobs: impl Into<WaitTarget>) -> larder::Result<Vec<JobInfo>> {
     if !anstream::stderr().is_terminal() {
         return larder.wait(jobs);
     }

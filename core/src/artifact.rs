@@ -14,7 +14,7 @@ use crate::caught::caught;
 use crate::digest::Digest;
 use crate::error::{BoxError, Error, Result};
 use crate::guard::GuardError;
-use crate::larder::{Packer, Shelf};
+use crate::larder::{ArtifactWriter, ArtifactReader};
 use crate::manifest::ArtifactEntry;
 use crate::scope;
 use crate::serializer::Serializer;
@@ -57,7 +57,7 @@ impl<T> Held<T> {
 #[derive(Clone)]
 pub(crate) struct Stored {
     pub(crate) entry: ArtifactEntry,
-    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) shelf: Arc<ArtifactReader>,
 }
 
 impl<T, S> Artifact<T, S> {
@@ -170,7 +170,7 @@ impl<T: 'static, S: Serializer<T>> Artifact<T, S> {
     }
 
     /// Sees to it that the bytes are in the packer's store.
-    fn pack(&self, packer: &Packer) -> Result<ArtifactEntry> {
+    fn pack(&self, packer: &ArtifactWriter) -> Result<ArtifactEntry> {
         let stored = self.stored().clone();
         if let Some(stored) = stored {
             match packer.adopt(&stored) {
@@ -182,7 +182,7 @@ impl<T: 'static, S: Serializer<T>> Artifact<T, S> {
         }
         let name = self.chosen.as_deref().unwrap_or(S::NAME);
         let fresh = packer.pack::<T, S>(name, self.get()?)?;
-        if !packer.is_rehearsal() {
+        if !packer.is_dry_run() {
             *self.stored() = Some(fresh.clone());
         }
         Ok(fresh.entry)

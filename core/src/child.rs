@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::component::{Component, ComponentType};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::larder::{Larder, Ready, Shelf};
+use crate::larder::{Larder, Ready, ArtifactReader};
 use crate::manifest::ChildEntry;
 use crate::name::Identifier;
 use crate::record::VersionRecord;
@@ -62,7 +62,7 @@ enum Given<T: ?Sized> {
 #[derive(Clone)]
 struct Pinned {
     manifest: Digest,
-    shelf: Arc<Shelf>,
+    shelf: Arc<ArtifactReader>,
 }
 
 /// What can be a child: every component type, and `dyn Component` for any of them.
@@ -235,7 +235,7 @@ impl<T: Child + ?Sized> Held<T> {
                 }
             }
         }?;
-        if !matches!(self.given, Given::Pin) && !packer.is_rehearsal() {
+        if !matches!(self.given, Given::Pin) && !packer.is_dry_run() {
             let shelf = Arc::clone(packer.shelf());
             *self.pinned() = Some(Pinned { manifest: child.manifest, shelf });
         }

@@ -55,7 +55,7 @@ pub enum Error {
     )]
     NotLinked {
         /// What is missing.
-        kind: Kind,
+        kind: ItemKind,
         /// Its name.
         name: String,
         /// What needs it.
@@ -70,7 +70,7 @@ pub enum Error {
     #[error("two {kind}s are named `{name}`: {first} and {second}; rename one of them")]
     Duplicate {
         /// What they are.
-        kind: Kind,
+        kind: ItemKind,
         /// The name they share.
         name: String,
         /// Where one comes from.
@@ -104,7 +104,7 @@ pub enum Error {
 
     /// A value that its format cannot hold exactly, so that it would not come back as it went in.
     #[error("{what} is refused at `{path}`: {reason}. {advice}")]
-    NotExact {
+    Lossy {
         /// What was to be encoded.
         what: String,
         /// Where in it, such as `layers[3].bias`.
@@ -143,7 +143,7 @@ pub enum Error {
         /// What is damaged.
         what: String,
         /// How.
-        fault: Fault,
+        fault: Corruption,
     },
 
     /// Something written by a later Larder.
@@ -233,7 +233,7 @@ pub enum Error {
 /// A kind of thing that a registry holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum ItemKind {
     /// A component type, by its type tag.
     Type,
     /// A serializer, by its name.
@@ -246,7 +246,7 @@ pub enum Kind {
     Trigger,
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for ItemKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Type => "component type",
@@ -261,7 +261,7 @@ impl fmt::Display for Kind {
 /// How stored bytes differ from what was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum Corruption {
     /// They are gone.
     Missing,
     /// Their number differs.
@@ -282,7 +282,7 @@ pub enum Fault {
     Unreadable(String),
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for Corruption {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str("its bytes are missing"),
@@ -314,7 +314,7 @@ impl Error {
     }
 
     /// Damaged stored bytes.
-    pub fn corrupt(what: impl Into<String>, fault: Fault) -> Self {
+    pub fn corrupt(what: impl Into<String>, fault: Corruption) -> Self {
         Self::Corrupt { what: what.into(), fault }
     }
 
@@ -342,7 +342,7 @@ impl fmt::Display for Suggest<'_> {
     }
 }
 
-struct Known<'a>(&'a Kind, &'a [String]);
+struct Known<'a>(&'a ItemKind, &'a [String]);
 
 impl fmt::Display for Known<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -51,21 +51,21 @@ pub use crate::child::{Child, Ref};
 pub use crate::class::{Artifacts, ClassModel, Run};
 pub use crate::component::{Component, ComponentType, TypeEntry};
 pub use crate::digest::Digest;
-pub use crate::error::{BoxError, Error, Fault, Kind, Result};
+pub use crate::error::{BoxError, Error, Corruption, ItemKind, Result};
 pub use crate::hooks::{Hook, HookContext, HookResult, Hooks};
 pub use crate::jobs::{
-    Awaited, Delivery, Event, Executor, Fired, InProcess, IsSet, JobContext, JobId, JobInfo,
-    JobLine, JobStatus, JobsHandle, JobsQuery, PublishOptions, Receipt, SKEW, Schedule, Trigger,
+    WaitTarget, Delivery, Event, JobQueue, Fired, InProcess, IsSet, JobContext, JobId, JobInfo,
+    JobLine, JobStatus, WorkerHandle, JobsQuery, PublishOptions, Receipt, SKEW, Schedule, Trigger,
     TriggerEntry, TriggerTable, Triggers, Worker,
 };
 pub use crate::larder::{
-    Amount, Applied, Checked, ChildInfo, Collected, Copied, CopiedTag, CopiedVersion, CopyOptions,
-    CopyOutcome, Counts, Diff, Difference, FieldDiff, FieldState, FieldValue, Finding, Found,
-    Garbage, GcOptions, Larder, LockedThing, MirrorOptions, Mirrored, Notes, NotesChange, Outline,
-    Overlap, Plan, PlannedJob, Ready, RemoveOptions, RemovedVersion, Repaired, Shown, Side, Status,
-    Survey, TagInfo, TagMove, TagOptions, Toolchain, UnreadyVersion, Untagged, VersionInfo,
+    BlobCount, Applied, VerifyReport, ChildInfo, GcReport, CopyReport, CopiedTag, CopiedVersion, CopyOptions,
+    CopyOutcome, Counts, Diff, Difference, FieldDiff, FieldState, FieldValue, Finding, SearchHit,
+    Garbage, GcOptions, Larder, LockedItem, MirrorOptions, MirrorReport, Annotations, AnnotationsChange, CopyOutline,
+    Overlap, Plan, PlannedJob, Ready, RemoveOptions, RemovedVersion, RepairReport, VersionDetails, Side, Status,
+    HealthReport, TagInfo, TagMove, TagOptions, Toolchain, UnreadyVersion, RemovedTag, VersionInfo,
 };
-pub use crate::located::Located;
+pub use crate::located::QualifiedReference;
 pub use crate::manifest::{ArtifactEntry, ChildEntry, FORMAT, Manifest};
 pub use crate::model::{Model, Predict, Signature};
 pub use crate::name::{EventName, Identifier, TagName, TreePath, TypeTag, VersionNumber};
@@ -74,7 +74,7 @@ pub use crate::query::{Filter, Glob, Query, Sort};
 pub use crate::reference::{DigestPrefix, Reference, Selector};
 pub use crate::registry::{Item, Registry, SerializerInfo};
 pub use crate::serializer::{
-    AnyPair, ByName, ErasedSeed, Format, ReadWith, Serializer, Traits, not_served,
+    DynSerializer, ByName, ErasedSeed, Format, ReadWith, Serializer, FormatTraits, not_served,
 };
 pub use crate::serializer_record::{SerializerRecord, ServedType};
 pub use crate::size::parse_size;

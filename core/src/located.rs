@@ -13,20 +13,20 @@ use crate::url::StoreUrl;
 /// It prints as it was written but for secrets, which it does not print: see [`StoreUrl`].
 ///
 /// ```
-/// use larder_core::Located;
+/// use larder_core::QualifiedReference;
 ///
-/// let located: Located = "fs:shelf/a#b#wine/quality:prod".parse()?;
+/// let located: QualifiedReference = "fs:shelf/a#b#wine/quality:prod".parse()?;
 /// assert_eq!(located.store().rest(), "shelf/a#b");
 /// assert_eq!(located.reference().to_string(), "wine/quality:prod");
 /// # Ok::<(), larder_core::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Located {
+pub struct QualifiedReference {
     store: StoreUrl,
     reference: Reference,
 }
 
-impl Located {
+impl QualifiedReference {
     /// Names a version in the larder at `store`.
     pub fn new(store: StoreUrl, reference: Reference) -> Self {
         Self { store, reference }
@@ -43,7 +43,7 @@ impl Located {
     }
 }
 
-impl FromStr for Located {
+impl FromStr for QualifiedReference {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -71,35 +71,35 @@ impl FromStr for Located {
     }
 }
 
-impl fmt::Display for Located {
+impl fmt::Display for QualifiedReference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}#{}", self.store, self.reference)
     }
 }
 
-impl TryFrom<&str> for Located {
+impl TryFrom<&str> for QualifiedReference {
     type Error = Error;
     fn try_from(text: &str) -> Result<Self> {
         text.parse()
     }
 }
 
-impl TryFrom<String> for Located {
+impl TryFrom<String> for QualifiedReference {
     type Error = Error;
     fn try_from(text: String) -> Result<Self> {
         text.parse()
     }
 }
 
-impl TryFrom<&String> for Located {
+impl TryFrom<&String> for QualifiedReference {
     type Error = Error;
     fn try_from(text: &String) -> Result<Self> {
         text.parse()
     }
 }
 
-impl From<&Located> for Located {
-    fn from(located: &Located) -> Self {
+impl From<&QualifiedReference> for QualifiedReference {
+    fn from(located: &QualifiedReference) -> Self {
         located.clone()
     }
 }

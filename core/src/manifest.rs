@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::digest::Digest;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Corruption, Result};
 use crate::name::{Identifier, TypeTag};
 use crate::source::Source;
 
@@ -103,7 +103,7 @@ impl Manifest {
             read_versioned(json, FORMAT, |manifest: &Self| manifest.larder, || what.to_owned())?;
         match manifest.fault_in_artifacts() {
             None => Ok(manifest),
-            Some(fault) => Err(Error::corrupt(what, Fault::Unreadable(fault.into()))),
+            Some(fault) => Err(Error::corrupt(what, Corruption::Unreadable(fault.into()))),
         }
     }
 
@@ -176,7 +176,7 @@ pub(crate) fn read_versioned<T: DeserializeOwned>(
     format: impl Fn(&T) -> u64,
     what: impl Fn() -> String,
 ) -> Result<T> {
-    let unreadable = |reason: String| Error::corrupt(what(), Fault::Unreadable(reason));
+    let unreadable = |reason: String| Error::corrupt(what(), Corruption::Unreadable(reason));
     let (found, value) = match serde_json::from_slice::<T>(json) {
         Ok(value) => (format(&value), Ok(value)),
         Err(error) => {

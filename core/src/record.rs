@@ -168,7 +168,7 @@ pub(crate) struct MoveRecord {
 /// `notes/NAME/@N`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NotesRecord {
+pub(crate) struct AnnotationsRecord {
     larder: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) description: Option<String>,
@@ -228,7 +228,7 @@ documents!(
     DigestRecord,
     TagRecord,
     MoveRecord,
-    NotesRecord,
+    AnnotationsRecord,
     UserRecord,
     GarbageRecord
 );
@@ -312,7 +312,7 @@ impl MoveRecord {
     }
 }
 
-impl NotesRecord {
+impl AnnotationsRecord {
     pub(crate) fn new(
         description: Option<String>,
         labels: BTreeMap<String, String>,

@@ -2,7 +2,7 @@
 //!
 //! [`Artifact`](crate::Artifact) is an ordinary serde field; serde hands it nothing but a serializer.
 //! So the larder leaves word on the thread: while a component is packed, an artifact finds the
-//! [`Packer`] that takes its bytes; while one is unpacked, the [`Shelf`] that has them; and while one is
+//! [`ArtifactWriter`] that takes its bytes; while one is unpacked, the [`ArtifactReader`] that has them; and while one is
 //! copied in memory, the [`Copying`] through which the copy comes to share it. Outside of all three an artifact
 //! embeds its bytes.
 
@@ -12,12 +12,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::digest::Digest;
-use crate::larder::{Packer, Shelf};
+use crate::larder::{ArtifactWriter, ArtifactReader};
 
 #[derive(Clone)]
 enum Scope {
-    Packing(Rc<Packer>),
-    Unpacking(Arc<Shelf>),
+    Packing(Rc<ArtifactWriter>),
+    Unpacking(Arc<ArtifactReader>),
     Copying(Rc<Copying>),
 }
 
@@ -64,12 +64,12 @@ fn within<R>(scope: Scope, run: impl FnOnce() -> R) -> R {
 }
 
 /// Runs an encoding whose artifacts go to `packer`.
-pub(crate) fn packing<R>(packer: &Rc<Packer>, run: impl FnOnce() -> R) -> R {
+pub(crate) fn packing<R>(packer: &Rc<ArtifactWriter>, run: impl FnOnce() -> R) -> R {
     within(Scope::Packing(Rc::clone(packer)), run)
 }
 
 /// Runs a decoding whose artifacts stay on `shelf`.
-pub(crate) fn unpacking<R>(shelf: &Arc<Shelf>, run: impl FnOnce() -> R) -> R {
+pub(crate) fn unpacking<R>(shelf: &Arc<ArtifactReader>, run: impl FnOnce() -> R) -> R {
     within(Scope::Unpacking(Arc::clone(shelf)), run)
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn copying_now() -> Option<Rc<Copying>> {
 }
 
 /// The packer, if the innermost scope packs.
-pub(crate) fn packer() -> Option<Rc<Packer>> {
+pub(crate) fn packer() -> Option<Rc<ArtifactWriter>> {
     SCOPES.with_borrow(|scopes| match scopes.last() {
         Some(Scope::Packing(packer)) => Some(Rc::clone(packer)),
         _ => None,
@@ -95,7 +95,7 @@ pub(crate) fn packer() -> Option<Rc<Packer>> {
 }
 
 /// The shelf, if the innermost scope unpacks.
-pub(crate) fn shelf() -> Option<Arc<Shelf>> {
+pub(crate) fn shelf() -> Option<Arc<ArtifactReader>> {
     SCOPES.with_borrow(|scopes| match scopes.last() {
         Some(Scope::Unpacking(shelf)) => Some(Arc::clone(shelf)),
         _ => None,

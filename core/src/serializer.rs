@@ -110,7 +110,7 @@ impl<T: 'static> Serializer<T> for ByName {
 /// What a format can bear, as data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
-pub struct Traits {
+pub struct FormatTraits {
     /// Whether the bytes say what they hold, so that other tools can read them.
     pub self_describing: bool,
     /// Whether fields with a default may be added to a type and older bytes still read.
@@ -119,7 +119,7 @@ pub struct Traits {
     pub stable_specification: bool,
 }
 
-impl Traits {
+impl FormatTraits {
     /// The traits in the order of the fields.
     pub const fn new(
         self_describing: bool,
@@ -142,7 +142,7 @@ pub trait Format: Send + Sync + 'static {
     fn name(&self) -> &str;
 
     /// What it can bear.
-    fn traits(&self) -> Traits;
+    fn traits(&self) -> FormatTraits;
 
     /// Writes any serde value.
     ///
@@ -189,7 +189,7 @@ impl<'de> DeserializeSeed<'de> for ErasedSeed<'_, '_> {
 }
 
 /// The object-safe twin of a serializer that serves one type.
-pub trait AnyPair: Send + Sync + 'static {
+pub trait DynSerializer: Send + Sync + 'static {
     /// The name recorded in manifests.
     fn name(&self) -> &str;
 
@@ -223,15 +223,15 @@ pub trait AnyPair: Send + Sync + 'static {
 }
 
 /// A [`Serializer`] for one type, as the registry holds it.
-pub(crate) struct StaticPair<T, S>(PhantomData<fn() -> (T, S)>);
+pub(crate) struct StaticSerializer<T, S>(PhantomData<fn() -> (T, S)>);
 
-impl<T, S> StaticPair<T, S> {
+impl<T, S> StaticSerializer<T, S> {
     pub(crate) fn new() -> Self {
         Self(PhantomData)
     }
 }
 
-impl<T: 'static, S: Serializer<T>> AnyPair for StaticPair<T, S> {
+impl<T: 'static, S: Serializer<T>> DynSerializer for StaticSerializer<T, S> {
     fn name(&self) -> &str {
         S::NAME
     }
@@ -265,7 +265,7 @@ impl<T: 'static, S: Serializer<T>> AnyPair for StaticPair<T, S> {
 }
 
 /// The error of a pair that is given a value of another type.
-pub fn not_served(pair: &dyn AnyPair) -> BoxError {
+pub fn not_served(pair: &dyn DynSerializer) -> BoxError {
     format!("the serializer `{}` serves `{}` only", pair.name(), pair.type_name()).into()
 }
 
@@ -275,8 +275,8 @@ impl fmt::Debug for dyn Format {
     }
 }
 
-impl fmt::Debug for dyn AnyPair {
+impl fmt::Debug for dyn DynSerializer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pair({} for {})", self.name(), self.type_name())
+        write!(f, "FnSerializer({} for {})", self.name(), self.type_name())
     }
 }

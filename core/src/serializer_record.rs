@@ -11,7 +11,7 @@ use crate::component::{Component, ComponentType};
 use crate::digest::Digest;
 use crate::error::{BoxError, Error, Result};
 use crate::registry::{Registry, SerializerInfo};
-use crate::serializer::{AnyPair, Serializer};
+use crate::serializer::{DynSerializer, Serializer};
 
 /// What a larder knows of a serializer, kept as an ordinary component.
 ///
@@ -88,7 +88,7 @@ impl SerializerRecord {
     ///
     /// It must read the recorded sample, and get what it has for a sample itself. Other bytes may come
     /// out when it writes: what counts is that older ones are read rightly.
-    pub(crate) fn fault_in(&self, pair: &dyn AnyPair) -> Result<Option<String>> {
+    pub(crate) fn fault_in(&self, pair: &dyn DynSerializer) -> Result<Option<String>> {
         let served = self.types.iter().find(|served| served.rust_type == pair.type_name());
         let Some(sample) = served.and_then(|served| served.sample.as_ref()) else {
             return Ok(None);
@@ -112,7 +112,7 @@ impl SerializerRecord {
 }
 
 /// Encodes a sample, and sees to it that the same comes out the next time and that it can be read.
-fn encode_twice(pair: &dyn AnyPair, sample: &dyn std::any::Any) -> Result<Vec<u8>, BoxError> {
+fn encode_twice(pair: &dyn DynSerializer, sample: &dyn std::any::Any) -> Result<Vec<u8>, BoxError> {
     let bytes = encode(pair, sample)?;
     if encode(pair, sample)? != bytes {
         return Err("it is written otherwise each time; choose a sample that is not".into());
@@ -124,7 +124,7 @@ fn encode_twice(pair: &dyn AnyPair, sample: &dyn std::any::Any) -> Result<Vec<u8
 }
 
 /// Whether `pair` reads `bytes` as its sample.
-fn reads(pair: &dyn AnyPair, bytes: &Bytes) -> Result<bool, BoxError> {
+fn reads(pair: &dyn DynSerializer, bytes: &Bytes) -> Result<bool, BoxError> {
     let value = caught(pair.name(), || pair.decode(bytes))??;
     match pair.sample() {
         Some(sample) => Ok(encode(pair, &*value)? == encode(pair, &*sample)?),
@@ -132,7 +132,7 @@ fn reads(pair: &dyn AnyPair, bytes: &Bytes) -> Result<bool, BoxError> {
     }
 }
 
-fn encode(pair: &dyn AnyPair, value: &dyn std::any::Any) -> Result<Vec<u8>, BoxError> {
+fn encode(pair: &dyn DynSerializer, value: &dyn std::any::Any) -> Result<Vec<u8>, BoxError> {
     let mut bytes = Vec::new();
     caught(pair.name(), || pair.encode(value, &mut bytes))??;
     Ok(bytes)

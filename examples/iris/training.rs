@@ -15,7 +15,7 @@ mod model;
 use std::error::Error;
 
 use larder::prelude::*;
-use larder::{Located, Reference, Selector};
+use larder::{QualifiedReference, Reference, Selector};
 use linfa::Dataset;
 use linfa::traits::Fit;
 use linfa_trees::DecisionTree;
@@ -28,7 +28,7 @@ const HELD_BACK: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let wired = std::env::args().nth(1).ok_or("say where to: larder.db#iris/tree:prod")?;
-    let wired: Located = wired.parse()?;
+    let wired: QualifiedReference = wired.parse()?;
     let (larder, reference) = (larder::open(wired.store())?, wired.reference());
 
     let irises = linfa_datasets::iris();

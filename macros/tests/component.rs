@@ -1,7 +1,7 @@
 //! `#[derive(Component)]` as its users see it.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use larder::{Component, ComponentType, Kind, Registry};
+use larder::{Component, ComponentType, ItemKind, Registry};
 
 #[test]
 fn what_compiles_and_what_each_misuse_says() {
@@ -124,6 +124,6 @@ fn a_component_inside_another_value_keeps_its_tag() {
 fn a_second_type_with_the_same_tag_is_refused_with_both_names() {
     let mut registry = Registry::linked().unwrap();
     let error = registry.register(larder::Item::component::<Lid>()).unwrap_err();
-    assert!(matches!(error, larder::Error::Duplicate { kind: Kind::Type, .. }), "{error}");
+    assert!(matches!(error, larder::Error::Duplicate { kind: ItemKind::Type, .. }), "{error}");
     assert!(error.to_string().contains("test/lid"), "{error}");
 }

@@ -12,7 +12,7 @@ pub mod wasm;
 
 #[cfg(feature = "onnx")]
 pub use crate::onnx::OnnxModel;
-pub use crate::recognise::Kind;
+pub use crate::recognise::ModelKind;
 #[cfg(feature = "script")]
 pub use crate::script::{Script, ScriptError};
 #[cfg(feature = "wasm")]

@@ -10,14 +10,14 @@ use std::path::Path;
 /// module by its first bytes, a script by being text that Rhai can parse and that defines `predict`.
 ///
 /// ```
-/// use larder_models::Kind;
+/// use larder_models::ModelKind;
 ///
 /// assert_eq!(Kind::of(b"\0asm\x01\0\0\0"), Kind::Wasm);
 /// assert_eq!(Kind::of(b"anything else"), Kind::File);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Kind {
+pub enum ModelKind {
     /// An ONNX model.
     Onnx,
     /// A WebAssembly module or component.
@@ -28,7 +28,7 @@ pub enum Kind {
     File,
 }
 
-impl Kind {
+impl ModelKind {
     /// The kind of these bytes.
     pub fn of(bytes: &[u8]) -> Self {
         // Reading from memory does not fail.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use larder_core::{Error, Larder, Model, Registry};
 use larder_models::script::Limits;
-use larder_models::{Kind, Script, ScriptError};
+use larder_models::{ModelKind, Script, ScriptError};
 
 fn larder() -> Larder {
     Registry::linked().unwrap().open("memory:").unwrap()
@@ -232,9 +232,9 @@ fn a_stored_script_that_cannot_be_parsed_is_refused_when_it_is_loaded() {
 
 #[test]
 fn a_script_is_recognised_by_what_it_defines() {
-    assert_eq!(Kind::of(b"fn predict(x) { x }"), Kind::Script);
-    assert_eq!(Kind::of(b"fn other(x) { x }"), Kind::File);
-    assert_eq!(Kind::of(b"just a note"), Kind::File);
-    assert_eq!(Kind::of(b""), Kind::File);
-    assert_eq!(Kind::of(b"fn predict(x) { \xff }"), Kind::File);
+    assert_eq!(ModelKind::of(b"fn predict(x) { x }"), ModelKind::Script);
+    assert_eq!(ModelKind::of(b"fn other(x) { x }"), ModelKind::File);
+    assert_eq!(ModelKind::of(b"just a note"), ModelKind::File);
+    assert_eq!(ModelKind::of(b""), ModelKind::File);
+    assert_eq!(ModelKind::of(b"fn predict(x) { \xff }"), ModelKind::File);
 }

@@ -14,7 +14,7 @@ use async_nats::jetstream::{self, AckKind, Context, Message};
 use async_nats::{Client, ConnectOptions};
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use larder_core::{BoxError, Delivery, Error, Executor, JobId, Larder, Result, StoreUrl, runtime};
+use larder_core::{BoxError, Delivery, Error, JobQueue, JobId, Larder, Result, StoreUrl, runtime};
 
 use crate::config::Config;
 use crate::receipt::NatsReceipt;
@@ -278,7 +278,7 @@ fn delivery(message: Message) -> Option<Delivery> {
     }
 }
 
-impl Executor for NatsQueue {
+impl JobQueue for NatsQueue {
     fn submit(&self, jobs: &[JobId]) -> Result<()> {
         self.send(jobs, false)
     }

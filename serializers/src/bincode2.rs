@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use larder_core::guard::Rules;
-use larder_core::{BoxError, Traits};
+use larder_core::{BoxError, FormatTraits};
 use serde::Serialize;
 use serde::de::DeserializeSeed;
 
@@ -39,4 +39,4 @@ impl SerdeFormat for Bincode {
     }
 }
 
-serde_format!(Bincode, "bincode2-standard", Traits::new(false, false, true));
+serde_format!(Bincode, "bincode2-standard", FormatTraits::new(false, false, true));

@@ -110,7 +110,7 @@ macro_rules! serde_format {
                 $name
             }
 
-            fn traits(&self) -> larder_core::Traits {
+            fn traits(&self) -> larder_core::FormatTraits {
                 $traits
             }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use larder_core::guard::Rules;
-use larder_core::{BoxError, Traits};
+use larder_core::{BoxError, FormatTraits};
 use serde::Serialize;
 use serde::de::DeserializeSeed;
 
@@ -35,4 +35,4 @@ impl SerdeFormat for Json {
     }
 }
 
-serde_format!(Json, "json", Traits::new(true, true, true));
+serde_format!(Json, "json", FormatTraits::new(true, true, true));

@@ -9,7 +9,7 @@
 //! | `bytes` | `RawBytes` | `bytes` | `Bytes` and `Vec<u8>`, without a copy |
 //! | `tensors` | any of the above | its own | `Tensors`: large ones are blobs of their own, shared between versions |
 //! | `tensors` | `SafeTensors` | `safetensors` | `Tensors`, as one file that other tools read |
-//! | always | [`Pair`] | your own | one type, with or without serde, by two functions |
+//! | always | [`FnSerializer`] | your own | one type, with or without serde, by two functions |
 //!
 //! Each of them reads its input to the last byte, and ends hostile input in an error: lengths, depth and
 //! the number of elements are bounded by a [`Guard`](larder_core::guard::Guard). The name says format and
@@ -46,7 +46,7 @@ pub use crate::bytes::RawBytes;
 pub use crate::json::Json;
 #[cfg(feature = "msgpack")]
 pub use crate::msgpack::MsgPack;
-pub use crate::pair::Pair;
+pub use crate::pair::FnSerializer;
 #[cfg(feature = "postcard")]
 pub use crate::postcard1::Postcard;
 #[cfg(feature = "tensors")]

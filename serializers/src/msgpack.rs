@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Write};
 
 use larder_core::guard::Rules;
-use larder_core::{BoxError, Traits};
+use larder_core::{BoxError, FormatTraits};
 use rmp_serde::decode::Error;
 use serde::de::DeserializeSeed;
 use serde::{Deserialize, Serialize};
@@ -42,4 +42,4 @@ impl SerdeFormat for MsgPack {
     }
 }
 
-serde_format!(MsgPack, "msgpack-named", Traits::new(true, true, true));
+serde_format!(MsgPack, "msgpack-named", FormatTraits::new(true, true, true));

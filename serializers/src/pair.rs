@@ -5,7 +5,7 @@ use std::fmt;
 use std::io::Write;
 
 use larder_core::bytes::Bytes;
-use larder_core::{AnyPair, BoxError, not_served};
+use larder_core::{DynSerializer, BoxError, not_served};
 
 type Encode<T> = Box<dyn Fn(&T, &mut dyn Write) -> Result<(), BoxError> + Send + Sync>;
 type Decode<T> = Box<dyn Fn(&Bytes) -> Result<T, BoxError> + Send + Sync>;
@@ -17,11 +17,11 @@ type Sample<T> = Box<dyn Fn() -> T + Send + Sync>;
 ///
 /// ```
 /// use larder_core::{Artifact, ByName, Item, Registry};
-/// use larder_serializers::Pair;
+/// use larder_serializers::FnSerializer;
 ///
 /// struct Celsius(f32); // a type without serde
 ///
-/// let pair = Pair::<Celsius>::new(
+/// let pair = FnSerializer::<Celsius>::new(
 ///     "celsius-le",
 ///     |value, out| Ok(out.write_all(&value.0.to_le_bytes())?),
 ///     |bytes| Ok(Celsius(f32::from_le_bytes(bytes[..].try_into()?))),
@@ -33,7 +33,7 @@ type Sample<T> = Box<dyn Fn() -> T + Send + Sync>;
 /// let field: Artifact<Celsius, ByName> = Artifact::named("celsius-le", Celsius(21.5));
 /// # Ok::<(), larder_core::Error>(())
 /// ```
-pub struct Pair<T> {
+pub struct FnSerializer<T> {
     name: String,
     encode: Encode<T>,
     decode: Decode<T>,
@@ -41,7 +41,7 @@ pub struct Pair<T> {
     sample: Option<Sample<T>>,
 }
 
-impl<T: 'static> Pair<T> {
+impl<T: 'static> FnSerializer<T> {
     /// A pair under a name that says format and configuration.
     ///
     /// The decoder must use the bytes up to the last one, and must survive any bytes with an error.
@@ -75,7 +75,7 @@ impl<T: 'static> Pair<T> {
     }
 }
 
-impl<T: 'static> AnyPair for Pair<T> {
+impl<T: 'static> DynSerializer for FnSerializer<T> {
     fn name(&self) -> &str {
         &self.name
     }
@@ -108,8 +108,8 @@ impl<T: 'static> AnyPair for Pair<T> {
     }
 }
 
-impl<T> fmt::Debug for Pair<T> {
+impl<T> fmt::Debug for FnSerializer<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Pair({} for {})", self.name, type_name::<T>())
+        write!(f, "FnSerializer({} for {})", self.name, type_name::<T>())
     }
 }

@@ -3,7 +3,7 @@
 use std::io::Write;
 
 use larder_core::guard::Rules;
-use larder_core::{BoxError, Traits};
+use larder_core::{BoxError, FormatTraits};
 use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeSeed;
@@ -65,4 +65,4 @@ impl Flavor for &mut Sink<'_> {
     }
 }
 
-serde_format!(Postcard, "postcard1", Traits::new(false, false, true));
+serde_format!(Postcard, "postcard1", FormatTraits::new(false, false, true));

@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use larder_core::files::absent;
-use larder_core::{Error, Fault, Result};
+use larder_core::{Error, Corruption, Result};
 use serde::Deserialize;
 
 use crate::layout::{self, Layout};
@@ -32,7 +32,7 @@ pub(crate) fn check_or_create(layout: &Layout) -> Result<()> {
     let what = format!("the folder {}", root.display());
     match absent(fs::read(layout.marker())).map_err(failed)? {
         Some(json) => {
-            let corrupt = |reason: String| Error::corrupt(&what, Fault::Unreadable(reason));
+            let corrupt = |reason: String| Error::corrupt(&what, Corruption::Unreadable(reason));
             let marker: Marker = serde_json::from_slice(&json)
                 .map_err(|error| corrupt(format!("its larder.json cannot be read: {error}")))?;
             match marker {

@@ -12,7 +12,7 @@ use object_store::{ClientConfigKey, ObjectStore, RetryConfig};
 use crate::failure::failed;
 
 /// A place in a bucket.
-pub(crate) struct Place {
+pub(crate) struct BucketLocation {
     pub(crate) service: Arc<dyn ObjectStore>,
     pub(crate) prefix: Path,
     /// The URL without secrets.
@@ -53,7 +53,7 @@ const OF_ALL: [&str; 1] = ["retries"];
 const SECRET: [&str; 4] = ["access_key_id", "secret_access_key", "session_token", "access_key"];
 
 /// Reads a URL. Options that are unknown are refused by name.
-pub(crate) fn read(url: &StoreUrl) -> Result<Place> {
+pub(crate) fn read(url: &StoreUrl) -> Result<BucketLocation> {
     let (bucket, prefix) = split(url)?;
     let retry = RetryConfig { max_retries: retries(url)?, ..RetryConfig::default() };
     let (service, names): (_, Vec<_>) = match url.scheme() {
@@ -81,7 +81,7 @@ pub(crate) fn read(url: &StoreUrl) -> Result<Place> {
         _ => return Err(url.refused("its scheme is none of s3, gs and az")),
     };
     let service = service.map_err(|error| failed(format!("set up requests to {url}"), error))?;
-    Ok(Place { service, prefix, url: shown(url, &names) })
+    Ok(BucketLocation { service, prefix, url: shown(url, &names) })
 }
 
 fn shared<S: ObjectStore>(

@@ -1,7 +1,7 @@
 //! `larder.json`: what a place in a bucket is, and whether its service can be trusted with records.
 
 use futures_util::TryStreamExt;
-use larder_core::{Error, Fault, Result};
+use larder_core::{Error, Corruption, Result};
 use object_store::path::Path;
 use object_store::{Error as Cause, ObjectStoreExt, PutMode, PutPayload, UpdateVersion};
 use serde::Deserialize;
@@ -64,7 +64,7 @@ async fn read(bucket: &Bucket, path: &Path) -> Result<Option<bytes::Bytes>> {
 
 fn check(bucket: &Bucket, json: &[u8]) -> Result<()> {
     let what = bucket.url.to_string();
-    let corrupt = |reason: String| Error::corrupt(&*bucket.url, Fault::Unreadable(reason));
+    let corrupt = |reason: String| Error::corrupt(&*bucket.url, Corruption::Unreadable(reason));
     let marker: Marker = serde_json::from_slice(json)
         .map_err(|error| corrupt(format!("its {MARKER} cannot be read: {error}")))?;
     match marker {

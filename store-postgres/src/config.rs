@@ -25,7 +25,7 @@ const ALIVE: Duration = Duration::from_secs(30);
 
 /// What is known of a database before it is asked.
 #[derive(Clone)]
-pub(crate) struct Place {
+pub(crate) struct DatabaseLocation {
     pub(crate) config: Config,
     pub(crate) tls: MakeRustlsConnect,
     pub(crate) schema: String,
@@ -36,14 +36,14 @@ pub(crate) struct Place {
 }
 
 /// The other parts hold a password.
-impl fmt::Debug for Place {
+impl fmt::Debug for DatabaseLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Place").field(&self.url).finish()
+        f.debug_tuple("DatabaseLocation").field(&self.url).finish()
     }
 }
 
 /// Reads a URL. Options that are unknown are refused by name.
-pub(crate) fn read(url: &StoreUrl) -> Result<Place> {
+pub(crate) fn read(url: &StoreUrl) -> Result<DatabaseLocation> {
     url.allow_options(&OPTIONS)?;
     let place = url.rest().strip_prefix("//");
     let place = place.ok_or_else(|| missing(url))?;
@@ -86,7 +86,7 @@ pub(crate) fn read(url: &StoreUrl) -> Result<Place> {
     if let Some(password) = password.or_else(|| from_env("PGPASSWORD")) {
         config.password(password);
     }
-    Ok(Place {
+    Ok(DatabaseLocation {
         config,
         tls,
         schema: schema(url)?,
@@ -156,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    fn place(url: &str) -> Place {
+    fn place(url: &str) -> DatabaseLocation {
         read(&url.parse().unwrap()).unwrap()
     }
 
@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(place.config.get_dbname(), Some("models"));
         assert_eq!((place.schema.as_str(), place.pool, place.retries), ("team", 3, RETRIES));
         assert_eq!(place.url, "postgres://shelf:6543/models?pool=3&schema=team");
-        assert_eq!(format!("{place:?}"), format!("Place({:?})", place.url));
+        assert_eq!(format!("{place:?}"), format!("DatabaseLocation({:?})", place.url));
     }
 
     #[test]

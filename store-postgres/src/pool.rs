@@ -11,7 +11,7 @@ use larder_core::{Error, Result};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_postgres::Client;
 
-use crate::config::Place;
+use crate::config::DatabaseLocation;
 use crate::failure::Failure;
 use crate::schema;
 
@@ -22,7 +22,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// The connections to one database.
 pub(crate) struct Pool {
-    place: Place,
+    place: DatabaseLocation,
     permits: Semaphore,
     idle: Mutex<Vec<Client>>,
 }
@@ -48,7 +48,7 @@ impl fmt::Debug for Pool {
 }
 
 impl Pool {
-    pub(crate) fn new(place: Place) -> Self {
+    pub(crate) fn new(place: DatabaseLocation) -> Self {
         Self { permits: Semaphore::new(place.pool), idle: Mutex::default(), place }
     }
 
@@ -62,7 +62,7 @@ impl Pool {
     }
 
     /// Connects, and makes or checks the tables.
-    pub(crate) async fn open(place: Place) -> Result<Self> {
+    pub(crate) async fn open(place: DatabaseLocation) -> Result<Self> {
         let pool = Self::new(place);
         let opened = pool.retry(
             || format!("open the larder at {}", pool.url()),
@@ -147,7 +147,7 @@ impl Tries {
 }
 
 /// A new connection, set up as all of them are.
-async fn connect(place: &Place) -> Result<Client, Failure> {
+async fn connect(place: &DatabaseLocation) -> Result<Client, Failure> {
     let (client, connection) = place.config.connect(place.tls.clone()).await?;
     // It ends with the client. What it has to say, the client's answers say too.
     tokio::spawn(connection);

@@ -1,10 +1,10 @@
 //! The tables, and the way from each version of them to the next.
 
-use larder_core::{Error, Fault};
+use larder_core::{Error, Corruption};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, GenericClient};
 
-use crate::config::Place;
+use crate::config::DatabaseLocation;
 use crate::failure::Failure;
 
 /// What makes schema version `n + 1` of version `n`, as `format` in the table `larder`.
@@ -41,7 +41,7 @@ const MIGRATIONS: [&str; 1] = ["
 const LOCK: i32 = 0x4c61_7264;
 
 /// Makes sure that the schema is a larder that this Larder can use, or makes it one if there is nothing.
-pub(crate) async fn check_or_create(client: &mut Client, place: &Place) -> Result<(), Failure> {
+pub(crate) async fn check_or_create(client: &mut Client, place: &DatabaseLocation) -> Result<(), Failure> {
     let encoding: String = client.query_one("SHOW server_encoding", &[]).await?.get(0);
     if encoding != "UTF8" {
         let reason = format!("its encoding is {encoding}, and texts would change; it must be UTF8");
@@ -68,20 +68,20 @@ pub(crate) async fn check_or_create(client: &mut Client, place: &Place) -> Resul
 }
 
 /// Whether the schema holds anything.
-pub(crate) async fn is_there(client: &Client, place: &Place) -> Result<bool, Failure> {
+pub(crate) async fn is_there(client: &Client, place: &DatabaseLocation) -> Result<bool, Failure> {
     Ok(state(client, place).await?.relations > 0)
 }
 
 /// What a schema says of itself.
 #[derive(Clone, Copy)]
-struct State {
+struct SchemaState {
     exists: bool,
     /// How many tables and the like it holds.
     relations: i64,
     format: Option<i32>,
 }
 
-async fn state(client: &impl GenericClient, place: &Place) -> Result<State, Failure> {
+async fn state(client: &impl GenericClient, place: &DatabaseLocation) -> Result<SchemaState, Failure> {
     let found = client
         .query_one(
             "SELECT \
@@ -97,7 +97,7 @@ async fn state(client: &impl GenericClient, place: &Place) -> Result<State, Fail
         )
         .await?;
     let [exists, relations, marked] = [0, 1, 2].map(|column| found.get::<_, i64>(column));
-    let mut state = State { exists: exists > 0, relations, format: None };
+    let mut state = SchemaState { exists: exists > 0, relations, format: None };
     if marked > 0 {
         let select = format!("SELECT format FROM \"{}\".larder", place.schema);
         match client.query_opt(&select, &[]).await {
@@ -110,9 +110,9 @@ async fn state(client: &impl GenericClient, place: &Place) -> Result<State, Fail
 }
 
 /// The version of the tables that are there; 0 if none are.
-fn judge(state: State, place: &Place) -> Result<usize, Error> {
+fn judge(state: SchemaState, place: &DatabaseLocation) -> Result<usize, Error> {
     match state {
-        State { format: Some(format), .. } => match usize::try_from(format) {
+        SchemaState { format: Some(format), .. } => match usize::try_from(format) {
             Ok(format) if format > MIGRATIONS.len() => Err(Error::NewerFormat {
                 what: place.url.clone(),
                 found: format as u64,
@@ -121,10 +121,10 @@ fn judge(state: State, place: &Place) -> Result<usize, Error> {
             Ok(format) if format > 0 => Ok(format),
             _ => {
                 let reason = format!("its table `larder` says that it has format {format}");
-                Err(Error::corrupt(&*place.url, Fault::Unreadable(reason)))
+                Err(Error::corrupt(&*place.url, Corruption::Unreadable(reason)))
             }
         },
-        State { relations: 0, .. } => Ok(0),
+        SchemaState { relations: 0, .. } => Ok(0),
         _ => {
             let schema = &place.schema;
             let reason = format!(
@@ -135,6 +135,6 @@ fn judge(state: State, place: &Place) -> Result<usize, Error> {
     }
 }
 
-fn refused(place: &Place, reason: String) -> Error {
+fn refused(place: &DatabaseLocation, reason: String) -> Error {
     Error::Refused { what: format!("the use of {} as a larder", place.url), reason }
 }

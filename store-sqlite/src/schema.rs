@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use larder_core::{Error, Fault, Result};
+use larder_core::{Error, Corruption, Result};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 /// Marks an SQLite file as a larder: `Lard`, as `PRAGMA application_id`.
@@ -45,7 +45,7 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
 /// Why a file could not be opened.
 pub(crate) fn failed(path: &Path, error: rusqlite::Error) -> Error {
     let corrupt =
-        |reason| Error::corrupt(format!("the file {}", path.display()), Fault::Unreadable(reason));
+        |reason| Error::corrupt(format!("the file {}", path.display()), Corruption::Unreadable(reason));
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => corrupt("it is not an SQLite database".into()),
         Some(ErrorCode::DatabaseCorrupt) => corrupt(error.to_string()),
@@ -55,14 +55,14 @@ pub(crate) fn failed(path: &Path, error: rusqlite::Error) -> Error {
 
 /// What a file says of itself.
 #[derive(Clone, Copy)]
-struct State {
+struct SchemaState {
     application: i64,
     schema: usize,
     tables: u64,
 }
 
-fn state(connection: &Connection) -> rusqlite::Result<State> {
-    Ok(State {
+fn state(connection: &Connection) -> rusqlite::Result<SchemaState> {
+    Ok(SchemaState {
         application: connection.pragma_query_value(None, "application_id", |row| row.get(0))?,
         schema: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
         tables: connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?,
@@ -70,18 +70,18 @@ fn state(connection: &Connection) -> rusqlite::Result<State> {
 }
 
 /// Whether the tables are to be made or migrated.
-fn judge(state: State, path: &Path) -> Result<bool> {
+fn judge(state: SchemaState, path: &Path) -> Result<bool> {
     let known = MIGRATIONS.len();
     match state {
-        State { application: APPLICATION_ID, schema, .. } if schema > known => {
+        SchemaState { application: APPLICATION_ID, schema, .. } if schema > known => {
             Err(Error::NewerFormat {
                 what: format!("the file {}", path.display()),
                 found: schema as u64,
                 known: known as u64,
             })
         }
-        State { application: APPLICATION_ID, schema, .. } => Ok(schema < known),
-        State { application: 0, schema: 0, tables: 0 } => Ok(true),
+        SchemaState { application: APPLICATION_ID, schema, .. } => Ok(schema < known),
+        SchemaState { application: 0, schema: 0, tables: 0 } => Ok(true),
         _ => Err(Error::Refused {
             what: format!("the use of {} as a larder", path.display()),
             reason: "it is an SQLite database of something else; name another file".into(),

@@ -10,13 +10,13 @@ use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::store::{Change, Committed};
 use larder::{
-    Bincode, Digest, GcOptions, Json, MsgPack, NotesChange, Postcard, RawBytes, Result, TagOptions,
+    Bincode, Digest, GcOptions, Json, MsgPack, AnnotationsChange, Postcard, RawBytes, Result, TagOptions,
 };
 
 /// Everything that a manifest can hold, and an artifact of each serializer.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[allow(missing_docs)]
-pub enum Kind {
+pub enum ItemKind {
     Unit,
     Newtype(i64),
     Tuple(u64, f32),
@@ -33,18 +33,18 @@ pub struct Everything {
     pub largest: u64,
     pub smallest: i64,
     pub nothing: Option<u8>,
-    pub map: BTreeMap<String, Kind>,
+    pub map: BTreeMap<String, ItemKind>,
     pub msgpack: Artifact<BTreeMap<String, Vec<f32>>, MsgPack>,
-    pub json: Artifact<Vec<Kind>, Json>,
-    pub bincode: Artifact<Vec<Kind>, Bincode>,
-    pub postcard: Artifact<Vec<Kind>, Postcard>,
+    pub json: Artifact<Vec<ItemKind>, Json>,
+    pub bincode: Artifact<Vec<ItemKind>, Bincode>,
+    pub postcard: Artifact<Vec<ItemKind>, Postcard>,
     pub bytes: Artifact<Bytes, RawBytes>,
     pub nested: Artifact<Vec<Artifact<String>>>,
 }
 
 /// One of each kind.
-pub fn kinds() -> Vec<Kind> {
-    vec![Kind::Unit, Kind::Newtype(-7), Kind::Tuple(7, 0.5), Kind::Struct { on: true }]
+pub fn kinds() -> Vec<ItemKind> {
+    vec![ItemKind::Unit, ItemKind::Newtype(-7), ItemKind::Tuple(7, 0.5), ItemKind::Struct { on: true }]
 }
 
 impl Everything {
@@ -132,7 +132,7 @@ pub fn keep(larder: Larder) -> Result<()> {
     larder.apply("kept/cellar", &Rack { dozens: 3, list: list() })?;
     larder.apply("kept/cellar", &Cellar { bottles: 37, list: list() })?;
     larder.apply("kept/cellar", &Cellar { bottles: 38, list: list() })?;
-    let notes = NotesChange::new().description("all that lies below").label("team", "wine");
+    let notes = AnnotationsChange::new().description("all that lies below").label("team", "wine");
     larder.annotate("kept/cellar@1", &notes.metric("humidity", 0.7))?;
     larder.lock_version("kept/cellar@1")?;
     larder.tag("kept/cellar@2", "prod")?;

@@ -86,7 +86,7 @@ struct Nested {
 
 #[derive(Debug, Serialize, Deserialize, Component)]
 #[component(tag = "test/anywhere")]
-struct Anywhere {
+struct AnyReference {
     plain: Artifact<String>,
     list: Vec<Artifact<u32>>,
     some: Option<Artifact<f64>>,
@@ -100,8 +100,8 @@ struct Anywhere {
     bytes: Option<Artifact<Bytes, RawBytes>>,
 }
 
-fn anywhere() -> Anywhere {
-    Anywhere {
+fn anywhere() -> AnyReference {
+    AnyReference {
         plain: Artifact::new("plain".into()),
         list: (0..3).map(Artifact::new).collect(),
         some: Some(Artifact::new(f64::NAN)),
@@ -124,7 +124,7 @@ fn anywhere() -> Anywhere {
 }
 
 /// Reads every artifact of [`anywhere`].
-fn assert_whole(loaded: &Anywhere) {
+fn assert_whole(loaded: &AnyReference) {
     assert_eq!(loaded.plain.get().unwrap(), "plain");
     let list: Vec<_> = loaded.list.iter().map(|item| *item.get().unwrap()).collect();
     assert_eq!(list, [0, 1, 2]);
@@ -153,7 +153,7 @@ fn assert_whole(loaded: &Anywhere) {
 fn an_artifact_is_a_field_at_any_depth() {
     let larder = larder::open("memory:").unwrap();
     assert!(larder.apply("any/where", &anywhere()).unwrap().is_created());
-    let loaded: Anywhere = larder.load("any/where").unwrap();
+    let loaded: AnyReference = larder.load("any/where").unwrap();
     assert!(!loaded.plain.is_decoded() && !loaded.nested.is_decoded(), "nothing is read yet");
     assert_whole(&loaded);
     let shown = larder.show("any/where").unwrap();
@@ -281,7 +281,7 @@ fn outside_of_a_larder_an_artifact_embeds_its_bytes() {
 fn a_loaded_artifact_embeds_its_bytes_too() {
     let larder = larder::open("memory:").unwrap();
     larder.apply("any/where", &anywhere()).unwrap();
-    let loaded: Anywhere = larder.load("any/where").unwrap();
+    let loaded: AnyReference = larder.load("any/where").unwrap();
     let json = serde_json::to_string(&loaded).unwrap();
     drop((larder, loaded));
     assert_whole(&serde_json::from_str(&json).unwrap());

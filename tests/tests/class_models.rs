@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use larder::prelude::*;
-use larder::{Error, Item, Kind, MemoryStore, Registry, Result, StoreExt};
+use larder::{Error, Item, ItemKind, MemoryStore, Registry, Result, StoreExt};
 
 /// Tells the nearest of the points in a file, with labels from a folder.
 struct Nearest {
@@ -245,7 +245,7 @@ fn a_class_that_is_not_linked_in_is_refused_when_it_is_logged() {
     everywhere(|_, open| {
         let larder = open();
         let error = larder.run("near").unwrap().log_model::<Unlinked>(&[]).unwrap_err();
-        let Error::NotLinked { kind: Kind::Type, name, hint, .. } = &error else {
+        let Error::NotLinked { kind: ItemKind::Type, name, hint, .. } = &error else {
             panic!("{error}")
         };
         assert_eq!(name, "test/unlinked");

@@ -10,7 +10,7 @@ use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::store::{Change, Committed, Expected, RecordKey};
 use larder::{
-    CopyOptions, CopyOutcome, Error, Fault, Identifier, RawBytes, Reference, StoreExt,
+    CopyOptions, CopyOutcome, Error, Corruption, Identifier, RawBytes, Reference, StoreExt,
     VersionNumber,
 };
 use tempfile::TempDir;
@@ -85,7 +85,7 @@ fn references(texts: &[&str]) -> Vec<Reference> {
 }
 
 /// What became of each version, as `net@3 -> v3 copied`.
-fn told(copied: &larder::Copied) -> Vec<String> {
+fn told(copied: &larder::CopyReport) -> Vec<String> {
     let told = |it: &larder::CopiedVersion| {
         format!("{} -> {} {:?}", Larder::pin(&it.version), it.to, it.outcome).to_lowercase()
     };
@@ -197,7 +197,7 @@ fn versions_that_are_alike_stay_apart() {
     }
     let copied = from.larder.copy_to(&[], &to.larder, &options()).unwrap();
     assert_eq!(copied.versions.len(), 3);
-    assert!(copied.versions.iter().all(|it| it.outcome == CopyOutcome::Copied));
+    assert!(copied.versions.iter().all(|it| it.outcome == CopyOutcome::CopyReport));
     assert_eq!(to.larder.load::<Weights>("net").unwrap().layer, 1, "the newest is the newest");
     assert_eq!(records(&from.larder), records(&to.larder));
 }
@@ -290,7 +290,7 @@ fn a_damaged_source_is_refused_and_leads_to_nothing() {
         let gone = from.show("net@3").unwrap().manifest.artifacts()[1].digest;
         from.store().remove_blobs(&[gone]).unwrap();
         let error = from.copy_to(&[], to, &options()).unwrap_err();
-        assert!(matches!(error, Error::Corrupt { fault: Fault::Missing, .. }), "{error}");
+        assert!(matches!(error, Error::Corrupt { fault: Corruption::Missing, .. }), "{error}");
         assert_eq!((records(to).len(), to.store().blobs().count()), (0, 0));
     });
 }

@@ -280,7 +280,7 @@ fn a_value_that_json_cannot_hold_is_refused_before_any_hook_runs() {
     let larder = larder::open("memory:").unwrap();
     let error = larder.apply("inexact", &probe("inexact", f64::NAN)).unwrap_err();
     let told = error.to_string();
-    assert!(matches!(error, Error::NotExact { path, .. } if path == "reading"), "{told}");
+    assert!(matches!(error, Error::Lossy { path, .. } if path == "reading"), "{told}");
     assert_eq!(events("inexact"), [""; 0]);
     assert_eq!(content(&larder), (vec![], 0));
 }

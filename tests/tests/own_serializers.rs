@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::{
-    BoxError, ByName, Error, Item, Kind, MemoryStore, Pair, Registry, Serializer, StoreExt,
+    BoxError, ByName, Error, Item, ItemKind, MemoryStore, FnSerializer, Registry, Serializer, StoreExt,
 };
 
 /// A type without serde.
@@ -34,19 +34,19 @@ const BIG: Bits = (f32::to_be_bytes, f32::from_be_bytes);
 const FAHRENHEIT: Bits =
     (|c| (c * 1.8 + 32.0).to_le_bytes(), |bytes| (f32::from_le_bytes(bytes) - 32.0) / 1.8);
 
-fn celsius((write, read): Bits) -> Pair<Celsius> {
-    Pair::new(
+fn celsius((write, read): Bits) -> FnSerializer<Celsius> {
+    FnSerializer::new(
         "celsius",
         move |value: &Celsius, out| Ok(out.write_all(&write(value.0))?),
         move |bytes| Ok(Celsius(read(bytes[..].try_into()?))),
     )
 }
 
-fn sampled(bits: Bits) -> Pair<Celsius> {
+fn sampled(bits: Bits) -> FnSerializer<Celsius> {
     celsius(bits).with_sample(|| Celsius(21.5)).with_note("the crate `acme-oven` on crates.io")
 }
 
-fn larder(store: &MemoryStore, pairs: impl IntoIterator<Item = Pair<Celsius>>) -> Larder {
+fn larder(store: &MemoryStore, pairs: impl IntoIterator<Item = FnSerializer<Celsius>>) -> Larder {
     let mut registry = Registry::linked().unwrap();
     for pair in pairs {
         registry.register(Item::pair(pair)).unwrap();
@@ -110,7 +110,7 @@ fn whoever_lacks_a_serializer_is_told_where_to_get_it() {
 
     let without = larder(&store, []);
     let error = heat(&without, "oven").unwrap_err();
-    let Error::NotLinked { kind: Kind::Serializer, name, needed_by, hint, .. } = &error else {
+    let Error::NotLinked { kind: ItemKind::Serializer, name, needed_by, hint, .. } = &error else {
         panic!("{error:?}");
     };
     assert_eq!(name, "celsius");
@@ -161,7 +161,7 @@ fn a_serializer_that_cannot_read_the_recorded_sample_is_refused_even_without_one
     let first = larder(&store, [sampled(LITTLE)]);
     first.apply("oven", &oven(180.0)).unwrap();
     first.apply_serializer("celsius").unwrap();
-    let picky = Pair::<Celsius>::new("celsius", |_, _| Ok(()), |_| Err("no header".into()));
+    let picky = FnSerializer::<Celsius>::new("celsius", |_, _| Ok(()), |_| Err("no header".into()));
     let error = heat(&larder(&store, [picky]), "oven").unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error:?}");
     assert!(error.to_string().contains("cannot read the recorded sample (no header)"), "{error}");
@@ -174,7 +174,7 @@ fn a_newer_serializer_that_reads_what_older_ones_wrote_is_welcome() {
     first.apply_serializer("celsius").unwrap();
     first.apply("oven", &oven(180.0)).unwrap();
     // Writes a mark before the number, and reads numbers with and without it.
-    let newer = Pair::<Celsius>::new(
+    let newer = FnSerializer::<Celsius>::new(
         "celsius",
         |value: &Celsius, out| {
             out.write_all(b"C")?;
@@ -221,12 +221,12 @@ fn a_damaged_record_is_named_and_may_be_removed() {
 #[test]
 fn a_sample_that_is_of_no_use_is_refused() {
     static ROUND: AtomicU32 = AtomicU32::new(0);
-    let restless = Pair::<Celsius>::new(
+    let restless = FnSerializer::<Celsius>::new(
         "celsius",
         |_, out| Ok(out.write_all(&ROUND.fetch_add(1, Ordering::SeqCst).to_le_bytes())?),
         |_| Ok(Celsius(0.0)),
     );
-    let forgetful = Pair::<Celsius>::new(
+    let forgetful = FnSerializer::<Celsius>::new(
         "celsius",
         |value: &Celsius, out| Ok(out.write_all(&value.0.to_le_bytes())?),
         |_| Ok(Celsius(0.0)),
@@ -244,14 +244,14 @@ fn a_sample_that_is_of_no_use_is_refused() {
 #[test]
 fn a_serializer_that_is_unknown_or_whose_name_is_no_identifier_cannot_be_applied() {
     let mut registry = Registry::linked().unwrap();
-    let pair = Pair::<Celsius>::new("Celsius+1", |_, _| Ok(()), |_| Ok(Celsius(0.0)));
+    let pair = FnSerializer::<Celsius>::new("Celsius+1", |_, _| Ok(()), |_| Ok(Celsius(0.0)));
     registry.register(Item::pair(pair)).unwrap();
     let larder = registry.open("memory:").unwrap();
     let error = larder.apply_serializer("Celsius+1").unwrap_err();
     assert!(matches!(error, Error::InvalidName { what: "identifier", .. }), "{error:?}");
     assert!(larder.serializer_record("Celsius+1").unwrap().is_none());
     let error = larder.apply_serializer("kelvin").unwrap_err();
-    assert!(matches!(error, Error::NotLinked { kind: Kind::Serializer, .. }), "{error:?}");
+    assert!(matches!(error, Error::NotLinked { kind: ItemKind::Serializer, .. }), "{error:?}");
     // Artifacts go by it all the same.
     let value = Artifact::named("Celsius+1", Celsius(1.0));
     larder.apply("oven", &Oven { heat: value }).unwrap();
@@ -333,7 +333,7 @@ fn a_panic_of_a_pair_is_an_error_with_its_name_and_harms_nothing() {
     let store = MemoryStore::new();
     larder(&store, [celsius(LITTLE)]).apply("oven", &oven(180.0)).unwrap();
     let panicking = || {
-        Pair::<Celsius>::new(
+        FnSerializer::<Celsius>::new(
             "celsius",
             |value: &Celsius, _| std::panic::panic_any(value.0),
             |bytes| panic!("{} bytes are too many", bytes.len()),

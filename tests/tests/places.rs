@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use larder::prelude::*;
-use larder::{Error, Item, Located, MemoryStore, Reference, Registry, StoreUrl};
+use larder::{Error, Item, QualifiedReference, MemoryStore, Reference, Registry, StoreUrl};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, Component)]
 #[component(tag = "test/doubler", model)]
@@ -39,14 +39,14 @@ fn a_located_reference_prints_as_it_was_written_and_parses_again() {
     for store in stores {
         for reference in references {
             let text = format!("{store}#{reference}");
-            let located: Located = text.parse().unwrap();
+            let located: QualifiedReference = text.parse().unwrap();
             assert_eq!(located.to_string(), text);
             assert_eq!(located.store(), &store.parse::<StoreUrl>().unwrap());
             assert_eq!(located.reference(), &reference.parse::<Reference>().unwrap());
-            assert_eq!(located.to_string().parse::<Located>().unwrap(), located);
+            assert_eq!(located.to_string().parse::<QualifiedReference>().unwrap(), located);
         }
     }
-    let short: Located = "larder.db#net".parse().unwrap();
+    let short: QualifiedReference = "larder.db#net".parse().unwrap();
     assert_eq!(short, "sqlite:larder.db#net".parse().unwrap());
 }
 
@@ -62,7 +62,7 @@ fn what_names_no_larder_or_no_version_is_refused_with_the_reason() {
         ("fs:shelf#wine@0", "\"wine@0\" is not a valid reference"),
         ("fs:a\0b#wine", "NUL"),
     ] {
-        let error = text.parse::<Located>().unwrap_err();
+        let error = text.parse::<QualifiedReference>().unwrap_err();
         assert!(matches!(error, Error::InvalidName { .. }), "{text:?} gives {error:?}");
         assert!(error.to_string().contains(reason), "{text:?} gives {error}");
     }
@@ -109,7 +109,7 @@ fn secrets_in_a_url_are_never_printed() {
             }
         }
         for text in [format!("{url}#wine:prod"), url.to_owned()] {
-            match text.parse::<Located>() {
+            match text.parse::<QualifiedReference>() {
                 Err(error) => print(format!("{error} {error:?}")),
                 Ok(located) => print(format!("{located} {located:?}")),
             }
@@ -186,7 +186,7 @@ fn a_store_registered_at_run_time_is_opened_by_its_scheme() {
         Ok(Arc::new(opened.clone()))
     });
     registry.register(item).unwrap();
-    let located: Located = "shelf://cellar?size=4#double".parse().unwrap();
+    let located: QualifiedReference = "shelf://cellar?size=4#double".parse().unwrap();
     let larder = registry.open(located.store()).unwrap();
     larder.apply("double", &Doubler { factor: 2.0 }).unwrap();
 

@@ -202,7 +202,7 @@ fn a_plan_fails_as_the_apply_would() {
         assert_eq!(planned.to_string(), applied.to_string());
         planned
     };
-    assert!(matches!(told("planned", &Planned::new(f64::NAN, 7)), Error::NotExact { .. }));
+    assert!(matches!(told("planned", &Planned::new(f64::NAN, 7)), Error::Lossy { .. }));
     assert!(matches!(told("Not A Name", &Planned::new(0.5, 7)), Error::InvalidName { .. }));
     larder.apply("planned", &Planned::new(0.5, 7)).unwrap();
     larder.lock_name("planned").unwrap();

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use larder::{Fault, Larder, Reference};
+use larder::{Corruption, Larder, Reference};
 use larder_tests::Parcel;
 
 /// How often a writer is killed in the middle of its work, for each store.
@@ -215,7 +215,7 @@ fn damaged_blobs_are_found_on_disk() {
             let checked = larder.verify(&[reference]).unwrap();
             assert_eq!(checked.findings.len(), 1, "{url} {damage}");
             assert!(checked.findings[0].fault.contains(fault));
-            let gone = matches!(error, larder::Error::Corrupt { fault: Fault::Missing, .. });
+            let gone = matches!(error, larder::Error::Corrupt { fault: Corruption::Missing, .. });
             assert_eq!(gone, damage == "remove");
         }
     }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use larder::prelude::*;
-use larder::{Executor, InProcess, Item, JobContext, Registry, Trigger, TriggerTable, Worker};
+use larder::{JobQueue, InProcess, Item, JobContext, Registry, Trigger, TriggerTable, Worker};
 use larder_benches::{Outcome, compare, head, say, timed, work_folder};
 
 /// How many jobs an apply makes.
@@ -77,8 +77,8 @@ fn registry() -> larder::Result<Registry> {
 }
 
 /// Makes jobs, then runs all of them.
-fn run(what: &str, url: &str, executor: Arc<dyn Executor>) -> Outcome {
-    let larder = registry()?.open(url)?.with_executor(executor);
+fn run(what: &str, url: &str, queue: Arc<dyn JobQueue>) -> Outcome {
+    let larder = registry()?.open(url)?.with_queue(queue);
     for round in 0..APPLIES {
         larder.apply(format!("busy/{round}"), &busy(round))?;
     }

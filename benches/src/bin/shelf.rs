@@ -10,7 +10,7 @@ use std::time::Duration;
 use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::store::{Change, Committed, Expected};
-use larder::{GcOptions, NotesChange, Query, RawBytes, StoreExt};
+use larder::{GcOptions, AnnotationsChange, Query, RawBytes, StoreExt};
 use larder_benches::{Outcome, noise, say, show, timed, work_folder};
 
 #[derive(Serialize, Deserialize, Component)]
@@ -118,7 +118,7 @@ fn fill(url: &str, names: usize, each: usize) -> Outcome {
             let reference = Larder::pin(larder.apply(name.as_str(), &row)?.version());
             // Each newest version passes the filter; of the others, half.
             let accuracy = if number + 1 == each || number % 2 == 0 { 0.9 } else { 0.1 };
-            let notes = NotesChange::new().label("team", "wine").metric("accuracy", accuracy);
+            let notes = AnnotationsChange::new().label("team", "wine").metric("accuracy", accuracy);
             larder.annotate(&reference, &notes)?;
             if number == 0 {
                 larder.tag(&reference, "prod")?;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use larder::Amount;
+use larder::BlobCount;
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
@@ -28,12 +28,12 @@ enum What {
 struct Info<'a> {
     path: &'a Path,
     limit: u64,
-    blobs: Amount,
+    blobs: BlobCount,
 }
 
 #[derive(Serialize)]
 struct Cleared {
-    removed: Amount,
+    removed: BlobCount,
 }
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<(), CommandError> {
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args, output: &mut Output) -> Result<(), CommandError> 
         CommandError::new(Exit::Failure, "there is no cache folder for this user")
             .with_hint("`XDG_CACHE_HOME` or `HOME` says where it is")
     })?;
-    let told = |amount: Amount| {
+    let told = |amount: BlobCount| {
         format!("{}, {}", text::count(amount.count, "blob"), text::size(amount.bytes))
     };
     match args.what {

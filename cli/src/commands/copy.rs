@@ -3,7 +3,7 @@
 use std::io;
 
 use larder::{
-    Copied, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, Larder, Located, Reference,
+    CopyReport, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, Larder, QualifiedReference, Reference,
     Registry, StoreUrl,
 };
 use serde::Serialize;
@@ -44,8 +44,8 @@ pub(crate) struct Args {
 #[derive(clap::Args)]
 pub(crate) struct PullArgs {
     /// The versions there: `URL#name`, `URL#name:tag`, `URL#name@7` or `URL#name@b3:1f2e`
-    #[arg(value_name = "URL#REF", required = true, add = complete::references(), value_parser = place::parser::<Located>())]
-    located: Vec<Located>,
+    #[arg(value_name = "URL#REF", required = true, add = complete::references(), value_parser = place::parser::<QualifiedReference>())]
+    located: Vec<QualifiedReference>,
     /// Copy every version of the names, not only those that are meant
     #[arg(long)]
     all_versions: bool,
@@ -107,10 +107,10 @@ fn copy(
 struct Document<'a> {
     dry_run: bool,
     #[serde(flatten)]
-    copied: &'a Copied,
+    copied: &'a CopyReport,
 }
 
-pub(crate) fn print(copied: &Copied, how: &How, output: &mut Output) -> Result<(), CommandError> {
+pub(crate) fn print(copied: &CopyReport, how: &How, output: &mut Output) -> Result<(), CommandError> {
     let dry_run = how.dry_run;
     if output.is_json() {
         return Ok(output.document(Document { dry_run, copied })?);
@@ -129,7 +129,7 @@ pub(crate) fn print(copied: &Copied, how: &How, output: &mut Output) -> Result<(
     Ok(())
 }
 
-pub(crate) fn print_lines(copied: &Copied, done: &str, output: &mut Output) -> io::Result<()> {
+pub(crate) fn print_lines(copied: &CopyReport, done: &str, output: &mut Output) -> io::Result<()> {
     for CopiedVersion { version, to, outcome, .. } in &copied.versions {
         let from = Larder::pin(version);
         let renamed = match *to == version.version {

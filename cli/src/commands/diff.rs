@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
-use crate::place::Anywhere;
+use crate::place::AnyReference;
 use crate::text;
 
 /// Shows how one version differs from another, field by field, file by file
@@ -20,10 +20,10 @@ use crate::text;
 pub(crate) struct Args {
     /// The version to compare with: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "OLD", add = complete::references())]
-    old: Anywhere,
+    old: AnyReference,
     /// The version that is compared
     #[arg(value_name = "NEW", add = complete::references())]
-    new: Anywhere,
+    new: AnyReference,
 }
 
 #[derive(Serialize)]
@@ -54,7 +54,7 @@ fn differ(
     registry: impl FnOnce() -> larder::Result<Registry>,
     output: &mut Output,
 ) -> Result<bool, CommandError> {
-    let place = |at: &Anywhere| at.store().cloned().map_or_else(&default, Ok);
+    let place = |at: &AnyReference| at.store().cloned().map_or_else(&default, Ok);
     let (old, new) = (place(&args.old)?, place(&args.new)?);
     let larder = super::open(&old, registry()?)?;
     let diff = if old == new {

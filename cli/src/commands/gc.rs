@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use larder::{Amount, Collected, Garbage, GcOptions, Larder};
+use larder::{BlobCount, GcReport, Garbage, GcOptions, Larder};
 use serde::Serialize;
 
 use crate::command_error::CommandError;
@@ -28,7 +28,7 @@ pub(crate) struct Args {
 struct Document<'a> {
     dry_run: bool,
     #[serde(flatten)]
-    collected: &'a Collected,
+    collected: &'a GcReport,
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     Ok(())
 }
 
-fn print(args: &Args, collected: &Collected, output: &mut Output) -> io::Result<()> {
+fn print(args: &Args, collected: &GcReport, output: &mut Output) -> io::Result<()> {
     let row = |done: &str, garbage: &Garbage| {
         [done.to_owned(), garbage.digest.to_string(), text::size(garbage.size)]
     };
@@ -55,10 +55,10 @@ fn print(args: &Args, collected: &Collected, output: &mut Output) -> io::Result<
     if !rows.is_empty() {
         output.columns(rows)?;
     }
-    let amount = |amount: Amount, thing: &str| {
+    let amount = |amount: BlobCount, thing: &str| {
         format!("{} ({})", text::count(amount.count, thing), text::size(amount.bytes))
     };
-    let garbage = |garbage: &[Garbage]| amount(Amount::of(garbage), "blob");
+    let garbage = |garbage: &[Garbage]| amount(BlobCount::of(garbage), "blob");
     output.say(format!(
         "{removed} {}, {found} {} as garbage",
         garbage(&collected.swept),

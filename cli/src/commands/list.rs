@@ -2,7 +2,7 @@
 
 use std::io;
 
-use larder::{Filter, Found, Larder, Notes, Query, Sort, TagName, TypeTag, VersionInfo};
+use larder::{Filter, SearchHit, Larder, Annotations, Query, Sort, TagName, TypeTag, VersionInfo};
 use serde::Serialize;
 
 use super::note;
@@ -95,7 +95,7 @@ struct Line<'a> {
     #[serde(flatten)]
     version: &'a VersionInfo,
     #[serde(flatten)]
-    notes: Option<&'a Notes>,
+    notes: Option<&'a Annotations>,
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
@@ -120,9 +120,9 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     }
 }
 
-fn print(args: &Args, found: &[Found], larder: &Larder, output: &mut Output) -> io::Result<()> {
+fn print(args: &Args, found: &[SearchHit], larder: &Larder, output: &mut Output) -> io::Result<()> {
     if output.is_json() {
-        let lines = found.iter().map(|Found { version, notes, .. }| Line {
+        let lines = found.iter().map(|SearchHit { version, notes, .. }| Line {
             version,
             notes: notes.as_ref().filter(|_| args.notes),
         });
@@ -136,7 +136,7 @@ fn print(args: &Args, found: &[Found], larder: &Larder, output: &mut Output) -> 
         output.say(format!("{what} {}", larder.store().url()));
         return Ok(());
     }
-    let row = |Found { version, .. }: &Found| {
+    let row = |SearchHit { version, .. }: &SearchHit| {
         [
             version.identifier.to_string(),
             text::version(version),
@@ -152,7 +152,7 @@ fn print(args: &Args, found: &[Found], larder: &Larder, output: &mut Output) -> 
         return output.table(heading, rows);
     }
     let [name, version, type_tag, size, created, digest] = heading;
-    let with_notes = |found: &Found| {
+    let with_notes = |found: &SearchHit| {
         let [name, version, type_tag, size, created, digest] = row(found);
         let (labels, metrics) = match &found.notes {
             Some(notes) => (note::entries(&notes.labels), note::entries(&notes.metrics)),

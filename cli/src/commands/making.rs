@@ -1,6 +1,6 @@
 //! What becomes of the jobs that a command makes: who is told of them, and whether it waits until they are over.
 
-use larder::{Awaited, Error, Event, JobInfo, Larder};
+use larder::{WaitTarget, Error, Event, JobInfo, Larder};
 
 use crate::command_error::CommandError;
 use crate::output::Output;
@@ -20,7 +20,7 @@ impl Queue {
         let larder = larder.clone();
         let Some(queue) = &self.queue else { return Ok(larder) };
         let queue = larder.registry().open_queue(&queue.parse()?)?;
-        Ok(larder.with_executor(queue))
+        Ok(larder.with_queue(queue))
     }
 }
 
@@ -60,7 +60,7 @@ impl Making {
     pub(super) fn wait(
         &self,
         larder: &Larder,
-        jobs: impl Into<Awaited>,
+        jobs: impl Into<WaitTarget>,
     ) -> Result<Option<Vec<JobInfo>>, CommandError> {
         Ok(if self.wait { Some(progress::wait(larder, jobs)?) } else { None })
     }

@@ -1,6 +1,6 @@
 //! `mirror`: a larder becomes what another is.
 
-use larder::{CopyOutcome, Larder, MirrorOptions, Mirrored, Registry};
+use larder::{CopyOutcome, Larder, MirrorOptions, MirrorReport, Registry};
 use serde::Serialize;
 
 use super::{copy, open, target};
@@ -32,7 +32,7 @@ pub(crate) struct Args {
 struct Document<'a> {
     dry_run: bool,
     #[serde(flatten)]
-    mirrored: &'a Mirrored,
+    mirrored: &'a MirrorReport,
 }
 
 pub(crate) fn run(
@@ -58,7 +58,7 @@ pub(crate) fn run(
     print(&mirrored, *dry_run, output)
 }
 
-fn print(mirrored: &Mirrored, dry_run: bool, output: &mut Output) -> Result<(), CommandError> {
+fn print(mirrored: &MirrorReport, dry_run: bool, output: &mut Output) -> Result<(), CommandError> {
     let [copied, restored, removed] = match dry_run {
         true => ["would copy", "would restore", "would remove"],
         false => ["copied", "restored", "removed"],
@@ -73,7 +73,7 @@ fn print(mirrored: &Mirrored, dry_run: bool, output: &mut Output) -> Result<(), 
     for version in &mirrored.removed {
         output.line(&format!("{removed} {}", Larder::pin(version)))?;
     }
-    let larder::Copied { versions, blobs, bytes, .. } = &mirrored.copied;
+    let larder::CopyReport { versions, blobs, bytes, .. } = &mirrored.copied;
     let [versions, gone] = [versions.len(), mirrored.removed.len()]
         .map(|number| text::count(number as u64, "version"));
     let blobs = text::count(*blobs, "blob");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io;
 
-use larder::{Larder, Notes, NotesChange};
+use larder::{Larder, Annotations, AnnotationsChange};
 use serde::Serialize;
 
 use crate::command_error::CommandError;
@@ -55,8 +55,8 @@ fn metric(text: &str) -> Result<(String, f64), String> {
 }
 
 impl Set {
-    pub(crate) fn change(&self) -> NotesChange {
-        let mut change = NotesChange::new();
+    pub(crate) fn change(&self) -> AnnotationsChange {
+        let mut change = AnnotationsChange::new();
         match self.description.as_deref() {
             None => {}
             Some("") => change = change.remove_description(),
@@ -76,12 +76,12 @@ impl Set {
 struct Noted<'a> {
     reference: String,
     #[serde(flatten)]
-    notes: &'a Notes,
+    notes: &'a Annotations,
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    let change = args.remove_label.iter().fold(args.set.change(), NotesChange::remove_label);
-    let change = args.remove_metric.iter().fold(change, NotesChange::remove_metric);
+    let change = args.remove_label.iter().fold(args.set.change(), AnnotationsChange::remove_label);
+    let change = args.remove_metric.iter().fold(change, AnnotationsChange::remove_metric);
     let notes = match change.is_empty() {
         true => larder.notes(&args.reference)?,
         false => larder.annotate(&args.reference, &change)?,
@@ -96,7 +96,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     Ok(print(args, &notes, output)?)
 }
 
-fn print(args: &Args, notes: &Notes, output: &mut Output) -> io::Result<()> {
+fn print(args: &Args, notes: &Annotations, output: &mut Output) -> io::Result<()> {
     let rows = rows(notes);
     if rows.is_empty() {
         output.say(format!("there are no notes of {}", args.reference));
@@ -105,7 +105,7 @@ fn print(args: &Args, notes: &Notes, output: &mut Output) -> io::Result<()> {
 }
 
 /// What there is of notes, for people.
-pub(crate) fn rows(notes: &Notes) -> Vec<[String; 2]> {
+pub(crate) fn rows(notes: &Annotations) -> Vec<[String; 2]> {
     let rows = [
         ("description", notes.description.clone().unwrap_or_default()),
         ("labels", entries(&notes.labels)),

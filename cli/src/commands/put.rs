@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use larder::models::{Kind, OnnxModel, Script, WasmModel};
+use larder::models::{ModelKind, OnnxModel, Script, WasmModel};
 use larder::{
     Applied, Component, Error, Event, Identifier, Larder, Plan, TagName, Tree, TypeTag, VersionInfo,
 };
@@ -189,12 +189,12 @@ fn recognise(path: &Path, output: &mut Output) -> Result<As, CommandError> {
     if !fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file()) {
         return Ok(As::File);
     }
-    let kind = Kind::of_file(path);
+    let kind = ModelKind::of_file(path);
     let kind = kind.map_err(|error| CommandError::reading(path.display(), &error))?;
     Ok(match kind {
-        Kind::Onnx => As::Onnx,
-        Kind::Wasm => As::Wasm,
-        Kind::Script => As::Script,
+        ModelKind::Onnx => As::Onnx,
+        ModelKind::Wasm => As::Wasm,
+        ModelKind::Script => As::Script,
         _ => {
             let extension = path.extension().and_then(|extension| extension.to_str());
             let kind = match extension {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use larder::{
     ComponentType, Digest, Error, Larder, Reference, Registry, SerializerInfo, SerializerRecord,
-    Traits, VersionInfo,
+    FormatTraits, VersionInfo,
 };
 use serde::Serialize;
 
@@ -34,7 +34,7 @@ pub(super) struct Known {
     /// The types it serves; every serde type if it is not known.
     types: Option<Vec<String>>,
     /// What it can bear, if it is a format.
-    traits: Option<Traits>,
+    traits: Option<FormatTraits>,
     /// What the larder knows of it.
     record: Option<Recorded>,
     /// The newest versions that have bytes of it; not known without a larder.

@@ -3,7 +3,7 @@
 use std::io;
 
 use larder::{
-    ArtifactEntry, ChildInfo, Difference, Larder, Notes, Reference, Registry, Selector, Shown,
+    ArtifactEntry, ChildInfo, Difference, Larder, Annotations, Reference, Registry, Selector, VersionDetails,
     Signature, Source, TagInfo, Timestamp, TypeEntry, VersionInfo,
 };
 use serde::Serialize;
@@ -39,7 +39,7 @@ struct Page<'a> {
     rust_type: Option<&'static str>,
     tags: &'a [TagInfo],
     #[serde(flatten)]
-    notes: &'a Notes,
+    notes: &'a Annotations,
     name_locked: Option<Timestamp>,
     fields: &'a RawValue,
     artifacts: Vec<Artifact<'a>>,
@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
 }
 
 fn page<'a>(
-    shown: &'a Shown,
+    shown: &'a VersionDetails,
     differences: &'a [Difference],
     registry: &Registry,
 ) -> io::Result<Page<'a>> {
@@ -114,7 +114,7 @@ fn page<'a>(
 }
 
 /// That of the type, or that of the model itself; nothing is built for it.
-fn signature(shown: &Shown, larder: &Larder) -> Option<Signature> {
+fn signature(shown: &VersionDetails, larder: &Larder) -> Option<Signature> {
     let entry = linked_type(shown, larder.registry())?;
     if !entry.has_own_signatures() {
         return entry.signature();
@@ -125,7 +125,7 @@ fn signature(shown: &Shown, larder: &Larder) -> Option<Signature> {
     signature.filter(|signature| *signature != Signature::default())
 }
 
-fn linked_type<'a>(shown: &Shown, registry: &'a Registry) -> Option<&'a TypeEntry> {
+fn linked_type<'a>(shown: &VersionDetails, registry: &'a Registry) -> Option<&'a TypeEntry> {
     registry.find(shown.manifest.type_tag().as_str())
 }
 
@@ -137,7 +137,7 @@ struct Sources<'a> {
 }
 
 fn print_source(
-    shown: &Shown,
+    shown: &VersionDetails,
     registry: &Registry,
     output: &mut Output,
 ) -> Result<(), CommandError> {

@@ -76,7 +76,7 @@ struct Tagged<'a> {
 }
 
 #[derive(Serialize)]
-struct Untagged<'a> {
+struct RemovedTag<'a> {
     name: &'a Identifier,
     tag: &'a TagName,
 }
@@ -102,7 +102,7 @@ pub(crate) fn untag(
     let (name, tag) = tag_of(&args.reference)?;
     larder.untag_with(name, tag, &conditions(args.from.as_ref(), args.force))?;
     if output.is_json() {
-        output.document(Untagged { name, tag })?;
+        output.document(RemovedTag { name, tag })?;
     } else {
         output.say(format_args!("removed the tag {}", args.reference));
     }

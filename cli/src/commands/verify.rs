@@ -2,7 +2,7 @@
 
 use std::io;
 
-use larder::{Checked, Finding, Larder, Repaired, StoreUrl};
+use larder::{VerifyReport, Finding, Larder, RepairReport, StoreUrl};
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
@@ -27,9 +27,9 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Document<'a> {
     #[serde(flatten)]
-    checked: &'a Checked,
+    checked: &'a VerifyReport,
     #[serde(skip_serializing_if = "Option::is_none")]
-    repair: Option<&'a Repaired>,
+    repair: Option<&'a RepairReport>,
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     }
 }
 
-fn print(checked: &Checked, repair: Option<&Repaired>, output: &mut Output) -> io::Result<()> {
+fn print(checked: &VerifyReport, repair: Option<&RepairReport>, output: &mut Output) -> io::Result<()> {
     if output.is_json() {
         return output.document(Document { checked, repair });
     }

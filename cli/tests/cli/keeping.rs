@@ -125,7 +125,7 @@ fn show_prints_notes_locks_and_protected_tags() {
     let told = everywhere(|kitchen| {
         let larder = kitchen.stocked().larder();
         let change =
-            larder::NotesChange::new().description("Sweet\u{1b}[31m").label("team", "wine");
+            larder::AnnotationsChange::new().description("Sweet\u{1b}[31m").label("team", "wine");
         larder.annotate("label", &change.metric("f1", 0.5)).unwrap();
         larder.lock_version("label").unwrap();
         larder.tag_with("label", "prod", &larder::TagOptions::new().protect()).unwrap();

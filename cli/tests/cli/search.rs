@@ -1,14 +1,14 @@
 //! `list` with conditions, orders and pages.
 
 use insta::assert_snapshot;
-use larder::NotesChange;
+use larder::AnnotationsChange;
 
 use crate::kitchen::{Kitchen, everywhere};
 
 /// A stocked larder with notes.
 fn noted(kitchen: &Kitchen) -> &Kitchen {
     let larder = kitchen.stocked().larder();
-    let change = NotesChange::new;
+    let change = AnnotationsChange::new;
     larder
         .annotate("wine/price@1", &change().label("team", "wine").metric("accuracy", 0.75))
         .unwrap();

@@ -3,7 +3,7 @@
 use std::fs;
 
 use insta::assert_snapshot;
-use larder::{Artifact, Component, Item, Pair, Registry};
+use larder::{Artifact, Component, Item, FnSerializer, Registry};
 
 use crate::kitchen::{Kitchen, everywhere, price};
 
@@ -14,12 +14,12 @@ struct Note {
     text: Artifact<String, larder::ByName>,
 }
 
-fn rot13() -> Pair<String> {
+fn rot13() -> FnSerializer<String> {
     let turn = |b: u8| match b {
         b'a'..=b'z' => (b - b'a' + 13) % 26 + b'a',
         other => other,
     };
-    Pair::new(
+    FnSerializer::new(
         "rot13",
         move |text: &String, out| Ok(out.write_all(&text.bytes().map(turn).collect::<Vec<_>>())?),
         move |bytes| Ok(String::from_utf8(bytes.iter().copied().map(turn).collect())?),
@@ -35,7 +35,7 @@ fn kitchen(store: &'static str) -> Kitchen {
     let mut registry = Registry::linked().unwrap();
     registry.register(Item::pair(rot13())).unwrap();
     let plain =
-        Pair::<String>::new("plain", |text, out| Ok(write!(out, "{text}")?), |_| Err("no".into()));
+        FnSerializer::<String>::new("plain", |text, out| Ok(write!(out, "{text}")?), |_| Err("no".into()));
     registry.register(Item::pair(plain)).unwrap();
     let larder = larder::Larder::new(kitchen.larder().store().clone(), registry);
     larder.apply_serializer("rot13").unwrap();

@@ -6,7 +6,7 @@ use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use super::{Artifacts, ClassComponent, ClassFields, ClassModel};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ItemKind, Result};
 use crate::larder::{Applied, Larder};
 use crate::name::Identifier;
 use crate::tree::Tree;
@@ -139,13 +139,13 @@ impl Run {
         match known.iter().find(|entry| entry.tag() == M::TAG) {
             Some(entry) if entry.rust_type() == type_name::<M>() => Ok(()),
             Some(entry) => Err(Error::Duplicate {
-                kind: Kind::Type,
+                kind: ItemKind::Type,
                 name: M::TAG.into(),
                 first: format!("`{}`", entry.rust_type()),
                 second: format!("`{}`", type_name::<M>()),
             }),
             None => Err(Error::NotLinked {
-                kind: Kind::Type,
+                kind: ItemKind::Type,
                 name: M::TAG.into(),
                 needed_by: self.name.to_string(),
                 hint: "write `larder::link!(larder::Item::class::<…>())` beside the class".into(),

@@ -10,7 +10,7 @@ use serde::de::{
 use super::{Guard, Refusal, Segment};
 
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct Position<'a> {
     guard: &'a Guard,
     depth: usize,
     /// Whether this is a map's key, whose text becomes part of the path.
@@ -19,7 +19,7 @@ struct Place<'a> {
     is_f32: bool,
 }
 
-impl<'a> Place<'a> {
+impl<'a> Position<'a> {
     fn top(guard: &'a Guard) -> Self {
         Self { guard, depth: 0, is_key: false, is_f32: false }
     }
@@ -62,18 +62,18 @@ pub(super) fn around<'de, D: Deserializer<'de>>(
     guard: &Guard,
     inner: D,
 ) -> impl Deserializer<'de, Error = D::Error> {
-    Place::top(guard).around(inner)
+    Position::top(guard).around(inner)
 }
 
 /// A seed at some depth.
 pub(super) struct Seed<'a, S> {
-    place: Place<'a>,
+    place: Position<'a>,
     seed: S,
 }
 
 impl<'a, S> Seed<'a, S> {
     pub(super) fn top(guard: &'a Guard, seed: S) -> Self {
-        Self { place: Place::top(guard), seed }
+        Self { place: Position::top(guard), seed }
     }
 }
 
@@ -88,7 +88,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<'_, S> {
 
 /// A deserializer, a visitor or a variant at some depth.
 struct Guarding<'a, T> {
-    place: Place<'a>,
+    place: Position<'a>,
     fields: &'static [&'static str],
     inner: T,
 }
@@ -134,7 +134,7 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarding<'_, D> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_f32(Place { is_f32: true, ..self.place }.around(visitor))
+        self.inner.deserialize_f32(Position { is_f32: true, ..self.place }.around(visitor))
     }
 
     // A forged length is checked against the bytes that are there before anything is allocated:
@@ -270,7 +270,7 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarding<'_, V> {
 
 /// A sequence that is being read.
 struct Elements<'a, A> {
-    place: Place<'a>,
+    place: Position<'a>,
     fields: &'static [&'static str],
     next: usize,
     ended: bool,
@@ -322,7 +322,7 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
 
 /// A map that is being read.
 struct Entries<'a, A> {
-    place: Place<'a>,
+    place: Position<'a>,
     key: String,
     inner: A,
 }
@@ -337,7 +337,7 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, A> {
         if !self.place.guard.count_element() {
             return Err(self.place.refuse(Refusal::Elements));
         }
-        let place = Place { is_key: true, ..self.place };
+        let place = Position { is_key: true, ..self.place };
         place.guard.key.borrow_mut().clear();
         let key = self.inner.next_key_seed(Seed { place, seed })?;
         // Maps inside the value note their keys in the same place: this one's is kept here.

@@ -7,12 +7,12 @@ use super::{Guard, Refusal, Segment};
 
 /// A value at some depth.
 pub(super) struct Guarded<'a, T: ?Sized> {
-    place: Place<'a>,
+    place: Position<'a>,
     value: &'a T,
 }
 
 #[derive(Clone, Copy)]
-struct Place<'a> {
+struct Position<'a> {
     guard: &'a Guard,
     depth: usize,
     /// Whether this is what a `Some` holds.
@@ -21,7 +21,7 @@ struct Place<'a> {
 
 impl<'a, T: ?Sized> Guarded<'a, T> {
     pub(super) fn top(guard: &'a Guard, value: &'a T) -> Self {
-        Place::top(guard).holds(value)
+        Position::top(guard).holds(value)
     }
 }
 
@@ -29,10 +29,10 @@ pub(super) fn around<S: Serializer>(
     guard: &Guard,
     inner: S,
 ) -> impl Serializer<Ok = S::Ok, Error = S::Error> {
-    Guarding { place: Place::top(guard), inner }
+    Guarding { place: Position::top(guard), inner }
 }
 
-impl<'a> Place<'a> {
+impl<'a> Position<'a> {
     fn top(guard: &'a Guard) -> Self {
         Self { guard, depth: 0, in_some: false }
     }
@@ -79,7 +79,7 @@ impl<T: ?Sized + Serialize> Serialize for Guarded<'_, T> {
 
 /// A serializer, or one of its compound parts, at some depth.
 struct Guarding<'a, S> {
-    place: Place<'a>,
+    place: Position<'a>,
     inner: S,
 }
 
@@ -172,7 +172,7 @@ impl<'a, S: Serializer> Serializer for Guarding<'a, S> {
     }
 
     fn serialize_some<T: ?Sized + Serialize>(self, value: &T) -> Result<S::Ok, S::Error> {
-        let place = Place { in_some: true, ..self.place.inner()? };
+        let place = Position { in_some: true, ..self.place.inner()? };
         self.inner.serialize_some(&place.holds(value))
     }
 
@@ -200,7 +200,7 @@ impl<'a, S: Serializer> Serializer for Guarding<'a, S> {
         name: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let place = Place { in_some: self.place.in_some, ..self.place.inner()? };
+        let place = Position { in_some: self.place.in_some, ..self.place.inner()? };
         self.inner.serialize_newtype_struct(name, &place.holds(value))
     }
 
@@ -228,7 +228,7 @@ impl<'a, S: Serializer> Serializer for Guarding<'a, S> {
 
 /// A sequence, map or struct that is being written.
 struct Compound<'a, C> {
-    place: Place<'a>,
+    place: Position<'a>,
     next: usize,
     key: Option<String>,
     inner: C,

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::context::News;
+use super::context::UnwrittenOutput;
 use super::id::{JobId, unlike_any_other};
-use super::judge::{Looked, Verdict};
+use super::judge::{InspectedJob, Verdict};
 use super::record::{JobRecord, JobStatus, Lease, job_key, queue_key};
 use crate::error::{Error, Result};
 use crate::larder::Larder;
@@ -59,7 +59,7 @@ impl Larder {
     /// Tries to claim a job for so long.
     pub(super) fn claim_job(&self, id: &JobId, lease: Duration) -> Result<Claimed> {
         for _ in 0..MOST_TRIES {
-            let Some(Looked { found, verdict, .. }) = self.look_at(std::slice::from_ref(id))?.pop()
+            let Some(InspectedJob { found, verdict, .. }) = self.look_at(std::slice::from_ref(id))?.pop()
             else {
                 return Ok(Claimed::Over);
             };
@@ -137,7 +137,7 @@ impl Larder {
     }
 
     /// Keeps a job for another lease; `None` if it is ours no longer.
-    pub(super) fn extend_lease(&self, claim: &Claim, news: &News) -> Result<Option<JobRecord>> {
+    pub(super) fn extend_lease(&self, claim: &Claim, news: &UnwrittenOutput) -> Result<Option<JobRecord>> {
         self.change_held(claim, &news.changes, |mut job| {
             let until = Timestamp::new(self.now().as_system_time() + claim.lease);
             job.lease = Some(Lease { holder: claim.holder.clone(), until });
@@ -152,7 +152,7 @@ impl Larder {
     pub(super) fn end_attempt(
         &self,
         claim: &Claim,
-        news: &News,
+        news: &UnwrittenOutput,
         outcome: &Outcome,
     ) -> Result<Option<JobStatus>> {
         let now = self.now();

@@ -44,7 +44,7 @@ pub(super) struct Said {
 }
 
 /// What is to be written of what a job said.
-pub(super) struct News {
+pub(super) struct UnwrittenOutput {
     pub(super) progress: Option<ProgressRecord>,
     pub(super) changes: Vec<Change>,
     lines: usize,
@@ -56,7 +56,7 @@ impl Shared {
     }
 
     /// What is not written yet. Until it [was](Self::wrote), it is given again.
-    pub(super) fn news(&self, claim: &Claim) -> Result<News> {
+    pub(super) fn news(&self, claim: &Claim) -> Result<UnwrittenOutput> {
         let said = self.said();
         let (progress, lines) = (said.progress.clone(), said.lines.len());
         let mut changes = Vec::new();
@@ -66,11 +66,11 @@ impl Shared {
             let log = LogRecord::new(said.lines.clone());
             changes.push(record::put(key, &log, Expected::Anything)?);
         }
-        Ok(News { progress, changes, lines })
+        Ok(UnwrittenOutput { progress, changes, lines })
     }
 
     /// What was given is written.
-    pub(super) fn wrote(&self, news: &News) {
+    pub(super) fn wrote(&self, news: &UnwrittenOutput) {
         let mut said = self.said();
         said.parts += u32::from(news.lines > 0);
         let written = news.lines.min(said.lines.len());
@@ -206,7 +206,7 @@ mod tests {
         let claim = Claim { id, job, holder: "h".into(), lease: std::time::Duration::ZERO };
         let shared = Shared::default();
         let say = |text: &str| shared.said().lines.push((now, text.into()));
-        let change = |news: &News| match &news.changes[..] {
+        let change = |news: &UnwrittenOutput| match &news.changes[..] {
             [Change::PutRecord { key, value, .. }] => {
                 let said: LogRecord = serde_json::from_slice(value).unwrap();
                 let lines: Vec<_> = said.lines.into_iter().map(|(_, text)| text).collect();

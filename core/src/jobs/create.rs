@@ -215,7 +215,7 @@ impl Larder {
     pub(crate) fn submit(&self, jobs: &NewJobs) {
         if !jobs.first.is_empty() {
             // The records are there: what is not submitted now is found by a worker.
-            let _ = self.executor().submit(&jobs.first);
+            let _ = self.queue().submit(&jobs.first);
         }
     }
 }

@@ -11,7 +11,7 @@ use super::record::{
     JOBS, JobRecord, JobStatus, LogRecord, QUEUE, QueueRecord, job_in, job_key, jobs_of,
     jobs_of_version, logs_of, queue_key,
 };
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Corruption, Result};
 use crate::larder::Larder;
 use crate::name::{Identifier, TypeTag, VersionNumber};
 use crate::record;
@@ -156,7 +156,7 @@ impl Larder {
                 if key.as_str().starts_with(QUEUE) {
                     let line: QueueRecord = record::read(&key, &found)?;
                     if queue_key(&line.job)? != key {
-                        let fault = Fault::Unreadable("it leads to another job".into());
+                        let fault = Corruption::Unreadable("it leads to another job".into());
                         return Err(Error::corrupt(format!("the record {key}"), fault));
                     }
                     let key = job_key(&line.job)?;
@@ -209,7 +209,7 @@ impl Larder {
         let job: JobRecord = record::read(key, found)?;
         let depends_on = job.depends_on.iter().map(|(trigger, needed)| {
             let needed = id.sibling(needed).map_err(|error| {
-                Error::corrupt(format!("the record {key}"), Fault::Unreadable(error.to_string()))
+                Error::corrupt(format!("the record {key}"), Corruption::Unreadable(error.to_string()))
             });
             Ok((trigger.clone(), needed?))
         });

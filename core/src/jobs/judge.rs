@@ -13,7 +13,7 @@ use crate::store::{Record, RecordKey};
 use crate::time::Timestamp;
 
 /// A job, and what is to be done with it now.
-pub(super) struct Looked {
+pub(super) struct InspectedJob {
     pub(super) id: JobId,
     pub(super) found: Option<(Record, JobRecord)>,
     pub(super) verdict: Verdict,
@@ -38,21 +38,21 @@ pub(super) enum Verdict {
 
 impl Larder {
     /// Looks at jobs, with as few calls of the store as there are kinds of record.
-    pub(super) fn look_at(&self, ids: &[JobId]) -> Result<Vec<Looked>> {
+    pub(super) fn look_at(&self, ids: &[JobId]) -> Result<Vec<InspectedJob>> {
         let keys: Vec<_> = ids.iter().map(job_key).collect::<Result<_>>()?;
         let found = self.store().get_records(&keys)?;
         let mut looked = Vec::with_capacity(ids.len());
         for ((id, key), found) in ids.iter().zip(&keys).zip(found) {
             let id = id.clone();
             looked.push(match found.map(|found| Ok((record::read(key, &found)?, found))) {
-                None => Looked { id, found: None, verdict: Verdict::Missing },
-                Some(Err(error)) => Looked { id, found: None, verdict: Verdict::Damaged(error) },
+                None => InspectedJob { id, found: None, verdict: Verdict::Missing },
+                Some(Err(error)) => InspectedJob { id, found: None, verdict: Verdict::Damaged(error) },
                 Some(Ok((job, found))) => {
-                    Looked { id, found: Some((found, job)), verdict: Verdict::Over }
+                    InspectedJob { id, found: Some((found, job)), verdict: Verdict::Over }
                 }
             });
         }
-        let around = Around::of(self, &looked)?;
+        let around = Dependencies::of(self, &looked)?;
         for looked in &mut looked {
             if let Some((_, job)) = &looked.found {
                 looked.verdict = match around.judge(self, &looked.id, job) {
@@ -66,15 +66,15 @@ impl Larder {
 }
 
 /// What jobs depend on: their dependencies, and their versions.
-struct Around {
+struct Dependencies {
     records: HashMap<RecordKey, Option<Record>>,
     now: Timestamp,
 }
 
-impl Around {
-    fn of(larder: &Larder, looked: &[Looked]) -> Result<Self> {
+impl Dependencies {
+    fn of(larder: &Larder, looked: &[InspectedJob]) -> Result<Self> {
         let mut keys = Vec::new();
-        for Looked { id, found, .. } in looked {
+        for InspectedJob { id, found, .. } in looked {
             let Some((_, job)) = found else { continue };
             if job.status.is_over() {
                 continue;

@@ -43,7 +43,7 @@ impl Larder {
             };
             if self.store().commit(&changes)? == Committed::All {
                 // What waits for it is looked at.
-                let _ = self.executor().submit(&self.jobs_after(&id)?);
+                let _ = self.queue().submit(&self.jobs_after(&id)?);
                 return self.job(&id);
             }
         }
@@ -93,7 +93,7 @@ impl Larder {
             }
             if self.store().commit(&changes)? == Committed::All {
                 let ids: Vec<_> = jobs.into_iter().map(|(id, ..)| id).collect();
-                let _ = self.executor().submit(&ids[..1]);
+                let _ = self.queue().submit(&ids[..1]);
                 return ids.iter().map(|id| self.job(id)).collect();
             }
         }

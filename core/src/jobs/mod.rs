@@ -55,7 +55,7 @@
 //!
 //! # Who runs them
 //!
-//! A [`Worker`] takes ids from an [`Executor`], claims them and runs them on its threads. [`InProcess`] looks into
+//! A [`Worker`] takes ids from an [`JobQueue`], claims them and runs them on its threads. [`InProcess`] looks into
 //! the store for them. An executor on a queue of its own carries ids and nothing else: one that is lost is submitted
 //! again by whichever worker looks into the store, and one that comes twice is claimed once.
 
@@ -63,7 +63,7 @@ mod claim;
 mod context;
 mod create;
 mod cron;
-mod executor;
+mod queue;
 mod forget;
 mod history;
 mod id;
@@ -85,7 +85,7 @@ pub use context::JobContext;
 pub use create::Fired;
 pub(crate) use create::NewJobs;
 pub use cron::{Schedule, check_schedule};
-pub use executor::{Delivery, Executor, InProcess, Receipt};
+pub use queue::{Delivery, JobQueue, InProcess, Receipt};
 pub use history::{JobInfo, JobLine, JobsQuery};
 pub use id::JobId;
 pub use publish::PublishOptions;
@@ -93,8 +93,8 @@ pub(crate) use publish::Publishing;
 pub use record::JobStatus;
 pub use table::{Event, TriggerEntry, TriggerTable};
 pub use trigger::{IsSet, Trigger, Triggers};
-pub use wait::Awaited;
-pub use worker::{JobsHandle, Worker};
+pub use wait::WaitTarget;
+pub use worker::{WorkerHandle, Worker};
 
 /// How much the clocks of machines that share a larder may differ: a lease is taken for over so much later.
 pub const SKEW: Duration = Duration::from_secs(2);

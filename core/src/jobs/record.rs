@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::id::JobId;
 use crate::digest::Digest;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Corruption, Result};
 use crate::name::{Identifier, TypeTag, VersionNumber};
 use crate::record::{self, Document, FORMAT};
 use crate::store::RecordKey;
@@ -313,7 +313,7 @@ pub(super) fn job_in(key: &RecordKey) -> Result<JobId> {
         (job_key(&id).ok()? == *key).then_some(id)
     });
     parts.ok_or_else(|| {
-        let fault = Fault::Unreadable("its key is that of no job".into());
+        let fault = Corruption::Unreadable("its key is that of no job".into());
         Error::corrupt(format!("the record {key}"), fault)
     })
 }
@@ -350,7 +350,7 @@ pub(super) fn cron_key(name: &Identifier) -> Result<RecordKey> {
 /// The name in the key of a [`CronRecord`].
 pub(super) fn cron_in(key: &RecordKey) -> Result<Identifier> {
     Identifier::new(key.as_str().strip_prefix(CRON).unwrap_or_default()).map_err(|_| {
-        let fault = Fault::Unreadable("its key is no identifier".into());
+        let fault = Corruption::Unreadable("its key is no identifier".into());
         Error::corrupt(format!("the record {key}"), fault)
     })
 }

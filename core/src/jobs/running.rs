@@ -31,10 +31,10 @@ const MOST_INSTANCES: usize = 32;
 pub(super) struct Running {
     pub(super) id: JobId,
     pub(super) shared: Arc<Shared>,
-    state: Mutex<State>,
+    state: Mutex<RunState>,
 }
 
-enum State {
+enum RunState {
     /// Its thread tries to claim it.
     Claiming,
     Held {
@@ -49,7 +49,7 @@ enum State {
 }
 
 /// What became of a job, as far as a worker is concerned.
-pub(super) enum Became {
+pub(super) enum JobOutcome {
     /// It is over, by this worker or before.
     Over,
     /// It is to be looked at again; perhaps at a time that is known.
@@ -60,10 +60,10 @@ pub(super) enum Became {
 
 impl Running {
     pub(super) fn new(id: JobId) -> Self {
-        Self { id, shared: Arc::default(), state: Mutex::new(State::Claiming) }
+        Self { id, shared: Arc::default(), state: Mutex::new(RunState::Claiming) }
     }
 
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+    fn state(&self) -> std::sync::MutexGuard<'_, RunState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -73,19 +73,19 @@ impl Running {
         larder: &Larder,
         lease: Duration,
         instances: &Instances,
-    ) -> Result<Became> {
+    ) -> Result<JobOutcome> {
         let claim = match larder.claim_job(&self.id, lease)? {
             Claimed::Mine(claim) => claim,
-            Claimed::Later(until) => return Ok(Became::Later(until)),
-            Claimed::Ended | Claimed::Over => return Ok(Became::Over),
-            Claimed::NotHere => return Ok(Became::NotHere),
+            Claimed::Later(until) => return Ok(JobOutcome::Later(until)),
+            Claimed::Ended | Claimed::Over => return Ok(JobOutcome::Over),
+            Claimed::NotHere => return Ok(JobOutcome::NotHere),
         };
         let Some(table) = larder.registry().triggers_of(claim.job.type_tag.as_str()) else {
-            return Ok(Became::NotHere);
+            return Ok(JobOutcome::NotHere);
         };
-        let Some(entry) = table.find(&claim.job.trigger) else { return Ok(Became::NotHere) };
+        let Some(entry) = table.find(&claim.job.trigger) else { return Ok(JobOutcome::NotHere) };
         let now = Instant::now();
-        *self.state() = State::Held {
+        *self.state() = RunState::Held {
             claim: claim.clone(),
             since: now,
             beaten: now,
@@ -94,18 +94,18 @@ impl Running {
         };
         let mut outcome = self.attempt(larder, &claim, entry, instances);
         // From here on the worker neither extends the lease nor ends the job.
-        match std::mem::replace(&mut *self.state(), State::GivenUp) {
-            State::Held { late: true, timeout: Some(timeout), .. } => {
+        match std::mem::replace(&mut *self.state(), RunState::GivenUp) {
+            RunState::Held { late: true, timeout: Some(timeout), .. } => {
                 outcome = Outcome::Failed { error: vec![late(timeout)], retries: entry.retries() };
             }
-            State::Held { .. } => {}
-            _ => return Ok(Became::Over),
+            RunState::Held { .. } => {}
+            _ => return Ok(JobOutcome::Over),
         }
         let news = self.shared.news(&claim)?;
         let ended = patiently(lease, || larder.end_attempt(&claim, &news, &outcome))?;
         Ok(match ended {
-            Some(JobStatus::Pending) => Became::Later(None),
-            _ => Became::Over,
+            Some(JobStatus::Pending) => JobOutcome::Later(None),
+            _ => JobOutcome::Over,
         })
     }
 
@@ -157,7 +157,7 @@ impl Running {
     /// `false` if the worker gives the job up: its thread may go on, but nothing that it says counts.
     pub(super) fn beat(&self, larder: &Larder) -> Beat {
         let mut state = self.state();
-        let State::Held { claim, since, beaten, timeout, late: is_late } = &mut *state else {
+        let RunState::Held { claim, since, beaten, timeout, late: is_late } = &mut *state else {
             return Beat::Quiet;
         };
         let took = since.elapsed();
@@ -177,7 +177,7 @@ impl Running {
                 let news = self.shared.news(claim);
                 let ended = news.and_then(|news| larder.end_attempt(claim, &news, &outcome));
                 if ended.is_ok() {
-                    *state = State::GivenUp;
+                    *state = RunState::GivenUp;
                     return Beat::GivenUp;
                 }
                 return Beat::Quiet;
@@ -203,7 +203,7 @@ impl Running {
             // Somebody else has it.
             Ok(None) => {
                 self.shared.cancelled.store(true, Ordering::Relaxed);
-                *state = State::GivenUp;
+                *state = RunState::GivenUp;
                 Beat::GivenUp
             }
             Err(_) => {

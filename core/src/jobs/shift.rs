@@ -6,9 +6,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::executor::{Delivery, Receipt};
+use super::queue::{Delivery, Receipt};
 use super::id::JobId;
-use super::running::{Beat, Became, Instances, Running};
+use super::running::{Beat, JobOutcome, Instances, Running};
 use super::worker::Worker;
 use crate::caught::catch_panic;
 use crate::error::{Error, Result};
@@ -34,8 +34,8 @@ pub(super) struct Shift<'a> {
     abandoned: usize,
     ran: u64,
     instances: Arc<Instances>,
-    sender: Sender<(JobId, Result<Became>)>,
-    receiver: Receiver<(JobId, Result<Became>)>,
+    sender: Sender<(JobId, Result<JobOutcome>)>,
+    receiver: Receiver<(JobId, Result<JobOutcome>)>,
     /// When schedules and lost jobs are looked for again.
     tick: Instant,
     sweep: Instant,
@@ -127,9 +127,9 @@ impl<'a> Shift<'a> {
 
     /// What the executor brings; while a queue is away, what is found in the store.
     fn brought(&self, most: usize, wait: Duration) -> Result<Vec<Delivery>> {
-        let Worker { larder, executor, .. } = self.worker;
-        match executor.next(larder, most, wait) {
-            Err(error @ Error::Store { .. }) if !executor.looks_into_the_store() => {
+        let Worker { larder, queue, .. } = self.worker;
+        match queue.next(larder, most, wait) {
+            Err(error @ Error::Store { .. }) if !queue.looks_into_the_store() => {
                 (self.worker.troubled)(&error);
                 let jobs = larder.runnable(most)?.into_iter();
                 Ok(jobs.map(|job| Delivery { job, receipt: None }).collect())
@@ -159,7 +159,7 @@ impl<'a> Shift<'a> {
                 .unwrap_or_else(|panic| Err(Error::store(format!("run the job {id}"), panic)));
             // Nobody listens if the worker is gone.
             let _ = sender.send((id, became));
-            let _ = larder.executor().submit(&[]);
+            let _ = larder.queue().submit(&[]);
         });
         spawned.map_err(|error| Error::store("start a thread for a job", error))?;
         self.running.insert(job, Slot { running, receipt, given_up: false });
@@ -183,25 +183,25 @@ impl<'a> Shift<'a> {
         any
     }
 
-    fn ended(&mut self, id: &JobId, became: Result<Became>, receipt: Option<Box<dyn Receipt>>) {
+    fn ended(&mut self, id: &JobId, became: Result<JobOutcome>, receipt: Option<Box<dyn Receipt>>) {
         let later = match became {
-            Ok(Became::Over) => {
+            Ok(JobOutcome::Over) => {
                 self.ran += 1;
                 None
             }
-            Ok(Became::Later(until)) => Some(self.until(until)),
+            Ok(JobOutcome::Later(until)) => Some(self.until(until)),
             // Somebody else may have the code; the store may be back soon.
-            Ok(Became::NotHere) | Err(_) => Some(SWEEP),
+            Ok(JobOutcome::NotHere) | Err(_) => Some(SWEEP),
         };
         match (receipt, later) {
             (Some(receipt), None) => receipt.done(),
             (Some(receipt), Some(after)) => receipt.later(after),
             (None, _) => {}
         }
-        if later.is_none() && !self.worker.executor.looks_into_the_store() {
+        if later.is_none() && !self.worker.queue.looks_into_the_store() {
             // What is not submitted here is found by a sweep.
             if let Ok(next) = self.worker.larder.jobs_after(id) {
-                let _ = self.worker.executor.submit(&next);
+                let _ = self.worker.queue.submit(&next);
             }
         }
     }
@@ -234,7 +234,7 @@ impl<'a> Shift<'a> {
         for id in given_up {
             if let Some(slot) = self.running.remove(&id) {
                 self.abandoned += 1;
-                self.ended(&id, Ok(Became::Over), slot.receipt);
+                self.ended(&id, Ok(JobOutcome::Over), slot.receipt);
             }
         }
     }
@@ -246,10 +246,10 @@ impl<'a> Shift<'a> {
             self.worker.larder.fire_due()?;
             self.tick = Instant::now() + TICK;
         }
-        if !self.worker.executor.looks_into_the_store() && now >= self.sweep {
+        if !self.worker.queue.looks_into_the_store() && now >= self.sweep {
             self.sweep = now + SWEEP;
             let lost = self.worker.larder.runnable(MOST_SWEPT)?;
-            if let Err(error) = self.worker.executor.submit_again(&lost) {
+            if let Err(error) = self.worker.queue.submit_again(&lost) {
                 (self.worker.troubled)(&error);
             }
         }

@@ -7,21 +7,21 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::create::Fired;
-use super::executor::{Delivery, Executor};
+use super::queue::{Delivery, JobQueue};
 use super::history::JobInfo;
 use super::id::JobId;
 use super::judge::Verdict;
 use super::record::{JobStatus, job_in, job_key, jobs_of_version};
 use super::shift::Shift;
 use super::worker::Worker;
-use crate::error::{BoxError, Error, Kind, Result};
+use crate::error::{BoxError, Error, ItemKind, Result};
 use crate::larder::{Applied, Larder, VersionInfo};
 use crate::reference::{Reference, Selector};
 use crate::store::{RecordKey, Revision, StoreExt};
 
 /// Jobs that are waited for.
 #[derive(Debug, Clone)]
-pub struct Awaited(Which);
+pub struct WaitTarget(Which);
 
 #[derive(Debug, Clone)]
 enum Which {
@@ -30,32 +30,32 @@ enum Which {
     These(Vec<JobId>),
 }
 
-impl From<&Applied> for Awaited {
+impl From<&Applied> for WaitTarget {
     /// The jobs of the version, and of what it refers to, whoever applied it.
     fn from(applied: &Applied) -> Self {
         applied.version().into()
     }
 }
 
-impl From<&VersionInfo> for Awaited {
+impl From<&VersionInfo> for WaitTarget {
     fn from(version: &VersionInfo) -> Self {
         Self(Which::Version(Box::new(version.clone())))
     }
 }
 
-impl From<&Fired> for Awaited {
+impl From<&Fired> for WaitTarget {
     fn from(fired: &Fired) -> Self {
         Self(Which::These(fired.jobs.clone()))
     }
 }
 
-impl From<&JobId> for Awaited {
+impl From<&JobId> for WaitTarget {
     fn from(id: &JobId) -> Self {
         Self(Which::These(vec![id.clone()]))
     }
 }
 
-impl From<Vec<JobId>> for Awaited {
+impl From<Vec<JobId>> for WaitTarget {
     fn from(ids: Vec<JobId>) -> Self {
         Self(Which::These(ids))
     }
@@ -74,7 +74,7 @@ impl Larder {
     /// # Errors
     /// [`Error::Job`] for the first that failed, or was cancelled; [`Error::NotLinked`] for one whose type is not linked in;
     /// [`Error::NotFound`]; [`Error::Store`].
-    pub fn wait(&self, awaited: impl TryInto<Awaited, Error: Into<Error>>) -> Result<Vec<JobInfo>> {
+    pub fn wait(&self, awaited: impl TryInto<WaitTarget, Error: Into<Error>>) -> Result<Vec<JobInfo>> {
         self.wait_for(&self.awaited(awaited.try_into().map_err(Into::into)?)?, None)
     }
 
@@ -101,7 +101,7 @@ impl Larder {
     /// As [`wait`](Larder::wait).
     pub fn wait_with(
         &self,
-        awaited: impl TryInto<Awaited, Error: Into<Error>>,
+        awaited: impl TryInto<WaitTarget, Error: Into<Error>>,
         mut watch: impl FnMut(&[JobInfo]),
     ) -> Result<Vec<JobInfo>> {
         self.wait_for(&self.awaited(awaited.try_into().map_err(Into::into)?)?, Some(&mut watch))
@@ -109,7 +109,7 @@ impl Larder {
 
     fn wait_for(&self, ids: &[JobId], watch: Option<&mut Told<'_>>) -> Result<Vec<JobInfo>> {
         let these = Arc::new(These { left: Mutex::new(ids.to_vec()) });
-        let worker = Worker::new(self).without_schedules().executor(these.clone());
+        let worker = Worker::new(self).without_schedules().queue(these.clone());
         let watch = watch.map(|watch| Watch::new(ids, watch)).transpose()?;
         let watch = RefCell::new(watch);
         Shift::new(&worker).work(|shift| {
@@ -122,7 +122,7 @@ impl Larder {
     }
 
     /// The jobs that are meant.
-    pub(super) fn awaited(&self, Awaited(which): Awaited) -> Result<Vec<JobId>> {
+    pub(super) fn awaited(&self, WaitTarget(which): WaitTarget) -> Result<Vec<JobId>> {
         let version = match which {
             Which::These(ids) => return Ok(ids),
             Which::Version(version) => version,
@@ -257,7 +257,7 @@ impl These {
                     let needed_by = format!("the job {}", looked.id);
                     larder.registry().find_type(tag, &needed_by, None)?;
                     return Err(Error::NotLinked {
-                        kind: Kind::Trigger,
+                        kind: ItemKind::Trigger,
                         name: job.trigger.clone(),
                         needed_by,
                         hint: format!("the type `{tag}` that is linked in has no such trigger"),
@@ -273,7 +273,7 @@ impl These {
     }
 }
 
-impl Executor for These {
+impl JobQueue for These {
     fn submit(&self, _jobs: &[JobId]) -> Result<()> {
         Ok(())
     }

@@ -7,10 +7,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::LEASE;
-use super::executor::Executor;
+use super::queue::JobQueue;
 use super::history::JobInfo;
 use super::shift::{LEAST_WAIT, Shift};
-use super::wait::Awaited;
+use super::wait::WaitTarget;
 use crate::error::{Error, Result};
 use crate::larder::Larder;
 
@@ -29,7 +29,7 @@ use crate::larder::Larder;
 /// ```
 pub struct Worker {
     pub(super) larder: Larder,
-    pub(super) executor: Arc<dyn Executor>,
+    pub(super) queue: Arc<dyn JobQueue>,
     pub(super) concurrency: usize,
     pub(super) lease: Duration,
     pub(super) fires_schedules: bool,
@@ -41,7 +41,7 @@ impl Worker {
     pub fn new(larder: &Larder) -> Self {
         Self {
             larder: larder.clone(),
-            executor: larder.executor().clone(),
+            queue: larder.queue().clone(),
             concurrency: thread::available_parallelism().map_or(1, Into::into),
             lease: LEASE,
             fires_schedules: true,
@@ -68,8 +68,8 @@ impl Worker {
 
     /// Whom it asks for jobs, instead of the larder's executor.
     #[must_use]
-    pub fn executor(mut self, executor: Arc<dyn Executor>) -> Self {
-        self.executor = executor;
+    pub fn queue(mut self, queue: Arc<dyn JobQueue>) -> Self {
+        self.queue = queue;
         self
     }
 
@@ -113,20 +113,20 @@ impl Worker {
     ///
     /// # Errors
     /// [`Error::Store`] if the system gives no thread.
-    pub fn spawn(self) -> Result<JobsHandle> {
+    pub fn spawn(self) -> Result<WorkerHandle> {
         let stop = Arc::new(AtomicBool::new(false));
         let (larder, stopped) = (self.larder.clone(), stop.clone());
         let thread = thread::Builder::new()
             .name("larder-worker".into())
             .spawn(move || self.run(|| stopped.load(Ordering::Relaxed)))
             .map_err(|error| Error::store("start a thread for jobs", error))?;
-        Ok(JobsHandle { larder, stop, thread: Some(thread) })
+        Ok(WorkerHandle { larder, stop, thread: Some(thread) })
     }
 }
 
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Worker({} at once, by {:?})", self.concurrency, self.executor)
+        write!(f, "Worker({} at once, by {:?})", self.concurrency, self.queue)
     }
 }
 
@@ -136,18 +136,18 @@ impl fmt::Debug for Worker {
 /// another worker's after that.
 #[derive(Debug)]
 #[must_use = "the worker stops when its handle is dropped"]
-pub struct JobsHandle {
+pub struct WorkerHandle {
     larder: Larder,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<()>>>,
 }
 
-impl JobsHandle {
+impl WorkerHandle {
     /// Waits until jobs are over, whoever runs them.
     ///
     /// # Errors
     /// As [`Larder::wait`]; [`Error::Refused`] if the worker ended meanwhile.
-    pub fn wait(&self, awaited: impl TryInto<Awaited, Error: Into<Error>>) -> Result<Vec<JobInfo>> {
+    pub fn wait(&self, awaited: impl TryInto<WaitTarget, Error: Into<Error>>) -> Result<Vec<JobInfo>> {
         let ids = self.larder.awaited(awaited.try_into().map_err(Into::into)?)?;
         loop {
             let jobs = ids.iter().map(|id| self.larder.job(id)).collect::<Result<Vec<_>>>()?;
@@ -178,7 +178,7 @@ impl JobsHandle {
     }
 }
 
-impl Drop for JobsHandle {
+impl Drop for WorkerHandle {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
     }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::nest::{Nest, Nested};
+use super::nest::{ApplySession, PendingComponent};
 use super::pack::AN_ARTIFACT;
-use super::{Larder, Packer, Shelf, VersionInfo};
+use super::{Larder, ArtifactWriter, ArtifactReader, VersionInfo};
 use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -47,7 +47,7 @@ impl Applied {
 }
 
 /// A component as bytes, all but written.
-pub(super) struct Packed {
+pub(super) struct EncodedComponent {
     pub(super) type_tag: TypeTag,
     pub(super) artifacts: Vec<ArtifactEntry>,
     pub(super) children: Vec<ChildEntry>,
@@ -61,10 +61,10 @@ pub(super) struct Packed {
     /// Whether its type has hooks: its version is ready only when `on_create` was run.
     pub(super) hooks: bool,
     /// What was packed with it because it refers to it, children before those that refer to them.
-    pub(super) nested: Vec<Nested>,
+    pub(super) nested: Vec<PendingComponent>,
 }
 
-impl Packed {
+impl EncodedComponent {
     pub(super) fn digest(&self) -> Digest {
         self.digest
     }
@@ -91,7 +91,7 @@ impl Larder {
     ///
     /// # Errors
     /// [`Error::Hook`] for a hook;
-    /// [`Error::InvalidName`] for the name; [`Error::NotExact`] for a field that JSON cannot hold;
+    /// [`Error::InvalidName`] for the name; [`Error::Lossy`] for a field that JSON cannot hold;
     /// [`Error::Encode`] for an artifact that its serializer refuses; [`Error::Refused`] if the name is
     /// locked; [`Error::Conflict`] if other writers were faster again and again; [`Error::Store`].
     pub fn apply(
@@ -114,36 +114,36 @@ impl Larder {
         type_tag: &str,
         type_version: u32,
         fields: &(impl erased_serde::Serialize + ?Sized),
-    ) -> Result<Packed> {
-        let nest = Nest::new(self, name);
+    ) -> Result<EncodedComponent> {
+        let nest = ApplySession::new(self, name);
         let packed = self.pack_fields(&nest, name, (type_tag, type_version), fields)?;
-        Ok(Packed { nested: nest.take(), ..packed })
+        Ok(EncodedComponent { nested: nest.take(), ..packed })
     }
 
     /// Encodes a component that others refer to, or that is applied itself.
     pub(super) fn pack_in(
         &self,
-        nest: &Rc<Nest>,
+        nest: &Rc<ApplySession>,
         name: &Identifier,
         component: &dyn Component,
-    ) -> Result<Packed> {
+    ) -> Result<EncodedComponent> {
         let type_of = (component.type_tag(), component.type_version());
         let packed = self.pack_fields(nest, name, type_of, component)?;
-        Ok(Packed { hooks: component.as_hooks().is_some(), ..packed })
+        Ok(EncodedComponent { hooks: component.as_hooks().is_some(), ..packed })
     }
 
     fn pack_fields(
         &self,
-        nest: &Rc<Nest>,
+        nest: &Rc<ApplySession>,
         name: &Identifier,
         (type_tag, type_version): (&str, u32),
         fields: &(impl erased_serde::Serialize + ?Sized),
-    ) -> Result<Packed> {
+    ) -> Result<EncodedComponent> {
         let what = format!("{name} (a `{type_tag}`)");
-        let shelf = Shelf::new(self, what.clone());
-        let task = if self.rehearsal { "digesting" } else { "storing" };
+        let shelf = ArtifactReader::new(self, what.clone());
+        let task = if self.dry_run { "digesting" } else { "storing" };
         let meter = self.watcher.begin(task, None);
-        let packer = Rc::new(Packer::new(shelf, meter, Rc::clone(nest)));
+        let packer = Rc::new(ArtifactWriter::new(shelf, meter, Rc::clone(nest)));
         let guard = Guard::new(Rules::JSON);
         let mut json = Vec::new();
         let encoded = scope::packing(&packer, || {
@@ -175,7 +175,7 @@ impl Larder {
         let size = manifest.len() as u64 + artifacts.iter().map(|entry| entry.size).sum::<u64>();
         blobs.push(Change::PutBlob { digest, bytes: manifest.clone() });
         let (onto, hooks, nested) = (None, false, Vec::new());
-        Ok(Packed {
+        Ok(EncodedComponent {
             type_tag,
             artifacts,
             children,
@@ -195,7 +195,7 @@ pub(super) fn refused(what: String, error: crate::guard::GuardError) -> Error {
     match error.refusal() {
         Some(Refusal::Number(_) | Refusal::Key | Refusal::NestedOption | Refusal::Depth(_)) => {
             let (path, reason) = error.into_parts();
-            Error::NotExact {
+            Error::Lossy {
                 what,
                 path,
                 reason: reason.to_string(),

@@ -1,7 +1,7 @@
 //! Running the hooks of components, and the status that `on_create` leaves a version with.
 
 use super::apply::{back_off, refused};
-use super::commit::Unprepared;
+use super::commit::UnreadyComponent;
 use super::load::erased;
 use super::locks::refuse_locked_name;
 use super::{Applied, Larder, MOST_TRIES, VersionInfo};
@@ -55,7 +55,7 @@ impl Larder {
             Ok(packed)
         })?;
         rest.reverse();
-        while let Some(Unprepared { version, component: child, is_root }) = rest.pop() {
+        while let Some(UnreadyComponent { version, component: child, is_root }) = rest.pop() {
             let this = if is_root { Some(component) } else { child.as_deref() };
             let context = HookContext { larder: self.for_hooks(), version: version.clone() };
             let created = this
@@ -65,7 +65,7 @@ impl Larder {
                 // That the hook failed says more than that it could not be written down.
                 let _ = self.settle(&version, Some(told(&*source)));
                 let pin = Self::pin(&version).to_string();
-                while let Some(Unprepared { version, .. }) = rest.pop() {
+                while let Some(UnreadyComponent { version, .. }) = rest.pop() {
                     let _ = self.settle(&version, Some(format!("the `on_create` of {pin} failed")));
                 }
                 return Err(Error::Hook {

@@ -16,11 +16,11 @@ const MOST_AT_ONCE: usize = 16;
 /// Blobs whose writers are finishing, each on a thread of its own. They are there, or have failed, once
 /// [`finish`](Keeper::finish) returns.
 #[derive(Default)]
-pub(super) struct Keeper {
+pub(super) struct BlobWrites {
     threads: VecDeque<JoinHandle<Result<()>>>,
 }
 
-impl Keeper {
+impl BlobWrites {
     /// Has a blob finished; the error may be that of an earlier one.
     pub(super) fn keep(&mut self, writer: Box<dyn BlobWriter>, digest: Digest) -> Result<()> {
         let writer = Arc::new(Mutex::new(Some(writer)));
@@ -62,7 +62,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for BlobWrites {
     /// When the packing failed nobody needs the blobs, but nobody expects writers at work any more either.
     fn drop(&mut self) {
         let _ = self.finish();
@@ -109,14 +109,14 @@ mod tests {
         }
     }
 
-    fn keep(keeper: &mut Keeper, ended: &Arc<AtomicUsize>, fails: bool) -> Result<()> {
+    fn keep(keeper: &mut BlobWrites, ended: &Arc<AtomicUsize>, fails: bool) -> Result<()> {
         let writer = Slow { ended: Arc::clone(ended), fails };
         keeper.keep(Box::new(writer), Digest::of(b"blob"))
     }
 
     #[test]
     fn when_it_has_finished_every_blob_is_there() {
-        let (mut keeper, ended) = (Keeper::default(), Arc::new(AtomicUsize::new(0)));
+        let (mut keeper, ended) = (BlobWrites::default(), Arc::new(AtomicUsize::new(0)));
         for _ in 0..3 * MOST_AT_ONCE {
             keep(&mut keeper, &ended, false).unwrap();
             assert!(keeper.threads.len() <= MOST_AT_ONCE);
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_blob_that_fails_is_an_error_and_no_thread_is_left_behind() {
-        let (mut keeper, ended) = (Keeper::default(), Arc::new(AtomicUsize::new(0)));
+        let (mut keeper, ended) = (BlobWrites::default(), Arc::new(AtomicUsize::new(0)));
         for number in 0..5 {
             keep(&mut keeper, &ended, number == 1).unwrap();
         }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::hooks::post_init;
 use super::objects::OBJECT;
 use super::ready::ReadyModel;
-use super::{Larder, Shelf};
+use super::{Larder, ArtifactReader};
 use crate::component::{Component, ComponentType, no_migration};
 use crate::error::{Error, Result};
 use crate::guard::{Guard, Rules};
@@ -208,7 +208,7 @@ impl Larder {
             &mut serde_json::Deserializer<serde_json::de::StrRead<'_>>,
         ) -> serde_json::Result<T>,
     ) -> Result<T> {
-        let shelf = Shelf::new(self, what.to_owned());
+        let shelf = ArtifactReader::new(self, what.to_owned());
         shelf.set_entries(manifest.artifacts(), manifest.children());
         let guard = Guard::for_bytes(Rules::JSON, manifest.fields().len());
         let mut fields = serde_json::Deserializer::from_str(manifest.fields());

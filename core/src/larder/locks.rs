@@ -1,7 +1,7 @@
 //! Locks: versions and names that are closed against change.
 
 use super::apply::back_off;
-use super::{Larder, MOST_TRIES, Notes, VersionInfo};
+use super::{Larder, MOST_TRIES, Annotations, VersionInfo};
 use crate::error::{Error, Result};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, NameRecord};
@@ -109,7 +109,7 @@ pub(super) fn refuse_locked_name(
 pub(super) fn refuse_locked_version(
     name: &Identifier,
     version: VersionNumber,
-    notes: &Notes,
+    notes: &Annotations,
     what: impl FnOnce() -> String,
 ) -> Result<()> {
     match notes.locked {

@@ -35,32 +35,32 @@ use std::time::SystemTime;
 pub use apply::Applied;
 pub use children::ChildInfo;
 pub use copy::{
-    Copied, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, MirrorOptions, Mirrored, Outline,
-    Untagged,
+    CopyReport, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, MirrorOptions, MirrorReport, CopyOutline,
+    RemovedTag,
 };
 pub use diff::{Counts, Diff, FieldDiff, FieldState, FieldValue, Overlap, Plan, PlannedJob, Side};
-pub use gc::{Amount, Collected, Garbage, GcOptions};
-pub use notes::{Notes, NotesChange};
-pub use query::{Shown, VersionInfo};
+pub use gc::{BlobCount, GcReport, Garbage, GcOptions};
+pub use notes::{Annotations, AnnotationsChange};
+pub use query::{VersionDetails, VersionInfo};
 pub use ready::Ready;
 pub use remove::RemoveOptions;
-pub use repair::Repaired;
+pub use repair::RepairReport;
 pub use restore::RemovedVersion;
-pub use search::Found;
-pub use survey::{LockedThing, Survey, UnreadyVersion};
+pub use search::SearchHit;
+pub use survey::{LockedItem, HealthReport, UnreadyVersion};
 pub use tags::{TagInfo, TagMove, TagOptions};
 pub use toolchain::{Difference, Toolchain};
-pub use verify::{Checked, Finding};
+pub use verify::{VerifyReport, Finding};
 
 pub use crate::record::Status;
 
-pub(crate) use pack::Packer;
-pub(crate) use shelf::Shelf;
+pub(crate) use pack::ArtifactWriter;
+pub(crate) use shelf::ArtifactReader;
 
 #[cfg(feature = "files")]
 use crate::class::Cache;
 use crate::error::{Error, Result};
-use crate::jobs::{Executor, InProcess, Publishing};
+use crate::jobs::{JobQueue, InProcess, Publishing};
 use crate::progress::{Meter, Progress, Watcher};
 use crate::registry::Registry;
 use crate::store::Store;
@@ -88,9 +88,9 @@ pub struct Larder {
     strict: bool,
     author: Option<Arc<str>>,
     /// Whether what is packed is only digested: that of a plan.
-    rehearsal: bool,
+    dry_run: bool,
     watcher: Watcher,
-    executor: Arc<dyn Executor>,
+    queue: Arc<dyn JobQueue>,
     fires: bool,
     publishing: Option<Arc<Publishing>>,
     #[cfg(feature = "files")]
@@ -116,9 +116,9 @@ impl Larder {
             clock: SystemTime::now,
             strict: false,
             author: None,
-            rehearsal: false,
+            dry_run: false,
             watcher: Watcher::default(),
-            executor: Arc::new(InProcess::new()),
+            queue: Arc::new(InProcess::new()),
             fires: true,
             publishing: None,
             #[cfg(feature = "files")]
@@ -165,14 +165,14 @@ impl Larder {
     ///
     /// Without it they are found in the store: see [`InProcess`].
     #[must_use]
-    pub fn with_executor(mut self, executor: Arc<dyn Executor>) -> Self {
-        self.executor = executor;
+    pub fn with_queue(mut self, queue: Arc<dyn JobQueue>) -> Self {
+        self.queue = queue;
         self
     }
 
     /// The executor.
-    pub fn executor(&self) -> &Arc<dyn Executor> {
-        &self.executor
+    pub fn queue(&self) -> &Arc<dyn JobQueue> {
+        &self.queue
     }
 
     /// The same larder, on which `apply` and `remove` let no triggers run: for whoever moves things about, and

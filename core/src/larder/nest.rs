@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::Larder;
-use super::apply::Packed;
+use super::apply::EncodedComponent;
 use super::diff::PlannedJob;
 use crate::component::Component;
 use crate::error::{Error, Result};
@@ -16,12 +16,12 @@ use crate::name::Identifier;
 const MOST_LEVELS: usize = 32;
 
 /// Takes the components that are packed with one that refers to them.
-pub(crate) struct Nest {
+pub(crate) struct ApplySession {
     larder: Larder,
     /// The names of those that are being packed, outermost first.
     stack: RefCell<Vec<Identifier>>,
     /// Those that are packed, children before those that refer to them.
-    packed: RefCell<Vec<Nested>>,
+    packed: RefCell<Vec<PendingComponent>>,
     /// Where each is among the packed, by name.
     by_name: RefCell<HashMap<Identifier, usize>>,
     /// What is known of a child, by its place in memory: one that is reached by many ways is packed once.
@@ -31,23 +31,23 @@ pub(crate) struct Nest {
 }
 
 /// A component that is packed because another one refers to it.
-pub(super) struct Nested {
+pub(super) struct PendingComponent {
     pub(super) name: Identifier,
-    pub(super) packed: Packed,
+    pub(super) packed: EncodedComponent,
     /// The component as its `post_init` left it, if its type has hooks.
     pub(super) component: Option<Box<dyn Component>>,
     /// The jobs that its apply would make; known in a rehearsal only.
     pub(super) jobs: Vec<PlannedJob>,
 }
 
-impl Nested {
+impl PendingComponent {
     /// What refers to it.
     pub(super) fn entry(&self) -> ChildEntry {
         ChildEntry { name: self.name.clone(), manifest: self.packed.digest() }
     }
 }
 
-impl Nest {
+impl ApplySession {
     /// For what the component `name` refers to.
     pub(super) fn new(larder: &Larder, name: &Identifier) -> Rc<Self> {
         Rc::new(Self {
@@ -65,7 +65,7 @@ impl Nest {
     }
 
     /// Those that were packed, children before those that refer to them.
-    pub(super) fn take(&self) -> Vec<Nested> {
+    pub(super) fn take(&self) -> Vec<PendingComponent> {
         self.packed.take()
     }
 
@@ -88,11 +88,11 @@ impl Nest {
         let packed = nest.larder.pack_in(nest, name, copy.as_deref().unwrap_or(component));
         nest.stack.borrow_mut().pop();
         let packed = packed?;
-        let jobs = match nest.larder.rehearsal {
+        let jobs = match nest.larder.dry_run {
             true => nest.larder.planned_jobs(name, copy.as_deref().unwrap_or(component)),
             false => Vec::new(),
         };
-        let nested = Nested { name: name.clone(), packed, component: copy, jobs };
+        let nested = PendingComponent { name: name.clone(), packed, component: copy, jobs };
         let child = nested.entry();
         nest.by_place.borrow_mut().insert(place, child.clone());
         let mut all = nest.packed.borrow_mut();

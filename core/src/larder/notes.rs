@@ -9,7 +9,7 @@ use super::locks::{refuse_locked_name, refuse_locked_version};
 use super::{Larder, MOST_TRIES};
 use crate::error::{Error, Result};
 use crate::name::{Identifier, VersionNumber};
-use crate::record::{self, NameRecord, NotesRecord, VersionRecord};
+use crate::record::{self, NameRecord, AnnotationsRecord, VersionRecord};
 use crate::reference::Reference;
 use crate::store::{Change, Committed, Record, RecordKey, StoreExt};
 use crate::time::Timestamp;
@@ -26,7 +26,7 @@ const MOST_VALUE: usize = 1000;
 /// What people say of a version: they may change their mind, the version stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
-pub struct Notes {
+pub struct Annotations {
     /// What it is, for people.
     pub description: Option<String>,
     /// Texts by name, such as `team`.
@@ -37,26 +37,26 @@ pub struct Notes {
     pub locked: Option<Timestamp>,
 }
 
-impl Notes {
-    fn new(record: NotesRecord) -> Self {
-        let NotesRecord { description, labels, metrics, locked, .. } = record;
+impl Annotations {
+    fn new(record: AnnotationsRecord) -> Self {
+        let AnnotationsRecord { description, labels, metrics, locked, .. } = record;
         Self { description, labels, metrics, locked }
     }
 
-    fn into_record(self) -> NotesRecord {
-        NotesRecord::new(self.description, self.labels, self.metrics, self.locked)
+    fn into_record(self) -> AnnotationsRecord {
+        AnnotationsRecord::new(self.description, self.labels, self.metrics, self.locked)
     }
 }
 
-/// A change of [`Notes`]: entry by entry, so that people who change different ones lose nothing.
+/// A change of [`Annotations`]: entry by entry, so that people who change different ones lose nothing.
 ///
 /// A name of a label or a metric begins with a letter or a digit and goes on with those and `. _ - /`, up to 200
 /// bytes; a label has up to 1,000 bytes, a description up to 4,096; there are up to 64 labels and 64 metrics.
 ///
 /// ```
-/// use larder_core::NotesChange;
+/// use larder_core::AnnotationsChange;
 ///
-/// let change = NotesChange::new()
+/// let change = AnnotationsChange::new()
 ///     .description("trained on the harvest of 2026")
 ///     .label("team", "wine")
 ///     .metric("accuracy", 0.93)
@@ -64,13 +64,13 @@ impl Notes {
 /// # let _ = change;
 /// ```
 #[derive(Debug, Clone, Default)]
-pub struct NotesChange {
+pub struct AnnotationsChange {
     description: Option<Option<String>>,
     labels: BTreeMap<String, Option<String>>,
     metrics: BTreeMap<String, Option<f64>>,
 }
 
-impl NotesChange {
+impl AnnotationsChange {
     /// No change.
     pub fn new() -> Self {
         Self::default()
@@ -154,7 +154,7 @@ impl NotesChange {
         Ok(())
     }
 
-    fn make(&self, notes: &mut Notes) {
+    fn make(&self, notes: &mut Annotations) {
         if let Some(description) = &self.description {
             notes.description.clone_from(description);
         }
@@ -190,7 +190,7 @@ fn check_key(what: &'static str, name: &str) -> Result<()> {
 /// A version and its notes as they were read, for a change of the notes.
 pub(super) struct Noted {
     pub(super) version: VersionRecord,
-    pub(super) notes: Notes,
+    pub(super) notes: Annotations,
 }
 
 impl Larder {
@@ -198,7 +198,7 @@ impl Larder {
     ///
     /// # Errors
     /// [`Error::InvalidName`]; [`Error::NotFound`]; [`Error::Corrupt`]; [`Error::Store`].
-    pub fn notes(&self, reference: impl TryInto<Reference, Error: Into<Error>>) -> Result<Notes> {
+    pub fn notes(&self, reference: impl TryInto<Reference, Error: Into<Error>>) -> Result<Annotations> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
         let version = self.find(&reference)?.version;
         let notes = self.notes_of(&[(reference.identifier().clone(), version)])?.pop();
@@ -211,9 +211,9 @@ impl Larder {
     ///
     /// ```
     /// # fn example(larder: &larder_core::Larder) -> larder_core::Result<()> {
-    /// use larder_core::NotesChange;
+    /// use larder_core::AnnotationsChange;
     ///
-    /// larder.annotate("wine@1", &NotesChange::new().label("team", "cellar").metric("f1", 0.93))?;
+    /// larder.annotate("wine@1", &AnnotationsChange::new().label("team", "cellar").metric("f1", 0.93))?;
     /// assert_eq!(larder.notes("wine@1")?.metrics["f1"], 0.93);
     /// # Ok(())
     /// # }
@@ -226,8 +226,8 @@ impl Larder {
     pub fn annotate(
         &self,
         reference: impl TryInto<Reference, Error: Into<Error>>,
-        change: &NotesChange,
-    ) -> Result<Notes> {
+        change: &AnnotationsChange,
+    ) -> Result<Annotations> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
         change.check()?;
         let name = reference.identifier();
@@ -288,7 +288,7 @@ impl Larder {
     pub(super) fn notes_of(
         &self,
         versions: &[(Identifier, VersionNumber)],
-    ) -> Result<Vec<Result<Notes>>> {
+    ) -> Result<Vec<Result<Annotations>>> {
         let keys = versions.iter().map(|(name, number)| record::notes_key(name, *number));
         let keys = keys.collect::<Result<Vec<_>>>()?;
         let found = self.store.get_records(&keys)?;
@@ -297,14 +297,14 @@ impl Larder {
     }
 }
 
-pub(super) fn read_notes(key: &RecordKey, found: Option<&Record>) -> Result<Notes> {
+pub(super) fn read_notes(key: &RecordKey, found: Option<&Record>) -> Result<Annotations> {
     match found {
-        Some(found) => Ok(Notes::new(record::read(key, found)?)),
-        None => Ok(Notes::default()),
+        Some(found) => Ok(Annotations::new(record::read(key, found)?)),
+        None => Ok(Annotations::default()),
     }
 }
 
-fn refuse_too_many(what: impl Fn() -> String, notes: &Notes) -> Result<()> {
+fn refuse_too_many(what: impl Fn() -> String, notes: &Annotations) -> Result<()> {
     let full = [("labels", notes.labels.len()), ("metrics", notes.metrics.len())];
     match full.into_iter().find(|(_, number)| *number > MOST_ENTRIES) {
         None => Ok(()),

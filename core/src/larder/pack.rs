@@ -10,9 +10,9 @@ use std::thread;
 
 use bytes::Bytes;
 
-use super::Shelf;
-use super::keep::Keeper;
-use super::nest::Nest;
+use super::ArtifactReader;
+use super::keep::BlobWrites;
+use super::nest::ApplySession;
 use crate::artifact::Stored;
 use crate::caught::caught;
 use crate::component::Component;
@@ -33,10 +33,10 @@ const STEP: usize = 256 << 10;
 const SPLIT: usize = 4 << 20;
 
 /// Takes the artifacts of one component while its fields are encoded.
-pub(crate) struct Packer {
-    shelf: Arc<Shelf>,
+pub(crate) struct ArtifactWriter {
+    shelf: Arc<ArtifactReader>,
     /// What is packed with it.
-    nest: Rc<Nest>,
+    nest: Rc<ApplySession>,
     /// The manifest's list of children, and the same as a set.
     children: RefCell<(Vec<ChildEntry>, HashSet<ChildEntry>)>,
     /// Counts the bytes that are written.
@@ -50,12 +50,12 @@ pub(crate) struct Packer {
     waiting: RefCell<Vec<Change>>,
     waiting_bytes: Cell<usize>,
     /// Large blobs, on their way to the disk.
-    keeper: RefCell<Keeper>,
+    keeper: RefCell<BlobWrites>,
     failure: RefCell<Option<Error>>,
 }
 
-impl Packer {
-    pub(crate) fn new(shelf: Shelf, meter: Meter, nest: Rc<Nest>) -> Self {
+impl ArtifactWriter {
+    pub(crate) fn new(shelf: ArtifactReader, meter: Meter, nest: Rc<ApplySession>) -> Self {
         Self {
             shelf: Arc::new(shelf),
             nest,
@@ -91,7 +91,7 @@ impl Packer {
         Ok((entries, children, self.waiting.take()))
     }
 
-    pub(crate) fn shelf(&self) -> &Arc<Shelf> {
+    pub(crate) fn shelf(&self) -> &Arc<ArtifactReader> {
         &self.shelf
     }
 
@@ -102,7 +102,7 @@ impl Packer {
         name: &Identifier,
         component: &dyn Component,
     ) -> Result<ChildEntry> {
-        let child = Nest::pack(&self.nest, place, name, component)?;
+        let child = ApplySession::pack(&self.nest, place, name, component)?;
         self.list_child(&child)?;
         Ok(child)
     }
@@ -185,13 +185,13 @@ impl Packer {
         self.adopt_entry(entry, shelf)
     }
 
-    fn adopt_entry(&self, entry: &ArtifactEntry, shelf: &Shelf) -> Result<()> {
+    fn adopt_entry(&self, entry: &ArtifactEntry, shelf: &ArtifactReader) -> Result<()> {
         if let Some(&place) = self.places.borrow().get(&entry.key()) {
             self.hold(place);
             return Ok(());
         }
         let ((), holds) = self.opened(|| {
-            if self.is_rehearsal() {
+            if self.is_dry_run() {
                 shelf.look(entry)?;
             } else if !self.shelf.store().has_blob(&entry.digest)? {
                 let bytes = shelf.fetch(entry)?;
@@ -231,12 +231,12 @@ impl Packer {
     }
 
     /// Whether nothing is kept: it is only to be known what would be.
-    pub(crate) fn is_rehearsal(&self) -> bool {
-        self.shelf.is_rehearsal()
+    pub(crate) fn is_dry_run(&self) -> bool {
+        self.shelf.is_dry_run()
     }
 
     fn sink(&self) -> Sink<'_> {
-        Sink::new(&**self.shelf.store(), &self.meter, !self.is_rehearsal())
+        Sink::new(&**self.shelf.store(), &self.meter, !self.is_dry_run())
     }
 
     fn settle(&self, sink: Sink<'_>) -> Result<(Digest, u64)> {

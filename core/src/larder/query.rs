@@ -1,7 +1,7 @@
 //! Looking at what is there without loading it.
 
 use super::Larder;
-use super::notes::Notes;
+use super::notes::Annotations;
 use super::tags::TagInfo;
 use super::toolchain::Toolchain;
 use crate::digest::Digest;
@@ -70,7 +70,7 @@ impl VersionInfo {
 /// A version with all that its manifest says.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Shown {
+pub struct VersionDetails {
     /// The version.
     pub version: VersionInfo,
     /// Its manifest, checked.
@@ -78,7 +78,7 @@ pub struct Shown {
     /// The tags that name it.
     pub tags: Vec<TagInfo>,
     /// What people say of it.
-    pub notes: Notes,
+    pub notes: Annotations,
     /// Since when its name is closed against change.
     pub name_locked: Option<Timestamp>,
 }
@@ -123,7 +123,7 @@ impl Larder {
     ///
     /// # Errors
     /// [`Error::InvalidName`]; [`Error::NotFound`]; [`Error::Corrupt`]; [`Error::NewerFormat`].
-    pub fn show(&self, reference: impl TryInto<Reference, Error: Into<Error>>) -> Result<Shown> {
+    pub fn show(&self, reference: impl TryInto<Reference, Error: Into<Error>>) -> Result<VersionDetails> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
         let name = reference.identifier();
         let (_, version, manifest) = self.open_version(&reference)?;
@@ -133,6 +133,6 @@ impl Larder {
         let notes = notes.unwrap_or_default();
         let name_locked = self.head(name)?.and_then(|head| head.locked);
         let version = VersionInfo::new(name, &version);
-        Ok(Shown { version, manifest, tags, notes, name_locked })
+        Ok(VersionDetails { version, manifest, tags, notes, name_locked })
     }
 }

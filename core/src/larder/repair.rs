@@ -6,7 +6,7 @@ use std::io::Write;
 use bytes::Bytes;
 
 use super::verify::{Blob, look_at};
-use super::{Checked, Finding, Larder};
+use super::{VerifyReport, Finding, Larder};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
@@ -15,7 +15,7 @@ use crate::store::{Change, Committed, Store, StoreExt};
 /// What [`Larder::repair`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
-pub struct Repaired {
+pub struct RepairReport {
     /// The faults that are no more.
     pub repaired: Vec<Finding>,
     /// The faults that stay: the other larder has no good copy either, or what is damaged is a record.
@@ -32,8 +32,8 @@ impl Larder {
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub fn repair(&self, checked: &Checked, source: &dyn Store) -> Result<Repaired> {
-        let mut done = Repaired::default();
+    pub fn repair(&self, checked: &VerifyReport, source: &dyn Store) -> Result<RepairReport> {
+        let mut done = RepairReport::default();
         let stored = self.uncached();
         let mut seen: HashSet<Digest> =
             checked.findings.iter().filter_map(|finding| finding.digest).collect();

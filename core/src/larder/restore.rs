@@ -4,7 +4,7 @@ use super::children::User;
 use super::gc::{Claim, PATIENCE};
 use super::locks::refuse_locked_name;
 use super::{Larder, MOST_TRIES, VersionInfo};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Corruption, Result};
 use crate::manifest::Manifest;
 use crate::name::Identifier;
 use crate::record::{self, DigestRecord, NameRecord, VersionRecord};
@@ -120,7 +120,7 @@ impl Larder {
                     return Ok((pardons, manifest));
                 }
             }
-            Err(Error::Corrupt { fault: Fault::Missing, .. }) => {}
+            Err(Error::Corrupt { fault: Corruption::Missing, .. }) => {}
             Err(error) => return Err(error),
         }
         let when = version.collected.map_or_else(String::new, |when| format!(" before {when}"));

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use super::notes::Notes;
+use super::notes::Annotations;
 use super::{Larder, VersionInfo};
 use crate::error::Result;
 use crate::name::{Identifier, TagName, VersionNumber};
@@ -17,11 +17,11 @@ const BATCH: usize = 500;
 /// A version that a query gives.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
-pub struct Found {
+pub struct SearchHit {
     /// The version.
     pub version: VersionInfo,
     /// What people say of it, if the query needed it or asked for it.
-    pub notes: Option<Notes>,
+    pub notes: Option<Annotations>,
 }
 
 /// The tags of each version that has any.
@@ -47,7 +47,7 @@ impl Larder {
     /// # Errors
     /// [`Error::Corrupt`](crate::Error::Corrupt); [`Error::NewerFormat`](crate::Error::NewerFormat);
     /// [`Error::Store`](crate::Error::Store).
-    pub fn search(&self, query: &Query) -> Result<Box<dyn Iterator<Item = Result<Found>> + '_>> {
+    pub fn search(&self, query: &Query) -> Result<Box<dyn Iterator<Item = Result<SearchHit>> + '_>> {
         let tags = match &query.filter {
             Some(filter) if filter.needs_tags() => self.tags_by_version(query)?,
             _ => Tags::new(),
@@ -67,7 +67,7 @@ impl Larder {
         Ok(Box::new(sound.into_iter().map(Ok).chain(failed)))
     }
 
-    fn filtered(&self, query: Query, tags: Tags) -> impl Iterator<Item = Result<Found>> + '_ {
+    fn filtered(&self, query: Query, tags: Tags) -> impl Iterator<Item = Result<SearchHit>> + '_ {
         let needed = query.filter.as_ref().is_some_and(Filter::needs_notes);
         let notes = needed || query.notes || matches!(query.sort, Sort::Metric(_));
         let mut versions = self.candidates(&query);
@@ -81,7 +81,7 @@ impl Larder {
             (Ok(found), Some(filter)) => {
                 let version = &found.version;
                 let key = (version.identifier.clone(), version.version);
-                let (none, silent) = (Vec::new(), Notes::default());
+                let (none, silent) = (Vec::new(), Annotations::default());
                 filter.accepts(&Facts {
                     version,
                     tags: tags.get(&key).unwrap_or(&none),
@@ -144,7 +144,7 @@ impl Larder {
         Ok(tags)
     }
 
-    fn with_notes(&self, batch: Vec<Result<VersionInfo>>) -> Vec<Result<Found>> {
+    fn with_notes(&self, batch: Vec<Result<VersionInfo>>) -> Vec<Result<SearchHit>> {
         let key = |version: &VersionInfo| (version.identifier.clone(), version.version);
         let keys: Vec<_> = batch.iter().flatten().map(key).collect();
         match self.notes_of(&keys) {
@@ -152,7 +152,7 @@ impl Larder {
                 let mut notes = notes.into_iter();
                 let mut found = |version| {
                     let notes = notes.next().transpose()?;
-                    Ok(Found { version, notes })
+                    Ok(SearchHit { version, notes })
                 };
                 batch.into_iter().map(|version| version.and_then(&mut found)).collect()
             }
@@ -161,8 +161,8 @@ impl Larder {
     }
 }
 
-fn without_notes(batch: Vec<Result<VersionInfo>>) -> Vec<Result<Found>> {
-    let found = |version| Found { version, notes: None };
+fn without_notes(batch: Vec<Result<VersionInfo>>) -> Vec<Result<SearchHit>> {
+    let found = |version| SearchHit { version, notes: None };
     batch.into_iter().map(|version| version.map(found)).collect()
 }
 
@@ -171,10 +171,10 @@ fn prefix(kind: &str, query: &Query) -> String {
     format!("{kind}{}", query.names.as_ref().map_or("", Glob::beginning))
 }
 
-fn compare(a: &Found, b: &Found, query: &Query) -> Ordering {
+fn compare(a: &SearchHit, b: &SearchHit, query: &Query) -> Ordering {
     let turned = |order: Ordering| if query.reverse { order.reverse() } else { order };
     let by_name = || {
-        let place = |found: &Found| (found.version.identifier.clone(), found.version.version);
+        let place = |found: &SearchHit| (found.version.identifier.clone(), found.version.version);
         place(a).cmp(&place(b))
     };
     match &query.sort {
@@ -183,7 +183,7 @@ fn compare(a: &Found, b: &Found, query: &Query) -> Ordering {
         Sort::Created => turned(a.version.created.cmp(&b.version.created)).then_with(by_name),
         Sort::Size => turned(a.version.size.cmp(&b.version.size)).then_with(by_name),
         Sort::Metric(name) => {
-            let metric = |found: &Found| found.notes.as_ref()?.metrics.get(name).copied();
+            let metric = |found: &SearchHit| found.notes.as_ref()?.metrics.get(name).copied();
             let order = match (metric(a), metric(b)) {
                 (Some(a), Some(b)) => turned(a.total_cmp(&b)),
                 // Some comes first, whichever way around.

@@ -2,12 +2,12 @@
 
 use std::any::TypeId;
 
-use super::{Applied, Larder, Shelf};
+use super::{Applied, Larder, ArtifactReader};
 use crate::component::ComponentType;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, ItemKind, Result};
 use crate::name::Identifier;
 use crate::registry;
-use crate::serializer::{AnyPair, Serializer, StaticPair};
+use crate::serializer::{DynSerializer, Serializer, StaticSerializer};
 use crate::serializer_record::SerializerRecord;
 
 impl Larder {
@@ -99,7 +99,7 @@ fn identifier(serializer: &str) -> Result<Identifier> {
     Identifier::new(&format!("serializers/{serializer}"))
 }
 
-impl Shelf {
+impl ArtifactReader {
     /// Refuses a serializer that the larder has a record of and that is not the one recorded. `what` is to
     /// be done with it, for people.
     pub(crate) fn check_serializer<T: 'static, S: Serializer<T>>(
@@ -107,12 +107,12 @@ impl Shelf {
         name: &str,
         what: impl FnOnce() -> String,
     ) -> Result<()> {
-        let key = || (name.to_owned(), TypeId::of::<StaticPair<T, S>>());
+        let key = || (name.to_owned(), TypeId::of::<StaticSerializer<T, S>>());
         if registry::is_own(name) || self.registry().compared().contains(&key()) {
             return Ok(());
         }
-        let own = StaticPair::<T, S>::new();
-        let pair: Option<&dyn AnyPair> = match name == S::NAME {
+        let own = StaticSerializer::<T, S>::new();
+        let pair: Option<&dyn DynSerializer> = match name == S::NAME {
             true => Some(&own),
             false => registry::find_pair::<T>(name, self.registry().pairs(name)).ok(),
         };
@@ -136,14 +136,14 @@ impl Shelf {
     /// The error of a serializer that is not linked in, with what the larder knows of it.
     pub(crate) fn explain(&self, error: Error) -> Error {
         match error {
-            Error::NotLinked { kind: Kind::Serializer, name, needed_by, hint, known } => {
+            Error::NotLinked { kind: ItemKind::Serializer, name, needed_by, hint, known } => {
                 // Whatever befalls the record, what is missing is the serializer.
                 let record = self.larder().serializer_record(&name).ok().flatten();
                 let hint = match record {
                     Some(record) => format!("its record says: {}", record.whereabouts()),
                     None => hint,
                 };
-                Error::NotLinked { kind: Kind::Serializer, name, needed_by, hint, known }
+                Error::NotLinked { kind: ItemKind::Serializer, name, needed_by, hint, known }
             }
             error => error,
         }

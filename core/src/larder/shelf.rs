@@ -8,19 +8,19 @@ use bytes::Bytes;
 use super::Larder;
 use crate::artifact::Link;
 use crate::digest::Digest;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Corruption, Result};
 use crate::manifest::{ArtifactEntry, ChildEntry};
 use crate::progress::Watcher;
 use crate::registry::Registry;
 use crate::store::{Store, StoreExt, fault};
 
 /// The artifacts of one version, and what is needed to read them.
-pub(crate) struct Shelf {
+pub(crate) struct ArtifactReader {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     watcher: Watcher,
     /// Whether it is of a plan, which keeps nothing.
-    rehearsal: bool,
+    dry_run: bool,
     /// The version, for people.
     version: String,
     /// The same larder with all that it was told.
@@ -35,13 +35,13 @@ struct List {
     children: HashSet<ChildEntry>,
 }
 
-impl Shelf {
+impl ArtifactReader {
     pub(crate) fn new(larder: &Larder, version: String) -> Self {
         Self {
             store: Arc::clone(&larder.store),
             registry: Arc::clone(&larder.registry),
             watcher: larder.watcher.clone(),
-            rehearsal: larder.rehearsal,
+            dry_run: larder.dry_run,
             version,
             whole: larder.clone(),
             list: OnceLock::new(),
@@ -82,7 +82,7 @@ impl Shelf {
             Some(list) if list.children.contains(child) => Ok(()),
             _ => Err(Error::corrupt(
                 &self.version,
-                Fault::Unreadable(format!(
+                Corruption::Unreadable(format!(
                     "it refers to {}, which its manifest does not list",
                     child.name
                 )),
@@ -91,8 +91,8 @@ impl Shelf {
     }
 
     /// Whether what is packed with it is not kept.
-    pub(crate) fn is_rehearsal(&self) -> bool {
-        self.rehearsal
+    pub(crate) fn is_dry_run(&self) -> bool {
+        self.dry_run
     }
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
@@ -107,7 +107,7 @@ impl Shelf {
             .and_then(|list| list.entries.get(*list.places.get(&(link.digest, link.serializer))?));
         entry.cloned().ok_or_else(|| {
             let reason = format!("it refers to {short}, which its manifest does not list");
-            Error::corrupt(&self.version, Fault::Unreadable(reason))
+            Error::corrupt(&self.version, Corruption::Unreadable(reason))
         })
     }
 
@@ -116,7 +116,7 @@ impl Shelf {
         self.list.get().and_then(|list| list.entries.get(place)).ok_or_else(|| {
             Error::corrupt(
                 &self.version,
-                Fault::Unreadable("it holds an artifact that is not listed".into()),
+                Corruption::Unreadable("it holds an artifact that is not listed".into()),
             )
         })
     }
@@ -135,7 +135,7 @@ impl Shelf {
     pub(crate) fn look(&self, entry: &ArtifactEntry) -> Result<()> {
         match self.store.has_blob(&entry.digest)? {
             true => Ok(()),
-            false => Err(Error::corrupt(self.describe(entry), Fault::Missing)),
+            false => Err(Error::corrupt(self.describe(entry), Corruption::Missing)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! `survey`: what a larder holds, counted from its records.
 
-use super::gc::Amount;
+use super::gc::BlobCount;
 use super::verify::{Finding, finding_of};
 use super::{Larder, notes};
 use crate::error::Result;
@@ -12,7 +12,7 @@ use crate::time::Timestamp;
 /// What a larder holds: what [`Larder::survey`] counted.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
-pub struct Survey {
+pub struct HealthReport {
     /// The names that have versions.
     pub names: u64,
     /// The versions that are not removed, ready or not.
@@ -22,7 +22,7 @@ pub struct Survey {
     /// The tags.
     pub tags: u64,
     /// All blobs, needed or not.
-    pub blobs: Amount,
+    pub blobs: BlobCount,
     /// The blobs that wait to be collected as garbage.
     pub condemned: u64,
     /// When the newest version was applied, by the clock of whoever applied it.
@@ -30,7 +30,7 @@ pub struct Survey {
     /// The versions that are not ready.
     pub unready: Vec<UnreadyVersion>,
     /// What is closed against change.
-    pub locked: Vec<LockedThing>,
+    pub locked: Vec<LockedItem>,
     /// The records that cannot be read.
     pub damaged: Vec<Finding>,
 }
@@ -50,7 +50,7 @@ pub struct UnreadyVersion {
 /// A name or a version that is closed against change.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
-pub struct LockedThing {
+pub struct LockedItem {
     /// `name`, or `name@7`.
     pub what: String,
     /// Since when.
@@ -70,15 +70,15 @@ impl Larder {
     ///
     /// # Errors
     /// [`Error::Store`](crate::Error::Store). A record that cannot be read is no error but a [`Finding`].
-    pub fn survey(&self) -> Result<Survey> {
-        let mut survey = Survey::default();
+    pub fn survey(&self) -> Result<HealthReport> {
+        let mut survey = HealthReport::default();
         let kinds: [(&str, Look); 6] = [
-            (record::NAMES, Survey::name),
-            (record::VERSIONS, Survey::version),
-            (record::TAGS, Survey::tag),
-            (record::NOTES, Survey::notes),
+            (record::NAMES, HealthReport::name),
+            (record::VERSIONS, HealthReport::version),
+            (record::TAGS, HealthReport::tag),
+            (record::NOTES, HealthReport::notes),
             (record::USERS, |_, key, found| record::read::<UserRecord>(key, found).map(drop)),
-            (record::GARBAGE, Survey::garbage),
+            (record::GARBAGE, HealthReport::garbage),
         ];
         for (prefix, look) in kinds {
             for found in self.store.records(prefix) {
@@ -95,9 +95,9 @@ impl Larder {
     }
 }
 
-type Look = fn(&mut Survey, &RecordKey, &Record) -> Result<()>;
+type Look = fn(&mut HealthReport, &RecordKey, &Record) -> Result<()>;
 
-impl Survey {
+impl HealthReport {
     fn name(&mut self, key: &RecordKey, found: &Record) -> Result<()> {
         let name = record::name_in(key)?;
         let head: NameRecord = record::read(key, found)?;
@@ -152,6 +152,6 @@ impl Survey {
     }
 
     fn lock(&mut self, what: String, since: Option<Timestamp>) {
-        self.locked.extend(since.map(|since| LockedThing { what, since }));
+        self.locked.extend(since.map(|since| LockedItem { what, since }));
     }
 }

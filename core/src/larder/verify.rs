@@ -5,10 +5,10 @@ mod records;
 
 use std::collections::{HashMap, HashSet};
 
-use super::gc::Amount;
+use super::gc::BlobCount;
 use super::{Larder, VersionInfo};
 use crate::digest::Digest;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Corruption, Result};
 use crate::manifest::ChildEntry;
 use crate::name::{Identifier, VersionNumber};
 use crate::record::VersionRecord;
@@ -20,7 +20,7 @@ pub(super) use blobs::{Blob, finding_of, look_at};
 /// What [`Larder::verify`] looked at, and what it found.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
-pub struct Checked {
+pub struct VerifyReport {
     /// How many versions it looked at.
     pub versions: u64,
     /// How many blobs it read, each once.
@@ -31,7 +31,7 @@ pub struct Checked {
     pub findings: Vec<Finding>,
     /// The blobs that no version needs, which are no fault: [`Larder::gc`] collects them. `None` if it looked
     /// at some versions only, or if what a version needs is not known.
-    pub orphans: Option<Amount>,
+    pub orphans: Option<BlobCount>,
 }
 
 /// One fault.
@@ -50,7 +50,7 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub(super) fn new(what: impl Into<String>, digest: Option<Digest>, fault: &Fault) -> Self {
+    pub(super) fn new(what: impl Into<String>, digest: Option<Digest>, fault: &Corruption) -> Self {
         let fault = fault.to_string();
         Self { what: what.into(), digest, fault, is_manifest: false }
     }
@@ -65,7 +65,7 @@ impl Larder {
     /// # Errors
     /// [`NotFound`](crate::Error::NotFound) for a reference; [`Store`](crate::Error::Store) if the records cannot be read. A damaged blob is
     /// no error but a [`Finding`].
-    pub fn verify(&self, references: &[Reference]) -> Result<Checked> {
+    pub fn verify(&self, references: &[Reference]) -> Result<VerifyReport> {
         let larder = self.uncached();
         let mut verifier = Verifier::new(&larder);
         for reference in references {
@@ -77,7 +77,7 @@ impl Larder {
         }
         let mut checked = verifier.read();
         if references.is_empty() && verifier.is_complete {
-            let mut orphans = Amount::default();
+            let mut orphans = BlobCount::default();
             for blob in self.store.blobs() {
                 let (digest, size) = blob?;
                 if !verifier.seen.contains(&digest) {
@@ -129,8 +129,8 @@ impl<'a> Verifier<'a> {
     }
 
     /// Reads and checks the versions: first the manifests, which say what else there is.
-    fn read(&mut self) -> Checked {
-        let mut checked = Checked { versions: self.versions.len() as u64, ..Checked::default() };
+    fn read(&mut self) -> VerifyReport {
+        let mut checked = VerifyReport { versions: self.versions.len() as u64, ..VerifyReport::default() };
         let larder = self.larder;
         let mut manifests = Vec::new();
         for (place, Listed { what, manifest }) in self.versions.iter().enumerate() {
@@ -192,7 +192,7 @@ impl<'a> Verifier<'a> {
     }
 
     /// What is wrong with something that a version refers to, but for its bytes.
-    fn fault_in(&self, child: &ChildEntry, user: &str) -> Option<Fault> {
+    fn fault_in(&self, child: &ChildEntry, user: &str) -> Option<Corruption> {
         let fault = match self.larder.child_version(child, user) {
             Ok(_) => return None,
             Err(Error::Removed { reference, .. }) => {
@@ -205,7 +205,7 @@ impl<'a> Verifier<'a> {
             // What is wrong with the records is found where they are looked at.
             Err(_) => return None,
         };
-        Some(Fault::Unreadable(fault))
+        Some(Corruption::Unreadable(fault))
     }
 
     /// The value, or a finding in its place.

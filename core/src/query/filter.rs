@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use super::{Glob, parse};
 use crate::error::{Error, Result};
-use crate::larder::{Notes, VersionInfo};
+use crate::larder::{Annotations, VersionInfo};
 use crate::name::{TagName, TypeTag};
 
 /// What a version must be.
@@ -75,7 +75,7 @@ pub(super) enum Order {
 pub(crate) struct Facts<'a> {
     pub(crate) version: &'a VersionInfo,
     pub(crate) tags: &'a [TagName],
-    pub(crate) notes: &'a Notes,
+    pub(crate) notes: &'a Annotations,
     pub(crate) now: SystemTime,
 }
 

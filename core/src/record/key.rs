@@ -1,7 +1,7 @@
 //! The keys of records.
 
 use crate::digest::Digest;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Corruption, Result};
 use crate::manifest::ChildEntry;
 use crate::name::{Identifier, TagName, VersionNumber};
 use crate::store::RecordKey;
@@ -27,7 +27,7 @@ pub(crate) fn name_in(key: &RecordKey) -> Result<Identifier> {
 }
 
 pub(super) fn misnamed(key: &RecordKey, reason: &str) -> Error {
-    Error::corrupt(format!("the record {key}"), Fault::Unreadable(reason.into()))
+    Error::corrupt(format!("the record {key}"), Corruption::Unreadable(reason.into()))
 }
 
 /// The identifier and the part after `@` in a key under `stem`.
@@ -76,7 +76,7 @@ pub(crate) fn tag_in(key: &RecordKey) -> Result<(Identifier, TagName)> {
     let parts = key.as_str().strip_prefix(TAGS).and_then(|rest| rest.split_once("/@"));
     let read = |(name, tag)| Some((Identifier::new(name).ok()?, TagName::new(tag).ok()?));
     parts.and_then(read).ok_or_else(|| {
-        Error::corrupt(format!("the record {key}"), Fault::Unreadable("its key is no tag".into()))
+        Error::corrupt(format!("the record {key}"), Corruption::Unreadable("its key is no tag".into()))
     })
 }
 
@@ -98,7 +98,7 @@ pub(crate) fn move_in(key: &RecordKey) -> Result<u64> {
     number.filter(|number| *number > 0).ok_or_else(|| {
         Error::corrupt(
             format!("the record {key}"),
-            Fault::Unreadable("its key ends in no number".into()),
+            Corruption::Unreadable("its key ends in no number".into()),
         )
     })
 }

@@ -8,15 +8,15 @@ use bytes::Bytes;
 
 use super::missing::not_linked;
 use super::{Entry, Origin, Registry, SerializerInfo};
-use crate::error::{BoxError, Kind, Result};
-use crate::serializer::{AnyPair, Serializer, not_served};
+use crate::error::{BoxError, ItemKind, Result};
+use crate::serializer::{DynSerializer, Serializer, not_served};
 
 impl Registry {
     pub(super) fn find_serializer(&self, name: &str, needed_by: &str) -> Result<&(Entry, Origin)> {
         match self.serializers.get(name) {
             Some(found) => Ok(found),
             None => {
-                Err(not_linked(Kind::Serializer, name, needed_by, None, self.serializers.keys()))
+                Err(not_linked(ItemKind::Serializer, name, needed_by, None, self.serializers.keys()))
             }
         }
     }
@@ -67,9 +67,9 @@ pub(super) fn info(name: &str, entry: &Entry, origin: &str) -> SerializerInfo {
 
 pub(crate) fn find_pair<'a, T: 'static>(
     name: &str,
-    pairs: &'a [Arc<dyn AnyPair>],
-) -> Result<&'a dyn AnyPair, BoxError> {
-    let served = |pair: &&Arc<dyn AnyPair>| AnyPair::type_id(&***pair) == TypeId::of::<T>();
+    pairs: &'a [Arc<dyn DynSerializer>],
+) -> Result<&'a dyn DynSerializer, BoxError> {
+    let served = |pair: &&Arc<dyn DynSerializer>| DynSerializer::type_id(&***pair) == TypeId::of::<T>();
     match pairs.iter().find(served) {
         Some(pair) => Ok(&**pair),
         None => {

@@ -5,20 +5,20 @@ use std::sync::Arc;
 
 use crate::component::{ComponentType, TypeEntry};
 use crate::error::Result;
-use crate::jobs::Executor;
+use crate::jobs::JobQueue;
 use crate::jobs::{TriggerTable, Triggers};
 use crate::model::Predict;
-use crate::serializer::{AnyPair, Format, Serializer, StaticPair};
+use crate::serializer::{DynSerializer, Format, Serializer, StaticSerializer};
 use crate::store::Store;
 use crate::url::StoreUrl;
 
 /// One thing that a registry can hold.
-pub struct Item(pub(super) Thing);
+pub struct Item(pub(super) ItemValue);
 
-pub(super) enum Thing {
+pub(super) enum ItemValue {
     Type(TypeEntry),
     Format(Arc<dyn Format>),
-    Pair { pair: Arc<dyn AnyPair>, family: Family },
+    FnSerializer { pair: Arc<dyn DynSerializer>, family: Family },
     Store { scheme: String, store: StoreEntry },
     Queue { scheme: String, open: OpenQueue },
     Triggers(Result<TriggerTable>),
@@ -34,7 +34,7 @@ pub(super) struct StoreEntry {
 
 pub(super) type IsThere = Arc<dyn Fn(&StoreUrl) -> Result<bool> + Send + Sync>;
 
-pub(super) type OpenQueue = Arc<dyn Fn(&StoreUrl) -> Result<Arc<dyn Executor>> + Send + Sync>;
+pub(super) type OpenQueue = Arc<dyn Fn(&StoreUrl) -> Result<Arc<dyn JobQueue>> + Send + Sync>;
 
 /// Which pairs may share a name: those of one static serializer, for different types.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,44 +46,44 @@ pub(super) enum Family {
 impl Item {
     /// A component type.
     pub fn component<T: ComponentType>() -> Self {
-        Self(Thing::Type(TypeEntry::of::<T>()))
+        Self(ItemValue::Type(TypeEntry::of::<T>()))
     }
 
     /// A component type that is a model.
     pub fn model<T: ComponentType + Predict>() -> Self {
-        Self(Thing::Type(TypeEntry::of_model::<T>()))
+        Self(ItemValue::Type(TypeEntry::of_model::<T>()))
     }
 
     /// A class model.
     #[cfg(feature = "files")]
     pub fn class<M: crate::ClassModel>() -> Self {
-        Self(Thing::Type(TypeEntry::of_class::<M>()))
+        Self(ItemValue::Type(TypeEntry::of_class::<M>()))
     }
 
     /// The triggers of a component type: what `#[triggers]` makes of its methods.
     pub fn triggers<T: Triggers>() -> Self {
-        Self(Thing::Triggers(TriggerTable::new(T::triggers())))
+        Self(ItemValue::Triggers(TriggerTable::new(T::triggers())))
     }
 
     /// The triggers of a component type, made at run time.
     pub fn trigger_table(table: TriggerTable) -> Self {
-        Self(Thing::Triggers(Ok(table)))
+        Self(ItemValue::Triggers(Ok(table)))
     }
 
     /// A serializer for every serde type.
     pub fn format(format: impl Format) -> Self {
-        Self(Thing::Format(Arc::new(format)))
+        Self(ItemValue::Format(Arc::new(format)))
     }
 
     /// A serializer for one type. A serializer may be registered for several.
     pub fn serializer<T: 'static, S: Serializer<T>>() -> Self {
-        let pair = Arc::new(StaticPair::<T, S>::new());
-        Self(Thing::Pair { pair, family: Family::Static(TypeId::of::<S>()) })
+        let pair = Arc::new(StaticSerializer::<T, S>::new());
+        Self(ItemValue::FnSerializer { pair, family: Family::Static(TypeId::of::<S>()) })
     }
 
     /// A pair of an encoder and a decoder for one type, under a name of its own.
-    pub fn pair(pair: impl AnyPair) -> Self {
-        Self(Thing::Pair { pair: Arc::new(pair), family: Family::Alone })
+    pub fn pair(pair: impl DynSerializer) -> Self {
+        Self(ItemValue::FnSerializer { pair: Arc::new(pair), family: Family::Alone })
     }
 
     /// A store, by the scheme of its URLs.
@@ -110,7 +110,7 @@ impl Item {
         open: impl Fn(&StoreUrl) -> Result<Arc<dyn Store>> + Send + Sync + 'static,
     ) -> Self {
         let store = StoreEntry { open: Arc::new(open), is_there: None };
-        Self(Thing::Store { scheme: scheme.into(), store })
+        Self(ItemValue::Store { scheme: scheme.into(), store })
     }
 
     /// A store that can tell whether there is a larder at a URL, without making one.
@@ -122,7 +122,7 @@ impl Item {
         mut self,
         is_there: impl Fn(&StoreUrl) -> Result<bool> + Send + Sync + 'static,
     ) -> Self {
-        if let Thing::Store { store, .. } = &mut self.0 {
+        if let ItemValue::Store { store, .. } = &mut self.0 {
             store.is_there = Some(Arc::new(is_there));
         }
         self
@@ -133,26 +133,26 @@ impl Item {
     /// `open` refuses the options that it does not know, by [`StoreUrl::allow_options`].
     pub fn queue(
         scheme: &str,
-        open: impl Fn(&StoreUrl) -> Result<Arc<dyn Executor>> + Send + Sync + 'static,
+        open: impl Fn(&StoreUrl) -> Result<Arc<dyn JobQueue>> + Send + Sync + 'static,
     ) -> Self {
-        Self(Thing::Queue { scheme: scheme.into(), open: Arc::new(open) })
+        Self(ItemValue::Queue { scheme: scheme.into(), open: Arc::new(open) })
     }
 
     pub(super) fn was_built(&mut self, built: Built) {
-        if let Thing::Type(entry) = &mut self.0 {
+        if let ItemValue::Type(entry) = &mut self.0 {
             entry.built = built;
         }
     }
 
     pub(super) fn sort_key(&self) -> (u8, String) {
         match &self.0 {
-            Thing::Type(entry) => (0, entry.tag.to_owned()),
-            Thing::Format(format) => (1, format.name().to_owned()),
-            Thing::Pair { pair, .. } => (2, format!("{} {}", pair.name(), pair.type_name())),
-            Thing::Store { scheme, .. } => (3, scheme.clone()),
-            Thing::Queue { scheme, .. } => (4, scheme.clone()),
-            Thing::Triggers(Ok(table)) => (5, table.type_tag().to_owned()),
-            Thing::Triggers(Err(_)) => (5, String::new()),
+            ItemValue::Type(entry) => (0, entry.tag.to_owned()),
+            ItemValue::Format(format) => (1, format.name().to_owned()),
+            ItemValue::FnSerializer { pair, .. } => (2, format!("{} {}", pair.name(), pair.type_name())),
+            ItemValue::Store { scheme, .. } => (3, scheme.clone()),
+            ItemValue::Queue { scheme, .. } => (4, scheme.clone()),
+            ItemValue::Triggers(Ok(table)) => (5, table.type_tag().to_owned()),
+            ItemValue::Triggers(Err(_)) => (5, String::new()),
         }
     }
 }

@@ -1,36 +1,36 @@
 //! What Larder's own crates bring, and what to say of what is not linked in.
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, ItemKind};
 
 /// The names that Larder's own crates bring, and how.
-const BROUGHT_BY: &[(Kind, &str, &str)] = &[
-    (Kind::Serializer, "json", "json"),
-    (Kind::Serializer, "msgpack-named", "msgpack"),
-    (Kind::Serializer, "bincode2-standard", "bincode"),
-    (Kind::Serializer, "postcard1", "postcard"),
-    (Kind::Serializer, "bytes", "bytes"),
-    (Kind::Serializer, "safetensors", "tensors"),
-    (Kind::Serializer, "file", "files"),
-    (Kind::Type, "larder/files", "files"),
-    (Kind::Type, "larder/onnx", "onnx"),
-    (Kind::Type, "larder/script", "script"),
-    (Kind::Type, "larder/wasm", "wasm"),
-    (Kind::Type, "larder/wasm-serializer", "wasm"),
-    (Kind::Store, "file", "fs"),
-    (Kind::Store, "fs", "fs"),
-    (Kind::Store, "sqlite", "sqlite"),
-    (Kind::Store, "s3", "object"),
-    (Kind::Store, "gs", "object"),
-    (Kind::Store, "az", "object"),
-    (Kind::Queue, "nats", "nats"),
-    (Kind::Queue, "tls", "nats"),
-    (Kind::Store, "postgres", "postgres"),
-    (Kind::Store, "postgresql", "postgres"),
+const BROUGHT_BY: &[(ItemKind, &str, &str)] = &[
+    (ItemKind::Serializer, "json", "json"),
+    (ItemKind::Serializer, "msgpack-named", "msgpack"),
+    (ItemKind::Serializer, "bincode2-standard", "bincode"),
+    (ItemKind::Serializer, "postcard1", "postcard"),
+    (ItemKind::Serializer, "bytes", "bytes"),
+    (ItemKind::Serializer, "safetensors", "tensors"),
+    (ItemKind::Serializer, "file", "files"),
+    (ItemKind::Type, "larder/files", "files"),
+    (ItemKind::Type, "larder/onnx", "onnx"),
+    (ItemKind::Type, "larder/script", "script"),
+    (ItemKind::Type, "larder/wasm", "wasm"),
+    (ItemKind::Type, "larder/wasm-serializer", "wasm"),
+    (ItemKind::Store, "file", "fs"),
+    (ItemKind::Store, "fs", "fs"),
+    (ItemKind::Store, "sqlite", "sqlite"),
+    (ItemKind::Store, "s3", "object"),
+    (ItemKind::Store, "gs", "object"),
+    (ItemKind::Store, "az", "object"),
+    (ItemKind::Queue, "nats", "nats"),
+    (ItemKind::Queue, "tls", "nats"),
+    (ItemKind::Store, "postgres", "postgres"),
+    (ItemKind::Store, "postgresql", "postgres"),
 ];
 
 /// The error of what is not linked in, which says what would bring it.
 pub(super) fn not_linked(
-    kind: Kind,
+    kind: ItemKind,
     name: &str,
     needed_by: &str,
     origin: Option<&str>,
@@ -57,5 +57,5 @@ pub(super) fn not_linked(
 
 /// Whether a serializer of that name is Larder's own.
 pub(crate) fn is_own(name: &str) -> bool {
-    BROUGHT_BY.iter().any(|(kind, own, _)| *kind == Kind::Serializer && *own == name)
+    BROUGHT_BY.iter().any(|(kind, own, _)| *kind == ItemKind::Serializer && *own == name)
 }

@@ -13,15 +13,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) use by_name::find_pair;
 use by_name::info;
 pub use item::{Built, Item, Linked};
-use item::{Family, OpenQueue, StoreEntry, Thing};
+use item::{Family, OpenQueue, StoreEntry, ItemValue};
 pub(crate) use missing::is_own;
 use missing::not_linked;
 
 use crate::component::TypeEntry;
-use crate::error::{Error, Kind, Result};
-use crate::jobs::{Executor, TriggerTable};
+use crate::error::{Error, ItemKind, Result};
+use crate::jobs::{JobQueue, TriggerTable};
 use crate::larder::{Larder, Toolchain};
-use crate::serializer::{AnyPair, Format, Traits};
+use crate::serializer::{DynSerializer, Format, FormatTraits};
 use crate::store::composite::refuse_half;
 use crate::store::{Composite, Store};
 use crate::url::StoreUrl;
@@ -45,7 +45,7 @@ type Origin = String;
 
 enum Entry {
     Format(Arc<dyn Format>),
-    Pairs(Family, Vec<Arc<dyn AnyPair>>),
+    Pairs(Family, Vec<Arc<dyn DynSerializer>>),
 }
 
 /// What a registry knows of a serializer.
@@ -59,7 +59,7 @@ pub struct SerializerInfo {
     /// The types it serves; empty for a format, which serves every serde type.
     pub types: Vec<&'static str>,
     /// What it can bear, if it is a format.
-    pub traits: Option<Traits>,
+    pub traits: Option<FormatTraits>,
 }
 
 impl Registry {
@@ -100,12 +100,12 @@ impl Registry {
 
     fn add(&mut self, Item(item): Item, origin: Origin) -> Result<()> {
         match item {
-            Thing::Type(entry) => {
+            ItemValue::Type(entry) => {
                 for tag in [entry.tag].iter().chain(entry.aliases) {
                     let tag = crate::TypeTag::new(tag)?;
                     if let Some((first, first_origin)) = self.linked_type(tag.as_str()) {
                         return Err(Error::Duplicate {
-                            kind: Kind::Type,
+                            kind: ItemKind::Type,
                             name: tag.to_string(),
                             first: format!("`{}` ({first_origin})", first.rust_type),
                             second: format!("`{}` ({origin})", entry.rust_type),
@@ -115,11 +115,11 @@ impl Registry {
                 self.aliases.extend(entry.aliases.iter().map(|&alias| (alias, entry.tag)));
                 self.types.insert(entry.tag, (entry, origin));
             }
-            Thing::Format(format) => {
+            ItemValue::Format(format) => {
                 let name = format.name().to_owned();
                 self.add_serializer(name, Entry::Format(format), origin)?;
             }
-            Thing::Pair { pair, family } => {
+            ItemValue::FnSerializer { pair, family } => {
                 let name = pair.name().to_owned();
                 if let Some((Entry::Pairs(known, pairs), _)) = self.serializers.get_mut(&name)
                     && family != Family::Alone
@@ -131,20 +131,20 @@ impl Registry {
                 }
                 self.add_serializer(name, Entry::Pairs(family, vec![pair]), origin)?;
             }
-            Thing::Store { scheme, store } => {
-                add_scheme(&mut self.stores, Kind::Store, scheme, (store, origin))?;
+            ItemValue::Store { scheme, store } => {
+                add_scheme(&mut self.stores, ItemKind::Store, scheme, (store, origin))?;
             }
-            Thing::Queue { scheme, open } => {
-                add_scheme(&mut self.queues, Kind::Queue, scheme, (open, origin))?;
+            ItemValue::Queue { scheme, open } => {
+                add_scheme(&mut self.queues, ItemKind::Queue, scheme, (open, origin))?;
             }
-            Thing::Triggers(table) => {
+            ItemValue::Triggers(table) => {
                 let table = table?;
                 if let Some((first, first_origin)) = self.triggers.get(table.type_tag()) {
                     let told = |table: &TriggerTable, origin: &str| {
                         format!("those of `{}` ({origin})", table.rust_type())
                     };
                     return Err(Error::Duplicate {
-                        kind: Kind::Trigger,
+                        kind: ItemKind::Trigger,
                         name: table.type_tag().to_owned(),
                         first: told(first, first_origin),
                         second: told(&table, &origin),
@@ -163,7 +163,7 @@ impl Registry {
         }
         if let Some((first, first_origin)) = self.serializers.get(&name) {
             return Err(Error::Duplicate {
-                kind: Kind::Serializer,
+                kind: ItemKind::Serializer,
                 first: format!("{first} ({first_origin})"),
                 second: format!("{entry} ({origin})"),
                 name,
@@ -203,7 +203,7 @@ impl Registry {
     }
 
     fn open_alone(&self, url: &StoreUrl) -> Result<Arc<dyn Store>> {
-        (serving(&self.stores, Kind::Store, url)?.open)(url)
+        (serving(&self.stores, ItemKind::Store, url)?.open)(url)
     }
 
     /// Opens the store at `url`, if there [is](Registry::is_there) a larder: for whoever only wants to read.
@@ -221,18 +221,18 @@ impl Registry {
     /// As [`Registry::open`].
     pub fn is_there(&self, url: &StoreUrl) -> Result<bool> {
         let (url, _) = url.split_off("blobs");
-        match &serving(&self.stores, Kind::Store, &url)?.is_there {
+        match &serving(&self.stores, ItemKind::Store, &url)?.is_there {
             Some(is_there) => is_there(&url),
             None => Ok(true),
         }
     }
 
-    /// Opens the queue at `url`, for [`Larder::with_executor`].
+    /// Opens the queue at `url`, for [`Larder::with_queue`].
     ///
     /// # Errors
     /// [`Error::NotLinked`] for a scheme that no linked crate serves, and whatever the queue says.
-    pub fn open_queue(&self, url: &StoreUrl) -> Result<Arc<dyn Executor>> {
-        serving(&self.queues, Kind::Queue, url)?(url)
+    pub fn open_queue(&self, url: &StoreUrl) -> Result<Arc<dyn JobQueue>> {
+        serving(&self.queues, ItemKind::Queue, url)?(url)
     }
 
     /// The component types, in the order of their tags, each with where it comes from.
@@ -274,7 +274,7 @@ impl Registry {
     }
 
     /// The pairs of the serializer called `name`; none if it is a format or unknown.
-    pub(crate) fn pairs(&self, name: &str) -> &[Arc<dyn AnyPair>] {
+    pub(crate) fn pairs(&self, name: &str) -> &[Arc<dyn DynSerializer>] {
         match self.serializers.get(name) {
             Some((Entry::Pairs(_, pairs), _)) => pairs,
             _ => &[],
@@ -301,7 +301,7 @@ impl Registry {
     ) -> Result<&TypeEntry> {
         match self.find(tag) {
             Some(entry) => Ok(entry),
-            None => Err(not_linked(Kind::Type, tag, needed_by, origin, self.types.keys())),
+            None => Err(not_linked(ItemKind::Type, tag, needed_by, origin, self.types.keys())),
         }
     }
 
@@ -318,7 +318,7 @@ impl Registry {
 /// Adds what opens the URLs of a scheme, if nothing does yet.
 fn add_scheme<T>(
     known: &mut BTreeMap<String, (T, Origin)>,
-    kind: Kind,
+    kind: ItemKind,
     scheme: String,
     (open, origin): (T, Origin),
 ) -> Result<()> {
@@ -332,7 +332,7 @@ fn add_scheme<T>(
 /// What opens the URLs of a scheme.
 fn serving<'a, T>(
     known: &'a BTreeMap<String, (T, Origin)>,
-    kind: Kind,
+    kind: ItemKind,
     url: &StoreUrl,
 ) -> Result<&'a T> {
     match known.get(url.scheme()) {

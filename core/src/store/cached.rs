@@ -14,7 +14,7 @@ use super::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Stor
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::files::BlobFolder;
-use crate::larder::Amount;
+use crate::larder::BlobCount;
 
 /// A folder of blobs that were fetched: bounded in size, shared by processes and by larders.
 ///
@@ -67,8 +67,8 @@ impl BlobCache {
     ///
     /// # Errors
     /// [`Error::Store`](crate::Error::Store).
-    pub fn amount(&self) -> Result<Amount> {
-        let mut amount = Amount::default();
+    pub fn amount(&self) -> Result<BlobCount> {
+        let mut amount = BlobCount::default();
         self.blobs.list(None, usize::MAX)?.iter().for_each(|(_, size)| amount.add(*size));
         Ok(amount)
     }
@@ -77,8 +77,8 @@ impl BlobCache {
     ///
     /// # Errors
     /// [`Error::Store`](crate::Error::Store).
-    pub fn clear(&self) -> Result<Amount> {
-        let mut amount = Amount::default();
+    pub fn clear(&self) -> Result<BlobCount> {
+        let mut amount = BlobCount::default();
         for (digest, size) in self.blobs.list(None, usize::MAX)? {
             self.blobs.remove(&digest)?;
             amount.add(size);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::{Record, RecordKey, Store};
 use crate::digest::Digest;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Corruption, Result};
 
 /// How many records or blobs a listing asks for first.
 const PAGE: usize = 500;
@@ -70,19 +70,19 @@ pub trait StoreExt: Store {
         let there = self.read_blob(digest, &mut |piece| {
             found += piece.len() as u64;
             if found > size {
-                return Err(Error::corrupt(what(), Fault::Size { expected: size, found }));
+                return Err(Error::corrupt(what(), Corruption::Size { expected: size, found }));
             }
             hasher.update(piece);
             take(piece)
         })?;
         if !there {
-            return Err(Error::corrupt(what(), Fault::Missing));
+            return Err(Error::corrupt(what(), Corruption::Missing));
         }
         let digested = Digest::from_bytes(*hasher.finalize().as_bytes());
         match (found == size, digested == *digest) {
-            (false, _) => Err(Error::corrupt(what(), Fault::Size { expected: size, found })),
+            (false, _) => Err(Error::corrupt(what(), Corruption::Size { expected: size, found })),
             (_, false) => {
-                let fault = Fault::Digest { expected: *digest, found: digested };
+                let fault = Corruption::Digest { expected: *digest, found: digested };
                 Err(Error::corrupt(what(), fault))
             }
             _ => Ok(()),
@@ -155,15 +155,15 @@ pub(crate) fn fault(
     size: Option<u64>,
     bytes: Option<&Bytes>,
     progress: impl Fn(u64),
-) -> Option<Fault> {
+) -> Option<Corruption> {
     let Some(bytes) = bytes else {
-        return Some(Fault::Missing);
+        return Some(Corruption::Missing);
     };
     let found = bytes.len() as u64;
     if let Some(expected) = size
         && expected != found
     {
-        return Some(Fault::Size { expected, found });
+        return Some(Corruption::Size { expected, found });
     }
     let mut hasher = blake3::Hasher::new();
     for stride in bytes.chunks(STRIDE) {
@@ -171,7 +171,7 @@ pub(crate) fn fault(
         progress(stride.len() as u64);
     }
     let found = Digest::from_bytes(*hasher.finalize().as_bytes());
-    (found != *digest).then_some(Fault::Digest { expected: *digest, found })
+    (found != *digest).then_some(Corruption::Digest { expected: *digest, found })
 }
 
 /// The items of all pages, one by one; ends after an error.

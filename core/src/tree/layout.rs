@@ -10,7 +10,7 @@ use tempfile::{TempDir, TempPath};
 use super::walk::{failed, is_executable};
 use super::{Tree, TreeFile, TreeKind};
 use crate::digest::Digest;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Corruption, Result};
 use crate::files::{absent, temp_file};
 use crate::name::TreePath;
 
@@ -193,9 +193,9 @@ fn check(copy: &Path, listed: &Listed<'_>, what: impl ToString) -> Result<()> {
     read.map_err(|error| failed("read", copy, error))?;
     let found = Digest::from_bytes(*hasher.finalize().as_bytes());
     let fault = if hasher.count() != listed.size {
-        Fault::Size { expected: listed.size, found: hasher.count() }
+        Corruption::Size { expected: listed.size, found: hasher.count() }
     } else if found != listed.digest {
-        Fault::Digest { expected: listed.digest, found }
+        Corruption::Digest { expected: listed.digest, found }
     } else {
         return Ok(());
     };

@@ -35,7 +35,7 @@ pub use interface::{Dim, Port};
 pub use value::{Element, Value};
 
 use interface::Interface;
-use plan::Plan;
+use plan::ExecutionPlan;
 use read::Rows;
 use write::Outputs;
 
@@ -71,7 +71,7 @@ const MOST_ROWS: usize = 256;
 pub struct OnnxModel {
     file: Artifact<FileContent, FileBytes>,
     interface: Interface,
-    plan: OnceLock<Plan>,
+    plan: OnceLock<ExecutionPlan>,
     /// Held while the plan is made, so that it happens once.
     building: Mutex<()>,
 }
@@ -109,7 +109,7 @@ impl OnnxModel {
         Ok(Self {
             file: FileContent::of(bytes).into(),
             interface: built.interface.clone(),
-            plan: OnceLock::from(Plan::new(built)),
+            plan: OnceLock::from(ExecutionPlan::new(built)),
             building: Mutex::new(()),
         })
     }
@@ -184,14 +184,14 @@ impl OnnxModel {
         Ok(outputs)
     }
 
-    fn plan(&self) -> Result<&Plan> {
+    fn plan(&self) -> Result<&ExecutionPlan> {
         if self.plan.get().is_none() {
             let _building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
             if self.plan.get().is_none() {
                 let built = build::build(&self.file()?).map_err(Error::predict)?;
                 self.check_built(&built.interface)?;
                 // The lock is held, so nobody else sets it meanwhile.
-                let _ = self.plan.set(Plan::new(built));
+                let _ = self.plan.set(ExecutionPlan::new(built));
             }
         }
         self.plan.get().ok_or_else(|| Error::predict("the model was not built"))

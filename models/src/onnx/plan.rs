@@ -10,7 +10,7 @@ use super::MOST_ROWS;
 use super::build::Built;
 
 /// A model, optimised on first use.
-pub(super) struct Plan {
+pub(super) struct ExecutionPlan {
     model: TypedModel,
     rows: Option<Symbol>,
     /// For one row, which is what most calls have.
@@ -23,7 +23,7 @@ pub(super) struct Plan {
     optimising: Mutex<()>,
 }
 
-impl Plan {
+impl ExecutionPlan {
     pub(super) fn new(Built { model, rows, .. }: Built) -> Self {
         let (one, full, any) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         Self { model, rows, one, full, any, optimising: Mutex::new(()) }

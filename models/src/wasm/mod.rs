@@ -231,7 +231,7 @@ impl Model for Limited<'_> {
         input: &mut dyn erased_serde::Deserializer<'_>,
         output: &mut dyn erased_serde::Serializer,
     ) -> Result<()> {
-        AnyFormat(self).predict_erased(input, output)
+        DynFormat(self).predict_erased(input, output)
     }
 
     fn predict_batch_erased(
@@ -239,14 +239,14 @@ impl Model for Limited<'_> {
         input: &mut dyn erased_serde::Deserializer<'_>,
         output: &mut dyn erased_serde::Serializer,
     ) -> Result<()> {
-        AnyFormat(self).predict_batch_erased(input, output)
+        DynFormat(self).predict_batch_erased(input, output)
     }
 
     // A guest that speaks JSON is given the text as it is.
     fn predict_json_erased(&self, input: &str) -> Result<String> {
         document::check_json(input).map_err(document::refused_input)?;
         if self.guest.format() != GuestFormat::Json {
-            return AnyFormat(self).predict_json_erased(input);
+            return DynFormat(self).predict_json_erased(input);
         }
         Ok(document::json_text(self.call(Entry::Predict, input.as_bytes())?)?)
     }
@@ -254,7 +254,7 @@ impl Model for Limited<'_> {
     fn predict_batch_json_erased(&self, input: &str) -> Result<String> {
         let rows = document::json_rows(input).map_err(document::refused_input)?;
         if self.guest.format() != GuestFormat::Json {
-            return AnyFormat(self).predict_batch_json_erased(input);
+            return DynFormat(self).predict_batch_json_erased(input);
         }
         if self.has_batch()? {
             let outputs = document::json_text(self.call(Entry::PredictBatch, input.as_bytes())?)?;
@@ -275,9 +275,9 @@ impl Model for Limited<'_> {
 }
 
 /// A guest whose documents are made from any format, and made into any.
-struct AnyFormat<'a>(&'a Limited<'a>);
+struct DynFormat<'a>(&'a Limited<'a>);
 
-impl Model for AnyFormat<'_> {
+impl Model for DynFormat<'_> {
     fn predict_erased(
         &self,
         input: &mut dyn erased_serde::Deserializer<'_>,

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use larder_core::bytes::Bytes;
-use larder_core::{BoxError, Component, ComponentType, Format, Item, ReadWith, Result, Traits};
+use larder_core::{BoxError, Component, ComponentType, Format, Item, ReadWith, Result, FormatTraits};
 use serde::{Deserialize, Serialize};
 
 use super::error::WasmError;
@@ -117,8 +117,8 @@ impl Format for WasmSerializer {
     }
 
     // The guest is handed documents with names; of its own bytes nothing is known.
-    fn traits(&self) -> Traits {
-        Traits::new(false, true, false)
+    fn traits(&self) -> FormatTraits {
+        FormatTraits::new(false, true, false)
     }
 
     fn encode(

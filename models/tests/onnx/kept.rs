@@ -4,7 +4,7 @@ use std::fs;
 
 use larder_core::{Component as _, Error, Larder, Registry};
 use larder_models::onnx::Value;
-use larder_models::{Kind, OnnxModel};
+use larder_models::{ModelKind, OnnxModel};
 
 use super::{fixture, model};
 
@@ -93,7 +93,7 @@ fn every_fixture_is_recognised_as_onnx() {
     for file in fs::read_dir(fixture("")).unwrap() {
         let path = file.unwrap().path();
         let onnx = path.extension().is_some_and(|extension| extension == "onnx");
-        let kind = Kind::of_file(&path).unwrap();
-        assert_eq!(kind == Kind::Onnx, onnx, "{}", path.display());
+        let kind = ModelKind::of_file(&path).unwrap();
+        assert_eq!(kind == ModelKind::Onnx, onnx, "{}", path.display());
     }
 }

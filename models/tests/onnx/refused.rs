@@ -3,7 +3,7 @@
 use std::fs;
 
 use larder_core::Error;
-use larder_models::{Kind, OnnxModel};
+use larder_models::{ModelKind, OnnxModel};
 
 use super::fixture;
 
@@ -77,7 +77,7 @@ fn a_file_that_was_cut_is_refused_wherever_it_was_cut() {
     let whole = fs::read(fixture("digits_cnn.onnx")).unwrap();
     for len in (0..whole.len()).step_by(97) {
         let cut = whole[..len].to_vec();
-        assert_ne!(Kind::of(&cut), Kind::Onnx, "{len} bytes");
+        assert_ne!(ModelKind::of(&cut), ModelKind::Onnx, "{len} bytes");
         assert!(!reason(cut).is_empty());
     }
 }
@@ -107,7 +107,7 @@ fn ten_megabytes_of_noise_are_refused() {
     });
     let noise: Vec<u8> = noise.take(10 << 17).flatten().collect();
     assert_eq!(noise.len(), 10 << 20);
-    assert_eq!(Kind::of(&noise), Kind::File);
+    assert_eq!(ModelKind::of(&noise), ModelKind::File);
     assert!(reason(noise).contains("no ONNX file"));
 }
 

@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use larder_core::bytes::Bytes;
 use larder_core::{BoxError, Format, Item, Serializer, link};
 
-use super::header::{Header, METADATA, MOST_BYTES, Place, too_long};
+use super::header::{Header, METADATA, MOST_BYTES, TensorSpan, too_long};
 use super::{Tensor, Tensors};
 
 /// One safetensors file, which Python's `safetensors` and other tools read: for [`Tensors`].
@@ -56,7 +56,7 @@ impl Serializer<Tensors> for SafeTensors {
             let (dtype, shape) = (tensor.dtype(), tensor.shape().to_vec());
             header
                 .tensors
-                .push(((*name).to_owned(), Place { dtype, shape, data_offsets: (begin, end) }));
+                .push(((*name).to_owned(), TensorSpan { dtype, shape, data_offsets: (begin, end) }));
         }
         let header = header.to_json()?;
         let mut out = BufWriter::with_capacity(MOST_GATHERED.min(LEN + header.len() + end), out);
@@ -82,7 +82,7 @@ impl Serializer<Tensors> for SafeTensors {
         let Header { metadata, tensors } = Header::from_json(json, data.len())?;
         let mut value = Tensors { metadata, ..Tensors::default() };
         let data = bytes.slice(LEN + header_len..);
-        for (name, Place { dtype, shape, data_offsets: (begin, end) }) in tensors {
+        for (name, TensorSpan { dtype, shape, data_offsets: (begin, end) }) in tensors {
             value.insert(name, Tensor::new(dtype, shape, data.slice(begin..end))?);
         }
         Ok(value)

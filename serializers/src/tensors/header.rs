@@ -22,13 +22,13 @@ pub(super) const MOST_BYTES: usize = 100_000_000;
 pub(super) struct Header {
     pub(super) metadata: BTreeMap<String, String>,
     /// In the order of their bytes.
-    pub(super) tensors: Vec<(String, Place)>,
+    pub(super) tensors: Vec<(String, TensorSpan)>,
 }
 
 /// One tensor in a file; offsets count from the end of the header.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Place {
+pub(super) struct TensorSpan {
     pub(super) dtype: Dtype,
     pub(super) shape: Vec<usize>,
     pub(super) data_offsets: (usize, usize),
@@ -55,7 +55,7 @@ impl Header {
         let mut reached = 0;
         for (name, place) in &header.tensors {
             reached = place.follow(reached, data_len).map_err(|fault| {
-                let Place { dtype, shape, data_offsets: (begin, end) } = place;
+                let TensorSpan { dtype, shape, data_offsets: (begin, end) } = place;
                 format!("the tensor `{name}` ({dtype} {shape:?} at {begin}..{end}) {fault}")
             })?;
         }
@@ -70,7 +70,7 @@ impl Header {
     }
 }
 
-impl Place {
+impl TensorSpan {
     /// Checks that this tensor is whole and begins where the one before it ended; gives where it ends.
     fn follow(&self, reached: usize, data_len: usize) -> Result<usize, String> {
         let (begin, end) = self.data_offsets;

@@ -21,7 +21,7 @@ fn broken(laws: impl FnOnce()) -> String {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Fault {
+enum Corruption {
     None,
     /// Lists the first 1,000 records only.
     FirstPage,
@@ -36,7 +36,7 @@ enum Fault {
 }
 
 #[derive(Debug)]
-struct Faulty(MemoryStore, Fault);
+struct Faulty(MemoryStore, Corruption);
 
 impl Store for Faulty {
     fn url(&self) -> String {
@@ -62,7 +62,7 @@ impl Store for Faulty {
     }
     fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
         let mut found = self.0.get_records(keys)?;
-        if self.1 == Fault::LeavesOut && keys.len() > 1 {
+        if self.1 == Corruption::LeavesOut && keys.len() > 1 {
             found.retain(Option::is_some);
         }
         Ok(found)
@@ -74,16 +74,16 @@ impl Store for Faulty {
         limit: usize,
     ) -> Result<Vec<(RecordKey, Record)>> {
         let mut all = self.0.list_records(prefix, None, usize::MAX)?;
-        if self.1 == Fault::FirstPage {
+        if self.1 == Corruption::FirstPage {
             all.truncate(1_000);
         }
-        if self.1 == Fault::ByParts {
+        if self.1 == Corruption::ByParts {
             all.sort_by_key(|(key, _)| {
                 key.as_str().split('/').map(str::to_owned).collect::<Vec<_>>()
             });
         }
         let start = match after {
-            Some(after) if self.1 == Fault::ByParts => {
+            Some(after) if self.1 == Corruption::ByParts => {
                 all.iter().position(|(key, _)| key == after).map_or(0, |at| at + 1)
             }
             Some(after) => all.iter().take_while(|(key, _)| key <= after).count(),
@@ -94,7 +94,7 @@ impl Store for Faulty {
     fn commit(&self, changes: &[Change]) -> Result<Committed> {
         let Self(store, fault) = self;
         match fault {
-            Fault::NotAtomic => {
+            Corruption::NotAtomic => {
                 for (at, change) in changes.iter().enumerate() {
                     if store.commit(std::slice::from_ref(change))? != Committed::All {
                         return Ok(Committed::Conflict { at, made: 0 });
@@ -102,7 +102,7 @@ impl Store for Faulty {
                 }
                 Ok(Committed::All)
             }
-            Fault::CheckThenPut => {
+            Corruption::CheckThenPut => {
                 let mut changes = changes.to_vec();
                 for (at, change) in changes.iter_mut().enumerate() {
                     if let Change::PutRecord { key, expected, .. }
@@ -123,43 +123,43 @@ impl Store for Faulty {
     }
 }
 
-fn laws(fault: Fault) {
+fn laws(fault: Corruption) {
     let store = MemoryStore::new();
     all_store_laws(&|| Arc::new(Faulty(store.clone(), fault)) as Arc<dyn Store>);
 }
 
 #[test]
 fn a_store_without_a_fault_breaks_no_law() {
-    laws(Fault::None);
+    laws(Corruption::None);
 }
 
 #[test]
 fn a_store_that_lists_the_first_thousand_breaks_a_law() {
-    let said = broken(|| laws(Fault::FirstPage));
+    let said = broken(|| laws(Corruption::FirstPage));
     assert!(said.starts_with("1,100 records"), "{said}");
 }
 
 #[test]
 fn a_store_that_lists_as_folders_are_walked_breaks_a_law() {
-    let said = broken(|| laws(Fault::ByParts));
+    let said = broken(|| laws(Corruption::ByParts));
     assert!(said.contains("is listed before"), "{said}");
 }
 
 #[test]
 fn a_store_that_checks_and_then_puts_breaks_a_law() {
-    let said = broken(|| laws(Fault::CheckThenPut));
+    let said = broken(|| laws(Corruption::CheckThenPut));
     assert!(said.contains("steps that were not lost"), "{said}");
 }
 
 #[test]
 fn a_store_that_leaves_out_what_is_missing_breaks_a_law() {
-    let said = broken(|| laws(Fault::LeavesOut));
+    let said = broken(|| laws(Corruption::LeavesOut));
     assert!(said.contains("records in the order asked"), "{said}");
 }
 
 #[test]
 fn a_store_that_is_not_atomic_and_says_so_breaks_a_law() {
-    let said = broken(|| laws(Fault::NotAtomic));
+    let said = broken(|| laws(Corruption::NotAtomic));
     assert!(said.contains("of a commit that was not made is there"), "{said}");
 }
 

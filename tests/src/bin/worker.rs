@@ -41,7 +41,7 @@ fn main() -> Outcome {
         ["jobs", url, queue] => {
             let larder = larder::open(url)?;
             let queue = larder.registry().open_queue(&queue.parse()?)?;
-            larder_tests::crew::work(larder.with_executor(queue))
+            larder_tests::crew::work(larder.with_queue(queue))
         }
         ["fixture", url] => Ok(larder_tests::fixture::fill(larder::open(url)?)?),
         ["kept", url] => Ok(larder_tests::fixture::keep(larder::open(url)?)?),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use larder::prelude::*;
 use larder::{
-    Bincode, ByName, ComponentType, Error, Item, Json, Kind, MemoryStore, MsgPack, Pair, Postcard,
+    Bincode, ByName, ComponentType, Error, Item, Json, ItemKind, MemoryStore, MsgPack, FnSerializer, Postcard,
     Registry,
 };
 
@@ -42,7 +42,7 @@ fn a_serializer_chosen_by_name_that_is_not_linked_in_is_named() {
     let larder = larder::open("memory:").unwrap();
     let value = Artifact::named("cbor", table());
     let error = larder.apply("chosen", &Chosen { value }).unwrap_err();
-    let Error::NotLinked { kind: Kind::Serializer, name, known, .. } = &error else {
+    let Error::NotLinked { kind: ItemKind::Serializer, name, known, .. } = &error else {
         panic!("{error:?}");
     };
     assert_eq!(name, "cbor");
@@ -55,8 +55,8 @@ fn a_serializer_chosen_by_name_that_is_not_linked_in_is_named() {
 #[derive(Debug, PartialEq)]
 struct Celsius(f32);
 
-fn celsius() -> Pair<Celsius> {
-    Pair::new(
+fn celsius() -> FnSerializer<Celsius> {
+    FnSerializer::new(
         "celsius-le",
         |value: &Celsius, out| Ok(out.write_all(&value.0.to_le_bytes())?),
         |bytes| Ok(Celsius(f32::from_le_bytes(bytes[..].try_into()?))),
@@ -114,7 +114,7 @@ fn without_its_serializer_a_component_is_listed_shown_and_verified() {
     assert!(larder.verify(&[]).unwrap().findings.is_empty());
     let loaded: Oven = larder.load("oven").unwrap();
     let error = loaded.setting.get().unwrap_err();
-    let Error::NotLinked { kind: Kind::Serializer, name, needed_by, .. } = &error else {
+    let Error::NotLinked { kind: ItemKind::Serializer, name, needed_by, .. } = &error else {
         panic!("{error:?}");
     };
     assert_eq!(name, "celsius-le");
@@ -176,7 +176,7 @@ fn old_bytes_are_read_by_the_serializer_that_wrote_them_whatever_the_field_says_
     let larder = Larder::new(Arc::new(store), registry);
     let loaded: After = larder.load("changed@1").unwrap();
     let error = loaded.value.get().unwrap_err();
-    assert!(matches!(error, Error::NotLinked { kind: Kind::Serializer, .. }), "{error:?}");
+    assert!(matches!(error, Error::NotLinked { kind: ItemKind::Serializer, .. }), "{error:?}");
     let said = error.to_string();
     assert!(said.contains("the serializer `postcard1`, which is not linked in"), "{said}");
     assert!(said.contains("he feature `postcard` of the crate `larder` brings it"), "{said}");

@@ -1,6 +1,6 @@
 //! Blobs that are not what was written.
 
-use larder::{Digest, Error, Fault};
+use larder::{Digest, Error, Corruption};
 
 use super::{Plain, WithArtifacts, larder, replace_blob, with_artifacts};
 
@@ -23,7 +23,7 @@ fn damaged(damage: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) -> (larder::Larder, 
 }
 
 #[track_caller]
-fn fault(larder: &larder::Larder) -> (Fault, String) {
+fn fault(larder: &larder::Larder) -> (Corruption, String) {
     let loaded: WithArtifacts = larder.load("wine").unwrap();
     let error = loaded.text.get().unwrap_err();
     let again = loaded.text.get().unwrap_err();
@@ -56,7 +56,7 @@ fn a_flipped_bit_is_found_when_the_artifact_is_used_and_by_verify() {
             Some(bytes)
         });
         let (found, said) = fault(&larder);
-        assert!(matches!(found, Fault::Digest { expected, .. } if expected == digest), "{found:?}");
+        assert!(matches!(found, Corruption::Digest { expected, .. } if expected == digest), "{found:?}");
         assert!(said.contains(&format!("where {} was written", digest.short())), "{said}");
         assert_found(&larder, digest, "its digest is b3:");
     }
@@ -69,14 +69,14 @@ fn bytes_cut_short_or_grown_are_found() {
         Some(bytes)
     });
     let (found, said) = fault(&larder);
-    assert_eq!(found, Fault::Size { expected: 16, found: 15 });
+    assert_eq!(found, Corruption::Size { expected: 16, found: 15 });
     assert!(said.contains("is corrupt: it has 15 bytes where 16 were written"), "{said}");
     assert_found(&larder, digest, "it has 15 bytes where 16 were written");
     let (larder, digest, _) = damaged(|bytes| Some([bytes, vec![0]].concat()));
-    assert_eq!(fault(&larder).0, Fault::Size { expected: 16, found: 17 });
+    assert_eq!(fault(&larder).0, Corruption::Size { expected: 16, found: 17 });
     assert_found(&larder, digest, "it has 17 bytes");
     let (larder, digest, _) = damaged(|_| Some(Vec::new()));
-    assert_eq!(fault(&larder).0, Fault::Size { expected: 16, found: 0 });
+    assert_eq!(fault(&larder).0, Corruption::Size { expected: 16, found: 0 });
     assert_found(&larder, digest, "it has 0 bytes");
 }
 
@@ -84,14 +84,14 @@ fn bytes_cut_short_or_grown_are_found() {
 fn missing_bytes_are_found_and_an_apply_of_the_same_brings_them_back() {
     let (larder, digest, _) = damaged(|_| None);
     let (found, said) = fault(&larder);
-    assert_eq!(found, Fault::Missing);
+    assert_eq!(found, Corruption::Missing);
     assert!(said.contains("its bytes are missing"), "{said}");
     assert_found(&larder, digest, "its bytes are missing");
 
     // What was loaded but never read cannot bring them back, and says so.
     let loaded: WithArtifacts = larder.load("wine").unwrap();
     let error = larder.apply("wine", &loaded).unwrap_err();
-    assert!(matches!(error, Error::Corrupt { fault: Fault::Missing, .. }), "{error:?}");
+    assert!(matches!(error, Error::Corrupt { fault: Corruption::Missing, .. }), "{error:?}");
 
     assert!(!larder.apply("wine", &with_artifacts(2, TEXT)).unwrap().is_created());
     assert!(larder.verify(&[]).unwrap().findings.is_empty(), "whole again");

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use larder::prelude::*;
 use larder::{
-    BoxError, ComponentType, Error, Item, Kind, MemoryStore, MsgPack, Pair, Registry, Serializer,
+    BoxError, ComponentType, Error, Item, ItemKind, MemoryStore, MsgPack, FnSerializer, Registry, Serializer,
     bytes::Bytes,
 };
 
@@ -22,7 +22,7 @@ fn a_component_whose_type_is_not_linked_in_is_listed_shown_and_verified() {
     for error in
         [larder.load_component("wine:prod").unwrap_err(), larder.load_model("wine").unwrap_err()]
     {
-        let Error::NotLinked { kind: Kind::Type, name, needed_by, hint, known } = &error else {
+        let Error::NotLinked { kind: ItemKind::Type, name, needed_by, hint, known } = &error else {
             panic!("{error:?}");
         };
         assert_eq!((name.as_str(), needed_by.as_str()), ("test/with-artifacts", "wine@1"));
@@ -55,7 +55,7 @@ fn without_any_type_the_error_says_that_there_are_none() {
 #[test]
 fn a_store_whose_scheme_is_not_linked_in_is_named() {
     let error = Registry::linked().unwrap().open("tape:shelf/models").unwrap_err();
-    let Error::NotLinked { kind: Kind::Store, name, known, .. } = &error else {
+    let Error::NotLinked { kind: ItemKind::Store, name, known, .. } = &error else {
         panic!("{error:?}");
     };
     assert_eq!(name, "tape");
@@ -80,7 +80,7 @@ impl ComponentType for Impostor {
 fn two_types_with_one_tag_are_refused_with_both_names() {
     let mut registry = Registry::linked().unwrap();
     let error = registry.register(Item::component::<Impostor>()).unwrap_err();
-    let Error::Duplicate { kind: Kind::Type, name, first, second } = &error else {
+    let Error::Duplicate { kind: ItemKind::Type, name, first, second } = &error else {
         panic!("{error:?}");
     };
     assert_eq!(name, "test/plain");
@@ -106,13 +106,13 @@ impl Serializer<u8> for Same {
 
 #[test]
 fn two_serializers_with_one_name_are_refused_with_both() {
-    let pair = || Pair::<u8>::new("byte", |value, out| Ok(out.write_all(&[*value])?), |_| Ok(0));
-    let other = Pair::<u16>::new("byte", |_, _| Ok(()), |_| Ok(0));
+    let pair = || FnSerializer::<u8>::new("byte", |value, out| Ok(out.write_all(&[*value])?), |_| Ok(0));
+    let other = FnSerializer::<u16>::new("byte", |_, _| Ok(()), |_| Ok(0));
     for item in [Item::pair(pair()), Item::pair(other), Item::serializer::<u8, Named>()] {
         let mut registry = Registry::linked().unwrap();
         registry.register(Item::pair(pair())).unwrap();
         let error = registry.register(item).unwrap_err();
-        let Error::Duplicate { kind: Kind::Serializer, name, first, second } = &error else {
+        let Error::Duplicate { kind: ItemKind::Serializer, name, first, second } = &error else {
             panic!("{error:?}");
         };
         assert_eq!(name, "byte");
@@ -147,7 +147,7 @@ impl Serializer<u8> for Named {
 fn a_serializer_whose_name_cannot_be_recorded_is_refused() {
     let long = "n".repeat(65);
     for name in ["", "two words", "tab\t", "ü", "nul\0", &long] {
-        let pair = Pair::<u8>::new(name, |_, _| Ok(()), |_| Ok(0));
+        let pair = FnSerializer::<u8>::new(name, |_, _| Ok(()), |_| Ok(0));
         let error = Registry::new().register(Item::pair(pair)).unwrap_err();
         assert!(matches!(error, Error::InvalidName { what: "serializer name", .. }), "{error:?}");
     }
@@ -158,5 +158,5 @@ fn two_stores_with_one_scheme_are_refused() {
     let mut registry = Registry::linked().unwrap();
     let item = Item::store("memory", |_| Ok(Arc::new(MemoryStore::new())));
     let error = registry.register(item).unwrap_err();
-    assert!(matches!(error, Error::Duplicate { kind: Kind::Store, .. }), "{error:?}");
+    assert!(matches!(error, Error::Duplicate { kind: ItemKind::Store, .. }), "{error:?}");
 }

@@ -1,6 +1,6 @@
 //! Larders that become what another is.
 
-use larder::{CopyOutcome, Error, Larder, MirrorOptions, NotesChange, StoreExt, TagOptions};
+use larder::{CopyOutcome, Error, Larder, MirrorOptions, AnnotationsChange, StoreExt, TagOptions};
 
 use super::{everywhere, place, records, stocked, weights};
 
@@ -43,12 +43,12 @@ fn a_mirror_follows_whatever_happens_to_the_larder() {
 
         // Versions, notes that change, tags that move, are protected, and are not any more.
         from.apply("net", &weights(4)).unwrap();
-        let noted = NotesChange::new().description("the first");
+        let noted = AnnotationsChange::new().description("the first");
         from.annotate("net@1", &noted).unwrap();
         from.tag_with("net@4", "prod", &TagOptions::new().protect()).unwrap();
         from.mirror_to(to, &KEEP).unwrap();
         assert_mirrors(from, to);
-        from.annotate("net@1", &NotesChange::new().description("the very first")).unwrap();
+        from.annotate("net@1", &AnnotationsChange::new().description("the very first")).unwrap();
         from.tag_with("net@3", "prod", &TagOptions::new().unprotect().force()).unwrap();
         from.mirror_to(to, &KEEP).unwrap();
         assert_mirrors(from, to);

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use larder::bytes::Bytes;
 use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey};
 use larder::{
-    Artifact, Collected, Digest, GcOptions, Larder, MemoryStore, RawBytes, Registry, Result, Store,
+    Artifact, GcReport, Digest, GcOptions, Larder, MemoryStore, RawBytes, Registry, Result, Store,
     StoreExt,
 };
 use larder_tests::Parcel;
@@ -140,7 +140,7 @@ pub(crate) fn parcel(round: u64, size: usize) -> Parcel {
     Parcel { round, content: Artifact::<Bytes, RawBytes>::new(content.into()) }
 }
 
-pub(crate) fn gc(larder: &Larder) -> Collected {
+pub(crate) fn gc(larder: &Larder) -> GcReport {
     larder.gc(&GcOptions { grace: HOUR, dry_run: false }).unwrap()
 }
 

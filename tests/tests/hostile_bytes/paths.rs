@@ -49,7 +49,7 @@ fn a_stored_field_that_the_type_does_not_know_is_refused_with_its_path() {
 #[derive(Debug, Serialize, Deserialize)]
 struct Network<B> {
     layers: Vec<Layer<B>>,
-    names: BTreeMap<String, Kind<B>>,
+    names: BTreeMap<String, ItemKind<B>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ struct Layer<B> {
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-enum Kind<B> {
+enum ItemKind<B> {
     Dense { units: (u8, B) },
 }
 
@@ -93,7 +93,7 @@ fn the_error_names_the_path_of_what_does_not_fit() {
     let layers =
         |last| [Bias::Fits, Bias::Fits, Bias::Fits, last].map(|bias| Layer { bias }).into();
     let in_layers = Network { layers: layers(Bias::Unfit), names: BTreeMap::new() };
-    let names = [("first".into(), Kind::Dense { units: (1, Bias::Unfit) })].into();
+    let names = [("first".into(), ItemKind::Dense { units: (1, Bias::Unfit) })].into();
     let in_names = Network { layers: layers(Bias::Fits), names };
     let everywhere = |network| {
         [

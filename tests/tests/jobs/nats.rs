@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder::{Delivery, Error, Executor, JobId, JobStatus, NatsQueue, StoreUrl, Worker};
+use larder::{Delivery, Error, JobQueue, JobId, JobStatus, NatsQueue, StoreUrl, Worker};
 use larder_tests::nats::{SECRET, Server};
 
 use super::*;
@@ -229,7 +229,7 @@ fn counted(url: &str, runs: &Arc<AtomicU64>) -> (Larder, Arc<NatsQueue>) {
         Ok::<_, larder::BoxError>(())
     });
     let queue = Arc::new(open(url).unwrap());
-    (larder(vec![trigger.on(larder::Event::Apply)]).with_executor(queue.clone()), queue)
+    (larder(vec![trigger.on(larder::Event::Apply)]).with_queue(queue.clone()), queue)
 }
 
 /// A worker that has threads to spare asks for more, and must not wait for that when a job ends.
@@ -242,7 +242,7 @@ fn a_chain_of_jobs_runs_at_once_link_by_link() {
         if at == 0 { trigger } else { trigger.depends_on(format!("job{}", at - 1)) }
     });
     let queue = Arc::new(open(&server.url("wine")).unwrap());
-    let larder = larder(chain.collect()).with_executor(queue);
+    let larder = larder(chain.collect()).with_queue(queue);
     larder.apply("chain", &plain(1)).unwrap();
     let begun = Instant::now();
     assert_eq!(Worker::new(&larder).concurrency(4).drain().unwrap(), 8);
@@ -277,7 +277,7 @@ fn jobs_go_on_while_the_queue_is_away_and_when_it_lost_them() {
     until("the queue is back", || queue.is_empty().unwrap_or(false));
     larder
         .clone()
-        .with_executor(Arc::new(larder::InProcess::new()))
+        .with_queue(Arc::new(larder::InProcess::new()))
         .apply("lost", &plain(9))
         .unwrap();
     assert!(queue.is_empty().unwrap());
@@ -301,7 +301,7 @@ fn jobs_of_killed_workers_on_a_queue_that_is_restarted_have_their_effect_once() 
         }
     });
     // Workers that died could not say that their jobs are done; whoever is brought them finds that they are over.
-    let larder = larder::open(&url).unwrap().with_executor(Arc::new(queue.clone()));
+    let larder = larder::open(&url).unwrap().with_queue(Arc::new(queue.clone()));
     let worker = Worker::new(&larder).lease(larder_tests::crew::LEASE).spawn().unwrap();
     until("the queue is drained", || queue.is_empty().unwrap_or(false));
     worker.stop().unwrap();

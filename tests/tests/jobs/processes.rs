@@ -34,7 +34,7 @@ pub(super) fn survives_kills(
     let mut larder = larder::open(url).unwrap();
     if let Some(queue) = queue {
         let queue = larder.registry().open_queue(&queue.parse().unwrap()).unwrap();
-        larder = larder.with_executor(queue);
+        larder = larder.with_queue(queue);
     }
     let begin = Instant::now();
     let busy = folder.join("busy");

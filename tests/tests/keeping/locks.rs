@@ -1,6 +1,6 @@
 //! Locks: of a version, and of a name with all of it.
 
-use larder::{Error, NotesChange};
+use larder::{Error, AnnotationsChange};
 use larder_tests::Doubler;
 
 use super::{apply, assert_refused, everywhere, larder, race, record};
@@ -9,7 +9,7 @@ use super::{apply, assert_refused, everywhere, larder, race, record};
 fn a_locked_version_is_not_removed_nor_annotated_until_it_is_unlocked() {
     let larder = larder();
     apply(&larder, "wine", 3);
-    let label = NotesChange::new().label("team", "cellar");
+    let label = AnnotationsChange::new().label("team", "cellar");
     larder.annotate("wine@2", &label).unwrap();
     larder.lock_version("wine@2").unwrap();
     larder.lock_version("wine@2").unwrap();
@@ -20,7 +20,7 @@ fn a_locked_version_is_not_removed_nor_annotated_until_it_is_unlocked() {
     let says = "the version is locked; `unlock` wine@2 first";
     assert_refused(larder.remove("wine@2"), says);
     assert_refused(larder.remove_all("wine"), says);
-    let other = NotesChange::new().remove_label("team");
+    let other = AnnotationsChange::new().remove_label("team");
     assert_refused(larder.annotate("wine@2", &other), says);
     assert_eq!(larder.versions("wine").unwrap().len(), 3, "nothing was removed");
     larder.tag("wine@2", "prod").unwrap();
@@ -52,7 +52,7 @@ fn under_a_locked_name_nothing_changes_until_it_is_unlocked() {
     assert_refused(larder.tag("wine@2", "prod"), says);
     assert_refused(larder.tag("wine@2", "new"), says);
     assert_refused(larder.untag("wine", "prod"), says);
-    assert_refused(larder.annotate("wine@1", &NotesChange::new().label("a", "b")), says);
+    assert_refused(larder.annotate("wine@1", &AnnotationsChange::new().label("a", "b")), says);
     let same = larder.apply("wine", &Doubler { factor: 1.0 }).unwrap();
     assert!(!same.is_created(), "what is there already may be applied again");
     larder.tag("wine@1", "prod").unwrap();

@@ -1,11 +1,11 @@
 //! Notes: descriptions, labels, metrics.
 
-use larder::{Error, Larder, Notes, NotesChange};
+use larder::{Error, Larder, Annotations, AnnotationsChange};
 
 use super::{THREADS, apply, assert_refused, everywhere, larder, race, record, set_record};
 
-fn change() -> NotesChange {
-    NotesChange::new()
+fn change() -> AnnotationsChange {
+    AnnotationsChange::new()
 }
 
 #[test]
@@ -13,7 +13,7 @@ fn notes_are_set_and_removed_one_by_one_and_the_version_stays_as_it_is() {
     let larder = larder();
     apply(&larder, "wine", 2);
     let version = record(&larder, "versions/wine/@0000000001");
-    assert_eq!(larder.notes("wine@1").unwrap(), Notes::default());
+    assert_eq!(larder.notes("wine@1").unwrap(), Annotations::default());
     larder
         .annotate(
             "wine@1",
@@ -34,7 +34,7 @@ fn notes_are_set_and_removed_one_by_one_and_the_version_stays_as_it_is() {
     );
     larder.annotate("wine@1", &change().remove_description().remove_label("none")).unwrap();
     assert_eq!(larder.notes("wine@1").unwrap().description, None);
-    assert_eq!(larder.notes("wine@2").unwrap(), Notes::default(), "each version has its own");
+    assert_eq!(larder.notes("wine@2").unwrap(), Annotations::default(), "each version has its own");
     assert_eq!(larder.show("wine@1").unwrap().notes.labels["team"], "press");
     assert_eq!(record(&larder, "versions/wine/@0000000001"), version);
 }

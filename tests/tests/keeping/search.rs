@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
-use larder::{Error, Filter, Larder, NotesChange, Query, TypeTag};
+use larder::{Error, Filter, Larder, AnnotationsChange, Query, TypeTag};
 use larder_tests::Doubler;
 
 use super::{apply, larder, set_record};
@@ -28,7 +28,7 @@ fn cellar() -> Larder {
         let factor = 10_f64.powi(day as i32) + 0.5;
         larder.apply(name, &Doubler { factor }).unwrap();
     }
-    let change = NotesChange::new;
+    let change = AnnotationsChange::new;
     larder.annotate("wine/red@1", &change().metric("acc", 0.8).label("team", "cellar")).unwrap();
     larder.annotate("wine/red@2", &change().metric("acc", 0.95).label("team", "cellar")).unwrap();
     larder.annotate("wine/white", &change().metric("acc", 0.9).label("team", "press")).unwrap();
@@ -161,7 +161,7 @@ fn a_page_is_a_part_of_what_is_found() {
     for number in 0..1_203 {
         larder.apply(format!("n{number:04}"), &Doubler { factor: 1.0 }).unwrap();
     }
-    larder.annotate("n1100", &NotesChange::new().metric("acc", 1.0)).unwrap();
+    larder.annotate("n1100", &AnnotationsChange::new().metric("acc", 1.0)).unwrap();
     let query = Query::new().filter("not has metrics.acc".parse().unwrap());
     let page: Vec<_> = larder.search(&query).unwrap().skip(1_099).take(2).collect();
     let names: Vec<_> = page.into_iter().map(|found| found.unwrap().version.identifier).collect();

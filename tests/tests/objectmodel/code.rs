@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use larder::{Kind, MemoryStore, Registry, Source, codemodel};
+use larder::{ItemKind, MemoryStore, Registry, Source, codemodel};
 
 use super::*;
 
@@ -65,7 +65,7 @@ fn where_the_function_is_not_linked_in_the_error_says_so_and_where_its_source_is
     for error in
         [larder.load_model("twice").unwrap_err(), larder.load_component("twice").unwrap_err()]
     {
-        let Error::NotLinked { kind: Kind::Type, name, hint, .. } = &error else {
+        let Error::NotLinked { kind: ItemKind::Type, name, hint, .. } = &error else {
             panic!("{error:?}");
         };
         assert_eq!(name, "test/doubler-code");

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use larder::{Error, Larder, Registry, Status, StoreUrl, Survey};
+use larder::{Error, Larder, Registry, Status, StoreUrl, HealthReport};
 
-use super::{Finding, State};
+use super::{Finding, StoreState};
 use crate::commands::serializers::{self, named};
 use crate::output::Output;
 use crate::text;
@@ -22,7 +22,7 @@ pub(super) fn larder(
     registry: Registry,
     output: &Output,
     findings: &mut Vec<Finding>,
-) -> Option<State> {
+) -> Option<StoreState> {
     let store = match registry.find_store(url) {
         Ok(Some(store)) => store,
         Ok(None) => {
@@ -55,7 +55,7 @@ pub(super) fn larder(
     }
     let is_sound = survey.as_ref().is_some_and(|survey| survey.damaged.is_empty());
     needs(&larder, is_sound, findings);
-    Some(State {
+    Some(StoreState {
         url: larder.store().url(),
         format: larder::FORMAT,
         atomic_commit: larder.store().capabilities().atomic_commit,
@@ -91,7 +91,7 @@ fn free(url: &StoreUrl) -> Option<u64> {
 }
 
 /// What the records tell.
-fn records(survey: &Survey, output: &Output, findings: &mut Vec<Finding>) {
+fn records(survey: &HealthReport, output: &Output, findings: &mut Vec<Finding>) {
     for damaged in &survey.damaged {
         findings.push(Finding::warning(
             format!("{}: {}", damaged.what, damaged.fault),

@@ -4,7 +4,7 @@ mod examine;
 
 use std::io;
 
-use larder::{Registry, Survey, Toolchain};
+use larder::{Registry, HealthReport, Toolchain};
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
@@ -22,7 +22,7 @@ pub(crate) struct Args {}
 struct Report {
     program: Program,
     linked: Linked,
-    larder: Option<State>,
+    larder: Option<StoreState>,
     findings: Vec<Finding>,
 }
 
@@ -42,7 +42,7 @@ struct Linked {
 }
 
 #[derive(Serialize)]
-struct State {
+struct StoreState {
     url: String,
     /// The newest format that this program reads; a larder of a newer one is not opened.
     format: u64,
@@ -50,7 +50,7 @@ struct State {
     /// The bytes that are free where the larder is, if it is on this machine.
     free: Option<u64>,
     #[serde(flatten)]
-    survey: Option<Survey>,
+    survey: Option<HealthReport>,
 }
 
 #[derive(Serialize)]
@@ -119,7 +119,7 @@ fn print(report: &Report, output: &mut Output) -> io::Result<()> {
         ["program".into(), program.collect::<Vec<_>>().join(", ")],
         ["linked in".into(), linked.join(", ")],
     ];
-    if let Some(State { url, format, atomic_commit, free, survey }) = &report.larder {
+    if let Some(StoreState { url, format, atomic_commit, free, survey }) = &report.larder {
         let commits = if *atomic_commit { "commits are atomic" } else { "commits go step by step" };
         rows.push(["larder".into(), format!("{url}, format {format}, {commits}")]);
         if let Some(survey) = survey {

@@ -7,14 +7,14 @@ use crate::error::{Error, Result};
 use crate::jobs::{Event, NewJobs};
 use crate::larder::Larder;
 use crate::larder::locks::refuse_locked_name;
-use crate::larder::nest::Nested;
+use crate::larder::nest::PendingComponent;
 use crate::manifest::ChildEntry;
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, DigestRecord, NameRecord, Status, VersionRecord};
 use crate::store::{Change, Expected, Record, RecordKey, StoreExt};
 
 /// What became of one of the components.
-pub(super) enum State {
+pub(super) enum ComponentState {
     /// There is such a version, and it is ready.
     There(VersionRecord),
     /// There is such a version, and its `on_create` is to be run again.
@@ -25,7 +25,7 @@ pub(super) enum State {
     New,
 }
 
-impl State {
+impl ComponentState {
     pub(super) fn version(&self) -> Option<&VersionRecord> {
         match self {
             Self::There(version) | Self::Unready(version) | Self::Written(version) => Some(version),
@@ -49,8 +49,8 @@ struct Head {
 /// One try to write components.
 pub(super) struct Batch<'a> {
     larder: &'a Larder,
-    items: &'a [Nested],
-    pub(super) states: Vec<State>,
+    items: &'a [PendingComponent],
+    pub(super) states: Vec<ComponentState>,
     heads: BTreeMap<Identifier, Head>,
     /// The versions that new ones refer to and that are there, and their records.
     pinned: HashMap<ChildEntry, (RecordKey, Record)>,
@@ -62,7 +62,7 @@ impl<'a> Batch<'a> {
     /// Looks at what is there. The last of the items is the one that is applied itself, which may be `written`.
     pub(super) fn read(
         larder: &'a Larder,
-        items: &'a [Nested],
+        items: &'a [PendingComponent],
         written: Option<&VersionRecord>,
     ) -> Result<Self> {
         let children = items.iter().flat_map(|item| &item.packed.children);
@@ -84,7 +84,7 @@ impl<'a> Batch<'a> {
         for (at, item) in items.iter().enumerate() {
             let is_root = at + 1 == items.len();
             let state = match written {
-                Some(written) if is_root => State::Written(written.clone()),
+                Some(written) if is_root => ComponentState::Written(written.clone()),
                 _ => batch.state_of(item, is_root)?,
             };
             batch.states.push(state);
@@ -92,12 +92,12 @@ impl<'a> Batch<'a> {
         Ok(batch)
     }
 
-    fn state_of(&self, item: &Nested, is_root: bool) -> Result<State> {
-        let Nested { name, packed, .. } = item;
-        let Some(head) = self.heads.get(name) else { return Ok(State::New) };
+    fn state_of(&self, item: &PendingComponent, is_root: bool) -> Result<ComponentState> {
+        let PendingComponent { name, packed, .. } = item;
+        let Some(head) = self.heads.get(name) else { return Ok(ComponentState::New) };
         let latest = head.record.latest.as_ref();
         if let Some(latest) = latest.filter(|latest| latest.manifest == packed.digest) {
-            return Ok(State::There(latest.clone()));
+            return Ok(ComponentState::There(latest.clone()));
         }
         if packed.onto.is_some() && packed.onto != latest.map(|latest| latest.manifest) {
             return Err(Error::Conflict { what: name.to_string() });
@@ -109,20 +109,20 @@ impl<'a> Batch<'a> {
         {
             // A writer that stopped half-way may have left its name without it.
             return Ok(match version.version < head.record.next {
-                true => State::There(version),
-                false => State::Written(version),
+                true => ComponentState::There(version),
+                false => ComponentState::Written(version),
             });
         }
         Ok(match self.larder.unready(name, &head.record, &packed.digest)? {
-            Some(version) => State::Unready(version),
-            None => State::New,
+            Some(version) => ComponentState::Unready(version),
+            None => ComponentState::New,
         })
     }
 
     /// Refuses to write under a name that is locked.
     pub(super) fn check(&self) -> Result<()> {
         for (item, state) in self.items.iter().zip(&self.states) {
-            let locked = !matches!(state, State::There(_));
+            let locked = !matches!(state, ComponentState::There(_));
             if let Some(head) = self.heads.get(&item.name).filter(|_| locked) {
                 let what = || format!("a new version of {}", item.name);
                 refuse_locked_name(&item.name, &head.record, what)?;
@@ -131,7 +131,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    fn new_items(&self) -> impl Iterator<Item = &'a Nested> {
+    fn new_items(&self) -> impl Iterator<Item = &'a PendingComponent> {
         self.items
             .iter()
             .zip(&self.states)
@@ -147,7 +147,7 @@ impl<'a> Batch<'a> {
 
     /// The place among the items of what a child is, if it is one of them.
     fn item_of(&self, child: &ChildEntry) -> Option<usize> {
-        let is_it = |item: &Nested| item.name == child.name && item.packed.digest == child.manifest;
+        let is_it = |item: &PendingComponent| item.name == child.name && item.packed.digest == child.manifest;
         self.items.iter().position(is_it)
     }
 
@@ -164,14 +164,14 @@ impl<'a> Batch<'a> {
         let (items, mut root_at) = (self.items, None);
         let mut depended = BTreeSet::new();
         for (at, item) in items.iter().enumerate() {
-            if let State::Written(version) = &self.states[at] {
+            if let ComponentState::Written(version) = &self.states[at] {
                 let version = version.clone();
                 self.lead_to(&item.name, &version);
             }
             if !self.states[at].is_new() {
                 continue;
             }
-            let Nested { name, packed, .. } = item;
+            let PendingComponent { name, packed, .. } = item;
             let Some(head) = self.heads.get(name) else { continue };
             let number = self.larder.free_number(name, head.record.next, tries)?;
             for child in &packed.children {
@@ -210,7 +210,7 @@ impl<'a> Batch<'a> {
                 self.jobs.add(jobs);
             }
             self.lead_to(name, &version);
-            self.states[at] = State::Written(version);
+            self.states[at] = ComponentState::Written(version);
         }
         let names: Vec<_> = self.heads.keys().cloned().collect();
         for name in names {
@@ -229,7 +229,7 @@ impl<'a> Batch<'a> {
         for (child, user) in children {
             let known = self.item_of(child).map(|at| &self.states[at]);
             let version = match known {
-                Some(State::New) => continue,
+                Some(ComponentState::New) => continue,
                 Some(state) => state.version().cloned(),
                 None => self.larder.find_child(child)?,
             };
@@ -250,7 +250,7 @@ impl<'a> Batch<'a> {
         Ok(true)
     }
 
-    fn new_version(&self, item: &Nested, number: VersionNumber) -> VersionRecord {
+    fn new_version(&self, item: &PendingComponent, number: VersionNumber) -> VersionRecord {
         let (larder, packed) = (self.larder, &item.packed);
         let tag = packed.type_tag.as_str();
         let origin = larder.registry.origin_of_type(tag).map(str::to_owned);
@@ -267,7 +267,7 @@ impl<'a> Batch<'a> {
         // What refers to something that is not ready is not ready.
         let waits = packed.children.iter().any(|child| {
             let state = self.item_of(child).and_then(|at| self.states.get(at));
-            state.and_then(State::version).is_some_and(|version| !version.status.is_ready())
+            state.and_then(ComponentState::version).is_some_and(|version| !version.status.is_ready())
         });
         if packed.hooks || waits {
             version.status = Status::Preparing;

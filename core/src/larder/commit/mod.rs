@@ -4,10 +4,10 @@ mod batch;
 
 use std::time::Instant;
 
-use self::batch::{Batch, State};
-use super::apply::{Packed, QUICK, back_off};
+use self::batch::{Batch, ComponentState};
+use super::apply::{EncodedComponent, QUICK, back_off};
 use super::gc::{Claim, PATIENCE};
-use super::nest::Nested;
+use super::nest::PendingComponent;
 use super::{Applied, Larder, MOST_TRIES, VersionInfo};
 use crate::component::Component;
 use crate::digest::Digest;
@@ -20,7 +20,7 @@ use crate::store::Committed;
 const MOST_PACKS: u32 = 5;
 
 /// A version that is written, but not ready.
-pub(super) struct Unprepared {
+pub(super) struct UnreadyComponent {
     pub(super) version: VersionInfo,
     /// The component, if it has hooks and is not the one that is applied itself.
     pub(super) component: Option<Box<dyn Component>>,
@@ -34,7 +34,7 @@ impl Larder {
     pub(super) fn commit_version(
         &self,
         name: &Identifier,
-        pack: impl Fn() -> Result<Packed>,
+        pack: impl Fn() -> Result<EncodedComponent>,
     ) -> Result<Applied> {
         self.commit_packed(name, pack).map(|(applied, _)| applied)
     }
@@ -43,8 +43,8 @@ impl Larder {
     pub(super) fn commit_packed(
         &self,
         name: &Identifier,
-        pack: impl Fn() -> Result<Packed>,
-    ) -> Result<(Applied, Vec<Unprepared>)> {
+        pack: impl Fn() -> Result<EncodedComponent>,
+    ) -> Result<(Applied, Vec<UnreadyComponent>)> {
         let mut items = items_of(name, pack()?);
         let mut packs = 1;
         // The version that is written already, if the store made a part of a commit.
@@ -57,7 +57,7 @@ impl Larder {
                 return Ok(was_published(name, &version));
             }
             let mut batch = Batch::read(self, &items, written.as_ref())?;
-            let is_there = |state: &State| matches!(state, State::There(_) | State::Unready(_));
+            let is_there = |state: &ComponentState| matches!(state, ComponentState::There(_) | ComponentState::Unready(_));
             if batch.states.iter().all(is_there) {
                 self.heal(&items)?;
                 let states = batch.states;
@@ -91,7 +91,7 @@ impl Larder {
                 }
                 // Only names are left to be written: the version stands.
                 Committed::Conflict { made, .. } if root_at.is_some_and(|at| made > at) => {
-                    written = batch.states.last().and_then(State::version).cloned();
+                    written = batch.states.last().and_then(ComponentState::version).cloned();
                 }
                 Committed::Conflict { .. } => {}
             }
@@ -105,7 +105,7 @@ impl Larder {
         &self,
         name: &Identifier,
         blobs: &[Digest],
-        pack: &impl Fn() -> Result<Packed>,
+        pack: &impl Fn() -> Result<EncodedComponent>,
     ) -> Result<()> {
         let mut gone = blobs.first().copied();
         for _ in 0..MOST_PACKS {
@@ -127,7 +127,7 @@ impl Larder {
     }
 
     /// Writes those blobs of unchanged versions again that are gone from the store.
-    fn heal(&self, items: &[Nested]) -> Result<()> {
+    fn heal(&self, items: &[PendingComponent]) -> Result<()> {
         let digests: Vec<_> = items.iter().flat_map(|item| item.packed.digests()).collect();
         let there = self.store.stat_blobs(&digests)?;
         if there.iter().any(Option::is_none) {
@@ -140,22 +140,22 @@ impl Larder {
 }
 
 /// What is packed, the one that is applied itself last.
-fn items_of(name: &Identifier, mut packed: Packed) -> Vec<Nested> {
+fn items_of(name: &Identifier, mut packed: EncodedComponent) -> Vec<PendingComponent> {
     let mut items = std::mem::take(&mut packed.nested);
-    items.push(Nested { name: name.clone(), packed, component: None, jobs: Vec::new() });
+    items.push(PendingComponent { name: name.clone(), packed, component: None, jobs: Vec::new() });
     items
 }
 
 /// What an earlier attempt of the same job published, and what of it is not ready.
-fn was_published(name: &Identifier, version: &VersionRecord) -> (Applied, Vec<Unprepared>) {
+fn was_published(name: &Identifier, version: &VersionRecord) -> (Applied, Vec<UnreadyComponent>) {
     let version = VersionInfo::new(name, version);
-    let unprepared = Unprepared { version: version.clone(), component: None, is_root: true };
+    let unprepared = UnreadyComponent { version: version.clone(), component: None, is_root: true };
     let is_ready = version.status.is_ready();
     (Applied::Unchanged(version), (!is_ready).then_some(unprepared).into_iter().collect())
 }
 
 /// What was applied, and what of it is not ready.
-fn done(items: Vec<Nested>, states: Vec<State>) -> Result<(Applied, Vec<Unprepared>)> {
+fn done(items: Vec<PendingComponent>, states: Vec<ComponentState>) -> Result<(Applied, Vec<UnreadyComponent>)> {
     let mut unprepared = Vec::new();
     let mut root = None;
     let last = items.len().saturating_sub(1);
@@ -164,11 +164,11 @@ fn done(items: Vec<Nested>, states: Vec<State>) -> Result<(Applied, Vec<Unprepar
         let info = VersionInfo::new(&item.name, version);
         if !version.status.is_ready() {
             let (version, component) = (info.clone(), item.component);
-            unprepared.push(Unprepared { version, component, is_root: at == last });
+            unprepared.push(UnreadyComponent { version, component, is_root: at == last });
         }
         if at == last {
             root = Some(match state {
-                State::There(_) => Applied::Unchanged(info),
+                ComponentState::There(_) => Applied::Unchanged(info),
                 _ => Applied::Created(info),
             });
         }

@@ -8,11 +8,11 @@ use super::notes;
 use super::plan::{How, PAGE, Placed, PlacedTag, Placing};
 use super::select::Selected;
 use crate::digest::Digest;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Corruption, Result};
 use crate::larder::apply::{QUICK, back_off};
 use crate::larder::children::User;
 use crate::larder::gc::{Claim, PATIENCE};
-use crate::larder::keep::Keeper;
+use crate::larder::keep::BlobWrites;
 use crate::larder::locks::refuse_locked_name;
 use crate::larder::{Larder, MOST_TRIES, TagOptions};
 use crate::manifest::{ChildEntry, Manifest};
@@ -78,8 +78,8 @@ pub(super) fn cargo(
         let digests: Vec<_> = wanted.iter().map(|(digest, _)| *digest).collect();
         for ((digest, size), found) in wanted.iter().zip(source.store.stat_blobs(&digests)?) {
             let fault = match found {
-                None => Fault::Missing,
-                Some(found) if found != *size => Fault::Size { expected: *size, found },
+                None => Corruption::Missing,
+                Some(found) if found != *size => Corruption::Size { expected: *size, found },
                 Some(_) => continue,
             };
             return Err(Error::corrupt(format!("the blob {digest}"), fault));
@@ -103,7 +103,7 @@ fn content_of(source: &Larder, version: &VersionRecord, what: &str) -> Result<Co
 }
 
 fn disagrees(what: String, reason: &str) -> Error {
-    Error::corrupt(what, Fault::Unreadable(reason.into()))
+    Error::corrupt(what, Corruption::Unreadable(reason.into()))
 }
 
 fn told(name: &Identifier, number: VersionNumber) -> String {
@@ -311,7 +311,7 @@ impl<'a> Carrier<'a> {
                 };
                 return small.into_iter().map(put).collect();
             }
-            let mut keeper = Keeper::default();
+            let mut keeper = BlobWrites::default();
             for (digest, size) in large {
                 if target.store.is_remote()
                     && self.placing.source.store.blob_file(&digest)?.is_some()

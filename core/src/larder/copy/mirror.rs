@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Copied;
+use super::CopyReport;
 use super::plan::{How, Placing, is_leaving};
 use super::select::{Selected, select};
 use crate::error::{Error, Result};
@@ -23,14 +23,14 @@ pub struct MirrorOptions {
 /// What [`Larder::mirror_to`] did, or would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
-pub struct Mirrored {
+pub struct MirrorReport {
     /// What came there.
     #[serde(flatten)]
-    pub copied: Copied,
+    pub copied: CopyReport,
     /// The versions whose removal there was taken back.
     pub restored: Vec<VersionInfo>,
     /// The tags that were removed there.
-    pub untagged: Vec<Untagged>,
+    pub untagged: Vec<RemovedTag>,
     /// The versions that were removed there.
     pub removed: Vec<VersionInfo>,
 }
@@ -38,7 +38,7 @@ pub struct Mirrored {
 /// A tag that was removed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
-pub struct Untagged {
+pub struct RemovedTag {
     /// The name that it belonged to.
     pub name: Identifier,
     /// The tag.
@@ -50,7 +50,7 @@ pub struct Untagged {
 /// What the target has and the source has not.
 #[derive(Default)]
 struct Surplus {
-    tags: Vec<Untagged>,
+    tags: Vec<RemovedTag>,
     versions: Vec<VersionInfo>,
 }
 
@@ -75,7 +75,7 @@ impl Larder {
     /// # Errors
     /// [`Error::Refused`], before anything is written, if the target has another version under a number of the
     /// source; then for what is locked there. Else as [`copy_to`](Larder::copy_to).
-    pub fn mirror_to(&self, target: &Self, options: &MirrorOptions) -> Result<Mirrored> {
+    pub fn mirror_to(&self, target: &Self, options: &MirrorOptions) -> Result<MirrorReport> {
         let selected = select(self, &[], true)?;
         let placing = Placing { source: self, target, how: How::Mirror };
         let plan = placing.plan(&selected)?;
@@ -94,11 +94,11 @@ impl Larder {
             target.remove_surplus(&surplus)?;
         }
         let Surplus { tags: untagged, versions: removed } = surplus;
-        Ok(Mirrored { copied, restored, untagged, removed })
+        Ok(MirrorReport { copied, restored, untagged, removed })
     }
 
     fn remove_surplus(&self, surplus: &Surplus) -> Result<()> {
-        for Untagged { name, tag, .. } in &surplus.tags {
+        for RemovedTag { name, tag, .. } in &surplus.tags {
             match self.untag_with(name, tag, &TagOptions::new().force()) {
                 // Somebody else was faster.
                 Ok(()) | Err(Error::NotFound { .. }) => {}
@@ -162,7 +162,7 @@ fn surplus(target: &Larder, selected: &[Selected]) -> Result<Surplus> {
         for tag in target.tags(&name)? {
             if !tags.contains(&tag.tag) {
                 let (tag, version) = (tag.tag, tag.version);
-                surplus.tags.push(Untagged { name: name.clone(), tag, version });
+                surplus.tags.push(RemovedTag { name: name.clone(), tag, version });
             }
         }
         let versions = match target.versions(&name) {

@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use self::carry::Carrier;
-pub use self::mirror::{MirrorOptions, Mirrored, Untagged};
-use self::plan::{How, Placed, Placing, Plan};
+pub use self::mirror::{MirrorOptions, MirrorReport, RemovedTag};
+use self::plan::{How, Placed, Placing, CopyPlan};
 use self::select::{Selected, select};
 use super::{Larder, VersionInfo};
 use crate::digest::Digest;
@@ -46,7 +46,7 @@ pub struct CopyOptions {
 /// What [`Larder::copy_to`] did, or would do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
-pub struct Copied {
+pub struct CopyReport {
     /// The versions, by name and number.
     pub versions: Vec<CopiedVersion>,
     /// The tags that came along.
@@ -92,7 +92,7 @@ pub struct CopiedTag {
 #[non_exhaustive]
 pub enum CopyOutcome {
     /// It is new in the target, under the same number.
-    Copied,
+    CopyReport,
     /// It is new in the target, under the next free number, because its own is taken.
     Renumbered,
     /// The target had it already.
@@ -102,7 +102,7 @@ pub enum CopyOutcome {
 /// All that an empty larder would hold after a copy, without the bytes of the blobs.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-pub struct Outline {
+pub struct CopyOutline {
     /// The blobs and their sizes.
     pub blobs: BTreeMap<Digest, u64>,
     /// The records.
@@ -137,7 +137,7 @@ impl Larder {
         references: &[Reference],
         target: &Self,
         options: &CopyOptions,
-    ) -> Result<Copied> {
+    ) -> Result<CopyReport> {
         let selected = select(self, references, options.all_versions)?;
         let how = if options.overwrite { How::Overwrite } else { How::Add };
         let placing = Placing { source: self, target, how };
@@ -150,14 +150,14 @@ impl Larder {
         &self,
         placing: Placing<'_>,
         selected: &[Selected],
-        Plan { places: plans, tags }: Plan,
+        CopyPlan { places: plans, tags }: CopyPlan,
         dry_run: bool,
-    ) -> Result<Copied> {
+    ) -> Result<CopyReport> {
         let cargo = carry::cargo(self, placing.target, selected, &plans)?;
-        let mut copied = Copied {
+        let mut copied = CopyReport {
             blobs: cargo.lacking.len() as u64,
             bytes: cargo.lacking.values().sum(),
-            ..Copied::default()
+            ..CopyReport::default()
         };
         let meter = self.watcher.begin("copying", Some(copied.bytes));
         let carrier = Carrier::new(placing, cargo.contents, Some(meter));
@@ -181,7 +181,7 @@ impl Larder {
     ///
     /// # Errors
     /// As [`copy_to`](Larder::copy_to).
-    pub fn outline(&self, references: &[Reference], all_versions: bool) -> Result<Outline> {
+    pub fn outline(&self, references: &[Reference], all_versions: bool) -> Result<CopyOutline> {
         let target = Self::new(std::sync::Arc::new(MemoryStore::new()), Registry::new());
         let selected = select(self, references, all_versions)?;
         let placing = Placing { source: self, target: &target, how: How::Add };
@@ -195,7 +195,7 @@ impl Larder {
             carrier.carry(selected)?;
         }
         let records = target.store.records("").map(|found| found.map(|(key, r)| (key, r.value)));
-        Ok(Outline { blobs: cargo.lacking, records: records.collect::<Result<_>>()? })
+        Ok(CopyOutline { blobs: cargo.lacking, records: records.collect::<Result<_>>()? })
     }
 }
 
@@ -211,7 +211,7 @@ fn report(
         to: place.number,
         outcome: match first.lacking {
             false => CopyOutcome::Present,
-            true if place.number == version.version => CopyOutcome::Copied,
+            true if place.number == version.version => CopyOutcome::CopyReport,
             true => CopyOutcome::Renumbered,
         },
     })

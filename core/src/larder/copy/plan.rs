@@ -56,7 +56,7 @@ pub(super) struct Placing<'a> {
 }
 
 /// Where all goes.
-pub(super) struct Plan {
+pub(super) struct CopyPlan {
     /// The places of the versions, by name.
     pub(super) places: Vec<Vec<Placed>>,
     pub(super) tags: Vec<PlacedTag>,
@@ -64,7 +64,7 @@ pub(super) struct Plan {
 
 impl Placing<'_> {
     /// The places of all that is selected. Refuses what may not be, before anything is written.
-    pub(super) fn plan(&self, selected: &[Selected]) -> Result<Plan> {
+    pub(super) fn plan(&self, selected: &[Selected]) -> Result<CopyPlan> {
         let (mut places, mut tags) = (Vec::with_capacity(selected.len()), Vec::new());
         for selected in selected {
             let found = self.place(selected, false)?;
@@ -72,7 +72,7 @@ impl Placing<'_> {
             places.push(found);
         }
         self.refuse_moves(&tags)?;
-        Ok(Plan { places, tags })
+        Ok(CopyPlan { places, tags })
     }
 
     /// The places of all selected versions, in their order. `again` if the last places met another writer.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::MOST_AHEAD;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Corruption, Result};
 use crate::larder::Larder;
 use crate::name::{Identifier, TagName, VersionNumber};
 use crate::record::{self, NameRecord, TagRecord, UserRecord, VersionRecord};
@@ -160,13 +160,13 @@ fn one_version(source: &Larder, name: &Identifier, number: VersionNumber) -> Res
             })
         }
         Some(_) => Err(misplaced(&key)),
-        None => Err(Error::corrupt(format!("the record {key}"), Fault::Missing)),
+        None => Err(Error::corrupt(format!("the record {key}"), Corruption::Missing)),
     }
 }
 
 pub(super) fn misplaced(key: &RecordKey) -> Error {
     let reason = "it is not the record of that version".into();
-    Error::corrupt(format!("the record {key}"), Fault::Unreadable(reason))
+    Error::corrupt(format!("the record {key}"), Corruption::Unreadable(reason))
 }
 
 /// The tags of a name that name one of `versions`.

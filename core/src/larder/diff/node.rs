@@ -8,7 +8,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::{FieldValue, add};
 use crate::digest::{self, Digest};
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Corruption, Result};
 use crate::guard::{Guard, Rules};
 use crate::manifest::{ArtifactEntry, Manifest};
 
@@ -71,7 +71,7 @@ impl<'a> Tree<'a> {
         let mut fields = serde_json::Deserializer::from_str(manifest.fields());
         let root = guard.read(&mut fields).map_err(|error| {
             let reason = format!("its fields: {}", guard.error(error));
-            Error::corrupt(what(), Fault::Unreadable(reason))
+            Error::corrupt(what(), Corruption::Unreadable(reason))
         })?;
         let entries = manifest.artifacts();
         let place = |entry: &'a ArtifactEntry| ((entry.digest, entry.serializer.as_str()), entry);

@@ -8,7 +8,7 @@ use super::{Diff, Side, add};
 use crate::component::Component;
 use crate::error::{Error, Result};
 use crate::jobs::Event;
-use crate::larder::apply::Packed;
+use crate::larder::apply::EncodedComponent;
 use crate::larder::locks::refuse_locked_name;
 use crate::larder::{Larder, VersionInfo};
 use crate::manifest::Manifest;
@@ -75,14 +75,14 @@ impl Larder {
         component: &dyn Component,
     ) -> Result<Plan> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
-        let rehearsal = Self { rehearsal: true, ..self.clone() };
+        let dry_run = Self { dry_run: true, ..self.clone() };
         let (tag, version) = (component.type_tag(), component.type_version());
         if component.as_hooks().is_none() {
-            let packed = rehearsal.pack(&name, tag, version, component)?;
+            let packed = dry_run.pack(&name, tag, version, component)?;
             return self.plan_packed(&name, component, &packed);
         }
         let copy = self.prepared(&name, component)?;
-        let packed = rehearsal.pack(&name, tag, version, &*copy)?;
+        let packed = dry_run.pack(&name, tag, version, &*copy)?;
         self.plan_packed(&name, &*copy, &packed)
     }
 
@@ -90,7 +90,7 @@ impl Larder {
         &self,
         name: &Identifier,
         component: &dyn Component,
-        packed: &Packed,
+        packed: &EncodedComponent,
     ) -> Result<Plan> {
         let head_key = record::name_key(name)?;
         let head = match self.store.get_record(&head_key)? {
@@ -163,7 +163,7 @@ impl Larder {
     }
 
     /// The bytes of a version's blobs that the store lacks, and of what would be written with it.
-    fn lacking(&self, packed: &Packed) -> Result<u64> {
+    fn lacking(&self, packed: &EncodedComponent) -> Result<u64> {
         let all = packed.nested.iter().map(|nested| &nested.packed).chain([packed]);
         let blobs = all.flat_map(|packed| {
             let artifacts = packed.artifacts.iter().map(|entry| (entry.digest, entry.size));

@@ -51,9 +51,9 @@ impl Default for GcOptions {
 /// What [`Larder::gc`] did; what it would do, if it was only to say so.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
-pub struct Collected {
+pub struct GcReport {
     /// The blobs that versions need.
-    pub kept: Amount,
+    pub kept: BlobCount,
     /// Garbage that was found now: it goes when the grace period is over.
     pub condemned: Vec<Garbage>,
     /// Garbage that was found before, whose grace period is not over.
@@ -65,20 +65,20 @@ pub struct Collected {
     /// Garbage that was to be removed and was gone already.
     pub gone: Vec<Digest>,
     /// Files that writers left unfinished when they died, and that were removed.
-    pub unfinished: Amount,
+    pub unfinished: BlobCount,
 }
 
 /// A number of blobs or files, and of the bytes in them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
-pub struct Amount {
+pub struct BlobCount {
     /// How many there are.
     pub count: u64,
     /// How many bytes they have together.
     pub bytes: u64,
 }
 
-impl Amount {
+impl BlobCount {
     pub(crate) fn add(&mut self, bytes: u64) {
         self.count += 1;
         self.bytes += bytes;
@@ -121,10 +121,10 @@ impl Larder {
     /// # Errors
     /// [`Error::Refused`] if a record or the manifest of a version cannot be read: what it refers to is not
     /// known, so nothing is collected. [`Error::Store`].
-    pub fn gc(&self, options: &GcOptions) -> Result<Collected> {
+    pub fn gc(&self, options: &GcOptions) -> Result<GcReport> {
         let started = self.now();
         let reach = Reach::of(self, started, options.grace)?;
-        let plan = Plan::make(self, &reach, started, options.grace)?;
+        let plan = SweepPlan::make(self, &reach, started, options.grace)?;
         if options.dry_run {
             return Ok(plan.told());
         }
@@ -132,7 +132,7 @@ impl Larder {
         self.sweep(plan, &mut collected)?;
         self.mark_collected(reach.forgotten)?;
         let (count, bytes) = self.store.remove_unfinished(options.grace)?;
-        collected.unfinished = Amount { count, bytes };
+        collected.unfinished = BlobCount { count, bytes };
         Ok(collected)
     }
 }
@@ -153,8 +153,8 @@ struct Condemned {
 
 /// What is to be done.
 #[derive(Default)]
-struct Plan {
-    kept: Amount,
+struct SweepPlan {
+    kept: BlobCount,
     fresh: Vec<Garbage>,
     /// Garbage whose record says nothing that can be read: it is condemned anew.
     unclear: Vec<Condemned>,
@@ -164,7 +164,7 @@ struct Plan {
     gone: Vec<Condemned>,
 }
 
-impl Plan {
+impl SweepPlan {
     fn make(larder: &Larder, reach: &Reach, started: Timestamp, grace: Duration) -> Result<Self> {
         let mut plan = Self::default();
         let mut garbage = BTreeMap::new();
@@ -215,17 +215,17 @@ impl Plan {
     }
 
     /// What would be done.
-    fn told(&self) -> Collected {
+    fn told(&self) -> GcReport {
         let garbage = |all: &[Condemned]| all.iter().map(|one| one.garbage).collect::<Vec<_>>();
         let digests = |all: &[Condemned]| all.iter().map(|one| one.garbage.digest).collect();
-        Collected {
+        GcReport {
             kept: self.kept,
             condemned: self.fresh.iter().copied().chain(garbage(&self.unclear)).collect(),
             waiting: self.waiting.clone(),
             pardoned: digests(&self.pardoned),
             swept: garbage(&self.ripe),
             gone: digests(&self.gone),
-            unfinished: Amount::default(),
+            unfinished: BlobCount::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::{Larder, age};
 use crate::digest::Digest;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Corruption, Result};
 use crate::manifest::Manifest;
 use crate::name::Identifier;
 use crate::progress::Meter;
@@ -126,7 +126,7 @@ impl Reach {
                 match read_manifest(larder, &child.manifest, &what, meter) {
                     Ok(manifest) => found.push((child.manifest, manifest)),
                     // `verify` says so; there is nothing left to keep.
-                    Err(Error::Corrupt { fault: Fault::Missing, .. }) => {}
+                    Err(Error::Corrupt { fault: Corruption::Missing, .. }) => {}
                     Err(error) => return Err(unknown(error)),
                 }
             }

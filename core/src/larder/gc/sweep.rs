@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::reach::Forgotten;
-use super::{Collected, Condemned, Garbage, Larder, PATIENCE, Plan, age};
+use super::{GcReport, Condemned, Garbage, Larder, PATIENCE, SweepPlan, age};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::record::{self, GarbageRecord};
@@ -14,7 +14,7 @@ const BATCH: usize = 32;
 
 impl Larder {
     /// Does what is planned, and corrects `collected` where a writer or another collector was faster.
-    pub(super) fn sweep(&self, plan: Plan, collected: &mut Collected) -> Result<()> {
+    pub(super) fn sweep(&self, plan: SweepPlan, collected: &mut GcReport) -> Result<()> {
         let pardon = |one: &Condemned| Change::RemoveRecord {
             key: one.key.clone(),
             expected: Expected::Revision(one.revision.clone()),

@@ -2,7 +2,7 @@
 
 mod place;
 
-use place::{Place, is_made};
+use place::{TagSlot, is_made};
 
 use super::apply::back_off;
 use super::locks::refuse_locked_name;
@@ -153,7 +153,7 @@ impl Larder {
         options: &TagOptions,
     ) -> Result<VersionInfo> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
-        let place = Place::new(reference.identifier(), &tag.try_into().map_err(Into::into)?)?;
+        let place = TagSlot::new(reference.identifier(), &tag.try_into().map_err(Into::into)?)?;
         for tries in 0..MOST_TRIES {
             back_off(tries);
             let version = self.find(&reference)?;
@@ -234,7 +234,7 @@ impl Larder {
         options: &TagOptions,
     ) -> Result<()> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
-        let place = Place::new(&name, &tag.try_into().map_err(Into::into)?)?;
+        let place = TagSlot::new(&name, &tag.try_into().map_err(Into::into)?)?;
         for tries in 0..MOST_TRIES {
             back_off(tries);
             let state = place.read(self)?;
@@ -284,7 +284,7 @@ impl Larder {
         tag: impl TryInto<TagName, Error: Into<Error>>,
     ) -> Result<Vec<TagMove>> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
-        let place = Place::new(&name, &tag.try_into().map_err(Into::into)?)?;
+        let place = TagSlot::new(&name, &tag.try_into().map_err(Into::into)?)?;
         let state = place.read(self)?;
         let mut history = Vec::new();
         for found in self.store.records(&record::moves_of(&place.name, &place.tag)) {

@@ -18,7 +18,7 @@ pub(super) fn is_made(committed: Committed, needed: usize) -> bool {
 }
 
 /// A tag of a name, there or not, and the keys of what is known of it.
-pub(super) struct Place {
+pub(super) struct TagSlot {
     pub(super) name: Identifier,
     pub(super) tag: TagName,
     pub(super) head_key: RecordKey,
@@ -26,20 +26,20 @@ pub(super) struct Place {
 }
 
 /// What was read of a tag, and what it was read from.
-pub(super) struct State {
+pub(super) struct TagState {
     pub(super) head: NameRecord,
     pub(super) found_head: Option<Record>,
     pub(super) tag: Option<TagRecord>,
     pub(super) found_tag: Option<Record>,
 }
 
-impl State {
+impl TagState {
     pub(super) fn expect_tag(&self) -> Expected {
         record::expect(self.found_tag.as_ref())
     }
 }
 
-impl Place {
+impl TagSlot {
     pub(super) fn new(name: &Identifier, tag: &TagName) -> Result<Self> {
         Ok(Self {
             name: name.clone(),
@@ -53,13 +53,13 @@ impl Place {
         Reference::new(self.name.clone(), Selector::Tag(self.tag.clone()))
     }
 
-    pub(super) fn read(&self, larder: &Larder) -> Result<State> {
+    pub(super) fn read(&self, larder: &Larder) -> Result<TagState> {
         let keys = [self.head_key.clone(), self.tag_key.clone()];
         let mut found = larder.store.get_records(&keys)?.into_iter();
         let (found_head, found_tag) = (found.next().flatten(), found.next().flatten());
         let head = found_head.as_ref().map(|found| record::read(&self.head_key, found));
         let tag = found_tag.as_ref().map(|found| record::read(&self.tag_key, found));
-        Ok(State {
+        Ok(TagState {
             head: head.transpose()?.unwrap_or_else(NameRecord::new),
             tag: tag.transpose()?,
             found_head,
@@ -71,7 +71,7 @@ impl Place {
     pub(super) fn check_from(
         &self,
         larder: &Larder,
-        state: &State,
+        state: &TagState,
         options: &TagOptions,
     ) -> Result<()> {
         let now = state.tag.as_ref().map(|tag| tag.version);
@@ -101,7 +101,7 @@ impl Place {
         })
     }
 
-    pub(super) fn check_protection(&self, state: &State, options: &TagOptions) -> Result<()> {
+    pub(super) fn check_protection(&self, state: &TagState, options: &TagOptions) -> Result<()> {
         match &state.tag {
             Some(tag) if tag.protected && !options.force => Err(Error::Refused {
                 what: format!("a change of {self}"),
@@ -116,7 +116,7 @@ impl Place {
     pub(super) fn moved(
         &self,
         larder: &Larder,
-        state: State,
+        state: TagState,
         to: Option<(VersionNumber, bool)>,
         stamp: Option<Stamp>,
         mut changes: Vec<Change>,
@@ -165,7 +165,7 @@ impl Place {
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for TagSlot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}:{}", self.name, self.tag)
     }

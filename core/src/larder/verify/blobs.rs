@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{Finding, Larder};
 use crate::digest::Digest;
-use crate::error::{Error, Fault, Result};
+use crate::error::{Error, Corruption, Result};
 use crate::manifest::{ChildEntry, Manifest};
 use crate::parallel::in_parallel;
 use crate::progress::Meter;
@@ -35,7 +35,7 @@ pub(in crate::larder) fn look_at(
     larder: &Larder,
     blob: &Blob<'_>,
     meter: &Meter,
-) -> (u64, Result<Bytes, Fault>) {
+) -> (u64, Result<Bytes, Corruption>) {
     match larder.store.get_blobs(std::slice::from_ref(&blob.digest)) {
         Ok(mut found) => {
             let bytes = found.pop().flatten();
@@ -46,7 +46,7 @@ pub(in crate::larder) fn look_at(
         // The disk may be damaged in one place; the others are worth a look.
         Err(error) => {
             let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
-            (0, Err(Fault::Unreadable(format!("{error}{cause}"))))
+            (0, Err(Corruption::Unreadable(format!("{error}{cause}"))))
         }
     }
 }
@@ -76,7 +76,7 @@ pub(super) fn manifests(larder: &Larder, blobs: &[Blob<'_>], meter: &Meter) -> V
                 })
                 .map_err(|error| {
                     finding_of(error).unwrap_or_else(|error| {
-                        found_in(blob, &Fault::Unreadable(error.to_string()))
+                        found_in(blob, &Corruption::Unreadable(error.to_string()))
                     })
                 }),
             Err(fault) => Err(found_in(blob, &fault)),
@@ -85,7 +85,7 @@ pub(super) fn manifests(larder: &Larder, blobs: &[Blob<'_>], meter: &Meter) -> V
     })
 }
 
-fn found_in(blob: &Blob<'_>, fault: &Fault) -> Finding {
+fn found_in(blob: &Blob<'_>, fault: &Corruption) -> Finding {
     Finding::new(blob.what, Some(blob.digest), fault)
 }
 
@@ -95,7 +95,7 @@ pub(in crate::larder) fn finding_of(error: Error) -> Result<Finding> {
         Error::Corrupt { what, fault } => Ok(Finding::new(what, None, &fault)),
         Error::NewerFormat { what, found, known } => {
             let reason = format!("it has format {found}; this Larder reads up to {known}");
-            Ok(Finding::new(what, None, &Fault::Unreadable(reason)))
+            Ok(Finding::new(what, None, &Corruption::Unreadable(reason)))
         }
         error => Err(error),
     }

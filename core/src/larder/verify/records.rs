@@ -2,7 +2,7 @@
 
 use super::{Finding, Verifier};
 use crate::digest::Digest;
-use crate::error::{Fault, Result};
+use crate::error::{Corruption, Result};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, DigestRecord, NameRecord, TagRecord};
 use crate::store::{Record, RecordKey, StoreExt};
@@ -87,7 +87,7 @@ impl Verifier<'_> {
                 format!("it leads to {name}@{}, whose digest is {digest}", number.get())
             }
         };
-        let fault = Fault::Unreadable(fault);
+        let fault = Corruption::Unreadable(fault);
         self.is_complete = false;
         self.findings.push((0, Finding::new(format!("the record {key}"), None, &fault)));
         Ok(())

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use larder_core::bytes::Bytes;
-use larder_core::{AnyPair, BoxError, Format, Serializer};
+use larder_core::{DynSerializer, BoxError, Format, Serializer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -34,7 +34,7 @@ impl<T: 'static> Codec<T> {
     }
 
     /// A pair of functions, as it is registered at run time.
-    pub fn pair(pair: impl AnyPair) -> Self {
+    pub fn pair(pair: impl DynSerializer) -> Self {
         let pair = Arc::new(pair);
         let decoder = Arc::clone(&pair);
         Self {

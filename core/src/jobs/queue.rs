@@ -18,7 +18,7 @@ use crate::store::{Change, Expected, Record, RecordKey};
 /// It carries ids and nothing else. The records say what the jobs are and how far they are, and a worker claims a job before it runs
 /// it. So an executor may bring an id late, twice, or never: it is claimed once, and workers submit again what they find
 /// in the store and nobody has.
-pub trait Executor: fmt::Debug + Send + Sync {
+pub trait JobQueue: fmt::Debug + Send + Sync {
     /// Hands on jobs that may run now.
     ///
     /// # Errors
@@ -89,7 +89,7 @@ impl InProcess {
     }
 }
 
-impl Executor for InProcess {
+impl JobQueue for InProcess {
     fn submit(&self, _jobs: &[JobId]) -> Result<()> {
         *self.submitted.lock().unwrap_or_else(PoisonError::into_inner) += 1;
         self.bell.notify_all();
