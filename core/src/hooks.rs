@@ -1,7 +1,5 @@
 //! Hooks: code of a component that runs at set moments of its life.
 
-use std::fmt;
-
 use crate::error::BoxError;
 use crate::larder::{Larder, VersionInfo};
 use crate::name::Identifier;
@@ -68,31 +66,6 @@ pub trait Hooks {
     fn cleanup(&self, context: &HookContext) -> HookResult {
         let _ = context;
         Ok(())
-    }
-}
-
-/// Which of the [`Hooks`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Hook {
-    /// [`Hooks::post_init`].
-    PostInit,
-    /// [`Hooks::setup`].
-    Setup,
-    /// [`Hooks::on_create`].
-    OnCreate,
-    /// [`Hooks::cleanup`].
-    Cleanup,
-}
-
-impl fmt::Display for Hook {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::PostInit => "post_init",
-            Self::Setup => "setup",
-            Self::OnCreate => "on_create",
-            Self::Cleanup => "cleanup",
-        })
     }
 }
 

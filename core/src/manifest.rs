@@ -1,10 +1,6 @@
 //! Manifests: the immutable description of one version.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -12,9 +8,9 @@ use crate::digest::Digest;
 use crate::error::{Error, Corruption, Result};
 use crate::name::{Identifier, TypeTag};
 use crate::source::Source;
+use crate::store::record::read_versioned;
 
-/// The format of manifests that this Larder writes, and the newest that it reads.
-pub const FORMAT: u64 = 1;
+pub use crate::store::record::FORMAT;
 
 /// The JSON of one version: the type's tag, the fields, and what bytes they refer to.
 ///
@@ -163,32 +159,5 @@ impl Manifest {
     /// The components that the fields refer to.
     pub fn children(&self) -> &[ChildEntry] {
         &self.children
-    }
-}
-
-/// Reads a JSON document that states its format under the key `larder`.
-///
-/// A format newer than `known` is called newer, not corrupt, whether or not the document still looks like
-/// an older one. The common case is read in one pass: why it failed is asked only when it did.
-pub(crate) fn read_versioned<T: DeserializeOwned>(
-    json: &[u8],
-    known: u64,
-    format: impl Fn(&T) -> u64,
-    what: impl Fn() -> String,
-) -> Result<T> {
-    let unreadable = |reason: String| Error::corrupt(what(), Corruption::Unreadable(reason));
-    let (found, value) = match serde_json::from_slice::<T>(json) {
-        Ok(value) => (format(&value), Ok(value)),
-        Err(error) => {
-            let entries: BTreeMap<Cow<'_, str>, &RawValue> =
-                serde_json::from_slice(json).map_err(|error| unreadable(error.to_string()))?;
-            let stated = entries.get("larder").and_then(|value| value.get().parse().ok());
-            (stated.unwrap_or_default(), Err(error))
-        }
-    };
-    match found {
-        0 => Err(unreadable("it states no format under `larder`".into())),
-        found if found > known => Err(Error::NewerFormat { what: what(), found, known }),
-        _ => value.map_err(|error| unreadable(error.to_string())),
     }
 }

@@ -18,83 +18,77 @@ mod key;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use bytes::Bytes;
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub(crate) use key::*;
+pub use key::*;
+pub use larder_store::record::{Document, FORMAT, expect, put, read, unchanged};
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::jobs::JobId;
 use crate::larder::Toolchain;
-use crate::manifest::read_versioned;
 use crate::name::{Identifier, TypeTag, VersionNumber};
-use crate::store::{Change, Expected, Record, RecordKey};
+use crate::store::{Record, RecordKey};
 use crate::time::Timestamp;
-
-/// The format of records that this Larder writes, and the newest that it reads.
-pub(crate) const FORMAT: u64 = 1;
-
-/// A record of some kind.
-pub(crate) trait Document: Serialize + DeserializeOwned {
-    /// The format that it states.
-    fn format(&self) -> u64;
-}
 
 /// `names/NAME`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NameRecord {
+pub struct NameRecord {
     larder: u64,
     /// The number that the next version gets.
-    pub(crate) next: VersionNumber,
+    pub next: VersionNumber,
     /// The newest version that is ready and not removed.
-    pub(crate) latest: Option<VersionRecord>,
+    pub latest: Option<VersionRecord>,
     /// Since when nothing under the name may change.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) locked: Option<Timestamp>,
+    pub locked: Option<Timestamp>,
     /// How often a tag of the name was moved, or something came to refer to a version, so that who does it and who removes a
     /// version meet here.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub(crate) moves: u64,
+    pub moves: u64,
 }
 
 /// `versions/NAME/@N`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct VersionRecord {
+pub struct VersionRecord {
     larder: u64,
-    pub(crate) version: VersionNumber,
+    /// The number of the version.
+    pub version: VersionNumber,
     /// The digest of the manifest.
-    pub(crate) manifest: Digest,
+    pub manifest: Digest,
+    /// The tag of its type.
     #[serde(rename = "type")]
-    pub(crate) type_tag: TypeTag,
+    pub type_tag: TypeTag,
     /// The bytes of the manifest and of every artifact.
-    pub(crate) size: u64,
-    pub(crate) created: Timestamp,
+    pub size: u64,
+    /// When it was applied.
+    pub created: Timestamp,
     /// The crate that brought the type when it was applied.
     #[serde(rename = "crate", default, skip_serializing_if = "Option::is_none")]
-    pub(crate) origin: Option<String>,
+    pub origin: Option<String>,
     /// What built the writing program; of class models only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) toolchain: Option<Toolchain>,
+    pub toolchain: Option<Toolchain>,
     /// The job that published it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) job: Option<JobId>,
+    pub job: Option<JobId>,
     /// Whether its type has hooks, one of which is to run before it is removed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) hooks: bool,
+    pub hooks: bool,
+    /// Whether it may be used.
     #[serde(default, skip_serializing_if = "Status::is_ready")]
-    pub(crate) status: Status,
+    pub status: Status,
     /// Why it failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) failure: Option<String>,
+    pub failure: Option<String>,
+    /// When it was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) removed: Option<Timestamp>,
+    pub removed: Option<Timestamp>,
     /// When its bytes, or some of them, were found to be collected as garbage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) collected: Option<Timestamp>,
+    pub collected: Option<Timestamp>,
 }
 
 /// Whether a version may be used.
@@ -131,53 +125,61 @@ impl fmt::Display for Status {
 /// `digests/NAME/@HEX-N`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct DigestRecord {
+pub struct DigestRecord {
     larder: u64,
-    pub(crate) version: VersionNumber,
+    /// The number of the version.
+    pub version: VersionNumber,
 }
 
 /// `tags/NAME/@TAG`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct TagRecord {
+pub struct TagRecord {
     larder: u64,
-    pub(crate) version: VersionNumber,
-    pub(crate) moved: Timestamp,
+    /// The number of the version.
+    pub version: VersionNumber,
+    /// When it was moved.
+    pub moved: Timestamp,
     /// The number of the move that made it so: its last. The first Larders did not count.
     #[serde(default = "one")]
-    pub(crate) moves: u64,
+    pub moves: u64,
     /// Who moved it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) by: Option<String>,
+    pub by: Option<String>,
+    /// Whether moving it takes an explicit override.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub(crate) protected: bool,
+    pub protected: bool,
 }
 
 /// `moves/NAME/@TAG/@N`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct MoveRecord {
+pub struct MoveRecord {
     larder: u64,
     /// The version that the tag came to name; none if it was removed.
-    pub(crate) version: Option<VersionNumber>,
-    pub(crate) moved: Timestamp,
+    pub version: Option<VersionNumber>,
+    /// When it was moved.
+    pub moved: Timestamp,
+    /// Who moved it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) by: Option<String>,
+    pub by: Option<String>,
 }
 
 /// `notes/NAME/@N`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct AnnotationsRecord {
+pub struct AnnotationsRecord {
     larder: u64,
+    /// Free text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) description: Option<String>,
+    pub description: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) labels: BTreeMap<String, String>,
+    pub labels: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) metrics: BTreeMap<String, f64>,
+    pub metrics: BTreeMap<String, f64>,
+    /// Since when the version is locked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) locked: Option<Timestamp>,
+    pub locked: Option<Timestamp>,
 }
 
 fn is_zero(number: &u64) -> bool {
@@ -191,25 +193,26 @@ fn one() -> u64 {
 /// `users/NAME/@HEX-USER-N`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct UserRecord {
+pub struct UserRecord {
     larder: u64,
     /// The name of the user.
-    pub(crate) name: Identifier,
-    pub(crate) version: VersionNumber,
+    pub name: Identifier,
+    /// The number of the version.
+    pub version: VersionNumber,
     /// The digest of the user's manifest: another version of that number is none.
-    pub(crate) manifest: Digest,
+    pub manifest: Digest,
 }
 
 /// `gc/@HEX`.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct GarbageRecord {
+pub struct GarbageRecord {
     larder: u64,
     /// Since when the blob is known to be garbage, unless a writer takes it back.
-    pub(crate) condemned: Timestamp,
+    pub condemned: Timestamp,
     /// When a collector began to remove it: from then on no writer may count on the blob.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(crate) deleting: Option<Timestamp>,
+    pub deleting: Option<Timestamp>,
 }
 
 macro_rules! documents {
@@ -235,18 +238,18 @@ documents!(
 
 impl NameRecord {
     /// That of a name without versions.
-    pub(crate) fn new() -> Self {
+    pub fn new() -> Self {
         Self { larder: FORMAT, next: VersionNumber::FIRST, latest: None, locked: None, moves: 0 }
     }
 
     /// The same name with other versions.
-    pub(crate) fn with(self, next: VersionNumber, latest: Option<VersionRecord>) -> Self {
+    pub fn with(self, next: VersionNumber, latest: Option<VersionRecord>) -> Self {
         Self { next, latest, ..self }
     }
 }
 
 impl VersionRecord {
-    pub(crate) fn new(
+    pub fn new(
         version: VersionNumber,
         manifest: Digest,
         type_tag: TypeTag,
@@ -273,20 +276,20 @@ impl VersionRecord {
     }
 
     /// Whether it may be the newest version: it is ready, and not removed.
-    pub(crate) fn is_current(&self) -> bool {
+    pub fn is_current(&self) -> bool {
         self.removed.is_none() && self.status.is_ready()
     }
 }
 
 impl DigestRecord {
-    pub(crate) fn new(version: VersionNumber) -> Self {
+    pub fn new(version: VersionNumber) -> Self {
         Self { larder: FORMAT, version }
     }
 }
 
 impl TagRecord {
     /// The state after the move number `moves`.
-    pub(crate) fn new(
+    pub fn new(
         version: VersionNumber,
         moved: Timestamp,
         moves: u64,
@@ -297,13 +300,13 @@ impl TagRecord {
     }
 
     /// The move that made it so.
-    pub(crate) fn last_move(&self) -> MoveRecord {
+    pub fn last_move(&self) -> MoveRecord {
         MoveRecord::new(Some(self.version), self.moved, self.by.clone())
     }
 }
 
 impl MoveRecord {
-    pub(crate) fn new(
+    pub fn new(
         version: Option<VersionNumber>,
         moved: Timestamp,
         by: Option<String>,
@@ -313,7 +316,7 @@ impl MoveRecord {
 }
 
 impl AnnotationsRecord {
-    pub(crate) fn new(
+    pub fn new(
         description: Option<String>,
         labels: BTreeMap<String, String>,
         metrics: BTreeMap<String, f64>,
@@ -324,51 +327,19 @@ impl AnnotationsRecord {
 }
 
 impl UserRecord {
-    pub(crate) fn new(name: Identifier, version: VersionNumber, manifest: Digest) -> Self {
+    pub fn new(name: Identifier, version: VersionNumber, manifest: Digest) -> Self {
         Self { larder: FORMAT, name, version, manifest }
     }
 }
 
 impl GarbageRecord {
-    pub(crate) fn new(condemned: Timestamp, deleting: Option<Timestamp>) -> Self {
+    pub fn new(condemned: Timestamp, deleting: Option<Timestamp>) -> Self {
         Self { larder: FORMAT, condemned, deleting }
     }
 }
 
-/// Reads a record.
-pub(crate) fn read<T: Document>(key: &RecordKey, record: &Record) -> Result<T> {
-    read_versioned(&record.value, FORMAT, T::format, || format!("the record {key}"))
-}
-
-/// The change that writes a record.
-pub(crate) fn put<T: Document>(key: RecordKey, document: &T, expected: Expected) -> Result<Change> {
-    let value = serde_json::to_vec(document).map_err(|error| Error::Encode {
-        what: format!("the record {key}"),
-        source: error.into(),
-    })?;
-    Ok(Change::PutRecord { key, value: Bytes::from(value), expected })
-}
-
-/// The change that makes a commit depend on a record that it leaves as it is.
-pub(crate) fn unchanged(key: RecordKey, found: Option<&Record>) -> Change {
-    match found {
-        Some(found) => Change::PutRecord {
-            key,
-            value: found.value.clone(),
-            expected: Expected::Revision(found.revision.clone()),
-        },
-        // To remove what must not be there is to do nothing, if it is not there.
-        None => Change::RemoveRecord { key, expected: Expected::Absent },
-    }
-}
-
-/// What a change of `found` expects.
-pub(crate) fn expect(found: Option<&Record>) -> Expected {
-    found.map_or(Expected::Absent, |found| Expected::Revision(found.revision.clone()))
-}
-
 /// Reads a [`VersionRecord`], whose key must be its own.
-pub(crate) fn read_version(
+pub fn read_version(
     key: &RecordKey,
     record: &Record,
 ) -> Result<(Identifier, VersionRecord)> {

@@ -1,6 +1,5 @@
 //! References: one grammar for naming a version, everywhere.
 
-use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 
@@ -160,11 +159,5 @@ impl From<Identifier> for Reference {
 impl From<&Identifier> for Reference {
     fn from(identifier: &Identifier) -> Self {
         identifier.clone().into()
-    }
-}
-
-impl From<Infallible> for Error {
-    fn from(never: Infallible) -> Self {
-        match never {}
     }
 }

@@ -58,7 +58,7 @@ fn print(args: &Args, collected: &GcReport, output: &mut Output) -> io::Result<(
     let amount = |amount: BlobCount, thing: &str| {
         format!("{} ({})", text::count(amount.count, thing), text::size(amount.bytes))
     };
-    let garbage = |garbage: &[Garbage]| amount(BlobCount::of(garbage), "blob");
+    let garbage = |garbage: &[Garbage]| amount(Garbage::total(garbage), "blob");
     output.say(format!(
         "{removed} {}, {found} {} as garbage",
         garbage(&collected.swept),

@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::context::UnwrittenOutput;
 use super::id::{JobId, unlike_any_other};
 use super::judge::{InspectedJob, Verdict};
-use super::record::{JobRecord, JobStatus, Lease, job_key, queue_key};
+use super::record::{JobRecord, Lease, job_key, queue_key};
 use crate::error::{Error, Result};
 use crate::larder::Larder;
 use crate::record;
-use crate::store::{Change, Committed, Expected, Record, StoreExt};
+use crate::store::{JobStatus, Change, Committed, Expected, Record, StoreExt};
 use crate::time::Timestamp;
 
 /// How often a write that another writer overtook is tried again.

@@ -8,12 +8,12 @@ use serde::de::DeserializeOwned;
 
 use super::claim::Claim;
 use super::id::JobId;
-use super::record::{JobRecord, JobStatus, LogRecord, ProgressRecord, job_key, log_key};
+use super::record::{JobRecord, LogRecord, ProgressRecord, job_key, log_key};
 use super::{MOST_LINE, MOST_LINES, cut};
 use crate::error::{Error, Result};
 use crate::larder::Larder;
 use crate::record;
-use crate::store::{Change, Expected, StoreExt};
+use crate::store::{JobStatus, Change, Expected, StoreExt};
 use crate::time::Timestamp;
 
 /// What a trigger is given when it runs: who it is, what happened, and a way to tell how far it is.

@@ -8,14 +8,14 @@ use serde_json::value::RawValue;
 use super::id::JobId;
 use super::judge::Verdict;
 use super::record::{
-    JOBS, JobRecord, JobStatus, LogRecord, QUEUE, QueueRecord, job_in, job_key, jobs_of,
+    JOBS, JobRecord, LogRecord, QUEUE, QueueRecord, job_in, job_key, jobs_of,
     jobs_of_version, logs_of, queue_key,
 };
 use crate::error::{Error, Corruption, Result};
 use crate::larder::Larder;
 use crate::name::{Identifier, TypeTag, VersionNumber};
 use crate::record;
-use crate::store::{Record, RecordKey, StoreExt};
+use crate::store::{JobStatus, Record, RecordKey, StoreExt};
 use crate::time::Timestamp;
 
 /// What is known of a job.

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use super::id::JobId;
-use super::record::{JobRecord, JobStatus, job_key};
+use super::record::{JobRecord, job_key};
 use super::{MOST_LOSSES, SKEW};
 use crate::error::{Error, Result};
 use crate::larder::Larder;
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, VersionRecord};
-use crate::store::{Record, RecordKey};
+use crate::store::{JobStatus, Record, RecordKey};
 use crate::time::Timestamp;
 
 /// A job, and what is to be done with it now.

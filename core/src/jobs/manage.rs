@@ -6,12 +6,12 @@ use super::claim::{MOST_TRIES, leave_queue};
 use super::history::JobInfo;
 use super::id::JobId;
 use super::record::{
-    JobRecord, JobStatus, QueueRecord, job_in, job_key, jobs_of_version, queue_key,
+    JobRecord, QueueRecord, job_in, job_key, jobs_of_version, queue_key,
 };
 use crate::error::{Error, Result};
 use crate::larder::Larder;
 use crate::record;
-use crate::store::{Committed, Expected, Record, RecordKey, StoreExt};
+use crate::store::{JobStatus, Committed, Expected, Record, RecordKey, StoreExt};
 
 impl Larder {
     /// Cancels a job. One that waits is over at once; one that runs is told to stop, and may succeed all the same.

@@ -90,7 +90,6 @@ pub use history::{JobInfo, JobLine, JobsQuery};
 pub use id::JobId;
 pub use publish::PublishOptions;
 pub(crate) use publish::Publishing;
-pub use record::JobStatus;
 pub use table::{Event, TriggerEntry, TriggerTable};
 pub use trigger::{IsSet, Trigger, Triggers};
 pub use wait::WaitTarget;

@@ -1,8 +1,6 @@
 //! The records of jobs: their keys and their JSON.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -12,77 +10,8 @@ use crate::digest::Digest;
 use crate::error::{Error, Corruption, Result};
 use crate::name::{Identifier, TypeTag, VersionNumber};
 use crate::record::{self, Document, FORMAT};
-use crate::store::RecordKey;
+use crate::store::{JobStatus, RecordKey};
 use crate::time::Timestamp;
-
-/// How far a job is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum JobStatus {
-    /// It waits for its dependencies, for its next attempt or for a worker.
-    Pending,
-    /// A worker has it.
-    Running,
-    /// It returned `Ok`.
-    Succeeded,
-    /// It failed, and is not tried again.
-    Failed,
-    /// What it requires is not set, or a dependency was skipped.
-    Skipped,
-    /// A dependency failed, was blocked or was cancelled.
-    Blocked,
-    /// Somebody cancelled it, or its version was removed.
-    Cancelled,
-}
-
-impl JobStatus {
-    /// All of them, in the order of a job's life.
-    pub const ALL: [Self; 7] = [
-        Self::Pending,
-        Self::Running,
-        Self::Succeeded,
-        Self::Failed,
-        Self::Skipped,
-        Self::Blocked,
-        Self::Cancelled,
-    ];
-
-    /// Whether nothing happens to the job any more.
-    pub fn is_over(self) -> bool {
-        !matches!(self, Self::Pending | Self::Running)
-    }
-
-    /// As it is written: `pending`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Running => "running",
-            Self::Succeeded => "succeeded",
-            Self::Failed => "failed",
-            Self::Skipped => "skipped",
-            Self::Blocked => "blocked",
-            Self::Cancelled => "cancelled",
-        }
-    }
-}
-
-impl fmt::Display for JobStatus {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.as_str())
-    }
-}
-
-impl FromStr for JobStatus {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Self::ALL.into_iter().find(|status| status.as_str() == text).ok_or_else(|| {
-            let known: Vec<_> = Self::ALL.iter().map(|status| status.as_str()).collect();
-            Error::invalid("status of a job", text, format!("there are {}", known.join(", ")))
-        })
-    }
-}
 
 /// `jobs/NAME/@N/@ID`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

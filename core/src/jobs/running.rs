@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use super::claim::{Claim, Claimed, Outcome};
 use super::context::{JobContext, Shared};
 use super::id::JobId;
-use super::record::JobStatus;
+use crate::store::JobStatus;
 use super::table::TriggerEntry;
 use super::{MOST_LINE, MOST_OUTPUT, cut};
 use crate::caught::catch_panic;

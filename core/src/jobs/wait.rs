@@ -11,13 +11,13 @@ use super::queue::{Delivery, JobQueue};
 use super::history::JobInfo;
 use super::id::JobId;
 use super::judge::Verdict;
-use super::record::{JobStatus, job_in, job_key, jobs_of_version};
+use super::record::{job_in, job_key, jobs_of_version};
 use super::shift::Shift;
 use super::worker::Worker;
 use crate::error::{BoxError, Error, ItemKind, Result};
 use crate::larder::{Applied, Larder, VersionInfo};
 use crate::reference::{Reference, Selector};
-use crate::store::{RecordKey, Revision, StoreExt};
+use crate::store::{JobStatus, RecordKey, Revision, StoreExt};
 
 /// Jobs that are waited for.
 #[derive(Debug, Clone)]

@@ -39,7 +39,7 @@ pub use copy::{
     RemovedTag,
 };
 pub use diff::{Counts, Diff, FieldDiff, FieldState, FieldValue, Overlap, Plan, PlannedJob, Side};
-pub use gc::{BlobCount, GcReport, Garbage, GcOptions};
+pub use gc::{GcReport, Garbage, GcOptions};
 pub use notes::{Annotations, AnnotationsChange};
 pub use query::{VersionDetails, VersionInfo};
 pub use ready::Ready;

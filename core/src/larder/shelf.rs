@@ -12,7 +12,7 @@ use crate::error::{Error, Corruption, Result};
 use crate::manifest::{ArtifactEntry, ChildEntry};
 use crate::progress::Watcher;
 use crate::registry::Registry;
-use crate::store::{Store, StoreExt, fault};
+use crate::store::{Store, StoreExt, corruption};
 
 /// The artifacts of one version, and what is needed to read them.
 pub(crate) struct ArtifactReader {
@@ -125,7 +125,7 @@ impl ArtifactReader {
     pub(crate) fn fetch(&self, entry: &ArtifactEntry) -> Result<Bytes> {
         let meter = self.watcher.begin("reading", Some(entry.size));
         let bytes = self.store.get_blobs(std::slice::from_ref(&entry.digest))?.pop().flatten();
-        match fault(&entry.digest, Some(entry.size), bytes.as_ref(), |done| meter.add(done)) {
+        match corruption(&entry.digest, Some(entry.size), bytes.as_ref(), |done| meter.add(done)) {
             Some(fault) => Err(Error::corrupt(self.describe(entry), fault)),
             None => Ok(bytes.unwrap_or_default()),
         }

@@ -1,12 +1,11 @@
 //! `survey`: what a larder holds, counted from its records.
 
-use super::gc::BlobCount;
 use super::verify::{Finding, finding_of};
 use super::{Larder, notes};
 use crate::error::Result;
 use crate::name::VersionNumber;
 use crate::record::{self, GarbageRecord, NameRecord, Status, TagRecord, UserRecord};
-use crate::store::{Record, RecordKey, StoreExt};
+use crate::store::{BlobCount, Record, RecordKey, StoreExt};
 use crate::time::Timestamp;
 
 /// What a larder holds: what [`Larder::survey`] counted.

@@ -5,7 +5,7 @@ mod records;
 
 use std::collections::{HashMap, HashSet};
 
-use super::gc::BlobCount;
+use crate::store::BlobCount;
 use super::{Larder, VersionInfo};
 use crate::digest::Digest;
 use crate::error::{Error, Corruption, Result};

@@ -19,7 +19,7 @@ use super::Glob;
 use super::filter::{Expression, Field, Order, seconds};
 use crate::error::{Error, Result};
 use crate::name::VersionNumber;
-use crate::size::parse_size;
+use crate::store::parse_size;
 
 /// The most bytes of a filter.
 const MOST_BYTES: usize = 4096;

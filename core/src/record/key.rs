@@ -6,50 +6,50 @@ use crate::manifest::ChildEntry;
 use crate::name::{Identifier, TagName, VersionNumber};
 use crate::store::RecordKey;
 
-pub(crate) const NAMES: &str = "names/";
-pub(crate) const VERSIONS: &str = "versions/";
-pub(crate) const DIGESTS: &str = "digests/";
-pub(crate) const TAGS: &str = "tags/";
-pub(crate) const NOTES: &str = "notes/";
-pub(crate) const USERS: &str = "users/";
-pub(crate) const GARBAGE: &str = "gc/@";
+pub const NAMES: &str = "names/";
+pub const VERSIONS: &str = "versions/";
+pub const DIGESTS: &str = "digests/";
+pub const TAGS: &str = "tags/";
+pub const NOTES: &str = "notes/";
+pub const USERS: &str = "users/";
+pub const GARBAGE: &str = "gc/@";
 
 // Identifiers, tags, digests and numbers are narrower than keys, so none of these is ever refused.
 
-pub(crate) fn name_key(name: &Identifier) -> Result<RecordKey> {
+pub fn name_key(name: &Identifier) -> Result<RecordKey> {
     RecordKey::new(&format!("{NAMES}{name}"))
 }
 
 /// The identifier in the key of a [`NameRecord`](super::NameRecord).
-pub(crate) fn name_in(key: &RecordKey) -> Result<Identifier> {
+pub fn name_in(key: &RecordKey) -> Result<Identifier> {
     let name = key.as_str().strip_prefix(NAMES).unwrap_or_default();
     Identifier::new(name).map_err(|_| misnamed(key, "its key is no identifier"))
 }
 
-pub(super) fn misnamed(key: &RecordKey, reason: &str) -> Error {
+pub fn misnamed(key: &RecordKey, reason: &str) -> Error {
     Error::corrupt(format!("the record {key}"), Corruption::Unreadable(reason.into()))
 }
 
 /// The identifier and the part after `@` in a key under `stem`.
-pub(crate) fn parts_of<'a>(key: &'a RecordKey, stem: &str) -> Result<(Identifier, &'a str)> {
+pub fn parts_of<'a>(key: &'a RecordKey, stem: &str) -> Result<(Identifier, &'a str)> {
     let parts = key.as_str().strip_prefix(stem).and_then(|rest| rest.split_once("/@"));
     let parts = parts.and_then(|(name, part)| Some((Identifier::new(name).ok()?, part)));
     parts.ok_or_else(|| misnamed(key, "its key is of no kind that there is"))
 }
 
-pub(crate) fn versions_of(name: &Identifier) -> String {
+pub fn versions_of(name: &Identifier) -> String {
     format!("versions/{name}/@")
 }
 
-pub(crate) fn version_key(name: &Identifier, number: VersionNumber) -> Result<RecordKey> {
+pub fn version_key(name: &Identifier, number: VersionNumber) -> Result<RecordKey> {
     RecordKey::new(&format!("versions/{name}/@{:010}", number.get()))
 }
 
-pub(crate) fn digests_of(name: &Identifier, prefix: &str) -> String {
+pub fn digests_of(name: &Identifier, prefix: &str) -> String {
     format!("digests/{name}/@{prefix}")
 }
 
-pub(crate) fn digest_key(
+pub fn digest_key(
     name: &Identifier,
     digest: &Digest,
     number: VersionNumber,
@@ -57,22 +57,22 @@ pub(crate) fn digest_key(
     RecordKey::new(&format!("digests/{name}/@{}-{:010}", digest.to_hex(), number.get()))
 }
 
-pub(crate) fn garbage_key(digest: &Digest) -> Result<RecordKey> {
+pub fn garbage_key(digest: &Digest) -> Result<RecordKey> {
     RecordKey::new(&format!("{GARBAGE}{}", digest.to_hex()))
 }
 
 /// The digest in the key of a [`GarbageRecord`].
-pub(crate) fn garbage_in(key: &RecordKey) -> Result<Digest> {
+pub fn garbage_in(key: &RecordKey) -> Result<Digest> {
     let hex = key.as_str().strip_prefix(GARBAGE).unwrap_or_default();
     Digest::from_hex(hex).map_err(|_| misnamed(key, "its key is no digest"))
 }
 
-pub(crate) fn tags_of(name: &Identifier) -> String {
+pub fn tags_of(name: &Identifier) -> String {
     format!("{TAGS}{name}/@")
 }
 
 /// The name and the tag in the key of a [`TagRecord`].
-pub(crate) fn tag_in(key: &RecordKey) -> Result<(Identifier, TagName)> {
+pub fn tag_in(key: &RecordKey) -> Result<(Identifier, TagName)> {
     let parts = key.as_str().strip_prefix(TAGS).and_then(|rest| rest.split_once("/@"));
     let read = |(name, tag)| Some((Identifier::new(name).ok()?, TagName::new(tag).ok()?));
     parts.and_then(read).ok_or_else(|| {
@@ -80,20 +80,20 @@ pub(crate) fn tag_in(key: &RecordKey) -> Result<(Identifier, TagName)> {
     })
 }
 
-pub(crate) fn tag_key(name: &Identifier, tag: &TagName) -> Result<RecordKey> {
+pub fn tag_key(name: &Identifier, tag: &TagName) -> Result<RecordKey> {
     RecordKey::new(&format!("{TAGS}{name}/@{tag}"))
 }
 
-pub(crate) fn moves_of(name: &Identifier, tag: &TagName) -> String {
+pub fn moves_of(name: &Identifier, tag: &TagName) -> String {
     format!("moves/{name}/@{tag}/@")
 }
 
-pub(crate) fn move_key(name: &Identifier, tag: &TagName, number: u64) -> Result<RecordKey> {
+pub fn move_key(name: &Identifier, tag: &TagName, number: u64) -> Result<RecordKey> {
     RecordKey::new(&format!("moves/{name}/@{tag}/@{number:010}"))
 }
 
 /// The number at the end of the key of a [`MoveRecord`](super::MoveRecord).
-pub(crate) fn move_in(key: &RecordKey) -> Result<u64> {
+pub fn move_in(key: &RecordKey) -> Result<u64> {
     let number = key.as_str().rsplit('@').next().and_then(|number| number.parse().ok());
     number.filter(|number| *number > 0).ok_or_else(|| {
         Error::corrupt(
@@ -104,12 +104,12 @@ pub(crate) fn move_in(key: &RecordKey) -> Result<u64> {
 }
 
 /// What the keys of those begin with that refer to a manifest under a name.
-pub(crate) fn users_of(child: &ChildEntry) -> String {
+pub fn users_of(child: &ChildEntry) -> String {
     format!("{USERS}{}/@{}-", child.name, child.manifest.to_hex())
 }
 
 /// The key of the record that a version refers to a child. The user's name is in it as a digest: two names would not fit.
-pub(crate) fn user_key(
+pub fn user_key(
     child: &ChildEntry,
     user: &Identifier,
     number: VersionNumber,
@@ -118,6 +118,6 @@ pub(crate) fn user_key(
     RecordKey::new(&format!("{}{user:.32}-{:010}", users_of(child), number.get()))
 }
 
-pub(crate) fn notes_key(name: &Identifier, number: VersionNumber) -> Result<RecordKey> {
+pub fn notes_key(name: &Identifier, number: VersionNumber) -> Result<RecordKey> {
     RecordKey::new(&format!("{NOTES}{name}/@{:010}", number.get()))
 }

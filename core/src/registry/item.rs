@@ -9,7 +9,7 @@ use crate::jobs::JobQueue;
 use crate::jobs::{TriggerTable, Triggers};
 use crate::model::Predict;
 use crate::serializer::{DynSerializer, Format, Serializer, StaticSerializer};
-use crate::store::Store;
+use crate::store::{Scheme, Store};
 use crate::url::StoreUrl;
 
 /// One thing that a registry can hold.
@@ -19,20 +19,10 @@ pub(super) enum ItemValue {
     Type(TypeEntry),
     Format(Arc<dyn Format>),
     FnSerializer { pair: Arc<dyn DynSerializer>, family: Family },
-    Store { scheme: String, store: StoreEntry },
+    Store(Scheme),
     Queue { scheme: String, open: OpenQueue },
     Triggers(Result<TriggerTable>),
 }
-
-pub(super) type OpenStore = Arc<dyn Fn(&StoreUrl) -> Result<Arc<dyn Store>> + Send + Sync>;
-
-/// What opens the URLs of a scheme.
-pub(super) struct StoreEntry {
-    pub(super) open: OpenStore,
-    pub(super) is_there: Option<IsThere>,
-}
-
-pub(super) type IsThere = Arc<dyn Fn(&StoreUrl) -> Result<bool> + Send + Sync>;
 
 pub(super) type OpenQueue = Arc<dyn Fn(&StoreUrl) -> Result<Arc<dyn JobQueue>> + Send + Sync>;
 
@@ -109,8 +99,7 @@ impl Item {
         scheme: &str,
         open: impl Fn(&StoreUrl) -> Result<Arc<dyn Store>> + Send + Sync + 'static,
     ) -> Self {
-        let store = StoreEntry { open: Arc::new(open), is_there: None };
-        Self(ItemValue::Store { scheme: scheme.into(), store })
+        Scheme::new(scheme, open).into()
     }
 
     /// A store that can tell whether there is a larder at a URL, without making one.
@@ -122,8 +111,8 @@ impl Item {
         mut self,
         is_there: impl Fn(&StoreUrl) -> Result<bool> + Send + Sync + 'static,
     ) -> Self {
-        if let ItemValue::Store { store, .. } = &mut self.0 {
-            store.is_there = Some(Arc::new(is_there));
+        if let ItemValue::Store(scheme) = self.0 {
+            self.0 = ItemValue::Store(scheme.probed(is_there));
         }
         self
     }
@@ -149,11 +138,17 @@ impl Item {
             ItemValue::Type(entry) => (0, entry.tag.to_owned()),
             ItemValue::Format(format) => (1, format.name().to_owned()),
             ItemValue::FnSerializer { pair, .. } => (2, format!("{} {}", pair.name(), pair.type_name())),
-            ItemValue::Store { scheme, .. } => (3, scheme.clone()),
+            ItemValue::Store(scheme) => (3, scheme.name().to_owned()),
             ItemValue::Queue { scheme, .. } => (4, scheme.clone()),
             ItemValue::Triggers(Ok(table)) => (5, table.type_tag().to_owned()),
             ItemValue::Triggers(Err(_)) => (5, String::new()),
         }
+    }
+}
+
+impl From<Scheme> for Item {
+    fn from(scheme: Scheme) -> Self {
+        Self(ItemValue::Store(scheme))
     }
 }
 

@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) use by_name::find_pair;
 use by_name::info;
 pub use item::{Built, Item, Linked};
-use item::{Family, OpenQueue, StoreEntry, ItemValue};
+use item::{Family, ItemValue, OpenQueue};
 pub(crate) use missing::is_own;
 use missing::not_linked;
 
@@ -22,8 +22,7 @@ use crate::error::{Error, ItemKind, Result};
 use crate::jobs::{JobQueue, TriggerTable};
 use crate::larder::{Larder, Toolchain};
 use crate::serializer::{DynSerializer, Format, FormatTraits};
-use crate::store::composite::refuse_half;
-use crate::store::{Composite, Store};
+use crate::store::{Composite, LinkedScheme, Scheme, Store, refuse_half};
 use crate::url::StoreUrl;
 
 /// Maps type tags, serializer names and URL schemes to code.
@@ -33,7 +32,7 @@ pub struct Registry {
     /// From the tags that types had before to those they have.
     aliases: BTreeMap<&'static str, &'static str>,
     serializers: BTreeMap<String, (Entry, Origin)>,
-    stores: BTreeMap<String, (StoreEntry, Origin)>,
+    stores: BTreeMap<String, (Scheme, Origin)>,
     queues: BTreeMap<String, (OpenQueue, Origin)>,
     /// By the tags of their types.
     triggers: BTreeMap<&'static str, (TriggerTable, Origin)>,
@@ -80,6 +79,10 @@ impl Registry {
                 (item, format!("{} {}", linked.krate, linked.version))
             })
             .collect();
+        items.extend(inventory::iter::<LinkedScheme>().map(|linked| {
+            let origin = format!("{} {}", linked.krate, linked.version);
+            ((linked.scheme)().into(), origin)
+        }));
         // The order of linking differs from build to build.
         items.sort_by_cached_key(|(item, origin)| (item.sort_key(), origin.clone()));
         let mut registry = Self::new();
@@ -131,8 +134,9 @@ impl Registry {
                 }
                 self.add_serializer(name, Entry::Pairs(family, vec![pair]), origin)?;
             }
-            ItemValue::Store { scheme, store } => {
-                add_scheme(&mut self.stores, ItemKind::Store, scheme, (store, origin))?;
+            ItemValue::Store(scheme) => {
+                let name = scheme.name().to_owned();
+                add_scheme(&mut self.stores, ItemKind::Store, name, (scheme, origin))?;
             }
             ItemValue::Queue { scheme, open } => {
                 add_scheme(&mut self.queues, ItemKind::Queue, scheme, (open, origin))?;
@@ -203,7 +207,7 @@ impl Registry {
     }
 
     fn open_alone(&self, url: &StoreUrl) -> Result<Arc<dyn Store>> {
-        (serving(&self.stores, ItemKind::Store, url)?.open)(url)
+        serving(&self.stores, ItemKind::Store, url)?.open(url)
     }
 
     /// Opens the store at `url`, if there [is](Registry::is_there) a larder: for whoever only wants to read.
@@ -221,10 +225,7 @@ impl Registry {
     /// As [`Registry::open`].
     pub fn is_there(&self, url: &StoreUrl) -> Result<bool> {
         let (url, _) = url.split_off("blobs");
-        match &serving(&self.stores, ItemKind::Store, &url)?.is_there {
-            Some(is_there) => is_there(&url),
-            None => Ok(true),
-        }
+        serving(&self.stores, ItemKind::Store, &url)?.probe(&url)
     }
 
     /// Opens the queue at `url`, for [`Larder::with_queue`].

@@ -5,7 +5,6 @@ mod layout;
 mod walk;
 
 use std::collections::BTreeMap;
-use std::path::{Component as Part, Path, PathBuf};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -163,23 +162,5 @@ impl Tree {
             }
         }
         Ok(())
-    }
-}
-
-impl TreePath {
-    /// The path below `folder`: the one place where a stored name becomes a path on disk.
-    fn below(&self, folder: &Path) -> Result<PathBuf> {
-        let mut path = folder.to_owned();
-        for part in self.as_str().split('/') {
-            // What a name is differs from system to system: a drive or a stream is none anywhere.
-            let mut parts = Path::new(part).components();
-            let plain = matches!((parts.next(), parts.next()), (Some(Part::Normal(name)), None) if name == part);
-            if !plain || cfg!(not(unix)) && part.contains(':') {
-                let reason = "this system does not take it for a file name";
-                return Err(Error::invalid("path in a folder", self.as_str(), reason));
-            }
-            path.push(part);
-        }
-        Ok(path)
     }
 }

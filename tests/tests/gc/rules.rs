@@ -33,7 +33,7 @@ fn garbage_goes_when_it_was_known_for_the_grace_period() {
     let swept = gc(&larder);
     assert_eq!(swept.swept, found.condemned);
     let manifest = swept.swept.iter().map(|garbage| garbage.size).max().unwrap();
-    assert_eq!(BlobCount::of(&swept.swept).bytes, 100 + manifest);
+    assert_eq!(Garbage::total(&swept.swept).bytes, 100 + manifest);
     assert_eq!(store.blobs().count(), 2);
     assert_eq!(store.records("gc/").count(), 0);
     assert_loads(&store, "wine", 2, 100);

@@ -20,7 +20,7 @@ use crate::name::{Identifier, VersionNumber};
 use crate::progress::Meter;
 use crate::record::{self, DigestRecord, NameRecord, VersionRecord};
 use crate::reference::{Reference, Selector};
-use crate::store::{Change, Committed, Expected, StoreExt, fault};
+use crate::store::{Change, Committed, Expected, StoreExt, corruption};
 use bytes::Bytes;
 
 /// How many versions one commit writes at most.
@@ -338,7 +338,7 @@ impl<'a> Carrier<'a> {
     fn whole(&self, digest: Digest, size: u64, meter: &Meter) -> Result<Bytes> {
         let source = &self.placing.source.store;
         let bytes = source.get_blobs(&[digest])?.pop().flatten();
-        match fault(&digest, Some(size), bytes.as_ref(), |bytes| meter.add(bytes)) {
+        match corruption(&digest, Some(size), bytes.as_ref(), |bytes| meter.add(bytes)) {
             Some(fault) => Err(Error::corrupt(format!("the blob {digest}"), fault)),
             None => Ok(bytes.unwrap_or_default()),
         }

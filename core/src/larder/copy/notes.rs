@@ -8,7 +8,7 @@ use super::select::Selected;
 use crate::error::{Error, Result};
 use crate::larder::MOST_TRIES;
 use crate::larder::apply::back_off;
-use crate::manifest::read_versioned;
+use crate::store::record::read_versioned;
 use crate::record;
 use crate::store::{Change, Committed, RecordKey};
 

@@ -22,7 +22,7 @@ use super::Larder;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::record::{self, GarbageRecord};
-use crate::store::{RecordKey, Revision, StoreExt};
+use crate::store::{BlobCount, RecordKey, Revision, StoreExt};
 use crate::time::Timestamp;
 use reach::Reach;
 
@@ -68,30 +68,6 @@ pub struct GcReport {
     pub unfinished: BlobCount,
 }
 
-/// A number of blobs or files, and of the bytes in them.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-#[non_exhaustive]
-pub struct BlobCount {
-    /// How many there are.
-    pub count: u64,
-    /// How many bytes they have together.
-    pub bytes: u64,
-}
-
-impl BlobCount {
-    pub(crate) fn add(&mut self, bytes: u64) {
-        self.count += 1;
-        self.bytes += bytes;
-    }
-
-    /// All of them together.
-    pub fn of(garbage: &[Garbage]) -> Self {
-        let mut amount = Self::default();
-        garbage.iter().for_each(|garbage| amount.add(garbage.size));
-        amount
-    }
-}
-
 /// A blob that no version needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
@@ -100,6 +76,15 @@ pub struct Garbage {
     pub digest: Digest,
     /// Its bytes.
     pub size: u64,
+}
+
+impl Garbage {
+    /// The number of blobs in `garbage`, and their bytes together.
+    pub fn total(garbage: &[Self]) -> BlobCount {
+        let mut total = BlobCount::default();
+        garbage.iter().for_each(|garbage| total.add(garbage.size));
+        total
+    }
 }
 
 impl Larder {

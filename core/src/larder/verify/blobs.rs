@@ -10,7 +10,7 @@ use crate::error::{Error, Corruption, Result};
 use crate::manifest::{ChildEntry, Manifest};
 use crate::parallel::in_parallel;
 use crate::progress::Meter;
-use crate::store::fault;
+use crate::store::corruption;
 
 /// A blob that is to be read.
 #[derive(Clone, Copy)]
@@ -39,7 +39,7 @@ pub(in crate::larder) fn look_at(
     match larder.store.get_blobs(std::slice::from_ref(&blob.digest)) {
         Ok(mut found) => {
             let bytes = found.pop().flatten();
-            let fault = fault(&blob.digest, blob.size, bytes.as_ref(), |done| meter.add(done));
+            let fault = corruption(&blob.digest, blob.size, bytes.as_ref(), |done| meter.add(done));
             let bytes = bytes.unwrap_or_default();
             (bytes.len() as u64, fault.map_or(Ok(bytes), Err))
         }

@@ -8,7 +8,7 @@
 //! Formats use it in one line each way:
 //!
 //! ```
-//! use larder_core::guard::{Guard, Rules};
+//! use larder_guard::{Guard, Rules};
 //!
 //! let guard = Guard::new(Rules::BINARY);
 //! let json = serde_json::to_vec(&guard.value(&[1, 2, 3])).unwrap();
@@ -26,7 +26,8 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer};
 
-use crate::error::BoxError;
+/// Any error, as a format or a value made it.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 
 /// What a guard allows.
 #[derive(Debug, Clone, Copy)]

@@ -3,8 +3,7 @@
 use std::fmt;
 
 use crate::digest::Digest;
-use crate::hooks::Hook;
-use crate::jobs::JobStatus;
+use crate::status::{Hook, JobStatus};
 
 /// Any error, as a serializer, a store or a model made it.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
@@ -321,13 +320,19 @@ impl Error {
     /// A failure inside a model, from any error or message.
     ///
     /// ```
-    /// use larder_core::Error;
+    /// use larder_store::Error;
     ///
     /// let error = Error::predict("the wine is corked");
     /// assert_eq!(error.to_string(), "the model failed");
     /// ```
     pub fn predict(source: impl Into<BoxError>) -> Self {
         Self::Predict { row: None, source: source.into() }
+    }
+}
+
+impl From<std::convert::Infallible> for Error {
+    fn from(never: std::convert::Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 
-use super::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Revision, Store};
+use crate::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Revision, Store};
 use crate::digest::Digest;
 use crate::error::Result;
 

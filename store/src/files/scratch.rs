@@ -14,7 +14,7 @@ use super::map;
 ///
 /// ```
 /// use std::io::Write;
-/// use larder_core::files::Scratch;
+/// use larder_store::files::Scratch;
 ///
 /// let mut scratch = Scratch::create(&std::env::temp_dir())?;
 /// scratch.write_all(b"large")?;

@@ -8,18 +8,18 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::{Error, Result};
 
 /// The text before the hexadecimal digits of a written digest.
-pub(crate) const PREFIX: &str = "b3:";
+pub const PREFIX: &str = "b3:";
 
 /// A BLAKE3 digest of some bytes, written `b3:` and 64 lower-case hexadecimal digits.
 ///
 /// `b3sum FILE` prints the same digits.
 ///
 /// ```
-/// use larder_core::Digest;
+/// use larder_store::Digest;
 ///
 /// let digest = Digest::of(b"larder");
 /// assert_eq!(digest.to_string().parse::<Digest>()?, digest);
-/// # Ok::<(), larder_core::Error>(())
+/// # Ok::<(), larder_store::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);

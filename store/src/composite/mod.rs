@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub(crate) use self::join::refuse_half;
-use super::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
+pub use self::join::refuse_half;
+use crate::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::url::StoreUrl;
@@ -24,12 +24,12 @@ use crate::url::StoreUrl;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use larder_core::{Larder, MemoryStore, Registry};
-/// use larder_core::store::Composite;
+/// use larder_store::{Larder, MemoryStore, Registry};
+/// use larder_store::Composite;
 ///
 /// let store = Composite::new(Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()))?;
 /// let larder = Larder::new(Arc::new(store), Registry::linked()?);
-/// # Ok::<(), larder_core::Error>(())
+/// # Ok::<(), larder_store::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct Composite {

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// password before an `@`, and for the value of every option: which of them are secrets only the store knows.
 ///
 /// ```
-/// use larder_core::StoreUrl;
+/// use larder_store::StoreUrl;
 ///
 /// let url: StoreUrl = "models/larder.db".parse()?;
 /// assert_eq!(url.to_string(), "sqlite:models/larder.db");
@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 /// let url: StoreUrl = "postgres://ann:secret@shelf/larder?pool=4".parse()?;
 /// assert_eq!(url.to_string(), "postgres://***@shelf/larder?pool=***");
 /// assert_eq!(url.rest(), "//ann:secret@shelf/larder"); // for the store
-/// # Ok::<(), larder_core::Error>(())
+/// # Ok::<(), larder_store::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreUrl {
@@ -80,10 +80,10 @@ impl StoreUrl {
     /// `text`, a part of a URL, with the characters that `%40` and the like stand for.
     ///
     /// ```
-    /// use larder_core::StoreUrl;
+    /// use larder_store::StoreUrl;
     ///
     /// assert_eq!(StoreUrl::decode("s%40cret")?, "s@cret");
-    /// # Ok::<(), larder_core::Error>(())
+    /// # Ok::<(), larder_store::Error>(())
     /// ```
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl StoreUrl {
     }
 
     /// `text` as the value of an option: the opposite of [`decode`](StoreUrl::decode).
-    pub(crate) fn encode(text: &str) -> String {
+    pub fn encode(text: &str) -> String {
         let special = |c: char| "%&#".contains(c) || c.is_ascii_control();
         let encoded = |c: char| match special(c) {
             true => format!("%{:02X}", u32::from(c)),
@@ -116,7 +116,7 @@ impl StoreUrl {
     }
 
     /// This URL without an option, and the option's value.
-    pub(crate) fn split_off(&self, name: &str) -> (Self, Option<String>) {
+    pub fn split_off(&self, name: &str) -> (Self, Option<String>) {
         let mut url = self.clone();
         let value = url.options.remove(name);
         (url, value)

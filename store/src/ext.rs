@@ -6,7 +6,7 @@ use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 
-use super::{Record, RecordKey, Store};
+use crate::{Record, RecordKey, Store};
 use crate::digest::Digest;
 use crate::error::{Error, Corruption, Result};
 
@@ -15,7 +15,7 @@ const PAGE: usize = 500;
 /// How many it asks for at most: records of the largest kind fit in memory.
 const LARGEST_PAGE: usize = 4_000;
 /// How many bytes of a blob are read at a time.
-pub(super) const PIECE: usize = 1 << 20;
+pub(crate) const PIECE: usize = 1 << 20;
 
 /// Comfort for callers of a [`Store`]; every store has it.
 pub trait StoreExt: Store {
@@ -47,7 +47,7 @@ pub trait StoreExt: Store {
         what: impl FnOnce() -> String,
     ) -> Result<Bytes> {
         let bytes = self.get_blobs(std::slice::from_ref(digest))?.pop().flatten();
-        match fault(digest, size, bytes.as_ref(), |_| ()) {
+        match corruption(digest, size, bytes.as_ref(), |_| ()) {
             Some(fault) => Err(Error::corrupt(what(), fault)),
             None => Ok(bytes.unwrap_or_default()),
         }
@@ -111,7 +111,7 @@ pub trait StoreExt: Store {
 impl<S: Store + ?Sized> StoreExt for S {}
 
 /// What [`Store::read_blob`] does for stores whose blobs are files or maps of files.
-pub(super) fn read_blob<S: Store + ?Sized>(
+pub(crate) fn read_blob<S: Store + ?Sized>(
     store: &S,
     digest: &Digest,
     take: &mut dyn FnMut(&[u8]) -> Result<()>,
@@ -137,7 +137,7 @@ pub(super) fn read_blob<S: Store + ?Sized>(
 }
 
 /// What [`Store::keep_blob`] does for stores that have to copy the bytes.
-pub(super) fn keep_blob<S: Store + ?Sized>(store: &S, digest: &Digest, bytes: &[u8]) -> Result<()> {
+pub(crate) fn keep_blob<S: Store + ?Sized>(store: &S, digest: &Digest, bytes: &[u8]) -> Result<()> {
     let mut writer = store.write_blob()?;
     writer
         .write_all(bytes)
@@ -150,7 +150,7 @@ const STRIDE: usize = 16 << 20;
 
 /// How `bytes` differ from what `digest` and `size` say was written, if they do. `progress` is told of the bytes
 /// that were read, again and again.
-pub(crate) fn fault(
+pub fn corruption(
     digest: &Digest,
     size: Option<u64>,
     bytes: Option<&Bytes>,

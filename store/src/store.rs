@@ -5,15 +5,8 @@
 //! precondition. The shape is that of the store with the hardest life, an object store, which can put
 //! one object on a condition and no more; a store that can do more says so in its [`Capabilities`].
 //!
-//! Users never call a store: [`Larder`](crate::Larder) does. Whoever writes one holds it to the laws of
+//! Users never call a store: the handle `Larder` does. Whoever writes one holds it to the laws of
 //! `larder-testkit`.
-
-#[cfg(feature = "files")]
-mod cached;
-pub(crate) mod composite;
-mod ext;
-mod key;
-pub(crate) mod memory;
 
 use std::any::Any;
 use std::fmt;
@@ -24,16 +17,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-#[cfg(feature = "files")]
-pub use cached::{BlobCache, Cached};
-pub use composite::Composite;
-pub use ext::StoreExt;
-pub(crate) use ext::fault;
-pub use key::RecordKey;
-pub use memory::MemoryStore;
-
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::ext;
+use crate::key::RecordKey;
 
 /// A place for blobs and records.
 ///

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::record::{self, Document};
-use crate::store::{Change, Expected, Record, RecordKey, Store, StoreExt};
+use crate::{Change, Expected, Record, RecordKey, Store, StoreExt};
 
 /// The key in the store of records.
 const BLOBS: &str = "joined/blobs";
@@ -95,7 +95,7 @@ fn begin(records: &dyn Store, blobs: &dyn Store, key: &RecordKey) -> Result<(Rec
 }
 
 /// Refuses one half in the place of a whole.
-pub(crate) fn refuse_half(store: &dyn Store) -> Result<()> {
+pub fn refuse_half(store: &dyn Store) -> Result<()> {
     let keys = keys()?;
     let [blobs, records] = &store.get_records(&keys)?[..] else { return Ok(()) };
     if let Some(found) = blobs {

@@ -5,9 +5,9 @@
 /// `None` for what is no such number, or more than a `u64` holds.
 ///
 /// ```
-/// assert_eq!(larder_core::parse_size("1.5 GB"), Some(1_500_000_000));
-/// assert_eq!(larder_core::parse_size("64kib"), Some(65_536));
-/// assert_eq!(larder_core::parse_size("much"), None);
+/// assert_eq!(larder_store::parse_size("1.5 GB"), Some(1_500_000_000));
+/// assert_eq!(larder_store::parse_size("64kib"), Some(65_536));
+/// assert_eq!(larder_store::parse_size("much"), None);
 /// ```
 pub fn parse_size(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());

@@ -16,7 +16,7 @@ const IN_MEMORY: usize = 1 << 20;
 ///
 /// ```
 /// use std::io::Write;
-/// use larder_core::files::Spool;
+/// use larder_store::files::Spool;
 ///
 /// let mut spool = Spool::new(&std::env::temp_dir());
 /// spool.write_all(b"some bytes")?;

@@ -4,6 +4,7 @@
 
 use std::fmt;
 use std::num::NonZeroU64;
+use std::path::{Component as Part, Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -135,7 +136,7 @@ text_newtype!(
     /// larder, whatever the component's type.
     ///
     /// ```
-    /// use larder_core::Identifier;
+    /// use larder_store::Identifier;
     ///
     /// assert!(Identifier::new("wine/quality").is_ok());
     /// assert!(Identifier::new("../etc/passwd").is_err());
@@ -196,13 +197,13 @@ fn check_event(text: &str) -> Result<()> {
 }
 
 text_newtype!(
-    /// The place of a file or folder in a [`Tree`](crate::Tree), such as `saved_model/weights.bin`.
+    /// The place of a file or folder in a `Tree`, such as `saved_model/weights.bin`.
     ///
     /// Parts joined by `/`, relative, without `.`, `..`, `\\` and NUL; a part has at most 255 bytes, the
     /// whole at most 4,096 and 128 parts.
     ///
     /// ```
-    /// use larder_core::TreePath;
+    /// use larder_store::TreePath;
     ///
     /// assert!(TreePath::new("saved_model/weights.bin").is_ok());
     /// assert!(TreePath::new("../etc/passwd").is_err());
@@ -228,8 +229,29 @@ fn check_tree_path(text: &str) -> Result<()> {
     reason.map_or(Ok(()), |reason| Err(Error::invalid("path in a folder", text, reason)))
 }
 
+impl TreePath {
+    /// The path below `folder`: the one function that turns a stored name into a path on disk.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`] for a part that this system does not take as a file name.
+    pub fn below(&self, folder: &Path) -> Result<PathBuf> {
+        let mut path = folder.to_owned();
+        for part in self.as_str().split('/') {
+            // What a name is differs from system to system: a drive or a stream is none anywhere.
+            let mut parts = Path::new(part).components();
+            let plain = matches!((parts.next(), parts.next()), (Some(Part::Normal(name)), None) if name == part);
+            if !plain || cfg!(not(unix)) && part.contains(':') {
+                let reason = "this system does not take it for a file name";
+                return Err(Error::invalid("path in a folder", self.as_str(), reason));
+            }
+            path.push(part);
+        }
+        Ok(path)
+    }
+}
+
 /// The reserved tag.
-pub(crate) const LATEST: &str = "latest";
+pub const LATEST: &str = "latest";
 
 /// The number of a version: 1, 2, 3 … under one identifier, never given twice.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -251,12 +273,12 @@ impl VersionNumber {
     }
 
     /// The number after this one.
-    pub(crate) fn next(self) -> Self {
+    pub fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
 
     /// The number before this one, if there is one.
-    pub(crate) fn previous(self) -> Option<Self> {
+    pub fn previous(self) -> Option<Self> {
         Self::new(self.get() - 1)
     }
 }

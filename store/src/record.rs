@@ -1,0 +1,81 @@
+//! Records: small JSON documents that state their format.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::error::{Corruption, Error, Result};
+use crate::key::RecordKey;
+use crate::store::{Change, Expected, Record};
+
+/// The format of records that this Larder writes, and the newest that it reads.
+pub const FORMAT: u64 = 1;
+
+/// A record of some kind.
+pub trait Document: Serialize + DeserializeOwned {
+    /// The format that it states.
+    fn format(&self) -> u64;
+}
+
+/// Reads a record.
+pub fn read<T: Document>(key: &RecordKey, record: &Record) -> Result<T> {
+    read_versioned(&record.value, FORMAT, T::format, || format!("the record {key}"))
+}
+
+/// The change that writes a record.
+pub fn put<T: Document>(key: RecordKey, document: &T, expected: Expected) -> Result<Change> {
+    let value = serde_json::to_vec(document).map_err(|error| Error::Encode {
+        what: format!("the record {key}"),
+        source: error.into(),
+    })?;
+    Ok(Change::PutRecord { key, value: Bytes::from(value), expected })
+}
+
+/// The change that makes a commit depend on a record that it leaves as it is.
+pub fn unchanged(key: RecordKey, found: Option<&Record>) -> Change {
+    match found {
+        Some(found) => Change::PutRecord {
+            key,
+            value: found.value.clone(),
+            expected: Expected::Revision(found.revision.clone()),
+        },
+        // To remove what must not be there is to do nothing, if it is not there.
+        None => Change::RemoveRecord { key, expected: Expected::Absent },
+    }
+}
+
+/// What a change of `found` expects.
+pub fn expect(found: Option<&Record>) -> Expected {
+    found.map_or(Expected::Absent, |found| Expected::Revision(found.revision.clone()))
+}
+
+/// Reads a JSON document that states its format under the key `larder`.
+///
+/// A format newer than `known` is called newer, not corrupt, whether or not the document still looks like
+/// an older one. The common case is read in one pass: why it failed is asked only when it did.
+pub fn read_versioned<T: DeserializeOwned>(
+    json: &[u8],
+    known: u64,
+    format: impl Fn(&T) -> u64,
+    what: impl Fn() -> String,
+) -> Result<T> {
+    let unreadable = |reason: String| Error::corrupt(what(), Corruption::Unreadable(reason));
+    let (found, value) = match serde_json::from_slice::<T>(json) {
+        Ok(value) => (format(&value), Ok(value)),
+        Err(error) => {
+            let entries: BTreeMap<Cow<'_, str>, &RawValue> =
+                serde_json::from_slice(json).map_err(|error| unreadable(error.to_string()))?;
+            let stated = entries.get("larder").and_then(|value| value.get().parse().ok());
+            (stated.unwrap_or_default(), Err(error))
+        }
+    };
+    match found {
+        0 => Err(unreadable("it states no format under `larder`".into())),
+        found if found > known => Err(Error::NewerFormat { what: what(), found, known }),
+        _ => value.map_err(|error| unreadable(error.to_string())),
+    }
+}
