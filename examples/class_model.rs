@@ -60,7 +60,7 @@ impl Predict for Neighbours {
     }
 }
 
-larder::link!(larder::Item::class::<Neighbours>());
+larder::link!(larder::files::class::<Neighbours>());
 
 fn main() -> Result<(), Box<dyn Error>> {
     match std::env::args().nth(1) {

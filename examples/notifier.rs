@@ -22,7 +22,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use larder::prelude::*;
-use larder::{BoxError, HookContext, HookResult, Hooks, JobContext, JobStatus, triggers};
+use larder::{BoxError, HookContext, HookResult, Hooks, triggers};
+use larder::jobs::{JobContext, JobStatus};
 
 /// Says `a` times what is in `d`, with `b` and the entries of `c` in their places.
 #[derive(Serialize, Deserialize, Component)]
@@ -185,7 +186,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     for d in [None, Some("come to {b} at {time}")] {
         let applied = larder.apply("bell", &notifier(d))?;
-        let jobs = larder.wait(&applied)?;
+        let jobs = larder.jobs().wait(&applied)?;
         for job in &jobs {
             println!("{} of v{} {}", job.trigger, job.version.get(), job.status);
         }

@@ -16,7 +16,10 @@
 use std::error::Error;
 
 use larder::prelude::*;
-use larder::{BoxError, JobContext, AnnotationsChange, Reference, Selector, TagName, triggers};
+use larder::{BoxError, Reference, Selector, triggers};
+use larder::jobs::JobContext;
+use larder::store::TagName;
+use larder::versions::AnnotationsChange;
 use linfa::Dataset;
 use linfa::traits::{Fit, Predict as _};
 use linfa_trees::DecisionTree;
@@ -103,7 +106,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for max_depth in [3, 9, 1] {
         let applied = larder.apply("wine/judge", &Judge { max_depth, tree: None })?;
         // Runs the jobs here, and waits until both are over.
-        for job in larder.wait(&applied)? {
+        for job in larder.jobs().wait(&applied)? {
             let (Some(output), "validate") = (&job.output, job.trigger.as_str()) else { continue };
             let Report { version, accuracy, is_better } = serde_json::from_str(output.get())?;
             let so = if is_better { "is the candidate now" } else { "is no better" };

@@ -12,22 +12,55 @@ use std::sync::Arc;
 
 #[cfg(feature = "archive")]
 pub use larder_archive as archive;
-pub use larder_core::*;
+pub use larder_core::{
+    Applied, ApplyOptions, BoxError, Component, ComponentType, Error, HookContext, HookResult, Hooks,
+    Identifier, Item, Larder, Model, Predict, QualifiedReference, Ready, Ref, Reference, Registry,
+    Result, Selection, Selector, Serializer, Signature, StoreUrl, VersionInfo,
+};
+pub use larder_core::{bytes, diff, extend, guard, manifest, progress, record, schemars, search, versions, erased_serde};
+#[cfg(feature = "files")]
+pub use larder_files as files;
+#[cfg(feature = "files")]
+pub use larder_files::{Artifacts, ClassModel, Tree};
 #[cfg(feature = "derive")]
 pub use larder_macros::{Component, codemodel, objectmodel, triggers};
+pub use larder_maintenance as maintenance;
 #[cfg(any(feature = "onnx", feature = "wasm", feature = "script"))]
 pub use larder_models as models;
-#[cfg(feature = "nats")]
-pub use larder_queue_nats::NatsQueue;
-pub use larder_serializers::*;
-#[cfg(feature = "fs")]
-pub use larder_store_fs::FsStore;
-#[cfg(feature = "object")]
-pub use larder_store_object::BucketStore;
-#[cfg(feature = "postgres")]
-pub use larder_store_postgres::PostgresStore;
-#[cfg(feature = "sqlite")]
-pub use larder_store_sqlite::SqliteStore;
+
+#[cfg(feature = "files")]
+pub mod cache;
+#[cfg(feature = "msgpack")]
+mod objects;
+
+#[cfg(feature = "msgpack")]
+pub use crate::objects::Objects;
+
+/// Triggers, jobs, queues and workers.
+pub mod jobs {
+    pub use larder_jobs::*;
+    #[cfg(feature = "nats")]
+    pub use larder_queue_nats::NatsQueue;
+}
+
+/// Serializers, and what writes one of your own.
+pub mod serializers {
+    pub use larder_core::serializers::*;
+    pub use larder_serializers::*;
+}
+
+/// Stores, and what writes one of your own.
+pub mod store {
+    pub use larder_store::*;
+    #[cfg(feature = "fs")]
+    pub use larder_store_fs::FsStore;
+    #[cfg(feature = "object")]
+    pub use larder_store_object::BucketStore;
+    #[cfg(feature = "postgres")]
+    pub use larder_store_postgres::PostgresStore;
+    #[cfg(feature = "sqlite")]
+    pub use larder_store_sqlite::SqliteStore;
+}
 
 // Its examples are tests.
 #[cfg(all(doctest, feature = "derive", feature = "msgpack"))]
@@ -35,23 +68,13 @@ pub use larder_store_sqlite::SqliteStore;
 mod components {}
 #[cfg(all(doctest, feature = "derive", feature = "msgpack"))]
 #[doc = include_str!("../docs/jobs.md")]
-mod jobs {}
-
-#[cfg(feature = "files")]
-mod cache;
-#[cfg(feature = "msgpack")]
-mod objects;
-
-#[cfg(feature = "files")]
-pub use crate::cache::{user_blob_cache, user_cache, with_user_cache};
-#[cfg(feature = "msgpack")]
-pub use crate::objects::Objects;
+mod jobs_page {}
 
 /// A value that is kept as bytes of its own, by MessagePack unless `S` says otherwise.
 ///
 /// See [`larder_core::Artifact`].
 #[cfg(feature = "msgpack")]
-pub type Artifact<T, S = MsgPack> = larder_core::Artifact<T, S>;
+pub type Artifact<T, S = serializers::MsgPack> = larder_core::Artifact<T, S>;
 
 /// Opens the larder at `url` with all that is linked in.
 ///
@@ -125,17 +148,29 @@ macro_rules! link {
 #[doc(hidden)]
 pub use {larder_core::link as __link, larder_macros::__built};
 
-/// What nearly every user needs: `use larder::prelude::*;`.
+#[cfg(feature = "derive")]
+#[doc(hidden)]
+pub use larder_core::__private;
+
+/// The names that most programs need: `use larder::prelude::*;`.
 pub mod prelude {
-    #[cfg(feature = "msgpack")]
-    pub use crate::Artifact;
-    #[cfg(feature = "msgpack")]
-    pub use crate::Objects;
-    pub use crate::{
-        Applied, Component, HookContext, HookResult, Hooks, Larder, Model, Predict, Ref,
-    };
-    #[cfg(feature = "files")]
-    pub use crate::{Artifacts, ClassModel, Tree};
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
+
+    #[cfg(feature = "json")]
+    pub use crate::serializers::Json;
+    #[cfg(feature = "tensors")]
+    pub use crate::serializers::Tensors;
+    pub use crate::jobs::{JobContext, LarderJobs, RegistryJobs};
+    pub use crate::maintenance::LarderMaintenance;
+    pub use crate::{
+        Applied, BoxError, Component, ComponentType, HookContext, HookResult, Hooks, Larder, Model,
+        Predict, Ref,
+    };
+    #[cfg(feature = "msgpack")]
+    pub use crate::{Artifact, Objects};
+    #[cfg(feature = "files")]
+    pub use crate::{Artifacts, ClassModel, Tree, files::LarderFiles};
+    #[cfg(feature = "derive")]
+    pub use crate::{codemodel, objectmodel, triggers};
 }

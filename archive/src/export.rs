@@ -5,8 +5,10 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use larder_core::files::{sync_dir, temp_file};
-use larder_core::{CopyOptions, Error, Larder, Reference, Registry, Result, StoreExt};
+use larder_core::store::files::{sync_dir, temp_file};
+use larder_core::{Error, Larder, Registry, Result, Selection};
+use larder_maintenance::{CopyOptions, LarderMaintenance};
+use larder_core::store::StoreExt;
 use larder_store_fs::{FsStore, marker};
 
 use crate::header::{self, BLOCK};
@@ -52,7 +54,7 @@ pub struct Exported {
 /// The level of compression. It decides the bytes of an archive, so it never changes.
 const LEVEL: i32 = 3;
 
-/// Writes the versions that `references` mean, or everything if there are none, to `path`, where nothing may
+/// Writes the selected versions to `path`, where nothing may
 /// be.
 ///
 /// The same versions are the same bytes, whatever store they are in. With `all_versions`, every version of
@@ -63,7 +65,7 @@ const LEVEL: i32 = 3;
 /// what is damaged; [`Error::Store`]. Nothing is left at `path` then.
 pub fn export(
     larder: &Larder,
-    references: &[Reference],
+    selection: impl Into<Selection>,
     all_versions: bool,
     path: &Path,
     form: Form,
@@ -86,7 +88,7 @@ pub fn export(
             let folder = unfinished.path().join("larder");
             let target = Larder::new(Arc::new(FsStore::open(&folder)?), Registry::new());
             let options = CopyOptions { all_versions, ..CopyOptions::default() };
-            let copied = larder.copy_to(references, &target, &options)?;
+            let copied = larder.maintenance().copy(selection, &target, &options)?;
             fs::rename(&folder, path).map_err(failed)?;
             let versions = copied.versions.len() as u64;
             Exported { versions, blobs: copied.blobs, bytes: copied.bytes }
@@ -94,7 +96,7 @@ pub fn export(
         Form::Tar | Form::TarZst => {
             let file = temp_file(parent).map_err(failed)?;
             let mut out = BufWriter::with_capacity(1 << 20, file);
-            let exported = write(larder, references, all_versions, form, &mut out)?;
+            let exported = write(larder, selection, all_versions, form, &mut out)?;
             let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
             file.as_file().sync_all().map_err(failed)?;
             file.persist_noclobber(path).map_err(|error| failed(error.error))?;
@@ -111,28 +113,28 @@ pub fn export(
 /// As [`export`]. What was written until then is no archive.
 pub fn write(
     larder: &Larder,
-    references: &[Reference],
+    selection: impl Into<Selection>,
     all_versions: bool,
     form: Form,
     out: impl Write,
 ) -> Result<Exported> {
     if form != Form::TarZst {
-        return tar(larder, references, all_versions, out);
+        return tar(larder, selection, all_versions, out);
     }
     let mut encoder = zstd::Encoder::new(out, LEVEL).map_err(unwritten)?;
     encoder.include_checksum(true).map_err(unwritten)?;
-    let exported = tar(larder, references, all_versions, &mut encoder)?;
+    let exported = tar(larder, selection, all_versions, &mut encoder)?;
     encoder.finish().and_then(|mut out| out.flush()).map_err(unwritten)?;
     Ok(exported)
 }
 
 fn tar(
     larder: &Larder,
-    references: &[Reference],
+    selection: impl Into<Selection>,
     all_versions: bool,
     mut out: impl Write,
 ) -> Result<Exported> {
-    let outline = larder.outline(references, all_versions)?;
+    let outline = larder.maintenance().outline(selection, all_versions)?;
     let bytes = outline.blobs.values().sum();
     let meter = larder.meter("exporting", Some(bytes));
     let marker = marker();

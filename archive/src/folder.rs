@@ -8,7 +8,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use larder_core::{Digest, Error, Corruption, Result};
+use larder_core::{Error, Result};
+use larder_core::store::{Corruption, Digest};
 
 use crate::limits::Limits;
 use crate::open::{check_document, refused};

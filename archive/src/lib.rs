@@ -12,9 +12,9 @@
 //! let path = folder.path().join("shelf.tar.zst");
 //! let (here, there) = (Registry::linked()?.open("memory:")?, Registry::linked()?.open("memory:")?);
 //!
-//! export(&here, &[], false, &path, Form::of(&path))?;
+//! export(&here, Selection::All, false, &path, Form::of(&path))?;
 //! let archive = open(&path, &Limits::default())?;
-//! archive.larder().copy_to(&[], &there, &CopyOptions::default())?;
+//! archive.larder().maintenance().copy(Selection::All, &there, &CopyOptions::default())?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use larder_core::{Error, Corruption, Larder, Registry, Result};
+use larder_core::{Error, Larder, Registry, Result};
+use larder_core::store::Corruption;
 use larder_store_fs::{FsStore, marker};
 use tempfile::TempDir;
 

@@ -1,6 +1,6 @@
 //! The files of a larder's folder: which there may be, and in which order an archive has them.
 
-use larder_core::Digest;
+use larder_core::store::Digest;
 use larder_core::store::RecordKey;
 use larder_store_fs::{key_at, record_path};
 

@@ -166,7 +166,7 @@ attacks! {
             // The record leads to another manifest, whose digest is right.
             let manifest = all.iter().find(|it| it.content.starts_with(b"{\"larder\":1,\"type\"")).unwrap();
             let newer = Entry::blob(replaced(manifest.clone(), "\"larder\":1", "\"larder\":2").content);
-            let digest = larder::Digest::of(&newer.content).to_string();
+            let digest = larder::store::Digest::of(&newer.content).to_string();
             let mut all = all.clone();
             all.push(newer);
             all.sort_by_key(|it| (it.path() != "larder.json", !it.path().starts_with("blobs/")));

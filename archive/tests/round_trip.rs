@@ -3,12 +3,15 @@
 
 mod shelf;
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use larder::archive::{Form, Limits, export, open, open_in};
-use larder::{CopyOptions, Error, Larder, Reference};
+use larder::{Error, Larder, Reference};
+use larder::maintenance::CopyOptions;
 use shelf::{Weights, content, files, long_name, stocked, weights};
 
 const FORMS: [(&str, Form); 3] =
@@ -22,9 +25,9 @@ fn bytes(path: &Path) -> Vec<(String, Vec<u8>)> {
     vec![(String::new(), fs::read(path).unwrap())]
 }
 
-fn copy(from: &Path, to: &Larder) -> larder::CopyReport {
+fn copy(from: &Path, to: &Larder) -> larder::maintenance::CopyReport {
     let archive = open(from, &Limits::default()).unwrap();
-    archive.larder().copy_to(&[], to, &CopyOptions::default()).unwrap()
+    archive.larder().maintenance().copy(Selection::All, to, &CopyOptions::default()).unwrap()
 }
 
 #[test]
@@ -36,18 +39,18 @@ fn an_export_of_an_import_is_the_export() {
             let (scheme, place) = store.split_once(':').unwrap();
             let here = shelf::open(&format!("{scheme}:{}", at(place).display()));
             stocked(&here);
-            export(&here, &[], false, &at(name), form).unwrap();
+            export(&here, Selection::All, false, &at(name), form).unwrap();
 
             let there = shelf::open(&format!("{scheme}:{}", at("there").display()));
             let copied = copy(&at(name), &there);
             assert_eq!((copied.versions.len(), copied.tags.len()), (3, 2));
-            assert_eq!(there.verify(&[]).unwrap().findings, []);
+            assert_eq!(there.maintenance().verify(Selection::All).unwrap().findings, []);
             assert_eq!(there.load::<Weights>("net:prod").unwrap().layer, 1);
             assert_eq!(there.load::<Weights>(long_name()).unwrap().layer, 9);
             assert!(matches!(there.show("net@2"), Err(Error::NotFound { .. })));
 
             let again = at(&format!("again-{name}"));
-            export(&there, &[], false, &again, form).unwrap();
+            export(&there, Selection::All, false, &again, form).unwrap();
             assert_eq!(bytes(&at(name)), bytes(&again), "{store} {name}");
         }
     }
@@ -67,7 +70,7 @@ fn equal_larders_in_different_stores_are_equal_exports() {
         stocked(&larder);
         let made = FORMS.map(|(name, form)| {
             let path = at(&format!("{}-{name}", seen.len()));
-            export(&larder, &[], false, &path, form).unwrap();
+            export(&larder, Selection::All, false, &path, form).unwrap();
             bytes(&path)
         });
         seen.push(made);
@@ -83,7 +86,7 @@ fn an_archive_holds_the_files_of_the_folder_and_other_tools_unpack_it() {
     let larder = shelf::open("memory:");
     stocked(&larder);
     for (name, form) in FORMS {
-        export(&larder, &[], false, &at(name), form).unwrap();
+        export(&larder, Selection::All, false, &at(name), form).unwrap();
     }
     let mut wanted = files(&at("shelf"));
     assert_eq!(wanted.remove("lock"), Some(Vec::new()), "which is only there for writers");
@@ -108,7 +111,7 @@ fn an_exported_folder_is_a_larder() {
     let path = folder.path().join("shelf");
     let larder = shelf::open("memory:");
     stocked(&larder);
-    export(&larder, &[], false, &path, Form::Folder).unwrap();
+    export(&larder, Selection::All, false, &path, Form::Folder).unwrap();
     let exported = shelf::open(&format!("fs:{}", path.display()));
     assert_eq!(exported.load::<Weights>("net").unwrap().layer, 3);
     assert!(exported.apply("net", &weights(4)).unwrap().is_created());
@@ -122,13 +125,13 @@ fn only_what_is_asked_for_is_exported() {
     let newest: Reference = "net".parse().unwrap();
     for (all, versions) in [(false, 1), (true, 2)] {
         let path = folder.path().join(format!("{all}.tar"));
-        let told = export(&larder, std::slice::from_ref(&newest), all, &path, Form::Tar).unwrap();
+        let told = export(&larder, newest.clone(), all, &path, Form::Tar).unwrap();
         assert_eq!(told.versions, versions);
         let there = shelf::open("memory:");
         assert_eq!(copy(&path, &there).versions.len() as u64, versions);
     }
     let gone: Reference = "net@2".parse().unwrap();
-    let error = export(&larder, &[gone], false, &folder.path().join("x.tar"), Form::Tar);
+    let error = export(&larder, [gone], false, &folder.path().join("x.tar"), Form::Tar);
     assert!(matches!(error, Err(Error::NotFound { .. })));
     assert!(!folder.path().join("x.tar").exists());
 }
@@ -139,24 +142,24 @@ fn an_import_merges_without_doubles_and_tells_what_it_would_move() {
     let path = folder.path().join("shelf.tar.zst");
     let (here, there) = (shelf::open("memory:"), shelf::open("memory:"));
     stocked(&here);
-    export(&here, &[], false, &path, Form::TarZst).unwrap();
+    export(&here, Selection::All, false, &path, Form::TarZst).unwrap();
     there.apply("net", &weights(1)).unwrap();
     there.apply("net", &weights(8)).unwrap();
     there.tag("net@2", "prod").unwrap();
 
     let archive = open(&path, &Limits::default()).unwrap();
     let before = content(&there);
-    let refused = archive.larder().copy_to(&[], &there, &CopyOptions::default()).unwrap_err();
+    let refused = archive.larder().maintenance().copy(Selection::All, &there, &CopyOptions::default()).unwrap_err();
     assert!(refused.to_string().contains("net:prod from v2 to v1"), "{refused}");
     assert_eq!(content(&there), before);
 
     let overwrite = CopyOptions { overwrite: true, ..CopyOptions::default() };
-    archive.larder().copy_to(&[], &there, &overwrite).unwrap();
+    archive.larder().maintenance().copy(Selection::All, &there, &overwrite).unwrap();
     let layers: Vec<_> = (1..=3)
         .map(|number| there.load::<Weights>(format!("net@{number}")).unwrap().layer)
         .collect();
     assert_eq!(layers, [1, 8, 3], "the first was there");
-    let again = archive.larder().copy_to(&[], &there, &CopyOptions::default()).unwrap();
+    let again = archive.larder().maintenance().copy(Selection::All, &there, &CopyOptions::default()).unwrap();
     assert_eq!(again.blobs, 0);
     assert_eq!(there.versions("net").unwrap().len(), 3);
 }
@@ -169,7 +172,7 @@ fn nothing_is_written_over_and_nothing_half_written_is_left() {
     for (name, form) in FORMS {
         let path = folder.path().join(name);
         fs::write(&path, "precious").unwrap();
-        let error = export(&larder, &[], false, &path, form).unwrap_err();
+        let error = export(&larder, Selection::All, false, &path, form).unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{error}");
         assert_eq!(fs::read(&path).unwrap(), b"precious");
         fs::remove_file(&path).unwrap();
@@ -177,7 +180,7 @@ fn nothing_is_written_over_and_nothing_half_written_is_left() {
     let lost = larder.show("net").unwrap().manifest.artifacts()[0].digest;
     larder.store().remove_blobs(&[lost]).unwrap();
     for (name, form) in FORMS {
-        let error = export(&larder, &[], false, &folder.path().join(name), form).unwrap_err();
+        let error = export(&larder, Selection::All, false, &folder.path().join(name), form).unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. }), "{error}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
@@ -189,7 +192,7 @@ fn the_temporary_folder_goes_with_the_archive() {
     let path = folder.path().join("shelf.tar");
     let larder = shelf::open("memory:");
     stocked(&larder);
-    export(&larder, &[], false, &path, Form::Tar).unwrap();
+    export(&larder, Selection::All, false, &path, Form::Tar).unwrap();
     let temp = tempfile::tempdir().unwrap();
     let archive = open_in(&path, &Limits::default(), temp.path()).unwrap();
     let unpacked = fs::read_dir(temp.path()).unwrap().next().unwrap().unwrap();
@@ -208,13 +211,13 @@ fn the_bytes_of_an_archive_are_those_of_the_first_release() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("shelf.tar");
     let larder = shelf::open("memory:");
-    larder.store_object_as::<_, larder::MsgPack>("answer", "deep", &42_u8).unwrap();
-    export(&larder, &[], false, &path, Form::Tar).unwrap();
+    larder.store_object_as::<_, larder::serializers::MsgPack>("answer", "deep", &42_u8).unwrap();
+    export(&larder, Selection::All, false, &path, Form::Tar).unwrap();
     let bytes = fs::read(&path).unwrap();
     assert_eq!(bytes.len(), 18 * 512, "a header and a block for each of 8 files, and the end");
     assert_eq!(&bytes[257..263], b"ustar\0");
     assert_eq!(
-        larder::Digest::of(&bytes).to_string(),
+        larder::store::Digest::of(&bytes).to_string(),
         "b3:e57e0c15ddd48e09540680be0741530db0b394bd5383ee109788a4ec50fd60ce"
     );
 }

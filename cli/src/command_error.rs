@@ -6,7 +6,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use larder::{Error, Hook, ItemKind, StoreUrl};
+use larder::{Error, StoreUrl};
+use larder::store::{Hook, ItemKind};
 
 use crate::text::clean;
 

@@ -110,7 +110,8 @@ pub fn main() -> ExitCode {
 ///
 /// ```no_run
 /// # fn main() -> std::process::ExitCode {
-/// use larder::{Item, FnSerializer, Registry};
+/// use larder::{Item, Registry};
+/// use larder::serializers::FnSerializer;
 ///
 /// larder_cli::run(std::env::args_os(), || {
 ///     let mut registry = Registry::linked()?;

@@ -5,7 +5,8 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::time::SystemTime;
 
 use anstream::{AutoStream, ColorChoice};
-use larder::{Larder, Timestamp, VersionInfo};
+use larder::{Larder, VersionInfo};
+use larder::store::Timestamp;
 use serde::Serialize;
 
 use crate::args::{Format, Global};

@@ -5,7 +5,10 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
-use larder::{WaitTarget, JobId, JobInfo, JobStatus, Larder, Progress};
+use larder::jobs::LarderJobs;
+use larder::Larder;
+use larder::jobs::{JobId, JobInfo, JobStatus, WaitTarget};
+use larder::progress::Progress;
 
 use crate::text;
 
@@ -63,10 +66,10 @@ fn new_bar(progress: Progress, begun: Instant) -> ProgressBar {
 /// Runs jobs here and waits for them, with a bar for each that runs where stderr is a terminal.
 pub(crate) fn wait(larder: &Larder, jobs: impl Into<WaitTarget>) -> larder::Result<Vec<JobInfo>> {
     if !anstream::stderr().is_terminal() {
-        return larder.wait(jobs);
+        return larder.jobs().wait(jobs);
     }
     let mut bars = JobBars::new(ProgressDrawTarget::stderr());
-    larder.wait_with(jobs, |jobs| bars.show(jobs))
+    larder.jobs().wait_with(jobs, |jobs| bars.show(jobs))
 }
 
 /// A line for all jobs, and below it one for each that runs.
@@ -132,7 +135,8 @@ mod tests {
 
     use indicatif::{InMemoryTerm, TermLike as _};
     use larder::prelude::*;
-    use larder::{Event, Item, JobContext, Registry, Trigger, TriggerTable};
+    use larder::{Item, Registry};
+    use larder::jobs::{Event, JobContext, Trigger, TriggerTable};
 
     use super::*;
 
@@ -150,17 +154,17 @@ mod tests {
         };
         let mut registry = Registry::new();
         let table = TriggerTable::new(vec![Trigger::new("cook", slow).on(Event::Apply)]).unwrap();
-        for item in [Item::component::<Slow>(), Item::trigger_table(table)] {
+        for item in [Item::component::<Slow>(), larder::jobs::trigger_table(table)] {
             registry.register(item).unwrap();
         }
-        let larder = Larder::new(std::sync::Arc::new(larder::MemoryStore::new()), registry);
+        let larder = Larder::new(std::sync::Arc::new(larder::store::MemoryStore::new()), registry);
         let applied = larder.apply("soup", &Slow).unwrap();
 
         let term = InMemoryTerm::new(10, 80);
         let mut bars = JobBars::new(ProgressDrawTarget::term_like(Box::new(term.clone())));
         let mut shown = String::new();
         larder
-            .wait_with(&applied, |jobs| {
+            .jobs().wait_with(&applied, |jobs| {
                 bars.show(jobs);
                 if jobs[0].fraction.is_some() && shown.is_empty() {
                     term.flush().unwrap();

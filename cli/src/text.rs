@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::SystemTime;
 
-use larder::{Timestamp, VersionInfo};
+use larder::VersionInfo;
+use larder::store::Timestamp;
 
 /// Levels that are indented. What lies deeper was made to be large when laid out.
 const MOST_INDENT: usize = 40;
@@ -111,7 +112,7 @@ pub(crate) fn size(bytes: u64) -> String {
 
 /// Reads a number of bytes as people write it.
 pub(crate) fn parse_size(text: &str) -> Result<u64, &'static str> {
-    larder::parse_size(text).ok_or("a size is written `812`, `64GiB` or `1.5GB`")
+    larder::store::parse_size(text).ok_or("a size is written `812`, `64GiB` or `1.5GB`")
 }
 
 /// A part of 1: `42%`.

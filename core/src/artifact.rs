@@ -3,6 +3,7 @@
 use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -43,11 +44,11 @@ pub struct Artifact<T, S> {
 struct Held<T> {
     value: OnceLock<T>,
     /// Where the same bytes are stored; locked while they are decoded, so that it happens once.
-    stored: Mutex<Option<Stored>>,
+    stored: Mutex<Option<StoredArtifact>>,
 }
 
 impl<T> Held<T> {
-    fn stored(&self) -> MutexGuard<'_, Option<Stored>> {
+    fn slot(&self) -> MutexGuard<'_, Option<StoredArtifact>> {
         // A panic in a decoder leaves the slot as it was.
         self.stored.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -55,9 +56,37 @@ impl<T> Held<T> {
 
 /// An artifact's bytes on a shelf.
 #[derive(Clone)]
-pub(crate) struct Stored {
+pub struct StoredArtifact {
     pub(crate) entry: ArtifactEntry,
     pub(crate) shelf: Arc<ArtifactReader>,
+}
+
+impl StoredArtifact {
+    /// Its entry in the manifest.
+    pub fn entry(&self) -> &ArtifactEntry {
+        &self.entry
+    }
+
+    /// The file that holds its bytes, if the store keeps them as one on this machine. It is not checked.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn file(&self) -> Result<Option<PathBuf>> {
+        self.shelf.store().blob_file(&self.entry.digest)
+    }
+
+    /// Its bytes, checked.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`]; [`Error::Store`].
+    pub fn bytes(&self) -> Result<Bytes> {
+        self.shelf.fetch(&self.entry)
+    }
+
+    /// What to call it in an error.
+    pub fn describe(&self) -> String {
+        self.shelf.describe(&self.entry)
+    }
 }
 
 impl<T, S> Artifact<T, S> {
@@ -73,7 +102,7 @@ impl<T, S> Artifact<T, S> {
         Self::from_parts(OnceLock::from(value), None, Some(name.into()))
     }
 
-    fn from_parts(value: OnceLock<T>, stored: Option<Stored>, chosen: Option<Arc<str>>) -> Self {
+    fn from_parts(value: OnceLock<T>, stored: Option<StoredArtifact>, chosen: Option<Arc<str>>) -> Self {
         let held = Arc::new(Held { value, stored: Mutex::new(stored) });
         Self { held, chosen, serializer: PhantomData }
     }
@@ -86,17 +115,16 @@ impl<T, S> Artifact<T, S> {
     /// The digest of the value's bytes, if they are stored: it was loaded or applied, and not changed
     /// since.
     pub fn digest(&self) -> Option<Digest> {
-        self.stored().as_ref().map(|stored| stored.entry.digest)
+        self.slot().as_ref().map(|stored| stored.entry.digest)
     }
 
-    /// Where the bytes are stored, if they are.
-    #[cfg(feature = "files")]
-    pub(crate) fn place(&self) -> Option<Stored> {
-        self.stored().clone()
+    /// Where its bytes are stored, if they are.
+    pub fn stored(&self) -> Option<StoredArtifact> {
+        self.slot().clone()
     }
 
-    fn stored(&self) -> MutexGuard<'_, Option<Stored>> {
-        self.held.stored()
+    fn slot(&self) -> MutexGuard<'_, Option<StoredArtifact>> {
+        self.held.slot()
     }
 }
 
@@ -113,7 +141,7 @@ impl<T: 'static, S: Serializer<T>> Artifact<T, S> {
         if let Some(value) = value.get() {
             return Ok(value);
         }
-        let stored = self.stored();
+        let stored = self.slot();
         if value.get().is_none()
             && let Some(stored) = &*stored
         {
@@ -171,7 +199,7 @@ impl<T: 'static, S: Serializer<T>> Artifact<T, S> {
 
     /// Sees to it that the bytes are in the packer's store.
     fn pack(&self, packer: &ArtifactWriter) -> Result<ArtifactEntry> {
-        let stored = self.stored().clone();
+        let stored = self.slot().clone();
         if let Some(stored) = stored {
             match packer.adopt(&stored) {
                 Ok(()) => return Ok(stored.entry),
@@ -183,7 +211,7 @@ impl<T: 'static, S: Serializer<T>> Artifact<T, S> {
         let name = self.chosen.as_deref().unwrap_or(S::NAME);
         let fresh = packer.pack::<T, S>(name, self.get()?)?;
         if !packer.is_dry_run() {
-            *self.stored() = Some(fresh.clone());
+            *self.slot() = Some(fresh.clone());
         }
         Ok(fresh.entry)
     }
@@ -199,8 +227,8 @@ fn empty<T>() -> Error {
     }
 }
 
-fn read<T: 'static, S: Serializer<T>>(stored: &Stored) -> Result<T> {
-    let Stored { entry, shelf } = stored;
+fn read<T: 'static, S: Serializer<T>>(stored: &StoredArtifact) -> Result<T> {
+    let StoredArtifact { entry, shelf } = stored;
     shelf.check_serializer::<T, S>(&entry.serializer, || {
         format!("reading {}", shelf.describe(entry))
     })?;
@@ -243,14 +271,14 @@ impl<T: Default, S> Default for Artifact<T, S> {
 
 impl<T: Clone, S> Clone for Artifact<T, S> {
     fn clone(&self) -> Self {
-        let stored = self.stored();
+        let stored = self.slot();
         Self::from_parts(self.held.value.clone(), stored.clone(), self.chosen.clone())
     }
 }
 
 impl<T: fmt::Debug, S> fmt::Debug for Artifact<T, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.held.value.get(), &*self.stored()) {
+        match (self.held.value.get(), &*self.slot()) {
             (Some(value), _) => write!(f, "Artifact({value:?})"),
             (None, Some(stored)) => write!(f, "Artifact({:?}, not read yet)", stored.entry.digest),
             (None, None) => f.write_str("Artifact"),
@@ -322,7 +350,7 @@ impl<'de, T: 'static, S: Serializer<T>> Deserialize<'de> for Artifact<T, S> {
                 // Without a serializer of its own the field goes on with the one that was chosen.
                 let chosen = S::NAME.is_empty().then(|| link.serializer.as_str().into());
                 let entry = shelf.entry(link).map_err(D::Error::custom)?;
-                Ok(Self::from_parts(OnceLock::new(), Some(Stored { entry, shelf }), chosen))
+                Ok(Self::from_parts(OnceLock::new(), Some(StoredArtifact { entry, shelf }), chosen))
             }
             None => {
                 let embedded = Embedded::deserialize(deserializer)?;

@@ -2,10 +2,10 @@
 
 use std::any::{Any, type_name};
 use std::fmt;
-use std::path::Path;
 
 use serde::de::{DeserializeOwned, Error as _};
 
+use crate::cache::CacheFolder;
 use crate::hooks::Hooks;
 use crate::model::{Model, Predict, Signature};
 use crate::registry::Built;
@@ -48,8 +48,8 @@ pub trait Component: Any + Send + Sync {
 
     /// Told, after it was loaded, the folder that [`Larder::with_cache`](crate::Larder::with_cache) named: it may
     /// keep there what it can make anew.
-    fn set_cache(&mut self, folder: &Path) {
-        let _ = folder;
+    fn set_cache(&mut self, cache: &CacheFolder) {
+        let _ = cache;
     }
 }
 
@@ -115,7 +115,8 @@ pub(crate) fn no_migration(wrote: u32, known: u32) -> erased_serde::Error {
     })
 }
 
-type ReadComponent =
+/// Reads the fields of a component.
+pub type ReadComponent =
     fn(&mut dyn erased_serde::Deserializer<'_>) -> Result<Box<dyn Component>, erased_serde::Error>;
 type MigrateComponent = fn(
     u32,
@@ -136,7 +137,7 @@ pub struct TypeEntry {
     pub(crate) hooks: bool,
     pub(crate) source: Option<Source>,
     /// Whether it is a class model.
-    pub(crate) class: bool,
+    pub(crate) records_toolchain: bool,
     pub(crate) built: Built,
 }
 
@@ -154,12 +155,43 @@ impl TypeEntry {
             own_signature: T::OWN_SIGNATURE,
             hooks: T::HOOKS,
             source: T::SOURCE,
-            class: false,
+            records_toolchain: false,
             built: Built::UNKNOWN,
         }
     }
 
     /// The entry of a component type that is a model.
+    /// An entry whose fields `read` reads, for crates that describe types by themselves.
+    pub fn new(tag: &'static str, rust_type: &'static str, read: ReadComponent) -> Self {
+        Self {
+            tag,
+            rust_type,
+            version: 1,
+            aliases: &[],
+            read,
+            migrate: |wrote, _| Err(no_migration(wrote, 1)),
+            signature: None,
+            own_signature: false,
+            hooks: false,
+            source: None,
+            records_toolchain: false,
+            built: Built::UNKNOWN,
+        }
+    }
+
+    /// Adds the signature of a model.
+    #[must_use]
+    pub fn with_signature(self, signature: fn() -> Signature) -> Self {
+        Self { signature: Some(signature), ..self }
+    }
+
+    /// Records with each version what built the program that applied it.
+    #[must_use]
+    pub fn with_toolchain(self) -> Self {
+        Self { records_toolchain: true, ..self }
+    }
+
+    /// The entry of a model.
     pub fn of_model<T: ComponentType + Predict>() -> Self {
         Self { signature: Some(Signature::of::<T>), ..Self::of::<T>() }
     }

@@ -6,9 +6,7 @@ use serde::de::DeserializeOwned;
 
 use crate::component::{self, ComponentType};
 use crate::error::{BoxError, Error};
-use crate::jobs::Event;
 
-pub use crate::jobs::check_schedule;
 pub use crate::registry::{Built, Linked};
 pub use inventory;
 pub use serde;
@@ -56,22 +54,6 @@ impl<New: ComponentType> Migration<New> for New {
 impl<New, E: Into<BoxError>> Migration<New> for Result<New, E> {
     fn made(self) -> Result<New, BoxError> {
         self.map_err(Into::into)
-    }
-}
-
-/// A schedule that was checked when the program was compiled.
-pub fn cron(schedule: &'static str) -> Event {
-    match Event::cron(schedule) {
-        Ok(event) => event,
-        Err(error) => unreachable!("{error}"),
-    }
-}
-
-/// An event of one's own, whose name was checked when the program was compiled.
-pub fn custom_event(name: &'static str) -> Event {
-    match Event::custom(name) {
-        Ok(event) => event,
-        Err(error) => unreachable!("{error}"),
     }
 }
 

@@ -25,8 +25,8 @@ pub use larder_store::record::{Document, FORMAT, expect, put, read, unchanged};
 
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::jobs::JobId;
-use crate::larder::Toolchain;
+use crate::job_id::JobId;
+use crate::toolchain::Toolchain;
 use crate::name::{Identifier, TypeTag, VersionNumber};
 use crate::store::{Record, RecordKey};
 use crate::time::Timestamp;
@@ -173,8 +173,10 @@ pub struct AnnotationsRecord {
     /// Free text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
+    /// Labels, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// Metrics, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, f64>,
     /// Since when the version is locked.
@@ -249,6 +251,7 @@ impl NameRecord {
 }
 
 impl VersionRecord {
+    /// A version that is ready.
     pub fn new(
         version: VersionNumber,
         manifest: Digest,
@@ -282,6 +285,7 @@ impl VersionRecord {
 }
 
 impl DigestRecord {
+    /// A record that leads to `version`.
     pub fn new(version: VersionNumber) -> Self {
         Self { larder: FORMAT, version }
     }
@@ -306,6 +310,7 @@ impl TagRecord {
 }
 
 impl MoveRecord {
+    /// A move to `version`, or the removal of the tag.
     pub fn new(
         version: Option<VersionNumber>,
         moved: Timestamp,
@@ -316,6 +321,7 @@ impl MoveRecord {
 }
 
 impl AnnotationsRecord {
+    /// The annotations of a version.
     pub fn new(
         description: Option<String>,
         labels: BTreeMap<String, String>,
@@ -327,12 +333,14 @@ impl AnnotationsRecord {
 }
 
 impl UserRecord {
+    /// The use by a version.
     pub fn new(name: Identifier, version: VersionNumber, manifest: Digest) -> Self {
         Self { larder: FORMAT, name, version, manifest }
     }
 }
 
 impl GarbageRecord {
+    /// A blob that was found to be garbage.
     pub fn new(condemned: Timestamp, deleting: Option<Timestamp>) -> Self {
         Self { larder: FORMAT, condemned, deleting }
     }

@@ -161,3 +161,69 @@ impl From<&Identifier> for Reference {
         identifier.clone().into()
     }
 }
+
+/// A choice of versions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Selection {
+    /// Everything.
+    All,
+    /// The versions that references name; none if the list is empty.
+    References(Vec<Reference>),
+}
+
+impl Selection {
+    /// Whether it is [`Selection::All`].
+    pub fn is_all(&self) -> bool {
+        *self == Self::All
+    }
+
+    /// The references; none for [`Selection::All`].
+    pub fn references(&self) -> &[Reference] {
+        match self {
+            Self::All => &[],
+            Self::References(references) => references,
+        }
+    }
+}
+
+impl From<Reference> for Selection {
+    fn from(reference: Reference) -> Self {
+        Self::References(vec![reference])
+    }
+}
+
+impl From<&[Reference]> for Selection {
+    fn from(references: &[Reference]) -> Self {
+        Self::References(references.to_vec())
+    }
+}
+
+impl From<&Vec<Reference>> for Selection {
+    fn from(references: &Vec<Reference>) -> Self {
+        references.as_slice().into()
+    }
+}
+
+impl<const N: usize> From<[Reference; N]> for Selection {
+    fn from(references: [Reference; N]) -> Self {
+        Self::References(references.into())
+    }
+}
+
+impl<const N: usize> From<&[Reference; N]> for Selection {
+    fn from(references: &[Reference; N]) -> Self {
+        references.as_slice().into()
+    }
+}
+
+impl From<Vec<Reference>> for Selection {
+    fn from(references: Vec<Reference>) -> Self {
+        Self::References(references)
+    }
+}
+
+impl FromIterator<Reference> for Selection {
+    fn from_iter<I: IntoIterator<Item = Reference>>(references: I) -> Self {
+        Self::References(references.into_iter().collect())
+    }
+}

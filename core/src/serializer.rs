@@ -24,7 +24,8 @@ use crate::error::BoxError;
 ///
 /// ```
 /// use std::io::Write;
-/// use larder_core::{BoxError, Serializer, bytes::Bytes};
+/// use larder_core::{BoxError, Serializer};
+/// use larder_core::bytes::Bytes;
 ///
 /// struct Celsius(f32); // a type without serde
 /// struct CelsiusBytes; // its serializer

@@ -79,7 +79,7 @@ pub(crate) fn flag(meta: &ParseNestedMeta<'_>, name: &str, on: &mut bool) -> Res
     Ok(())
 }
 
-/// Refuses what `larder_core::TypeTag` would refuse, where it stands.
+/// Refuses what `larder_core::store::TypeTag` would refuse, where it stands.
 pub(crate) fn check_tag(tag: &LitStr) -> Result<()> {
     let text = tag.value();
     let part = |part: &str| {
@@ -155,7 +155,7 @@ pub(crate) fn register(registration: &Registration<'_>) -> TokenStream {
     let (as_hooks, has_hooks) = hooks.then(|| as_hooks(larder, name)).unzip();
     let source = source.map(|source| {
         quote! {
-            const SOURCE: ::core::option::Option<#larder::Source> =
+            const SOURCE: ::core::option::Option<#larder::versions::Source> =
                 ::core::option::Option::Some(#source);
         }
     });
@@ -197,8 +197,8 @@ fn as_hooks(larder: &Path, name: &Ident) -> (TokenStream, TokenStream) {
             ::core::option::Option::Some(#this)
         }
 
-        fn type_entry(&self) -> ::core::option::Option<#larder::TypeEntry> {
-            ::core::option::Option::Some(#larder::TypeEntry::of::<Self>())
+        fn type_entry(&self) -> ::core::option::Option<#larder::extend::TypeEntry> {
+            ::core::option::Option::Some(#larder::extend::TypeEntry::of::<Self>())
         }
     };
     (

@@ -55,7 +55,7 @@ use crate::model::Kind;
 /// }
 ///
 /// # fn main() -> larder::Result<()> {
-/// # let store: std::sync::Arc<dyn larder::Store> = std::sync::Arc::new(larder::MemoryStore::new());
+/// # let store: std::sync::Arc<dyn larder::store::Store> = std::sync::Arc::new(larder::store::MemoryStore::new());
 /// # larder::Larder::new(store.clone(), larder::Registry::new())
 /// #     .apply("oven", &before::Stove { fahrenheit: 212.0 })?;
 /// # let mut registry = larder::Registry::new();
@@ -179,7 +179,8 @@ pub fn objectmodel(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// ```
 /// use larder::prelude::*;
-/// use larder::{Source, codemodel};
+/// use larder::codemodel;
+/// use larder::versions::Source;
 ///
 /// #[derive(Serialize, Deserialize)]
 /// struct Scaler {
@@ -208,7 +209,8 @@ pub fn codemodel(options: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// ```
 /// use larder::prelude::*;
-/// use larder::{JobContext, triggers};
+/// use larder::triggers;
+/// use larder::jobs::JobContext;
 ///
 /// #[derive(Serialize, Deserialize, Component)]
 /// #[component(tag = "acme/greeter")]
@@ -235,8 +237,8 @@ pub fn codemodel(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # fn main() -> larder::Result<()> {
 /// let larder = larder::open("memory:")?;
 /// let applied = larder.apply("ann", &Greeter { name: "Ann".into(), title: Some("Dr".into()) })?;
-/// let jobs = larder.wait(&applied)?; // runs them here, and waits
-/// assert_eq!(larder.job_log(&jobs[1].id)?[0].text, "hello, Ann, Dr");
+/// let jobs = larder.jobs().wait(&applied)?; // runs them here, and waits
+/// assert_eq!(larder.jobs().log(&jobs[1].id)?[0].text, "hello, Ann, Dr");
 /// # Ok(())
 /// # }
 /// ```

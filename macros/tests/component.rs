@@ -1,7 +1,8 @@
 //! `#[derive(Component)]` as its users see it.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use larder::{Component, ComponentType, ItemKind, Registry};
+use larder::{Component, ComponentType, Registry};
+use larder::store::ItemKind;
 
 #[test]
 fn what_compiles_and_what_each_misuse_says() {

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use larder::prelude::*;
-use larder::{Error, Item, MemoryStore, Registry, Store};
+use larder::{Error, Item, Registry};
+use larder::store::{MemoryStore, Store};
 
 /// The types as a program of earlier had them.
 mod before {
@@ -82,10 +83,10 @@ impl Predict for Oven {
 fn inherited(fill: impl FnOnce(&Larder)) -> Larder {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let mut registry = Registry::new();
-    registry.register(Item::format(larder::MsgPack)).unwrap();
+    registry.register(Item::format(larder::serializers::MsgPack)).unwrap();
     fill(&Larder::new(Arc::clone(&store), registry));
     let mut registry = Registry::new();
-    registry.register(Item::format(larder::MsgPack)).unwrap();
+    registry.register(Item::format(larder::serializers::MsgPack)).unwrap();
     registry.register(Item::model::<Oven>()).unwrap();
     Larder::new(store, registry)
 }

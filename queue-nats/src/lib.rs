@@ -47,7 +47,8 @@ pub use queue::NatsQueue;
 
 use std::sync::Arc;
 
-use larder_core::{Item, link};
+use larder_core::link;
+use larder_jobs::queue;
 
-link!(Item::queue("nats", |url| Ok(Arc::new(NatsQueue::open(url)?))));
-link!(Item::queue("tls", |url| Ok(Arc::new(NatsQueue::open(url)?))));
+link!(queue("nats", |url| Ok(Arc::new(NatsQueue::open(url)?))));
+link!(queue("tls", |url| Ok(Arc::new(NatsQueue::open(url)?))));

@@ -14,7 +14,10 @@ use async_nats::jetstream::{self, AckKind, Context, Message};
 use async_nats::{Client, ConnectOptions};
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use larder_core::{BoxError, Delivery, Error, JobQueue, JobId, Larder, Result, StoreUrl, runtime};
+use larder_core::{BoxError, Error, Result, StoreUrl};
+use larder_core::store::runtime;
+use larder_core::versions::JobId;
+use larder_jobs::{Delivery, JobQueue, Jobs};
 
 use crate::config::Config;
 use crate::receipt::NatsReceipt;
@@ -287,7 +290,7 @@ impl JobQueue for NatsQueue {
         self.send(jobs, true)
     }
 
-    fn next(&self, _larder: &Larder, most: usize, wait: Duration) -> Result<Vec<Delivery>> {
+    fn next(&self, _larder: &Jobs, most: usize, wait: Duration) -> Result<Vec<Delivery>> {
         runtime::wait(self.clone().fetch(most, wait))
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::{AckKind, Message};
-use larder_core::Receipt;
+use larder_jobs::Receipt;
 
-use larder_core::runtime;
+use larder_core::store::runtime;
 
 /// Tells the server what becomes of a job. Nobody waits for that: a word that is lost means that the id comes again.
 pub(crate) struct NatsReceipt(Arc<Message>);

@@ -90,7 +90,7 @@ macro_rules! serde_format {
             }
 
             fn encode_by(
-                format: &dyn larder_core::Format,
+                format: &dyn larder_core::serializers::Format,
                 value: &T,
                 out: &mut dyn std::io::Write,
             ) -> Option<Result<(), larder_core::BoxError>> {
@@ -98,19 +98,19 @@ macro_rules! serde_format {
             }
 
             fn decode_by(
-                format: &dyn larder_core::Format,
+                format: &dyn larder_core::serializers::Format,
                 bytes: &larder_core::bytes::Bytes,
             ) -> Option<Result<T, larder_core::BoxError>> {
                 Some(format.read(bytes))
             }
         }
 
-        impl larder_core::Format for $format {
+        impl larder_core::serializers::Format for $format {
             fn name(&self) -> &str {
                 $name
             }
 
-            fn traits(&self) -> larder_core::FormatTraits {
+            fn traits(&self) -> larder_core::serializers::FormatTraits {
                 $traits
             }
 
@@ -125,9 +125,9 @@ macro_rules! serde_format {
             fn decode(
                 &self,
                 bytes: &larder_core::bytes::Bytes,
-                read: &mut larder_core::ReadWith<'_>,
+                read: &mut larder_core::serializers::ReadWith<'_>,
             ) -> Result<(), larder_core::BoxError> {
-                $crate::format::read::<Self, _>(larder_core::ErasedSeed(read), bytes)
+                $crate::format::read::<Self, _>(larder_core::serializers::ErasedSeed(read), bytes)
             }
         }
 

@@ -3,7 +3,8 @@
 use std::io::{ErrorKind, Write};
 
 use larder_core::guard::Rules;
-use larder_core::{BoxError, FormatTraits};
+use larder_core::BoxError;
+use larder_core::serializers::FormatTraits;
 use rmp_serde::decode::Error;
 use serde::de::DeserializeSeed;
 use serde::{Deserialize, Serialize};

@@ -5,7 +5,8 @@ use std::fmt;
 use std::io::Write;
 
 use larder_core::bytes::Bytes;
-use larder_core::{DynSerializer, BoxError, not_served};
+use larder_core::BoxError;
+use larder_core::serializers::{DynSerializer, not_served};
 
 type Encode<T> = Box<dyn Fn(&T, &mut dyn Write) -> Result<(), BoxError> + Send + Sync>;
 type Decode<T> = Box<dyn Fn(&Bytes) -> Result<T, BoxError> + Send + Sync>;
@@ -16,7 +17,8 @@ type Sample<T> = Box<dyn Fn() -> T + Send + Sync>;
 /// Where both are known at compile time, `impl Serializer<T>` needs no registration.
 ///
 /// ```
-/// use larder_core::{Artifact, ByName, Item, Registry};
+/// use larder_core::{Artifact, Item, Registry};
+/// use larder_core::serializers::ByName;
 /// use larder_serializers::FnSerializer;
 ///
 /// struct Celsius(f32); // a type without serde

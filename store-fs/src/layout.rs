@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use larder_core::files::{
+use larder_core::store::files::{
     absent, create_dir_durably, locked_temp_file, remove_unfinished, sync_dir,
 };
 use larder_core::store::RecordKey;

@@ -25,7 +25,7 @@ pub use store::FsStore;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use larder_core::files::is_nothing;
+use larder_core::store::files::is_nothing;
 use larder_core::{Item, Result, StoreUrl, link};
 
 link!(

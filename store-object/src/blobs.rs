@@ -5,8 +5,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use larder_core::files::Scratch;
-use larder_core::{Digest, Error, Result};
+use larder_core::store::files::Scratch;
+use larder_core::{Error, Result};
+use larder_core::store::Digest;
 use object_store::{Error as Cause, GetOptions, GetRange, MultipartUpload, ObjectStoreExt};
 
 use crate::bucket::{AT_ONCE, Bucket};
@@ -218,7 +219,7 @@ fn parts(size: usize) -> impl Iterator<Item = Range<usize>> + Send + 'static {
 mod tests {
     use std::sync::Arc;
 
-    use larder_core::Store;
+    use larder_core::store::Store;
     use object_store::memory::InMemory;
     use object_store::path::Path;
 
@@ -240,7 +241,7 @@ mod tests {
                 let put = bucket.service.put(&path, cut.into()).await;
                 put.map(drop).map_err(|error| bucket.failed("cut", error))
             };
-            larder_core::runtime::wait(put).unwrap();
+            larder_core::store::runtime::wait(put).unwrap();
             let found = store.get_blobs(&[digest]).unwrap().pop().flatten();
             assert_eq!(found.map(|bytes| bytes.len()), Some(left));
             let mut read = 0;

@@ -4,7 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use larder_core::store::RecordKey;
-use larder_core::{Digest, Result};
+use larder_core::Result;
+use larder_core::store::Digest;
 use object_store::ObjectStore;
 use object_store::path::Path;
 

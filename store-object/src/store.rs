@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use larder_core::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
-use larder_core::{Digest, Result, StoreUrl};
+use larder_core::{Result, StoreUrl};
+use larder_core::store::Digest;
 use object_store::ObjectStore;
 use object_store::path::Path;
 
@@ -13,7 +14,7 @@ use crate::blobs::{INLINE, PARTS_AT_ONCE, parts_after};
 use crate::bucket::Bucket;
 use crate::writer::BucketWriter;
 use crate::{config, marker};
-use larder_core::runtime::{begin, wait};
+use larder_core::store::runtime::{begin, wait};
 
 /// A store in a bucket.
 #[derive(Debug, Clone)]

@@ -2,12 +2,13 @@
 
 use std::io::{self, Write};
 
-use larder_core::files::Spool;
+use larder_core::store::files::Spool;
 use larder_core::store::BlobWriter;
-use larder_core::{Digest, Error, Result};
+use larder_core::{Error, Result};
+use larder_core::store::Digest;
 
 use crate::bucket::Bucket;
-use larder_core::runtime::wait;
+use larder_core::store::runtime::wait;
 
 /// A blob on its way into a bucket.
 ///

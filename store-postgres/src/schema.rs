@@ -1,6 +1,7 @@
 //! The tables, and the way from each version of them to the next.
 
-use larder_core::{Error, Corruption};
+use larder_core::Error;
+use larder_core::store::Corruption;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, GenericClient};
 

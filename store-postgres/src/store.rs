@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use larder_core::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
-use larder_core::{Digest, Result, StoreUrl};
+use larder_core::{Result, StoreUrl};
+use larder_core::store::Digest;
 
 use crate::blobs::INLINE;
 use crate::config;
 use crate::pool::Pool;
 use crate::writer::RowWriter;
-use larder_core::runtime::wait;
+use larder_core::store::runtime::wait;
 
 /// A store in a schema of a Postgres database.
 #[derive(Debug, Clone)]

@@ -16,7 +16,7 @@ pub use store::SqliteStore;
 
 use std::sync::Arc;
 
-use larder_core::files::is_nothing;
+use larder_core::store::files::is_nothing;
 use larder_core::{Item, link};
 
 link!(

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use larder_core::{Error, Corruption, Result};
+use larder_core::{Error, Result};
+use larder_core::store::Corruption;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 /// Marks an SQLite file as a larder: `Lard`, as `PRAGMA application_id`.

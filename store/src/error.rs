@@ -230,7 +230,7 @@ pub enum Error {
 }
 
 /// A kind of thing that a registry holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ItemKind {
     /// A component type, by its type tag.

@@ -1,11 +1,13 @@
 //! A writer that gives a garbage collector work.
 #![allow(clippy::print_stdout)]
 
+use larder::maintenance::LarderMaintenance;
 use std::error::Error;
 use std::time::{Duration, Instant};
 
 use larder::bytes::Bytes;
-use larder::{Artifact, Error as LarderError, Identifier, Larder, RawBytes, VersionInfo};
+use larder::{Artifact, Error as LarderError, Identifier, Larder, VersionInfo};
+use larder::serializers::RawBytes;
 
 use crate::Parcel;
 
@@ -37,7 +39,7 @@ pub fn run(larder: &Larder, seed: u64, seconds: u64) -> Result<(), Box<dyn Error
         if number.is_multiple_of(5) && !removed.is_empty() {
             let version =
                 removed.remove(if number.is_multiple_of(2) { 0 } else { removed.len() - 1 });
-            match larder.restore(Larder::pin(&version)) {
+            match larder.maintenance().restore(Larder::pin(&version)) {
                 Ok(version) => {
                     restored += 1;
                     kept.push(version);

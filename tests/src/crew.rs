@@ -8,7 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use larder::prelude::*;
-use larder::{BoxError, JobContext, Worker, triggers};
+use larder::{BoxError, triggers};
+use larder::jobs::{JobContext, Worker};
 
 /// How long the workers of [`work`] claim a job.
 pub const LEASE: Duration = Duration::from_millis(600);

@@ -1,5 +1,7 @@
 //! Many processes on one larder.
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::collections::BTreeMap;
 use std::env;
 use std::process::{Command, Stdio};
@@ -7,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder::{Error, GcOptions, Larder};
+use larder::{Error, Larder};
+use larder::maintenance::GcOptions;
 
 /// How many processes write.
 const PROCESSES: u64 = 4;
@@ -64,7 +67,7 @@ pub fn apply_while_another_collects(worker: &str, url: &str, rounds: u64) {
     let latest = larder.show("shared").unwrap().version.version.get();
     let newest = said.keys().filter(|(name, _)| name == "shared").map(|(_, number)| *number).max();
     assert_eq!(Some(latest), newest);
-    assert_eq!(larder.verify(&[]).unwrap().findings, []);
+    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
     let took = begun.elapsed().as_secs_f64();
     eprintln!("{shared} versions, {conflicts} conflicts, {collected} collections in {took:.1} s");
 }
@@ -85,7 +88,7 @@ fn there(larder: &Larder) -> BTreeMap<(String, u64), String> {
 fn collect(larder: &Larder, ended: &AtomicBool) -> u64 {
     let mut runs = 0;
     while !ended.load(Ordering::Relaxed) {
-        match larder.gc(&GcOptions { grace: GRACE, dry_run: false }) {
+        match larder.maintenance().gc(&GcOptions { grace: GRACE, dry_run: false }) {
             Ok(_) => runs += 1,
             Err(Error::Conflict { .. }) => {}
             Err(error) => panic!("{error:?}"),

@@ -4,7 +4,7 @@
 ///
 /// ```
 /// use larder::store::{Capabilities, Store};
-/// use larder::MemoryStore;
+/// use larder::store::MemoryStore;
 ///
 /// #[derive(Debug)]
 /// struct Renamed(MemoryStore);
@@ -48,7 +48,7 @@ macro_rules! delegate {
     (@ keep_blob $to:tt) => {
         fn keep_blob(
             &self,
-            digest: &::larder::Digest,
+            digest: &::larder::store::Digest,
             bytes: ::larder::bytes::Bytes,
         ) -> ::larder::Result<()> {
             self.$to.keep_blob(digest, bytes)
@@ -57,7 +57,7 @@ macro_rules! delegate {
     (@ get_blobs $to:tt) => {
         fn get_blobs(
             &self,
-            digests: &[::larder::Digest],
+            digests: &[::larder::store::Digest],
         ) -> ::larder::Result<Vec<Option<::larder::bytes::Bytes>>> {
             self.$to.get_blobs(digests)
         }
@@ -65,7 +65,7 @@ macro_rules! delegate {
     (@ read_blob $to:tt) => {
         fn read_blob(
             &self,
-            digest: &::larder::Digest,
+            digest: &::larder::store::Digest,
             take: &mut dyn FnMut(&[u8]) -> ::larder::Result<()>,
         ) -> ::larder::Result<bool> {
             self.$to.read_blob(digest, take)
@@ -74,7 +74,7 @@ macro_rules! delegate {
     (@ stat_blobs $to:tt) => {
         fn stat_blobs(
             &self,
-            digests: &[::larder::Digest],
+            digests: &[::larder::store::Digest],
         ) -> ::larder::Result<Vec<Option<u64>>> {
             self.$to.stat_blobs(digests)
         }
@@ -82,7 +82,7 @@ macro_rules! delegate {
     (@ blob_file $to:tt) => {
         fn blob_file(
             &self,
-            digest: &::larder::Digest,
+            digest: &::larder::store::Digest,
         ) -> ::larder::Result<Option<::std::path::PathBuf>> {
             self.$to.blob_file(digest)
         }
@@ -90,14 +90,14 @@ macro_rules! delegate {
     (@ list_blobs $to:tt) => {
         fn list_blobs(
             &self,
-            after: Option<&::larder::Digest>,
+            after: Option<&::larder::store::Digest>,
             limit: usize,
-        ) -> ::larder::Result<Vec<(::larder::Digest, u64)>> {
+        ) -> ::larder::Result<Vec<(::larder::store::Digest, u64)>> {
             self.$to.list_blobs(after, limit)
         }
     };
     (@ remove_blobs $to:tt) => {
-        fn remove_blobs(&self, digests: &[::larder::Digest]) -> ::larder::Result<()> {
+        fn remove_blobs(&self, digests: &[::larder::store::Digest]) -> ::larder::Result<()> {
             self.$to.remove_blobs(digests)
         }
     };

@@ -9,9 +9,11 @@ use std::time::{Duration, SystemTime};
 use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::store::{Change, Committed};
-use larder::{
-    Bincode, Digest, GcOptions, Json, MsgPack, AnnotationsChange, Postcard, RawBytes, Result, TagOptions,
-};
+use larder::Result;
+use larder::maintenance::GcOptions;
+use larder::serializers::{Bincode, Json, MsgPack, Postcard, RawBytes};
+use larder::store::Digest;
+use larder::versions::{AnnotationsChange, TagOptions};
 
 /// Everything that a manifest can hold, and an artifact of each serializer.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -143,7 +145,7 @@ pub fn keep(larder: Larder) -> Result<()> {
     let garbage = Bytes::from_static(b"what no version needs");
     let garbage = Change::PutBlob { digest: Digest::of(&garbage), bytes: garbage };
     assert_eq!(larder.store().commit(&[garbage])?, Committed::All);
-    larder.gc(&GcOptions { grace: Duration::from_secs(3600), dry_run: false })?;
+    larder.maintenance().gc(&GcOptions { grace: Duration::from_secs(3600), dry_run: false })?;
     larder.apply("kept/doubler", &crate::Doubler { factor: 2.0 })?;
     larder.lock_name("kept/doubler")
 }

@@ -15,7 +15,8 @@ pub mod third_party;
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::{RawBytes, Result};
+use larder::Result;
+use larder::serializers::RawBytes;
 
 /// A component with some bytes.
 #[derive(Debug, Serialize, Deserialize, Component)]

@@ -6,6 +6,7 @@ mod chosen;
 #[path = "artifacts/streaming.rs"]
 mod streaming;
 
+use larder::Selection;
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Barrier;
@@ -13,7 +14,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::{BoxError, Digest, Error, Json, MsgPack, Postcard, RawBytes, Serializer, StoreExt};
+use larder::{BoxError, Error, Serializer};
+use larder::serializers::{Json, MsgPack, Postcard, RawBytes};
+use larder::store::{Digest, StoreExt};
 
 /// Defines a serializer under a name of its own that counts its calls.
 macro_rules! counting {
@@ -162,7 +165,7 @@ fn an_artifact_is_a_field_at_any_depth() {
     // The artifact in an artifact stands before the one that holds it.
     let held: Vec<_> = entries.iter().map(|entry| entry.holds.len()).filter(|n| *n > 0).collect();
     assert_eq!(held, [1, 2], "the list of level 2 holds one, the outer one two");
-    assert!(larder.verify(&[]).unwrap().findings.is_empty());
+    assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty());
     assert!(!larder.apply("any/where", &loaded).unwrap().is_created(), "nothing was changed");
 }
 
@@ -260,7 +263,7 @@ fn artifacts_are_copied_from_larder_to_larder_without_decoding() {
     drop((from, loaded));
     let there: Copied = to.load("copied").unwrap();
     assert_eq!(there.outer.get().unwrap()[1].get().unwrap().len(), 150_000);
-    assert!(to.verify(&[]).unwrap().findings.is_empty());
+    assert!(to.maintenance().verify(Selection::All).unwrap().findings.is_empty());
 }
 
 #[test]

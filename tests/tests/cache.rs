@@ -1,6 +1,7 @@
 //! The cache between a store that is far away and the process.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use larder::Selection;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -12,7 +13,8 @@ use larder::prelude::*;
 use larder::store::{
     BlobCache, BlobWriter, Cached, Capabilities, Change, Committed, Record, RecordKey,
 };
-use larder::{Digest, Error, MemoryStore, Registry, Result, Store};
+use larder::{Error, Registry, Result};
+use larder::store::{Digest, MemoryStore, Store};
 
 /// A store that is far away: it counts the blobs that it is asked for, can be switched off, and can lie.
 #[derive(Debug, Default)]
@@ -200,15 +202,15 @@ fn verify_and_repair_look_at_the_store_and_not_at_the_cache() {
     larder.load::<Far>("far").unwrap().text.get().unwrap();
     let other = MemoryStore::new();
     let copy = Larder::new(Arc::new(other.clone()), Registry::new());
-    larder.copy_to(&[], &copy, &larder::CopyOptions::default()).unwrap();
+    larder.maintenance().copy(Selection::All, &copy, &larder::maintenance::CopyOptions::default()).unwrap();
 
     remote.store.remove_blobs(&[applied.version().digest]).unwrap();
     assert!(larder.load::<Far>("far").is_ok(), "the cache has it");
-    let checked = larder.verify(&[]).unwrap();
+    let checked = larder.maintenance().verify(Selection::All).unwrap();
     assert_eq!(checked.findings.len(), 1, "{checked:?}");
-    let repaired = larder.repair(&checked, &other).unwrap();
+    let repaired = larder.maintenance().repair(&checked, &other).unwrap();
     assert_eq!((repaired.repaired.len(), repaired.not_found.len()), (1, 0));
-    assert!(larder.verify(&[]).unwrap().findings.is_empty());
+    assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty());
 }
 
 #[test]

@@ -12,9 +12,14 @@ mod removal;
 #[path = "children/steps.rs"]
 mod steps;
 
+use larder::Selection;
 use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::{CopyOptions, Error, RawBytes, RemoveOptions, StoreExt, VersionInfo};
+use larder::{Error, VersionInfo};
+use larder::maintenance::CopyOptions;
+use larder::serializers::RawBytes;
+use larder::store::StoreExt;
+use larder::versions::RemoveOptions;
 
 /// The innermost.
 #[derive(Debug, Serialize, Deserialize, Component)]
@@ -71,8 +76,8 @@ fn everywhere(test: impl Fn(&Larder)) {
         let place = if scheme == "memory" { "" } else { &place };
         let larder = larder::open(&format!("{scheme}:{place}")).unwrap();
         test(&larder);
-        assert_eq!(larder.verify(&[]).unwrap().findings, []);
-        assert_eq!(larder.survey().unwrap().damaged, []);
+        assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
+        assert_eq!(larder.maintenance().health().unwrap().damaged, []);
     }
 }
 

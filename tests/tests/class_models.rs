@@ -4,12 +4,14 @@
 #[path = "class_models/built.rs"]
 mod built;
 
+use larder::Selection;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use larder::prelude::*;
-use larder::{Error, Item, ItemKind, MemoryStore, Registry, Result, StoreExt};
+use larder::{Error, Item, Registry, Result};
+use larder::store::{ItemKind, MemoryStore, StoreExt};
 
 /// Tells the nearest of the points in a file, with labels from a folder.
 struct Nearest {
@@ -43,7 +45,7 @@ impl Predict for Nearest {
     }
 }
 
-larder::link!(Item::class::<Nearest>());
+larder::link!(larder::files::class::<Nearest>());
 
 /// A class that nobody linked in.
 struct Unlinked;
@@ -126,7 +128,7 @@ fn a_class_model_is_rehearsed_kept_and_built_from_its_files_when_it_is_loaded() 
         let shown = larder.show("near").unwrap();
         assert_eq!(shown.version.type_tag.as_str(), "test/nearest");
         assert!(!shown.manifest.fields().contains("unused"), "only what the model was given");
-        assert!(larder.verify(&[]).unwrap().findings.is_empty());
+        assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty());
     });
 }
 
@@ -285,7 +287,7 @@ fn a_class_model_that_is_not_linked_in_here_is_shown_verified_and_named_when_it_
         logged(here, &open());
         let larder = Larder::new(Arc::clone(open().store()), Registry::new());
         assert!(larder.show("near").unwrap().manifest.fields().contains("kiddo 5"));
-        assert!(larder.verify(&[]).unwrap().findings.is_empty());
+        assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty());
         let error = larder.load_model("near").unwrap_err();
         assert!(error.to_string().contains("test/nearest"), "{error}");
         assert!(error.to_string().contains("larder-tests"), "the crate that brings it: {error}");

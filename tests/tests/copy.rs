@@ -1,6 +1,7 @@
 //! Copying versions from one larder to another, whatever stores they are in.
 #![allow(missing_docs, clippy::unwrap_used)]
 
+use larder::Selection;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -9,10 +10,10 @@ use std::time::{Duration, SystemTime};
 use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::store::{Change, Committed, Expected, RecordKey};
-use larder::{
-    CopyOptions, CopyOutcome, Error, Corruption, Identifier, RawBytes, Reference, StoreExt,
-    VersionNumber,
-};
+use larder::{Error, Identifier, Reference};
+use larder::maintenance::{CopyOptions, CopyOutcome};
+use larder::serializers::RawBytes;
+use larder::store::{Corruption, StoreExt, VersionNumber};
 use tempfile::TempDir;
 
 #[path = "copy/broken.rs"]
@@ -85,8 +86,8 @@ fn references(texts: &[&str]) -> Vec<Reference> {
 }
 
 /// What became of each version, as `net@3 -> v3 copied`.
-fn told(copied: &larder::CopyReport) -> Vec<String> {
-    let told = |it: &larder::CopiedVersion| {
+fn told(copied: &larder::maintenance::CopyReport) -> Vec<String> {
+    let told = |it: &larder::maintenance::CopiedVersion| {
         format!("{} -> {} {:?}", Larder::pin(&it.version), it.to, it.outcome).to_lowercase()
     };
     copied.versions.iter().map(told).collect()
@@ -101,7 +102,7 @@ pub(crate) fn records(larder: &Larder) -> Vec<(RecordKey, Bytes)> {
 fn a_whole_larder_arrives_with_tags_and_times_and_without_what_was_removed() {
     everywhere(|from, to| {
         stocked(from);
-        let copied = from.copy_to(&[], to, &options()).unwrap();
+        let copied = from.maintenance().copy(Selection::All, to, &options()).unwrap();
         assert_eq!(
             told(&copied),
             ["net@1 -> v1 copied", "net@3 -> v3 copied", "other/net@1 -> v1 copied"]
@@ -111,7 +112,7 @@ fn a_whole_larder_arrives_with_tags_and_times_and_without_what_was_removed() {
         assert_eq!(from.tags("net").unwrap(), to.tags("net").unwrap());
         assert_eq!(to.load::<Weights>("net:prod").unwrap().layer, 1);
         assert_eq!(to.load::<Weights>("net").unwrap().own.get().unwrap()[0], 3);
-        assert_eq!(to.verify(&[]).unwrap().findings, []);
+        assert_eq!(to.maintenance().verify(Selection::All).unwrap().findings, []);
         // The number of the removed version is not given again.
         assert!(matches!(to.show("net@2"), Err(Error::NotFound { .. })));
         assert_eq!(to.apply("net", &weights(4)).unwrap().version().version.get(), 4);
@@ -122,9 +123,9 @@ fn a_whole_larder_arrives_with_tags_and_times_and_without_what_was_removed() {
 fn a_second_copy_finds_everything_there_and_writes_nothing() {
     everywhere(|from, to| {
         stocked(from);
-        from.copy_to(&[], to, &options()).unwrap();
+        from.maintenance().copy(Selection::All, to, &options()).unwrap();
         let before = records(to);
-        let again = from.copy_to(&[], to, &options()).unwrap();
+        let again = from.maintenance().copy(Selection::All, to, &options()).unwrap();
         assert!(again.versions.iter().all(|it| it.outcome == CopyOutcome::Present));
         assert!(again.tags.iter().all(|tag| tag.present));
         assert_eq!((again.blobs, again.bytes), (0, 0));
@@ -136,18 +137,18 @@ fn a_second_copy_finds_everything_there_and_writes_nothing() {
 fn a_reference_brings_its_version_alone_and_only_the_blobs_that_are_lacking() {
     everywhere(|from, to| {
         stocked(from);
-        let copied = from.copy_to(&references(&["net@3"]), to, &options()).unwrap();
+        let copied = from.maintenance().copy(&references(&["net@3"]), to, &options()).unwrap();
         assert_eq!(told(&copied), ["net@3 -> v3 copied"]);
         assert_eq!((copied.blobs, copied.tags.len()), (3, 0));
 
         // The first version keeps its number, although a higher one is there, and does not become the newest.
-        let copied = from.copy_to(&references(&["net:prod"]), to, &options()).unwrap();
+        let copied = from.maintenance().copy(&references(&["net:prod"]), to, &options()).unwrap();
         assert_eq!(told(&copied), ["net@1 -> v1 copied"]);
         assert_eq!((copied.blobs, copied.bytes < 10_000), (2, true), "the large one is there");
         assert_eq!(copied.tags[0].tag.as_str(), "prod");
         assert_eq!(to.show("net").unwrap().version.version.get(), 3);
 
-        let copied = from.copy_to(&references(&["other/net"]), to, &options()).unwrap();
+        let copied = from.maintenance().copy(&references(&["other/net"]), to, &options()).unwrap();
         assert_eq!(copied.versions.len(), 1);
         assert_eq!(records(to).len(), records(from).len() - 1, "but for the removed one");
     });
@@ -158,7 +159,7 @@ fn all_versions_of_a_name_come_only_when_asked_for() {
     let (from, to) = (place("memory:"), place("memory:"));
     stocked(&from.larder);
     let all = CopyOptions { all_versions: true, ..options() };
-    let copied = from.larder.copy_to(&references(&["net"]), &to.larder, &all).unwrap();
+    let copied = from.larder.maintenance().copy(&references(&["net"]), &to.larder, &all).unwrap();
     assert_eq!(told(&copied), ["net@1 -> v1 copied", "net@3 -> v3 copied"]);
 }
 
@@ -168,7 +169,7 @@ fn what_is_taken_there_is_renumbered_in_its_order() {
         stocked(from);
         from.apply("net", &weights(5)).unwrap();
         to.apply("net", &weights(77)).unwrap();
-        let copied = from.copy_to(&[], to, &options()).unwrap();
+        let copied = from.maintenance().copy(Selection::All, to, &options()).unwrap();
         assert_eq!(
             told(&copied),
             [
@@ -183,9 +184,9 @@ fn what_is_taken_there_is_renumbered_in_its_order() {
             .collect();
         assert_eq!(layers, [77, 1, 3, 5]);
         assert_eq!(to.load::<Weights>("net:prod").unwrap().layer, 1, "the tag follows");
-        let again = from.copy_to(&[], to, &options()).unwrap();
+        let again = from.maintenance().copy(Selection::All, to, &options()).unwrap();
         assert_eq!(told(&again)[..2], ["net@1 -> v2 present", "net@3 -> v3 present"]);
-        assert_eq!(to.verify(&[]).unwrap().findings, []);
+        assert_eq!(to.maintenance().verify(Selection::All).unwrap().findings, []);
     });
 }
 
@@ -195,9 +196,9 @@ fn versions_that_are_alike_stay_apart() {
     for layer in [1, 2, 1] {
         from.larder.apply("net", &weights(layer)).unwrap();
     }
-    let copied = from.larder.copy_to(&[], &to.larder, &options()).unwrap();
+    let copied = from.larder.maintenance().copy(Selection::All, &to.larder, &options()).unwrap();
     assert_eq!(copied.versions.len(), 3);
-    assert!(copied.versions.iter().all(|it| it.outcome == CopyOutcome::CopyReport));
+    assert!(copied.versions.iter().all(|it| it.outcome == CopyOutcome::Copied));
     assert_eq!(to.larder.load::<Weights>("net").unwrap().layer, 1, "the newest is the newest");
     assert_eq!(records(&from.larder), records(&to.larder));
 }
@@ -209,16 +210,16 @@ fn a_tag_that_would_move_refuses_the_copy_before_anything_is_written() {
         to.apply("net", &weights(77)).unwrap();
         to.tag("net@1", "prod").unwrap();
         let before = records(to);
-        let error = from.copy_to(&[], to, &options()).unwrap_err();
+        let error = from.maintenance().copy(Selection::All, to, &options()).unwrap_err();
         assert!(matches!(error, Error::Refused { .. }));
         assert!(error.to_string().contains("net:prod from v1 to v2"), "{error}");
         let dry = CopyOptions { dry_run: true, ..options() };
-        assert!(matches!(from.copy_to(&[], to, &dry), Err(Error::Refused { .. })));
+        assert!(matches!(from.maintenance().copy(Selection::All, to, &dry), Err(Error::Refused { .. })));
         assert_eq!(records(to), before);
         assert_eq!(to.store().blobs().count(), 3);
 
         let overwrite = CopyOptions { overwrite: true, ..options() };
-        let copied = from.copy_to(&[], to, &overwrite).unwrap();
+        let copied = from.maintenance().copy(Selection::All, to, &overwrite).unwrap();
         assert_eq!(copied.tags[0].moved_from, VersionNumber::new(1));
         assert_eq!(to.load::<Weights>("net:prod").unwrap().layer, 1);
     });
@@ -231,9 +232,9 @@ fn a_dry_run_tells_what_a_copy_does_and_writes_nothing() {
         to.apply("net", &weights(77)).unwrap();
         let before = (records(to), to.store().blobs().count());
         let dry = CopyOptions { dry_run: true, ..options() };
-        let planned = from.copy_to(&[], to, &dry).unwrap();
+        let planned = from.maintenance().copy(Selection::All, to, &dry).unwrap();
         assert_eq!((records(to), to.store().blobs().count()), before);
-        assert_eq!(planned, from.copy_to(&[], to, &options()).unwrap());
+        assert_eq!(planned, from.maintenance().copy(Selection::All, to, &options()).unwrap());
     });
 }
 
@@ -242,7 +243,7 @@ fn what_is_not_there_is_named() {
     let (from, to) = (place("memory:"), place("memory:"));
     stocked(&from.larder);
     for gone in ["net@2", "nothing", "net:old"] {
-        let error = from.larder.copy_to(&references(&[gone]), &to.larder, &options()).unwrap_err();
+        let error = from.larder.maintenance().copy(&references(&[gone]), &to.larder, &options()).unwrap_err();
         assert!(matches!(error, Error::NotFound { .. }), "{error}");
     }
 }
@@ -255,7 +256,7 @@ fn notes_come_along_where_there_are_none() {
         put(from, "notes/net/@0000000001", r#"{"larder":1,"description":"good"}"#);
         put(from, "notes/net/@0000000003", r#"{"larder":1,"description":"better"}"#);
         put(to, "notes/net/@0000000003", r#"{"larder":1,"description":"theirs"}"#);
-        from.copy_to(&[], to, &options()).unwrap();
+        from.maintenance().copy(Selection::All, to, &options()).unwrap();
         let note = |key| {
             let key = RecordKey::new(key).unwrap();
             let record = to.store().get_record(&key).unwrap();
@@ -266,7 +267,7 @@ fn notes_come_along_where_there_are_none() {
         assert!(note("notes/net/@0000000003").unwrap().contains("theirs"));
 
         put(from, "notes/other/net/@0000000001", r#"{"larder":2}"#);
-        let error = from.copy_to(&[], to, &options()).unwrap_err();
+        let error = from.maintenance().copy(Selection::All, to, &options()).unwrap_err();
         assert!(matches!(error, Error::NewerFormat { found: 2, .. }), "{error}");
     });
 }
@@ -278,7 +279,7 @@ fn progress_ends_where_the_bytes_do() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let watch = Arc::clone(&seen);
     let larder = from.larder.with_progress(move |progress| watch.lock().unwrap().push(progress));
-    let copied = larder.copy_to(&[], &to.larder, &options()).unwrap();
+    let copied = larder.maintenance().copy(Selection::All, &to.larder, &options()).unwrap();
     let last = *seen.lock().unwrap().last().unwrap();
     assert_eq!((last.task, last.done, last.total), ("copying", copied.bytes, Some(copied.bytes)));
 }
@@ -289,7 +290,7 @@ fn a_damaged_source_is_refused_and_leads_to_nothing() {
         stocked(from);
         let gone = from.show("net@3").unwrap().manifest.artifacts()[1].digest;
         from.store().remove_blobs(&[gone]).unwrap();
-        let error = from.copy_to(&[], to, &options()).unwrap_err();
+        let error = from.maintenance().copy(Selection::All, to, &options()).unwrap_err();
         assert!(matches!(error, Error::Corrupt { fault: Corruption::Missing, .. }), "{error}");
         assert_eq!((records(to).len(), to.store().blobs().count()), (0, 0));
     });
@@ -312,7 +313,7 @@ fn a_source_whose_records_lie_is_refused_and_leads_to_nothing() {
         let text = String::from_utf8(record.unwrap().value.to_vec()).unwrap();
         assert!(text.contains(truth), "{text}");
         put(&from.larder, key, &text.replacen(truth, lie, 1));
-        let error = from.larder.copy_to(&[], &to.larder, &options()).unwrap_err();
+        let error = from.larder.maintenance().copy(Selection::All, &to.larder, &options()).unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. } | Error::NewerFormat { .. }), "{error}");
         assert_eq!(records(&to.larder), []);
     }
@@ -334,7 +335,7 @@ fn a_version_with_an_enormous_number_does_not_use_up_the_numbers() {
         assert_eq!(from.larder.store().commit(&[remove]).unwrap(), Committed::All);
         put(&from.larder, &moved, &text);
     }
-    let copied = from.larder.copy_to(&[], &to.larder, &options()).unwrap();
+    let copied = from.larder.maintenance().copy(Selection::All, &to.larder, &options()).unwrap();
     assert_eq!(told(&copied), ["net@18446744073709551615 -> v1 renumbered"]);
     assert_eq!(to.larder.apply("net", &weights(2)).unwrap().version().version.get(), 2);
 }
@@ -352,7 +353,7 @@ fn copies_and_applies_at_once_lose_nothing_and_double_nothing() {
         let applied = AtomicU64::new(0);
         thread::scope(|scope| {
             for source in &sources {
-                scope.spawn(|| source.larder.copy_to(&[], &to.larder, &options()).unwrap());
+                scope.spawn(|| source.larder.maintenance().copy(Selection::All, &to.larder, &options()).unwrap());
             }
             scope.spawn(|| {
                 for layer in 100..110 {
@@ -373,7 +374,7 @@ fn copies_and_applies_at_once_lose_nothing_and_double_nothing() {
         let newest = versions.last().unwrap().version;
         assert_eq!(to.larder.show("net").unwrap().version.version, newest);
         let name = Identifier::new("net").unwrap();
-        assert_eq!(to.larder.verify(&[name.into()]).unwrap().findings, []);
+        assert_eq!(to.larder.maintenance().verify([name.into()]).unwrap().findings, []);
     }
 }
 

@@ -1,6 +1,9 @@
 //! The examples, run as a user runs them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use larder::maintenance::LarderMaintenance;
+use larder::files::LarderFiles;
+use larder::Selection;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -143,5 +146,5 @@ fn a_component_trains_itself_and_the_best_version_is_the_candidate() {
 
     let versions = larder.versions("wine/judge").unwrap();
     assert_eq!(versions.iter().filter(|version| version.job.is_some()).count(), 3);
-    assert_eq!(larder.verify(&[]).unwrap().findings, []);
+    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
 }

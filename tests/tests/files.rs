@@ -4,6 +4,7 @@
 #[path = "files/refused.rs"]
 mod refused;
 
+use larder::Selection;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Barrier};
@@ -11,7 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use larder::prelude::*;
-use larder::{Digest, Error, StoreExt, TreeKind};
+use larder::Error;
+use larder::files::TreeKind;
+use larder::store::{Digest, StoreExt};
 use tempfile::TempDir;
 
 /// A folder to work in, and larders on every store.
@@ -82,7 +85,7 @@ fn a_folder_comes_back_with_every_name_byte_and_empty_folder() {
         tree.write(here.join("copy")).unwrap();
         assert_eq!(content(&here.join("copy")), content(&folder));
         assert!(!larder.apply("data", &tree).unwrap().is_created(), "a loaded tree is the same");
-        assert!(larder.verify(&[]).unwrap().findings.is_empty());
+        assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty());
     });
 }
 
@@ -176,7 +179,7 @@ fn the_executable_bit_is_kept_and_a_cache_is_read_only() {
         assert_eq!(mode(here.join("copy/run.sh")) & 0o700, 0o700);
         assert_eq!(mode(here.join("copy/data")) & 0o700, 0o600, "a copy is the user's to write");
         fs::write(here.join("copy/run.sh"), "changed").unwrap();
-        assert!(larder.verify(&[]).unwrap().findings.is_empty(), "nothing is linked to the store");
+        assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty(), "nothing is linked to the store");
     });
 }
 
@@ -305,7 +308,7 @@ fn a_copy_overwrites_nothing_unless_it_is_told_to() {
 #[test]
 fn a_larder_without_a_cache_uses_a_folder_that_goes_with_it() {
     let here: TempDir = tempfile::tempdir().unwrap();
-    let store = Arc::new(larder::MemoryStore::new());
+    let store = Arc::new(larder::store::MemoryStore::new());
     let larder = Larder::new(store, larder::Registry::linked().unwrap());
     let place = larder.materialise(&Tree::read(sample(here.path())).unwrap()).unwrap();
     assert!(place.join("large.bin").exists());

@@ -1,11 +1,14 @@
 //! Larders of every format that was ever written are read for ever.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use larder::{Error, GcOptions, Larder};
+use larder::{Error, Larder};
+use larder::maintenance::GcOptions;
 use larder_tests::Doubler;
 use larder_tests::fixture::{Cellar, Everything, kinds};
 
@@ -23,7 +26,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 fn holds_what_was_written(larder: &Larder) {
-    assert_eq!(larder.verify(&[]).unwrap().findings, []);
+    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
     let names: Vec<_> =
         larder.list().map(|version| version.unwrap().identifier.to_string()).collect();
     assert_eq!(names, ["fixture/doubler", "fixture/everything"]);
@@ -79,7 +82,7 @@ fn opened(fixture: &str, url: &str, test: impl Fn(&Larder)) {
 fn what_format_1_keeps_beside_versions_is_read() {
     for url in ["sqlite:sqlite.db", "fs:folder"] {
         opened("format-1-kept", url, |larder| {
-            let checked = larder.verify(&[]).unwrap();
+            let checked = larder.maintenance().verify(Selection::All).unwrap();
             assert_eq!(checked.findings, []);
             let orphans = checked.orphans.unwrap().count;
             assert_eq!(orphans, 2, "the garbage, and the manifest of the removed version");
@@ -113,12 +116,12 @@ fn what_format_1_keeps_beside_versions_is_read() {
             );
             assert_eq!(larder.show("kept/cellar@2").unwrap().manifest.type_version(), 2);
 
-            assert_eq!(larder.removed("kept/cellar").unwrap()[0].version.version.get(), 3);
-            larder.restore("kept/cellar@3").unwrap();
+            assert_eq!(larder.maintenance().removed("kept/cellar").unwrap()[0].version.version.get(), 3);
+            larder.maintenance().restore("kept/cellar@3").unwrap();
             assert_eq!(bottles(3), 38);
             // The clock of the fixture is ahead of ours: the blob was condemned, and waits.
             let options = GcOptions { grace: Duration::from_secs(3600), dry_run: true };
-            assert_eq!(larder.gc(&options).unwrap().waiting.len(), 1);
+            assert_eq!(larder.maintenance().gc(&options).unwrap().waiting.len(), 1);
         });
     }
 }

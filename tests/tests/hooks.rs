@@ -8,13 +8,17 @@ mod remove;
 #[path = "hooks/setup.rs"]
 mod setup;
 
+use larder::Selection;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::store::Store;
-use larder::{CopyOptions, Error, GcOptions, Hook, Item, RawBytes, Registry, StoreExt};
+use larder::{Error, Item, Registry};
+use larder::maintenance::{CopyOptions, GcOptions};
+use larder::serializers::RawBytes;
+use larder::store::{Hook, StoreExt};
 
 /// What a probe's hooks are to do, and what they did, by its name.
 #[derive(Default)]
@@ -161,12 +165,12 @@ fn each_hook_runs_at_its_moment_and_no_other_does() {
             "{}",
             shown.manifest.fields()
         );
-        assert_eq!(larder.verify(&[]).unwrap().findings, []);
-        larder.survey().unwrap();
+        assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
+        larder.maintenance().health().unwrap();
         let copy = larder::open("memory:").unwrap();
-        larder.copy_to(&[], &copy, &CopyOptions::default()).unwrap();
+        larder.maintenance().copy(Selection::All, &copy, &CopyOptions::default()).unwrap();
         assert!(copy.versions(name.as_str()).unwrap()[0].status.is_ready());
-        larder.gc(&GcOptions::default()).unwrap();
+        larder.maintenance().gc(&GcOptions::default()).unwrap();
         assert_eq!(events(name), [""; 0]);
 
         // Loaded, it is checked again; set up only when it is used, and then once.
@@ -287,7 +291,7 @@ fn a_value_that_json_cannot_hold_is_refused_before_any_hook_runs() {
 
 #[test]
 fn hooks_need_no_registry_to_be_applied() {
-    let store: Arc<dyn Store> = Arc::new(larder::MemoryStore::new());
+    let store: Arc<dyn Store> = Arc::new(larder::store::MemoryStore::new());
     let larder = Larder::new(Arc::clone(&store), Registry::new());
     assert!(larder.apply("bare", &probe("bare", 1.0)).unwrap().is_created());
     let mut registry = Registry::new();

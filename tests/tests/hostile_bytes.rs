@@ -15,7 +15,8 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use larder::bytes::Bytes;
-use larder::{Bincode, BoxError, Json, MsgPack, Postcard};
+use larder::BoxError;
+use larder::serializers::{Bincode, Json, MsgPack, Postcard};
 use larder_testkit::{Codec, within_limits};
 use serde::{Deserialize, Serialize};
 

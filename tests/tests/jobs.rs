@@ -27,7 +27,9 @@ mod wait;
 use std::sync::Arc;
 
 use larder::prelude::*;
-use larder::{Item, JobInfo, JobsQuery, MemoryStore, Registry, Store, Trigger, TriggerTable};
+use larder::{Item, Registry};
+use larder::jobs::{JobInfo, JobsQuery, Trigger, TriggerTable};
+use larder::store::{MemoryStore, Store};
 
 /// A component whose triggers each test makes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Component)]
@@ -46,7 +48,7 @@ pub fn larder_on(store: Arc<dyn Store>, triggers: Vec<Trigger<Plain>>) -> Larder
     let mut registry = Registry::new();
     registry.register(Item::component::<Plain>()).unwrap();
     let table = TriggerTable::new(triggers).unwrap();
-    registry.register(Item::trigger_table(table)).unwrap();
+    registry.register(larder::jobs::trigger_table(table)).unwrap();
     Larder::new(store, registry)
 }
 
@@ -56,7 +58,8 @@ pub fn larder(triggers: Vec<Trigger<Plain>>) -> Larder {
 
 /// All jobs, as `trigger: status`.
 pub fn statuses(larder: &Larder) -> Vec<String> {
-    let jobs = larder.jobs(&JobsQuery::new()).map(Result::unwrap);
+    let jobs = larder.jobs();
+    let jobs = jobs.list(&JobsQuery::new()).map(Result::unwrap);
     jobs.map(|job: JobInfo| format!("{}: {}", job.trigger, job.status)).collect()
 }
 

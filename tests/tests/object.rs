@@ -8,14 +8,17 @@ mod opening;
 #[path = "object/sharing.rs"]
 mod sharing;
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::path::Path;
 use std::sync::Arc;
 
 use larder::bytes::Bytes;
 use larder::store::{Change, Committed, Expected, RecordKey};
-use larder::{
-    Artifact, BucketStore, CopyOptions, Digest, Error, Larder, RawBytes, Store, StoreExt,
-};
+use larder::{Artifact, Error, Larder};
+use larder::maintenance::CopyOptions;
+use larder::serializers::RawBytes;
+use larder::store::{BucketStore, Digest, Store, StoreExt};
 use larder_testkit::all_store_laws;
 use larder_tests::Parcel;
 use larder_tests::s3::Server;
@@ -44,7 +47,7 @@ fn told(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 fn assert_whole(larder: &Larder) {
-    assert_eq!(larder.verify(&[]).unwrap().findings, []);
+    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
 }
 
 #[test]
@@ -146,18 +149,18 @@ fn a_large_file_is_sent_from_where_it_is_if_it_is_what_it_is_called() {
     let file = here.store().blob_file(&digest).unwrap().unwrap();
     std::fs::remove_file(&file).unwrap();
     std::fs::write(&file, noise(20 << 20).split_off(4)).unwrap();
-    let error = here.copy_to(&[], &there, &CopyOptions::default()).unwrap_err();
+    let error = here.maintenance().copy(Selection::All, &there, &CopyOptions::default()).unwrap_err();
     assert!(matches!(error, Error::Corrupt { .. }), "{}", told(&error));
     let mut damaged = content.clone();
     damaged[15 << 20] ^= 1;
     std::fs::write(&file, damaged).unwrap();
-    let error = here.copy_to(&[], &there, &CopyOptions::default()).unwrap_err();
+    let error = here.maintenance().copy(Selection::All, &there, &CopyOptions::default()).unwrap_err();
     assert!(matches!(error, Error::Corrupt { .. }), "{}", told(&error));
     assert!(!there.store().has_blob(&digest).unwrap(), "what is damaged is not sent");
 
     std::fs::write(&file, &content).unwrap();
     server.tell("moved");
-    here.copy_to(&[], &there, &CopyOptions::default()).unwrap();
+    here.maintenance().copy(Selection::All, &there, &CopyOptions::default()).unwrap();
     let moved: usize = server.tell("moved").parse().unwrap();
     assert!((content.len()..content.len() + 100_000).contains(&moved), "{moved} bytes moved");
     assert_eq!(server.tell("parts"), "0", "no upload is unfinished");
@@ -202,8 +205,8 @@ fn a_larder_is_copied_to_a_bucket_and_from_there() {
     let middle = larder::open(&server.url("copied")).unwrap();
     let last = larder::open(&format!("sqlite:{}", place("last.db"))).unwrap();
     let whole = CopyOptions { all_versions: true, ..CopyOptions::default() };
-    first.copy_to(&[], &middle, &whole).unwrap();
-    middle.copy_to(&[], &last, &whole).unwrap();
+    first.maintenance().copy(Selection::All, &middle, &whole).unwrap();
+    middle.maintenance().copy(Selection::All, &last, &whole).unwrap();
     for larder in [&middle, &last] {
         assert_whole(larder);
         assert_eq!(larder.versions("some/parcel").unwrap(), first.versions("some/parcel").unwrap());

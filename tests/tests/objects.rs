@@ -1,10 +1,13 @@
 //! Values by name and tag, without a component type of their own.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+use larder::Selection;
 use std::collections::BTreeMap;
 
 use larder::prelude::*;
-use larder::{Error, Json, StoreExt};
+use larder::Error;
+use larder::serializers::Json;
+use larder::store::StoreExt;
 
 fn everywhere(test: impl Fn(&Larder)) {
     for scheme in ["sqlite", "fs", "memory"] {
@@ -29,7 +32,7 @@ fn a_value_comes_back_by_its_tag_and_the_newest_by_latest() {
         assert_eq!(larder.load_object::<BTreeMap<_, _>>("limits", "latest").unwrap(), limits(2.0));
         assert!(!larder.store_object("limits", "prod", &limits(2.0)).unwrap().is_created());
         assert_eq!(larder.load_object::<BTreeMap<_, _>>("limits", "prod").unwrap(), limits(2.0));
-        assert!(larder.verify(&[]).unwrap().findings.is_empty());
+        assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty());
     });
 }
 

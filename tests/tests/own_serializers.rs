@@ -1,15 +1,16 @@
 //! Serializers of one's own: kept as components, missing, changed, panicking.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+use larder::Selection;
 use std::io::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::{
-    BoxError, ByName, Error, Item, ItemKind, MemoryStore, FnSerializer, Registry, Serializer, StoreExt,
-};
+use larder::{BoxError, Error, Item, Registry, Serializer};
+use larder::serializers::{ByName, FnSerializer};
+use larder::store::{ItemKind, MemoryStore, StoreExt};
 
 /// A type without serde.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,7 +77,7 @@ fn a_serializer_that_is_applied_is_a_component_like_any_other() {
     assert_eq!(record.origin, None, "it came at run time");
     assert_eq!(record.note.as_deref(), Some("the crate `acme-oven` on crates.io"));
     assert!(record.types[0].rust_type.ends_with("Celsius"));
-    let sample = larder::Digest::of(&21.5_f32.to_le_bytes());
+    let sample = larder::store::Digest::of(&21.5_f32.to_le_bytes());
     assert_eq!(record.types[0].fingerprint(), Some(sample));
 
     let shown = larder.show("serializers/celsius").unwrap();
@@ -86,7 +87,7 @@ fn a_serializer_that_is_applied_is_a_component_like_any_other() {
         r#"{"serializer":"celsius","crate":null,"note":"the crate `acme-oven` on crates.io","types":[{"rust_type":"own_serializers::Celsius","sample":{"$artifact":"SAMPLE","serializer":"bytes"}}]}"#
     );
     assert!(larder.load_component("serializers/celsius").is_ok());
-    assert!(larder.verify(&[]).unwrap().findings.is_empty());
+    assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty());
 }
 
 #[test]
@@ -122,7 +123,7 @@ fn whoever_lacks_a_serializer_is_told_where_to_get_it() {
     // Everything else goes without it, a copy to another larder too.
     assert_eq!(without.list().count(), 2);
     assert_eq!(without.show("oven").unwrap().manifest.artifacts()[0].serializer, "celsius");
-    assert!(without.verify(&[]).unwrap().findings.is_empty());
+    assert!(without.maintenance().verify(Selection::All).unwrap().findings.is_empty());
     let other = MemoryStore::new();
     larder(&other, []).apply("oven", &without.load::<Oven>("oven").unwrap()).unwrap();
     assert_eq!(heat(&larder(&other, [celsius(LITTLE)]), "oven").unwrap(), Celsius(180.0));
@@ -203,7 +204,7 @@ fn a_damaged_record_is_named_and_may_be_removed() {
     let first = larder(&store, [sampled(LITTLE)]);
     first.apply("oven", &oven(180.0)).unwrap();
     first.apply_serializer("celsius").unwrap();
-    let sample = larder::Digest::of(&21.5_f32.to_le_bytes());
+    let sample = larder::store::Digest::of(&21.5_f32.to_le_bytes());
     first.store().remove_blobs(&[sample]).unwrap();
 
     let later = larder(&store, [sampled(LITTLE)]);

@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use larder::prelude::*;
-use larder::{Error, Item, QualifiedReference, MemoryStore, Reference, Registry, StoreUrl};
+use larder::{Error, Item, QualifiedReference, Reference, Registry, StoreUrl};
+use larder::store::MemoryStore;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, Component)]
 #[component(tag = "test/doubler", model)]

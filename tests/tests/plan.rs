@@ -18,9 +18,10 @@ use std::collections::BTreeMap;
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::{
-    Diff, Digest, Error, FieldState, FieldValue, MemoryStore, Plan, RawBytes, Registry, StoreExt,
-};
+use larder::{Error, Registry};
+use larder::diff::{Diff, FieldState, FieldValue, Plan};
+use larder::serializers::RawBytes;
+use larder::store::{Digest, MemoryStore, StoreExt};
 use tempfile::TempDir;
 
 #[derive(Serialize, Deserialize, Component)]

@@ -10,11 +10,15 @@ mod opening;
 #[path = "postgres/sharing.rs"]
 mod sharing;
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::sync::Arc;
 
 use larder::bytes::Bytes;
 use larder::store::{Change, Committed, Expected, RecordKey};
-use larder::{Artifact, Larder, PostgresStore, RawBytes, Store, StoreExt};
+use larder::{Artifact, Larder};
+use larder::serializers::RawBytes;
+use larder::store::{PostgresStore, Store, StoreExt};
 use larder_testkit::all_store_laws;
 use larder_tests::Parcel;
 use larder_tests::postgres::Server;
@@ -40,7 +44,7 @@ fn numbers(larder: &Larder, name: &str) -> Vec<u64> {
 }
 
 fn assert_whole(larder: &Larder) {
-    assert_eq!(larder.verify(&[]).unwrap().findings, []);
+    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
 }
 
 #[test]

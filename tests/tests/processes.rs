@@ -1,6 +1,8 @@
 //! Many processes on one larder: killed at any moment, writing at once.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -8,7 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use larder::{Corruption, Larder, Reference};
+use larder::{Larder, Reference};
+use larder::store::Corruption;
 use larder_tests::Parcel;
 
 /// How often a writer is killed in the middle of its work, for each store.
@@ -40,7 +43,7 @@ fn acknowledged(child: &mut Child) -> Vec<(String, u64, String)> {
 }
 
 fn assert_whole(larder: &Larder) {
-    let checked = larder.verify(&[]).unwrap();
+    let checked = larder.maintenance().verify(Selection::All).unwrap();
     assert_eq!(checked.findings, [], "after {} versions", checked.versions);
 }
 
@@ -163,7 +166,7 @@ fn a_full_disk_is_an_error_and_loses_nothing() {
         assert!(said.starts_with("store error: could not write"), "{url}: {said}");
         assert!(larder.versions("full").is_err(), "{url}");
         assert_whole(&larder);
-        let blobs: Vec<_> = larder::StoreExt::blobs(&**larder.store()).collect();
+        let blobs: Vec<_> = larder::store::StoreExt::blobs(&**larder.store()).collect();
         assert_eq!(blobs.len(), 1, "{url}: only the manifest that was there before");
         assert_eq!(with_little_room(65536, &["large", &url, "full", "8000000"]), "applied\n");
         assert_whole(&larder);
@@ -195,7 +198,7 @@ fn damaged_blobs_are_found_on_disk() {
             let content = vec![7_u8; 300_000];
             let parcel = Parcel {
                 round: 1,
-                content: larder::Artifact::<_, larder::RawBytes>::new(content.into()),
+                content: larder::Artifact::<_, larder::serializers::RawBytes>::new(content.into()),
             };
             larder.apply("parcel", &parcel).unwrap();
             let digest = larder.show("parcel").unwrap().manifest.artifacts()[0].digest.to_hex();
@@ -212,7 +215,7 @@ fn damaged_blobs_are_found_on_disk() {
             assert!(matches!(error, larder::Error::Corrupt { .. }), "{url} {damage}: {error}");
             assert!(error.to_string().contains(fault), "{url} {damage}: {error}");
             let reference: Reference = "parcel".parse().unwrap();
-            let checked = larder.verify(&[reference]).unwrap();
+            let checked = larder.maintenance().verify([reference]).unwrap();
             assert_eq!(checked.findings.len(), 1, "{url} {damage}");
             assert!(checked.findings[0].fault.contains(fault));
             let gone = matches!(error, larder::Error::Corrupt { fault: Corruption::Missing, .. });

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
 use larder::bytes::Bytes;
-use larder::{Bincode, BoxError, Json, MsgPack, FnSerializer, Postcard, RawBytes, Serializer};
+use larder::{BoxError, Serializer};
+use larder::serializers::{Bincode, FnSerializer, Json, MsgPack, Postcard, RawBytes};
 use larder_testkit::serializer::{
     a_value_comes_back, every_prefix_is_refused, it_predicts_the_same_after_reload,
 };
@@ -22,7 +23,7 @@ struct Wrapped(u32);
 enum Shape {
     Nothing,
     Wraps(Box<Shape>),
-    FnSerializer(i8, String),
+    Pair(i8, String),
     Named { left: Option<f32>, right: Vec<Shape> },
     Text(String),
 }
@@ -54,7 +55,7 @@ struct Everything {
 fn everything() -> Everything {
     let named = Shape::Named {
         left: Some(-0.5),
-        right: vec![Shape::Nothing, Shape::Wraps(Box::new(Shape::FnSerializer(-7, "zwölf".into())))],
+        right: vec![Shape::Nothing, Shape::Wraps(Box::new(Shape::Pair(-7, "zwölf".into())))],
     };
     Everything {
         yes: true,
@@ -67,7 +68,7 @@ fn everything() -> Everything {
         unit: (),
         unit_struct: Unit,
         wrapped: Wrapped(1 << 31),
-        shapes: vec![Shape::Nothing, named, Shape::Text(String::new()), Shape::FnSerializer(0, "".into())],
+        shapes: vec![Shape::Nothing, named, Shape::Text(String::new()), Shape::Pair(0, "".into())],
         some: Some(Box::new(Wrapped(0))),
         none: None,
         tree: [("a".into(), vec![(1, None), (2, Some('x'))]), (String::new(), vec![])].into(),

@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use larder::{BucketStore, FsStore, MemoryStore, Registry, SqliteStore, Store};
+use larder::Registry;
+use larder::store::{BucketStore, FsStore, MemoryStore, SqliteStore, Store};
 use larder_store_object::object_store::{memory::InMemory, path::Path};
 use larder_testkit::all_store_laws;
 

@@ -15,12 +15,13 @@ mod sharing;
 mod values;
 
 use larder::bytes::Bytes;
-use larder::half::{bf16, f16};
-use larder::{Dtype, Tensor, Tensors};
+use larder::serializers::half::{bf16, f16};
+use larder::serializers::Dtype;
+use larder::serializers::{Tensor, Tensors};
 
 /// What `fixtures/tensors/make.py` wrote, built here.
 fn every_kind() -> Tensors {
-    fn of<T: larder::Element>(shape: &[usize], elements: Vec<T>) -> Tensor {
+    fn of<T: larder::serializers::Element>(shape: &[usize], elements: Vec<T>) -> Tensor {
         Tensor::from_vec(shape, elements).unwrap()
     }
     let f16s = [0.5, -2.0, 65504.0, 6e-8].map(f16::from_f32).to_vec();

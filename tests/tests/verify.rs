@@ -1,11 +1,16 @@
 //! `verify` and `repair`: what they read, what they find, and how far they say they are.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::sync::{Arc, Mutex};
 
 use larder::bytes::Bytes;
 use larder::store::{Change, Committed, Expected, RecordKey};
-use larder::{Artifact, Digest, Larder, Progress, RawBytes, Reference, StoreExt};
+use larder::{Artifact, Larder, Reference};
+use larder::progress::Progress;
+use larder::serializers::RawBytes;
+use larder::store::{Digest, StoreExt};
 use larder_tests::Parcel;
 
 fn memory() -> Larder {
@@ -26,7 +31,7 @@ fn manifest_of(larder: &Larder, reference: &str) -> Digest {
 }
 
 fn faults(larder: &Larder) -> Vec<String> {
-    let checked = larder.verify(&[]).unwrap();
+    let checked = larder.maintenance().verify(Selection::All).unwrap();
     checked
         .findings
         .into_iter()
@@ -43,7 +48,7 @@ fn a_fault_that_many_versions_share_is_found_once_in_the_first() {
     larder.store().remove_blobs(&[content_of(&larder, "a")]).unwrap();
     assert_eq!(faults(&larder), ["a@1: its bytes are missing"]);
     let references: Vec<Reference> = ["c", "b"].map(|name| name.parse().unwrap()).into();
-    let checked = larder.verify(&references).unwrap();
+    let checked = larder.maintenance().verify(&references).unwrap();
     assert_eq!((checked.versions, checked.blobs, checked.orphans), (2, 2, None));
     assert_eq!(checked.findings[0].what, "c@1");
 }
@@ -66,7 +71,7 @@ fn every_kind_of_damage_to_files_is_found_and_the_rest_is_read() {
     std::fs::write(short, vec![3; 49_999]).unwrap();
     std::fs::write(flipped, vec![8; 50_000]).unwrap();
     std::fs::create_dir(unreadable).unwrap();
-    let checked = larder.verify(&[]).unwrap();
+    let checked = larder.maintenance().verify(Selection::All).unwrap();
     assert_eq!((checked.versions, checked.blobs), (40, 80));
     let whats: Vec<_> = checked.findings.iter().map(|finding| &*finding.what).collect();
     assert_eq!(whats, ["parcel/03@1", "parcel/07@1", "parcel/11@1", "parcel/15@1"]);
@@ -85,7 +90,7 @@ fn progress_ends_at_the_total_that_was_told_from_the_start() {
         larder.apply("parcel", &parcel(round, 100_000 + round as usize)).unwrap();
     }
     seen.lock().unwrap().clear();
-    let checked = larder.verify(&[]).unwrap();
+    let checked = larder.maintenance().verify(Selection::All).unwrap();
     let seen = seen.lock().unwrap();
     let total = (0..20).map(|round| 100_000 + round).sum();
     let read: Vec<_> = seen.iter().filter(|progress| progress.task == "verifying").collect();
@@ -117,15 +122,15 @@ fn orphans_are_counted_and_are_no_fault() {
     let larder = memory();
     larder.apply("parcel", &parcel(1, 1_000)).unwrap();
     larder.apply("parcel", &parcel(2, 1_000)).unwrap();
-    assert_eq!(larder.verify(&[]).unwrap().orphans.unwrap().count, 0);
+    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().orphans.unwrap().count, 0);
     larder.remove("parcel@1").unwrap();
-    let checked = larder.verify(&[]).unwrap();
+    let checked = larder.maintenance().verify(Selection::All).unwrap();
     let orphans = checked.orphans.unwrap();
     assert_eq!((orphans.count, checked.findings.len()), (2, 0));
     assert!(orphans.bytes > 1_000 && orphans.bytes < 1_500, "{orphans:?}");
 
     larder.store().remove_blobs(&[manifest_of(&larder, "parcel")]).unwrap();
-    assert_eq!(larder.verify(&[]).unwrap().orphans, None, "what is needed is not known");
+    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().orphans, None, "what is needed is not known");
 }
 
 #[test]
@@ -179,10 +184,10 @@ fn a_repair_follows_manifests_and_leaves_what_is_sound() {
     larder.store().remove_blobs(&lost).unwrap();
     // The other larder is damaged too.
     twin.store().remove_blobs(&[content_of(&twin, "large")]).unwrap();
-    let checked = larder.verify(&[]).unwrap();
+    let checked = larder.maintenance().verify(Selection::All).unwrap();
     assert_eq!(checked.findings.len(), 3, "what a lost manifest lists is not known");
-    let repaired = larder.repair(&checked, &**twin.store()).unwrap();
-    let digests = |findings: &[larder::Finding]| {
+    let repaired = larder.maintenance().repair(&checked, &**twin.store()).unwrap();
+    let digests = |findings: &[larder::maintenance::Finding]| {
         findings.iter().map(|finding| finding.digest.unwrap()).collect::<Vec<_>>()
     };
     let mut found = digests(&repaired.repaired);
@@ -194,7 +199,7 @@ fn a_repair_follows_manifests_and_leaves_what_is_sound() {
     assert_eq!(larder.load::<Parcel>("small").unwrap().content.get().unwrap().len(), 100);
     assert_eq!(faults(&larder).len(), 2);
 
-    let again = larder.repair(&checked, &**twin.store()).unwrap();
+    let again = larder.maintenance().repair(&checked, &**twin.store()).unwrap();
     assert_eq!(again.repaired.len(), 1, "it is sound already: {again:?}");
     assert_eq!(again.not_found.len(), 2);
 }

@@ -1,10 +1,12 @@
 //! Folders that were made to harm.
 
+use larder::Selection;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use larder::archive::{Form, Limits, export, open};
-use larder::{Error, StoreExt};
+use larder::Error;
+use larder::store::StoreExt;
 
 use crate::shelf;
 
@@ -13,7 +15,7 @@ fn exported(root: &Path) -> (PathBuf, PathBuf) {
     let larder = shelf::open("memory:");
     shelf::stocked(&larder);
     let folder = root.join("shelf");
-    export(&larder, &[], false, &folder, Form::Folder).unwrap();
+    export(&larder, Selection::All, false, &folder, Form::Folder).unwrap();
     let record = folder.join("records/names/net.json");
     assert!(record.exists());
     (folder, record)

@@ -1,9 +1,12 @@
 //! Good archives with something changed at random.
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::fs;
 
 use larder::archive::{Form, Limits, write};
-use larder::{Larder, StoreExt};
+use larder::Larder;
+use larder::store::StoreExt;
 
 use crate::shelf;
 use crate::workshop::import;
@@ -46,7 +49,7 @@ impl Dice {
 fn a_changed_archive_changes_nothing_or_brings_only_what_is_whole() {
     let larder = shelf::open("memory:");
     for number in 1..=3_u8 {
-        larder.store_object_as::<_, larder::MsgPack>("answer", "deep", &number).unwrap();
+        larder.store_object_as::<_, larder::serializers::MsgPack>("answer", "deep", &number).unwrap();
     }
     let digests = |larder: &Larder| {
         let versions = larder.versions("answer").unwrap_or_default();
@@ -60,7 +63,7 @@ fn a_changed_archive_changes_nothing_or_brings_only_what_is_whole() {
     let mut refusals = 0;
     for form in [Form::Tar, Form::TarZst] {
         let mut bytes = Vec::new();
-        write(&larder, &[], false, form, &mut bytes).unwrap();
+        write(&larder, Selection::All, false, form, &mut bytes).unwrap();
         for round in 0..400 {
             let mutated = dice.mutated(&bytes);
             fs::write(&path, &mutated).unwrap();
@@ -71,7 +74,7 @@ fn a_changed_archive_changes_nothing_or_brings_only_what_is_whole() {
             } else {
                 // A record may be another and still be one; what it leads to is whole.
                 assert!(digests(&target).iter().all(|digest| good.contains(digest)));
-                assert_eq!(target.verify(&[]).unwrap().findings, []);
+                assert_eq!(target.maintenance().verify(Selection::All).unwrap().findings, []);
                 assert!(target.store().blobs().count() <= larder.store().blobs().count());
             }
             assert_eq!(fs::read_dir(&temp).unwrap().count(), 0, "round {round}");

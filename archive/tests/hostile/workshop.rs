@@ -1,11 +1,15 @@
 //! Where hostile archives are made and tried.
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 
 use larder::archive::{Form, Limits, open_in, write};
-use larder::{CopyOptions, Digest, Error, Larder};
+use larder::{Error, Larder};
+use larder::maintenance::CopyOptions;
+use larder::store::Digest;
 use tar::{Archive, EntryType, Header};
 
 use crate::shelf;
@@ -83,7 +87,7 @@ pub(crate) fn good() -> Vec<Entry> {
     let larder = shelf::open("memory:");
     shelf::stocked(&larder);
     let mut bytes = Vec::new();
-    write(&larder, &[], false, Form::Tar, &mut bytes).unwrap();
+    write(&larder, Selection::All, false, Form::Tar, &mut bytes).unwrap();
     let mut archive = Archive::new(&bytes[..]);
     let entries = archive.entries().unwrap().raw(true).map(|entry| {
         let mut entry = entry.unwrap();
@@ -158,7 +162,7 @@ pub(crate) fn import(
     target: &Larder,
 ) -> Result<(), Error> {
     let opened = open_in(archive, limits, temp)?;
-    opened.larder().copy_to(&[], target, &CopyOptions::default()).map(drop)
+    opened.larder().maintenance().copy(Selection::All, target, &CopyOptions::default()).map(drop)
 }
 
 /// Makes sure that an archive is refused for this reason, and that nothing is left of it anywhere.

@@ -7,7 +7,8 @@ use std::time::{Duration, SystemTime};
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::{RawBytes, StoreExt};
+use larder::serializers::RawBytes;
+use larder::store::StoreExt;
 
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "test/weights")]

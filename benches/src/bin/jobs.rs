@@ -11,7 +11,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use larder::prelude::*;
-use larder::{JobQueue, InProcess, Item, JobContext, Registry, Trigger, TriggerTable, Worker};
+use larder::{Item, Registry};
+use larder::jobs::{InProcess, JobContext, JobQueue, Trigger, TriggerTable, Worker};
 use larder_benches::{Outcome, compare, head, say, timed, work_folder};
 
 /// How many jobs an apply makes.
@@ -69,10 +70,10 @@ fn busy(round: usize) -> Busy {
 fn registry() -> larder::Result<Registry> {
     let trigger = |number: usize| {
         let nothing = |_: &Busy, _: &JobContext| Ok::<_, larder::Error>(());
-        Trigger::new(format!("job{number}"), nothing).on(larder::Event::Apply)
+        Trigger::new(format!("job{number}"), nothing).on(larder::jobs::Event::Apply)
     };
     let mut registry = Registry::linked()?;
-    registry.register(Item::trigger_table(TriggerTable::new((0..JOBS).map(trigger).collect())?))?;
+    registry.register(larder::jobs::trigger_table(TriggerTable::new((0..JOBS).map(trigger).collect())?))?;
     Ok(registry)
 }
 

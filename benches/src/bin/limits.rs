@@ -10,7 +10,8 @@ use std::path::Path;
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::{RawBytes, StoreExt};
+use larder::serializers::RawBytes;
+use larder::store::StoreExt;
 use larder_benches::{Outcome, compare, head, noise, peak_growth, say, timed, work_folder};
 use rusqlite::Connection;
 

@@ -4,13 +4,18 @@
 //! cargo run --release -p larder-benches --bin shelf
 //! ```
 
+use larder::Selection;
 use std::path::Path;
 use std::time::Duration;
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::store::{Change, Committed, Expected};
-use larder::{GcOptions, AnnotationsChange, Query, RawBytes, StoreExt};
+use larder::maintenance::GcOptions;
+use larder::search::Query;
+use larder::serializers::RawBytes;
+use larder::store::StoreExt;
+use larder::versions::AnnotationsChange;
 use larder_benches::{Outcome, noise, say, show, timed, work_folder};
 
 #[derive(Serialize, Deserialize, Component)]
@@ -221,7 +226,7 @@ fn bulk(scheme: &str, megabytes: usize) -> Outcome {
     let mut limit = Vec::new();
     for _ in 0..5 {
         verify.push(timed(|| {
-            let checked = larder.verify(&[])?;
+            let checked = larder.maintenance().verify(Selection::All)?;
             if checked.findings.is_empty() { Ok(()) } else { Err("there are faults".into()) }
         })?);
         limit.push(timed(|| read_and_digest(folder.path()))?);
@@ -233,10 +238,10 @@ fn bulk(scheme: &str, megabytes: usize) -> Outcome {
         larder.remove(format!("gone/{number}:latest").as_str())?;
     }
     let at_once = GcOptions { grace: Duration::ZERO, ..GcOptions::default() };
-    let marks = timed(|| Ok(larder.gc(&at_once).map(drop)?))?;
+    let marks = timed(|| Ok(larder.maintenance().gc(&at_once).map(drop)?))?;
     let mut swept = 0;
     let removes = timed(|| {
-        swept = larder.gc(&at_once)?.swept.len();
+        swept = larder.maintenance().gc(&at_once)?.swept.len();
         Ok(())
     })?;
     if swept < blobs {

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::{Dtype, RawBytes, SafeTensors, StoreExt, Tensor, Tensors};
+use larder::serializers::Dtype;
+use larder::serializers::{RawBytes, SafeTensors, Tensor, Tensors};
+use larder::store::StoreExt;
 use larder_benches::{Outcome, compare, head, noise, say, timed, work_folder};
 
 #[derive(Serialize, Deserialize, Component)]

@@ -2,7 +2,8 @@
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::{BoxError, Error, Item, JobContext, Serializer, triggers};
+use larder::{BoxError, Error, Item, Serializer, triggers};
+use larder::jobs::JobContext;
 
 /// Tells the price of a bottle.
 #[derive(Serialize, Deserialize, Component)]
@@ -176,4 +177,4 @@ impl Predict for Years {
     }
 }
 
-larder::link!(Item::class::<Years>());
+larder::link!(larder::files::class::<Years>());

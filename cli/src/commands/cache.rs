@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use larder::BlobCount;
+use larder::store::BlobCount;
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
@@ -37,7 +37,7 @@ struct Cleared {
 }
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<(), CommandError> {
-    let cache = larder::user_blob_cache()?.ok_or_else(|| {
+    let cache = larder::cache::user_blob_cache()?.ok_or_else(|| {
         CommandError::new(Exit::Failure, "there is no cache folder for this user")
             .with_hint("`XDG_CACHE_HOME` or `HOME` says where it is")
     })?;

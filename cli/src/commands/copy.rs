@@ -1,11 +1,10 @@
 //! `copy`: versions go to another larder.
 
+use larder::maintenance::LarderMaintenance;
 use std::io;
 
-use larder::{
-    CopyReport, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, Larder, QualifiedReference, Reference,
-    Registry, StoreUrl,
-};
+use larder::{Larder, QualifiedReference, Reference, Registry, StoreUrl};
+use larder::maintenance::{CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, CopyReport};
 use serde::Serialize;
 
 use super::{open, target};
@@ -100,7 +99,7 @@ fn copy(
         larder.show(reference)?;
     }
     let target = target(to, larder.registry(), how.dry_run)?;
-    print(&larder.copy_to(references, &target, &how.options(all_versions))?, how, output)
+    print(&larder.maintenance().copy(references, &target, &how.options(all_versions))?, how, output)
 }
 
 #[derive(Serialize)]

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use larder::{Diff, FieldDiff, FieldValue, Larder, Overlap, Registry, Side, StoreUrl};
+use larder::{Larder, Registry, StoreUrl};
+use larder::diff::{Diff, FieldDiff, FieldValue, Overlap, Side};
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};

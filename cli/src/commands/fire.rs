@@ -1,6 +1,8 @@
 //! `fire`: an event of one's own.
 
-use larder::{EventName, Larder};
+use larder::jobs::LarderJobs;
+use larder::Larder;
+use larder::store::EventName;
 use serde_json::value::RawValue;
 
 use super::jobs;
@@ -35,7 +37,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         None => None,
     };
     let larder = &args.jobs.of(larder)?;
-    let fired = larder.fire(&args.reference, &args.event, payload)?;
+    let fired = larder.jobs().fire(&args.reference, &args.event, payload)?;
     if let Some(jobs) = args.jobs.wait(larder, &fired)? {
         return jobs::print(&jobs, output);
     }
@@ -45,6 +47,6 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     if output.is_quiet() {
         return Ok(fired.jobs.iter().try_for_each(|job| output.line(&job.to_string()))?);
     }
-    let made = fired.jobs.iter().map(|job| larder.job(job));
+    let made = fired.jobs.iter().map(|job| larder.jobs().get(job));
     jobs::print(&made.collect::<Result<Vec<_>, _>>()?, output)
 }

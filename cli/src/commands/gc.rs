@@ -1,9 +1,12 @@
 //! `gc`: removing the bytes that no version needs.
 
+use larder::maintenance::LarderMaintenance;
 use std::io;
 use std::time::Duration;
 
-use larder::{BlobCount, GcReport, Garbage, GcOptions, Larder};
+use larder::Larder;
+use larder::maintenance::{Garbage, GcOptions, GcReport};
+use larder::store::BlobCount;
 use serde::Serialize;
 
 use crate::command_error::CommandError;
@@ -33,7 +36,7 @@ struct Document<'a> {
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let options = GcOptions { grace: args.grace, dry_run: args.dry_run };
-    let collected = larder.gc(&options)?;
+    let collected = larder.maintenance().gc(&options)?;
     if output.is_json() {
         output.document(Document { dry_run: args.dry_run, collected: &collected })?;
     } else if !output.is_quiet() {

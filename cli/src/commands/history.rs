@@ -1,6 +1,8 @@
 //! `history`: where a tag has been.
 
-use larder::{Identifier, Larder, TagMove, TagName};
+use larder::{Identifier, Larder};
+use larder::store::TagName;
+use larder::versions::TagMove;
 use serde::Serialize;
 
 use super::tag::tag_of;

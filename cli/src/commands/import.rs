@@ -1,5 +1,6 @@
 //! `import`: what was exported comes in.
 
+use larder::maintenance::LarderMaintenance;
 use std::path::PathBuf;
 
 use larder::archive::{self, Limits};
@@ -43,6 +44,6 @@ pub(crate) fn run(
     }
     let target = target(url, registry, args.how.dry_run)?;
     let options = args.how.options(false);
-    let copied = archive.larder().copy_to(&args.references, &target, &options)?;
+    let copied = archive.larder().maintenance().copy(&args.references, &target, &options)?;
     copy::print(&copied, &args.how, output)
 }

@@ -1,9 +1,11 @@
 //! `job`: one job, seen and acted upon.
 
+use larder::jobs::LarderJobs;
 use std::thread;
 use std::time::Duration;
 
-use larder::{JobId, JobInfo, JobLine, Larder};
+use larder::Larder;
+use larder::jobs::{JobId, JobInfo, JobLine};
 use serde::Serialize;
 
 use super::jobs;
@@ -69,9 +71,9 @@ struct Forgotten {
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     match &args.what {
-        What::Show { id } => show(&larder.job(id)?, output),
+        What::Show { id } => show(&larder.jobs().get(id)?, output),
         What::Cancel { id } => {
-            let job = larder.cancel_job(id)?;
+            let job = larder.jobs().cancel(id)?;
             match output.is_json() || output.is_quiet() {
                 true => show(&job, output),
                 false if job.status.is_over() => Ok(output.line(&format!("{id} is cancelled"))?),
@@ -80,7 +82,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         }
         What::Retry { id, jobs: making } => {
             let larder = making.of(larder)?;
-            let again = larder.retry_job(id)?;
+            let again = larder.jobs().retry(id)?;
             let ids: Vec<_> = again.iter().map(|job| job.id.clone()).collect();
             if let Some(jobs) = making.wait(&larder, ids)? {
                 return jobs::print(&jobs, output);
@@ -94,7 +96,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
             })?)
         }
         What::Forget { older_than } => {
-            let forgotten = larder.forget_jobs(*older_than)?;
+            let forgotten = larder.jobs().forget(*older_than)?;
             if output.is_json() {
                 return Ok(output.document(Forgotten { forgotten })?);
             }
@@ -160,8 +162,8 @@ fn logs(
     let mut printed = 0;
     loop {
         // What it said last is written before it is over.
-        let is_over = larder.job(id)?.status.is_over();
-        let lines = larder.job_log(id)?;
+        let is_over = larder.jobs().get(id)?.status.is_over();
+        let lines = larder.jobs().log(id)?;
         let is_last = !follow || is_over;
         if !output.is_json() {
             for line in lines.iter().skip(printed) {

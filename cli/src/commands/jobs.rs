@@ -1,9 +1,11 @@
 //! `jobs`: what runs, waits and ran.
 
+use larder::jobs::LarderJobs;
 use std::thread;
 use std::time::Duration;
 
-use larder::{Identifier, JobInfo, JobStatus, JobsQuery, Larder};
+use larder::{Identifier, Larder};
+use larder::jobs::{JobInfo, JobStatus, JobsQuery};
 use serde::Serialize;
 
 use crate::command_error::CommandError;
@@ -43,7 +45,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     query = args.status.iter().fold(query, |query, status| query.status(*status));
     let mut shown = None;
     loop {
-        let jobs = larder.jobs(&query).collect::<Result<Vec<_>, _>>()?;
+        let jobs = larder.jobs().list(&query).collect::<Result<Vec<_>, _>>()?;
         // Times that pass are no change.
         let state: Vec<_> = jobs.iter().map(state).collect();
         if shown.as_ref() != Some(&state) {

@@ -2,7 +2,10 @@
 
 use std::io;
 
-use larder::{Filter, SearchHit, Larder, Annotations, Query, Sort, TagName, TypeTag, VersionInfo};
+use larder::{Larder, VersionInfo};
+use larder::search::{Filter, Query, SearchHit, Sort};
+use larder::store::{TagName, TypeTag};
+use larder::versions::Annotations;
 use serde::Serialize;
 
 use super::note;

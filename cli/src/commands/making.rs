@@ -1,6 +1,9 @@
 //! What becomes of the jobs that a command makes: who is told of them, and whether it waits until they are over.
 
-use larder::{WaitTarget, Error, Event, JobInfo, Larder};
+use larder::jobs::LarderJobs;
+use larder::jobs::RegistryJobs;
+use larder::{Error, Larder};
+use larder::jobs::{Event, JobInfo, WaitTarget};
 
 use crate::command_error::CommandError;
 use crate::output::Output;

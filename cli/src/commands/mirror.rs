@@ -1,6 +1,8 @@
 //! `mirror`: a larder becomes what another is.
 
-use larder::{CopyOutcome, Larder, MirrorOptions, MirrorReport, Registry};
+use larder::maintenance::LarderMaintenance;
+use larder::{Larder, Registry};
+use larder::maintenance::{CopyOutcome, MirrorOptions, MirrorReport};
 use serde::Serialize;
 
 use super::{copy, open, target};
@@ -44,7 +46,7 @@ pub(crate) fn run(
     let larder = open(&from, registry)?;
     let target = target(&to, larder.registry(), *dry_run)?;
     let options = MirrorOptions { delete: *delete, dry_run: *dry_run };
-    let mut mirrored = larder.mirror_to(&target, &options)?;
+    let mut mirrored = larder.maintenance().mirror(&target, &options)?;
     if output.is_json() {
         return Ok(output.document(Document { dry_run: *dry_run, mirrored: &mirrored })?);
     }
@@ -73,7 +75,7 @@ fn print(mirrored: &MirrorReport, dry_run: bool, output: &mut Output) -> Result<
     for version in &mirrored.removed {
         output.line(&format!("{removed} {}", Larder::pin(version)))?;
     }
-    let larder::CopyReport { versions, blobs, bytes, .. } = &mirrored.copied;
+    let larder::maintenance::CopyReport { versions, blobs, bytes, .. } = &mirrored.copied;
     let [versions, gone] = [versions.len(), mirrored.removed.len()]
         .map(|number| text::count(number as u64, "version"));
     let blobs = text::count(*blobs, "blob");

@@ -36,7 +36,8 @@ pub(crate) mod work;
 
 use std::sync::Arc;
 
-use larder::{Larder, MemoryStore, Registry, Store, StoreUrl};
+use larder::{Larder, Registry, StoreUrl};
+use larder::store::{MemoryStore, Store};
 
 use crate::args::{Cli, Command, Global};
 use crate::command_error::CommandError;
@@ -133,7 +134,7 @@ fn stand_in(url: &StoreUrl, registry: Registry) -> Result<Larder, CommandError> 
 
 /// The larder as this command line uses it: with the user's cache, in the user's name, telling how far it is.
 fn ready(larder: Larder) -> Result<Larder, CommandError> {
-    let larder = progress::shown(larder::with_user_cache(larder)?);
+    let larder = progress::shown(larder::cache::with_user_cache(larder)?);
     let said = |variable| std::env::var(variable).ok().filter(|name: &String| !name.is_empty());
     Ok(match ["LARDER_AUTHOR", "USER", "USERNAME"].into_iter().find_map(said) {
         Some(author) => larder.with_author(author),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io;
 
-use larder::{Larder, Annotations, AnnotationsChange};
+use larder::Larder;
+use larder::versions::{Annotations, AnnotationsChange};
 use serde::Serialize;
 
 use crate::command_error::CommandError;

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use larder::models::{ModelKind, OnnxModel, Script, WasmModel};
-use larder::{
-    Applied, Component, Error, Event, Identifier, Larder, Plan, TagName, Tree, TypeTag, VersionInfo,
-};
+use larder::{Applied, Component, Error, Identifier, Larder, Tree, VersionInfo};
+use larder::diff::Plan;
+use larder::jobs::Event;
+use larder::store::{TagName, TypeTag};
 use serde::Serialize;
 
 use super::making::{self, Making};

@@ -1,8 +1,9 @@
 //! `remove`: taking versions out.
 
-use larder::{
-    Event, Identifier, JobId, JobsQuery, Larder, Reference, RemoveOptions, Selector, VersionInfo,
-};
+use larder::jobs::LarderJobs;
+use larder::{Identifier, Larder, Reference, Selector, VersionInfo};
+use larder::jobs::{Event, JobId, JobsQuery};
+use larder::versions::RemoveOptions;
 use serde::Serialize;
 
 use super::making::{self, Making};
@@ -35,8 +36,7 @@ struct Removed<'a> {
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let larder = &args.jobs.on(&Event::Remove, larder)?;
-    let options = RemoveOptions::new();
-    let options = if args.force { options.force() } else { options };
+    let options = RemoveOptions::new().force(args.force);
     let removed = if args.all {
         larder.remove_all_with(Identifier::new(&args.reference)?, &options)?
     } else {
@@ -65,7 +65,7 @@ fn jobs_of(larder: &Larder, removed: &[VersionInfo]) -> Result<Vec<JobId>, Comma
     let mut ids = Vec::new();
     for version in removed {
         let query = JobsQuery::new().name(version.identifier.clone()).version(version.version);
-        for job in larder.jobs(&query) {
+        for job in larder.jobs().list(&query) {
             let job = job?;
             if job.event == "remove" && !job.status.is_over() {
                 ids.push(job.id);

@@ -1,6 +1,8 @@
 //! `restore`: taking back a removal.
 
-use larder::{Identifier, Larder, RemovedVersion};
+use larder::maintenance::LarderMaintenance;
+use larder::{Identifier, Larder};
+use larder::maintenance::RemovedVersion;
 use serde::Serialize;
 
 use crate::command_error::CommandError;
@@ -27,10 +29,10 @@ struct Removed<'a> {
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     if let Some(name) = &args.list {
-        return list(&larder.removed(name)?, output);
+        return list(&larder.maintenance().removed(name)?, output);
     }
     let Some(reference) = &args.reference else { return Ok(()) };
-    let version = larder.restore(reference)?;
+    let version = larder.maintenance().restore(reference)?;
     if output.is_json() {
         output.document(&version)?;
     } else if output.is_quiet() {

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use larder::{
-    ComponentType, Digest, Error, Larder, Reference, Registry, SerializerInfo, SerializerRecord,
-    FormatTraits, VersionInfo,
-};
+use larder::{ComponentType, Error, Larder, Reference, Registry, VersionInfo};
+use larder::serializers::{FormatTraits, SerializerInfo, SerializerRecord};
+use larder::store::Digest;
 use serde::Serialize;
 
 use super::Opened;

@@ -2,8 +2,10 @@
 
 use std::collections::HashSet;
 
-use larder::VersionNumber;
-use larder::{ChildInfo, Digest, Identifier, Larder, Reference, Selector, TypeTag, VersionInfo};
+use larder::store::VersionNumber;
+use larder::{Identifier, Larder, Reference, Selector, VersionInfo};
+use larder::store::{Digest, TypeTag};
+use larder::versions::ChildInfo;
 use serde::Serialize;
 
 use crate::command_error::CommandError;

@@ -1,8 +1,10 @@
 //! `verify`: whether stored bytes are what was written.
 
+use larder::maintenance::LarderMaintenance;
 use std::io;
 
-use larder::{VerifyReport, Finding, Larder, RepairReport, StoreUrl};
+use larder::{Larder, StoreUrl};
+use larder::maintenance::{Finding, RepairReport, VerifyReport};
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
@@ -34,9 +36,9 @@ struct Document<'a> {
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let source = args.repair_from.as_ref().map(|url| open_other(url, larder)).transpose()?;
-    let checked = larder.verify(&place::plain(&args.references))?;
+    let checked = larder.maintenance().verify(&place::plain(&args.references))?;
     let repair = match &source {
-        Some(source) if !checked.findings.is_empty() => Some(larder.repair(&checked, &**source)?),
+        Some(source) if !checked.findings.is_empty() => Some(larder.maintenance().repair(&checked, &**source)?),
         _ => None,
     };
     let left = repair.as_ref().map_or(&checked.findings, |repair| &repair.not_found);

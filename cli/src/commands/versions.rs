@@ -1,6 +1,8 @@
 //! `versions`: the history of a name.
 
-use larder::{Identifier, Larder, TagInfo, TagName, VersionInfo};
+use larder::{Identifier, Larder, VersionInfo};
+use larder::store::TagName;
+use larder::versions::TagInfo;
 use serde::Serialize;
 
 use crate::command_error::CommandError;

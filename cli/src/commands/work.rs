@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use larder::{Error, Larder, Worker};
+use larder::{Error, Larder};
+use larder::jobs::Worker;
 use serde::Serialize;
 
 use super::making::Queue;

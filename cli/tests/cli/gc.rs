@@ -1,10 +1,11 @@
 //! `gc` and `restore`.
 
+use larder::maintenance::LarderMaintenance;
 use std::fs;
 use std::time::{Duration, SystemTime};
 
 use insta::assert_snapshot;
-use larder::GcOptions;
+use larder::maintenance::GcOptions;
 
 use crate::kitchen::{Kitchen, everywhere};
 
@@ -108,7 +109,7 @@ fn gc_leaves_garbage_alone_for_a_day_unless_told_otherwise() {
         let larder = kitchen.larder().with_clock(SystemTime::now);
         larder.remove("wine/price@2").unwrap();
         let told = kitchen.plain(&["gc"]);
-        larder.gc(&GcOptions { grace: Duration::ZERO, dry_run: false }).unwrap();
+        larder.maintenance().gc(&GcOptions { grace: Duration::ZERO, dry_run: false }).unwrap();
         told + &kitchen.plain(&["gc"]) + &kitchen.plain(&["gc", "--grace", "soon"])
     });
     assert_snapshot!(told, @"

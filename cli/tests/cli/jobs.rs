@@ -1,8 +1,10 @@
 //! `jobs`, `job`, `fire` and `work`.
 
+use larder::jobs::LarderJobs;
 use std::time::{Duration, SystemTime};
 
-use larder::{JobsQuery, Larder};
+use larder::Larder;
+use larder::jobs::JobsQuery;
 
 use crate::components::{Cellar, Label};
 use crate::kitchen::{Kitchen, everywhere};
@@ -10,7 +12,7 @@ use crate::kitchen::{Kitchen, everywhere};
 /// What was printed, with ids that do not change.
 fn told(larder: &Larder, mut text: String) -> String {
     let mut runs: Vec<String> = Vec::new();
-    for job in larder.jobs(&JobsQuery::new()) {
+    for job in larder.jobs().list(&JobsQuery::new()) {
         let id = job.unwrap().id;
         let (run, _) = id.id().rsplit_once('-').unwrap();
         if !runs.iter().any(|known| known == run) {
@@ -160,13 +162,13 @@ fn jobs_that_were_over_long_ago_are_forgotten() {
     let told = everywhere(|kitchen| {
         let long_ago = || SystemTime::UNIX_EPOCH + Duration::from_secs(1_500_000_000);
         let larder = labels(kitchen).with_clock(long_ago);
-        larder.wait(&larder.fire("label", "print", 1).unwrap()).unwrap();
+        larder.jobs().wait(&larder.jobs().fire("label", "print", 1).unwrap()).unwrap();
         kitchen.linked(&["fire", "label", "print", "--wait"]);
         let forget = ["job", "forget", "--older-than", "30days"];
         let told = kitchen.plain(&forget)
             + &kitchen.plain(&[&forget[..], &["--format", "json"]].concat())
             + &kitchen.plain(&["job", "forget"]);
-        assert_eq!(larder.jobs(&JobsQuery::new()).count(), 2);
+        assert_eq!(larder.jobs().list(&JobsQuery::new()).count(), 2);
         told
     });
     insta::assert_snapshot!(told, @r#"

@@ -125,10 +125,10 @@ fn show_prints_notes_locks_and_protected_tags() {
     let told = everywhere(|kitchen| {
         let larder = kitchen.stocked().larder();
         let change =
-            larder::AnnotationsChange::new().description("Sweet\u{1b}[31m").label("team", "wine");
+            larder::versions::AnnotationsChange::new().description("Sweet\u{1b}[31m").label("team", "wine");
         larder.annotate("label", &change.metric("f1", 0.5)).unwrap();
         larder.lock_version("label").unwrap();
-        larder.tag_with("label", "prod", &larder::TagOptions::new().protect()).unwrap();
+        larder.tag_with("label", "prod", &larder::versions::TagOptions::new().protect()).unwrap();
         larder.lock_name("label").unwrap();
         kitchen.plain(&["show", "label"]) + &kitchen.plain(&["show", "label", "--format", "json"])
     });

@@ -1,5 +1,6 @@
 //! A folder with a larder in it, and the program run there.
 
+use larder::files::LarderFiles;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -7,7 +8,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
 use larder::store::{Change, Committed, Expected};
-use larder::{Artifact, Component, Larder, StoreExt, Toolchain};
+use larder::{Artifact, Component, Larder};
+use larder::store::StoreExt;
+use larder::versions::Toolchain;
 use tempfile::TempDir;
 
 use crate::components::{Label, LittleEndian, Price, Years};
@@ -138,7 +141,7 @@ impl Kitchen {
             None => told,
         };
         let lock = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();
-        let told = told.replace(&larder::Digest::of(&lock).to_string(), "[Cargo.lock]");
+        let told = told.replace(&larder::store::Digest::of(&lock).to_string(), "[Cargo.lock]");
         told.replace(&format!("{}", self.folder.path().display()), "[folder]")
             .replace(self.store, "[store]")
             .replace(place, "[place]")

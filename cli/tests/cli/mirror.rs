@@ -1,5 +1,6 @@
 //! `mirror`.
 
+use larder::maintenance::LarderMaintenance;
 use insta::assert_snapshot;
 
 use crate::kitchen::{everywhere, price};
@@ -60,7 +61,7 @@ fn mirror_deletes_only_if_it_is_told_to() {
         let kept = kitchen.plain(&["mirror", here, "fs:other"]);
         let planned = kitchen.plain(&["mirror", here, "fs:other", "--delete", "--dry-run"]);
         let deleted = kitchen.plain(&["mirror", here, "fs:other", "--delete"]);
-        kitchen.larder().restore("wine/price@1").unwrap();
+        kitchen.larder().maintenance().restore("wine/price@1").unwrap();
         first + &kept + &planned + &deleted + &kitchen.plain(&["mirror", here, "fs:other"])
     });
     assert_snapshot!(told, @"

@@ -1,9 +1,9 @@
 //! References that say which larder they are of.
 
 use insta::assert_snapshot;
-use larder::Digest;
+use larder::store::Digest;
 use larder::bytes::Bytes;
-use larder::files::BlobFolder;
+use larder::store::files::BlobFolder;
 use larder::store::BlobCache;
 
 use crate::kitchen::{Kitchen, PLAIN, everywhere};

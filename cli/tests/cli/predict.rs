@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use insta::assert_snapshot;
-use larder::StoreExt;
+use larder::store::StoreExt;
 
 use crate::kitchen::{Kitchen, everywhere, linked};
 

@@ -1,7 +1,7 @@
 //! `list` with conditions, orders and pages.
 
 use insta::assert_snapshot;
-use larder::AnnotationsChange;
+use larder::versions::AnnotationsChange;
 
 use crate::kitchen::{Kitchen, everywhere};
 

@@ -3,7 +3,8 @@
 use std::fs;
 
 use insta::assert_snapshot;
-use larder::{Artifact, Component, Item, FnSerializer, Registry};
+use larder::{Artifact, Component, Item, Registry};
+use larder::serializers::FnSerializer;
 
 use crate::kitchen::{Kitchen, everywhere, price};
 
@@ -11,7 +12,7 @@ use crate::kitchen::{Kitchen, everywhere, price};
 #[derive(larder::prelude::Serialize, larder::prelude::Deserialize, Component)]
 #[component(tag = "example/note")]
 struct Note {
-    text: Artifact<String, larder::ByName>,
+    text: Artifact<String, larder::serializers::ByName>,
 }
 
 fn rot13() -> FnSerializer<String> {

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use larder::Toolchain;
+use larder::versions::Toolchain;
 
 use crate::kitchen::PLAIN;
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use insta::assert_snapshot;
-use larder::Digest;
+use larder::store::Digest;
 
 use crate::kitchen::{Kitchen, everywhere};
 

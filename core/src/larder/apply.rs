@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::nest::{ApplySession, PendingComponent};
 use super::pack::AN_ARTIFACT;
-use super::{Larder, ArtifactWriter, ArtifactReader, VersionInfo};
+use super::{ApplyOptions, Larder, ArtifactWriter, ArtifactReader, VersionInfo};
 use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -21,7 +21,7 @@ use crate::store::Change;
 
 /// A commit that took longer than this, from looking at the collectors' records on, is looked after: well
 /// below the least grace period.
-pub(super) const QUICK: Duration = Duration::from_millis(300);
+pub const QUICK: Duration = Duration::from_millis(300);
 
 /// What [`Larder::apply`] did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,11 +100,30 @@ impl Larder {
         component: &dyn Component,
     ) -> Result<Applied> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
+        self.apply_now(&name, component)
+    }
+
+    /// Keeps `component` as a new version of `name`, as `options` say.
+    ///
+    /// # Errors
+    /// As [`apply`](Larder::apply).
+    pub fn apply_with(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        component: &dyn Component,
+        options: &ApplyOptions,
+    ) -> Result<Applied> {
+        let name: Identifier = name.try_into().map_err(Into::into)?;
+        self.with_options(options).apply_now(&name, component)
+    }
+
+    fn apply_now(&self, name: &Identifier, component: &dyn Component) -> Result<Applied> {
         let copy = match component.as_hooks() {
-            Some(_) => Some(self.prepared(&name, component)?),
+            Some(_) => Some(self.prepared(name, component)?),
             None => None,
         };
-        self.commit_component(&name, copy.as_deref().unwrap_or(component), None)
+        let onto = self.options().onto;
+        self.commit_component(name, copy.as_deref().unwrap_or(component), onto)
     }
 
     /// Encodes fields of the type `type_tag`, and what they refer to.
@@ -141,7 +160,7 @@ impl Larder {
     ) -> Result<EncodedComponent> {
         let what = format!("{name} (a `{type_tag}`)");
         let shelf = ArtifactReader::new(self, what.clone());
-        let task = if self.dry_run { "digesting" } else { "storing" };
+        let task = if self.options().dry_run { "digesting" } else { "storing" };
         let meter = self.watcher.begin(task, None);
         let packer = Rc::new(ArtifactWriter::new(shelf, meter, Rc::clone(nest)));
         let guard = Guard::new(Rules::JSON);
@@ -207,7 +226,7 @@ pub(super) fn refused(what: String, error: crate::guard::GuardError) -> Error {
 }
 
 /// Waits before another try, longer each time, and not as long as other threads do.
-pub(super) fn back_off(tries: u32) {
+pub fn back_off(tries: u32) {
     if tries > 0 {
         let address = &raw const tries as usize as u64;
         let spread = (address >> 4) % 5 + 1;

@@ -27,11 +27,15 @@ pub struct ChildInfo {
 }
 
 /// A version that refers to children.
-pub(super) struct User<'a> {
-    pub(super) name: &'a Identifier,
-    pub(super) number: VersionNumber,
-    pub(super) manifest: Digest,
-    pub(super) children: &'a [ChildEntry],
+pub struct User<'a> {
+    /// Its name.
+    pub name: &'a Identifier,
+    /// Its number.
+    pub number: VersionNumber,
+    /// The digest of its manifest.
+    pub manifest: Digest,
+    /// What its manifest refers to.
+    pub children: &'a [ChildEntry],
 }
 
 impl Larder {
@@ -167,7 +171,7 @@ impl Larder {
 
     /// The changes that make versions of one name the users of their children, before those versions are written: who
     /// removes a child meanwhile changes what they depend on. A child that is not there is an error, or `is_partial`ly left out.
-    pub(super) fn link(&self, users: &[User<'_>], is_partial: bool) -> Result<Vec<Change>> {
+    pub(crate) fn link(&self, users: &[User<'_>], is_partial: bool) -> Result<Vec<Change>> {
         let (mut changes, mut seen, mut heads) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         for user in users {
             for child in user.children {

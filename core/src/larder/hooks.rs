@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::guard::{Guard, Rules};
 use crate::hooks::{HookContext, HookResult};
 use crate::store::Hook;
-use crate::jobs::{Event, NewJobs};
+use crate::participant::{Contribution, Transition};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, DigestRecord, NameRecord, Status, VersionRecord};
 use crate::scope;
@@ -97,7 +97,6 @@ impl Larder {
             Some(entry) => entry,
             None => self.registry.find_type(tag, &what, None)?.clone(),
         };
-        #[cfg_attr(not(feature = "files"), expect(unused_mut))]
         let mut copy = scope::copying(|| {
             let guard = Guard::new(Rules::JSON);
             let mut json = Vec::new();
@@ -111,8 +110,7 @@ impl Larder {
                 Error::Decode { what, type_name: entry.rust_type().to_owned(), path, source }
             })
         })?;
-        #[cfg(feature = "files")]
-        self.give_cache(&mut *copy);
+        copy.set_cache(&self.cache);
         Ok(copy)
     }
 
@@ -165,7 +163,7 @@ impl Larder {
             }
             let expected = Expected::Revision(found.revision.clone());
             let mut changes = Vec::new();
-            let mut jobs = NewJobs::default();
+            let mut added = Contribution::default();
             if failure.is_some() {
                 // If another who applied the same was successful, so be it.
                 if !version.status.is_ready() {
@@ -183,8 +181,8 @@ impl Larder {
                 let digest = DigestRecord::new(number);
                 changes.push(record::put(digest_key, &digest, Expected::Anything)?);
                 if !was_ready {
-                    jobs = self.jobs_on(&Event::Apply, name, &version)?;
-                    changes.extend(jobs.changes.iter().cloned());
+                    added = self.contributions(Transition::Ready, name, &version)?;
+                    changes.append(&mut added.changes);
                 }
                 let next = head.next.max(number.next());
                 let head = head.with(next, Some(newer.unwrap_or_else(|| version.clone())));
@@ -192,7 +190,7 @@ impl Larder {
                 changes.push(record::put(head_key.clone(), &head, expected)?);
             }
             if self.store.commit(&changes)? == Committed::All {
-                self.submit(&jobs);
+                added.committed();
                 return Ok(VersionInfo::new(name, &version));
             }
         }

@@ -16,13 +16,13 @@ const MOST_AT_ONCE: usize = 16;
 /// Blobs whose writers are finishing, each on a thread of its own. They are there, or have failed, once
 /// [`finish`](Keeper::finish) returns.
 #[derive(Default)]
-pub(super) struct BlobWrites {
+pub struct BlobWrites {
     threads: VecDeque<JoinHandle<Result<()>>>,
 }
 
 impl BlobWrites {
     /// Has a blob finished; the error may be that of an earlier one.
-    pub(super) fn keep(&mut self, writer: Box<dyn BlobWriter>, digest: Digest) -> Result<()> {
+    pub fn keep(&mut self, writer: Box<dyn BlobWriter>, digest: Digest) -> Result<()> {
         let writer = Arc::new(Mutex::new(Some(writer)));
         self.work(move || {
             let taken = writer.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -31,7 +31,7 @@ impl BlobWrites {
     }
 
     /// Has bytes kept that are all there; the error may be that of an earlier blob.
-    pub(super) fn keep_bytes(
+    pub fn keep_bytes(
         &mut self,
         store: &Arc<dyn Store>,
         digest: Digest,
@@ -56,7 +56,7 @@ impl BlobWrites {
     }
 
     /// Waits until every blob is there; gives the first error.
-    pub(super) fn finish(&mut self) -> Result<()> {
+    pub fn finish(&mut self) -> Result<()> {
         let ended: Vec<_> = self.threads.drain(..).map(join).collect();
         ended.into_iter().collect()
     }

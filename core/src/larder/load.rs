@@ -68,18 +68,9 @@ impl Larder {
                     older => erased(guard, fields, |fields| T::migrate(older, fields)),
                 }
             })?;
-        #[cfg(feature = "files")]
-        self.give_cache(&mut component);
+        component.set_cache(&self.cache);
         post_init(&mut component, || what, NOT_LOADED)?;
         Ok(component)
-    }
-
-    /// Tells a loaded component of the cache that the user named.
-    #[cfg(feature = "files")]
-    pub(super) fn give_cache(&self, component: &mut dyn Component) {
-        if let Some(folder) = self.cache.named() {
-            component.set_cache(folder);
-        }
     }
 
     /// Loads the fields of a version of the type `tag`, which has but one version, as a `T`.
@@ -164,11 +155,7 @@ impl Larder {
                 older => (entry.migrate)(older, fields),
             })
         })?;
-        #[cfg(feature = "files")]
-        {
-            crate::class::ClassComponent::give_cache(&mut *component, &self.cache);
-            self.give_cache(&mut *component);
-        }
+        component.set_cache(&self.cache);
         post_init(&mut *component, || what, NOT_LOADED)?;
         Ok(component)
     }

@@ -91,7 +91,7 @@ impl Larder {
 }
 
 /// Refuses `what`, which would change something under a name that is locked.
-pub(super) fn refuse_locked_name(
+pub fn refuse_locked_name(
     name: &Identifier,
     head: &NameRecord,
     what: impl FnOnce() -> String,

@@ -1,6 +1,6 @@
 //! `migrate`: rewriting what an older version of a type wrote.
 
-use super::{Applied, Larder, VersionInfo};
+use super::{Applied, ApplyOptions, Larder, VersionInfo};
 use crate::error::{Error, Result};
 use crate::name::Identifier;
 use crate::reference::Reference;
@@ -19,7 +19,7 @@ impl Larder {
         let name: Identifier = name.try_into().map_err(Into::into)?;
         let (_, version, manifest) = self.open_version(&Reference::from(&name))?;
         let tag = manifest.type_tag().as_str();
-        let is_todays = |known: &crate::TypeEntry| {
+        let is_todays = |known: &crate::component::TypeEntry| {
             known.tag() == tag && known.version() == manifest.type_version()
         };
         // A value without a type of its own is as it is.
@@ -28,7 +28,7 @@ impl Larder {
         }
         let component = self.load_component(Self::pin(&VersionInfo::new(&name, &version)))?;
         // It is another way to write what is there, and no trigger runs because of it.
-        let larder = self.clone().without_triggers();
+        let larder = self.with_options(&ApplyOptions::new().triggers(false));
         larder.commit_component(&name, &*component, Some(version.manifest))
     }
 }

@@ -2,11 +2,10 @@
 
 mod apply;
 mod children;
+mod claim;
 mod commit;
-mod copy;
 mod diff;
 mod find;
-mod gc;
 mod hooks;
 mod keep;
 mod load;
@@ -15,58 +14,52 @@ mod migrate;
 mod nest;
 mod notes;
 mod objects;
+mod options;
 mod pack;
 mod query;
 mod ready;
 mod remove;
-mod repair;
-mod restore;
 mod search;
 mod serializers;
 mod shelf;
-mod survey;
 mod tags;
 mod toolchain;
-mod verify;
 
+use std::any::{Any, TypeId};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-pub use apply::Applied;
-pub use children::ChildInfo;
-pub use copy::{
-    CopyReport, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, MirrorOptions, MirrorReport, CopyOutline,
-    RemovedTag,
-};
+pub use apply::{Applied, QUICK, back_off};
+pub use children::{ChildInfo, User};
+pub use claim::{Claim, PATIENCE};
+pub use keep::BlobWrites;
+pub use locks::refuse_locked_name;
 pub use diff::{Counts, Diff, FieldDiff, FieldState, FieldValue, Overlap, Plan, PlannedJob, Side};
-pub use gc::{GcReport, Garbage, GcOptions};
-pub use notes::{Annotations, AnnotationsChange};
+pub use options::ApplyOptions;
+pub use notes::{Annotations, AnnotationsChange, read_notes as read_annotations};
 pub use query::{VersionDetails, VersionInfo};
 pub use ready::Ready;
 pub use remove::RemoveOptions;
-pub use repair::RepairReport;
-pub use restore::RemovedVersion;
 pub use search::SearchHit;
-pub use survey::{LockedItem, HealthReport, UnreadyVersion};
 pub use tags::{TagInfo, TagMove, TagOptions};
-pub use toolchain::{Difference, Toolchain};
-pub use verify::{VerifyReport, Finding};
+pub use toolchain::Difference;
 
 pub use crate::record::Status;
 
 pub(crate) use pack::ArtifactWriter;
 pub(crate) use shelf::ArtifactReader;
 
-#[cfg(feature = "files")]
-use crate::class::Cache;
+use crate::cache::CacheFolder;
 use crate::error::{Error, Result};
-use crate::jobs::{JobQueue, InProcess, Publishing};
+use crate::participant::Participant;
 use crate::progress::{Meter, Progress, Watcher};
 use crate::registry::Registry;
 use crate::store::Store;
 #[cfg(feature = "files")]
 use crate::store::{BlobCache, Cached};
 use crate::time::Timestamp;
+use crate::url::StoreUrl;
 
 /// A larder: a store, and a registry of the code that its content needs.
 ///
@@ -87,14 +80,10 @@ pub struct Larder {
     clock: fn() -> SystemTime,
     strict: bool,
     author: Option<Arc<str>>,
-    /// Whether what is packed is only digested: that of a plan.
-    dry_run: bool,
     watcher: Watcher,
-    queue: Arc<dyn JobQueue>,
-    fires: bool,
-    publishing: Option<Arc<Publishing>>,
-    #[cfg(feature = "files")]
-    cache: Arc<Cache>,
+    participants: Arc<BTreeMap<TypeId, Arc<dyn Participant>>>,
+    options: Arc<ApplyOptions>,
+    cache: CacheFolder,
 }
 
 /// The most bytes of an author.
@@ -110,19 +99,17 @@ impl Larder {
     }
 
     fn on(store: Arc<dyn Store>, registry: Arc<Registry>) -> Self {
+        let participants = registry.participants().map(|it| (it.as_ref().type_id(), it)).collect();
         Self {
             store,
             registry,
             clock: SystemTime::now,
             strict: false,
             author: None,
-            dry_run: false,
             watcher: Watcher::default(),
-            queue: Arc::new(InProcess::new()),
-            fires: true,
-            publishing: None,
-            #[cfg(feature = "files")]
-            cache: Arc::default(),
+            participants: Arc::new(participants),
+            options: Arc::default(),
+            cache: CacheFolder::default(),
         }
     }
 
@@ -161,47 +148,36 @@ impl Larder {
         self
     }
 
-    /// The same larder, whose jobs go by another way to those who run them.
-    ///
-    /// Without it they are found in the store: see [`InProcess`].
+    /// The same larder with `participant` in place of the one of its type, or beside the others.
     #[must_use]
-    pub fn with_queue(mut self, queue: Arc<dyn JobQueue>) -> Self {
-        self.queue = queue;
+    pub fn with_participant(mut self, participant: Arc<dyn Participant>) -> Self {
+        let participants = Arc::make_mut(&mut self.participants);
+        participants.insert(participant.as_ref().type_id(), participant);
         self
     }
 
-    /// The executor.
-    pub fn queue(&self) -> &Arc<dyn JobQueue> {
-        &self.queue
+    /// The participant of the type `P`.
+    pub fn participant<P: Participant>(&self) -> Option<&P> {
+        let participant: &dyn Any = self.participants.get(&TypeId::of::<P>())?.as_ref();
+        participant.downcast_ref()
     }
 
-    /// The same larder, on which `apply` and `remove` let no triggers run: for whoever moves things about, and
-    /// for jobs that apply what would let them run again.
-    #[must_use]
-    pub fn without_triggers(mut self) -> Self {
-        self.fires = false;
-        self
+    pub(crate) fn participants(&self) -> impl Iterator<Item = &dyn Participant> {
+        self.participants.values().map(AsRef::as_ref)
     }
 
-    /// The same larder, whose next version is that of a job.
-    pub(crate) fn publishing(mut self, publishing: Publishing, fires: bool) -> Self {
-        (self.publishing, self.fires) = (Some(Arc::new(publishing)), fires);
-        self
+    /// The same larder for one call with options.
+    pub(crate) fn with_options(&self, options: &ApplyOptions) -> Self {
+        Self { options: Arc::new(options.clone()), ..self.clone() }
     }
 
-    /// The same larder, as code of a component may use it.
+    pub(crate) fn options(&self) -> &ApplyOptions {
+        &self.options
+    }
+
+    /// The same larder as code of a component may use it: without the options of the call that runs it.
     fn for_hooks(&self) -> Self {
-        Self { publishing: None, fires: self.fires || self.publishing.is_some(), ..self.clone() }
-    }
-
-    /// What a job is about to publish.
-    pub(crate) fn being_published(&self) -> Option<&Publishing> {
-        self.publishing.as_deref()
-    }
-
-    /// Whether `apply` and `remove` let triggers run.
-    pub(crate) fn fires(&self) -> bool {
-        self.fires
+        Self { options: Arc::default(), ..self.clone() }
     }
 
     /// Begins a piece of work with this larder: for crates that do some of their own.
@@ -221,7 +197,7 @@ impl Larder {
     pub fn with_cache(mut self, folder: impl Into<std::path::PathBuf>) -> Self {
         let folder = folder.into();
         let blobs = BlobCache::open(&folder.join(BlobCache::FOLDER));
-        self.cache = Arc::new(Cache::at(folder));
+        self.cache = CacheFolder::at(folder);
         self.with_blob_cache(blobs)
     }
 
@@ -238,15 +214,15 @@ impl Larder {
     }
 
     /// The same larder, which reads what is stored and nothing that was kept of it.
-    fn uncached(&self) -> Self {
+    pub(crate) fn uncached(&self) -> Self {
         #[cfg(feature = "files")]
         return Self { store: Cached::behind(&self.store), ..self.clone() };
         #[cfg(not(feature = "files"))]
         self.clone()
     }
 
-    #[cfg(feature = "files")]
-    pub(crate) fn cache(&self) -> &Arc<Cache> {
+    /// The folder where files are laid out.
+    pub fn cache(&self) -> &CacheFolder {
         &self.cache
     }
 
@@ -262,5 +238,17 @@ impl Larder {
 
     pub(crate) fn now(&self) -> Timestamp {
         Timestamp::new((self.clock)())
+    }
+}
+
+impl Registry {
+    /// Opens the larder at `url`, and gives it this registry.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`] for a URL that cannot be, [`Error::NotLinked`] for a scheme that no linked
+    /// crate serves, and whatever the store says.
+    pub fn open(self, url: impl TryInto<StoreUrl, Error: Into<Error>>) -> Result<Larder> {
+        let store = self.open_store(&url.try_into().map_err(Into::into)?)?;
+        Ok(Larder::new(store, self))
     }
 }

@@ -88,7 +88,7 @@ impl ApplySession {
         let packed = nest.larder.pack_in(nest, name, copy.as_deref().unwrap_or(component));
         nest.stack.borrow_mut().pop();
         let packed = packed?;
-        let jobs = match nest.larder.dry_run {
+        let jobs = match nest.larder.options().dry_run {
             true => nest.larder.planned_jobs(name, copy.as_deref().unwrap_or(component)),
             false => Vec::new(),
         };

@@ -54,7 +54,7 @@ impl Annotations {
 /// bytes; a label has up to 1,000 bytes, a description up to 4,096; there are up to 64 labels and 64 metrics.
 ///
 /// ```
-/// use larder_core::AnnotationsChange;
+/// use larder_core::versions::AnnotationsChange;
 ///
 /// let change = AnnotationsChange::new()
 ///     .description("trained on the harvest of 2026")
@@ -211,7 +211,7 @@ impl Larder {
     ///
     /// ```
     /// # fn example(larder: &larder_core::Larder) -> larder_core::Result<()> {
-    /// use larder_core::AnnotationsChange;
+    /// use larder_core::versions::AnnotationsChange;
     ///
     /// larder.annotate("wine@1", &AnnotationsChange::new().label("team", "cellar").metric("f1", 0.93))?;
     /// assert_eq!(larder.notes("wine@1")?.metrics["f1"], 0.93);
@@ -261,16 +261,16 @@ impl Larder {
     ) -> Result<Option<Noted>> {
         let name = reference.identifier();
         let number = self.find(reference)?.version;
-        let keys = [record::version_key(name, number)?, record::notes_key(name, number)?];
+        let keys = [record::version_key(name, number)?, record::annotations_key(name, number)?];
         let mut found = self.store.get_records(&keys)?.into_iter();
         let (version, notes) = (found.next().flatten(), found.next().flatten());
-        let [version_key, notes_key] = keys;
+        let [version_key, annotations_key] = keys;
         let Some(version) = version else { return Err(self.not_found(reference)) };
         let read: VersionRecord = record::read(&version_key, &version)?;
         if read.removed.is_some() {
             return Err(self.not_found(reference));
         }
-        let mut noted = Noted { version: read, notes: read_notes(&notes_key, notes.as_ref())? };
+        let mut noted = Noted { version: read, notes: read_notes(&annotations_key, notes.as_ref())? };
         let old = noted.notes.clone();
         change(&mut noted)?;
         if noted.notes == old {
@@ -280,7 +280,7 @@ impl Larder {
         let mut changes = before.to_vec();
         // Who removes the version changes its record.
         changes.push(record::unchanged(version_key, Some(&version)));
-        changes.push(record::put(notes_key, &record, record::expect(notes.as_ref()))?);
+        changes.push(record::put(annotations_key, &record, record::expect(notes.as_ref()))?);
         Ok((self.store.commit(&changes)? == Committed::All).then_some(noted))
     }
 
@@ -289,7 +289,7 @@ impl Larder {
         &self,
         versions: &[(Identifier, VersionNumber)],
     ) -> Result<Vec<Result<Annotations>>> {
-        let keys = versions.iter().map(|(name, number)| record::notes_key(name, *number));
+        let keys = versions.iter().map(|(name, number)| record::annotations_key(name, *number));
         let keys = keys.collect::<Result<Vec<_>>>()?;
         let found = self.store.get_records(&keys)?;
         let read = |(key, found): (_, Option<Record>)| read_notes(key, found.as_ref());
@@ -297,7 +297,11 @@ impl Larder {
     }
 }
 
-pub(super) fn read_notes(key: &RecordKey, found: Option<&Record>) -> Result<Annotations> {
+/// Reads the annotations of a version; there are none without a record.
+///
+/// # Errors
+/// [`Error::Corrupt`]; [`Error::NewerFormat`].
+pub fn read_notes(key: &RecordKey, found: Option<&Record>) -> Result<Annotations> {
     match found {
         Some(found) => Ok(Annotations::new(record::read(key, found)?)),
         None => Ok(Annotations::default()),

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use super::ArtifactReader;
 use super::keep::BlobWrites;
 use super::nest::ApplySession;
-use crate::artifact::Stored;
+use crate::artifact::StoredArtifact;
 use crate::caught::caught;
 use crate::component::Component;
 use crate::digest::Digest;
@@ -181,7 +181,7 @@ impl ArtifactWriter {
 
     /// Takes bytes that are stored already: as they are from the same store, copied from another. What
     /// lies inside comes along.
-    pub(crate) fn adopt(&self, Stored { entry, shelf }: &Stored) -> Result<()> {
+    pub(crate) fn adopt(&self, StoredArtifact { entry, shelf }: &StoredArtifact) -> Result<()> {
         self.adopt_entry(entry, shelf)
     }
 
@@ -210,7 +210,7 @@ impl ArtifactWriter {
         &self,
         name: &str,
         value: &T,
-    ) -> Result<Stored> {
+    ) -> Result<StoredArtifact> {
         self.shelf.check_serializer::<T, S>(name, || "writing an artifact".to_owned())?;
         let ((digest, size), holds) = self.opened(|| {
             let mut sink = self.sink();
@@ -227,7 +227,7 @@ impl ArtifactWriter {
         })?;
         let entry = ArtifactEntry { digest, size, serializer: name.to_owned(), holds };
         self.list(entry.clone());
-        Ok(Stored { entry, shelf: Arc::clone(&self.shelf) })
+        Ok(StoredArtifact { entry, shelf: Arc::clone(&self.shelf) })
     }
 
     /// Whether nothing is kept: it is only to be known what would be.

@@ -3,10 +3,10 @@
 use super::Larder;
 use super::notes::Annotations;
 use super::tags::TagInfo;
-use super::toolchain::Toolchain;
+use crate::toolchain::Toolchain;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::jobs::JobId;
+use crate::job_id::JobId;
 use crate::manifest::Manifest;
 use crate::name::{Identifier, TypeTag, VersionNumber};
 use crate::record::{self, NameRecord, Status, VersionRecord};
@@ -50,7 +50,8 @@ pub struct VersionInfo {
 }
 
 impl VersionInfo {
-    pub(crate) fn new(identifier: &Identifier, record: &VersionRecord) -> Self {
+    /// The version of `identifier` that `record` describes.
+    pub fn new(identifier: &Identifier, record: &VersionRecord) -> Self {
         Self {
             identifier: identifier.clone(),
             version: record.version,

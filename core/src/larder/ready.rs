@@ -12,7 +12,7 @@ use crate::component::{Component, ComponentType};
 use crate::error::{Error, Result};
 use crate::hooks::HookContext;
 use crate::store::Hook;
-use crate::jobs::JobId;
+use crate::name::{Identifier, VersionNumber};
 use crate::model::{Model, Signature};
 use crate::reference::{Reference, Selector};
 
@@ -22,7 +22,8 @@ use crate::reference::{Reference, Selector};
 /// fails, each that asks is told, and the next one tries again.
 ///
 /// ```
-/// use larder_core::{HookContext, HookResult, Larder, MemoryStore, Registry};
+/// use larder_core::{HookContext, HookResult, Larder, Registry};
+/// use larder_core::store::MemoryStore;
 /// # use std::sync::Arc;
 /// # fn see<T: larder_core::ComponentType>(larder: &Larder) -> larder_core::Result<()> {
 /// let probe = larder.load_ready::<T>("cellar/probe")?; // nothing was opened yet
@@ -128,11 +129,14 @@ impl Larder {
         Ok(Ready::new(self, version, component))
     }
 
-    /// Loads the component of a version for a job of it, also if it was removed and its bytes are still there.
-    pub(crate) fn load_for_job(&self, job: &JobId) -> Result<Ready<dyn Component>> {
-        let name = job.name();
-        let Some(version) = self.version(name, job.version())? else {
-            let reference = Reference::new(name.clone(), Selector::Version(job.version()));
+    /// Loads the component of a version, also if it was removed and its bytes are still there.
+    pub(crate) fn load_ready_version(
+        &self,
+        name: &Identifier,
+        number: VersionNumber,
+    ) -> Result<Ready<dyn Component>> {
+        let Some(version) = self.version(name, number)? else {
+            let reference = Reference::new(name.clone(), Selector::Version(number));
             return Err(self.not_found(&reference));
         };
         let component = self.load_at(name, &version)?;

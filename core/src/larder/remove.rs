@@ -7,7 +7,7 @@ use super::locks::{refuse_locked_name, refuse_locked_version};
 use super::notes::read_notes;
 use super::{Larder, MOST_TRIES, VersionInfo};
 use crate::error::{Error, Result};
-use crate::jobs::{Event, NewJobs};
+use crate::participant::{Contribution, Transition};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, DigestRecord, NameRecord, VersionRecord};
 use crate::reference::{Reference, Selector};
@@ -16,15 +16,22 @@ use crate::store::{Change, Committed, Expected, Record, StoreExt};
 /// What a removal may go past.
 ///
 /// ```
-/// use larder_core::RemoveOptions;
+/// use larder_core::versions::RemoveOptions;
 ///
-/// let options = RemoveOptions::new().force();
+/// let options = RemoveOptions::new().force(true);
 /// # let _ = options;
 /// ```
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RemoveOptions {
     force: bool,
-    without_hooks: bool,
+    hooks: bool,
+    triggers: bool,
+}
+
+impl Default for RemoveOptions {
+    fn default() -> Self {
+        Self { force: false, hooks: true, triggers: true }
+    }
 }
 
 impl RemoveOptions {
@@ -33,18 +40,24 @@ impl RemoveOptions {
         Self::default()
     }
 
-    /// Removes a version even if others refer to it, or if its [`cleanup`](crate::Hooks::cleanup) fails or cannot be
-    /// run.
+    /// Whether to remove a version that others refer to, or whose [`cleanup`](crate::Hooks::cleanup) fails or cannot be run.
     #[must_use]
-    pub fn force(mut self) -> Self {
-        self.force = true;
+    pub fn force(mut self, force: bool) -> Self {
+        self.force = force;
         self
     }
 
-    /// Runs no `cleanup`: what is removed is a copy.
+    /// Whether `cleanup` runs before; it does unless this says `false`. A copy is removed without it.
     #[must_use]
-    pub(super) fn without_hooks(mut self) -> Self {
-        self.without_hooks = true;
+    pub fn hooks(mut self, hooks: bool) -> Self {
+        self.hooks = hooks;
+        self
+    }
+
+    /// Whether triggers run on it; they do unless this says `false`.
+    #[must_use]
+    pub fn triggers(mut self, triggers: bool) -> Self {
+        self.triggers = triggers;
         self
     }
 }
@@ -242,10 +255,10 @@ impl Larder {
         let head_at = changes.len();
         changes.push(record::put(head_key, &head, Expected::Revision(found.revision))?);
         let mut unlinked = Vec::new();
-        let mut jobs = NewJobs::default();
+        let mut added = Contribution::default();
         for (found, mut version) in versions {
             let number = version.version;
-            if !options.without_hooks && !removal.cleaned.contains(&number) {
+            if options.hooks && !removal.cleaned.contains(&number) {
                 self.clean_up(name, &version, options.force)?;
                 removal.cleaned.insert(number);
             }
@@ -255,15 +268,15 @@ impl Larder {
             changes.push(Change::RemoveRecord { key: digest_key, expected: Expected::Anything });
             let key = record::version_key(name, number)?;
             changes.push(record::put(key, &version, Expected::Revision(found.revision))?);
-            if !options.without_hooks {
-                jobs.add(self.jobs_on(&Event::Remove, name, &version)?);
+            if options.hooks && options.triggers {
+                added.merge(self.contributions(Transition::Removed, name, &version)?);
             }
         }
         changes.extend(unlinked);
-        changes.extend(jobs.changes.iter().cloned());
+        changes.append(&mut added.changes);
         match self.store.commit(&changes)? {
             Committed::All => {
-                self.submit(&jobs);
+                added.committed();
                 Ok(true)
             }
             Committed::Conflict { made, .. } => {
@@ -293,7 +306,7 @@ impl Larder {
 
     /// The changes that make a commit depend on these versions not being locked.
     fn unlocked(&self, name: &Identifier, numbers: &[VersionNumber]) -> Result<Vec<Change>> {
-        let keys = numbers.iter().map(|number| record::notes_key(name, *number));
+        let keys = numbers.iter().map(|number| record::annotations_key(name, *number));
         let keys = keys.collect::<Result<Vec<_>>>()?;
         let found = self.store.get_records(&keys)?;
         let mut changes = Vec::with_capacity(keys.len());

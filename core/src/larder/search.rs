@@ -34,7 +34,8 @@ impl Larder {
     /// first. A damaged record is an error in the place of what it is about; the others follow.
     ///
     /// ```
-    /// use larder_core::{Query, Registry};
+    /// use larder_core::Registry;
+    /// use larder_core::search::Query;
     ///
     /// let larder = Registry::linked()?.open("memory:")?;
     /// let query = Query::new().names("wine/*").filter("age < 7d".parse()?);

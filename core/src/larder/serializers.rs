@@ -21,7 +21,8 @@ impl Larder {
     ///   before it reads or writes anything by it.
     ///
     /// ```
-    /// use larder_core::{BoxError, Item, Registry, Serializer, bytes::Bytes};
+    /// use larder_core::{BoxError, Item, Registry, Serializer};
+    /// use larder_core::bytes::Bytes;
     ///
     /// # #[derive(Debug)]
     /// struct Kelvin(f32); // a type without serde

@@ -41,7 +41,7 @@ impl ArtifactReader {
             store: Arc::clone(&larder.store),
             registry: Arc::clone(&larder.registry),
             watcher: larder.watcher.clone(),
-            dry_run: larder.dry_run,
+            dry_run: larder.options().dry_run,
             version,
             whole: larder.clone(),
             list: OnceLock::new(),

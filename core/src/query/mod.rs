@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 /// Which versions [`Larder::search`](crate::Larder::search) gives, and in which order.
 ///
 /// ```
-/// use larder_core::Query;
+/// use larder_core::search::Query;
 ///
 /// let query = Query::new()
 ///     .names("wine/*")

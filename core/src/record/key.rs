@@ -6,16 +6,24 @@ use crate::manifest::ChildEntry;
 use crate::name::{Identifier, TagName, VersionNumber};
 use crate::store::RecordKey;
 
+/// The prefix of the records of names.
 pub const NAMES: &str = "names/";
+/// The prefix of the records of versions.
 pub const VERSIONS: &str = "versions/";
+/// The prefix of the records that lead from a digest to a version.
 pub const DIGESTS: &str = "digests/";
+/// The prefix of the records of tags.
 pub const TAGS: &str = "tags/";
-pub const NOTES: &str = "notes/";
+/// The prefix of annotations.
+pub const ANNOTATIONS: &str = "notes/";
+/// The prefix of the records of users: versions that refer to others.
 pub const USERS: &str = "users/";
+/// The prefix of the records of garbage.
 pub const GARBAGE: &str = "gc/@";
 
 // Identifiers, tags, digests and numbers are narrower than keys, so none of these is ever refused.
 
+/// The key of the record of a name.
 pub fn name_key(name: &Identifier) -> Result<RecordKey> {
     RecordKey::new(&format!("{NAMES}{name}"))
 }
@@ -26,6 +34,7 @@ pub fn name_in(key: &RecordKey) -> Result<Identifier> {
     Identifier::new(name).map_err(|_| misnamed(key, "its key is no identifier"))
 }
 
+/// The error of a record whose key is wrong.
 pub fn misnamed(key: &RecordKey, reason: &str) -> Error {
     Error::corrupt(format!("the record {key}"), Corruption::Unreadable(reason.into()))
 }
@@ -37,18 +46,22 @@ pub fn parts_of<'a>(key: &'a RecordKey, stem: &str) -> Result<(Identifier, &'a s
     parts.ok_or_else(|| misnamed(key, "its key is of no kind that there is"))
 }
 
+/// The prefix of the versions of a name.
 pub fn versions_of(name: &Identifier) -> String {
     format!("versions/{name}/@")
 }
 
+/// The key of the record of a version.
 pub fn version_key(name: &Identifier, number: VersionNumber) -> Result<RecordKey> {
     RecordKey::new(&format!("versions/{name}/@{:010}", number.get()))
 }
 
+/// The prefix of the digests of a name that begin with the hex digits `prefix`.
 pub fn digests_of(name: &Identifier, prefix: &str) -> String {
     format!("digests/{name}/@{prefix}")
 }
 
+/// The key of the record that leads from a digest to a version.
 pub fn digest_key(
     name: &Identifier,
     digest: &Digest,
@@ -57,6 +70,7 @@ pub fn digest_key(
     RecordKey::new(&format!("digests/{name}/@{}-{:010}", digest.to_hex(), number.get()))
 }
 
+/// The key of the record of a blob that is garbage.
 pub fn garbage_key(digest: &Digest) -> Result<RecordKey> {
     RecordKey::new(&format!("{GARBAGE}{}", digest.to_hex()))
 }
@@ -67,6 +81,7 @@ pub fn garbage_in(key: &RecordKey) -> Result<Digest> {
     Digest::from_hex(hex).map_err(|_| misnamed(key, "its key is no digest"))
 }
 
+/// The prefix of the tags of a name.
 pub fn tags_of(name: &Identifier) -> String {
     format!("{TAGS}{name}/@")
 }
@@ -80,14 +95,17 @@ pub fn tag_in(key: &RecordKey) -> Result<(Identifier, TagName)> {
     })
 }
 
+/// The key of the record of a tag.
 pub fn tag_key(name: &Identifier, tag: &TagName) -> Result<RecordKey> {
     RecordKey::new(&format!("{TAGS}{name}/@{tag}"))
 }
 
+/// The prefix of the moves of a tag.
 pub fn moves_of(name: &Identifier, tag: &TagName) -> String {
     format!("moves/{name}/@{tag}/@")
 }
 
+/// The key of the record of one move of a tag.
 pub fn move_key(name: &Identifier, tag: &TagName, number: u64) -> Result<RecordKey> {
     RecordKey::new(&format!("moves/{name}/@{tag}/@{number:010}"))
 }
@@ -118,6 +136,7 @@ pub fn user_key(
     RecordKey::new(&format!("{}{user:.32}-{:010}", users_of(child), number.get()))
 }
 
-pub fn notes_key(name: &Identifier, number: VersionNumber) -> Result<RecordKey> {
-    RecordKey::new(&format!("{NOTES}{name}/@{:010}", number.get()))
+/// The key of the annotations of a version.
+pub fn annotations_key(name: &Identifier, number: VersionNumber) -> Result<RecordKey> {
+    RecordKey::new(&format!("{ANNOTATIONS}{name}/@{:010}", number.get()))
 }

@@ -1,12 +1,11 @@
 //! What a registry can hold, and how a crate announces it.
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::sync::Arc;
 
 use crate::component::{ComponentType, TypeEntry};
-use crate::error::Result;
-use crate::jobs::JobQueue;
-use crate::jobs::{TriggerTable, Triggers};
+use crate::error::{Error, ItemKind, Result};
+use crate::participant::Participant;
 use crate::model::Predict;
 use crate::serializer::{DynSerializer, Format, Serializer, StaticSerializer};
 use crate::store::{Scheme, Store};
@@ -18,13 +17,30 @@ pub struct Item(pub(super) ItemValue);
 pub(super) enum ItemValue {
     Type(TypeEntry),
     Format(Arc<dyn Format>),
-    FnSerializer { pair: Arc<dyn DynSerializer>, family: Family },
+    Serializer { pair: Arc<dyn DynSerializer>, family: Family },
     Store(Scheme),
-    Queue { scheme: String, open: OpenQueue },
-    Triggers(Result<TriggerTable>),
+    Extension(Extension),
+    Participant(Arc<dyn Participant>),
+    Invalid(ItemKind, Error),
 }
 
-pub(super) type OpenQueue = Arc<dyn Fn(&StoreUrl) -> Result<Arc<dyn JobQueue>> + Send + Sync>;
+/// An item whose type only a crate above knows.
+pub(super) struct Extension {
+    pub(super) kind: ItemKind,
+    pub(super) name: String,
+    description: String,
+    pub(super) value: Box<dyn Any + Send + Sync>,
+}
+
+impl Extension {
+    /// For the error of two items with one name.
+    pub(super) fn described(&self, origin: &str) -> String {
+        match &*self.description {
+            "" => origin.to_owned(),
+            description => format!("{description} ({origin})"),
+        }
+    }
+}
 
 /// Which pairs may share a name: those of one static serializer, for different types.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,20 +60,32 @@ impl Item {
         Self(ItemValue::Type(TypeEntry::of_model::<T>()))
     }
 
-    /// A class model.
-    #[cfg(feature = "files")]
-    pub fn class<M: crate::ClassModel>() -> Self {
-        Self(ItemValue::Type(TypeEntry::of_class::<M>()))
+    /// A component type that a crate above describes by itself.
+    pub fn entry(entry: TypeEntry) -> Self {
+        Self(ItemValue::Type(entry))
     }
 
-    /// The triggers of a component type: what `#[triggers]` makes of its methods.
-    pub fn triggers<T: Triggers>() -> Self {
-        Self(ItemValue::Triggers(TriggerTable::new(T::triggers())))
+    /// An item of a crate above, such as a queue: `value` is found again by kind, name and type.
+    ///
+    /// `description` tells two items of one name apart in an error.
+    pub fn extension(
+        kind: ItemKind,
+        name: &str,
+        description: String,
+        value: impl Any + Send + Sync,
+    ) -> Self {
+        let (name, value) = (name.to_owned(), Box::new(value));
+        Self(ItemValue::Extension(Extension { kind, name, description, value }))
     }
 
-    /// The triggers of a component type, made at run time.
-    pub fn trigger_table(table: TriggerTable) -> Self {
-        Self(ItemValue::Triggers(Ok(table)))
+    /// An item that could not be built: the registry fails with `error`.
+    pub fn invalid(kind: ItemKind, error: Error) -> Self {
+        Self(ItemValue::Invalid(kind, error))
+    }
+
+    /// A participant in every commit of every handle.
+    pub fn participant(participant: Arc<dyn Participant>) -> Self {
+        Self(ItemValue::Participant(participant))
     }
 
     /// A serializer for every serde type.
@@ -68,12 +96,12 @@ impl Item {
     /// A serializer for one type. A serializer may be registered for several.
     pub fn serializer<T: 'static, S: Serializer<T>>() -> Self {
         let pair = Arc::new(StaticSerializer::<T, S>::new());
-        Self(ItemValue::FnSerializer { pair, family: Family::Static(TypeId::of::<S>()) })
+        Self(ItemValue::Serializer { pair, family: Family::Static(TypeId::of::<S>()) })
     }
 
     /// A pair of an encoder and a decoder for one type, under a name of its own.
     pub fn pair(pair: impl DynSerializer) -> Self {
-        Self(ItemValue::FnSerializer { pair: Arc::new(pair), family: Family::Alone })
+        Self(ItemValue::Serializer { pair: Arc::new(pair), family: Family::Alone })
     }
 
     /// A store, by the scheme of its URLs.
@@ -83,7 +111,8 @@ impl Item {
     ///
     /// ```
     /// use std::sync::Arc;
-    /// use larder_core::{Item, MemoryStore, Registry};
+    /// use larder_core::{Item, Registry};
+    /// use larder_core::store::MemoryStore;
     ///
     /// let shelf = MemoryStore::new(); // one that every `shelf:` shares
     /// let mut registry = Registry::linked()?;
@@ -117,16 +146,6 @@ impl Item {
         self
     }
 
-    /// A queue that brings jobs to workers, by the scheme of its URLs.
-    ///
-    /// `open` refuses the options that it does not know, by [`StoreUrl::allow_options`].
-    pub fn queue(
-        scheme: &str,
-        open: impl Fn(&StoreUrl) -> Result<Arc<dyn JobQueue>> + Send + Sync + 'static,
-    ) -> Self {
-        Self(ItemValue::Queue { scheme: scheme.into(), open: Arc::new(open) })
-    }
-
     pub(super) fn was_built(&mut self, built: Built) {
         if let ItemValue::Type(entry) = &mut self.0 {
             entry.built = built;
@@ -137,11 +156,11 @@ impl Item {
         match &self.0 {
             ItemValue::Type(entry) => (0, entry.tag.to_owned()),
             ItemValue::Format(format) => (1, format.name().to_owned()),
-            ItemValue::FnSerializer { pair, .. } => (2, format!("{} {}", pair.name(), pair.type_name())),
+            ItemValue::Serializer { pair, .. } => (2, format!("{} {}", pair.name(), pair.type_name())),
             ItemValue::Store(scheme) => (3, scheme.name().to_owned()),
-            ItemValue::Queue { scheme, .. } => (4, scheme.clone()),
-            ItemValue::Triggers(Ok(table)) => (5, table.type_tag().to_owned()),
-            ItemValue::Triggers(Err(_)) => (5, String::new()),
+            ItemValue::Extension(extension) => (4 + extension.kind as u8, extension.name.clone()),
+            ItemValue::Participant(participant) => (3, format!("{participant:?}")),
+            ItemValue::Invalid(kind, _) => (4 + *kind as u8, String::new()),
         }
     }
 }
@@ -186,7 +205,8 @@ inventory::collect!(Linked);
 /// brings nothing: write `use plugin as _;`.
 ///
 /// ```
-/// use larder_core::{BoxError, Item, Registry, Serializer, bytes::Bytes};
+/// use larder_core::{BoxError, Item, Registry, Serializer};
+/// use larder_core::bytes::Bytes;
 ///
 /// struct Celsius(f32);
 /// struct CelsiusBytes;

@@ -4,7 +4,7 @@ mod by_name;
 mod item;
 mod missing;
 
-use std::any::TypeId;
+use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::Location;
@@ -13,14 +13,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(crate) use by_name::find_pair;
 use by_name::info;
 pub use item::{Built, Item, Linked};
-use item::{Family, ItemValue, OpenQueue};
+use item::{Extension, Family, ItemValue};
 pub(crate) use missing::is_own;
 use missing::not_linked;
 
 use crate::component::TypeEntry;
 use crate::error::{Error, ItemKind, Result};
-use crate::jobs::{JobQueue, TriggerTable};
-use crate::larder::{Larder, Toolchain};
+use crate::participant::Participant;
+use crate::toolchain::Toolchain;
 use crate::serializer::{DynSerializer, Format, FormatTraits};
 use crate::store::{Composite, LinkedScheme, Scheme, Store, refuse_half};
 use crate::url::StoreUrl;
@@ -33,9 +33,9 @@ pub struct Registry {
     aliases: BTreeMap<&'static str, &'static str>,
     serializers: BTreeMap<String, (Entry, Origin)>,
     stores: BTreeMap<String, (Scheme, Origin)>,
-    queues: BTreeMap<String, (OpenQueue, Origin)>,
-    /// By the tags of their types.
-    triggers: BTreeMap<&'static str, (TriggerTable, Origin)>,
+    /// What crates above core registered, by kind and name.
+    extensions: BTreeMap<(ItemKind, String), (Extension, Origin)>,
+    participants: Vec<Arc<dyn Participant>>,
     compared: Mutex<BTreeSet<(String, TypeId)>>,
 }
 
@@ -105,7 +105,7 @@ impl Registry {
         match item {
             ItemValue::Type(entry) => {
                 for tag in [entry.tag].iter().chain(entry.aliases) {
-                    let tag = crate::TypeTag::new(tag)?;
+                    let tag = crate::name::TypeTag::new(tag)?;
                     if let Some((first, first_origin)) = self.linked_type(tag.as_str()) {
                         return Err(Error::Duplicate {
                             kind: ItemKind::Type,
@@ -122,7 +122,7 @@ impl Registry {
                 let name = format.name().to_owned();
                 self.add_serializer(name, Entry::Format(format), origin)?;
             }
-            ItemValue::FnSerializer { pair, family } => {
+            ItemValue::Serializer { pair, family } => {
                 let name = pair.name().to_owned();
                 if let Some((Entry::Pairs(known, pairs), _)) = self.serializers.get_mut(&name)
                     && family != Family::Alone
@@ -138,24 +138,20 @@ impl Registry {
                 let name = scheme.name().to_owned();
                 add_scheme(&mut self.stores, ItemKind::Store, name, (scheme, origin))?;
             }
-            ItemValue::Queue { scheme, open } => {
-                add_scheme(&mut self.queues, ItemKind::Queue, scheme, (open, origin))?;
-            }
-            ItemValue::Triggers(table) => {
-                let table = table?;
-                if let Some((first, first_origin)) = self.triggers.get(table.type_tag()) {
-                    let told = |table: &TriggerTable, origin: &str| {
-                        format!("those of `{}` ({origin})", table.rust_type())
-                    };
+            ItemValue::Extension(extension) => {
+                let key = (extension.kind, extension.name.clone());
+                if let Some((first, first_origin)) = self.extensions.get(&key) {
                     return Err(Error::Duplicate {
-                        kind: ItemKind::Trigger,
-                        name: table.type_tag().to_owned(),
-                        first: told(first, first_origin),
-                        second: told(&table, &origin),
+                        kind: extension.kind,
+                        first: first.described(first_origin),
+                        second: extension.described(&origin),
+                        name: extension.name,
                     });
                 }
-                self.triggers.insert(table.type_tag(), (table, origin));
+                self.extensions.insert(key, (extension, origin));
             }
+            ItemValue::Participant(participant) => self.participants.push(participant),
+            ItemValue::Invalid(_, error) => return Err(error),
         }
         Ok(())
     }
@@ -175,16 +171,6 @@ impl Registry {
         }
         self.serializers.insert(name, (entry, origin));
         Ok(())
-    }
-
-    /// Opens the larder at `url`, and gives it this registry.
-    ///
-    /// # Errors
-    /// [`Error::InvalidName`] for a URL that cannot be, [`Error::NotLinked`] for a scheme that no linked
-    /// crate serves, and whatever the store says.
-    pub fn open(self, url: impl TryInto<StoreUrl, Error: Into<Error>>) -> Result<Larder> {
-        let store = self.open_store(&url.try_into().map_err(Into::into)?)?;
-        Ok(Larder::new(store, self))
     }
 
     /// Opens the store at `url`.
@@ -228,14 +214,6 @@ impl Registry {
         serving(&self.stores, ItemKind::Store, &url)?.probe(&url)
     }
 
-    /// Opens the queue at `url`, for [`Larder::with_queue`].
-    ///
-    /// # Errors
-    /// [`Error::NotLinked`] for a scheme that no linked crate serves, and whatever the queue says.
-    pub fn open_queue(&self, url: &StoreUrl) -> Result<Arc<dyn JobQueue>> {
-        serving(&self.queues, ItemKind::Queue, url)?(url)
-    }
-
     /// The component types, in the order of their tags, each with where it comes from.
     pub fn types(&self) -> impl Iterator<Item = (&TypeEntry, &str)> {
         self.types.values().map(|(entry, origin)| (entry, origin.as_str()))
@@ -247,20 +225,39 @@ impl Registry {
     }
 
     fn linked_type(&self, tag: &str) -> Option<&(TypeEntry, Origin)> {
-        let tag = self.aliases.get(tag).copied().unwrap_or(tag);
-        self.types.get(tag)
+        self.types.get(self.current_tag(tag))
     }
 
-    /// The triggers of the component type that has this tag, or had it before.
-    pub fn triggers_of(&self, tag: &str) -> Option<&TriggerTable> {
-        let tag = self.aliases.get(tag).copied().unwrap_or(tag);
-        self.triggers.get(tag).map(|(table, _)| table)
+    /// The tag that a type has now: `tag`, or the one that replaced it.
+    pub fn current_tag<'a>(&self, tag: &'a str) -> &'a str {
+        self.aliases.get(tag).copied().unwrap_or(tag)
     }
 
-    /// The names of the triggers of a type.
-    pub(crate) fn names_of_triggers(&self, tag: &str) -> Vec<String> {
-        let entries = self.triggers_of(tag).map_or(&[][..], TriggerTable::entries);
-        entries.iter().map(|entry| entry.name().to_owned()).collect()
+    /// What a crate above registered under `name`, by [`Item::extension`].
+    pub fn extension<T: Any>(&self, kind: ItemKind, name: &str) -> Option<&T> {
+        let (extension, _) = self.extensions.get(&(kind, name.to_owned()))?;
+        extension.value.downcast_ref()
+    }
+
+    /// What a crate above registered under `name`.
+    ///
+    /// # Errors
+    /// [`Error::NotLinked`], which lists the names that are known.
+    pub fn find_extension<T: Any>(
+        &self,
+        kind: ItemKind,
+        name: &str,
+        needed_by: &str,
+    ) -> Result<&T> {
+        let known = self.extensions.keys().filter(|(known, _)| *known == kind);
+        self.extension(kind, name).ok_or_else(|| {
+            not_linked(kind, name, needed_by, None, known.map(|(_, name)| name))
+        })
+    }
+
+    /// The participants that every handle has.
+    pub(crate) fn participants(&self) -> impl Iterator<Item = Arc<dyn Participant>> {
+        self.participants.iter().cloned()
     }
 
     /// The serializers, in the order of their names.
@@ -294,7 +291,10 @@ impl Registry {
     }
 
     /// The component type with this tag; `origin` is the crate that the manifest's writer had it from.
-    pub(crate) fn find_type(
+    ///
+    /// # Errors
+    /// [`Error::NotLinked`].
+    pub fn find_type(
         &self,
         tag: &str,
         needed_by: &str,
@@ -312,7 +312,7 @@ impl Registry {
 
     /// What built the class model with this tag, if it is one.
     pub(crate) fn toolchain_of(&self, tag: &str) -> Option<Toolchain> {
-        self.find(tag).filter(|entry| entry.class).and_then(|entry| Toolchain::of(entry.built))
+        self.find(tag).filter(|entry| entry.records_toolchain).and_then(|entry| Toolchain::of(entry.built))
     }
 }
 
@@ -360,7 +360,7 @@ impl fmt::Debug for Registry {
             .field("types", &self.types.keys())
             .field("serializers", &self.serializers.keys())
             .field("stores", &self.stores.keys())
-            .field("queues", &self.queues.keys())
+            .field("extensions", &self.extensions.keys())
             .finish()
     }
 }

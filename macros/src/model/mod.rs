@@ -36,7 +36,7 @@ pub(crate) fn expand(kind: Kind, options: TokenStream, tokens: TokenStream) -> T
     let source = |larder: &Path| {
         (kind == Kind::Code).then(|| {
             let (file, text) = (source::file(&tokens), source::text(&tokens));
-            quote!(#larder::Source::rust(#file, #text))
+            quote!(#larder::versions::Source::rust(#file, #text))
         })
     };
     // The item stays, whatever is wrong, so that its users are not called wrong too.
@@ -90,7 +90,7 @@ fn function(
         Some(source) => (
             Some(quote! {
                 /// The source text that it was applied with.
-                #vis source: #larder::Source,
+                #vis source: #larder::versions::Source,
             }),
             Some(quote!(source: Self::source())),
             Some(source_fn(vis, larder, source)),
@@ -202,7 +202,7 @@ fn methods(
             }
 
             #(#cfgs)*
-            const _: fn(&#name) -> &#larder::Source = |#name { #field: kept, .. }| kept;
+            const _: fn(&#name) -> &#larder::versions::Source = |#name { #field: kept, .. }| kept;
         }
     });
     Ok(quote!(#beside #source))
@@ -356,7 +356,7 @@ impl Model<'_> {
 fn source_fn(vis: &Visibility, larder: &Path, source: &TokenStream) -> TokenStream {
     quote! {
         /// Its source text, as it is linked in.
-        #vis fn source() -> #larder::Source {
+        #vis fn source() -> #larder::versions::Source {
             #source
         }
     }

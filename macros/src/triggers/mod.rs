@@ -92,13 +92,13 @@ fn triggers(item: &mut ItemImpl, larder: &Path) -> Result<TokenStream> {
     Ok(quote! {
         #(#cfgs)*
         const _: () = {
-            impl #larder::Triggers for #ty {
-                fn triggers() -> ::std::vec::Vec<#larder::Trigger<Self>> {
+            impl #larder::jobs::Triggers for #ty {
+                fn triggers() -> ::std::vec::Vec<#larder::jobs::Trigger<Self>> {
                     ::std::vec![#(#made),*]
                 }
             }
 
-            #larder::link!(#larder::Item::triggers::<#ty>());
+            #larder::link!(#larder::jobs::triggers::<#ty>());
         };
     })
 }
@@ -266,7 +266,7 @@ impl Trigger {
         let requires = options.requires.iter().map(|field| {
             let name = Ident::new(&field.value(), field.span());
             let is_set = quote_spanned! { field.span()=>
-                |it: &#ty| #larder::IsSet::is_set(&it.#name)
+                |it: &#ty| #larder::jobs::IsSet::is_set(&it.#name)
             };
             quote!(.requires(#field, #is_set))
         });
@@ -276,10 +276,10 @@ impl Trigger {
             .map(|millis| quote!(.timeout(::std::time::Duration::from_millis(#millis))));
         // An error that is none stands where the method does.
         let run = quote_spanned! { name.span()=>
-            |it: &#ty, job: &#larder::JobContext| it.#name(job)
+            |it: &#ty, job: &#larder::jobs::JobContext| it.#name(job)
         };
         quote! {
-            #larder::Trigger::#make(#text, #run)
+            #larder::jobs::Trigger::#make(#text, #run)
                 #(.on(#events))*
                 #(.depends_on(#depends_on))*
                 #(#requires)*

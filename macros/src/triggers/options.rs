@@ -27,8 +27,8 @@ impl Event {
     /// The expression that makes it.
     pub(super) fn made(&self, larder: &Path) -> TokenStream {
         match self {
-            Self::Apply => quote!(#larder::Event::Apply),
-            Self::Remove => quote!(#larder::Event::Remove),
+            Self::Apply => quote!(#larder::jobs::Event::Apply),
+            Self::Remove => quote!(#larder::jobs::Event::Remove),
             Self::Cron(schedule) => {
                 // All of it has the span of the schedule, which is what an error points at.
                 let mut there = larder.clone();
@@ -37,11 +37,11 @@ impl Event {
                     colon.spans = [schedule.span(); 2];
                 }
                 let check = quote_spanned! { schedule.span()=>
-                    const _: () = #there::__private::check_schedule(#schedule);
+                    const _: () = #there::jobs::__private::check_schedule(#schedule);
                 };
-                quote!({ #check #larder::__private::cron(#schedule) })
+                quote!({ #check #larder::jobs::__private::cron(#schedule) })
             }
-            Self::Custom(name) => quote!(#larder::__private::custom_event(#name)),
+            Self::Custom(name) => quote!(#larder::jobs::__private::custom_event(#name)),
         }
     }
 }
@@ -182,7 +182,7 @@ fn texts(meta: &ParseNestedMeta<'_>, into: &mut Vec<LitStr>) -> Result<()> {
     Ok(())
 }
 
-/// Refuses what `larder_core::EventName` would refuse, where it stands.
+/// Refuses what `larder_core::store::EventName` would refuse, where it stands.
 fn check_event(name: &LitStr) -> Result<()> {
     let text = name.value();
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use larder_core::catch_panic;
+use larder_core::extend::catch_panic;
 use tract_onnx::pb::tensor_proto::DataLocation;
 use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
 use tract_onnx::prelude::Framework as _;

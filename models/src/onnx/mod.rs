@@ -20,9 +20,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use larder_core::__private::typetag;
 use larder_core::bytes::Bytes;
-use larder_core::{
-    Artifact, Component, ComponentType, Error, FileBytes, FileContent, Item, Model, Result,
-};
+use larder_core::{Artifact, Component, ComponentType, Error, Item, Model, Result};
+use larder_files::{FileBytes, FileContent};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tract_onnx::prelude::TValue;
 

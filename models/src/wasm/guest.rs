@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use larder_core::bytes::Bytes;
-use larder_core::{Artifact, Error, FileBytes, FileContent, Result, Serializer, Signature};
+use larder_core::{Artifact, Error, Result, Serializer, Signature};
+use larder_core::extend::CacheFolder;
+use larder_files::{FileBytes, FileContent};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
 use wasmtime::{Module, Store};
@@ -91,8 +93,8 @@ impl Guest {
         self.signature.as_ref()
     }
 
-    pub(super) fn set_cache(&mut self, folder: &Path) {
-        self.cache = Some(folder.to_owned());
+    pub(super) fn set_cache(&mut self, cache: &CacheFolder) {
+        self.cache = cache.named().map(Path::to_owned);
     }
 
     /// The compiled guest: compiled once for each size of stack, or taken from the cache on disk.

@@ -38,7 +38,7 @@ impl GuestFormat {
     }
 
     /// The serializer of the documents.
-    pub(super) fn codec(self) -> &'static dyn larder_core::Format {
+    pub(super) fn codec(self) -> &'static dyn larder_core::serializers::Format {
         match self {
             Self::Json => &Json,
             Self::MsgPack => &MsgPack,

@@ -16,11 +16,12 @@ mod section;
 mod serializer;
 mod transcode;
 
-use std::fmt;
 use std::path::Path;
+use std::fmt;
 
 use larder_core::bytes::Bytes;
 use larder_core::{Component, ComponentType, Error, Item, Model, Result, Signature};
+use larder_core::extend::CacheFolder;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -140,8 +141,8 @@ impl Component for WasmModel {
         Some(self)
     }
 
-    fn set_cache(&mut self, folder: &Path) {
-        self.0.set_cache(folder);
+    fn set_cache(&mut self, cache: &CacheFolder) {
+        self.0.set_cache(cache);
     }
 }
 

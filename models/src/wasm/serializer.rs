@@ -1,11 +1,13 @@
 //! Serializers in WebAssembly.
 
+use std::path::Path;
 use std::fmt;
 use std::io::Write;
-use std::path::Path;
 
 use larder_core::bytes::Bytes;
-use larder_core::{BoxError, Component, ComponentType, Format, Item, ReadWith, Result, FormatTraits};
+use larder_core::{BoxError, Component, ComponentType, Item, Result};
+use larder_core::extend::CacheFolder;
+use larder_core::serializers::{Format, FormatTraits, ReadWith};
 use serde::{Deserialize, Serialize};
 
 use super::error::WasmError;
@@ -100,8 +102,8 @@ impl fmt::Debug for WasmSerializer {
 
 #[typetag::serde(name = "larder/wasm-serializer")]
 impl Component for WasmSerializer {
-    fn set_cache(&mut self, folder: &Path) {
-        self.guest.set_cache(folder);
+    fn set_cache(&mut self, cache: &CacheFolder) {
+        self.guest.set_cache(cache);
     }
 }
 

@@ -103,7 +103,7 @@ fn what_the_guest_refuses_is_an_error_with_its_words() {
 
 #[test]
 fn bytes_that_are_not_of_its_format_are_an_error() {
-    let format: &dyn larder_core::Format = &column();
+    let format: &dyn larder_core::serializers::Format = &column();
     for (bytes, expected) in [
         (&b"COL2........"[..], "it is no column: it does not begin with COL1"),
         (b"COL", "it is no column: its length cannot be"),

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use larder_core::{Error, Larder, Model, Registry, StoreExt};
+use larder_core::{Error, Larder, Model, Registry};
+use larder_core::store::StoreExt;
 use larder_models::wasm::Limits;
 use larder_models::{WasmError, WasmModel};
 
@@ -51,7 +52,7 @@ fn a_manifest_says_what_the_format_says() {
 }
 
 fn blake3(bytes: &[u8]) -> String {
-    larder_core::Digest::of(bytes).to_string()
+    larder_core::store::Digest::of(bytes).to_string()
 }
 
 #[test]

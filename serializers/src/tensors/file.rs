@@ -3,7 +3,8 @@
 use std::io::{BufWriter, Write};
 
 use larder_core::bytes::Bytes;
-use larder_core::{BoxError, Format, Item, Serializer, link};
+use larder_core::{BoxError, Item, Serializer, link};
+use larder_core::serializers::Format;
 
 use super::header::{Header, METADATA, MOST_BYTES, TensorSpan, too_long};
 use super::{Tensor, Tensors};
@@ -16,7 +17,8 @@ use super::{Tensor, Tensors};
 /// of it share nothing.
 ///
 /// ```
-/// use larder_core::{Serializer, bytes::Bytes};
+/// use larder_core::Serializer;
+/// use larder_core::bytes::Bytes;
 /// use larder_serializers::{SafeTensors, Tensors};
 ///
 /// let tensors: Tensors = [("bias", vec![0.5_f32, -1.0])].into_iter().collect();

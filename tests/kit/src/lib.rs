@@ -1,12 +1,12 @@
 //! Laws that every [Larder](https://docs.rs/larder) store and serializer must keep.
 //!
 //! A law is a public function that returns if it is kept and panics, saying how, if it is broken. Whoever
-//! writes a [`Store`](larder_core::Store) runs [`all_store_laws`] in a test; whoever writes a
+//! writes a [`Store`](larder_core::store::Store) runs [`all_store_laws`] in a test; whoever writes a
 //! [`Serializer`](larder_core::Serializer), a pair or a format runs [`all_serializer_laws`].
 //!
 //! ```
 //! use std::sync::Arc;
-//! use larder_core::{MemoryStore, Store};
+//! use larder_core::store::{MemoryStore, Store};
 //!
 //! let place = MemoryStore::new();
 //! larder_testkit::all_store_laws(&|| Arc::new(place.clone()) as Arc<dyn Store>);

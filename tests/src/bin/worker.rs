@@ -12,11 +12,14 @@
 //! worker kept URL                 fills an empty larder with what the fixture `format-1-kept` holds
 //! ```
 
+use larder::jobs::LarderJobs;
+use larder::jobs::RegistryJobs;
 use std::error::Error;
 use std::io::Write;
 
 use larder::bytes::Bytes;
-use larder::{Larder, RawBytes, VersionInfo};
+use larder::{Larder, VersionInfo};
+use larder::serializers::RawBytes;
 use larder_tests::{Doubler, Parcel};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;

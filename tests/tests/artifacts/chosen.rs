@@ -1,13 +1,13 @@
 //! What was written decides how it is read.
 
+use larder::Selection;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use larder::prelude::*;
-use larder::{
-    Bincode, ByName, ComponentType, Error, Item, Json, ItemKind, MemoryStore, MsgPack, FnSerializer, Postcard,
-    Registry,
-};
+use larder::{ComponentType, Error, Item, Registry};
+use larder::serializers::{Bincode, ByName, FnSerializer, Json, MsgPack, Postcard};
+use larder::store::{ItemKind, MemoryStore};
 
 use super::chain;
 
@@ -111,7 +111,7 @@ fn without_its_serializer_a_component_is_listed_shown_and_verified() {
     let larder = Larder::new(Arc::new(store), Registry::linked().unwrap());
     assert_eq!(larder.list().count(), 1);
     assert_eq!(larder.show("oven").unwrap().manifest.artifacts()[0].serializer, "celsius-le");
-    assert!(larder.verify(&[]).unwrap().findings.is_empty());
+    assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty());
     let loaded: Oven = larder.load("oven").unwrap();
     let error = loaded.setting.get().unwrap_err();
     let Error::NotLinked { kind: ItemKind::Serializer, name, needed_by, .. } = &error else {

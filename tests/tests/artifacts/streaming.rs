@@ -8,9 +8,9 @@ use std::time::Duration;
 use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey};
-use larder::{
-    BoxError, Digest, Error, MemoryStore, RawBytes, Registry, Result, Serializer, Store, StoreExt,
-};
+use larder::{BoxError, Error, Registry, Result, Serializer};
+use larder::serializers::RawBytes;
+use larder::store::{Digest, MemoryStore, Store, StoreExt};
 
 /// What a store was asked to keep.
 #[derive(Debug, Default)]

@@ -1,5 +1,6 @@
 //! Types that changed since, and things that a later Larder wrote.
 
+use larder::Selection;
 use larder::prelude::*;
 use larder::store::{Change, Committed, Expected, RecordKey};
 use larder::{ComponentType, Error};
@@ -149,13 +150,13 @@ fn forge(larder: &Larder, edit: impl Fn(&str) -> String) {
     let digest = larder.show("wine").unwrap().version.digest;
     let json = larder.store().get_blobs(&[digest]).unwrap().remove(0).unwrap();
     let forged = edit(std::str::from_utf8(&json).unwrap());
-    let new = larder::Digest::of(forged.as_bytes());
+    let new = larder::store::Digest::of(forged.as_bytes());
     replace_blob(larder, new, forged);
     for key in ["names/wine", "versions/wine/@0000000001"] {
         let edited = record(larder, key).replace(&digest.to_hex(), &new.to_hex());
         put_record(larder, key, &edited);
     }
-    let key = |digest: larder::Digest| format!("digests/wine/@{}-0000000001", digest.to_hex());
+    let key = |digest: larder::store::Digest| format!("digests/wine/@{}-0000000001", digest.to_hex());
     put_record(larder, &key(new), &record(larder, &key(digest)));
     let old = RecordKey::new(&key(digest)).unwrap();
     let change = Change::RemoveRecord { key: old, expected: Expected::Anything };
@@ -179,7 +180,7 @@ fn a_manifest_of_a_newer_format_is_called_newer() {
         assert!(error.to_string().contains("has format 2; this Larder reads up to 1"), "{error}");
     }
     assert_eq!(larder.list().count(), 1, "it is listed all the same");
-    let findings = larder.verify(&[]).unwrap().findings;
+    let findings = larder.maintenance().verify(Selection::All).unwrap().findings;
     assert_eq!(findings.len(), 1);
     assert!(findings[0].fault.contains("format 2"), "{findings:?}");
 }
@@ -201,7 +202,7 @@ fn a_record_of_a_newer_format_is_called_newer_and_is_not_overwritten() {
         assert_eq!(what, "the record names/wine");
     }
     assert_eq!(record(&larder, "names/wine"), newer, "nothing is lost");
-    assert_eq!(larder.verify(&[]).unwrap().findings.len(), 1);
+    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings.len(), 1);
 }
 
 #[test]
@@ -213,14 +214,14 @@ fn records_and_manifests_that_are_no_json_are_called_corrupt() {
         let error = larder.load::<Plain>("wine").unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. }), "{bad:?} gives {error:?}");
         assert!(error.to_string().starts_with("the record names/wine is corrupt: "), "{error}");
-        assert_eq!(larder.verify(&[]).unwrap().findings.len(), 1, "{bad:?}");
+        assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings.len(), 1, "{bad:?}");
 
         let (larder, _) = super::larder();
         larder.apply("wine", &Plain { number: 1 }).unwrap();
         forge(&larder, |_| bad.to_owned());
         let error = larder.load::<Plain>("wine").unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. }), "{bad:?} gives {error:?}");
-        assert_eq!(larder.verify(&[]).unwrap().findings.len(), 1, "{bad:?}");
+        assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings.len(), 1, "{bad:?}");
     }
 }
 

@@ -1,6 +1,9 @@
 //! Blobs that are not what was written.
 
-use larder::{Digest, Error, Corruption};
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
+use larder::Error;
+use larder::store::{Corruption, Digest};
 
 use super::{Plain, WithArtifacts, larder, replace_blob, with_artifacts};
 
@@ -37,13 +40,13 @@ fn fault(larder: &larder::Larder) -> (Corruption, String) {
 /// `verify` finds one fault, once, and names the blob and where it was met first.
 #[track_caller]
 fn assert_found(larder: &larder::Larder, digest: Digest, said: &str) {
-    let checked = larder.verify(&[]).unwrap();
+    let checked = larder.maintenance().verify(Selection::All).unwrap();
     assert_eq!((checked.versions, checked.blobs), (3, 4));
     let [finding] = &checked.findings[..] else { panic!("{:?}", checked.findings) };
     assert_eq!((finding.what.as_str(), finding.digest), ("wine@1", Some(digest)));
     assert!(finding.fault.contains(said), "{}", finding.fault);
-    assert!(larder.verify(&["other".parse().unwrap()]).unwrap().findings.is_empty());
-    let checked = larder.verify(&["wine@2".parse().unwrap()]).unwrap();
+    assert!(larder.maintenance().verify(["other".parse().unwrap()]).unwrap().findings.is_empty());
+    let checked = larder.maintenance().verify(["wine@2".parse().unwrap()]).unwrap();
     assert_eq!((checked.versions, checked.findings.len()), (1, 1));
     assert_eq!(checked.findings[0].what, "wine@2");
 }
@@ -94,7 +97,7 @@ fn missing_bytes_are_found_and_an_apply_of_the_same_brings_them_back() {
     assert!(matches!(error, Error::Corrupt { fault: Corruption::Missing, .. }), "{error:?}");
 
     assert!(!larder.apply("wine", &with_artifacts(2, TEXT)).unwrap().is_created());
-    assert!(larder.verify(&[]).unwrap().findings.is_empty(), "whole again");
+    assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty(), "whole again");
     let loaded: WithArtifacts = larder.load("wine@1").unwrap();
     assert_eq!(loaded.text.get().unwrap(), TEXT);
 }
@@ -123,7 +126,7 @@ fn a_damaged_manifest_is_found_on_load_and_once_by_verify() {
         }
         assert_eq!(larder.load::<WithArtifacts>("wine@1").unwrap().number, 1, "{damage}");
         assert_eq!(larder.list().count(), 2, "it is listed all the same");
-        let checked = larder.verify(&[]).unwrap();
+        let checked = larder.maintenance().verify(Selection::All).unwrap();
         let [finding] = &checked.findings[..] else { panic!("{:?}", checked.findings) };
         assert_eq!((finding.what.as_str(), finding.digest), ("wine@2", Some(manifest)));
     }
@@ -136,7 +139,7 @@ fn several_faults_are_all_found() {
     let other = larder.show("other").unwrap().version.digest;
     replace_blob(&larder, other, b"{}".to_vec());
     let mut found: Vec<_> =
-        larder.verify(&[]).unwrap().findings.into_iter().map(|finding| finding.digest).collect();
+        larder.maintenance().verify(Selection::All).unwrap().findings.into_iter().map(|finding| finding.digest).collect();
     let mut expected = vec![Some(artifact), Some(manifest), Some(other)];
     found.sort();
     expected.sort();

@@ -1,11 +1,13 @@
 //! A store that can make a part of a commit.
 
+use larder::Selection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use larder::prelude::*;
 use larder::store::{Change, Committed, RecordKey};
-use larder::{MemoryStore, Registry, Store, StoreExt};
+use larder::Registry;
+use larder::store::{MemoryStore, Store, StoreExt};
 use larder_tests::stepwise::Stepwise;
 
 use super::{Plain, WithArtifacts, with_artifacts};
@@ -58,7 +60,7 @@ fn a_commit_that_stopped_at_the_name_ends_with_exactly_one_version() {
         assert_eq!(larder.show("wine").unwrap().version.version.get(), 1, "latest is that version");
         assert_eq!(store.records("versions/").count(), 1);
         assert_eq!(store.records("digests/").count(), 1);
-        assert!(larder.verify(&[]).unwrap().findings.is_empty());
+        assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty());
         assert!(!larder.apply("wine", &with_artifacts(1, "text")).unwrap().is_created());
     }
 }
@@ -97,7 +99,7 @@ fn a_writer_that_died_half_way_is_no_hindrance_to_the_next() {
     let applied = larder.apply("wine", &with_artifacts(3, "text")).unwrap();
     assert_eq!(applied.version().version.get(), 3, "its number is taken");
     assert_eq!(larder.load::<WithArtifacts>("wine").unwrap().number, 3);
-    assert!(larder.verify(&[]).unwrap().findings.is_empty());
+    assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty());
 }
 
 #[test]

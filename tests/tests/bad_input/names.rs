@@ -1,6 +1,8 @@
 //! Names and references that cannot be, or that name nothing.
 
-use larder::{Error, Identifier, Reference, TagName};
+use larder::maintenance::LarderMaintenance;
+use larder::{Error, Identifier, Reference};
+use larder::store::TagName;
 
 use super::{Plain, WithArtifacts, assert_empty, larder, with_artifacts};
 
@@ -164,7 +166,7 @@ fn a_name_that_is_not_there_suggests_near_names() {
     assert!(similar.is_empty(), "{similar:?}");
     not_found(larder.versions("zzz").unwrap_err());
     not_found(larder.remove("zzz").unwrap_err());
-    not_found(larder.verify(&["zzz".parse().unwrap()]).unwrap_err());
+    not_found(larder.maintenance().verify(["zzz".parse().unwrap()]).unwrap_err());
     not_found(larder.tag("zzz", "prod").unwrap_err());
     not_found(larder.untag("zzz", "prod").unwrap_err());
 }

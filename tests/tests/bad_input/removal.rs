@@ -1,8 +1,11 @@
 //! Removals that would lose something, and numbers that are never given again.
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::ops::RangeInclusive;
 
-use larder::{Applied, Error, Larder, StoreExt};
+use larder::{Applied, Error, Larder};
+use larder::store::StoreExt;
 
 use super::{Plain, larder};
 
@@ -70,7 +73,7 @@ fn removing_the_newest_moves_latest_back_and_its_number_is_never_given_again() {
     }
     assert_eq!(apply(&larder, 3), 4, "the same content gets a number of its own");
     assert_eq!(numbers(&larder), [1, 4]);
-    assert!(larder.verify(&[]).unwrap().findings.is_empty());
+    assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty());
 }
 
 #[test]

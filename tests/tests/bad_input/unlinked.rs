@@ -1,12 +1,13 @@
 //! Types and serializers that are not linked in, or are there twice.
 
+use larder::Selection;
 use std::sync::Arc;
 
 use larder::prelude::*;
-use larder::{
-    BoxError, ComponentType, Error, Item, ItemKind, MemoryStore, MsgPack, FnSerializer, Registry, Serializer,
-    bytes::Bytes,
-};
+use larder::{BoxError, ComponentType, Error, Item, Registry, Serializer};
+use larder::bytes::Bytes;
+use larder::serializers::{FnSerializer, MsgPack};
+use larder::store::{ItemKind, MemoryStore};
 
 use super::{Plain, larder, with_artifacts};
 
@@ -38,7 +39,7 @@ fn a_component_whose_type_is_not_linked_in_is_listed_shown_and_verified() {
     assert!(shown.manifest.fields().contains("\"number\":7"), "{}", shown.manifest.fields());
     assert_eq!(shown.manifest.artifacts().len(), 1);
     assert_eq!(shown.tags[0].tag.as_str(), "prod");
-    let checked = larder.verify(&[]).unwrap();
+    let checked = larder.maintenance().verify(Selection::All).unwrap();
     assert_eq!((checked.versions, checked.blobs, checked.findings.len()), (1, 2, 0));
     larder.untag("wine", "prod").unwrap();
     assert_eq!(larder.remove("wine").unwrap().version.get(), 1);

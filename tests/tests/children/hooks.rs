@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use larder::Status;
+use larder::versions::Status;
 
 use super::*;
 

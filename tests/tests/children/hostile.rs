@@ -1,6 +1,8 @@
 //! Manifests and records that were made to harm.
 
-use larder::Digest;
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
+use larder::store::Digest;
 use larder::store::{Change, Committed, Expected, RecordKey};
 
 use super::*;
@@ -64,12 +66,12 @@ fn a_list_that_names_what_is_not_there_is_found_and_harms_nothing() {
     assert_eq!(loaded.words.get().unwrap().language, "english");
     let uses = larder.uses("encoder").unwrap();
     assert_eq!((uses[0].name.as_str(), uses[0].version), ("nobody", None));
-    let findings = larder.verify(&[]).unwrap().findings;
+    let findings = larder.maintenance().verify(Selection::All).unwrap().findings;
     assert!(findings.iter().any(|it| it.fault.contains("nobody")), "{findings:?}");
-    larder.gc(&larder::GcOptions::default()).unwrap();
+    larder.maintenance().gc(&larder::maintenance::GcOptions::default()).unwrap();
     let target = larder::open("memory:").unwrap();
     let only = ["encoder".parse().unwrap()];
-    let error = larder.copy_to(&only, &target, &CopyOptions::default()).unwrap_err();
+    let error = larder.maintenance().copy(&only, &target, &CopyOptions::default()).unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error}");
     assert_eq!(records(&target), [""; 0]);
 }
@@ -114,9 +116,9 @@ fn forged_users_keep_nothing_from_being_removed_and_lists_of_users_are_checked()
     let damaged = [put(&key(3), "{}".into())];
     assert_eq!(larder.store().commit(&damaged).unwrap(), Committed::All);
     assert!(matches!(larder.used_by("words"), Err(Error::Corrupt { .. })));
-    assert_eq!(larder.survey().unwrap().damaged.len(), 1);
+    assert_eq!(larder.maintenance().health().unwrap().damaged.len(), 1);
     assert!(larder.remove("words@1").is_err());
-    larder.remove_with("words@1", &RemoveOptions::new().force()).unwrap();
+    larder.remove_with("words@1", &RemoveOptions::new().force(true)).unwrap();
 }
 
 #[test]
@@ -128,9 +130,9 @@ fn a_chain_of_a_thousand_versions_is_followed_without_recursion() {
         larder.apply("chain", &on).unwrap();
     }
     let only = ["chain".parse().unwrap()];
-    assert_eq!(larder.verify(&only).unwrap().findings, []);
-    larder.gc(&larder::GcOptions::default()).unwrap();
+    assert_eq!(larder.maintenance().verify(&only).unwrap().findings, []);
+    larder.maintenance().gc(&larder::maintenance::GcOptions::default()).unwrap();
     let target = larder::open("memory:").unwrap();
-    larder.copy_to(&only, &target, &CopyOptions::default()).unwrap();
+    larder.maintenance().copy(&only, &target, &CopyOptions::default()).unwrap();
     assert_eq!(numbers(&target, "chain").len(), 1_001);
 }

@@ -1,5 +1,7 @@
 //! What is used is not removed, and what is removed is missed.
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::sync::Barrier;
 use std::thread;
 
@@ -33,11 +35,11 @@ fn what_is_used_is_removed_by_force_only_and_its_users_are_named() {
         assert_eq!(larder.store().records("users/").count(), 0);
 
         // And back: what is used before its users.
-        let error = larder.restore("encoder@1").unwrap_err();
+        let error = larder.maintenance().restore("encoder@1").unwrap_err();
         assert!(matches!(&error, Error::Removed { .. }), "{error}");
         assert_eq!(error.to_string(), "encoder@1 needs words@3, which was removed; `restore` it");
-        larder.restore("words@3").unwrap();
-        larder.restore("encoder@1").unwrap();
+        larder.maintenance().restore("words@3").unwrap();
+        larder.maintenance().restore("encoder@1").unwrap();
         assert_eq!(pins(&larder.used_by("words@3").unwrap()), ["encoder@1"]);
         assert!(larder.remove("words@3").is_err());
         let encoder: Encoder = larder.load("encoder").unwrap();
@@ -50,13 +52,13 @@ fn a_user_of_what_was_removed_by_force_says_so_until_it_is_restored() {
     let here = tempfile::tempdir().unwrap();
     let larder = larder::open(&format!("fs:{}", here.path().join("larder").display())).unwrap();
     larder.apply("pipeline", &diamond("english")).unwrap();
-    larder.remove_with("words@1", &RemoveOptions::new().force()).unwrap();
+    larder.remove_with("words@1", &RemoveOptions::new().force(true)).unwrap();
     let encoder: Encoder = larder.load("encoder").unwrap();
     let error = encoder.words.get().map(drop).unwrap_err();
     assert_eq!(error.to_string(), "encoder@1 needs words@1, which was removed; `restore` it");
     let uses = larder.uses("encoder").unwrap();
     assert_eq!(uses[0].version, None);
-    let findings = larder.verify(&[]).unwrap().findings;
+    let findings = larder.maintenance().verify(Selection::All).unwrap().findings;
     let faults: Vec<_> = findings.iter().map(|it| (it.what.as_str(), it.fault.as_str())).collect();
     assert!(
         faults.contains(&("encoder@1", "it refers to words@1, which was removed")),
@@ -64,21 +66,21 @@ fn a_user_of_what_was_removed_by_force_says_so_until_it_is_restored() {
     );
 
     // Garbage collection leaves its bytes, because it is used.
-    let options = larder::GcOptions { grace: std::time::Duration::from_secs(1), dry_run: false };
+    let options = larder::maintenance::GcOptions { grace: std::time::Duration::from_secs(1), dry_run: false };
     for _ in 0..3 {
-        larder.gc(&options).unwrap();
+        larder.maintenance().gc(&options).unwrap();
         thread::sleep(std::time::Duration::from_millis(1_100));
     }
-    larder.gc(&options).unwrap();
-    larder.restore("words@1").unwrap();
+    larder.maintenance().gc(&options).unwrap();
+    larder.maintenance().restore("words@1").unwrap();
     assert_eq!(encoder.words.get().unwrap().list.get().unwrap().len(), 100_000);
-    assert_eq!(larder.verify(&[]).unwrap().findings, []);
+    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
 
     // Or the same is applied again, and what was removed is written anew.
-    larder.remove_with("words@1", &RemoveOptions::new().force()).unwrap();
+    larder.remove_with("words@1", &RemoveOptions::new().force(true)).unwrap();
     assert!(!larder.apply("pipeline", &diamond("english")).unwrap().is_created());
     assert_eq!(numbers(&larder, "words"), [2]);
-    assert_eq!(larder.verify(&[]).unwrap().findings, []);
+    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
 }
 
 #[test]

@@ -1,8 +1,11 @@
 //! Stores that make a commit change by change, and stop after any.
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::sync::Arc;
 
-use larder::{MemoryStore, Registry, Store};
+use larder::Registry;
+use larder::store::{MemoryStore, Store};
 use larder_tests::stepwise::Stepwise;
 
 use super::*;
@@ -24,7 +27,7 @@ fn at_every_stop(
         prepare(&whole);
         let stopped = step(&on(&store, left));
         // Whatever was made refers to nothing that is not there.
-        assert_eq!(whole.verify(&[]).unwrap().findings, [], "after {left} changes");
+        assert_eq!(whole.maintenance().verify(Selection::All).unwrap().findings, [], "after {left} changes");
         for version in whole.list() {
             let name = version.unwrap().identifier;
             for child in whole.uses(name.as_str()).unwrap() {
@@ -38,7 +41,7 @@ fn at_every_stop(
         // And the same again completes it.
         step(&whole).unwrap();
         check(&whole);
-        assert_eq!(whole.verify(&[]).unwrap().findings, [], "after {left} changes");
+        assert_eq!(whole.maintenance().verify(Selection::All).unwrap().findings, [], "after {left} changes");
     }
     panic!("it takes more than 500 changes");
 }
@@ -76,7 +79,7 @@ fn a_removal_and_a_restoration_that_stop_after_any_change_leave_nothing_dangling
             larder.apply("pipeline", &diamond("english")).unwrap();
             larder.remove("pipeline@1").unwrap();
         },
-        |larder| larder.restore("pipeline@1").map(drop),
+        |larder| larder.maintenance().restore("pipeline@1").map(drop),
         |larder| {
             assert_eq!(pins(&larder.used_by("encoder").unwrap()), ["pipeline@1"]);
             assert!(larder.remove("encoder@1").is_err());
@@ -92,7 +95,7 @@ fn a_copy_that_stops_after_any_change_leaves_nothing_dangling_and_is_completed()
     for references in [vec![], vec!["pipeline".parse().unwrap()]] {
         at_every_stop(
             |_| {},
-            |larder| source.copy_to(&references, larder, &CopyOptions::default()).map(drop),
+            |larder| source.maintenance().copy(&references, larder, &CopyOptions::default()).map(drop),
             |larder| {
                 let pipeline: Pipeline = larder.load("pipeline").unwrap();
                 let [Stage::Encode(encoder), ..] = &pipeline.stages[..] else { panic!() };

@@ -6,7 +6,9 @@ use std::thread;
 
 use larder::prelude::*;
 use larder::store::{Change, Committed, Expected};
-use larder::{Error, Item, MemoryStore, Registry, Result, StoreExt, Toolchain};
+use larder::{Error, Item, Registry, Result};
+use larder::store::{MemoryStore, StoreExt};
+use larder::versions::Toolchain;
 
 use super::{Nearest, everywhere, files, logged};
 
@@ -33,7 +35,7 @@ fn a_class_that_cannot_be_built_says_so_and_is_tried_again() {
         }
     }
     let mut registry = Registry::new();
-    registry.register(Item::class::<Second>()).unwrap();
+    registry.register(larder::files::class::<Second>()).unwrap();
     let larder = Larder::new(Arc::new(MemoryStore::new()), registry);
     larder.run("second").unwrap().log_model::<Second>(&[]).unwrap();
     let model = larder.load_model("second").unwrap();
@@ -65,7 +67,7 @@ fn a_model_that_many_threads_ask_first_is_built_once() {
         }
     }
     let mut registry = Registry::new();
-    registry.register(Item::class::<Counted>()).unwrap();
+    registry.register(larder::files::class::<Counted>()).unwrap();
     let larder = Larder::new(Arc::new(MemoryStore::new()), registry);
     larder.run("counted").unwrap().log_model::<Counted>(&[]).unwrap();
     assert_eq!(BUILT.load(Ordering::SeqCst), 0, "logging builds nothing");
@@ -87,7 +89,7 @@ fn damaged_files_are_an_error_of_the_prediction_and_nothing_is_built() {
     everywhere(|here, open| {
         logged(here, &open());
         let larder = open();
-        let digest = larder::Digest::of(b"1\n5\n9\n");
+        let digest = larder::store::Digest::of(b"1\n5\n9\n");
         larder.store().remove_blobs(&[digest]).unwrap();
         let bytes = larder::bytes::Bytes::from_static(b"1\n5\n8\n");
         let change = Change::PutBlob { digest, bytes };
@@ -109,7 +111,7 @@ fn what_a_class_model_was_made_with_is_recorded_and_a_difference_is_told_or_refu
         let features = here_now.features.as_deref().expect("the macro sees the crate's features");
         assert_eq!(features, Vec::<String>::new(), "these tests have none that are on");
         let lock = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();
-        let lock_digest = larder::Digest::of(&lock);
+        let lock_digest = larder::store::Digest::of(&lock);
         assert_eq!(here_now.lockfile, Some(lock_digest));
         assert!(larder.differences("near").unwrap().is_empty());
         assert!(larder.clone().strict().load_model("near").is_ok());
@@ -119,7 +121,7 @@ fn what_a_class_model_was_made_with_is_recorded_and_a_difference_is_told_or_refu
             let text =
                 text.replace(&here_now.rustc, "1.2.3").replace("larder-tests 0", "larder-tests 9");
             let text = text.replace(r#""features":[]"#, r#""features":["gpu"]"#);
-            let text = text.replace(&lock_digest.to_hex(), &larder::Digest::of(b"").to_hex());
+            let text = text.replace(&lock_digest.to_hex(), &larder::store::Digest::of(b"").to_hex());
             let change =
                 Change::PutRecord { key, value: text.into(), expected: Expected::Anything };
             assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);

@@ -6,7 +6,8 @@ use std::path::Path;
 use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::store::{Change, Committed, Expected};
-use larder::{Digest, Error, StoreExt, TreePath};
+use larder::Error;
+use larder::store::{Digest, StoreExt, TreePath};
 
 use super::{assert_empty, everywhere, sample, write};
 

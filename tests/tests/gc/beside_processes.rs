@@ -1,9 +1,12 @@
 //! A collector beside processes that apply, remove and restore the same few contents all the time.
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use larder::{Error, GcOptions};
+use larder::Error;
+use larder::maintenance::GcOptions;
 use larder_tests::Parcel;
 
 /// How long, unless `LARDER_GC_SECONDS` says otherwise.
@@ -26,7 +29,7 @@ fn collect_beside_four(scheme: &str) {
     let begun = Instant::now();
     let (mut runs, mut swept, mut pardoned) = (0, 0, 0);
     while begun.elapsed() < Duration::from_secs(seconds) {
-        let collected = larder.gc(&GcOptions { grace: GRACE, dry_run: false }).unwrap();
+        let collected = larder.maintenance().gc(&GcOptions { grace: GRACE, dry_run: false }).unwrap();
         runs += 1;
         swept += collected.swept.len();
         pardoned += collected.pardoned.len();
@@ -55,7 +58,7 @@ fn collect_beside_four(scheme: &str) {
             }
         }
     }
-    let checked = larder.verify(&[]).unwrap();
+    let checked = larder.maintenance().verify(Selection::All).unwrap();
     let (applied, restored, refused) = said;
     println!(
         "{scheme}: {applied} applied, {restored} restored, {refused} restorations too late; \
@@ -66,12 +69,12 @@ fn collect_beside_four(scheme: &str) {
 
     // Nobody writes any more: two runs take the rest.
     for _ in 0..2 {
-        match larder.gc(&GcOptions { grace: Duration::ZERO, dry_run: false }) {
+        match larder.maintenance().gc(&GcOptions { grace: Duration::ZERO, dry_run: false }) {
             Ok(_) | Err(Error::Conflict { .. }) => {}
             Err(error) => panic!("{error}"),
         }
     }
-    let checked = larder.verify(&[]).unwrap();
+    let checked = larder.maintenance().verify(Selection::All).unwrap();
     assert_eq!(checked.findings, []);
     assert_eq!(checked.orphans.unwrap().count, 0);
 }

@@ -1,9 +1,13 @@
 //! What is collected, when, and what is said of it.
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::time::Duration;
 
 use larder::store::{Change, Expected, RecordKey};
-use larder::{BlobCount, Error, Garbage, GcOptions, Larder, MemoryStore, Store, StoreExt};
+use larder::{Error, Larder};
+use larder::maintenance::{Garbage, GcOptions};
+use larder::store::{BlobCount, MemoryStore, Store, StoreExt};
 use larder_tests::Parcel;
 
 use super::scripted::{
@@ -47,7 +51,7 @@ fn a_dry_run_says_the_same_and_changes_nothing() {
     let larder = on(&store);
     let before: Vec<_> = store.records("").map(Result::unwrap).collect();
     let blobs = store.blobs().count();
-    let told = larder.gc(&DRY).unwrap();
+    let told = larder.maintenance().gc(&DRY).unwrap();
     assert_eq!(store.records("").map(Result::unwrap).collect::<Vec<_>>(), before);
     assert_eq!(store.blobs().count(), blobs);
     assert_eq!(told.swept.len(), 2);
@@ -63,7 +67,7 @@ fn blobs_that_another_version_needs_stay() {
     larder.remove("one@1").unwrap();
     assert_collects_to_the_end(&store);
     assert_loads(&store, "two", 1, 100);
-    assert_eq!(larder.restore("one@1").unwrap().version.get(), 1);
+    assert_eq!(larder.maintenance().restore("one@1").unwrap().version.get(), 1);
     assert_loads(&store, "one", 1, 100);
 }
 
@@ -77,7 +81,7 @@ fn what_is_applied_again_is_needed_again() {
         let collected = gc(&larder);
         assert_eq!((collected.swept.len(), collected.kept.count), (0, 4));
         assert_loads(&store, "again", 2, size);
-        assert_eq!(larder.removed("goes").unwrap()[0].collected, None);
+        assert_eq!(larder.maintenance().removed("goes").unwrap()[0].collected, None);
     }
 }
 
@@ -104,26 +108,26 @@ fn a_removed_version_is_restored_until_it_is_collected() {
     for size in SIZES {
         let store = ripe(size);
         let larder = on(&store);
-        let restored = larder.restore("goes@1").unwrap();
+        let restored = larder.maintenance().restore("goes@1").unwrap();
         assert_eq!(restored.version.get(), 1);
         assert_loads(&store, "goes", 2, size);
-        assert_eq!(larder.removed("goes").unwrap(), []);
+        assert_eq!(larder.maintenance().removed("goes").unwrap(), []);
         let by_digest = format!("goes@{}", restored.digest);
         assert_loads(&store, &by_digest, 2, size);
-        assert_eq!(larder.restore("goes@1").unwrap(), restored, "again: nothing changes");
+        assert_eq!(larder.maintenance().restore("goes@1").unwrap(), restored, "again: nothing changes");
         assert_eq!(gc(&larder).swept.len(), 0);
 
         larder.remove("goes@1").unwrap();
         assert_collects_to_the_end(&store);
-        let removed = larder.removed("goes").unwrap();
+        let removed = larder.maintenance().removed("goes").unwrap();
         assert!(removed[0].collected.is_some());
-        let error = larder.restore("goes@1").unwrap_err();
+        let error = larder.maintenance().restore("goes@1").unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{error:?}");
         assert!(error.to_string().contains("its bytes were collected as garbage"), "{error}");
         assert!(larder.load::<Parcel>("goes@1").is_err());
 
         larder.apply("other", &parcel(2, size)).unwrap();
-        larder.restore("goes@1").unwrap();
+        larder.maintenance().restore("goes@1").unwrap();
         assert_loads(&store, "goes", 2, size);
         assert_whole(&store);
     }
@@ -138,17 +142,17 @@ fn restoring_an_older_version_leaves_the_newest_where_it_is() {
     }
     larder.remove("wine@1").unwrap();
     larder.remove("wine@3").unwrap();
-    larder.restore("wine@1").unwrap();
+    larder.maintenance().restore("wine@1").unwrap();
     assert_eq!(larder.show("wine").unwrap().version.version.get(), 2);
-    larder.restore("wine@3").unwrap();
+    larder.maintenance().restore("wine@3").unwrap();
     assert_eq!(larder.show("wine").unwrap().version.version.get(), 3);
     let applied = larder.apply("wine", &parcel(4, 100)).unwrap();
     assert_eq!(applied.version().version.get(), 4);
     for reference in ["wine@7", "wines@1"] {
-        let error = larder.restore(reference).unwrap_err();
+        let error = larder.maintenance().restore(reference).unwrap_err();
         assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
     }
-    let error = larder.restore("wine").unwrap_err();
+    let error = larder.maintenance().restore("wine").unwrap_err();
     assert!(error.to_string().contains("write `wine@N`"), "{error}");
 }
 
@@ -160,7 +164,7 @@ fn nothing_is_collected_while_a_manifest_cannot_be_read() {
     let bytes = store.get_blobs(&[manifest]).unwrap().pop().flatten().unwrap();
     store.remove_blobs(&[manifest]).unwrap();
     let blobs = store.blobs().count();
-    let error = larder.gc(&GcOptions { grace: HOUR, dry_run: false }).unwrap_err();
+    let error = larder.maintenance().gc(&GcOptions { grace: HOUR, dry_run: false }).unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error:?}");
     let said = error.to_string();
     assert!(
@@ -194,7 +198,7 @@ fn nothing_is_collected_while_a_record_cannot_be_read() {
             expected: Expected::Anything,
         };
         let _ = store.commit(&[change]).unwrap();
-        let error = on(&store).gc(&GcOptions { grace: HOUR, dry_run: false }).unwrap_err();
+        let error = on(&store).maintenance().gc(&GcOptions { grace: HOUR, dry_run: false }).unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{error:?}");
         assert!(error.to_string().contains(&format!("the record {key}")), "{error}");
         assert_eq!(store.blobs().count(), blobs);
@@ -218,7 +222,7 @@ fn a_damaged_record_of_garbage_makes_its_blob_wait_again() {
 fn a_blob_that_is_gone_already_is_said_to_be() {
     let store = ripe(100);
     let larder = on(&store);
-    let planned = larder.gc(&DRY).unwrap();
+    let planned = larder.maintenance().gc(&DRY).unwrap();
     store.remove_blobs(&[planned.swept[0].digest]).unwrap();
     let collected = gc(&larder);
     assert_eq!(collected.gone, [planned.swept[0].digest]);
@@ -230,7 +234,7 @@ fn a_blob_that_is_gone_already_is_said_to_be() {
 fn blobs_of_an_apply_that_never_came_to_its_end_are_garbage() {
     let store = MemoryStore::new();
     let bytes = larder::bytes::Bytes::from_static(b"nobody refers to this");
-    let digest = larder::Digest::of(&bytes);
+    let digest = larder::store::Digest::of(&bytes);
     let _ = store.commit(&[Change::PutBlob { digest, bytes }]).unwrap();
     assert_eq!(gc(&on(&store)).condemned[0].digest, digest);
     assert_collects_to_the_end(&store);
@@ -247,7 +251,7 @@ fn hundreds_of_blobs_go_in_batches() {
     larder.remove_all("wine").unwrap();
     assert_collects_to_the_end(&store);
     assert_eq!(store.blobs().count(), 0);
-    assert!(larder.removed("wine").unwrap().iter().all(|version| version.collected.is_some()));
+    assert!(larder.maintenance().removed("wine").unwrap().iter().all(|version| version.collected.is_some()));
 }
 
 #[test]
@@ -259,7 +263,7 @@ fn what_a_digest_leads_to_stays_though_the_record_of_its_version_was_lost() {
         let change = Change::RemoveRecord { key, expected: Expected::Anything };
         let _ = store.commit(&[change]).unwrap();
     }
-    assert_eq!(larder.verify(&[]).unwrap().orphans, None, "what is needed is not known");
+    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().orphans, None, "what is needed is not known");
     let collected = gc(&larder);
     assert_eq!((collected.kept.count, collected.swept.len()), (2, 2));
 }

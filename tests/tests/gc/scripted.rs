@@ -1,5 +1,7 @@
 //! A store in memory that calls the test before each step.
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::cell::Cell;
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -7,10 +9,10 @@ use std::time::{Duration, SystemTime};
 
 use larder::bytes::Bytes;
 use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey};
-use larder::{
-    Artifact, GcReport, Digest, GcOptions, Larder, MemoryStore, RawBytes, Registry, Result, Store,
-    StoreExt,
-};
+use larder::{Artifact, Larder, Registry, Result};
+use larder::maintenance::{GcOptions, GcReport};
+use larder::serializers::RawBytes;
+use larder::store::{Digest, MemoryStore, Store, StoreExt};
 use larder_tests::Parcel;
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
@@ -141,13 +143,13 @@ pub(crate) fn parcel(round: u64, size: usize) -> Parcel {
 }
 
 pub(crate) fn gc(larder: &Larder) -> GcReport {
-    larder.gc(&GcOptions { grace: HOUR, dry_run: false }).unwrap()
+    larder.maintenance().gc(&GcOptions { grace: HOUR, dry_run: false }).unwrap()
 }
 
 /// Every version that is there is whole, and nothing is dangling.
 #[track_caller]
 pub(crate) fn assert_whole(store: &MemoryStore) {
-    let checked = on(store).verify(&[]).unwrap();
+    let checked = on(store).maintenance().verify(Selection::All).unwrap();
     assert_eq!(checked.findings, []);
 }
 
@@ -164,7 +166,7 @@ pub(crate) fn assert_collects_to_the_end(store: &MemoryStore) {
         pass(HOUR + Duration::from_secs(1));
         gc(&on(store));
     }
-    assert_eq!(on(store).verify(&[]).unwrap().orphans.unwrap().count, 0);
+    assert_eq!(on(store).maintenance().verify(Selection::All).unwrap().orphans.unwrap().count, 0);
     assert_eq!(store.records("gc/").count(), 0);
 }
 

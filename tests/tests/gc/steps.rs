@@ -1,13 +1,15 @@
 //! Every step of a collector with everything that can happen there: its death, and a writer's whole work; and every
 //! step of a writer with a whole collection.
 
+use larder::maintenance::LarderMaintenance;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use larder::store::{Change, Committed, Expected};
-use larder::{Error, Larder, MemoryStore, Result, Store, StoreExt};
+use larder::{Error, Larder, Result};
+use larder::store::{MemoryStore, Store, StoreExt};
 
 use super::scripted::{
     HOUR, SIZES, Step, assert_collects_to_the_end, assert_loads, assert_whole, gc, on, parcel,
@@ -50,7 +52,7 @@ fn a_collector_that_dies_at_any_step_loses_nothing_and_the_next_completes() {
             let dies = || Err(Error::store("go on", "the process was killed"));
             let (died, hook) = once_at(at, dies);
             let collected = scripted(&store, atomic, hook)
-                .gc(&larder::GcOptions { grace: HOUR, dry_run: false });
+                .maintenance().gc(&larder::maintenance::GcOptions { grace: HOUR, dry_run: false });
             assert_eq!(collected.is_err(), died.load(Ordering::SeqCst));
             assert_whole(&store);
             assert_loads(&store, "stays", 1, 100);
@@ -66,7 +68,7 @@ fn a_writer_that_dies_at_any_step_leaves_what_was_there_whole() {
     for atomic in [true, false] {
         for size in SIZES {
             let write = |larder: &Larder| larder.apply("again", &parcel(2, size)).map(drop);
-            let restore = |larder: &Larder| larder.restore("goes@1").map(drop);
+            let restore = |larder: &Larder| larder.maintenance().restore("goes@1").map(drop);
             let works: [Work<'_>; 2] = [&write, &restore];
             for work in works {
                 at_every_step(|at| {
@@ -126,7 +128,7 @@ fn a_whole_collection_at_any_step_of_a_restoration_is_before_or_after_it() {
                     gc(&on(&place));
                     Ok(())
                 });
-                match scripted(&store, atomic, hook).restore("goes@1") {
+                match scripted(&store, atomic, hook).maintenance().restore("goes@1") {
                     Ok(_) => {
                         restored += 1;
                         assert_loads(&store, "goes", 2, size);

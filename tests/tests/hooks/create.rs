@@ -1,6 +1,9 @@
 //! `on_create`: the status of a version, and what picks the newest one.
 
-use larder::{MemoryStore, RemoveOptions, Status, TagOptions};
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
+use larder::store::MemoryStore;
+use larder::versions::{RemoveOptions, Status, TagOptions};
 use larder_tests::stepwise::Stepwise;
 
 use super::*;
@@ -42,8 +45,8 @@ fn a_version_whose_on_create_fails_stays_and_latest_does_not_name_it() {
         assert_eq!(latest(larder, name), 1);
         assert_eq!(larder.list().next().unwrap().unwrap().version.get(), 1);
         assert_eq!(larder.load::<Probe>(format!("{name}@2").as_str()).unwrap().reading, 2.0);
-        assert_eq!(larder.verify(&[]).unwrap().findings, []);
-        let unready = larder.survey().unwrap().unready;
+        assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
+        let unready = larder.maintenance().health().unwrap().unready;
         assert_eq!((unready.len(), unready[0].what.clone()), (1, format!("{name}@2")));
 
         // No tag comes to name it by accident.
@@ -55,10 +58,10 @@ fn a_version_whose_on_create_fails_stays_and_latest_does_not_name_it() {
 
         // Nor does a copy take it along.
         let copy = larder::open("memory:").unwrap();
-        larder.copy_to(&[], &copy, &CopyOptions::default()).unwrap();
+        larder.maintenance().copy(Selection::All, &copy, &CopyOptions::default()).unwrap();
         assert_eq!(statuses(&copy, name), [(1, Status::Ready)]);
         let only = [format!("{name}@2").parse().unwrap()];
-        let error = larder.copy_to(&only, &copy, &CopyOptions::default()).unwrap_err();
+        let error = larder.maintenance().copy(&only, &copy, &CopyOptions::default()).unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{error}");
 
         // The next one is the newest, and the number is not given again.
@@ -130,10 +133,10 @@ fn a_version_that_a_dead_program_left_preparing_is_completed_removed_and_restore
         cut_short(larder, name, 3.0);
         larder.remove(format!("{name}@3").as_str()).unwrap();
         assert_eq!(latest(larder, name), 2);
-        larder.restore(format!("{name}@3").as_str()).unwrap();
+        larder.maintenance().restore(format!("{name}@3").as_str()).unwrap();
         assert_eq!(latest(larder, name), 2);
         assert_eq!(statuses(larder, name)[2], (3, Status::Preparing));
-        assert_eq!(larder.verify(&[]).unwrap().findings, []);
+        assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
         larder.remove_all_with(name, &RemoveOptions::new()).unwrap();
         assert!(matches!(larder.versions(name), Err(Error::NotFound { .. })));
     });
@@ -167,7 +170,7 @@ fn a_hook_may_use_the_larder_and_the_newest_version_stays_the_newest() {
         let applied = larder.apply("moth", &Moth { number: 1 }).unwrap();
         assert_eq!(applied.version().version.get(), 2);
         assert_eq!(latest(larder, "moth"), 3);
-        assert_eq!(larder.verify(&[]).unwrap().findings, []);
+        assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
     });
 }
 
@@ -181,7 +184,7 @@ fn a_store_that_stops_after_any_change_has_no_half_made_version_and_goes_on() {
         let stopping = on(Arc::new(Stepwise::stopping_after(stop, &store)));
         let done = stopping.apply("steps", &probe("steps", 2.0));
         // Whatever was made is whole, and the newest version is one that is ready.
-        assert_eq!(whole.verify(&[]).unwrap().findings, []);
+        assert_eq!(whole.maintenance().verify(Selection::All).unwrap().findings, []);
         assert!(whole.show("steps").unwrap().version.status.is_ready());
         match done {
             Ok(applied) => {
@@ -196,6 +199,6 @@ fn a_store_that_stops_after_any_change_has_no_half_made_version_and_goes_on() {
         whole.remove("steps:latest").unwrap();
         // It may have become ready without being the newest: then it is written anew, and stays.
         assert!(whole.show("steps").unwrap().version.status.is_ready());
-        assert_eq!(whole.verify(&[]).unwrap().findings, []);
+        assert_eq!(whole.maintenance().verify(Selection::All).unwrap().findings, []);
     }
 }

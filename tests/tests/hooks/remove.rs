@@ -1,6 +1,7 @@
 //! `cleanup`: what keeps a version from being removed.
 
-use larder::RemoveOptions;
+use larder::maintenance::LarderMaintenance;
+use larder::versions::RemoveOptions;
 
 use super::*;
 
@@ -27,7 +28,7 @@ fn a_cleanup_that_fails_keeps_the_version_unless_it_is_forced() {
         }
         larder.load::<Probe>(pin).unwrap();
         events(name);
-        larder.remove_with(pin, &RemoveOptions::new().force()).unwrap();
+        larder.remove_with(pin, &RemoveOptions::new().force(true)).unwrap();
         assert_eq!(events(name), ["post_init", "cleanup 1"]);
         assert!(matches!(larder.load::<Probe>(pin), Err(Error::NotFound { .. })));
     });
@@ -56,7 +57,7 @@ fn what_may_not_be_removed_anyway_is_not_cleaned_up() {
 
 #[test]
 fn a_type_with_hooks_that_is_not_linked_in_is_removed_by_force_only() {
-    let store: Arc<dyn Store> = Arc::new(larder::MemoryStore::new());
+    let store: Arc<dyn Store> = Arc::new(larder::store::MemoryStore::new());
     let linked = Larder::new(Arc::clone(&store), Registry::linked().unwrap());
     linked.apply("unlinked", &probe("unlinked", 1.0)).unwrap();
     linked.apply("plain", &Plain { number: 1 }).unwrap();
@@ -66,7 +67,7 @@ fn a_type_with_hooks_that_is_not_linked_in_is_removed_by_force_only() {
     assert!(matches!(error, Error::NotLinked { .. }), "{told}");
     assert!(told.starts_with("`cleanup`, which runs before unlinked@1 is removed,"), "{told}");
     assert!(told.ends_with("or force the removal (`--force`), without it"), "{told}");
-    unlinked.remove_with("unlinked@1", &RemoveOptions::new().force()).unwrap();
+    unlinked.remove_with("unlinked@1", &RemoveOptions::new().force(true)).unwrap();
     unlinked.remove("plain@1").unwrap(); // it has no hooks, and nobody need know its type
 }
 
@@ -74,10 +75,10 @@ fn a_type_with_hooks_that_is_not_linked_in_is_removed_by_force_only() {
 fn a_mirror_that_removes_versions_cleans_up_nothing() {
     let (from, to) = (larder::open("memory:").unwrap(), larder::open("memory:").unwrap());
     from.apply("mirrored", &probe("mirrored", 1.0)).unwrap();
-    let options = larder::MirrorOptions { delete: true, dry_run: false };
-    from.mirror_to(&to, &options).unwrap();
+    let options = larder::maintenance::MirrorOptions { delete: true, dry_run: false };
+    from.maintenance().mirror(&to, &options).unwrap();
     from.remove("mirrored@1").unwrap();
     assert_eq!(events("mirrored").last().unwrap(), "cleanup 1");
-    assert_eq!(from.mirror_to(&to, &options).unwrap().removed.len(), 1);
+    assert_eq!(from.maintenance().mirror(&to, &options).unwrap().removed.len(), 1);
     assert_eq!(events("mirrored"), [""; 0]);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use larder::{Bincode, Format, Json, MsgPack, Postcard};
+use larder::serializers::{Bincode, Format, Json, MsgPack, Postcard};
 use larder_testkit::within_limits;
 use serde::{Deserialize, Serialize, Serializer};
 

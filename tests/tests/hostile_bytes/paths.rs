@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use larder::{Bincode, Json, MsgPack, Postcard};
+use larder::serializers::{Bincode, Json, MsgPack, Postcard};
 use larder_testkit::Codec;
 use serde::{Deserialize, Serialize, Serializer};
 

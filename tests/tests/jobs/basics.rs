@@ -3,11 +3,11 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use larder::ApplyOptions;
+use larder::versions::RemoveOptions;
 use larder::prelude::*;
-use larder::{
-    BoxError, Error, Event, HookContext, HookResult, Hooks, JobContext, JobStatus, JobsQuery,
-    Trigger, Worker, triggers,
-};
+use larder::{BoxError, Error, HookContext, HookResult, Hooks, triggers};
+use larder::jobs::{Event, JobContext, JobStatus, JobsQuery, Trigger, Worker};
 
 use super::{Plain, larder as plain_larder, plain, statuses};
 
@@ -91,7 +91,7 @@ fn triggers_run_in_order_as_jobs_after_one_setup_and_a_method_stays_a_method() {
     assert_eq!(done("full"), ["on_create"], "nothing runs before somebody runs it");
     assert_eq!(statuses(&larder), ["start: pending", "go: pending"]);
 
-    let jobs = larder.wait(&applied).unwrap();
+    let jobs = larder.jobs().wait(&applied).unwrap();
     assert_eq!(done("full"), ["on_create", "setup", "start", "go"]);
     let [start, go] = &jobs[..] else { panic!("{jobs:?}") };
     assert_eq!((start.status, go.status), (JobStatus::Succeeded, JobStatus::Succeeded));
@@ -100,15 +100,15 @@ fn triggers_run_in_order_as_jobs_after_one_setup_and_a_method_stays_a_method() {
     assert_eq!(go.depends_on["start"], start.id);
     assert_eq!((go.attempt, go.failures, go.losses), (1, 0, 0));
     assert!(go.started.unwrap() >= start.finished.unwrap());
-    let log = larder.job_log(&go.id).unwrap();
+    let log = larder.jobs().log(&go.id).unwrap();
     assert_eq!((log.len(), log[0].text.as_str(), log[0].attempt), (1, "started by a", 1));
 
     // What is over is waited for at once, and runs no second time.
-    assert_eq!(larder.wait(&applied).unwrap().len(), 2);
+    assert_eq!(larder.jobs().wait(&applied).unwrap().len(), 2);
     assert!(!larder.apply("a", &notifier).unwrap().is_created());
-    assert_eq!(larder.wait(&larder.apply("a", &notifier).unwrap()).unwrap().len(), 2);
+    assert_eq!(larder.jobs().wait(&larder.apply("a", &notifier).unwrap()).unwrap().len(), 2);
     assert_eq!(done("full").len(), 4);
-    assert_eq!(larder.jobs(&JobsQuery::new()).count(), 2);
+    assert_eq!(larder.jobs().list(&JobsQuery::new()).count(), 2);
 
     larder.remove("a").unwrap();
     assert_eq!(Worker::new(&larder).drain().unwrap(), 1);
@@ -119,7 +119,7 @@ fn triggers_run_in_order_as_jobs_after_one_setup_and_a_method_stays_a_method() {
 fn what_requires_a_field_that_is_not_set_is_skipped() {
     let larder = larder::open("memory:").unwrap();
     let applied = larder.apply("a", &Notifier { name: "bare".into(), d: None }).unwrap();
-    let jobs = larder.wait(&applied).unwrap();
+    let jobs = larder.jobs().wait(&applied).unwrap();
     assert_eq!((jobs[0].status, jobs[1].status), (JobStatus::Succeeded, JobStatus::Skipped));
     assert_eq!(jobs[1].error, ["it requires `d`, which is not set"]);
     assert_eq!((jobs[1].attempt, jobs[1].started), (0, None));
@@ -135,7 +135,7 @@ fn jobs_begin_when_the_version_is_ready_and_not_before() {
     assert_eq!(statuses(&larder), [""; 0]);
     let applied = larder.apply("a", &notifier).unwrap();
     assert_eq!(applied.version().version.get(), 1);
-    assert_eq!(larder.wait(&applied).unwrap().len(), 2);
+    assert_eq!(larder.jobs().wait(&applied).unwrap().len(), 2);
     assert_eq!(done("late"), ["on_create", "on_create", "setup", "start", "go"]);
 }
 
@@ -143,28 +143,28 @@ fn jobs_begin_when_the_version_is_ready_and_not_before() {
 fn an_event_of_ones_own_is_fired_with_what_it_carries() {
     let larder = larder::open("memory:").unwrap();
     larder.apply("a", &Notifier { name: "fired".into(), d: None }).unwrap();
-    let fired = larder.fire("a", "call", 21).unwrap();
-    let jobs = larder.wait(&fired).unwrap();
+    let fired = larder.jobs().fire("a", "call", 21).unwrap();
+    let jobs = larder.jobs().wait(&fired).unwrap();
     assert_eq!(jobs.len(), 1);
     assert_eq!(jobs[0].output.as_ref().unwrap().get(), "42");
     assert_eq!(jobs[0].event, "call");
-    let jobs = larder.wait(&larder.fire("a@1", "call", ()).unwrap()).unwrap();
+    let jobs = larder.jobs().wait(&larder.jobs().fire("a@1", "call", ()).unwrap()).unwrap();
     assert_eq!(jobs[0].output.as_ref().unwrap().get(), "null");
 
     // Of another type than the trigger wants.
-    let fired = larder.fire("a", "call", "text").unwrap();
-    let error = larder.wait(&fired).unwrap_err();
+    let fired = larder.jobs().fire("a", "call", "text").unwrap();
+    let error = larder.jobs().wait(&fired).unwrap_err();
     assert!(matches!(error, Error::Job { status: JobStatus::Failed, .. }), "{error}");
 
-    let error = larder.fire("a", "cal", ()).unwrap_err();
+    let error = larder.jobs().fire("a", "cal", ()).unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error}");
     assert!(error.to_string().contains("its triggers run on `call`"), "{error}");
-    let error = larder.fire("a", "apply", ()).unwrap_err();
+    let error = larder.jobs().fire("a", "apply", ()).unwrap_err();
     assert!(matches!(error, Error::InvalidName { what: "event", .. }), "{error}");
-    let error = larder.fire("b", "call", ()).unwrap_err();
+    let error = larder.jobs().fire("b", "call", ()).unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error}");
     let large = "x".repeat(70_000);
-    let error = larder.fire("a", "call", large).unwrap_err();
+    let error = larder.jobs().fire("a", "call", large).unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error}");
 }
 
@@ -186,19 +186,19 @@ fn a_failure_keeps_its_causes_and_is_tried_again_as_often_as_is_said() {
         Trigger::new("bad", |_: &Plain, _: &JobContext| Err::<(), _>(Error::predict("corked")))
             .on(Event::Apply),
     ]);
-    let error = larder.wait(&larder.apply("a", &plain(1)).unwrap()).unwrap_err();
+    let error = larder.jobs().wait(&larder.apply("a", &plain(1)).unwrap()).unwrap_err();
     let Error::Job { trigger, status, .. } = &error else { panic!("{error}") };
     assert_eq!((trigger.as_str(), *status), ("bad", JobStatus::Failed));
     let cause = std::error::Error::source(&error).unwrap();
     assert_eq!(cause.to_string(), "the model failed");
     assert_eq!(cause.source().unwrap().to_string(), "corked");
 
-    let jobs: Vec<_> = larder.jobs(&JobsQuery::new()).map(Result::unwrap).collect();
+    let jobs: Vec<_> = larder.jobs().list(&JobsQuery::new()).map(Result::unwrap).collect();
     let [flaky, bad] = &jobs[..] else { panic!("{jobs:?}") };
     assert_eq!((flaky.status, flaky.attempt, flaky.failures), (JobStatus::Succeeded, 3, 2));
     assert_eq!((bad.status, bad.attempt, bad.failures), (JobStatus::Failed, 1, 1));
     assert_eq!(bad.error, ["the model failed", "corked"]);
-    let log = larder.job_log(&flaky.id).unwrap();
+    let log = larder.jobs().log(&flaky.id).unwrap();
     let said: Vec<_> = log.iter().map(|line| (line.attempt, line.text.as_str())).collect();
     assert_eq!(said, [(1, "attempt 1"), (2, "attempt 2"), (3, "attempt 3")]);
 }
@@ -210,9 +210,9 @@ fn a_larder_without_triggers_makes_no_jobs() {
             .on(Event::Apply)
             .on(Event::Remove),
     ]);
-    let quiet = larder.clone().without_triggers();
-    quiet.apply("a", &plain(1)).unwrap();
-    quiet.remove("a").unwrap();
+    let options = ApplyOptions::new().triggers(false);
+    larder.apply_with("a", &plain(1), &options).unwrap();
+    larder.remove_with("a", &RemoveOptions::new().triggers(false)).unwrap();
     assert_eq!(statuses(&larder), [""; 0]);
     larder.apply("a", &plain(1)).unwrap();
     assert_eq!(statuses(&larder), ["t: pending"]);
@@ -233,12 +233,12 @@ fn outputs_and_lines_are_bounded() {
         })
         .on(Event::Apply),
     ]);
-    let error = larder.wait(&larder.apply("a", &plain(1)).unwrap()).unwrap_err();
+    let error = larder.jobs().wait(&larder.apply("a", &plain(1)).unwrap()).unwrap_err();
     assert!(error.to_string().contains("(`large`) failed"), "{error}");
-    let jobs: Vec<_> = larder.jobs(&JobsQuery::new()).map(Result::unwrap).collect();
+    let jobs: Vec<_> = larder.jobs().list(&JobsQuery::new()).map(Result::unwrap).collect();
     assert_eq!(jobs[0].attempt, 1, "the same output is as large the next time");
     assert!(jobs[0].error[0].contains("of at most 65536"), "{:?}", jobs[0].error);
-    let log = larder.job_log(&jobs[1].id).unwrap();
+    let log = larder.jobs().log(&jobs[1].id).unwrap();
     assert_eq!(log.len(), 1_000);
     assert!(log.iter().all(|line| line.text.len() <= 1_000 && line.text.ends_with('…')));
     assert_eq!(jobs[1].fraction, Some(0.0));
@@ -254,15 +254,15 @@ fn jobs_of_types_that_are_not_linked_in_are_listed_and_left_alone() {
     let stranger = Larder::new(larder.store().clone(), larder::Registry::new());
     assert_eq!(statuses(&stranger), ["t: pending"]);
     assert_eq!(Worker::new(&stranger).drain().unwrap(), 0);
-    let error = stranger.wait(&applied).unwrap_err();
+    let error = stranger.jobs().wait(&applied).unwrap_err();
     assert!(matches!(error, Error::NotLinked { .. }), "{error}");
     assert_eq!(statuses(&stranger), ["t: pending"]);
-    larder.wait(&applied).unwrap();
+    larder.jobs().wait(&applied).unwrap();
 }
 
 #[test]
 fn triggers_that_cannot_be_are_refused_with_the_reason() {
-    use larder::TriggerTable;
+    use larder::jobs::TriggerTable;
     let on = |name: &str| {
         Trigger::new(name, |_: &Plain, _: &JobContext| Ok::<_, String>(())).on(Event::Apply)
     };
@@ -286,7 +286,7 @@ fn triggers_that_cannot_be_are_refused_with_the_reason() {
         assert!(error.to_string().contains(reason), "{error}");
     }
     let mut registry = larder::Registry::new();
-    registry.register(larder::Item::triggers::<Notifier>()).unwrap();
-    let error = registry.register(larder::Item::triggers::<Notifier>()).unwrap_err();
+    registry.register(larder::jobs::triggers::<Notifier>()).unwrap();
+    let error = registry.register(larder::jobs::triggers::<Notifier>()).unwrap_err();
     assert!(matches!(error, Error::Duplicate { .. }), "{error}");
 }

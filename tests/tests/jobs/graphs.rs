@@ -1,9 +1,11 @@
 //! Many jobs that depend on each other: order, and what fails, is skipped and is blocked.
 
+use larder::jobs::LarderJobs;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use larder::{Error, Event, JobContext, JobStatus, JobsQuery, Trigger, Worker};
+use larder::Error;
+use larder::jobs::{Event, JobContext, JobStatus, JobsQuery, Trigger, Worker};
 
 use super::{Plain, Random, larder, plain};
 
@@ -79,7 +81,8 @@ impl Graph {
         Worker::new(&larder).concurrency(concurrency).drain().unwrap();
 
         let jobs: BTreeMap<String, _> = larder
-            .jobs(&JobsQuery::new())
+            .jobs()
+            .list(&JobsQuery::new())
             .map(|job| job.map(|job| (job.trigger.clone(), job)).unwrap())
             .collect();
         let expected = self.expected();
@@ -104,11 +107,11 @@ impl Graph {
             }
         }
         let waiting = JobsQuery::new().status(JobStatus::Pending).status(JobStatus::Running);
-        assert_eq!(larder.jobs(&waiting).count(), 0);
+        assert_eq!(larder.jobs().list(&waiting).count(), 0);
         // A worker finds nothing left, and waiting tells of the first that failed, if any.
         assert_eq!(Worker::new(&larder).drain().unwrap(), 0);
         let version = larder.show("graph").unwrap().version;
-        match larder.wait(&version) {
+        match larder.jobs().wait(&version) {
             Ok(_) => assert!(!expected.contains(&JobStatus::Failed)),
             Err(Error::Job { status, .. }) => assert_eq!(status, JobStatus::Failed),
             Err(error) => panic!("{error}"),

@@ -1,9 +1,12 @@
 //! Records of jobs that somebody forged or damaged: nobody panics, and the others run.
 
+use larder::jobs::LarderJobs;
 use std::time::{Duration, Instant};
 
 use larder::store::{Change, Committed, Expected, RecordKey};
-use larder::{Event, JobContext, JobsQuery, Larder, StoreExt, Trigger, Worker};
+use larder::Larder;
+use larder::jobs::{Event, JobContext, JobsQuery, Trigger, Worker};
+use larder::store::StoreExt;
 
 use super::{Plain, larder, plain, statuses};
 
@@ -30,19 +33,19 @@ fn kitchen() -> Larder {
 fn work(larder: &Larder, least: Duration) {
     let begin = Instant::now();
     let of_b = JobsQuery::new().name("b".try_into().unwrap());
-    let is_done = || larder.jobs(&of_b).flatten().all(|job| job.status.is_over());
+    let is_done = || larder.jobs().list(&of_b).flatten().all(|job| job.status.is_over());
     Worker::new(larder).run(|| begin.elapsed() > least && is_done()).unwrap();
 }
 
 /// Uses everything that reads records of jobs.
 fn use_all(larder: &Larder) {
     work(larder, Duration::from_millis(100));
-    larder.fire_due().unwrap();
-    let ids: Vec<_> = larder.jobs(&JobsQuery::new()).flatten().map(|job| job.id).collect();
-    let waiting = JobsQuery::new().status(larder::JobStatus::Pending);
-    larder.jobs(&waiting).for_each(drop);
+    larder.jobs().fire_due().unwrap();
+    let ids: Vec<_> = larder.jobs().list(&JobsQuery::new()).flatten().map(|job| job.id).collect();
+    let waiting = JobsQuery::new().status(larder::jobs::JobStatus::Pending);
+    larder.jobs().list(&waiting).for_each(drop);
     for id in &ids {
-        let _ = (larder.job(id), larder.job_log(id), larder.cancel_job(id), larder.retry_job(id));
+        let _ = (larder.jobs().get(id), larder.jobs().log(id), larder.jobs().cancel(id), larder.jobs().retry(id));
     }
 }
 
@@ -101,7 +104,7 @@ fn a_damaged_record_keeps_no_other_job_from_running() {
             put(&larder, &of_a(&larder)[nth], damaged);
             use_all(&larder);
             let of_b = JobsQuery::new().name("b".try_into().unwrap());
-            for job in larder.jobs(&of_b) {
+            for job in larder.jobs().list(&of_b) {
                 assert_eq!(job.unwrap().status.as_str(), "succeeded", "beside {damaged}");
             }
             tried += 1;
@@ -126,7 +129,7 @@ fn jobs_that_depend_on_each_other_wait_and_hurt_nobody() {
     worker.wait(&larder.show("b").unwrap().version).unwrap();
     worker.stop().unwrap();
     assert_eq!(statuses(&larder)[..2], ["first: pending", "second: pending"]);
-    larder.cancel_job(format!("a@1/{}", id(&first.0)).as_str()).unwrap();
+    larder.jobs().cancel(format!("a@1/{}", id(&first.0)).as_str()).unwrap();
     Worker::new(&larder).drain().unwrap();
     assert_eq!(statuses(&larder)[..2], ["first: cancelled", "second: blocked"]);
 }

@@ -1,5 +1,6 @@
 //! Leases, timeouts, and workers that are lost or late.
 
+use larder::jobs::LarderJobs;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -7,7 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use larder::store::{Change, Committed, Expected};
-use larder::{Error, Event, JobContext, JobStatus, JobsQuery, StoreExt, Trigger, Worker};
+use larder::Error;
+use larder::jobs::{Event, JobContext, JobStatus, JobsQuery, Trigger, Worker};
+use larder::store::StoreExt;
 
 use super::{Plain, larder, plain};
 
@@ -51,7 +54,7 @@ fn a_worker_that_lost_its_lease_changes_nothing_any_more() {
         begin.recv().unwrap();
         // Whose clock is fast takes the first one for dead.
         let second = larder.clone().with_clock(later);
-        let jobs = second.wait(&applied).unwrap();
+        let jobs = second.jobs().wait(&applied).unwrap();
         assert_eq!((jobs[0].attempt, jobs[0].losses), (2, 1));
         // The first finds that out when it is to extend its lease.
         thread::sleep(Duration::from_millis(400));
@@ -59,7 +62,7 @@ fn a_worker_that_lost_its_lease_changes_nothing_any_more() {
         first.stop().unwrap();
         thread::sleep(Duration::from_millis(100));
         assert!(told.swap(false, Ordering::Relaxed), "it was told to stop");
-        let job = larder.job(&jobs[0].id).unwrap();
+        let job = larder.jobs().get(&jobs[0].id).unwrap();
         assert_eq!((job.status, job.attempt), (JobStatus::Succeeded, 2), "{job:?}");
         assert_eq!(job.output.unwrap().get(), r#""by the second""#);
         assert_eq!(larder.versions(&name).unwrap().len(), 1);
@@ -87,7 +90,7 @@ fn a_job_that_takes_longer_than_its_lease_is_kept_by_heartbeats() {
         }
     });
     assert_eq!(runs.load(Ordering::Relaxed), 1);
-    let job = larder.jobs(&JobsQuery::new()).next().unwrap().unwrap();
+    let job = larder.jobs().list(&JobsQuery::new()).next().unwrap().unwrap();
     assert_eq!((job.status, job.attempt, job.losses), (JobStatus::Succeeded, 1, 0));
 }
 
@@ -112,20 +115,20 @@ fn a_job_that_kills_its_workers_ends_as_failed() {
         };
         assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);
         Worker::new(&larder).drain().unwrap();
-        let ended = larder.wait(&applied).map(|jobs| jobs[0].status);
+        let ended = larder.jobs().wait(&applied).map(|jobs| jobs[0].status);
         match ended {
             Err(Error::Job { status, source, .. }) => {
                 assert_eq!((status, expected), (JobStatus::Failed, JobStatus::Failed));
                 assert_eq!(source.to_string(), "its worker was lost 11 times");
-                larder.retry_job(applied_job(&larder)).unwrap();
+                larder.jobs().retry(applied_job(&larder)).unwrap();
             }
             ended => assert_eq!(ended.unwrap(), expected),
         }
     }
 }
 
-fn applied_job(larder: &larder::Larder) -> larder::JobId {
-    larder.jobs(&JobsQuery::new()).next().unwrap().unwrap().id
+fn applied_job(larder: &larder::Larder) -> larder::jobs::JobId {
+    larder.jobs().list(&JobsQuery::new()).next().unwrap().unwrap().id
 }
 
 #[test]
@@ -141,9 +144,9 @@ fn a_job_that_takes_too_long_is_told_to_stop_and_is_tried_again() {
         .timeout(Duration::from_millis(200))
         .retries(1),
     ]);
-    let error = larder.wait(&larder.apply("a", &plain(1)).unwrap()).unwrap_err();
+    let error = larder.jobs().wait(&larder.apply("a", &plain(1)).unwrap()).unwrap_err();
     assert!(matches!(error, Error::Job { status: JobStatus::Failed, .. }), "{error}");
-    let job = larder.jobs(&JobsQuery::new()).next().unwrap().unwrap();
+    let job = larder.jobs().list(&JobsQuery::new()).next().unwrap().unwrap();
     assert_eq!((job.attempt, job.failures), (2, 2));
     assert_eq!(job.error, ["it took longer than 200ms"]);
 }
@@ -169,11 +172,11 @@ fn a_job_that_does_not_stop_is_given_up_and_its_result_refused() {
         ]);
         let applied = larder.apply("a", &plain(1)).unwrap();
         let begin = Instant::now();
-        larder.wait(&applied).unwrap_err();
+        larder.jobs().wait(&applied).unwrap_err();
         assert!(begin.elapsed() < Duration::from_secs(5), "nobody waits for its thread");
         open.send(()).unwrap();
         thread::sleep(Duration::from_millis(100));
-        let jobs: Vec<_> = larder.jobs(&JobsQuery::new()).map(Result::unwrap).collect();
+        let jobs: Vec<_> = larder.jobs().list(&JobsQuery::new()).map(Result::unwrap).collect();
         let ends: Vec<_> = jobs.iter().map(|job| job.status).collect();
         assert_eq!(ends, [JobStatus::Failed, JobStatus::Blocked]);
         let told = ["it took longer than 150ms", "it did not stop when it was told to"];

@@ -1,10 +1,13 @@
 //! Jobs that a queue brings, on a real NATS server.
 
+use larder::jobs::LarderJobs;
+use larder::jobs::RegistryJobs;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder::{Delivery, Error, JobQueue, JobId, JobStatus, NatsQueue, StoreUrl, Worker};
+use larder::{Error, StoreUrl};
+use larder::jobs::{Delivery, JobId, JobQueue, JobStatus, NatsQueue, Worker};
 use larder_tests::nats::{SECRET, Server};
 
 use super::*;
@@ -22,7 +25,7 @@ fn id(number: u32) -> JobId {
 
 /// What a worker is brought within a time.
 fn next(queue: &NatsQueue, most: usize, wait: Duration) -> Vec<Delivery> {
-    queue.next(&larder(Vec::new()), most, wait).unwrap()
+    queue.next(&larder(Vec::new()).jobs(), most, wait).unwrap()
 }
 
 fn ids(deliveries: &[Delivery]) -> Vec<JobId> {
@@ -159,7 +162,7 @@ fn a_queue_that_lost_everything_is_made_anew() {
     // What it was given just before it was killed may be lost, but nothing else; the jobs' records are the truth.
     let mut brought = Vec::new();
     until("what it took since is brought", || {
-        let some = queue.next(&larder(Vec::new()), 9, SHORT).unwrap_or_default();
+        let some = queue.next(&larder(Vec::new()).jobs(), 9, SHORT).unwrap_or_default();
         brought.extend(ids(&some));
         done(some);
         brought.contains(&id(2))
@@ -171,7 +174,7 @@ fn a_queue_that_lost_everything_is_made_anew() {
     until("it takes ids again", || queue.submit(&[id(3)]).is_ok());
     let mut brought = Vec::new();
     until("it brings ids again", || {
-        let some = queue.next(&larder(Vec::new()), 9, SHORT).unwrap_or_default();
+        let some = queue.next(&larder(Vec::new()).jobs(), 9, SHORT).unwrap_or_default();
         brought.extend(ids(&some));
         done(some);
         brought == [id(3)]
@@ -224,21 +227,21 @@ fn a_scheme_that_is_none_of_a_queue_says_which_there_are() {
 /// A larder whose jobs are counted, and its queue.
 fn counted(url: &str, runs: &Arc<AtomicU64>) -> (Larder, Arc<NatsQueue>) {
     let runs = Arc::clone(runs);
-    let trigger = Trigger::new("count", move |_: &Plain, _: &larder::JobContext| {
+    let trigger = Trigger::new("count", move |_: &Plain, _: &larder::jobs::JobContext| {
         runs.fetch_add(1, Ordering::SeqCst);
         Ok::<_, larder::BoxError>(())
     });
     let queue = Arc::new(open(url).unwrap());
-    (larder(vec![trigger.on(larder::Event::Apply)]).with_queue(queue.clone()), queue)
+    (larder(vec![trigger.on(larder::jobs::Event::Apply)]).with_queue(queue.clone()), queue)
 }
 
 /// A worker that has threads to spare asks for more, and must not wait for that when a job ends.
 #[test]
 fn a_chain_of_jobs_runs_at_once_link_by_link() {
     let server = Server::start();
-    let ok = |_: &Plain, _: &larder::JobContext| Ok::<_, larder::BoxError>(());
+    let ok = |_: &Plain, _: &larder::jobs::JobContext| Ok::<_, larder::BoxError>(());
     let chain = (0..8).map(|at| {
-        let trigger = Trigger::new(format!("job{at}"), ok).on(larder::Event::Apply);
+        let trigger = Trigger::new(format!("job{at}"), ok).on(larder::jobs::Event::Apply);
         if at == 0 { trigger } else { trigger.depends_on(format!("job{}", at - 1)) }
     });
     let queue = Arc::new(open(&server.url("wine")).unwrap());
@@ -271,13 +274,13 @@ fn jobs_go_on_while_the_queue_is_away_and_when_it_lost_them() {
     server.start_again();
     run(3, "the third is brought or found");
     worker.stop().unwrap();
-    assert_eq!(larder.jobs(&JobsQuery::new().status(JobStatus::Succeeded)).count(), 3);
+    assert_eq!(larder.jobs().list(&JobsQuery::new().status(JobStatus::Succeeded)).count(), 3);
 
     // An id that is lost is found by a worker that looks around.
     until("the queue is back", || queue.is_empty().unwrap_or(false));
     larder
         .clone()
-        .with_queue(Arc::new(larder::InProcess::new()))
+        .with_queue(Arc::new(larder::jobs::InProcess::new()))
         .apply("lost", &plain(9))
         .unwrap();
     assert!(queue.is_empty().unwrap());

@@ -1,11 +1,14 @@
 //! Three processes that run jobs, and are killed in the middle of their work again and again.
 
+use larder::jobs::LarderJobs;
+use larder::jobs::RegistryJobs;
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder::{JobStatus, JobsQuery, StoreExt};
+use larder::jobs::{JobStatus, JobsQuery};
+use larder::store::StoreExt;
 use larder_tests::crew::Crew;
 
 use super::Random;
@@ -59,12 +62,12 @@ pub(super) fn survives_kills(
         workers[victim] = worker(url, queue);
     }
     let killing = begin.elapsed() - applied;
-    let mut left = larder.jobs(&waiting).count();
+    let mut left = larder.jobs().list(&waiting).count();
     let at_last_kill = left;
     while left > 0 {
         assert!(begin.elapsed() < Duration::from_secs(120 * kills as u64 / 30), "{left} are left");
         thread::sleep(Duration::from_millis(300));
-        left = larder.jobs(&waiting).map(Result::unwrap).count();
+        left = larder.jobs().list(&waiting).map(Result::unwrap).count();
     }
     println!(
         "{} jobs: applied in {applied:?}, {killed} kills in {killing:?}, {at_last_kill} left then, \
@@ -79,7 +82,7 @@ pub(super) fn survives_kills(
 
     // None lost, each effect once, the queue drained.
     let mut losses = 0;
-    let jobs: Vec<_> = larder.jobs(&JobsQuery::new()).map(Result::unwrap).collect();
+    let jobs: Vec<_> = larder.jobs().list(&JobsQuery::new()).map(Result::unwrap).collect();
     assert_eq!(jobs.len(), 4 * components);
     for job in &jobs {
         assert_eq!((job.status, job.failures), (JobStatus::Succeeded, 0), "{job:?}");

@@ -1,12 +1,14 @@
 //! New versions that jobs publish: once, however often they are tried.
 
+use larder::maintenance::LarderMaintenance;
+use larder::jobs::LarderJobs;
+use larder::Selection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use larder::{
-    Applied, Error, Event, JobContext, JobStatus, JobsQuery, MemoryStore, PublishOptions, Trigger,
-    Worker,
-};
+use larder::{Applied, Error};
+use larder::jobs::{Event, JobContext, JobStatus, JobsQuery, PublishOptions, Trigger, Worker};
+use larder::store::MemoryStore;
 use larder_tests::stepwise::Stepwise;
 
 use super::{Plain, larder, larder_on, plain, statuses};
@@ -23,13 +25,13 @@ fn a_version_says_which_job_made_it_and_does_not_let_it_run_again() {
         })
         .on(Event::Apply),
     ]);
-    let jobs = larder.wait(&larder.apply("a", &plain(1)).unwrap()).unwrap();
+    let jobs = larder.jobs().wait(&larder.apply("a", &plain(1)).unwrap()).unwrap();
     assert_eq!(statuses(&larder), ["train: succeeded"]);
     let versions = larder.versions("a").unwrap();
     assert_eq!(versions.len(), 2);
     assert_eq!((&versions[0].job, versions[1].job.as_ref()), (&None, Some(&jobs[0].id)));
     assert_eq!(larder.load::<Plain>("a:candidate").unwrap(), plain(2));
-    assert_eq!(larder.verify(&[]).unwrap().findings, []);
+    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
 }
 
 #[test]
@@ -73,7 +75,7 @@ fn an_attempt_finds_what_the_one_before_it_published() {
         .on(Event::Apply)
         .retries(2),
     ]);
-    let jobs = larder.wait(&larder.apply("a", &plain(1)).unwrap()).unwrap();
+    let jobs = larder.jobs().wait(&larder.apply("a", &plain(1)).unwrap()).unwrap();
     assert_eq!(jobs[0].attempt, 3);
     let numbers: Vec<_> =
         ["a@1", "a@2", "a@3"].map(|version| larder.load::<Plain>(version).unwrap().number).into();
@@ -114,12 +116,12 @@ fn one_version_is_published_wherever_the_store_breaks_off() {
         Worker::new(&larder).drain().unwrap();
         broke += u32::from(left.load(Ordering::Relaxed) > u32::MAX / 2);
 
-        let jobs: Vec<_> = larder.jobs(&JobsQuery::new()).map(|job| job.unwrap()).collect();
+        let jobs: Vec<_> = larder.jobs().list(&JobsQuery::new()).map(|job| job.unwrap()).collect();
         assert!(jobs.iter().all(|job| job.status == JobStatus::Succeeded), "{after}: {jobs:?}");
         let versions = larder.versions("a").unwrap();
         let made: Vec<_> = versions.iter().filter(|version| version.job.is_some()).collect();
         assert_eq!(made.len(), 1, "broken off at change {after}: {versions:?}");
-        assert_eq!(larder.verify(&[]).unwrap().findings, [], "{after}");
+        assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, [], "{after}");
     }
     assert!(broke >= 11, "only {broke} were broken off");
 }

@@ -6,10 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use larder::prelude::*;
-use larder::{
-    BoxError, Error, Event, Item, JobContext, JobStatus, MemoryStore, Registry, Trigger,
-    TriggerTable,
-};
+use larder::{BoxError, Error, Item, Registry};
+use larder::jobs::{Event, JobContext, JobStatus, Trigger, TriggerTable};
+use larder::store::MemoryStore;
 
 use super::{Plain, larder, plain};
 
@@ -32,10 +31,10 @@ fn who_waits_for_a_component_waits_for_what_it_refers_to() {
     for item in [
         Item::component::<Plain>(),
         Item::component::<Parent>(),
-        Item::trigger_table(
+        larder::jobs::trigger_table(
             TriggerTable::new(vec![Trigger::new("child", of_child).on(Event::Apply)]).unwrap(),
         ),
-        Item::trigger_table(
+        larder::jobs::trigger_table(
             TriggerTable::new(vec![Trigger::new("parent", of_parent).on(Event::Apply)]).unwrap(),
         ),
     ] {
@@ -43,7 +42,7 @@ fn who_waits_for_a_component_waits_for_what_it_refers_to() {
     }
     let larder = Larder::new(Arc::new(MemoryStore::new()), registry);
     let parent = |number| Parent { child: Ref::new("child", plain(number)).unwrap() };
-    let told = |jobs: &[larder::JobInfo]| {
+    let told = |jobs: &[larder::jobs::JobInfo]| {
         jobs.iter().map(|job| format!("{}: {}", job.id.name(), job.trigger)).collect::<Vec<_>>()
     };
 
@@ -54,7 +53,7 @@ fn who_waits_for_a_component_waits_for_what_it_refers_to() {
 
     let applied = larder.apply("parent", &parent(1)).unwrap();
     sender.send(Ok(())).unwrap();
-    let ran = larder.wait(&applied).unwrap();
+    let ran = larder.jobs().wait(&applied).unwrap();
     assert!(ran.iter().all(|job| job.status == JobStatus::Succeeded));
     assert_eq!(told(&ran), ["parent: parent", "child: child"]);
 
@@ -62,12 +61,12 @@ fn who_waits_for_a_component_waits_for_what_it_refers_to() {
     let again = Parent { child: Ref::to("child@1").unwrap() };
     let plan = larder.plan("other", &again).unwrap();
     assert_eq!(plan.jobs.iter().map(|job| job.trigger.as_str()).collect::<Vec<_>>(), ["parent"]);
-    larder.wait(&larder.apply("other", &again).unwrap()).unwrap();
+    larder.jobs().wait(&larder.apply("other", &again).unwrap()).unwrap();
 
     // What fails in a child is told to who waits for the parent.
     sender.send(Err("it is cold".into())).unwrap();
     let applied = larder.apply("parent", &parent(2)).unwrap();
-    let error = larder.wait(&applied).unwrap_err();
+    let error = larder.jobs().wait(&applied).unwrap_err();
     let Error::Job { job, status: JobStatus::Failed, .. } = &error else { panic!("{error}") };
     assert!(job.starts_with("child@2/"), "{job}");
 }
@@ -89,8 +88,8 @@ fn who_waits_is_told_how_far_jobs_are() {
     ]);
     let applied = larder.apply("a", &plain(1)).unwrap();
     let mut seen = Vec::new();
-    let jobs = larder.wait_with(&applied, |jobs| {
-        let state = |job: &larder::JobInfo| (job.status, job.fraction, job.message.clone());
+    let jobs = larder.jobs().wait_with(&applied, |jobs| {
+        let state = |job: &larder::jobs::JobInfo| (job.status, job.fraction, job.message.clone());
         let states: Vec<_> = jobs.iter().map(state).collect();
         if states[0].1 == Some(0.25) {
             let _ = sender.send(());

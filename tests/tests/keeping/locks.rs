@@ -1,6 +1,7 @@
 //! Locks: of a version, and of a name with all of it.
 
-use larder::{Error, AnnotationsChange};
+use larder::Error;
+use larder::versions::AnnotationsChange;
 use larder_tests::Doubler;
 
 use super::{apply, assert_refused, everywhere, larder, race, record};

@@ -1,5 +1,7 @@
 //! Removals on a store that makes commits change by change, and stops half-way when another writer comes between.
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::sync::Mutex;
 
 use larder_tests::stepwise::Stepwise;
@@ -41,7 +43,7 @@ fn the_newest_version_is_removed_and_not_the_one_before_it_as_well() {
     let removed = larder.remove("wine").unwrap();
     assert_eq!(removed.version.get(), 3);
     assert_eq!((numbers(&plain), newest(&plain)), (vec![1, 2], 2));
-    assert_eq!(plain.verify(&[]).unwrap().findings, []);
+    assert_eq!(plain.maintenance().verify(Selection::All).unwrap().findings, []);
 }
 
 #[test]
@@ -53,7 +55,7 @@ fn what_is_refused_half_way_is_as_it_was() {
             half(move |store| drop(on(store).lock_version(lock.as_str()).unwrap()));
         assert_refused(larder.remove(reference), "the version is locked");
         assert_eq!((numbers(&plain), newest(&plain)), (vec![1, 2, 3], 3), "{reference}");
-        assert_eq!(plain.verify(&[]).unwrap().findings, []);
+        assert_eq!(plain.maintenance().verify(Selection::All).unwrap().findings, []);
         let digest = plain.versions("wine").unwrap()[number.parse::<usize>().unwrap() - 1].digest;
         let by_digest = format!("wine@{digest}");
         let found = plain.show(by_digest.as_str()).unwrap().version.version;
@@ -66,7 +68,7 @@ fn of_all_versions_those_that_stay_are_found_again() {
     let (larder, plain) = half(|store| drop(on(store).lock_version("wine@1").unwrap()));
     assert_refused(larder.remove_all("wine"), "the version is locked");
     assert_eq!((numbers(&plain), newest(&plain)), (vec![1, 2, 3], 3));
-    assert_eq!(plain.verify(&[]).unwrap().findings, []);
+    assert_eq!(plain.maintenance().verify(Selection::All).unwrap().findings, []);
     plain.unlock_version("wine@1").unwrap();
     assert_eq!(larder.remove_all("wine").unwrap().len(), 3);
     assert!(matches!(plain.show("wine"), Err(Error::NotFound { .. })));
@@ -80,5 +82,5 @@ fn what_was_applied_meanwhile_stays_the_newest() {
     });
     assert_refused(larder.remove("wine@3"), "the version is locked");
     assert_eq!((numbers(&plain), newest(&plain)), (vec![1, 2, 3, 4], 4));
-    assert_eq!(plain.verify(&[]).unwrap().findings, []);
+    assert_eq!(plain.maintenance().verify(Selection::All).unwrap().findings, []);
 }

@@ -3,7 +3,10 @@
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
-use larder::{Error, Filter, Larder, AnnotationsChange, Query, TypeTag};
+use larder::{Error, Larder};
+use larder::search::{Filter, Query};
+use larder::store::TypeTag;
+use larder::versions::AnnotationsChange;
 use larder_tests::Doubler;
 
 use super::{apply, larder, set_record};
@@ -151,7 +154,7 @@ fn what_is_found_is_sorted_and_what_lacks_the_metric_comes_last_both_ways() {
     assert_eq!(sorted("size", true), "beer@2 wine-list@1 wine/white@1 wine/red@2");
     assert_eq!(sorted("version", true), "beer@2 wine/red@2 wine-list@1 wine/white@1");
     assert_eq!(sorted("name", true), "wine/white@1 wine/red@2 wine-list@1 beer@2");
-    let error = "colour".parse::<larder::Sort>().unwrap_err();
+    let error = "colour".parse::<larder::search::Sort>().unwrap_err();
     assert!(error.to_string().contains("name, version, created, size, metrics.NAME"), "{error}");
 }
 

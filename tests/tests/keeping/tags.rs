@@ -1,6 +1,7 @@
 //! Tags: conditions, protection, history.
 
-use larder::{Error, Larder, Reference, TagOptions};
+use larder::{Error, Larder, Reference};
+use larder::versions::TagOptions;
 
 use super::{THREADS, apply, assert_refused, everywhere, larder, race, record, set_record};
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use larder::{ItemKind, MemoryStore, Registry, Source, codemodel};
+use larder::{Registry, codemodel};
+use larder::store::{ItemKind, MemoryStore};
+use larder::versions::Source;
 
 use super::*;
 

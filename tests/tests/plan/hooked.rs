@@ -2,7 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use larder::{Hook, HookContext, HookResult, Hooks};
+use larder::{HookContext, HookResult, Hooks};
+use larder::store::Hook;
 
 use super::*;
 

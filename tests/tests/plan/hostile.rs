@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use larder::store::{Change, Committed, Expected, RecordKey};
-use larder::{Store, VersionInfo};
+use larder::VersionInfo;
+use larder::store::Store;
 
 use super::*;
 

@@ -1,6 +1,9 @@
 //! Types with triggers.
 
-use larder::{JobContext, JobsQuery, triggers};
+use larder::ApplyOptions;
+use larder::jobs::LarderJobs;
+use larder::triggers;
+use larder::jobs::{JobContext, JobsQuery};
 
 use super::*;
 
@@ -46,12 +49,14 @@ fn a_plan_says_which_jobs_would_be_made_and_which_of_them_skipped() {
     let without = jobs(&larder, 1, None);
     let skipped: Vec<_> = without.iter().map(|(_, why)| why.as_deref()).collect();
     assert_eq!(skipped, [None, Some("`d` is not set"), Some("`go` would be skipped")]);
-    assert_eq!(jobs(&larder.clone().without_triggers(), 1, None), []);
-    assert_eq!(larder.jobs(&JobsQuery::new()).count(), 0);
+    let quiet = ApplyOptions::new().triggers(false);
+    let plan = larder.plan_with("triggered", &Triggered { number: 1, d: None }, &quiet).unwrap();
+    assert_eq!(plan.jobs, []);
+    assert_eq!(larder.jobs().list(&JobsQuery::new()).count(), 0);
 
     // What was planned is what runs.
     let applied = larder.apply("triggered", &Triggered { number: 1, d: None }).unwrap();
-    let ran = larder.wait(&applied).unwrap();
+    let ran = larder.jobs().wait(&applied).unwrap();
     let ran: Vec<_> = ran.iter().map(|job| (&*job.trigger, job.status.to_string())).collect();
     assert_eq!(
         ran,

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use larder::{Reference, Tensor, Tensors};
+use larder::Reference;
+use larder::serializers::{Tensor, Tensors};
 
 use super::*;
 

@@ -1,13 +1,14 @@
 //! Records in one store, blobs in another.
 
+use larder::maintenance::LarderMaintenance;
+use larder::Selection;
 use std::path::Path;
 use std::sync::Arc;
 
 use larder::store::Composite;
-use larder::{
-    Artifact, BucketStore, CopyOptions, Error, FsStore, Larder, MemoryStore, PostgresStore,
-    Registry, SqliteStore, Store, StoreExt, StoreUrl,
-};
+use larder::{Artifact, Error, Larder, Registry, StoreUrl};
+use larder::maintenance::CopyOptions;
+use larder::store::{BucketStore, FsStore, MemoryStore, PostgresStore, SqliteStore, Store, StoreExt};
 use larder_testkit::all_store_laws;
 use larder_tests::postgres::{SECRET, Server};
 use larder_tests::{Doubler, Parcel, s3};
@@ -148,7 +149,7 @@ fn a_larder_that_keeps_its_blobs_itself_is_not_joined_and_full_stores_are_not_ta
     let joined = format!("sqlite:{}?blobs=fs:{}", place("next.db"), place("next"));
     let target = larder::open(&joined).unwrap();
     let source = larder::open(&whole).unwrap();
-    source.copy_to(&[], &target, &CopyOptions::default()).unwrap();
+    source.maintenance().copy(Selection::All, &target, &CopyOptions::default()).unwrap();
     assert_eq!(target.load::<Doubler>("doubler").unwrap().factor, 2.0);
     assert_whole(&target);
 }

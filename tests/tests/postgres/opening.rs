@@ -2,7 +2,8 @@
 
 use std::thread;
 
-use larder::{Error, PostgresStore, Registry};
+use larder::{Error, Registry};
+use larder::store::PostgresStore;
 use larder_tests::Doubler;
 use larder_tests::postgres::{SECRET, Server};
 

@@ -1,7 +1,7 @@
 //! Tensors as arrays of ndarray.
 
-use larder::ndarray::{Array, Array2, ArrayD, Axis, array, s};
-use larder::{Tensor, Tensors};
+use larder::serializers::ndarray::{Array, Array2, ArrayD, Axis, array, s};
+use larder::serializers::{Tensor, Tensors};
 
 use super::told;
 
@@ -44,7 +44,7 @@ fn arrays_that_do_not_lie_in_order_are_put_in_order() {
 fn arrays_without_elements_or_dimensions_come_back() {
     let none = Tensor::from(Array2::<f64>::zeros((0, 3)));
     assert_eq!(none.view::<f64>().unwrap().shape(), [0, 3]);
-    let one = Tensor::from(larder::ndarray::arr0(4.5_f64));
+    let one = Tensor::from(larder::serializers::ndarray::arr0(4.5_f64));
     assert_eq!(one.view::<f64>().unwrap().sum(), 4.5);
 }
 

@@ -1,8 +1,9 @@
 //! One safetensors file, in both directions.
 
 use larder::bytes::Bytes;
-use larder::half::{bf16, f16};
-use larder::{BoxError, SafeTensors, Serializer, Tensors};
+use larder::serializers::half::{bf16, f16};
+use larder::{BoxError, Serializer};
+use larder::serializers::{SafeTensors, Tensors};
 use larder_testkit::{Codec, all_serializer_laws};
 
 use super::{every_kind, same};

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use larder::{SafeTensors, Serializer};
+use larder::Serializer;
+use larder::serializers::SafeTensors;
 use larder_tests::python::{run, with_packages};
 
 use super::{every_kind, same};

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use larder::prelude::*;
-use larder::{Digest, Error, SafeTensors, StoreExt, Tensor, Tensors};
+use larder::Error;
+use larder::serializers::{SafeTensors, Tensor, Tensors};
+use larder::store::{Digest, StoreExt};
 
 use super::{every_kind, noisy, same, told};
 

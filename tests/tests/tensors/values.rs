@@ -1,7 +1,8 @@
 //! Tensors in memory and by serde formats.
 
 use larder::bytes::Bytes;
-use larder::{Bincode, Dtype, Json, MsgPack, Postcard, Tensor};
+use larder::serializers::Dtype;
+use larder::serializers::{Bincode, Json, MsgPack, Postcard, Tensor};
 use larder_testkit::{Codec, all_serializer_laws};
 
 use super::{every_kind, noisy, same, told};

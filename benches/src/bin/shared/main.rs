@@ -28,7 +28,8 @@ use std::time::Duration;
 
 use larder::prelude::*;
 use larder::store::{Change, Committed, Expected, RecordKey};
-use larder::{Registry, StoreExt};
+use larder::Registry;
+use larder::store::StoreExt;
 use larder_benches::{Outcome, say, show, timed, work_folder};
 use larder_store_fs::record_path;
 

@@ -1,10 +1,13 @@
 //! Looking at a larder, whatever state it is in.
 
+use larder::maintenance::LarderMaintenance;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use larder::{Error, Larder, Registry, Status, StoreUrl, HealthReport};
+use larder::{Error, Larder, Registry, StoreUrl};
+use larder::maintenance::HealthReport;
+use larder::versions::Status;
 
 use super::{Finding, StoreState};
 use crate::commands::serializers::{self, named};
@@ -36,7 +39,7 @@ pub(super) fn larder(
         }
     };
     let larder = Larder::new(store, registry);
-    let survey = match larder.survey() {
+    let survey = match larder.maintenance().health() {
         Ok(survey) => Some(survey),
         Err(error) => {
             let advice = "look whether the disk is well, then run `larder verify`";
@@ -57,7 +60,7 @@ pub(super) fn larder(
     needs(&larder, is_sound, findings);
     Some(StoreState {
         url: larder.store().url(),
-        format: larder::FORMAT,
+        format: larder::manifest::FORMAT,
         atomic_commit: larder.store().capabilities().atomic_commit,
         free,
         survey,

@@ -4,7 +4,9 @@ mod examine;
 
 use std::io;
 
-use larder::{Registry, HealthReport, Toolchain};
+use larder::Registry;
+use larder::maintenance::HealthReport;
+use larder::versions::Toolchain;
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::jobs::{Event, NewJobs};
 use crate::larder::Larder;
 use crate::larder::locks::refuse_locked_name;
 use crate::larder::nest::PendingComponent;
 use crate::manifest::ChildEntry;
 use crate::name::{Identifier, VersionNumber};
+use crate::participant::{Contribution, Transition};
 use crate::record::{self, DigestRecord, NameRecord, Status, VersionRecord};
 use crate::store::{Change, Expected, Record, RecordKey, StoreExt};
 
@@ -54,8 +54,8 @@ pub(super) struct Batch<'a> {
     heads: BTreeMap<Identifier, Head>,
     /// The versions that new ones refer to and that are there, and their records.
     pinned: HashMap<ChildEntry, (RecordKey, Record)>,
-    /// The jobs of the versions that are new and ready.
-    pub(super) jobs: NewJobs,
+    /// What participants add for the versions that are new and ready.
+    pub(super) added: Contribution,
 }
 
 impl<'a> Batch<'a> {
@@ -79,8 +79,8 @@ impl<'a> Batch<'a> {
             heads.insert((*name).clone(), head);
         }
         let pinned = HashMap::new();
-        let jobs = NewJobs::default();
-        let mut batch = Self { larder, items, states: Vec::new(), heads, pinned, jobs };
+        let added = Contribution::default();
+        let mut batch = Self { larder, items, states: Vec::new(), heads, pinned, added };
         for (at, item) in items.iter().enumerate() {
             let is_root = at + 1 == items.len();
             let state = match written {
@@ -196,7 +196,7 @@ impl<'a> Batch<'a> {
             let mut version = self.new_version(item, number);
             let is_root = at + 1 == items.len();
             if is_root {
-                changes.extend(self.larder.publication(&mut version)?);
+                changes.extend(self.larder.complete(&mut version)?);
             }
             root_at = is_root.then_some(changes.len());
             let key = record::version_key(name, number)?;
@@ -205,9 +205,9 @@ impl<'a> Batch<'a> {
                 let key = record::digest_key(name, &packed.digest, number)?;
                 let digest = DigestRecord::new(number);
                 changes.push(record::put(key, &digest, Expected::Anything)?);
-                let jobs = self.larder.jobs_on(&Event::Apply, name, &version)?;
-                changes.extend(jobs.changes.iter().cloned());
-                self.jobs.add(jobs);
+                let mut added = self.larder.contributions(Transition::Ready, name, &version)?;
+                changes.append(&mut added.changes);
+                self.added.merge(added);
             }
             self.lead_to(name, &version);
             self.states[at] = ComponentState::Written(version);

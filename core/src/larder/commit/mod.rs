@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use self::batch::{Batch, ComponentState};
 use super::apply::{EncodedComponent, QUICK, back_off};
-use super::gc::{Claim, PATIENCE};
+use super::{Claim, PATIENCE};
 use super::nest::PendingComponent;
 use super::{Applied, Larder, MOST_TRIES, VersionInfo};
 use crate::component::Component;
@@ -52,7 +52,7 @@ impl Larder {
         for tries in 0..MOST_TRIES {
             back_off(tries);
             if written.is_none()
-                && let Some(version) = self.published(name)?
+                && let Some(version) = self.existing_version(name)?
             {
                 return Ok(was_published(name, &version));
             }
@@ -82,7 +82,7 @@ impl Larder {
             let Some(root_at) = batch.write(&mut changes, tries)? else { continue };
             match self.store.commit(&changes)? {
                 Committed::All => {
-                    self.submit(&batch.jobs);
+                    std::mem::take(&mut batch.added).committed();
                     if claimed.elapsed() > QUICK {
                         self.confirm(name, &blobs, &pack)?;
                     }

@@ -23,7 +23,8 @@ use crate::reference::{Reference, Selector};
 /// How one version differs from another, field by field.
 ///
 /// ```
-/// use larder_core::{FieldState, Registry};
+/// use larder_core::Registry;
+/// use larder_core::diff::FieldState;
 /// # use larder_core::{Component, ComponentType};
 /// # #[derive(serde::Serialize, serde::Deserialize)]
 /// # struct Limit { acidity: f64, sugar: f64 }

@@ -7,10 +7,9 @@ use serde::Serialize;
 use super::{Diff, Side, add};
 use crate::component::Component;
 use crate::error::{Error, Result};
-use crate::jobs::Event;
 use crate::larder::apply::EncodedComponent;
 use crate::larder::locks::refuse_locked_name;
-use crate::larder::{Larder, VersionInfo};
+use crate::larder::{ApplyOptions, Larder, VersionInfo};
 use crate::manifest::Manifest;
 use crate::name::Identifier;
 use crate::record::{self, NameRecord};
@@ -44,6 +43,13 @@ pub struct PlannedJob {
     pub skipped: Option<String>,
 }
 
+impl PlannedJob {
+    /// A job of the component `name` for `trigger`; `skipped` says why it would be skipped.
+    pub fn new(name: Identifier, trigger: &str, skipped: Option<String>) -> Self {
+        Self { name, trigger: trigger.to_owned(), skipped }
+    }
+}
+
 impl Larder {
     /// What applying `component` as `name` would do: which version it would make, and how that differs from the
     /// newest one.
@@ -74,16 +80,30 @@ impl Larder {
         name: impl TryInto<Identifier, Error: Into<Error>>,
         component: &dyn Component,
     ) -> Result<Plan> {
+        self.plan_with(name, component, &ApplyOptions::new())
+    }
+
+    /// What [`apply_with`](Larder::apply_with) would do.
+    ///
+    /// # Errors
+    /// As [`plan`](Larder::plan).
+    pub fn plan_with(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        component: &dyn Component,
+        options: &ApplyOptions,
+    ) -> Result<Plan> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
-        let dry_run = Self { dry_run: true, ..self.clone() };
+        let options = options.clone().dry_run(true);
+        let dry_run = self.with_options(&options);
         let (tag, version) = (component.type_tag(), component.type_version());
         if component.as_hooks().is_none() {
             let packed = dry_run.pack(&name, tag, version, component)?;
-            return self.plan_packed(&name, component, &packed);
+            return dry_run.plan_packed(&name, component, &packed);
         }
         let copy = self.prepared(&name, component)?;
         let packed = dry_run.pack(&name, tag, version, &*copy)?;
-        self.plan_packed(&name, &*copy, &packed)
+        dry_run.plan_packed(&name, &*copy, &packed)
     }
 
     fn plan_packed(
@@ -137,29 +157,6 @@ impl Larder {
             jobs.extend(self.planned_jobs(name, component));
         }
         Ok(Plan { created, stored: self.lacking(packed)?, diff, jobs })
-    }
-
-    /// The jobs that the apply of a component would make.
-    pub(in crate::larder) fn planned_jobs(
-        &self,
-        name: &Identifier,
-        component: &dyn Component,
-    ) -> Vec<PlannedJob> {
-        let mut jobs: Vec<PlannedJob> = Vec::new();
-        let Some(table) = self.registry.triggers_of(component.type_tag()) else { return jobs };
-        for entry in table.on(&Event::Apply).filter(|_| self.fires()) {
-            let is_skipped = |needed: &&String| {
-                jobs.iter().any(|job| job.trigger == **needed && job.skipped.is_some())
-            };
-            let unmet = entry.unmet(component).map(|field| format!("`{field}` is not set"));
-            let skipped = unmet.or_else(|| {
-                let needed = entry.depends_on().iter().find(is_skipped)?;
-                Some(format!("`{needed}` would be skipped"))
-            });
-            let (name, trigger) = (name.clone(), entry.name().to_owned());
-            jobs.push(PlannedJob { name, trigger, skipped });
-        }
-        jobs
     }
 
     /// The bytes of a version's blobs that the store lacks, and of what would be written with it.

@@ -53,7 +53,7 @@ impl TagMove {
 /// On what condition a tag moves, and whether it is protected then.
 ///
 /// ```
-/// use larder_core::TagOptions;
+/// use larder_core::versions::TagOptions;
 ///
 /// // Only if nobody has moved it away from version 1 meanwhile:
 /// let options = TagOptions::new().from("wine@1".parse()?).protect();
@@ -113,7 +113,7 @@ impl TagOptions {
 
     /// Records the move as one that was made at another time, by somebody else.
     #[must_use]
-    pub(super) fn stamped(mut self, moved: Timestamp, by: Option<String>) -> Self {
+    pub fn stamped(mut self, moved: Timestamp, by: Option<String>) -> Self {
         self.stamp = Some((moved, by));
         self
     }

@@ -1,5 +1,6 @@
 use larder::prelude::*;
-use larder::{JobContext, triggers};
+use larder::triggers;
+use larder::jobs::JobContext;
 
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "ui/it")]

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::error::Error;
 
 use larder::prelude::*;
-use larder::{BoxError, JobContext, triggers};
+use larder::{BoxError, triggers};
+use larder::jobs::JobContext;
 
 type MyResult<T = ()> = Result<T, BoxError>;
 
@@ -42,7 +43,7 @@ impl All {
     }
 
     #[trigger(event("retrain"), depends_on = ["match"])]
-    fn text_as_error(&self, job: &larder::JobContext) -> Result<(), String> {
+    fn text_as_error(&self, job: &larder::jobs::JobContext) -> Result<(), String> {
         if job.output::<Vec<u32>>("match").is_err() { Err("none".into()) } else { Ok(()) }
     }
 }

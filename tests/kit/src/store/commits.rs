@@ -1,7 +1,7 @@
 //! Laws of commits.
 
 use larder_core::store::{Change, Committed, Expected, RecordKey};
-use larder_core::{Digest, Store, StoreExt};
+use larder_core::store::{Digest, Store, StoreExt};
 
 use super::{
     Open, commit, fresh_bytes, fresh_name, get, get_blob, json, key, ok, put, put_blob, remove,

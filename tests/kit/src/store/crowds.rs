@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use larder_core::store::{Committed, Expected, RecordKey};
-use larder_core::{Digest, Store, StoreExt};
+use larder_core::store::{Digest, Store, StoreExt};
 
 use super::{
     Open, commit, fresh_bytes, fresh_name, get, get_blob, json, key, list, ok, put, put_blob,

@@ -1,6 +1,6 @@
 //! Laws of listing records.
 
-use larder_core::Store;
+use larder_core::store::Store;
 use larder_core::store::Expected;
 
 use super::{commit, fresh_name, json, key, list, ok, put, remove};

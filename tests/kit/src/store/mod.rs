@@ -16,7 +16,8 @@ use std::time::SystemTime;
 
 use larder_core::bytes::Bytes;
 use larder_core::store::{Change, Committed, Expected, Record, RecordKey};
-use larder_core::{Digest, Result, Store, StoreExt};
+use larder_core::Result;
+use larder_core::store::{Digest, Store, StoreExt};
 
 use crate::chain;
 use crate::random::Random;

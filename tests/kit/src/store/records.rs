@@ -1,6 +1,6 @@
 //! Laws of single records.
 
-use larder_core::Store;
+use larder_core::store::Store;
 use larder_core::store::{Committed, Expected, Record, Revision};
 
 use super::{commit, fresh_name, get, json, key, list, ok, put, remove};

@@ -1,0 +1,149 @@
+//! For crates that add to the handle: the records of a larder, as the handle reads them.
+
+use serde::de::DeserializeOwned;
+
+use crate::component::Component;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::larder::{Larder, Ready};
+use crate::manifest::{ChildEntry, Manifest};
+use crate::name::{Identifier, VersionNumber};
+use crate::record::{NameRecord, VersionRecord};
+use crate::reference::Reference;
+use crate::store::Change;
+use crate::time::Timestamp;
+
+pub use crate::artifact::StoredArtifact;
+pub use crate::cache::{CacheFolder, temp_folder};
+pub use crate::caught::catch_panic;
+pub use crate::larder::{
+    BlobWrites, Claim, PATIENCE, QUICK, User, back_off, read_annotations, refuse_locked_name,
+};
+pub use crate::component::{ReadComponent, TypeEntry};
+pub use crate::participant::{Contribution, Participant, Transition};
+
+/// Reads the records behind a [`Larder`].
+pub trait Records {
+    /// The time by the clock of the handle.
+    fn now(&self) -> Timestamp;
+
+    /// The record of a name.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; [`Error::Corrupt`].
+    fn head(&self, name: &Identifier) -> Result<Option<NameRecord>>;
+
+    /// The record of a version, removed or not.
+    ///
+    /// # Errors
+    /// As [`head`](Records::head).
+    fn version(&self, name: &Identifier, number: VersionNumber) -> Result<Option<VersionRecord>>;
+
+    /// The record of the version that `reference` names.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], and as [`head`](Records::head).
+    fn find(&self, reference: &Reference) -> Result<VersionRecord>;
+
+    /// The manifest of a version, checked, and what to call the version in an error.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`]; [`Error::NewerFormat`].
+    fn manifest_of(&self, name: &Identifier, version: &VersionRecord) -> Result<(String, Manifest)>;
+
+    /// The version with the content of a child that is not removed.
+    ///
+    /// # Errors
+    /// [`Error::Removed`]; [`Error::NotFound`].
+    fn child_version(&self, child: &ChildEntry, needed_by: &str) -> Result<VersionRecord>;
+
+    /// The same larder without its cache of blobs.
+    fn uncached(&self) -> Larder;
+
+    /// The error of a reference to something that is not there, with names that look alike.
+    fn not_found(&self, reference: &Reference) -> Error;
+
+    /// Takes blobs back from collectors before a commit refers to them; `brought` are the blobs that the commit brings.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] if a collector does not finish.
+    fn claim(&self, blobs: &[Digest], brought: &[Change]) -> Result<Claim>;
+
+    /// The changes that record which versions refer to others, and make the commit depend on those.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] while one of them is being removed.
+    fn link(&self, users: &[User<'_>], is_partial: bool) -> Result<Vec<Change>>;
+
+    /// The component of a version, removed or not, to be set up on first use.
+    ///
+    /// # Errors
+    /// As [`Larder::load_component`].
+    fn load_version(&self, name: &Identifier, number: VersionNumber) -> Result<Ready<dyn Component>>;
+
+    /// The fields of a version of the type `tag` as a `T`.
+    ///
+    /// # Errors
+    /// As [`Larder::load`].
+    fn load_fields<T: DeserializeOwned>(
+        &self,
+        reference: &Reference,
+        tag: &str,
+        type_name: &str,
+    ) -> Result<T>;
+}
+
+impl Records for Larder {
+    fn now(&self) -> Timestamp {
+        Larder::now(self)
+    }
+
+    fn head(&self, name: &Identifier) -> Result<Option<NameRecord>> {
+        Larder::head(self, name)
+    }
+
+    fn version(&self, name: &Identifier, number: VersionNumber) -> Result<Option<VersionRecord>> {
+        Larder::version(self, name, number)
+    }
+
+    fn find(&self, reference: &Reference) -> Result<VersionRecord> {
+        Larder::find(self, reference)
+    }
+
+    fn manifest_of(&self, name: &Identifier, version: &VersionRecord) -> Result<(String, Manifest)> {
+        self.open_record(name, version)
+    }
+
+    fn child_version(&self, child: &ChildEntry, needed_by: &str) -> Result<VersionRecord> {
+        Larder::child_version(self, child, needed_by)
+    }
+
+    fn uncached(&self) -> Larder {
+        Larder::uncached(self)
+    }
+
+    fn not_found(&self, reference: &Reference) -> Error {
+        Larder::not_found(self, reference)
+    }
+
+    fn claim(&self, blobs: &[Digest], brought: &[Change]) -> Result<Claim> {
+        Larder::claim(self, blobs, brought, PATIENCE)
+    }
+
+    fn link(&self, users: &[User<'_>], is_partial: bool) -> Result<Vec<Change>> {
+        Larder::link(self, users, is_partial)
+    }
+
+    fn load_version(&self, name: &Identifier, number: VersionNumber) -> Result<Ready<dyn Component>> {
+        self.load_ready_version(name, number)
+    }
+
+    fn load_fields<T: DeserializeOwned>(
+        &self,
+        reference: &Reference,
+        tag: &str,
+        type_name: &str,
+    ) -> Result<T> {
+        self.load_as(reference, tag, type_name)
+    }
+}

@@ -1,0 +1,209 @@
+//! From an event to jobs.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::MOST_OUTPUT;
+use crate::jobs::Jobs;
+use crate::record::{CronRecord, JobRecord, QueueRecord, cron_key, job_key, queue_key};
+use crate::run::{in_run, new_run};
+use crate::table::{Event, TriggerEntry};
+use larder_core::{Error, Identifier, Reference, Result, VersionInfo};
+use larder_core::store::EventName;
+use larder_core::versions::JobId;
+use larder_core::record::{self, VersionRecord};
+use larder_core::store::{Change, Committed, Expected, StoreExt};
+
+/// What [`Larder::fire`] made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Fired {
+    /// The version that the event happened to.
+    #[serde(flatten)]
+    pub version: VersionInfo,
+    /// The event.
+    pub event: EventName,
+    /// Its jobs, dependencies first.
+    pub jobs: Vec<JobId>,
+}
+
+/// Jobs that are to be committed.
+#[derive(Default)]
+pub(crate) struct NewJobs {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) ids: Vec<JobId>,
+    /// Those that depend on none.
+    pub(crate) first: Vec<JobId>,
+}
+
+impl Jobs {
+    /// Lets an event of one's own happen to the version that `reference` means; `payload` is what its triggers get
+    /// to read, by [`JobContext::payload`](crate::JobContext::payload).
+    ///
+    /// Nothing runs yet: [`wait`](Larder::wait) runs the jobs here, a [`Worker`](crate::Worker) anywhere.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::NotLinked`] if the type is not linked in; [`Error::Refused`] if no trigger of it runs on the
+    /// event; [`Error::Encode`] for a payload that JSON cannot hold; [`Error::Conflict`]; [`Error::Store`].
+    pub fn fire(
+        &self,
+        reference: impl TryInto<Reference, Error: Into<Error>>,
+        event: impl TryInto<EventName, Error: Into<Error>>,
+        payload: impl Serialize,
+    ) -> Result<Fired> {
+        let reference: Reference = reference.try_into().map_err(Into::into)?;
+        let event: EventName = event.try_into().map_err(Into::into)?;
+        let payload = serde_json::value::to_raw_value(&payload).map_err(|error| Error::Encode {
+            what: format!("what the event `{event}` carries"),
+            source: error.into(),
+        })?;
+        if payload.get().len() > MOST_OUTPUT {
+            return Err(Error::Refused {
+                what: format!("the event `{event}`"),
+                reason: format!(
+                    "it carries {} bytes, of at most {MOST_OUTPUT}: apply what is large, and send its reference",
+                    payload.get().len()
+                ),
+            });
+        }
+        let payload = (payload.get() != "null").then_some(payload);
+        let name = reference.identifier();
+        for _ in 0..crate::claim::MOST_TRIES {
+            let version = self.find(&reference)?;
+            let happened = Event::Custom(event.clone());
+            self.check_linked(name, &version, &happened)?;
+            let key = record::version_key(name, version.version)?;
+            let Some(found) = self.store().get_record(&key)? else { continue };
+            let run = new_run(self.now());
+            let jobs = self.jobs_of_run(&happened, name, &version, payload.as_deref(), &run)?;
+            // Who removes the version changes its record.
+            let mut changes = vec![record::unchanged(key, Some(&found))];
+            changes.extend(jobs.changes.iter().cloned());
+            if record::read::<VersionRecord>(&record::version_key(name, version.version)?, &found)?
+                .removed
+                .is_none()
+                && self.store().commit(&changes)? == Committed::All
+            {
+                self.submit(&jobs);
+                let version = VersionInfo::new(name, &version);
+                return Ok(Fired { version, event, jobs: jobs.ids });
+            }
+        }
+        Err(Error::Conflict { what: reference.to_string() })
+    }
+
+    /// Refuses an event that nothing runs on.
+    fn check_linked(
+        &self,
+        name: &Identifier,
+        version: &VersionRecord,
+        event: &Event,
+    ) -> Result<()> {
+        let what = format!("{name}@{}", version.version.get());
+        let tag = version.type_tag.as_str();
+        self.registry().find_type(tag, &what, version.origin.as_deref())?;
+        let known: Vec<String> = match self.triggers_of(tag) {
+            Some(table) if table.on(event).next().is_some() => return Ok(()),
+            Some(table) => {
+                let events = table.entries().iter().flat_map(|entry| entry.events());
+                let mut known: Vec<_> =
+                    events.filter(|event| matches!(event, Event::Custom(_))).collect();
+                known.dedup();
+                known.iter().map(|event| format!("`{event}`")).collect()
+            }
+            None => Vec::new(),
+        };
+        let there = match &*known {
+            [] => "it has no trigger on an event that is fired".to_owned(),
+            known => format!("its triggers run on {}", known.join(", ")),
+        };
+        Err(Error::Refused {
+            what: format!("the event `{event}` for {what}"),
+            reason: format!("no trigger of the type `{tag}` runs on it: {there}"),
+        })
+    }
+
+    /// The jobs of an event that happens to a version as the commit is made which they are to go into.
+    pub(crate) fn jobs_on(
+        &self,
+        event: &Event,
+        name: &Identifier,
+        version: &VersionRecord,
+    ) -> Result<NewJobs> {
+        let mut jobs = self.jobs_of_run(event, name, version, None, &new_run(self.now()))?;
+        if *event == Event::Apply {
+            jobs.changes.extend(self.begin_schedules(name, version)?);
+        }
+        Ok(jobs)
+    }
+
+    /// The jobs of an event, with the beginning of their ids.
+    pub(crate) fn jobs_of_run(
+        &self,
+        event: &Event,
+        name: &Identifier,
+        version: &VersionRecord,
+        payload: Option<&RawValue>,
+        run: &str,
+    ) -> Result<NewJobs> {
+        let mut jobs = NewJobs::default();
+        let Some(table) = self.triggers_of(version.type_tag.as_str()) else {
+            return Ok(jobs);
+        };
+        let now = self.now();
+        let entries: Vec<&TriggerEntry> = table.on(event).collect();
+        let places: BTreeMap<&str, usize> =
+            entries.iter().enumerate().map(|(place, entry)| (entry.name(), place)).collect();
+        for (place, entry) in entries.iter().enumerate() {
+            let id = JobId::new(name, version.version, &in_run(run, place))?;
+            let mut job = JobRecord::new(
+                version.type_tag.clone(),
+                version.manifest,
+                entry.name().to_owned(),
+                event.to_string(),
+                now,
+            );
+            job.payload = payload.map(ToOwned::to_owned);
+            let needed = entry.depends_on().iter().filter_map(|needed| {
+                Some((needed.clone(), in_run(run, *places.get(needed.as_str())?)))
+            });
+            job.depends_on = needed.collect();
+            if job.depends_on.is_empty() {
+                jobs.first.push(id.clone());
+            }
+            let line = QueueRecord::new(id.clone(), now);
+            jobs.changes.push(record::put(queue_key(&id)?, &line, Expected::Anything)?);
+            jobs.changes.push(record::put(job_key(&id)?, &job, Expected::Absent)?);
+            jobs.ids.push(id);
+        }
+        Ok(jobs)
+    }
+
+    /// Schedules of a name are looked at from now on, if they are not yet.
+    fn begin_schedules(
+        &self,
+        name: &Identifier,
+        version: &VersionRecord,
+    ) -> Result<Option<Change>> {
+        let table = self.triggers_of(version.type_tag.as_str());
+        if table.is_none_or(|table| table.schedules().is_empty()) {
+            return Ok(None);
+        }
+        let key = cron_key(name)?;
+        match self.store().get_record(&key)? {
+            Some(_) => Ok(None),
+            // Whoever writes one at the same time writes the same.
+            None => record::put(key, &CronRecord::new(self.now()), Expected::Anything).map(Some),
+        }
+    }
+
+    /// Tells the executor of jobs that were committed.
+    pub(crate) fn submit(&self, jobs: &NewJobs) {
+        if !jobs.first.is_empty() {
+            // The records are there: what is not submitted now is found by a worker.
+            let _ = self.queue().submit(&jobs.first);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Jobs as a participant in commits: events of versions become jobs in the same commit.
+
+use std::sync::Arc;
+
+use larder_core::record::VersionRecord;
+use larder_core::store::Change;
+use larder_core::{Component, Identifier, Item, Larder, Result};
+use larder_core::diff::PlannedJob;
+use larder_core::extend::{Contribution, Participant, Transition};
+
+use crate::jobs::{Jobs, RegistryJobs};
+use crate::queue::{InProcess, JobQueue};
+use crate::table::Event;
+
+larder_core::link!(Item::participant(Arc::new(JobsParticipant::new(Arc::new(InProcess::new())))));
+
+/// Creates the jobs of versions that become ready or are removed.
+#[derive(Debug)]
+pub(crate) struct JobsParticipant {
+    queue: Arc<dyn JobQueue>,
+}
+
+impl JobsParticipant {
+    pub(crate) fn new(queue: Arc<dyn JobQueue>) -> Self {
+        Self { queue }
+    }
+
+    pub(crate) fn queue(&self) -> &Arc<dyn JobQueue> {
+        &self.queue
+    }
+}
+
+impl Participant for JobsParticipant {
+    fn existing(&self, _: &Larder, _: &Identifier) -> Result<Option<VersionRecord>> {
+        Ok(None)
+    }
+
+    fn before_version(&self, _: &Larder, _: &mut VersionRecord) -> Result<Vec<Change>> {
+        Ok(Vec::new())
+    }
+
+    fn contribute(
+        &self,
+        larder: &Larder,
+        transition: Transition,
+        name: &Identifier,
+        version: &VersionRecord,
+    ) -> Result<Contribution> {
+        let event = match transition {
+            Transition::Ready => Event::Apply,
+            Transition::Removed => Event::Remove,
+        };
+        let jobs = Jobs::new(larder).jobs_on(&event, name, version)?;
+        let (first, queue) = (jobs.first, Arc::clone(&self.queue));
+        Ok(Contribution::new(jobs.changes).then(move || {
+            if !first.is_empty() {
+                // The records are there: what is not submitted now is found by a worker.
+                let _ = queue.submit(&first);
+            }
+        }))
+    }
+
+    fn plan(
+        &self,
+        larder: &Larder,
+        name: &Identifier,
+        component: &dyn Component,
+    ) -> Vec<PlannedJob> {
+        let mut jobs: Vec<PlannedJob> = Vec::new();
+        let Some(table) = larder.registry().triggers_of(component.type_tag()) else { return jobs };
+        for entry in table.on(&Event::Apply) {
+            let is_skipped = |needed: &&String| {
+                jobs.iter().any(|job| job.trigger == **needed && job.skipped.is_some())
+            };
+            let unmet = entry.unmet(component).map(|field| format!("`{field}` is not set"));
+            let skipped = unmet.or_else(|| {
+                let needed = entry.depends_on().iter().find(is_skipped)?;
+                Some(format!("`{needed}` would be skipped"))
+            });
+            jobs.push(PlannedJob::new(name.clone(), entry.name(), skipped));
+        }
+        jobs
+    }
+}

@@ -1,0 +1,164 @@
+//! What versions need.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::Maintenance;
+use super::{age};
+use larder_core::{Error, Identifier, Reference, Result, Selector};
+use larder_core::manifest::Manifest;
+use larder_core::progress::Meter;
+use larder_core::record::{self, NameRecord, VersionRecord};
+use larder_core::store::{Corruption, Digest, RecordKey, Revision, StoreExt, Timestamp};
+
+/// The blobs that versions need, as of a time.
+#[derive(Default)]
+pub(super) struct Reach {
+    pub(super) needed: HashSet<Digest>,
+    /// Versions that were removed so long ago that they need their blobs no longer.
+    pub(super) forgotten: Vec<Forgotten>,
+    /// The manifests whose artifacts are known.
+    read: HashSet<Digest>,
+}
+
+/// A version that was removed longer ago than the grace period.
+pub(super) struct Forgotten {
+    pub(super) key: RecordKey,
+    pub(super) revision: Revision,
+    pub(super) version: VersionRecord,
+    /// Its manifest and its artifacts, as far as they are known.
+    pub(super) blobs: Vec<Digest>,
+}
+
+impl Reach {
+    /// Looks at every version.
+    pub(super) fn of(larder: &Maintenance, now: Timestamp, grace: Duration) -> Result<Self> {
+        let mut reach = Self::default();
+        let meter = &larder.larder.meter("reading manifests", None);
+        // A writer writes the version first and then the name, so both lead to what is needed.
+        for found in larder.store.records(record::VERSIONS) {
+            let (key, found) = found?;
+            let (name, version) = record::read_version(&key, &found).map_err(unknown)?;
+            match version.removed {
+                Some(removed) if age(now, removed) >= grace => {
+                    let mut blobs = vec![version.manifest];
+                    // If it is gone or damaged, so be it: nobody can restore that version.
+                    if let Ok(manifest) = manifest(larder, &name, &version, meter) {
+                        blobs.extend(manifest.artifacts().iter().map(|entry| entry.digest));
+                    }
+                    let revision = found.revision;
+                    reach.forgotten.push(Forgotten { key, revision, version, blobs });
+                }
+                _ => reach.add(larder, &name, &version, meter)?,
+            }
+        }
+        for found in larder.store.records(record::NAMES) {
+            let (key, found) = found?;
+            let name = record::name_in(&key).map_err(unknown)?;
+            let head: NameRecord = record::read(&key, &found).map_err(unknown)?;
+            if let Some(latest) = head.latest {
+                reach.add(larder, &name, &latest, meter)?;
+            }
+        }
+        // And from its digest to a version whose record was lost, if its manifest was not.
+        for found in larder.store.records(record::DIGESTS) {
+            let (key, _) = found?;
+            let digest = record::parts_of(&key, record::DIGESTS)
+                .ok()
+                .and_then(|(_, part)| Digest::from_hex(part.split('-').next()?).ok());
+            match digest {
+                Some(digest) if !reach.read.contains(&digest) => {
+                    match read_manifest(
+                        larder,
+                        &digest,
+                        &format!("what the record {key} leads to"),
+                        meter,
+                    ) {
+                        Ok(manifest) => reach.need(larder, digest, manifest, meter)?,
+                        Err(Error::Corrupt { .. }) => {}
+                        Err(error) => return Err(unknown(error)),
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(reach)
+    }
+
+    fn add(
+        &mut self,
+        larder: &Maintenance,
+        name: &Identifier,
+        version: &VersionRecord,
+        meter: &Meter,
+    ) -> Result<()> {
+        if self.read.contains(&version.manifest) {
+            return Ok(());
+        }
+        match manifest(larder, name, version, meter) {
+            Ok(manifest) => self.need(larder, version.manifest, manifest, meter),
+            // It cannot be restored, so it needs nothing.
+            Err(Error::Corrupt { .. }) if version.removed.is_some() => Ok(()),
+            Err(error) => Err(unknown(error)),
+        }
+    }
+
+    /// Needs a manifest, its artifacts, and what it refers to, also if that was removed: so it can be restored.
+    fn need(
+        &mut self,
+        larder: &Maintenance,
+        digest: Digest,
+        manifest: Manifest,
+        meter: &Meter,
+    ) -> Result<()> {
+        let mut found = vec![(digest, manifest)];
+        while let Some((digest, manifest)) = found.pop() {
+            if !self.read.insert(digest) {
+                continue;
+            }
+            self.needed.insert(digest);
+            self.needed.extend(manifest.artifacts().iter().map(|entry| entry.digest));
+            for child in manifest.children().iter().filter(|it| !self.read.contains(&it.manifest)) {
+                let what = format!("the manifest of {}@{}", child.name, child.manifest);
+                match read_manifest(larder, &child.manifest, &what, meter) {
+                    Ok(manifest) => found.push((child.manifest, manifest)),
+                    // `verify` says so; there is nothing left to keep.
+                    Err(Error::Corrupt { fault: Corruption::Missing, .. }) => {}
+                    Err(error) => return Err(unknown(error)),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn manifest(
+    larder: &Maintenance,
+    name: &Identifier,
+    version: &VersionRecord,
+    meter: &Meter,
+) -> Result<Manifest> {
+    let reference = Reference::new(name.clone(), Selector::Version(version.version));
+    read_manifest(larder, &version.manifest, &format!("the manifest of {reference}"), meter)
+}
+
+fn read_manifest(larder: &Maintenance, digest: &Digest, what: &str, meter: &Meter) -> Result<Manifest> {
+    let json = larder.store.get_checked(digest, None, || what.to_owned())?;
+    meter.add(json.len() as u64);
+    Manifest::from_json(&json, what)
+}
+
+/// The refusal to collect anything while something cannot be read: what that refers to is not known.
+fn unknown(error: Error) -> Error {
+    let reason = match error {
+        Error::Corrupt { what, fault } => {
+            format!("{what} is corrupt ({fault}): repair it, or remove the version")
+        }
+        error @ Error::NewerFormat { .. } => error.to_string(),
+        error => return error,
+    };
+    Error::Refused {
+        what: "garbage collection".into(),
+        reason: format!("what is needed is not known, because {reason}"),
+    }
+}

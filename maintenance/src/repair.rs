@@ -1,0 +1,109 @@
+//! `repair`: taking good copies from another larder.
+
+use std::collections::HashSet;
+use std::io::Write;
+
+use bytes::Bytes;
+
+use crate::verify::{Blob, look_at};
+use crate::verify::VerifyReport;
+use crate::verify::Finding;
+use crate::Maintenance;
+use larder_core::{Error, Result};
+use larder_core::manifest::Manifest;
+use larder_core::store::{Change, Committed, Digest, Store, StoreExt};
+
+/// What [`Larder::repair`] did.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct RepairReport {
+    /// The faults that are no more.
+    pub repaired: Vec<Finding>,
+    /// The faults that stay: the other larder has no good copy either, or what is damaged is a record.
+    pub not_found: Vec<Finding>,
+}
+
+impl Maintenance {
+    /// Replaces the damaged and missing blobs that `checked` lists by good copies from `source`,
+    /// the store of another larder.
+    ///
+    /// A copy is checked before anything is replaced, and a blob that is sound is left as it is. What a
+    /// repaired manifest lists is looked at too, and repaired if need be. Records are not: two larders
+    /// may mean different things by one name.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn repair(&self, checked: &VerifyReport, source: &dyn Store) -> Result<RepairReport> {
+        let mut done = RepairReport::default();
+        let stored = self.uncached();
+        let mut seen: HashSet<Digest> =
+            checked.findings.iter().filter_map(|finding| finding.digest).collect();
+        let meter = self.larder.meter("repairing", None);
+        let mut findings: Vec<Finding> = checked.findings.iter().rev().cloned().collect();
+        while let Some(finding) = findings.pop() {
+            let Some(digest) = finding.digest else {
+                done.not_found.push(finding);
+                continue;
+            };
+            let blob = Blob { place: 0, what: &finding.what, digest, size: None };
+            let bytes = match look_at(&stored, &blob, &meter).1 {
+                Ok(bytes) => bytes,
+                Err(_) => match source.get_checked(&digest, None, || finding.what.clone()) {
+                    Ok(bytes) => {
+                        self.replace(&digest, &bytes)?;
+                        bytes
+                    }
+                    Err(Error::Corrupt { .. }) => {
+                        done.not_found.push(finding);
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                },
+            };
+            if finding.is_manifest
+                && let Ok(manifest) = Manifest::from_json(&bytes, &finding.what)
+            {
+                for child in manifest.children() {
+                    let blob = Blob { digest: child.manifest, size: None, ..blob };
+                    if seen.insert(child.manifest)
+                        && let Err(fault) = look_at(&stored, &blob, &meter).1
+                    {
+                        let mut finding = Finding::new(&finding.what, Some(blob.digest), &fault);
+                        finding.is_manifest = true;
+                        findings.push(finding);
+                    }
+                }
+                for entry in manifest.artifacts() {
+                    let blob = Blob { digest: entry.digest, size: Some(entry.size), ..blob };
+                    if seen.insert(entry.digest)
+                        && let Err(fault) = look_at(&stored, &blob, &meter).1
+                    {
+                        findings.push(Finding::new(&finding.what, Some(entry.digest), &fault));
+                    }
+                }
+            }
+            done.repaired.push(finding);
+        }
+        Ok(done)
+    }
+
+    /// Writes a blob in the place of a damaged one. A store leaves a blob alone that is there, so that goes first.
+    fn replace(&self, digest: &Digest, bytes: &Bytes) -> Result<()> {
+        self.store.remove_blobs(std::slice::from_ref(digest))?;
+        if bytes.len() <= self.store.capabilities().inline_blob {
+            let put = Change::PutBlob { digest: *digest, bytes: bytes.clone() };
+            return match self.store.commit(&[put])? {
+                Committed::All => Ok(()),
+                Committed::Conflict { .. } => Err(Error::Conflict { what: digest.to_string() }),
+            };
+        }
+        let mut writer = self.store.write_blob()?;
+        writer.write_all(bytes).map_err(|error| {
+            Error::store(
+                format!("write the blob {} to {}", digest.short(), self.store.url()),
+                error,
+            )
+        })?;
+        writer.finish(digest)
+    }
+}

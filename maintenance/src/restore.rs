@@ -1,0 +1,151 @@
+//! `restore`: putting removed versions back on the shelf.
+
+use crate::Maintenance;
+use crate::MOST_TRIES;
+use larder_core::{Error, Identifier, Reference, Result, Selector, VersionInfo};
+use larder_core::extend::{Claim, User, refuse_locked_name};
+use larder_core::manifest::Manifest;
+use larder_core::record::{self, DigestRecord, NameRecord, VersionRecord};
+use larder_core::store::{Change, Committed, Corruption, Expected, StoreExt, Timestamp};
+
+/// A version that was removed.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct RemovedVersion {
+    /// The version.
+    #[serde(flatten)]
+    pub version: VersionInfo,
+    /// When it was removed.
+    pub removed: Timestamp,
+    /// When bytes of it were found to be collected as garbage: it cannot be restored then.
+    pub collected: Option<Timestamp>,
+}
+
+impl Maintenance {
+    /// Takes back the removal of a version, named by its number: `name@7`.
+    ///
+    /// It is as it was, but for the tags that were taken away before. Of a version that is not removed nothing
+    /// changes.
+    ///
+    /// # Errors
+    /// [`Error::Removed`] if it refers to a version that was removed: that one is to be restored before;
+    /// [`Error::Refused`] if its bytes were collected as garbage, or for a reference without a number;
+    /// [`Error::NotFound`] if there never was such a version; [`Error::Conflict`]; [`Error::Store`].
+    pub fn restore(
+        &self,
+        reference: impl TryInto<Reference, Error: Into<Error>>,
+    ) -> Result<VersionInfo> {
+        let reference: Reference = reference.try_into().map_err(Into::into)?;
+        let name = reference.identifier();
+        let &Selector::Version(number) = reference.selector() else {
+            return Err(refused(
+                &reference,
+                format!("only a number says which removed version is meant: write `{name}@N`"),
+            ));
+        };
+        let key = record::version_key(name, number)?;
+        let head_key = record::name_key(name)?;
+        for _ in 0..MOST_TRIES {
+            let mut found = self.store.get_records(&[key.clone(), head_key.clone()])?.into_iter();
+            let (Some(Some(found)), Some(head)) = (found.next(), found.next()) else {
+                return Err(self.not_found(&reference));
+            };
+            let mut version: VersionRecord = record::read(&key, &found)?;
+            let (head, expected) = match head {
+                Some(head) => {
+                    let read: NameRecord = record::read(&head_key, &head)?;
+                    (read, Expected::Revision(head.revision))
+                }
+                None => (NameRecord::new(), Expected::Absent),
+            };
+            refuse_locked_name(name, &head, || format!("the restoration of {reference}"))?;
+            // As when a version is applied: collectors first, then the version, then what leads to it.
+            let mut changes = Vec::new();
+            if version.removed.is_some() {
+                let (pardons, manifest) = self.claim_removed(&reference, &version)?;
+                changes = pardons;
+                let children = manifest.children();
+                let user = User { name, number, manifest: version.manifest, children };
+                // Somebody may be removing one just now.
+                match self.link(&[user], false) {
+                    Ok(links) => changes.extend(links),
+                    Err(Error::Conflict { .. }) => continue,
+                    Err(error) => return Err(error),
+                }
+                (version.removed, version.collected) = (None, None);
+                changes.push(record::put(
+                    key.clone(),
+                    &version,
+                    Expected::Revision(found.revision),
+                )?);
+            }
+            let mut latest = head.latest.clone();
+            // One that never was ready is not now.
+            if version.is_current() {
+                let key = record::digest_key(name, &version.manifest, number)?;
+                changes.push(record::put(key, &DigestRecord::new(number), Expected::Anything)?);
+                if latest.as_ref().is_none_or(|latest| latest.version < number) {
+                    latest = Some(version.clone());
+                }
+            }
+            let next = head.next.max(number.next());
+            let mut head = head.with(next, latest);
+            // Who removes another version meanwhile must see that this one is back.
+            head.moves += 1;
+            changes.push(record::put(head_key.clone(), &head, expected)?);
+            if self.store.commit(&changes)? == Committed::All {
+                return Ok(VersionInfo::new(name, &version));
+            }
+        }
+        Err(Error::Conflict { what: reference.to_string() })
+    }
+
+    /// Claims the blobs of a removed version, and gives its manifest.
+    fn claim_removed(
+        &self,
+        reference: &Reference,
+        version: &VersionRecord,
+    ) -> Result<(Vec<Change>, Manifest)> {
+        let what = format!("the manifest of {reference}");
+        let json = self.store.get_checked(&version.manifest, None, || what.clone());
+        match json.and_then(|json| Manifest::from_json(&json, &what)) {
+            Ok(manifest) => {
+                let artifacts = manifest.artifacts().iter().map(|entry| entry.digest);
+                let blobs: Vec<_> = artifacts.chain([version.manifest]).collect();
+                if let Claim::Held(pardons) = self.claim(&blobs, &[])? {
+                    return Ok((pardons, manifest));
+                }
+            }
+            Err(Error::Corrupt { fault: Corruption::Missing, .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let when = version.collected.map_or_else(String::new, |when| format!(" before {when}"));
+        let reason = format!("its bytes were collected as garbage{when}; apply it again");
+        Err(refused(reference, reason))
+    }
+
+    /// The removed versions of a name, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`]; [`Error::Store`].
+    pub fn removed(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+    ) -> Result<Vec<RemovedVersion>> {
+        let name: Identifier = name.try_into().map_err(Into::into)?;
+        let mut versions = Vec::new();
+        for found in self.store.records(&record::versions_of(&name)) {
+            let (key, found) = found?;
+            let record: VersionRecord = record::read(&key, &found)?;
+            if let Some(removed) = record.removed {
+                let version = VersionInfo::new(&name, &record);
+                versions.push(RemovedVersion { version, removed, collected: record.collected });
+            }
+        }
+        Ok(versions)
+    }
+}
+
+fn refused(reference: &Reference, reason: String) -> Error {
+    Error::Refused { what: format!("the restoration of {reference}"), reason }
+}

@@ -1,0 +1,102 @@
+//! Reading blobs, many at once.
+
+use std::error::Error as _;
+
+use bytes::Bytes;
+
+use crate::Maintenance;
+use super::{Finding};
+use crate::parallel::in_parallel;
+use larder_core::{Error, Result};
+use larder_core::manifest::{ChildEntry, Manifest};
+use larder_core::progress::Meter;
+use larder_core::store::{Corruption, Digest, corruption};
+
+/// A blob that is to be read.
+#[derive(Clone, Copy)]
+pub(crate) struct Blob<'a> {
+    /// The place of the first version that needs it.
+    pub(crate) place: usize,
+    /// That version.
+    pub(crate) what: &'a str,
+    pub(crate) digest: Digest,
+    pub(crate) size: Option<u64>,
+}
+
+/// What a blob was found to be.
+pub(super) struct Found<T> {
+    /// How many bytes are there.
+    pub(super) size: u64,
+    pub(super) content: Result<T, Finding>,
+}
+
+/// Reads and checks a blob; gives the number of its bytes, and the bytes if they are sound.
+pub(crate) fn look_at(
+    larder: &Maintenance,
+    blob: &Blob<'_>,
+    meter: &Meter,
+) -> (u64, Result<Bytes, Corruption>) {
+    match larder.store.get_blobs(std::slice::from_ref(&blob.digest)) {
+        Ok(mut found) => {
+            let bytes = found.pop().flatten();
+            let fault = corruption(&blob.digest, blob.size, bytes.as_ref(), |done| meter.add(done));
+            let bytes = bytes.unwrap_or_default();
+            (bytes.len() as u64, fault.map_or(Ok(bytes), Err))
+        }
+        // The disk may be damaged in one place; the others are worth a look.
+        Err(error) => {
+            let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+            (0, Err(Corruption::Unreadable(format!("{error}{cause}"))))
+        }
+    }
+}
+
+/// Checks blobs.
+pub(super) fn look_at_all(larder: &Maintenance, blobs: &[Blob<'_>], meter: &Meter) -> Vec<Found<()>> {
+    in_parallel(blobs, |blob| {
+        let (size, bytes) = look_at(larder, blob, meter);
+        let content = bytes.map(drop);
+        Found { size, content: content.map_err(|fault| found_in(blob, &fault)) }
+    })
+}
+
+/// What a manifest lists: artifacts by digest and size, and children.
+pub(super) type Listing = (Vec<(Digest, u64)>, Vec<ChildEntry>);
+
+/// Checks manifests, and gives what they list.
+pub(super) fn manifests(larder: &Maintenance, blobs: &[Blob<'_>], meter: &Meter) -> Vec<Found<Listing>> {
+    in_parallel(blobs, |blob| {
+        let (size, bytes) = look_at(larder, blob, meter);
+        let content = match bytes {
+            Ok(json) => Manifest::from_json(&json, blob.what)
+                .map(|manifest| {
+                    let artifacts = manifest.artifacts().iter();
+                    let artifacts = artifacts.map(|entry| (entry.digest, entry.size)).collect();
+                    (artifacts, manifest.children().to_vec())
+                })
+                .map_err(|error| {
+                    finding_of(error).unwrap_or_else(|error| {
+                        found_in(blob, &Corruption::Unreadable(error.to_string()))
+                    })
+                }),
+            Err(fault) => Err(found_in(blob, &fault)),
+        };
+        Found { size, content }
+    })
+}
+
+fn found_in(blob: &Blob<'_>, fault: &Corruption) -> Finding {
+    Finding::new(blob.what, Some(blob.digest), fault)
+}
+
+/// What an error of reading says about what is stored; any other error as it is.
+pub(crate) fn finding_of(error: Error) -> Result<Finding> {
+    match error {
+        Error::Corrupt { what, fault } => Ok(Finding::new(what, None, &fault)),
+        Error::NewerFormat { what, found, known } => {
+            let reason = format!("it has format {found}; this Larder reads up to {known}");
+            Ok(Finding::new(what, None, &Corruption::Unreadable(reason)))
+        }
+        error => Err(error),
+    }
+}
