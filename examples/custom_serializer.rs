@@ -19,8 +19,8 @@ use std::error::Error;
 use std::sync::Arc;
 
 use larder::prelude::*;
-use larder::{Item, Registry};
 use larder::serializers::{ByName, FnSerializer};
+use larder::{Item, Registry};
 use ndarray::{Array2, ArrayView1, Axis, stack};
 use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 

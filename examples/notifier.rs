@@ -21,9 +21,9 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 
+use larder::jobs::{JobContext, JobStatus};
 use larder::prelude::*;
 use larder::{BoxError, HookContext, HookResult, Hooks, triggers};
-use larder::jobs::{JobContext, JobStatus};
 
 /// Says `a` times what is in `d`, with `b` and the entries of `c` in their places.
 #[derive(Serialize, Deserialize, Component)]

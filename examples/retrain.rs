@@ -15,11 +15,11 @@
 
 use std::error::Error;
 
-use larder::prelude::*;
-use larder::{BoxError, Reference, Selector, triggers};
 use larder::jobs::JobContext;
+use larder::prelude::*;
 use larder::store::TagName;
 use larder::versions::AnnotationsChange;
+use larder::{BoxError, Reference, Selector, triggers};
 use linfa::Dataset;
 use linfa::traits::{Fit, Predict as _};
 use linfa_trees::DecisionTree;

@@ -4,8 +4,8 @@ use std::env;
 use std::path::PathBuf;
 
 use larder_core::store::BlobCache;
-use larder_core::{Error, Larder, Result};
 use larder_core::store::parse_size;
+use larder_core::{Error, Larder, Result};
 
 /// The same larder, which lays files out in the user's cache folder and keeps blobs of remote stores there.
 ///

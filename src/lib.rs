@@ -13,11 +13,14 @@ use std::sync::Arc;
 #[cfg(feature = "archive")]
 pub use larder_archive as archive;
 pub use larder_core::{
-    Applied, ApplyOptions, BoxError, Component, ComponentType, Error, HookContext, HookResult, Hooks,
-    Identifier, Item, Larder, Model, Predict, QualifiedReference, Ready, Ref, Reference, Registry,
-    Result, Selection, Selector, Serializer, Signature, StoreUrl, VersionInfo,
+    Applied, ApplyOptions, BoxError, Component, ComponentType, Error, HookContext, HookResult,
+    Hooks, Identifier, Item, Larder, Model, Predict, QualifiedReference, Ready, Ref, Reference,
+    Registry, Result, Selection, Selector, Serializer, Signature, StoreUrl, VersionInfo,
 };
-pub use larder_core::{bytes, diff, extend, guard, manifest, progress, record, schemars, search, versions, erased_serde};
+pub use larder_core::{
+    bytes, diff, erased_serde, extend, guard, manifest, progress, record, schemars, search,
+    versions,
+};
 #[cfg(feature = "files")]
 pub use larder_files as files;
 #[cfg(feature = "files")]
@@ -119,7 +122,9 @@ fn open_there(located: &QualifiedReference) -> Result<Larder> {
 ///
 /// # Errors
 /// As [`open`] and [`Larder::load`]; [`Error::Store`] if no larder is there.
-pub fn load<T: ComponentType>(located: impl TryInto<QualifiedReference, Error: Into<Error>>) -> Result<T> {
+pub fn load<T: ComponentType>(
+    located: impl TryInto<QualifiedReference, Error: Into<Error>>,
+) -> Result<T> {
     let located = located.try_into().map_err(Into::into)?;
     open_there(&located)?.load(located.reference())
 }
@@ -128,7 +133,9 @@ pub fn load<T: ComponentType>(located: impl TryInto<QualifiedReference, Error: I
 ///
 /// # Errors
 /// As [`open`] and [`Larder::load_model`]; [`Error::Store`] if no larder is there.
-pub fn load_model(located: impl TryInto<QualifiedReference, Error: Into<Error>>) -> Result<Arc<dyn Model>> {
+pub fn load_model(
+    located: impl TryInto<QualifiedReference, Error: Into<Error>>,
+) -> Result<Arc<dyn Model>> {
     let located = located.try_into().map_err(Into::into)?;
     open_there(&located)?.load_model(located.reference())
 }
@@ -157,12 +164,12 @@ pub mod prelude {
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
 
+    pub use crate::jobs::{JobContext, LarderJobs, RegistryJobs};
+    pub use crate::maintenance::LarderMaintenance;
     #[cfg(feature = "json")]
     pub use crate::serializers::Json;
     #[cfg(feature = "tensors")]
     pub use crate::serializers::Tensors;
-    pub use crate::jobs::{JobContext, LarderJobs, RegistryJobs};
-    pub use crate::maintenance::LarderMaintenance;
     pub use crate::{
         Applied, BoxError, Component, ComponentType, HookContext, HookResult, Hooks, Larder, Model,
         Predict, Ref,

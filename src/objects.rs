@@ -1,7 +1,7 @@
 //! Any serde value by name and tag, in MessagePack.
 
-use larder_core::{Applied, Error, Identifier, Larder, Result, Serializer};
 use larder_core::store::TagName;
+use larder_core::{Applied, Error, Identifier, Larder, Result, Serializer};
 use larder_serializers::MsgPack;
 
 /// Keeps and loads values of any serde type by name and tag, without a component of their own.

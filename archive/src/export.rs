@@ -5,10 +5,10 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use larder_core::store::StoreExt;
 use larder_core::store::files::{sync_dir, temp_file};
 use larder_core::{Error, Larder, Registry, Result, Selection};
 use larder_maintenance::{CopyOptions, LarderMaintenance};
-use larder_core::store::StoreExt;
 use larder_store_fs::{FsStore, marker};
 
 use crate::header::{self, BLOCK};

@@ -8,8 +8,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-use larder_core::{Error, Result};
 use larder_core::store::{Corruption, Digest};
+use larder_core::{Error, Result};
 
 use crate::limits::Limits;
 use crate::open::{check_document, refused};
@@ -93,7 +93,9 @@ impl Check<'_> {
             let found = Digest::from_bytes(*hasher.finalize().as_bytes());
             return match found == digest {
                 true => Ok(()),
-                false => Err(Error::corrupt(what(), Corruption::Digest { expected: digest, found })),
+                false => {
+                    Err(Error::corrupt(what(), Corruption::Digest { expected: digest, found }))
+                }
             };
         }
         if size > record {

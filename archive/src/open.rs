@@ -5,8 +5,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use larder_core::{Error, Larder, Registry, Result};
 use larder_core::store::Corruption;
+use larder_core::{Error, Larder, Registry, Result};
 use larder_store_fs::{FsStore, marker};
 use tempfile::TempDir;
 
@@ -74,7 +74,11 @@ struct Stated {
 }
 
 /// Makes sure that a record or a larder.json is JSON of a known format.
-pub(crate) fn check_document(place: &EntryPath, json: &[u8], what: impl Fn() -> String) -> Result<()> {
+pub(crate) fn check_document(
+    place: &EntryPath,
+    json: &[u8],
+    what: impl Fn() -> String,
+) -> Result<()> {
     let unreadable = |reason: String| Error::corrupt(what(), Corruption::Unreadable(reason));
     match serde_json::from_slice(json) {
         Ok(Stated { larder: FORMAT }) => {}

@@ -9,8 +9,8 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::rc::Rc;
 
-use larder_core::{Error, Result};
 use larder_core::store::{Corruption, Digest};
+use larder_core::{Error, Result};
 use tar::{EntryType, Header};
 
 use crate::header::{self, BLOCK, MOST_PAX};

@@ -3,15 +3,15 @@
 
 mod shelf;
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
 
 use larder::archive::{Form, Limits, export, open, open_in};
-use larder::{Error, Larder, Reference};
 use larder::maintenance::CopyOptions;
+use larder::{Error, Larder, Reference};
 use shelf::{Weights, content, files, long_name, stocked, weights};
 
 const FORMS: [(&str, Form); 3] =
@@ -149,7 +149,11 @@ fn an_import_merges_without_doubles_and_tells_what_it_would_move() {
 
     let archive = open(&path, &Limits::default()).unwrap();
     let before = content(&there);
-    let refused = archive.larder().maintenance().copy(Selection::All, &there, &CopyOptions::default()).unwrap_err();
+    let refused = archive
+        .larder()
+        .maintenance()
+        .copy(Selection::All, &there, &CopyOptions::default())
+        .unwrap_err();
     assert!(refused.to_string().contains("net:prod from v2 to v1"), "{refused}");
     assert_eq!(content(&there), before);
 
@@ -159,7 +163,11 @@ fn an_import_merges_without_doubles_and_tells_what_it_would_move() {
         .map(|number| there.load::<Weights>(format!("net@{number}")).unwrap().layer)
         .collect();
     assert_eq!(layers, [1, 8, 3], "the first was there");
-    let again = archive.larder().maintenance().copy(Selection::All, &there, &CopyOptions::default()).unwrap();
+    let again = archive
+        .larder()
+        .maintenance()
+        .copy(Selection::All, &there, &CopyOptions::default())
+        .unwrap();
     assert_eq!(again.blobs, 0);
     assert_eq!(there.versions("net").unwrap().len(), 3);
 }
@@ -180,7 +188,8 @@ fn nothing_is_written_over_and_nothing_half_written_is_left() {
     let lost = larder.show("net").unwrap().manifest.artifacts()[0].digest;
     larder.store().remove_blobs(&[lost]).unwrap();
     for (name, form) in FORMS {
-        let error = export(&larder, Selection::All, false, &folder.path().join(name), form).unwrap_err();
+        let error =
+            export(&larder, Selection::All, false, &folder.path().join(name), form).unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. }), "{error}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);

@@ -6,8 +6,8 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
-use larder::{Error, StoreUrl};
 use larder::store::{Hook, ItemKind};
+use larder::{Error, StoreUrl};
 
 use crate::text::clean;
 

@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
-use larder::jobs::LarderJobs;
 use larder::Larder;
+use larder::jobs::LarderJobs;
 use larder::jobs::{JobId, JobInfo, JobStatus, WaitTarget};
 use larder::progress::Progress;
 
@@ -134,9 +134,9 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use indicatif::{InMemoryTerm, TermLike as _};
+    use larder::jobs::{Event, JobContext, Trigger, TriggerTable};
     use larder::prelude::*;
     use larder::{Item, Registry};
-    use larder::jobs::{Event, JobContext, Trigger, TriggerTable};
 
     use super::*;
 
@@ -164,7 +164,8 @@ mod tests {
         let mut bars = JobBars::new(ProgressDrawTarget::term_like(Box::new(term.clone())));
         let mut shown = String::new();
         larder
-            .jobs().wait_with(&applied, |jobs| {
+            .jobs()
+            .wait_with(&applied, |jobs| {
                 bars.show(jobs);
                 if jobs[0].fraction.is_some() && shown.is_empty() {
                     term.flush().unwrap();

@@ -15,7 +15,7 @@ use crate::caught::caught;
 use crate::digest::Digest;
 use crate::error::{BoxError, Error, Result};
 use crate::guard::GuardError;
-use crate::larder::{ArtifactWriter, ArtifactReader};
+use crate::larder::{ArtifactReader, ArtifactWriter};
 use crate::manifest::ArtifactEntry;
 use crate::scope;
 use crate::serializer::Serializer;
@@ -102,7 +102,11 @@ impl<T, S> Artifact<T, S> {
         Self::from_parts(OnceLock::from(value), None, Some(name.into()))
     }
 
-    fn from_parts(value: OnceLock<T>, stored: Option<StoredArtifact>, chosen: Option<Arc<str>>) -> Self {
+    fn from_parts(
+        value: OnceLock<T>,
+        stored: Option<StoredArtifact>,
+        chosen: Option<Arc<str>>,
+    ) -> Self {
         let held = Arc::new(Held { value, stored: Mutex::new(stored) });
         Self { held, chosen, serializer: PhantomData }
     }

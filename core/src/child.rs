@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::component::{Component, ComponentType};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::larder::{Larder, Ready, ArtifactReader};
+use crate::larder::{ArtifactReader, Larder, Ready};
 use crate::manifest::ChildEntry;
 use crate::name::Identifier;
 use crate::record::VersionRecord;

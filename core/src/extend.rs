@@ -16,10 +16,10 @@ use crate::time::Timestamp;
 pub use crate::artifact::StoredArtifact;
 pub use crate::cache::{CacheFolder, temp_folder};
 pub use crate::caught::catch_panic;
+pub use crate::component::{ReadComponent, TypeEntry};
 pub use crate::larder::{
     BlobWrites, Claim, PATIENCE, QUICK, User, back_off, read_annotations, refuse_locked_name,
 };
-pub use crate::component::{ReadComponent, TypeEntry};
 pub use crate::participant::{Contribution, Participant, Transition};
 
 /// Reads the records behind a [`Larder`].
@@ -49,7 +49,8 @@ pub trait Records {
     ///
     /// # Errors
     /// [`Error::Corrupt`]; [`Error::NewerFormat`].
-    fn manifest_of(&self, name: &Identifier, version: &VersionRecord) -> Result<(String, Manifest)>;
+    fn manifest_of(&self, name: &Identifier, version: &VersionRecord)
+    -> Result<(String, Manifest)>;
 
     /// The version with the content of a child that is not removed.
     ///
@@ -79,7 +80,11 @@ pub trait Records {
     ///
     /// # Errors
     /// As [`Larder::load_component`].
-    fn load_version(&self, name: &Identifier, number: VersionNumber) -> Result<Ready<dyn Component>>;
+    fn load_version(
+        &self,
+        name: &Identifier,
+        number: VersionNumber,
+    ) -> Result<Ready<dyn Component>>;
 
     /// The fields of a version of the type `tag` as a `T`.
     ///
@@ -110,7 +115,11 @@ impl Records for Larder {
         Larder::find(self, reference)
     }
 
-    fn manifest_of(&self, name: &Identifier, version: &VersionRecord) -> Result<(String, Manifest)> {
+    fn manifest_of(
+        &self,
+        name: &Identifier,
+        version: &VersionRecord,
+    ) -> Result<(String, Manifest)> {
         self.open_record(name, version)
     }
 
@@ -134,7 +143,11 @@ impl Records for Larder {
         Larder::link(self, users, is_partial)
     }
 
-    fn load_version(&self, name: &Identifier, number: VersionNumber) -> Result<Ready<dyn Component>> {
+    fn load_version(
+        &self,
+        name: &Identifier,
+        number: VersionNumber,
+    ) -> Result<Ready<dyn Component>> {
         self.load_ready_version(name, number)
     }
 

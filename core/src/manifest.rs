@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use crate::digest::Digest;
-use crate::error::{Error, Corruption, Result};
+use crate::error::{Corruption, Error, Result};
 use crate::name::{Identifier, TypeTag};
 use crate::source::Source;
 use crate::store::record::read_versioned;

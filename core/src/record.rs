@@ -26,10 +26,10 @@ pub use larder_store::record::{Document, FORMAT, expect, put, read, unchanged};
 use crate::digest::Digest;
 use crate::error::Result;
 use crate::job_id::JobId;
-use crate::toolchain::Toolchain;
 use crate::name::{Identifier, TypeTag, VersionNumber};
 use crate::store::{Record, RecordKey};
 use crate::time::Timestamp;
+use crate::toolchain::Toolchain;
 
 /// `names/NAME`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -311,11 +311,7 @@ impl TagRecord {
 
 impl MoveRecord {
     /// A move to `version`, or the removal of the tag.
-    pub fn new(
-        version: Option<VersionNumber>,
-        moved: Timestamp,
-        by: Option<String>,
-    ) -> Self {
+    pub fn new(version: Option<VersionNumber>, moved: Timestamp, by: Option<String>) -> Self {
         Self { larder: FORMAT, version, moved, by }
     }
 }
@@ -347,10 +343,7 @@ impl GarbageRecord {
 }
 
 /// Reads a [`VersionRecord`], whose key must be its own.
-pub fn read_version(
-    key: &RecordKey,
-    record: &Record,
-) -> Result<(Identifier, VersionRecord)> {
+pub fn read_version(key: &RecordKey, record: &Record) -> Result<(Identifier, VersionRecord)> {
     let (name, _) = parts_of(key, VERSIONS)?;
     let version: VersionRecord = read(key, record)?;
     if version_key(&name, version.version)? != *key {

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::digest::Digest;
-use crate::larder::{ArtifactWriter, ArtifactReader};
+use crate::larder::{ArtifactReader, ArtifactWriter};
 
 #[derive(Clone)]
 enum Scope {

@@ -7,10 +7,10 @@ use crate::jobs::Jobs;
 use crate::judge::{InspectedJob, Verdict};
 use crate::record::{JobRecord, Lease, job_key, queue_key};
 use crate::run::unlike_any_other;
-use larder_core::{Error, Result, record};
 use larder_core::store::Timestamp;
-use larder_core::versions::JobId;
 use larder_core::store::{Change, Committed, Expected, JobStatus, Record, StoreExt};
+use larder_core::versions::JobId;
+use larder_core::{Error, Result, record};
 
 /// How often a write that another writer overtook is tried again.
 pub(crate) const MOST_TRIES: u32 = 100;
@@ -59,7 +59,8 @@ impl Jobs {
     /// Tries to claim a job for so long.
     pub(crate) fn claim_job(&self, id: &JobId, lease: Duration) -> Result<Claimed> {
         for _ in 0..MOST_TRIES {
-            let Some(InspectedJob { found, verdict, .. }) = self.look_at(std::slice::from_ref(id))?.pop()
+            let Some(InspectedJob { found, verdict, .. }) =
+                self.look_at(std::slice::from_ref(id))?.pop()
             else {
                 return Ok(Claimed::Over);
             };
@@ -137,7 +138,11 @@ impl Jobs {
     }
 
     /// Keeps a job for another lease; `None` if it is ours no longer.
-    pub(crate) fn extend_lease(&self, claim: &Claim, news: &UnwrittenOutput) -> Result<Option<JobRecord>> {
+    pub(crate) fn extend_lease(
+        &self,
+        claim: &Claim,
+        news: &UnwrittenOutput,
+    ) -> Result<Option<JobRecord>> {
         self.change_held(claim, &news.changes, |mut job| {
             let until = Timestamp::new(self.now().as_system_time() + claim.lease);
             job.lease = Some(Lease { holder: claim.holder.clone(), until });

@@ -6,14 +6,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use serde::de::DeserializeOwned;
 
-use crate::{MOST_LINE, MOST_LINES, cut};
 use crate::claim::Claim;
 use crate::jobs::Jobs;
 use crate::record::{JobRecord, LogRecord, ProgressRecord, job_key, log_key};
-use larder_core::{Error, Larder, Result, record};
+use crate::{MOST_LINE, MOST_LINES, cut};
 use larder_core::store::Timestamp;
-use larder_core::versions::JobId;
 use larder_core::store::{Change, Expected, JobStatus, StoreExt};
+use larder_core::versions::JobId;
+use larder_core::{Error, Larder, Result, record};
 
 /// What a trigger is given when it runs: who it is, what happened, and a way to tell how far it is.
 pub struct JobContext {

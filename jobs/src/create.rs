@@ -10,11 +10,11 @@ use crate::jobs::Jobs;
 use crate::record::{CronRecord, JobRecord, QueueRecord, cron_key, job_key, queue_key};
 use crate::run::{in_run, new_run};
 use crate::table::{Event, TriggerEntry};
-use larder_core::{Error, Identifier, Reference, Result, VersionInfo};
-use larder_core::store::EventName;
-use larder_core::versions::JobId;
 use larder_core::record::{self, VersionRecord};
+use larder_core::store::EventName;
 use larder_core::store::{Change, Committed, Expected, StoreExt};
+use larder_core::versions::JobId;
+use larder_core::{Error, Identifier, Reference, Result, VersionInfo};
 
 /// What [`Larder::fire`] made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -5,10 +5,10 @@ use std::time::Duration;
 use crate::STALE;
 use crate::jobs::Jobs;
 use crate::record::{JOBS, JobRecord, job_in, logs_of, made_of};
-use larder_core::{Result, record};
 use larder_core::store::Timestamp;
-use larder_core::versions::JobId;
 use larder_core::store::{Change, Committed, Expected, Record, RecordKey, StoreExt};
+use larder_core::versions::JobId;
+use larder_core::{Result, record};
 
 /// How many records are removed at once, where it does not matter which of them are.
 const BATCH: usize = 1_000;

@@ -7,11 +7,14 @@ use serde_json::value::RawValue;
 
 use crate::jobs::Jobs;
 use crate::judge::Verdict;
-use crate::record::{JOBS, JobRecord, LogRecord, QUEUE, QueueRecord, job_in, job_key, jobs_of, jobs_of_version, logs_of, queue_key};
-use larder_core::{Error, Identifier, Result, record};
+use crate::record::{
+    JOBS, JobRecord, LogRecord, QUEUE, QueueRecord, job_in, job_key, jobs_of, jobs_of_version,
+    logs_of, queue_key,
+};
 use larder_core::store::{Corruption, Timestamp, TypeTag, VersionNumber};
-use larder_core::versions::JobId;
 use larder_core::store::{JobStatus, Record, RecordKey, StoreExt};
+use larder_core::versions::JobId;
+use larder_core::{Error, Identifier, Result, record};
 
 /// What is known of a job.
 #[derive(Debug, Clone, Serialize)]
@@ -205,7 +208,10 @@ impl Jobs {
         let job: JobRecord = record::read(key, found)?;
         let depends_on = job.depends_on.iter().map(|(trigger, needed)| {
             let needed = id.sibling(needed).map_err(|error| {
-                Error::corrupt(format!("the record {key}"), Corruption::Unreadable(error.to_string()))
+                Error::corrupt(
+                    format!("the record {key}"),
+                    Corruption::Unreadable(error.to_string()),
+                )
             });
             Ok((trigger.clone(), needed?))
         });

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use larder_core::{Item, Registry, Result, StoreUrl};
 use larder_core::store::ItemKind;
+use larder_core::{Item, Registry, Result, StoreUrl};
 
 use crate::jobs::RegistryJobs;
 use crate::queue::JobQueue;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use larder_core::extend::Records;
 use larder_core::record::{NameRecord, VersionRecord};
 use larder_core::store::Store;
-use larder_core::{Identifier, Larder, Reference, Registry, Result, StoreUrl};
 use larder_core::store::Timestamp;
+use larder_core::{Identifier, Larder, Reference, Registry, Result, StoreUrl};
 
 use crate::participant::JobsParticipant;
 use crate::queue::{InProcess, JobQueue};

@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 
-use crate::{MOST_LOSSES, SKEW};
 use crate::jobs::Jobs;
 use crate::record::{JobRecord, job_key};
-use larder_core::{Error, Identifier, Result};
-use larder_core::store::{Timestamp, VersionNumber};
-use larder_core::versions::JobId;
+use crate::{MOST_LOSSES, SKEW};
 use larder_core::record::{self, VersionRecord};
 use larder_core::store::{JobStatus, Record, RecordKey};
+use larder_core::store::{Timestamp, VersionNumber};
+use larder_core::versions::JobId;
+use larder_core::{Error, Identifier, Result};
 
 /// A job, and what is to be done with it now.
 pub(crate) struct InspectedJob {
@@ -45,7 +45,9 @@ impl Jobs {
             let id = id.clone();
             looked.push(match found.map(|found| Ok((record::read(key, &found)?, found))) {
                 None => InspectedJob { id, found: None, verdict: Verdict::Missing },
-                Some(Err(error)) => InspectedJob { id, found: None, verdict: Verdict::Damaged(error) },
+                Some(Err(error)) => {
+                    InspectedJob { id, found: None, verdict: Verdict::Damaged(error) }
+                }
                 Some(Ok((job, found))) => {
                     InspectedJob { id, found: Some((found, job)), verdict: Verdict::Over }
                 }

@@ -6,9 +6,9 @@ use crate::claim::{MOST_TRIES, leave_queue};
 use crate::history::JobInfo;
 use crate::jobs::Jobs;
 use crate::record::{JobRecord, QueueRecord, job_in, job_key, jobs_of_version, queue_key};
-use larder_core::{Error, Result, record};
-use larder_core::versions::JobId;
 use larder_core::store::{Committed, Expected, JobStatus, Record, RecordKey, StoreExt};
+use larder_core::versions::JobId;
+use larder_core::{Error, Result, record};
 
 impl Jobs {
     /// Cancels a job. One that waits is over at once; one that runs is told to stop, and may succeed all the same.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
+use larder_core::diff::PlannedJob;
+use larder_core::extend::{Contribution, Participant, Transition};
 use larder_core::record::VersionRecord;
 use larder_core::store::Change;
 use larder_core::{Component, Identifier, Item, Larder, Result};
-use larder_core::diff::PlannedJob;
-use larder_core::extend::{Contribution, Participant, Transition};
 
 use crate::jobs::{Jobs, RegistryJobs};
 use crate::queue::{InProcess, JobQueue};

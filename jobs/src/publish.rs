@@ -7,12 +7,12 @@ use crate::claim::Claim;
 use crate::context::JobContext;
 use crate::jobs::Jobs;
 use crate::record::{MadeRecord, job_key, made_key};
-use larder_core::extend::Records;
-use larder_core::{Applied, ApplyOptions, Component, Error, Identifier, Larder, Result};
 use larder_core::diff::PlannedJob;
+use larder_core::extend::Records;
 use larder_core::extend::{Contribution, Participant, Transition};
 use larder_core::record::{self, VersionRecord};
 use larder_core::store::{Change, Record, StoreExt};
+use larder_core::{Applied, ApplyOptions, Component, Error, Identifier, Larder, Result};
 
 /// What happens when a job publishes.
 ///

@@ -8,9 +8,9 @@ use crate::STALE;
 use crate::jobs::Jobs;
 use crate::judge::Verdict;
 use crate::record::{QUEUE, QueueRecord, queue_key};
-use larder_core::{Result, record};
-use larder_core::versions::JobId;
 use larder_core::store::{Change, Expected, Record, RecordKey};
+use larder_core::versions::JobId;
+use larder_core::{Result, record};
 
 /// Brings the ids of jobs to the workers that run them.
 ///

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use larder_core::{Error, Identifier, Result};
-use larder_core::store::{Corruption, Digest, Timestamp, TypeTag, VersionNumber};
-use larder_core::versions::JobId;
 use larder_core::record::{self, Document, FORMAT};
+use larder_core::store::{Corruption, Digest, Timestamp, TypeTag, VersionNumber};
 use larder_core::store::{JobStatus, RecordKey};
+use larder_core::versions::JobId;
+use larder_core::{Error, Identifier, Result};
 
 /// `jobs/NAME/@N/@ID`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

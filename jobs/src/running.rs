@@ -9,17 +9,17 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
-use crate::{MOST_LINE, MOST_OUTPUT, cut};
 use crate::claim::{Claim, Claimed, Outcome};
 use crate::context::{JobContext, Shared};
 use crate::jobs::Jobs;
 use crate::table::TriggerEntry;
+use crate::{MOST_LINE, MOST_OUTPUT, cut};
 use larder_core::extend::Records;
-use larder_core::{BoxError, Component, Error, Identifier, Ready, Result};
 use larder_core::extend::catch_panic;
+use larder_core::store::JobStatus;
 use larder_core::store::{Timestamp, VersionNumber};
 use larder_core::versions::JobId;
-use larder_core::store::JobStatus;
+use larder_core::{BoxError, Component, Error, Identifier, Ready, Result};
 
 /// How many causes of a failure are kept.
 const MOST_CAUSES: usize = 32;
@@ -273,7 +273,8 @@ impl Instances {
         if let Some(component) = loaded.get(&of) {
             return Ok(component.clone());
         }
-        let component = Arc::new(handle.larder().load_version(claim.id.name(), claim.id.version())?);
+        let component =
+            Arc::new(handle.larder().load_version(claim.id.name(), claim.id.version())?);
         if loaded.len() >= MOST_INSTANCES {
             loaded.clear();
         }

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant, SystemTime};
 use crate::queue::{Delivery, Receipt};
 use crate::running::{Beat, Instances, JobOutcome, Running};
 use crate::worker::Worker;
-use larder_core::{Error, Result};
 use larder_core::extend::catch_panic;
 use larder_core::store::Timestamp;
 use larder_core::versions::JobId;
+use larder_core::{Error, Result};
 
 /// The least time between two looks for what schedules are due.
 const TICK: Duration = Duration::from_secs(1);

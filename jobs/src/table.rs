@@ -9,8 +9,8 @@ use crate::MOST_JOBS;
 use crate::context::JobContext;
 use crate::cron::Schedule;
 use crate::trigger::Trigger;
-use larder_core::{BoxError, Component, ComponentType, Error, Result};
 use larder_core::store::EventName;
+use larder_core::{BoxError, Component, ComponentType, Error, Result};
 
 /// What happens to a version, so that its triggers run.
 #[derive(Debug, Clone, PartialEq, Eq)]

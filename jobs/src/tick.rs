@@ -4,11 +4,11 @@ use crate::jobs::Jobs;
 use crate::record::{CRON, CronRecord, cron_in, cron_key, job_key};
 use crate::run::run_at;
 use crate::table::Event;
-use larder_core::{Error, Identifier, Result};
-use larder_core::store::Timestamp;
-use larder_core::versions::JobId;
 use larder_core::record::{self, VersionRecord};
+use larder_core::store::Timestamp;
 use larder_core::store::{Change, Committed, Expected, StoreExt};
+use larder_core::versions::JobId;
+use larder_core::{Error, Identifier, Result};
 
 /// How often a tick that another worker fires too is looked at again.
 const MOST_TRIES: u32 = 5;

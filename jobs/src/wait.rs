@@ -14,10 +14,10 @@ use crate::queue::{Delivery, JobQueue};
 use crate::record::{job_in, job_key, jobs_of_version};
 use crate::shift::Shift;
 use crate::worker::Worker;
-use larder_core::{Applied, BoxError, Error, Reference, Result, Selector, VersionInfo};
 use larder_core::store::ItemKind;
-use larder_core::versions::JobId;
 use larder_core::store::{JobStatus, RecordKey, Revision, StoreExt};
+use larder_core::versions::JobId;
+use larder_core::{Applied, BoxError, Error, Reference, Result, Selector, VersionInfo};
 
 /// Jobs that are waited for.
 #[derive(Debug, Clone)]
@@ -74,7 +74,10 @@ impl Jobs {
     /// # Errors
     /// [`Error::Job`] for the first that failed, or was cancelled; [`Error::NotLinked`] for one whose type is not linked in;
     /// [`Error::NotFound`]; [`Error::Store`].
-    pub fn wait(&self, awaited: impl TryInto<WaitTarget, Error: Into<Error>>) -> Result<Vec<JobInfo>> {
+    pub fn wait(
+        &self,
+        awaited: impl TryInto<WaitTarget, Error: Into<Error>>,
+    ) -> Result<Vec<JobInfo>> {
         self.wait_for(&self.awaited(awaited.try_into().map_err(Into::into)?)?, None)
     }
 

@@ -6,13 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use larder_core::{Error, Larder, Result};
 use crate::LEASE;
 use crate::history::JobInfo;
 use crate::jobs::Jobs;
 use crate::queue::JobQueue;
 use crate::shift::{LEAST_WAIT, Shift};
 use crate::wait::WaitTarget;
+use larder_core::{Error, Larder, Result};
 
 /// Runs jobs of a larder, on threads of this process.
 ///
@@ -151,7 +151,10 @@ impl WorkerHandle {
     ///
     /// # Errors
     /// As [`Larder::wait`]; [`Error::Refused`] if the worker ended meanwhile.
-    pub fn wait(&self, awaited: impl TryInto<WaitTarget, Error: Into<Error>>) -> Result<Vec<JobInfo>> {
+    pub fn wait(
+        &self,
+        awaited: impl TryInto<WaitTarget, Error: Into<Error>>,
+    ) -> Result<Vec<JobInfo>> {
         let ids = self.handle.awaited(awaited.try_into().map_err(Into::into)?)?;
         loop {
             let jobs = ids.iter().map(|id| self.handle.get(id)).collect::<Result<Vec<_>>>()?;

@@ -1,8 +1,8 @@
 //! `#[derive(Component)]` as its users see it.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-use larder::{Component, ComponentType, Registry};
 use larder::store::ItemKind;
+use larder::{Component, ComponentType, Registry};
 
 #[test]
 fn what_compiles_and_what_each_misuse_says() {

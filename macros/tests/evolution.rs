@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use larder::prelude::*;
-use larder::{Error, Item, Registry};
 use larder::store::{MemoryStore, Store};
+use larder::{Error, Item, Registry};
 
 /// The types as a program of earlier had them.
 mod before {

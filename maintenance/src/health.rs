@@ -1,7 +1,7 @@
 //! `report`: what a larder holds, counted from its records.
 
-use crate::verify::{Finding, finding_of};
 use crate::Maintenance;
+use crate::verify::{Finding, finding_of};
 use larder_core::Result;
 use larder_core::extend::read_annotations;
 use larder_core::record::{self, GarbageRecord, NameRecord, Status, TagRecord, UserRecord};

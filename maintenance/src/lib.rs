@@ -22,11 +22,11 @@ mod verify;
 
 use std::sync::Arc;
 
-use larder_core::{Error, Identifier, Larder, Reference, Result};
 use larder_core::extend::{Claim, Records, User};
 use larder_core::manifest::{ChildEntry, Manifest};
 use larder_core::record::{NameRecord, VersionRecord};
 use larder_core::store::{Change, Digest, Store, Timestamp, VersionNumber};
+use larder_core::{Error, Identifier, Larder, Reference, Result};
 
 pub use crate::copy::{
     CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, CopyOutline, CopyReport, MirrorOptions,
@@ -91,7 +91,11 @@ impl Maintenance {
         self.larder.find(reference)
     }
 
-    fn open_record(&self, name: &Identifier, version: &VersionRecord) -> Result<(String, Manifest)> {
+    fn open_record(
+        &self,
+        name: &Identifier,
+        version: &VersionRecord,
+    ) -> Result<(String, Manifest)> {
         self.larder.manifest_of(name, version)
     }
 

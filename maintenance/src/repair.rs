@@ -5,13 +5,13 @@ use std::io::Write;
 
 use bytes::Bytes;
 
-use crate::verify::{Blob, look_at};
-use crate::verify::VerifyReport;
-use crate::verify::Finding;
 use crate::Maintenance;
-use larder_core::{Error, Result};
+use crate::verify::Finding;
+use crate::verify::VerifyReport;
+use crate::verify::{Blob, look_at};
 use larder_core::manifest::Manifest;
 use larder_core::store::{Change, Committed, Digest, Store, StoreExt};
+use larder_core::{Error, Result};
 
 /// What [`Larder::repair`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]

@@ -1,12 +1,12 @@
 //! `restore`: putting removed versions back on the shelf.
 
-use crate::Maintenance;
 use crate::MOST_TRIES;
-use larder_core::{Error, Identifier, Reference, Result, Selector, VersionInfo};
+use crate::Maintenance;
 use larder_core::extend::{Claim, User, refuse_locked_name};
 use larder_core::manifest::Manifest;
 use larder_core::record::{self, DigestRecord, NameRecord, VersionRecord};
 use larder_core::store::{Change, Committed, Corruption, Expected, StoreExt, Timestamp};
+use larder_core::{Error, Identifier, Reference, Result, Selector, VersionInfo};
 
 /// A version that was removed.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -14,9 +14,9 @@ use async_nats::jetstream::{self, AckKind, Context, Message};
 use async_nats::{Client, ConnectOptions};
 use futures_util::future::{Either, select};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use larder_core::{BoxError, Error, Result, StoreUrl};
 use larder_core::store::runtime;
 use larder_core::versions::JobId;
+use larder_core::{BoxError, Error, Result, StoreUrl};
 use larder_jobs::{Delivery, JobQueue, Jobs};
 
 use crate::config::Config;

@@ -2,8 +2,8 @@
 
 use std::io::Write;
 
-use larder_core::guard::Rules;
 use larder_core::BoxError;
+use larder_core::guard::Rules;
 use larder_core::serializers::FormatTraits;
 use serde::Serialize;
 use serde::de::DeserializeSeed;

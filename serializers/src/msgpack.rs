@@ -2,8 +2,8 @@
 
 use std::io::{ErrorKind, Write};
 
-use larder_core::guard::Rules;
 use larder_core::BoxError;
+use larder_core::guard::Rules;
 use larder_core::serializers::FormatTraits;
 use rmp_serde::decode::Error;
 use serde::de::DeserializeSeed;

@@ -4,8 +4,8 @@ use std::any::{Any, TypeId, type_name};
 use std::fmt;
 use std::io::Write;
 
-use larder_core::bytes::Bytes;
 use larder_core::BoxError;
+use larder_core::bytes::Bytes;
 use larder_core::serializers::{DynSerializer, not_served};
 
 type Encode<T> = Box<dyn Fn(&T, &mut dyn Write) -> Result<(), BoxError> + Send + Sync>;

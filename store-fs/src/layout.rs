@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use larder_core::store::RecordKey;
 use larder_core::store::files::{
     absent, create_dir_durably, locked_temp_file, remove_unfinished, sync_dir,
 };
-use larder_core::store::RecordKey;
 use tempfile::NamedTempFile;
 
 /// What Larder itself keeps in the folder.

@@ -4,9 +4,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use larder_core::store::Corruption;
 use larder_core::store::files::absent;
 use larder_core::{Error, Result};
-use larder_core::store::Corruption;
 use serde::Deserialize;
 
 use crate::layout::{self, Layout};

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use larder_core::store::Digest;
 use larder_core::store::files::{BlobFolder, absent, at_once, create_dir_durably};
 use larder_core::store::{
     BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Revision, Store,
 };
 use larder_core::{Error, Result};
-use larder_core::store::Digest;
 
 use crate::layout::Layout;
 use crate::marker;

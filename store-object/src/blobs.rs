@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use larder_core::store::Digest;
 use larder_core::store::files::Scratch;
 use larder_core::{Error, Result};
-use larder_core::store::Digest;
 use object_store::{Error as Cause, GetOptions, GetRange, MultipartUpload, ObjectStoreExt};
 
 use crate::bucket::{AT_ONCE, Bucket};

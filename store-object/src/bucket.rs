@@ -3,9 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use larder_core::store::RecordKey;
 use larder_core::Result;
 use larder_core::store::Digest;
+use larder_core::store::RecordKey;
 use object_store::ObjectStore;
 use object_store::path::Path;
 

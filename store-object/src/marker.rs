@@ -1,8 +1,8 @@
 //! `larder.json`: what a place in a bucket is, and whether its service can be trusted with records.
 
 use futures_util::TryStreamExt;
-use larder_core::{Error, Result};
 use larder_core::store::Corruption;
+use larder_core::{Error, Result};
 use object_store::path::Path;
 use object_store::{Error as Cause, ObjectStoreExt, PutMode, PutPayload, UpdateVersion};
 use serde::Deserialize;

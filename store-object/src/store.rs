@@ -4,9 +4,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use larder_core::store::Digest;
 use larder_core::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
 use larder_core::{Result, StoreUrl};
-use larder_core::store::Digest;
 use object_store::ObjectStore;
 use object_store::path::Path;
 

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use larder_core::store::files::Spool;
 use larder_core::store::BlobWriter;
-use larder_core::{Error, Result};
 use larder_core::store::Digest;
+use larder_core::store::files::Spool;
+use larder_core::{Error, Result};
 
 use crate::bucket::Bucket;
 use larder_core::store::runtime::wait;

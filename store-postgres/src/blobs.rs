@@ -5,9 +5,9 @@ use std::io::Write;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
+use larder_core::store::Digest;
 use larder_core::store::files::Scratch;
 use larder_core::{Error, Result};
-use larder_core::store::Digest;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error as Cause, Row};
 

@@ -42,7 +42,10 @@ const MIGRATIONS: [&str; 1] = ["
 const LOCK: i32 = 0x4c61_7264;
 
 /// Makes sure that the schema is a larder that this Larder can use, or makes it one if there is nothing.
-pub(crate) async fn check_or_create(client: &mut Client, place: &DatabaseLocation) -> Result<(), Failure> {
+pub(crate) async fn check_or_create(
+    client: &mut Client,
+    place: &DatabaseLocation,
+) -> Result<(), Failure> {
     let encoding: String = client.query_one("SHOW server_encoding", &[]).await?.get(0);
     if encoding != "UTF8" {
         let reason = format!("its encoding is {encoding}, and texts would change; it must be UTF8");
@@ -82,7 +85,10 @@ struct SchemaState {
     format: Option<i32>,
 }
 
-async fn state(client: &impl GenericClient, place: &DatabaseLocation) -> Result<SchemaState, Failure> {
+async fn state(
+    client: &impl GenericClient,
+    place: &DatabaseLocation,
+) -> Result<SchemaState, Failure> {
     let found = client
         .query_one(
             "SELECT \

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use larder_core::store::Digest;
 use larder_core::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
 use larder_core::{Result, StoreUrl};
-use larder_core::store::Digest;
 
 use crate::blobs::INLINE;
 use crate::config;

@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use larder_core::store::files::Spool;
 use larder_core::store::BlobWriter;
-use larder_core::{Error, Result};
 use larder_core::store::Digest;
+use larder_core::store::files::Spool;
+use larder_core::{Error, Result};
 
 use crate::pool::Pool;
 use larder_core::store::runtime::wait;

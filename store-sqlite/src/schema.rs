@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use larder_core::{Error, Result};
 use larder_core::store::Corruption;
+use larder_core::{Error, Result};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
 /// Marks an SQLite file as a larder: `Lard`, as `PRAGMA application_id`.
@@ -45,8 +45,9 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
 
 /// Why a file could not be opened.
 pub(crate) fn failed(path: &Path, error: rusqlite::Error) -> Error {
-    let corrupt =
-        |reason| Error::corrupt(format!("the file {}", path.display()), Corruption::Unreadable(reason));
+    let corrupt = |reason| {
+        Error::corrupt(format!("the file {}", path.display()), Corruption::Unreadable(reason))
+    };
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => corrupt("it is not an SQLite database".into()),
         Some(ErrorCode::DatabaseCorrupt) => corrupt(error.to_string()),

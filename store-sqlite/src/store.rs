@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
+use larder_core::store::Digest;
 use larder_core::store::files::BlobFolder;
 use larder_core::store::{
     BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Revision, Store,
 };
 use larder_core::{Error, Result};
-use larder_core::store::Digest;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 

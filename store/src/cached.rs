@@ -9,12 +9,12 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 
-use crate::ext::{PIECE, corruption};
-use crate::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::ext::{PIECE, corruption};
 use crate::files::BlobFolder;
 use crate::status::BlobCount;
+use crate::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
 
 /// A folder of blobs that were fetched: bounded in size, shared by processes and by larders.
 ///
@@ -98,7 +98,8 @@ impl BlobCache {
     /// Takes blobs in, if they are what they are called.
     fn keep(&self, fetched: &[(Digest, Bytes)]) {
         let is_good = |(digest, bytes): &&(Digest, Bytes)| {
-            bytes.len() as u64 <= self.limit && corruption(digest, None, Some(bytes), |_| ()).is_none()
+            bytes.len() as u64 <= self.limit
+                && corruption(digest, None, Some(bytes), |_| ()).is_none()
         };
         let good: Vec<_> = fetched.iter().filter(is_good).cloned().collect();
         if good.is_empty() || self.blobs.put_all(&good).is_err() {

@@ -6,9 +6,9 @@ use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 
-use crate::{Record, RecordKey, Store};
 use crate::digest::Digest;
-use crate::error::{Error, Corruption, Result};
+use crate::error::{Corruption, Error, Result};
+use crate::{Record, RecordKey, Store};
 
 /// How many records or blobs a listing asks for first.
 const PAGE: usize = 500;

@@ -7,9 +7,9 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 
-use crate::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Revision, Store};
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Revision, Store};
 
 /// A store in memory, at `memory:`. It lives as long as its last handle.
 #[derive(Debug, Clone, Default)]

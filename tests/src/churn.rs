@@ -6,8 +6,8 @@ use std::error::Error;
 use std::time::{Duration, Instant};
 
 use larder::bytes::Bytes;
-use larder::{Artifact, Error as LarderError, Identifier, Larder, VersionInfo};
 use larder::serializers::RawBytes;
+use larder::{Artifact, Error as LarderError, Identifier, Larder, VersionInfo};
 
 use crate::Parcel;
 

@@ -7,9 +7,9 @@ use std::process;
 use std::thread;
 use std::time::Duration;
 
+use larder::jobs::{JobContext, Worker};
 use larder::prelude::*;
 use larder::{BoxError, triggers};
-use larder::jobs::{JobContext, Worker};
 
 /// How long the workers of [`work`] claim a job.
 pub const LEASE: Duration = Duration::from_millis(600);

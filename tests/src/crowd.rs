@@ -1,7 +1,7 @@
 //! Many processes on one larder.
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::collections::BTreeMap;
 use std::env;
 use std::process::{Command, Stdio};
@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder::{Error, Larder};
 use larder::maintenance::GcOptions;
+use larder::{Error, Larder};
 
 /// How many processes write.
 const PROCESSES: u64 = 4;

@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use larder::bytes::Bytes;
-use larder::prelude::*;
-use larder::store::{Change, Committed};
 use larder::Result;
+use larder::bytes::Bytes;
 use larder::maintenance::GcOptions;
+use larder::prelude::*;
 use larder::serializers::{Bincode, Json, MsgPack, Postcard, RawBytes};
 use larder::store::Digest;
+use larder::store::{Change, Committed};
 use larder::versions::{AnnotationsChange, TagOptions};
 
 /// Everything that a manifest can hold, and an artifact of each serializer.
@@ -46,7 +46,12 @@ pub struct Everything {
 
 /// One of each kind.
 pub fn kinds() -> Vec<ItemKind> {
-    vec![ItemKind::Unit, ItemKind::Newtype(-7), ItemKind::Tuple(7, 0.5), ItemKind::Struct { on: true }]
+    vec![
+        ItemKind::Unit,
+        ItemKind::Newtype(-7),
+        ItemKind::Tuple(7, 0.5),
+        ItemKind::Struct { on: true },
+    ]
 }
 
 impl Everything {

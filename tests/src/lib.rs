@@ -13,9 +13,9 @@ pub mod s3;
 pub mod stepwise;
 pub mod third_party;
 
+use larder::Result;
 use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::Result;
 use larder::serializers::RawBytes;
 
 /// A component with some bytes.

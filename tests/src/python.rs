@@ -1,6 +1,5 @@
 //! Programs in Python, which the tests run against Larder's own.
 
-use larder::files::LarderFiles;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};

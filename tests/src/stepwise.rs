@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use larder::store::{Capabilities, Change, Committed};
-use larder::{Error, Result};
 use larder::store::{MemoryStore, Store};
+use larder::{Error, Result};
 
 type Before = Box<dyn Fn(&MemoryStore, &[Change], usize) -> Result<bool> + Send + Sync>;
 

@@ -14,9 +14,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::{BoxError, Error, Serializer};
 use larder::serializers::{Json, MsgPack, Postcard, RawBytes};
 use larder::store::{Digest, StoreExt};
+use larder::{BoxError, Error, Serializer};
 
 /// Defines a serializer under a name of its own that counts its calls.
 macro_rules! counting {

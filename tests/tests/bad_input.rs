@@ -21,8 +21,8 @@ use std::sync::Arc;
 use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::store::{Change, Committed, Expected, RecordKey};
-use larder::{Error, Registry};
 use larder::store::{Digest, MemoryStore, StoreExt};
+use larder::{Error, Registry};
 
 #[derive(Debug, Serialize, Deserialize, Component)]
 #[component(tag = "test/plain")]

@@ -13,8 +13,8 @@ use larder::prelude::*;
 use larder::store::{
     BlobCache, BlobWriter, Cached, Capabilities, Change, Committed, Record, RecordKey,
 };
-use larder::{Error, Registry, Result};
 use larder::store::{Digest, MemoryStore, Store};
+use larder::{Error, Registry, Result};
 
 /// A store that is far away: it counts the blobs that it is asked for, can be switched off, and can lie.
 #[derive(Debug, Default)]
@@ -202,7 +202,10 @@ fn verify_and_repair_look_at_the_store_and_not_at_the_cache() {
     larder.load::<Far>("far").unwrap().text.get().unwrap();
     let other = MemoryStore::new();
     let copy = Larder::new(Arc::new(other.clone()), Registry::new());
-    larder.maintenance().copy(Selection::All, &copy, &larder::maintenance::CopyOptions::default()).unwrap();
+    larder
+        .maintenance()
+        .copy(Selection::All, &copy, &larder::maintenance::CopyOptions::default())
+        .unwrap();
 
     remote.store.remove_blobs(&[applied.version().digest]).unwrap();
     assert!(larder.load::<Far>("far").is_ok(), "the cache has it");

@@ -14,12 +14,12 @@ mod steps;
 
 use larder::Selection;
 use larder::bytes::Bytes;
-use larder::prelude::*;
-use larder::{Error, VersionInfo};
 use larder::maintenance::CopyOptions;
+use larder::prelude::*;
 use larder::serializers::RawBytes;
 use larder::store::StoreExt;
 use larder::versions::RemoveOptions;
+use larder::{Error, VersionInfo};
 
 /// The innermost.
 #[derive(Debug, Serialize, Deserialize, Component)]

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use larder::prelude::*;
-use larder::{Error, Item, Registry, Result};
 use larder::store::{ItemKind, MemoryStore, StoreExt};
+use larder::{Error, Registry, Result};
 
 /// Tells the nearest of the points in a file, with labels from a folder.
 struct Nearest {

@@ -8,12 +8,12 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use larder::bytes::Bytes;
-use larder::prelude::*;
-use larder::store::{Change, Committed, Expected, RecordKey};
-use larder::{Error, Identifier, Reference};
 use larder::maintenance::{CopyOptions, CopyOutcome};
+use larder::prelude::*;
 use larder::serializers::RawBytes;
+use larder::store::{Change, Committed, Expected, RecordKey};
 use larder::store::{Corruption, StoreExt, VersionNumber};
+use larder::{Error, Identifier, Reference};
 use tempfile::TempDir;
 
 #[path = "copy/broken.rs"]
@@ -214,7 +214,10 @@ fn a_tag_that_would_move_refuses_the_copy_before_anything_is_written() {
         assert!(matches!(error, Error::Refused { .. }));
         assert!(error.to_string().contains("net:prod from v1 to v2"), "{error}");
         let dry = CopyOptions { dry_run: true, ..options() };
-        assert!(matches!(from.maintenance().copy(Selection::All, to, &dry), Err(Error::Refused { .. })));
+        assert!(matches!(
+            from.maintenance().copy(Selection::All, to, &dry),
+            Err(Error::Refused { .. })
+        ));
         assert_eq!(records(to), before);
         assert_eq!(to.store().blobs().count(), 3);
 
@@ -243,7 +246,11 @@ fn what_is_not_there_is_named() {
     let (from, to) = (place("memory:"), place("memory:"));
     stocked(&from.larder);
     for gone in ["net@2", "nothing", "net:old"] {
-        let error = from.larder.maintenance().copy(&references(&[gone]), &to.larder, &options()).unwrap_err();
+        let error = from
+            .larder
+            .maintenance()
+            .copy(&references(&[gone]), &to.larder, &options())
+            .unwrap_err();
         assert!(matches!(error, Error::NotFound { .. }), "{error}");
     }
 }
@@ -313,7 +320,8 @@ fn a_source_whose_records_lie_is_refused_and_leads_to_nothing() {
         let text = String::from_utf8(record.unwrap().value.to_vec()).unwrap();
         assert!(text.contains(truth), "{text}");
         put(&from.larder, key, &text.replacen(truth, lie, 1));
-        let error = from.larder.maintenance().copy(Selection::All, &to.larder, &options()).unwrap_err();
+        let error =
+            from.larder.maintenance().copy(Selection::All, &to.larder, &options()).unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. } | Error::NewerFormat { .. }), "{error}");
         assert_eq!(records(&to.larder), []);
     }
@@ -353,7 +361,13 @@ fn copies_and_applies_at_once_lose_nothing_and_double_nothing() {
         let applied = AtomicU64::new(0);
         thread::scope(|scope| {
             for source in &sources {
-                scope.spawn(|| source.larder.maintenance().copy(Selection::All, &to.larder, &options()).unwrap());
+                scope.spawn(|| {
+                    source
+                        .larder
+                        .maintenance()
+                        .copy(Selection::All, &to.larder, &options())
+                        .unwrap()
+                });
             }
             scope.spawn(|| {
                 for layer in 100..110 {

@@ -1,9 +1,8 @@
 //! The examples, run as a user runs them.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use larder::maintenance::LarderMaintenance;
-use larder::files::LarderFiles;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};

@@ -11,9 +11,9 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder::prelude::*;
 use larder::Error;
 use larder::files::TreeKind;
+use larder::prelude::*;
 use larder::store::{Digest, StoreExt};
 use tempfile::TempDir;
 
@@ -179,7 +179,10 @@ fn the_executable_bit_is_kept_and_a_cache_is_read_only() {
         assert_eq!(mode(here.join("copy/run.sh")) & 0o700, 0o700);
         assert_eq!(mode(here.join("copy/data")) & 0o700, 0o600, "a copy is the user's to write");
         fs::write(here.join("copy/run.sh"), "changed").unwrap();
-        assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty(), "nothing is linked to the store");
+        assert!(
+            larder.maintenance().verify(Selection::All).unwrap().findings.is_empty(),
+            "nothing is linked to the store"
+        );
     });
 }
 

@@ -1,14 +1,14 @@
 //! Larders of every format that was ever written are read for ever.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use larder::{Error, Larder};
 use larder::maintenance::GcOptions;
+use larder::{Error, Larder};
 use larder_tests::Doubler;
 use larder_tests::fixture::{Cellar, Everything, kinds};
 
@@ -116,7 +116,10 @@ fn what_format_1_keeps_beside_versions_is_read() {
             );
             assert_eq!(larder.show("kept/cellar@2").unwrap().manifest.type_version(), 2);
 
-            assert_eq!(larder.maintenance().removed("kept/cellar").unwrap()[0].version.version.get(), 3);
+            assert_eq!(
+                larder.maintenance().removed("kept/cellar").unwrap()[0].version.version.get(),
+                3
+            );
             larder.maintenance().restore("kept/cellar@3").unwrap();
             assert_eq!(bottles(3), 38);
             // The clock of the fixture is ahead of ours: the blob was condemned, and waits.

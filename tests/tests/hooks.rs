@@ -13,12 +13,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use larder::bytes::Bytes;
-use larder::prelude::*;
-use larder::store::Store;
-use larder::{Error, Item, Registry};
 use larder::maintenance::{CopyOptions, GcOptions};
+use larder::prelude::*;
 use larder::serializers::RawBytes;
+use larder::store::Store;
 use larder::store::{Hook, StoreExt};
+use larder::{Error, Item, Registry};
 
 /// What a probe's hooks are to do, and what they did, by its name.
 #[derive(Default)]

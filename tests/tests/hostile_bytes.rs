@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::time::Duration;
 
-use larder::bytes::Bytes;
 use larder::BoxError;
+use larder::bytes::Bytes;
 use larder::serializers::{Bincode, Json, MsgPack, Postcard};
 use larder_testkit::{Codec, within_limits};
 use serde::{Deserialize, Serialize};

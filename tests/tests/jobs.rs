@@ -26,10 +26,10 @@ mod wait;
 
 use std::sync::Arc;
 
-use larder::prelude::*;
-use larder::{Item, Registry};
 use larder::jobs::{JobInfo, JobsQuery, Trigger, TriggerTable};
+use larder::prelude::*;
 use larder::store::{MemoryStore, Store};
+use larder::{Item, Registry};
 
 /// A component whose triggers each test makes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, Component)]

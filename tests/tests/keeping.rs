@@ -17,8 +17,8 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use larder::store::{Change, Committed, Expected, RecordKey};
-use larder::{Error, Larder, Registry};
 use larder::store::{MemoryStore, StoreExt};
+use larder::{Error, Larder, Registry};
 use larder_tests::Doubler;
 
 /// How many threads race.

@@ -8,17 +8,17 @@ mod opening;
 #[path = "object/sharing.rs"]
 mod sharing;
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::path::Path;
 use std::sync::Arc;
 
 use larder::bytes::Bytes;
-use larder::store::{Change, Committed, Expected, RecordKey};
-use larder::{Artifact, Error, Larder};
 use larder::maintenance::CopyOptions;
 use larder::serializers::RawBytes;
 use larder::store::{BucketStore, Digest, Store, StoreExt};
+use larder::store::{Change, Committed, Expected, RecordKey};
+use larder::{Artifact, Error, Larder};
 use larder_testkit::all_store_laws;
 use larder_tests::Parcel;
 use larder_tests::s3::Server;
@@ -149,12 +149,14 @@ fn a_large_file_is_sent_from_where_it_is_if_it_is_what_it_is_called() {
     let file = here.store().blob_file(&digest).unwrap().unwrap();
     std::fs::remove_file(&file).unwrap();
     std::fs::write(&file, noise(20 << 20).split_off(4)).unwrap();
-    let error = here.maintenance().copy(Selection::All, &there, &CopyOptions::default()).unwrap_err();
+    let error =
+        here.maintenance().copy(Selection::All, &there, &CopyOptions::default()).unwrap_err();
     assert!(matches!(error, Error::Corrupt { .. }), "{}", told(&error));
     let mut damaged = content.clone();
     damaged[15 << 20] ^= 1;
     std::fs::write(&file, damaged).unwrap();
-    let error = here.maintenance().copy(Selection::All, &there, &CopyOptions::default()).unwrap_err();
+    let error =
+        here.maintenance().copy(Selection::All, &there, &CopyOptions::default()).unwrap_err();
     assert!(matches!(error, Error::Corrupt { .. }), "{}", told(&error));
     assert!(!there.store().has_blob(&digest).unwrap(), "what is damaged is not sent");
 

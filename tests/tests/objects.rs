@@ -4,8 +4,8 @@
 use larder::Selection;
 use std::collections::BTreeMap;
 
-use larder::prelude::*;
 use larder::Error;
+use larder::prelude::*;
 use larder::serializers::Json;
 use larder::store::StoreExt;
 

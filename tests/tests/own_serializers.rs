@@ -8,9 +8,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::{BoxError, Error, Item, Registry, Serializer};
 use larder::serializers::{ByName, FnSerializer};
 use larder::store::{ItemKind, MemoryStore, StoreExt};
+use larder::{BoxError, Error, Item, Registry, Serializer};
 
 /// A type without serde.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use larder::prelude::*;
-use larder::{Error, Item, QualifiedReference, Reference, Registry, StoreUrl};
 use larder::store::MemoryStore;
+use larder::{Error, Item, QualifiedReference, Reference, Registry, StoreUrl};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, Component)]
 #[component(tag = "test/doubler", model)]

@@ -17,11 +17,11 @@ mod versions;
 use std::collections::BTreeMap;
 
 use larder::bytes::Bytes;
-use larder::prelude::*;
-use larder::{Error, Registry};
 use larder::diff::{Diff, FieldState, FieldValue, Plan};
+use larder::prelude::*;
 use larder::serializers::RawBytes;
 use larder::store::{Digest, MemoryStore, StoreExt};
+use larder::{Error, Registry};
 use tempfile::TempDir;
 
 #[derive(Serialize, Deserialize, Component)]

@@ -10,15 +10,15 @@ mod opening;
 #[path = "postgres/sharing.rs"]
 mod sharing;
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::sync::Arc;
 
 use larder::bytes::Bytes;
-use larder::store::{Change, Committed, Expected, RecordKey};
-use larder::{Artifact, Larder};
 use larder::serializers::RawBytes;
+use larder::store::{Change, Committed, Expected, RecordKey};
 use larder::store::{PostgresStore, Store, StoreExt};
+use larder::{Artifact, Larder};
 use larder_testkit::all_store_laws;
 use larder_tests::Parcel;
 use larder_tests::postgres::Server;

@@ -1,8 +1,8 @@
 //! Many processes on one larder: killed at any moment, writing at once.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -10,8 +10,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use larder::{Larder, Reference};
 use larder::store::Corruption;
+use larder::{Larder, Reference};
 use larder_tests::Parcel;
 
 /// How often a writer is killed in the middle of its work, for each store.

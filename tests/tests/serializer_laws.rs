@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
 use larder::bytes::Bytes;
-use larder::{BoxError, Serializer};
 use larder::serializers::{Bincode, FnSerializer, Json, MsgPack, Postcard, RawBytes};
+use larder::{BoxError, Serializer};
 use larder_testkit::serializer::{
     a_value_comes_back, every_prefix_is_refused, it_predicts_the_same_after_reload,
 };

@@ -15,8 +15,8 @@ mod sharing;
 mod values;
 
 use larder::bytes::Bytes;
-use larder::serializers::half::{bf16, f16};
 use larder::serializers::Dtype;
+use larder::serializers::half::{bf16, f16};
 use larder::serializers::{Tensor, Tensors};
 
 /// What `fixtures/tensors/make.py` wrote, built here.

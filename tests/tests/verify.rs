@@ -1,16 +1,16 @@
 //! `verify` and `repair`: what they read, what they find, and how far they say they are.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::sync::{Arc, Mutex};
 
 use larder::bytes::Bytes;
-use larder::store::{Change, Committed, Expected, RecordKey};
-use larder::{Artifact, Larder, Reference};
 use larder::progress::Progress;
 use larder::serializers::RawBytes;
+use larder::store::{Change, Committed, Expected, RecordKey};
 use larder::store::{Digest, StoreExt};
+use larder::{Artifact, Larder, Reference};
 use larder_tests::Parcel;
 
 fn memory() -> Larder {
@@ -130,7 +130,11 @@ fn orphans_are_counted_and_are_no_fault() {
     assert!(orphans.bytes > 1_000 && orphans.bytes < 1_500, "{orphans:?}");
 
     larder.store().remove_blobs(&[manifest_of(&larder, "parcel")]).unwrap();
-    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().orphans, None, "what is needed is not known");
+    assert_eq!(
+        larder.maintenance().verify(Selection::All).unwrap().orphans,
+        None,
+        "what is needed is not known"
+    );
 }
 
 #[test]

@@ -4,8 +4,8 @@ use larder::Selection;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use larder::archive::{Form, Limits, export, open};
 use larder::Error;
+use larder::archive::{Form, Limits, export, open};
 use larder::store::StoreExt;
 
 use crate::shelf;

@@ -1,11 +1,11 @@
 //! Good archives with something changed at random.
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::fs;
 
-use larder::archive::{Form, Limits, write};
 use larder::Larder;
+use larder::archive::{Form, Limits, write};
 use larder::store::StoreExt;
 
 use crate::shelf;
@@ -49,7 +49,9 @@ impl Dice {
 fn a_changed_archive_changes_nothing_or_brings_only_what_is_whole() {
     let larder = shelf::open("memory:");
     for number in 1..=3_u8 {
-        larder.store_object_as::<_, larder::serializers::MsgPack>("answer", "deep", &number).unwrap();
+        larder
+            .store_object_as::<_, larder::serializers::MsgPack>("answer", "deep", &number)
+            .unwrap();
     }
     let digests = |larder: &Larder| {
         let versions = larder.versions("answer").unwrap_or_default();

@@ -1,15 +1,15 @@
 //! Where hostile archives are made and tried.
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::fs;
 use std::io::Read;
 use std::path::Path;
 
 use larder::archive::{Form, Limits, open_in, write};
-use larder::{Error, Larder};
 use larder::maintenance::CopyOptions;
 use larder::store::Digest;
+use larder::{Error, Larder};
 use tar::{Archive, EntryType, Header};
 
 use crate::shelf;

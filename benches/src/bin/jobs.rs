@@ -10,9 +10,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use larder::prelude::*;
-use larder::{Item, Registry};
+use larder::Registry;
 use larder::jobs::{InProcess, JobContext, JobQueue, Trigger, TriggerTable, Worker};
+use larder::prelude::*;
 use larder_benches::{Outcome, compare, head, say, timed, work_folder};
 
 /// How many jobs an apply makes.
@@ -73,7 +73,9 @@ fn registry() -> larder::Result<Registry> {
         Trigger::new(format!("job{number}"), nothing).on(larder::jobs::Event::Apply)
     };
     let mut registry = Registry::linked()?;
-    registry.register(larder::jobs::trigger_table(TriggerTable::new((0..JOBS).map(trigger).collect())?))?;
+    registry.register(larder::jobs::trigger_table(TriggerTable::new(
+        (0..JOBS).map(trigger).collect(),
+    )?))?;
     Ok(registry)
 }
 

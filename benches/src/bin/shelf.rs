@@ -9,12 +9,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use larder::bytes::Bytes;
-use larder::prelude::*;
-use larder::store::{Change, Committed, Expected};
 use larder::maintenance::GcOptions;
+use larder::prelude::*;
 use larder::search::Query;
 use larder::serializers::RawBytes;
 use larder::store::StoreExt;
+use larder::store::{Change, Committed, Expected};
 use larder::versions::AnnotationsChange;
 use larder_benches::{Outcome, noise, say, show, timed, work_folder};
 

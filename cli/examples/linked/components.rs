@@ -1,9 +1,9 @@
 //! Components as a user's crate would bring them: a model, and something that is none.
 
 use larder::bytes::Bytes;
+use larder::jobs::JobContext;
 use larder::prelude::*;
 use larder::{BoxError, Error, Item, Serializer, triggers};
-use larder::jobs::JobContext;
 
 /// Tells the price of a bottle.
 #[derive(Serialize, Deserialize, Component)]

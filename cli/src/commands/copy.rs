@@ -3,8 +3,8 @@
 use larder::maintenance::LarderMaintenance;
 use std::io;
 
-use larder::{Larder, QualifiedReference, Reference, Registry, StoreUrl};
 use larder::maintenance::{CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, CopyReport};
+use larder::{Larder, QualifiedReference, Reference, Registry, StoreUrl};
 use serde::Serialize;
 
 use super::{open, target};
@@ -109,7 +109,11 @@ struct Document<'a> {
     copied: &'a CopyReport,
 }
 
-pub(crate) fn print(copied: &CopyReport, how: &How, output: &mut Output) -> Result<(), CommandError> {
+pub(crate) fn print(
+    copied: &CopyReport,
+    how: &How,
+    output: &mut Output,
+) -> Result<(), CommandError> {
     let dry_run = how.dry_run;
     if output.is_json() {
         return Ok(output.document(Document { dry_run, copied })?);

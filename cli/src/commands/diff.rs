@@ -2,8 +2,8 @@
 
 use std::io;
 
-use larder::{Larder, Registry, StoreUrl};
 use larder::diff::{Diff, FieldDiff, FieldValue, Overlap, Side};
+use larder::{Larder, Registry, StoreUrl};
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};

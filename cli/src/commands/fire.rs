@@ -1,7 +1,7 @@
 //! `fire`: an event of one's own.
 
-use larder::jobs::LarderJobs;
 use larder::Larder;
+use larder::jobs::LarderJobs;
 use larder::store::EventName;
 use serde_json::value::RawValue;
 

@@ -1,8 +1,8 @@
 //! `history`: where a tag has been.
 
-use larder::{Identifier, Larder};
 use larder::store::TagName;
 use larder::versions::TagMove;
+use larder::{Identifier, Larder};
 use serde::Serialize;
 
 use super::tag::tag_of;

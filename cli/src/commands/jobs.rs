@@ -4,8 +4,8 @@ use larder::jobs::LarderJobs;
 use std::thread;
 use std::time::Duration;
 
-use larder::{Identifier, Larder};
 use larder::jobs::{JobInfo, JobStatus, JobsQuery};
+use larder::{Identifier, Larder};
 use serde::Serialize;
 
 use crate::command_error::CommandError;

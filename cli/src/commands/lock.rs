@@ -1,7 +1,7 @@
 //! `lock` and `unlock`: closing versions and names against change.
 
-use larder::{Identifier, Larder, Reference};
 use larder::store::VersionNumber;
+use larder::{Identifier, Larder, Reference};
 use serde::Serialize;
 
 use crate::command_error::CommandError;

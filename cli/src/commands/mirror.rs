@@ -1,8 +1,8 @@
 //! `mirror`: a larder becomes what another is.
 
 use larder::maintenance::LarderMaintenance;
-use larder::{Larder, Registry};
 use larder::maintenance::{CopyOutcome, MirrorOptions, MirrorReport};
+use larder::{Larder, Registry};
 use serde::Serialize;
 
 use super::{copy, open, target};

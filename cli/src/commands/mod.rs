@@ -36,8 +36,8 @@ pub(crate) mod work;
 
 use std::sync::Arc;
 
-use larder::{Larder, Registry, StoreUrl};
 use larder::store::{MemoryStore, Store};
+use larder::{Larder, Registry, StoreUrl};
 
 use crate::args::{Cli, Command, Global};
 use crate::command_error::CommandError;

@@ -4,11 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use larder::models::{ModelKind, OnnxModel, Script, WasmModel};
-use larder::{Applied, Component, Error, Identifier, Larder, Tree, VersionInfo};
 use larder::diff::Plan;
 use larder::jobs::Event;
+use larder::models::{ModelKind, OnnxModel, Script, WasmModel};
 use larder::store::{TagName, TypeTag};
+use larder::{Applied, Component, Error, Identifier, Larder, Tree, VersionInfo};
 use serde::Serialize;
 
 use super::making::{self, Making};

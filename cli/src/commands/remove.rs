@@ -1,9 +1,9 @@
 //! `remove`: taking versions out.
 
 use larder::jobs::LarderJobs;
-use larder::{Identifier, Larder, Reference, Selector, VersionInfo};
 use larder::jobs::{Event, JobId, JobsQuery};
 use larder::versions::RemoveOptions;
+use larder::{Identifier, Larder, Reference, Selector, VersionInfo};
 use serde::Serialize;
 
 use super::making::{self, Making};

@@ -1,8 +1,8 @@
 //! `restore`: taking back a removal.
 
 use larder::maintenance::LarderMaintenance;
-use larder::{Identifier, Larder};
 use larder::maintenance::RemovedVersion;
+use larder::{Identifier, Larder};
 use serde::Serialize;
 
 use crate::command_error::CommandError;

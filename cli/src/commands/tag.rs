@@ -1,8 +1,8 @@
 //! `tag` and `untag`: movable names for versions.
 
-use larder::{Identifier, Larder, Reference, Selector, VersionInfo};
 use larder::store::TagName;
 use larder::versions::TagOptions;
+use larder::{Identifier, Larder, Reference, Selector, VersionInfo};
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};

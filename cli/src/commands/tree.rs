@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use larder::store::VersionNumber;
-use larder::{Identifier, Larder, Reference, Selector, VersionInfo};
 use larder::store::{Digest, TypeTag};
 use larder::versions::ChildInfo;
+use larder::{Identifier, Larder, Reference, Selector, VersionInfo};
 use serde::Serialize;
 
 use crate::command_error::CommandError;

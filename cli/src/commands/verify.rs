@@ -3,8 +3,8 @@
 use larder::maintenance::LarderMaintenance;
 use std::io;
 
-use larder::{Larder, StoreUrl};
 use larder::maintenance::{Finding, RepairReport, VerifyReport};
+use larder::{Larder, StoreUrl};
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
@@ -38,7 +38,9 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let source = args.repair_from.as_ref().map(|url| open_other(url, larder)).transpose()?;
     let checked = larder.maintenance().verify(&place::plain(&args.references))?;
     let repair = match &source {
-        Some(source) if !checked.findings.is_empty() => Some(larder.maintenance().repair(&checked, &**source)?),
+        Some(source) if !checked.findings.is_empty() => {
+            Some(larder.maintenance().repair(&checked, &**source)?)
+        }
         _ => None,
     };
     let left = repair.as_ref().map_or(&checked.findings, |repair| &repair.not_found);
@@ -58,7 +60,11 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     }
 }
 
-fn print(checked: &VerifyReport, repair: Option<&RepairReport>, output: &mut Output) -> io::Result<()> {
+fn print(
+    checked: &VerifyReport,
+    repair: Option<&RepairReport>,
+    output: &mut Output,
+) -> io::Result<()> {
     if output.is_json() {
         return output.document(Document { checked, repair });
     }

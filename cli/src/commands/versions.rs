@@ -1,8 +1,8 @@
 //! `versions`: the history of a name.
 
-use larder::{Identifier, Larder, VersionInfo};
 use larder::store::TagName;
 use larder::versions::TagInfo;
+use larder::{Identifier, Larder, VersionInfo};
 use serde::Serialize;
 
 use crate::command_error::CommandError;

@@ -2,8 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use larder::{Error, Larder};
 use larder::jobs::Worker;
+use larder::{Error, Larder};
 use serde::Serialize;
 
 use super::making::Queue;

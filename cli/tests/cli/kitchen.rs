@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, SystemTime};
 
-use larder::store::{Change, Committed, Expected};
-use larder::{Artifact, Component, Larder};
 use larder::store::StoreExt;
+use larder::store::{Change, Committed, Expected};
 use larder::versions::Toolchain;
+use larder::{Artifact, Component, Larder};
 use tempfile::TempDir;
 
 use crate::components::{Label, LittleEndian, Price, Years};

@@ -1,7 +1,7 @@
 //! `mirror`.
 
-use larder::maintenance::LarderMaintenance;
 use insta::assert_snapshot;
+use larder::maintenance::LarderMaintenance;
 
 use crate::kitchen::{everywhere, price};
 

@@ -1,10 +1,10 @@
 //! References that say which larder they are of.
 
 use insta::assert_snapshot;
-use larder::store::Digest;
 use larder::bytes::Bytes;
-use larder::store::files::BlobFolder;
 use larder::store::BlobCache;
+use larder::store::Digest;
+use larder::store::files::BlobFolder;
 
 use crate::kitchen::{Kitchen, PLAIN, everywhere};
 

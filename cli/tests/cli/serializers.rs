@@ -3,8 +3,8 @@
 use std::fs;
 
 use insta::assert_snapshot;
-use larder::{Artifact, Component, Item, Registry};
 use larder::serializers::FnSerializer;
+use larder::{Artifact, Component, Item, Registry};
 
 use crate::kitchen::{Kitchen, everywhere, price};
 
@@ -35,8 +35,11 @@ fn kitchen(store: &'static str) -> Kitchen {
     kitchen.apply("wine/price", &price([5.0, 1.5, 0.25]));
     let mut registry = Registry::linked().unwrap();
     registry.register(Item::pair(rot13())).unwrap();
-    let plain =
-        FnSerializer::<String>::new("plain", |text, out| Ok(write!(out, "{text}")?), |_| Err("no".into()));
+    let plain = FnSerializer::<String>::new(
+        "plain",
+        |text, out| Ok(write!(out, "{text}")?),
+        |_| Err("no".into()),
+    );
     registry.register(Item::pair(plain)).unwrap();
     let larder = larder::Larder::new(kitchen.larder().store().clone(), registry);
     larder.apply_serializer("rot13").unwrap();

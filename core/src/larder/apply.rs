@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 
 use super::nest::{ApplySession, PendingComponent};
 use super::pack::AN_ARTIFACT;
-use super::{ApplyOptions, Larder, ArtifactWriter, ArtifactReader, VersionInfo};
+use super::{ApplyOptions, ArtifactReader, ArtifactWriter, Larder, VersionInfo};
 use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{Error, Result};

@@ -11,11 +11,11 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::guard::{Guard, Rules};
 use crate::hooks::{HookContext, HookResult};
-use crate::store::Hook;
-use crate::participant::{Contribution, Transition};
 use crate::name::{Identifier, VersionNumber};
+use crate::participant::{Contribution, Transition};
 use crate::record::{self, DigestRecord, NameRecord, Status, VersionRecord};
 use crate::scope;
+use crate::store::Hook;
 use crate::store::{Committed, Expected};
 
 /// How many of the versions that are newer than the newest ready one are looked at for one to try again.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::hooks::post_init;
 use super::objects::OBJECT;
 use super::ready::ReadyModel;
-use super::{Larder, ArtifactReader};
+use super::{ArtifactReader, Larder};
 use crate::component::{Component, ComponentType, no_migration};
 use crate::error::{Error, Result};
 use crate::guard::{Guard, Rules};

@@ -1,7 +1,7 @@
 //! Locks: versions and names that are closed against change.
 
 use super::apply::back_off;
-use super::{Larder, MOST_TRIES, Annotations, VersionInfo};
+use super::{Annotations, Larder, MOST_TRIES, VersionInfo};
 use crate::error::{Error, Result};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, NameRecord};

@@ -9,7 +9,7 @@ use super::locks::{refuse_locked_name, refuse_locked_version};
 use super::{Larder, MOST_TRIES};
 use crate::error::{Error, Result};
 use crate::name::{Identifier, VersionNumber};
-use crate::record::{self, NameRecord, AnnotationsRecord, VersionRecord};
+use crate::record::{self, AnnotationsRecord, NameRecord, VersionRecord};
 use crate::reference::Reference;
 use crate::store::{Change, Committed, Record, RecordKey, StoreExt};
 use crate::time::Timestamp;
@@ -198,7 +198,10 @@ impl Larder {
     ///
     /// # Errors
     /// [`Error::InvalidName`]; [`Error::NotFound`]; [`Error::Corrupt`]; [`Error::Store`].
-    pub fn notes(&self, reference: impl TryInto<Reference, Error: Into<Error>>) -> Result<Annotations> {
+    pub fn notes(
+        &self,
+        reference: impl TryInto<Reference, Error: Into<Error>>,
+    ) -> Result<Annotations> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
         let version = self.find(&reference)?.version;
         let notes = self.notes_of(&[(reference.identifier().clone(), version)])?.pop();
@@ -270,7 +273,8 @@ impl Larder {
         if read.removed.is_some() {
             return Err(self.not_found(reference));
         }
-        let mut noted = Noted { version: read, notes: read_notes(&annotations_key, notes.as_ref())? };
+        let mut noted =
+            Noted { version: read, notes: read_notes(&annotations_key, notes.as_ref())? };
         let old = noted.notes.clone();
         change(&mut noted)?;
         if noted.notes == old {

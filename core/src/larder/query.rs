@@ -3,7 +3,6 @@
 use super::Larder;
 use super::notes::Annotations;
 use super::tags::TagInfo;
-use crate::toolchain::Toolchain;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::job_id::JobId;
@@ -13,6 +12,7 @@ use crate::record::{self, NameRecord, Status, VersionRecord};
 use crate::reference::Reference;
 use crate::store::StoreExt;
 use crate::time::Timestamp;
+use crate::toolchain::Toolchain;
 
 /// What is known of a version without reading its manifest.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -124,7 +124,10 @@ impl Larder {
     ///
     /// # Errors
     /// [`Error::InvalidName`]; [`Error::NotFound`]; [`Error::Corrupt`]; [`Error::NewerFormat`].
-    pub fn show(&self, reference: impl TryInto<Reference, Error: Into<Error>>) -> Result<VersionDetails> {
+    pub fn show(
+        &self,
+        reference: impl TryInto<Reference, Error: Into<Error>>,
+    ) -> Result<VersionDetails> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
         let name = reference.identifier();
         let (_, version, manifest) = self.open_version(&reference)?;

@@ -11,10 +11,10 @@ use crate::child::ChildVersion;
 use crate::component::{Component, ComponentType};
 use crate::error::{Error, Result};
 use crate::hooks::HookContext;
-use crate::store::Hook;
-use crate::name::{Identifier, VersionNumber};
 use crate::model::{Model, Signature};
+use crate::name::{Identifier, VersionNumber};
 use crate::reference::{Reference, Selector};
+use crate::store::Hook;
 
 /// A loaded component that is set up when it is used first.
 ///

@@ -48,7 +48,10 @@ impl Larder {
     /// # Errors
     /// [`Error::Corrupt`](crate::Error::Corrupt); [`Error::NewerFormat`](crate::Error::NewerFormat);
     /// [`Error::Store`](crate::Error::Store).
-    pub fn search(&self, query: &Query) -> Result<Box<dyn Iterator<Item = Result<SearchHit>> + '_>> {
+    pub fn search(
+        &self,
+        query: &Query,
+    ) -> Result<Box<dyn Iterator<Item = Result<SearchHit>> + '_>> {
         let tags = match &query.filter {
             Some(filter) if filter.needs_tags() => self.tags_by_version(query)?,
             _ => Tags::new(),

@@ -2,7 +2,7 @@
 
 use std::any::TypeId;
 
-use super::{Applied, Larder, ArtifactReader};
+use super::{Applied, ArtifactReader, Larder};
 use crate::component::ComponentType;
 use crate::error::{Error, ItemKind, Result};
 use crate::name::Identifier;

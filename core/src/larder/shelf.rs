@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Larder;
 use crate::artifact::Link;
 use crate::digest::Digest;
-use crate::error::{Error, Corruption, Result};
+use crate::error::{Corruption, Error, Result};
 use crate::manifest::{ArtifactEntry, ChildEntry};
 use crate::progress::Watcher;
 use crate::registry::Registry;

@@ -1,7 +1,7 @@
 //! The keys of records.
 
 use crate::digest::Digest;
-use crate::error::{Error, Corruption, Result};
+use crate::error::{Corruption, Error, Result};
 use crate::manifest::ChildEntry;
 use crate::name::{Identifier, TagName, VersionNumber};
 use crate::store::RecordKey;
@@ -62,11 +62,7 @@ pub fn digests_of(name: &Identifier, prefix: &str) -> String {
 }
 
 /// The key of the record that leads from a digest to a version.
-pub fn digest_key(
-    name: &Identifier,
-    digest: &Digest,
-    number: VersionNumber,
-) -> Result<RecordKey> {
+pub fn digest_key(name: &Identifier, digest: &Digest, number: VersionNumber) -> Result<RecordKey> {
     RecordKey::new(&format!("digests/{name}/@{}-{:010}", digest.to_hex(), number.get()))
 }
 
@@ -91,7 +87,10 @@ pub fn tag_in(key: &RecordKey) -> Result<(Identifier, TagName)> {
     let parts = key.as_str().strip_prefix(TAGS).and_then(|rest| rest.split_once("/@"));
     let read = |(name, tag)| Some((Identifier::new(name).ok()?, TagName::new(tag).ok()?));
     parts.and_then(read).ok_or_else(|| {
-        Error::corrupt(format!("the record {key}"), Corruption::Unreadable("its key is no tag".into()))
+        Error::corrupt(
+            format!("the record {key}"),
+            Corruption::Unreadable("its key is no tag".into()),
+        )
     })
 }
 
@@ -127,11 +126,7 @@ pub fn users_of(child: &ChildEntry) -> String {
 }
 
 /// The key of the record that a version refers to a child. The user's name is in it as a digest: two names would not fit.
-pub fn user_key(
-    child: &ChildEntry,
-    user: &Identifier,
-    number: VersionNumber,
-) -> Result<RecordKey> {
+pub fn user_key(child: &ChildEntry, user: &Identifier, number: VersionNumber) -> Result<RecordKey> {
     let user = Digest::of(user.as_str().as_bytes()).to_hex();
     RecordKey::new(&format!("{}{user:.32}-{:010}", users_of(child), number.get()))
 }

@@ -15,9 +15,13 @@ impl Registry {
     pub(super) fn find_serializer(&self, name: &str, needed_by: &str) -> Result<&(Entry, Origin)> {
         match self.serializers.get(name) {
             Some(found) => Ok(found),
-            None => {
-                Err(not_linked(ItemKind::Serializer, name, needed_by, None, self.serializers.keys()))
-            }
+            None => Err(not_linked(
+                ItemKind::Serializer,
+                name,
+                needed_by,
+                None,
+                self.serializers.keys(),
+            )),
         }
     }
 
@@ -69,7 +73,8 @@ pub(crate) fn find_pair<'a, T: 'static>(
     name: &str,
     pairs: &'a [Arc<dyn DynSerializer>],
 ) -> Result<&'a dyn DynSerializer, BoxError> {
-    let served = |pair: &&Arc<dyn DynSerializer>| DynSerializer::type_id(&***pair) == TypeId::of::<T>();
+    let served =
+        |pair: &&Arc<dyn DynSerializer>| DynSerializer::type_id(&***pair) == TypeId::of::<T>();
     match pairs.iter().find(served) {
         Some(pair) => Ok(&**pair),
         None => {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::component::{ComponentType, TypeEntry};
 use crate::error::{Error, ItemKind, Result};
-use crate::participant::Participant;
 use crate::model::Predict;
+use crate::participant::Participant;
 use crate::serializer::{DynSerializer, Format, Serializer, StaticSerializer};
 use crate::store::{Scheme, Store};
 use crate::url::StoreUrl;
@@ -156,7 +156,9 @@ impl Item {
         match &self.0 {
             ItemValue::Type(entry) => (0, entry.tag.to_owned()),
             ItemValue::Format(format) => (1, format.name().to_owned()),
-            ItemValue::Serializer { pair, .. } => (2, format!("{} {}", pair.name(), pair.type_name())),
+            ItemValue::Serializer { pair, .. } => {
+                (2, format!("{} {}", pair.name(), pair.type_name()))
+            }
             ItemValue::Store(scheme) => (3, scheme.name().to_owned()),
             ItemValue::Extension(extension) => (4 + extension.kind as u8, extension.name.clone()),
             ItemValue::Participant(participant) => (3, format!("{participant:?}")),

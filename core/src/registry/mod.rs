@@ -20,9 +20,9 @@ use missing::not_linked;
 use crate::component::TypeEntry;
 use crate::error::{Error, ItemKind, Result};
 use crate::participant::Participant;
-use crate::toolchain::Toolchain;
 use crate::serializer::{DynSerializer, Format, FormatTraits};
 use crate::store::{Composite, LinkedScheme, Scheme, Store, refuse_half};
+use crate::toolchain::Toolchain;
 use crate::url::StoreUrl;
 
 /// Maps type tags, serializer names and URL schemes to code.
@@ -250,9 +250,8 @@ impl Registry {
         needed_by: &str,
     ) -> Result<&T> {
         let known = self.extensions.keys().filter(|(known, _)| *known == kind);
-        self.extension(kind, name).ok_or_else(|| {
-            not_linked(kind, name, needed_by, None, known.map(|(_, name)| name))
-        })
+        self.extension(kind, name)
+            .ok_or_else(|| not_linked(kind, name, needed_by, None, known.map(|(_, name)| name)))
     }
 
     /// The participants that every handle has.
@@ -312,7 +311,9 @@ impl Registry {
 
     /// What built the class model with this tag, if it is one.
     pub(crate) fn toolchain_of(&self, tag: &str) -> Option<Toolchain> {
-        self.find(tag).filter(|entry| entry.records_toolchain).and_then(|entry| Toolchain::of(entry.built))
+        self.find(tag)
+            .filter(|entry| entry.records_toolchain)
+            .and_then(|entry| Toolchain::of(entry.built))
     }
 }
 

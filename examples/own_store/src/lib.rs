@@ -13,12 +13,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use larder_core::bytes::Bytes;
+use larder_core::store::Digest;
 use larder_core::store::files::{BlobFolder, create_dir_durably, is_nothing, sync_dir};
 use larder_core::store::{
     BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Revision, Store,
 };
 use larder_core::{Error, Item, Result, link};
-use larder_core::store::Digest;
 use redb::{
     Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
     TableHandle,

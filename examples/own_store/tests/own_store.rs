@@ -6,8 +6,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use larder_core::{Error, Registry, StoreUrl};
 use larder_core::store::Store;
+use larder_core::{Error, Registry, StoreUrl};
 use larder_example_own_store::RedbStore;
 use larder_testkit::all_store_laws;
 use redb::{Database, TableDefinition};

@@ -11,15 +11,15 @@ use serde::{Deserialize, Serialize, Serializer};
 
 pub use run::Run;
 
+use crate::tree::Tree;
+use larder_core::Larder;
+use larder_core::Reference;
 use larder_core::extend::CacheFolder;
 use larder_core::extend::Records;
-use larder_core::{Component, Item};
 use larder_core::extend::TypeEntry;
+use larder_core::{Component, Item};
 use larder_core::{Error, Result};
-use larder_core::Larder;
 use larder_core::{Model, Predict, Signature};
-use larder_core::Reference;
-use crate::tree::Tree;
 
 /// A model that is built from files.
 ///

@@ -6,11 +6,11 @@ use std::collections::btree_map::Entry;
 use std::path::Path;
 
 use super::{Artifacts, ClassComponent, ClassFields, ClassModel};
-use larder_core::{Error, Result};
+use crate::tree::Tree;
+use larder_core::Identifier;
 use larder_core::store::ItemKind;
 use larder_core::{Applied, Larder};
-use larder_core::Identifier;
-use crate::tree::Tree;
+use larder_core::{Error, Result};
 
 /// Gathers the artifacts of a class model, and keeps the model with [`log_model`](Run::log_model).
 ///

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 
-use larder_core::{BoxError, Error, Result};
 use larder_core::Serializer;
+use larder_core::{BoxError, Error, Result};
 
 /// How many bytes are copied at a time.
 const STEP: usize = 256 << 10;

@@ -8,13 +8,13 @@ use serde::Serialize;
 use tempfile::TempPath;
 
 use super::walk::{failed, is_executable};
-use larder_core::extend::temp_folder;
 use super::{Tree, TreeFile, TreeKind};
-use larder_core::store::Digest;
-use larder_core::{Error, Result};
+use larder_core::extend::temp_folder;
 use larder_core::store::Corruption;
-use larder_core::store::files::{absent, temp_file};
+use larder_core::store::Digest;
 use larder_core::store::TreePath;
+use larder_core::store::files::{absent, temp_file};
+use larder_core::{Error, Result};
 
 /// How often a place in a cache that others write to is tried again.
 const MOST_TRIES: usize = 10;

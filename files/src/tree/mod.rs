@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 pub use content::{FileBytes, FileContent};
 
 use larder_core::Artifact;
+use larder_core::Item;
+use larder_core::store::TreePath;
 use larder_core::{Component, ComponentType};
 use larder_core::{Error, Result};
-use larder_core::store::TreePath;
-use larder_core::Item;
 
 /// A file or a folder, by value: every file is an artifact of its own.
 ///

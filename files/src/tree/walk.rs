@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::{FileContent, Tree, TreeFile, TreeKind};
 use larder_core::Artifact;
-use larder_core::{Error, Result};
 use larder_core::store::TreePath;
+use larder_core::{Error, Result};
 
 impl Tree {
     /// The file or folder at `path`.

@@ -6,9 +6,9 @@ use serde::Deserialize;
 use super::plan::{How, PAGE, Placed, Placing};
 use super::select::Selected;
 use crate::MOST_TRIES;
-use larder_core::{Error, Result, record};
 use larder_core::extend::back_off;
 use larder_core::store::{Change, Committed, RecordKey, record::read_versioned};
+use larder_core::{Error, Result, record};
 
 /// The newest format of notes that can be copied.
 const FORMAT: u64 = 1;

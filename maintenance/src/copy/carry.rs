@@ -7,16 +7,18 @@ use std::time::Instant;
 use super::annotations;
 use super::plan::{How, PAGE, Placed, PlacedTag, Placing};
 use super::select::Selected;
-use crate::Maintenance;
 use crate::MOST_TRIES;
-use larder_core::{Error, Identifier, Reference, Result, Selector};
+use crate::Maintenance;
+use bytes::Bytes;
 use larder_core::extend::{BlobWrites, Claim, QUICK, User, back_off, refuse_locked_name};
 use larder_core::manifest::{ChildEntry, Manifest};
 use larder_core::progress::Meter;
 use larder_core::record::{self, DigestRecord, NameRecord, VersionRecord};
-use larder_core::store::{Change, Committed, Corruption, Digest, Expected, StoreExt, VersionNumber, corruption};
+use larder_core::store::{
+    Change, Committed, Corruption, Digest, Expected, StoreExt, VersionNumber, corruption,
+};
 use larder_core::versions::TagOptions;
-use bytes::Bytes;
+use larder_core::{Error, Identifier, Reference, Result, Selector};
 
 /// How many versions one commit writes at most.
 const MOST_VERSIONS: usize = 64;

@@ -6,9 +6,9 @@ use super::CopyReport;
 use super::plan::{How, Placing, is_leaving};
 use super::select::{Selected, select};
 use crate::Maintenance;
-use larder_core::{Error, Identifier, Larder, Result, Selection, VersionInfo, record};
 use larder_core::store::{StoreExt, TagName, VersionNumber};
 use larder_core::versions::{RemoveOptions, TagOptions};
+use larder_core::{Error, Identifier, Larder, Result, Selection, VersionInfo, record};
 
 /// How [`Maintenance::mirror`] works.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

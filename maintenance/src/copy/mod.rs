@@ -3,24 +3,24 @@
 //! What the target has already is not moved again: blobs go before the records that lead to them, so a copy
 //! that was interrupted is completed by doing it again.
 
+mod annotations;
 mod carry;
 mod mirror;
-mod annotations;
 mod plan;
 mod select;
 
-use std::sync::Arc;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use self::carry::Carrier;
 pub use self::mirror::{MirrorOptions, MirrorReport, RemovedTag};
-use self::plan::{How, Placed, Placing, CopyPlan};
+use self::plan::{CopyPlan, How, Placed, Placing};
 use self::select::{Selected, select};
 use crate::Maintenance;
-use larder_core::{Identifier, Larder, Registry, Result, Selection, VersionInfo};
 use larder_core::store::{Digest, MemoryStore, RecordKey, StoreExt, TagName, VersionNumber};
+use larder_core::{Identifier, Larder, Registry, Result, Selection, VersionInfo};
 
 /// How [`Maintenance::copy`] copies.
 ///
@@ -179,7 +179,11 @@ impl Maintenance {
     ///
     /// # Errors
     /// As [`copy`](Maintenance::copy).
-    pub fn outline(&self, selection: impl Into<Selection>, all_versions: bool) -> Result<CopyOutline> {
+    pub fn outline(
+        &self,
+        selection: impl Into<Selection>,
+        all_versions: bool,
+    ) -> Result<CopyOutline> {
         let target = Larder::new(Arc::new(MemoryStore::new()), Registry::new());
         let target = Self::new(target);
         let selected = select(self, &selection.into(), all_versions)?;

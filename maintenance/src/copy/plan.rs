@@ -5,10 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::CopiedTag;
 use super::select::{Selected, misplaced};
 use crate::Maintenance;
-use larder_core::{Error, Identifier, Result};
 use larder_core::extend::refuse_locked_name;
 use larder_core::record::{self, DigestRecord, NameRecord, TagRecord, VersionRecord};
 use larder_core::store::{Digest, StoreExt, TagName, VersionNumber};
+use larder_core::{Error, Identifier, Result};
 
 /// How many records or blobs are asked for at once.
 pub(super) const PAGE: usize = 500;

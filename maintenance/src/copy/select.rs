@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::plan::MOST_AHEAD;
 use crate::Maintenance;
-use larder_core::{Error, Identifier, Result, Selection};
 use larder_core::record::{self, NameRecord, TagRecord, UserRecord, VersionRecord};
 use larder_core::store::{Corruption, RecordKey, StoreExt, TagName, VersionNumber};
+use larder_core::{Error, Identifier, Result, Selection};
 
 /// What is to be copied of one name.
 pub(super) struct Selected {
@@ -144,7 +144,11 @@ fn every_version(
 }
 
 /// The version's own record: what the name says of its newest version is only a copy of it.
-fn one_version(source: &Maintenance, name: &Identifier, number: VersionNumber) -> Result<VersionRecord> {
+fn one_version(
+    source: &Maintenance,
+    name: &Identifier,
+    number: VersionNumber,
+) -> Result<VersionRecord> {
     let key = record::version_key(name, number)?;
     match source.version(name, number)? {
         Some(version) if version.version == number && version.is_current() => Ok(version),

@@ -18,12 +18,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::Maintenance;
-use larder_core::{Error, Result};
 use larder_core::extend::PATIENCE;
 use larder_core::record::{self, GarbageRecord};
 use larder_core::store::{BlobCount, Digest, RecordKey, Revision, StoreExt, Timestamp};
+use larder_core::{Error, Result};
 use reach::Reach;
-
 
 /// How [`Maintenance::gc`] goes to work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,7 +146,12 @@ struct SweepPlan {
 }
 
 impl SweepPlan {
-    fn make(larder: &Maintenance, reach: &Reach, started: Timestamp, grace: Duration) -> Result<Self> {
+    fn make(
+        larder: &Maintenance,
+        reach: &Reach,
+        started: Timestamp,
+        grace: Duration,
+    ) -> Result<Self> {
         let mut plan = Self::default();
         let mut garbage = BTreeMap::new();
         for blob in larder.store.blobs() {

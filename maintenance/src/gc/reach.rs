@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::age;
 use crate::Maintenance;
-use super::{age};
-use larder_core::{Error, Identifier, Reference, Result, Selector};
 use larder_core::manifest::Manifest;
 use larder_core::progress::Meter;
 use larder_core::record::{self, NameRecord, VersionRecord};
 use larder_core::store::{Corruption, Digest, RecordKey, Revision, StoreExt, Timestamp};
+use larder_core::{Error, Identifier, Reference, Result, Selector};
 
 /// The blobs that versions need, as of a time.
 #[derive(Default)]
@@ -142,7 +142,12 @@ fn manifest(
     read_manifest(larder, &version.manifest, &format!("the manifest of {reference}"), meter)
 }
 
-fn read_manifest(larder: &Maintenance, digest: &Digest, what: &str, meter: &Meter) -> Result<Manifest> {
+fn read_manifest(
+    larder: &Maintenance,
+    digest: &Digest,
+    what: &str,
+    meter: &Meter,
+) -> Result<Manifest> {
     let json = larder.store.get_checked(digest, None, || what.to_owned())?;
     meter.add(json.len() as u64);
     Manifest::from_json(&json, what)

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::reach::Forgotten;
+use super::{Condemned, Garbage, GcReport, SweepPlan, age};
 use crate::Maintenance;
-use super::{GcReport, Condemned, Garbage, SweepPlan, age};
 use larder_core::Result;
 use larder_core::extend::PATIENCE;
 use larder_core::record::{self, GarbageRecord};

@@ -4,13 +4,13 @@ use std::error::Error as _;
 
 use bytes::Bytes;
 
+use super::Finding;
 use crate::Maintenance;
-use super::{Finding};
 use crate::parallel::in_parallel;
-use larder_core::{Error, Result};
 use larder_core::manifest::{ChildEntry, Manifest};
 use larder_core::progress::Meter;
 use larder_core::store::{Corruption, Digest, corruption};
+use larder_core::{Error, Result};
 
 /// A blob that is to be read.
 #[derive(Clone, Copy)]
@@ -52,7 +52,11 @@ pub(crate) fn look_at(
 }
 
 /// Checks blobs.
-pub(super) fn look_at_all(larder: &Maintenance, blobs: &[Blob<'_>], meter: &Meter) -> Vec<Found<()>> {
+pub(super) fn look_at_all(
+    larder: &Maintenance,
+    blobs: &[Blob<'_>],
+    meter: &Meter,
+) -> Vec<Found<()>> {
     in_parallel(blobs, |blob| {
         let (size, bytes) = look_at(larder, blob, meter);
         let content = bytes.map(drop);
@@ -64,7 +68,11 @@ pub(super) fn look_at_all(larder: &Maintenance, blobs: &[Blob<'_>], meter: &Mete
 pub(super) type Listing = (Vec<(Digest, u64)>, Vec<ChildEntry>);
 
 /// Checks manifests, and gives what they list.
-pub(super) fn manifests(larder: &Maintenance, blobs: &[Blob<'_>], meter: &Meter) -> Vec<Found<Listing>> {
+pub(super) fn manifests(
+    larder: &Maintenance,
+    blobs: &[Blob<'_>],
+    meter: &Meter,
+) -> Vec<Found<Listing>> {
     in_parallel(blobs, |blob| {
         let (size, bytes) = look_at(larder, blob, meter);
         let content = match bytes {

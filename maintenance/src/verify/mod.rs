@@ -6,10 +6,10 @@ mod records;
 use std::collections::{HashMap, HashSet};
 
 use crate::Maintenance;
-use larder_core::{Error, Identifier, Reference, Result, Selection, Selector, VersionInfo};
 use larder_core::manifest::ChildEntry;
 use larder_core::record::VersionRecord;
 use larder_core::store::{BlobCount, Corruption, Digest, StoreExt, VersionNumber};
+use larder_core::{Error, Identifier, Reference, Result, Selection, Selector, VersionInfo};
 
 pub(crate) use blobs::{Blob, finding_of, look_at};
 
@@ -127,7 +127,8 @@ impl<'a> Verifier<'a> {
 
     /// Reads and checks the versions: first the manifests, which say what else there is.
     fn read(&mut self) -> VerifyReport {
-        let mut checked = VerifyReport { versions: self.versions.len() as u64, ..VerifyReport::default() };
+        let mut checked =
+            VerifyReport { versions: self.versions.len() as u64, ..VerifyReport::default() };
         let larder = self.larder;
         let mut manifests = Vec::new();
         for (place, Listed { what, manifest }) in self.versions.iter().enumerate() {

@@ -1,9 +1,9 @@
 //! Looking at records: those of versions, and those that lead to them.
 
 use super::{Finding, Verifier};
-use larder_core::{Identifier, Result};
 use larder_core::record::{self, DigestRecord, NameRecord, TagRecord};
 use larder_core::store::{Corruption, Digest, Record, RecordKey, StoreExt, VersionNumber};
+use larder_core::{Identifier, Result};
 
 impl Verifier<'_> {
     /// Lists every version, and finds what leads to none.

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use larder_core::{Error, Result};
 use larder_core::extend::catch_panic;
+use larder_core::{Error, Result};
 use tract_onnx::prelude::*;
 
 use super::MOST_ROWS;

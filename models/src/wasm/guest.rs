@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use larder_core::bytes::Bytes;
-use larder_core::{Artifact, Error, Result, Serializer, Signature};
 use larder_core::extend::CacheFolder;
+use larder_core::{Artifact, Error, Result, Serializer, Signature};
 use larder_files::{FileBytes, FileContent};
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;

@@ -16,12 +16,12 @@ mod section;
 mod serializer;
 mod transcode;
 
-use std::path::Path;
 use std::fmt;
+use std::path::Path;
 
 use larder_core::bytes::Bytes;
-use larder_core::{Component, ComponentType, Error, Item, Model, Result, Signature};
 use larder_core::extend::CacheFolder;
+use larder_core::{Component, ComponentType, Error, Item, Model, Result, Signature};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 

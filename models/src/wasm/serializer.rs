@@ -1,13 +1,13 @@
 //! Serializers in WebAssembly.
 
-use std::path::Path;
 use std::fmt;
 use std::io::Write;
+use std::path::Path;
 
 use larder_core::bytes::Bytes;
-use larder_core::{BoxError, Component, ComponentType, Item, Result};
 use larder_core::extend::CacheFolder;
 use larder_core::serializers::{Format, FormatTraits, ReadWith};
+use larder_core::{BoxError, Component, ComponentType, Item, Result};
 use serde::{Deserialize, Serialize};
 
 use super::error::WasmError;

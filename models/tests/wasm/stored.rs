@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use larder_core::{Error, Larder, Model, Registry};
 use larder_core::store::StoreExt;
+use larder_core::{Error, Larder, Model, Registry};
 use larder_models::wasm::Limits;
 use larder_models::{WasmError, WasmModel};
 

@@ -3,8 +3,8 @@
 use std::io::{BufWriter, Write};
 
 use larder_core::bytes::Bytes;
-use larder_core::{BoxError, Item, Serializer, link};
 use larder_core::serializers::Format;
+use larder_core::{BoxError, Item, Serializer, link};
 
 use super::header::{Header, METADATA, MOST_BYTES, TensorSpan, too_long};
 use super::{Tensor, Tensors};
@@ -56,9 +56,10 @@ impl Serializer<Tensors> for SafeTensors {
             let begin = end;
             end += tensor.byte_len();
             let (dtype, shape) = (tensor.dtype(), tensor.shape().to_vec());
-            header
-                .tensors
-                .push(((*name).to_owned(), TensorSpan { dtype, shape, data_offsets: (begin, end) }));
+            header.tensors.push((
+                (*name).to_owned(),
+                TensorSpan { dtype, shape, data_offsets: (begin, end) },
+            ));
         }
         let header = header.to_json()?;
         let mut out = BufWriter::with_capacity(MOST_GATHERED.min(LEN + header.len() + end), out);

@@ -9,10 +9,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 pub use self::join::refuse_half;
-use crate::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::url::StoreUrl;
+use crate::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
 
 /// Records in one store, blobs in another: a database that is backed up, say, and a bucket for what is large.
 ///

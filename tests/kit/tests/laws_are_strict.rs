@@ -9,8 +9,8 @@ use larder_core::bytes::Bytes;
 use larder_core::store::{
     BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Store,
 };
-use larder_core::{BoxError, Result, Serializer};
 use larder_core::store::{Digest, MemoryStore};
+use larder_core::{BoxError, Result, Serializer};
 use larder_testkit::{Codec, all_serializer_laws, all_store_laws};
 
 /// The text of the panic with which `laws` end.

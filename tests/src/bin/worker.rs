@@ -18,8 +18,8 @@ use std::error::Error;
 use std::io::Write;
 
 use larder::bytes::Bytes;
-use larder::{Larder, VersionInfo};
 use larder::serializers::RawBytes;
+use larder::{Larder, VersionInfo};
 use larder_tests::{Doubler, Parcel};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;

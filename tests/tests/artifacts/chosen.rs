@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use larder::prelude::*;
-use larder::{ComponentType, Error, Item, Registry};
 use larder::serializers::{Bincode, ByName, FnSerializer, Json, MsgPack, Postcard};
 use larder::store::{ItemKind, MemoryStore};
+use larder::{ComponentType, Error, Item, Registry};
 
 use super::chain;
 

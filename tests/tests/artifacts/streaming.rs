@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey};
-use larder::{BoxError, Error, Registry, Result, Serializer};
 use larder::serializers::RawBytes;
+use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey};
 use larder::store::{Digest, MemoryStore, Store, StoreExt};
+use larder::{BoxError, Error, Registry, Result, Serializer};
 
 /// What a store was asked to keep.
 #[derive(Debug, Default)]

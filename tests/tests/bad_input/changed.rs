@@ -156,7 +156,8 @@ fn forge(larder: &Larder, edit: impl Fn(&str) -> String) {
         let edited = record(larder, key).replace(&digest.to_hex(), &new.to_hex());
         put_record(larder, key, &edited);
     }
-    let key = |digest: larder::store::Digest| format!("digests/wine/@{}-0000000001", digest.to_hex());
+    let key =
+        |digest: larder::store::Digest| format!("digests/wine/@{}-0000000001", digest.to_hex());
     put_record(larder, &key(new), &record(larder, &key(digest)));
     let old = RecordKey::new(&key(digest)).unwrap();
     let change = Change::RemoveRecord { key: old, expected: Expected::Anything };
@@ -214,14 +215,22 @@ fn records_and_manifests_that_are_no_json_are_called_corrupt() {
         let error = larder.load::<Plain>("wine").unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. }), "{bad:?} gives {error:?}");
         assert!(error.to_string().starts_with("the record names/wine is corrupt: "), "{error}");
-        assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings.len(), 1, "{bad:?}");
+        assert_eq!(
+            larder.maintenance().verify(Selection::All).unwrap().findings.len(),
+            1,
+            "{bad:?}"
+        );
 
         let (larder, _) = super::larder();
         larder.apply("wine", &Plain { number: 1 }).unwrap();
         forge(&larder, |_| bad.to_owned());
         let error = larder.load::<Plain>("wine").unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. }), "{bad:?} gives {error:?}");
-        assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings.len(), 1, "{bad:?}");
+        assert_eq!(
+            larder.maintenance().verify(Selection::All).unwrap().findings.len(),
+            1,
+            "{bad:?}"
+        );
     }
 }
 

@@ -1,8 +1,8 @@
 //! Blobs that are not what was written.
 
-use larder::maintenance::LarderMaintenance;
-use larder::Selection;
 use larder::Error;
+use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use larder::store::{Corruption, Digest};
 
 use super::{Plain, WithArtifacts, larder, replace_blob, with_artifacts};
@@ -59,7 +59,10 @@ fn a_flipped_bit_is_found_when_the_artifact_is_used_and_by_verify() {
             Some(bytes)
         });
         let (found, said) = fault(&larder);
-        assert!(matches!(found, Corruption::Digest { expected, .. } if expected == digest), "{found:?}");
+        assert!(
+            matches!(found, Corruption::Digest { expected, .. } if expected == digest),
+            "{found:?}"
+        );
         assert!(said.contains(&format!("where {} was written", digest.short())), "{said}");
         assert_found(&larder, digest, "its digest is b3:");
     }
@@ -97,7 +100,10 @@ fn missing_bytes_are_found_and_an_apply_of_the_same_brings_them_back() {
     assert!(matches!(error, Error::Corrupt { fault: Corruption::Missing, .. }), "{error:?}");
 
     assert!(!larder.apply("wine", &with_artifacts(2, TEXT)).unwrap().is_created());
-    assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty(), "whole again");
+    assert!(
+        larder.maintenance().verify(Selection::All).unwrap().findings.is_empty(),
+        "whole again"
+    );
     let loaded: WithArtifacts = larder.load("wine@1").unwrap();
     assert_eq!(loaded.text.get().unwrap(), TEXT);
 }
@@ -138,8 +144,14 @@ fn several_faults_are_all_found() {
     larder.store().remove_blobs(&[manifest]).unwrap();
     let other = larder.show("other").unwrap().version.digest;
     replace_blob(&larder, other, b"{}".to_vec());
-    let mut found: Vec<_> =
-        larder.maintenance().verify(Selection::All).unwrap().findings.into_iter().map(|finding| finding.digest).collect();
+    let mut found: Vec<_> = larder
+        .maintenance()
+        .verify(Selection::All)
+        .unwrap()
+        .findings
+        .into_iter()
+        .map(|finding| finding.digest)
+        .collect();
     let mut expected = vec![Some(artifact), Some(manifest), Some(other)];
     found.sort();
     expected.sort();

@@ -4,9 +4,9 @@ use larder::Selection;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use larder::Registry;
 use larder::prelude::*;
 use larder::store::{Change, Committed, RecordKey};
-use larder::Registry;
 use larder::store::{MemoryStore, Store, StoreExt};
 use larder_tests::stepwise::Stepwise;
 

@@ -1,8 +1,8 @@
 //! Names and references that cannot be, or that name nothing.
 
 use larder::maintenance::LarderMaintenance;
-use larder::{Error, Identifier, Reference};
 use larder::store::TagName;
+use larder::{Error, Identifier, Reference};
 
 use super::{Plain, WithArtifacts, assert_empty, larder, with_artifacts};
 

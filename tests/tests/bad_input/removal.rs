@@ -1,11 +1,11 @@
 //! Removals that would lose something, and numbers that are never given again.
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::ops::RangeInclusive;
 
-use larder::{Applied, Error, Larder};
 use larder::store::StoreExt;
+use larder::{Applied, Error, Larder};
 
 use super::{Plain, larder};
 

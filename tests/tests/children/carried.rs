@@ -1,7 +1,7 @@
 //! Children follow their parents: into other larders, and past the collector.
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::time::Duration;
 
 use larder::archive::{Form, Limits};
@@ -19,7 +19,8 @@ fn a_copy_of_a_parent_takes_its_children_along() {
         target.apply("words", &words("own", 1)).unwrap();
         target.apply("words", &words("own", 2)).unwrap();
         let copied = larder
-            .maintenance().copy(["pipeline".parse().unwrap()], &target, &CopyOptions::default())
+            .maintenance()
+            .copy(["pipeline".parse().unwrap()], &target, &CopyOptions::default())
             .unwrap();
         let names: Vec<_> =
             copied.versions.iter().map(|it| it.version.identifier.to_string()).collect();
@@ -31,7 +32,8 @@ fn a_copy_of_a_parent_takes_its_children_along() {
         assert_eq!(pins(&target.used_by("words:latest").unwrap()), ["encoder@1", "pipeline@1"]);
         assert!(target.remove("words:latest").is_err());
         let again = larder
-            .maintenance().copy(["pipeline".parse().unwrap()], &target, &CopyOptions::default())
+            .maintenance()
+            .copy(["pipeline".parse().unwrap()], &target, &CopyOptions::default())
             .unwrap();
         assert_eq!(again.bytes, 0);
 

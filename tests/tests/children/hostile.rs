@@ -1,7 +1,7 @@
 //! Manifests and records that were made to harm.
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use larder::store::Digest;
 use larder::store::{Change, Committed, Expected, RecordKey};
 

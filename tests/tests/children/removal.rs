@@ -1,7 +1,7 @@
 //! What is used is not removed, and what is removed is missed.
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::sync::Barrier;
 use std::thread;
 
@@ -66,7 +66,8 @@ fn a_user_of_what_was_removed_by_force_says_so_until_it_is_restored() {
     );
 
     // Garbage collection leaves its bytes, because it is used.
-    let options = larder::maintenance::GcOptions { grace: std::time::Duration::from_secs(1), dry_run: false };
+    let options =
+        larder::maintenance::GcOptions { grace: std::time::Duration::from_secs(1), dry_run: false };
     for _ in 0..3 {
         larder.maintenance().gc(&options).unwrap();
         thread::sleep(std::time::Duration::from_millis(1_100));

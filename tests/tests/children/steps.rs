@@ -1,7 +1,7 @@
 //! Stores that make a commit change by change, and stop after any.
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::sync::Arc;
 
 use larder::Registry;
@@ -27,7 +27,11 @@ fn at_every_stop(
         prepare(&whole);
         let stopped = step(&on(&store, left));
         // Whatever was made refers to nothing that is not there.
-        assert_eq!(whole.maintenance().verify(Selection::All).unwrap().findings, [], "after {left} changes");
+        assert_eq!(
+            whole.maintenance().verify(Selection::All).unwrap().findings,
+            [],
+            "after {left} changes"
+        );
         for version in whole.list() {
             let name = version.unwrap().identifier;
             for child in whole.uses(name.as_str()).unwrap() {
@@ -41,7 +45,11 @@ fn at_every_stop(
         // And the same again completes it.
         step(&whole).unwrap();
         check(&whole);
-        assert_eq!(whole.maintenance().verify(Selection::All).unwrap().findings, [], "after {left} changes");
+        assert_eq!(
+            whole.maintenance().verify(Selection::All).unwrap().findings,
+            [],
+            "after {left} changes"
+        );
     }
     panic!("it takes more than 500 changes");
 }
@@ -95,7 +103,9 @@ fn a_copy_that_stops_after_any_change_leaves_nothing_dangling_and_is_completed()
     for references in [vec![], vec!["pipeline".parse().unwrap()]] {
         at_every_stop(
             |_| {},
-            |larder| source.maintenance().copy(&references, larder, &CopyOptions::default()).map(drop),
+            |larder| {
+                source.maintenance().copy(&references, larder, &CopyOptions::default()).map(drop)
+            },
             |larder| {
                 let pipeline: Pipeline = larder.load("pipeline").unwrap();
                 let [Stage::Encode(encoder), ..] = &pipeline.stages[..] else { panic!() };

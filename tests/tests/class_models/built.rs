@@ -6,9 +6,9 @@ use std::thread;
 
 use larder::prelude::*;
 use larder::store::{Change, Committed, Expected};
-use larder::{Error, Item, Registry, Result};
 use larder::store::{MemoryStore, StoreExt};
 use larder::versions::Toolchain;
+use larder::{Error, Registry, Result};
 
 use super::{Nearest, everywhere, files, logged};
 
@@ -121,7 +121,8 @@ fn what_a_class_model_was_made_with_is_recorded_and_a_difference_is_told_or_refu
             let text =
                 text.replace(&here_now.rustc, "1.2.3").replace("larder-tests 0", "larder-tests 9");
             let text = text.replace(r#""features":[]"#, r#""features":["gpu"]"#);
-            let text = text.replace(&lock_digest.to_hex(), &larder::store::Digest::of(b"").to_hex());
+            let text =
+                text.replace(&lock_digest.to_hex(), &larder::store::Digest::of(b"").to_hex());
             let change =
                 Change::PutRecord { key, value: text.into(), expected: Expected::Anything };
             assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);

@@ -1,15 +1,15 @@
 //! Copies that end half-way, and stores that lie.
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use larder::bytes::Bytes;
-use larder::store::{BlobWriter, Capabilities, Change, Committed, Store};
-use larder::{Error, Larder, Registry, Result};
 use larder::maintenance::CopyOptions;
+use larder::store::{BlobWriter, Capabilities, Change, Committed, Store};
 use larder::store::{Corruption, Digest, MemoryStore};
+use larder::{Error, Larder, Registry, Result};
 
 use crate::{Weights, place, records, stocked, weights};
 
@@ -102,7 +102,11 @@ fn a_copy_that_ended_after_any_change_is_whole_so_far_and_completed_by_another()
         let frail = larder(Frail::new(inner.clone(), changes));
         let first = from.larder.maintenance().copy(Selection::All, &frail, &CopyOptions::default());
         let after = larder(Frail::new(inner, usize::MAX));
-        assert_eq!(after.maintenance().verify(Selection::All).unwrap().findings, [], "after {changes} changes");
+        assert_eq!(
+            after.maintenance().verify(Selection::All).unwrap().findings,
+            [],
+            "after {changes} changes"
+        );
         for version in after.list() {
             after.load::<Weights>(Larder::pin(&version.unwrap())).unwrap();
         }
@@ -148,7 +152,8 @@ fn a_version_on_its_way_out_is_not_taken_for_one_that_is_there() {
         stocked(&to);
         // The remover died after so many of its four changes; the first only asks whether there are notes.
         assert_eq!(larder(Frail::new(inner, changes)).remove("net@3").is_ok(), changes == 4);
-        let copied = from.larder.maintenance().copy(Selection::All, &to, &CopyOptions::default()).unwrap();
+        let copied =
+            from.larder.maintenance().copy(Selection::All, &to, &CopyOptions::default()).unwrap();
         assert_eq!(copied.versions[1].to.get(), 4, "after {changes} changes");
         assert_eq!(to.load::<Weights>("net").unwrap().own.get().unwrap()[0], 3);
         assert_eq!(to.show("net").unwrap().version.version.get(), 4);
@@ -164,8 +169,14 @@ fn a_blob_with_a_flipped_bit_is_not_copied_whether_small_or_large() {
         let mut source = Frail::new(inner.clone(), usize::MAX);
         source.flips = Some(entry.digest);
         let to = place("fs:shelf");
-        let error = larder(source).maintenance().copy(Selection::All, &to.larder, &CopyOptions::default()).unwrap_err();
-        assert!(matches!(error, Error::Corrupt { fault: Corruption::Digest { .. }, .. }), "{error}");
+        let error = larder(source)
+            .maintenance()
+            .copy(Selection::All, &to.larder, &CopyOptions::default())
+            .unwrap_err();
+        assert!(
+            matches!(error, Error::Corrupt { fault: Corruption::Digest { .. }, .. }),
+            "{error}"
+        );
         let there = to.larder.store().stat_blobs(&[entry.digest]).unwrap();
         assert_eq!(there, [None]);
         assert_eq!(to.larder.maintenance().verify(Selection::All).unwrap().findings, []);

@@ -1,11 +1,11 @@
 //! Larders that become what another is.
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
-use larder::{Error, Larder};
+use larder::maintenance::LarderMaintenance;
 use larder::maintenance::{CopyOutcome, MirrorOptions};
 use larder::store::StoreExt;
 use larder::versions::{AnnotationsChange, TagOptions};
+use larder::{Error, Larder};
 
 use super::{everywhere, place, records, stocked, weights};
 

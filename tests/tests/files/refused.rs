@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use larder::Error;
 use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::store::{Change, Committed, Expected};
-use larder::Error;
 use larder::store::{Digest, StoreExt, TreePath};
 
 use super::{assert_empty, everywhere, sample, write};

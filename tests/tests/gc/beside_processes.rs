@@ -1,7 +1,7 @@
 //! A collector beside processes that apply, remove and restore the same few contents all the time.
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,8 @@ fn collect_beside_four(scheme: &str) {
     let begun = Instant::now();
     let (mut runs, mut swept, mut pardoned) = (0, 0, 0);
     while begun.elapsed() < Duration::from_secs(seconds) {
-        let collected = larder.maintenance().gc(&GcOptions { grace: GRACE, dry_run: false }).unwrap();
+        let collected =
+            larder.maintenance().gc(&GcOptions { grace: GRACE, dry_run: false }).unwrap();
         runs += 1;
         swept += collected.swept.len();
         pardoned += collected.pardoned.len();

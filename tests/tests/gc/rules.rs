@@ -1,13 +1,13 @@
 //! What is collected, when, and what is said of it.
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::time::Duration;
 
-use larder::store::{Change, Expected, RecordKey};
-use larder::{Error, Larder};
 use larder::maintenance::{Garbage, GcOptions};
-use larder::store::{BlobCount, MemoryStore, Store, StoreExt};
+use larder::store::{Change, Expected, RecordKey};
+use larder::store::{MemoryStore, Store, StoreExt};
+use larder::{Error, Larder};
 use larder_tests::Parcel;
 
 use super::scripted::{
@@ -114,7 +114,11 @@ fn a_removed_version_is_restored_until_it_is_collected() {
         assert_eq!(larder.maintenance().removed("goes").unwrap(), []);
         let by_digest = format!("goes@{}", restored.digest);
         assert_loads(&store, &by_digest, 2, size);
-        assert_eq!(larder.maintenance().restore("goes@1").unwrap(), restored, "again: nothing changes");
+        assert_eq!(
+            larder.maintenance().restore("goes@1").unwrap(),
+            restored,
+            "again: nothing changes"
+        );
         assert_eq!(gc(&larder).swept.len(), 0);
 
         larder.remove("goes@1").unwrap();
@@ -198,7 +202,8 @@ fn nothing_is_collected_while_a_record_cannot_be_read() {
             expected: Expected::Anything,
         };
         let _ = store.commit(&[change]).unwrap();
-        let error = on(&store).maintenance().gc(&GcOptions { grace: HOUR, dry_run: false }).unwrap_err();
+        let error =
+            on(&store).maintenance().gc(&GcOptions { grace: HOUR, dry_run: false }).unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{error:?}");
         assert!(error.to_string().contains(&format!("the record {key}")), "{error}");
         assert_eq!(store.blobs().count(), blobs);
@@ -251,7 +256,14 @@ fn hundreds_of_blobs_go_in_batches() {
     larder.remove_all("wine").unwrap();
     assert_collects_to_the_end(&store);
     assert_eq!(store.blobs().count(), 0);
-    assert!(larder.maintenance().removed("wine").unwrap().iter().all(|version| version.collected.is_some()));
+    assert!(
+        larder
+            .maintenance()
+            .removed("wine")
+            .unwrap()
+            .iter()
+            .all(|version| version.collected.is_some())
+    );
 }
 
 #[test]
@@ -263,7 +275,11 @@ fn what_a_digest_leads_to_stays_though_the_record_of_its_version_was_lost() {
         let change = Change::RemoveRecord { key, expected: Expected::Anything };
         let _ = store.commit(&[change]).unwrap();
     }
-    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().orphans, None, "what is needed is not known");
+    assert_eq!(
+        larder.maintenance().verify(Selection::All).unwrap().orphans,
+        None,
+        "what is needed is not known"
+    );
     let collected = gc(&larder);
     assert_eq!((collected.kept.count, collected.swept.len()), (2, 2));
 }

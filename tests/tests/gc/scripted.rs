@@ -1,18 +1,18 @@
 //! A store in memory that calls the test before each step.
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::cell::Cell;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use larder::bytes::Bytes;
-use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey};
-use larder::{Artifact, Larder, Registry, Result};
 use larder::maintenance::{GcOptions, GcReport};
 use larder::serializers::RawBytes;
+use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey};
 use larder::store::{Digest, MemoryStore, Store, StoreExt};
+use larder::{Artifact, Larder, Registry, Result};
 use larder_tests::Parcel;
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);

@@ -8,8 +8,8 @@ use std::thread;
 use std::time::Duration;
 
 use larder::store::{Change, Committed, Expected};
-use larder::{Error, Larder, Result};
 use larder::store::{MemoryStore, Store, StoreExt};
+use larder::{Error, Larder, Result};
 
 use super::scripted::{
     HOUR, SIZES, Step, assert_collects_to_the_end, assert_loads, assert_whole, gc, on, parcel,
@@ -52,7 +52,8 @@ fn a_collector_that_dies_at_any_step_loses_nothing_and_the_next_completes() {
             let dies = || Err(Error::store("go on", "the process was killed"));
             let (died, hook) = once_at(at, dies);
             let collected = scripted(&store, atomic, hook)
-                .maintenance().gc(&larder::maintenance::GcOptions { grace: HOUR, dry_run: false });
+                .maintenance()
+                .gc(&larder::maintenance::GcOptions { grace: HOUR, dry_run: false });
             assert_eq!(collected.is_err(), died.load(Ordering::SeqCst));
             assert_whole(&store);
             assert_loads(&store, "stays", 1, 100);

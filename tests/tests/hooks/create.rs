@@ -1,7 +1,7 @@
 //! `on_create`: the status of a version, and what picks the newest one.
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use larder::store::MemoryStore;
 use larder::versions::{RemoveOptions, Status, TagOptions};
 use larder_tests::stepwise::Stepwise;

@@ -4,10 +4,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use larder::ApplyOptions;
-use larder::versions::RemoveOptions;
-use larder::prelude::*;
-use larder::{BoxError, Error, HookContext, HookResult, Hooks, triggers};
 use larder::jobs::{Event, JobContext, JobStatus, JobsQuery, Trigger, Worker};
+use larder::prelude::*;
+use larder::versions::RemoveOptions;
+use larder::{BoxError, Error, HookContext, HookResult, Hooks, triggers};
 
 use super::{Plain, larder as plain_larder, plain, statuses};
 

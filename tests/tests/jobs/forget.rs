@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
-use larder::{Error, Larder};
 use larder::jobs::{Event, JobContext, JobsQuery, Trigger};
 use larder::store::{MemoryStore, StoreExt};
+use larder::{Error, Larder};
 use larder_tests::stepwise::Stepwise;
 
 use super::{Plain, larder_on, plain, statuses};
@@ -103,7 +103,8 @@ fn whoever_is_stopped_half_way_leaves_nothing_that_another_does_not_take() {
         let half = larder_on(half, Vec::new()).with_clock(later::<2>);
         let done = half.jobs().forget(DAY);
         // Whatever is left of them is read, and taken by the next one.
-        let left: Vec<_> = larder.jobs().list(&JobsQuery::new()).map(|job| job.unwrap().id).collect();
+        let left: Vec<_> =
+            larder.jobs().list(&JobsQuery::new()).map(|job| job.unwrap().id).collect();
         for job in &left {
             larder.jobs().log(job).unwrap();
         }

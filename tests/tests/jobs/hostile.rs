@@ -3,10 +3,10 @@
 use larder::jobs::LarderJobs;
 use std::time::{Duration, Instant};
 
-use larder::store::{Change, Committed, Expected, RecordKey};
 use larder::Larder;
 use larder::jobs::{Event, JobContext, JobsQuery, Trigger, Worker};
 use larder::store::StoreExt;
+use larder::store::{Change, Committed, Expected, RecordKey};
 
 use super::{Plain, larder, plain, statuses};
 
@@ -45,7 +45,12 @@ fn use_all(larder: &Larder) {
     let waiting = JobsQuery::new().status(larder::jobs::JobStatus::Pending);
     larder.jobs().list(&waiting).for_each(drop);
     for id in &ids {
-        let _ = (larder.jobs().get(id), larder.jobs().log(id), larder.jobs().cancel(id), larder.jobs().retry(id));
+        let _ = (
+            larder.jobs().get(id),
+            larder.jobs().log(id),
+            larder.jobs().cancel(id),
+            larder.jobs().retry(id),
+        );
     }
 }
 

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use larder::store::{Change, Committed, Expected};
 use larder::Error;
 use larder::jobs::{Event, JobContext, JobStatus, JobsQuery, Trigger, Worker};
 use larder::store::StoreExt;
+use larder::store::{Change, Committed, Expected};
 
 use super::{Plain, larder, plain};
 

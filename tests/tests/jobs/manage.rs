@@ -7,8 +7,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
-use larder::{Error, Larder};
 use larder::jobs::{Event, JobContext, JobId, JobStatus, JobsQuery, Trigger, Worker};
+use larder::{Error, Larder};
 
 use super::{Plain, larder, plain, statuses};
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder::{Error, StoreUrl};
 use larder::jobs::{Delivery, JobId, JobQueue, JobStatus, NatsQueue, Worker};
+use larder::{Error, StoreUrl};
 use larder_tests::nats::{SECRET, Server};
 
 use super::*;

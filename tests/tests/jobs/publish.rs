@@ -1,14 +1,14 @@
 //! New versions that jobs publish: once, however often they are tried.
 
-use larder::maintenance::LarderMaintenance;
-use larder::jobs::LarderJobs;
 use larder::Selection;
+use larder::jobs::LarderJobs;
+use larder::maintenance::LarderMaintenance;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use larder::{Applied, Error};
 use larder::jobs::{Event, JobContext, JobStatus, JobsQuery, PublishOptions, Trigger, Worker};
 use larder::store::MemoryStore;
+use larder::{Applied, Error};
 use larder_tests::stepwise::Stepwise;
 
 use super::{Plain, larder, larder_on, plain, statuses};

@@ -43,7 +43,8 @@ fn each_time_is_fired_once_for_the_newest_version_by_whoever_is_first() {
 
     pass(31);
     let fired: Vec<_> = thread::scope(|scope| {
-        let workers: Vec<_> = (0..8).map(|_| scope.spawn(|| larder.jobs().fire_due().unwrap())).collect();
+        let workers: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| larder.jobs().fire_due().unwrap())).collect();
         workers.into_iter().flat_map(|worker| worker.join().unwrap()).collect()
     });
     assert_eq!(fired.len(), 2, "{fired:?}");
@@ -61,7 +62,8 @@ fn each_time_is_fired_once_for_the_newest_version_by_whoever_is_first() {
 
     pass(4 * 3600);
     let fired = larder.jobs().fire_due().unwrap();
-    let mut triggers: Vec<_> = fired.iter().map(|job| larder.jobs().get(job).unwrap().trigger).collect();
+    let mut triggers: Vec<_> =
+        fired.iter().map(|job| larder.jobs().get(job).unwrap().trigger).collect();
     triggers.sort();
     assert_eq!(triggers, ["after", "daily", "minutely"]);
 

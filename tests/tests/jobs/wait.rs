@@ -5,10 +5,10 @@ use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use larder::prelude::*;
-use larder::{BoxError, Error, Item, Registry};
 use larder::jobs::{Event, JobContext, JobStatus, Trigger, TriggerTable};
+use larder::prelude::*;
 use larder::store::MemoryStore;
+use larder::{BoxError, Error, Item, Registry};
 
 use super::{Plain, larder, plain};
 

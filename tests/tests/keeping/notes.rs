@@ -1,7 +1,7 @@
 //! Notes: descriptions, labels, metrics.
 
-use larder::{Error, Larder};
 use larder::versions::{Annotations, AnnotationsChange};
+use larder::{Error, Larder};
 
 use super::{THREADS, apply, assert_refused, everywhere, larder, race, record, set_record};
 

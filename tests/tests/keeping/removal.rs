@@ -1,7 +1,7 @@
 //! Removals on a store that makes commits change by change, and stops half-way when another writer comes between.
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::sync::Mutex;
 
 use larder_tests::stepwise::Stepwise;

@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
-use larder::{Error, Larder};
 use larder::search::{Filter, Query};
 use larder::store::TypeTag;
 use larder::versions::AnnotationsChange;
+use larder::{Error, Larder};
 use larder_tests::Doubler;
 
 use super::{apply, larder, set_record};

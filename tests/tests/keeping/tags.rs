@@ -1,7 +1,7 @@
 //! Tags: conditions, protection, history.
 
-use larder::{Error, Larder, Reference};
 use larder::versions::TagOptions;
+use larder::{Error, Larder, Reference};
 
 use super::{THREADS, apply, assert_refused, everywhere, larder, race, record, set_record};
 

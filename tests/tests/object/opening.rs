@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use larder::{Error, Registry};
 use larder::store::BucketStore;
+use larder::{Error, Registry};
 use larder_store_object::object_store::{ObjectStoreExt, memory::InMemory, path::Path};
 use larder_tests::Doubler;
 use larder_tests::s3::SECRET;

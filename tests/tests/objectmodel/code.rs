@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use larder::{Registry, codemodel};
 use larder::store::{ItemKind, MemoryStore};
 use larder::versions::Source;
+use larder::{Registry, codemodel};
 
 use super::*;
 

@@ -2,8 +2,8 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use larder::{HookContext, HookResult, Hooks};
 use larder::store::Hook;
+use larder::{HookContext, HookResult, Hooks};
 
 use super::*;
 

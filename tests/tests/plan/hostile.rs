@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use larder::store::{Change, Committed, Expected, RecordKey};
 use larder::VersionInfo;
 use larder::store::Store;
+use larder::store::{Change, Committed, Expected, RecordKey};
 
 use super::*;
 

@@ -2,8 +2,8 @@
 
 use larder::ApplyOptions;
 use larder::jobs::LarderJobs;
-use larder::triggers;
 use larder::jobs::{JobContext, JobsQuery};
+use larder::triggers;
 
 use super::*;
 

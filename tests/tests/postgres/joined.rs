@@ -1,14 +1,16 @@
 //! Records in one store, blobs in another.
 
-use larder::maintenance::LarderMaintenance;
 use larder::Selection;
+use larder::maintenance::LarderMaintenance;
 use std::path::Path;
 use std::sync::Arc;
 
-use larder::store::Composite;
-use larder::{Artifact, Error, Larder, Registry, StoreUrl};
 use larder::maintenance::CopyOptions;
-use larder::store::{BucketStore, FsStore, MemoryStore, PostgresStore, SqliteStore, Store, StoreExt};
+use larder::store::Composite;
+use larder::store::{
+    BucketStore, FsStore, MemoryStore, PostgresStore, SqliteStore, Store, StoreExt,
+};
+use larder::{Artifact, Error, Larder, Registry, StoreUrl};
 use larder_testkit::all_store_laws;
 use larder_tests::postgres::{SECRET, Server};
 use larder_tests::{Doubler, Parcel, s3};

@@ -2,8 +2,8 @@
 
 use std::thread;
 
-use larder::{Error, Registry};
 use larder::store::PostgresStore;
+use larder::{Error, Registry};
 use larder_tests::Doubler;
 use larder_tests::postgres::{SECRET, Server};
 

@@ -2,8 +2,8 @@
 
 use larder::bytes::Bytes;
 use larder::serializers::half::{bf16, f16};
-use larder::{BoxError, Serializer};
 use larder::serializers::{SafeTensors, Tensors};
+use larder::{BoxError, Serializer};
 use larder_testkit::{Codec, all_serializer_laws};
 
 use super::{every_kind, same};

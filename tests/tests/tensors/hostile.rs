@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use larder::bytes::Bytes;
 use larder::Serializer;
+use larder::bytes::Bytes;
 use larder::serializers::{MsgPack, SafeTensors};
 use larder_testkit::within_limits;
 
@@ -247,7 +247,8 @@ fn rejects_bytes_after_the_last_tensor() {
 fn rejects_a_name_that_stands_twice_in_a_serde_format_too() {
     // {"tensors": {}, "metadata": {"k": "1", "k": "2"}}
     let bytes = b"\x82\xa7tensors\x80\xa8metadata\x82\xa1k\xa11\xa1k\xa12";
-    let read = <MsgPack as Serializer<larder::serializers::Tensors>>::decode(&Bytes::from_static(bytes));
+    let read =
+        <MsgPack as Serializer<larder::serializers::Tensors>>::decode(&Bytes::from_static(bytes));
     assert_tells(&told(&*read.unwrap_err()), &["the name `k` stands in it twice"]);
 }
 
@@ -257,6 +258,7 @@ fn rejects_a_shape_that_overflows_in_a_serde_format_too() {
     let bytes =
         b"\x82\xa7tensors\x81\xa1a\x83\xa5dtype\xa3F32\xa5shape\x92\xcf\x40\0\0\0\0\0\0\0\x04\
         \xa4data\x81\xa6inline\xc4\0\xa8metadata\x80";
-    let read = <MsgPack as Serializer<larder::serializers::Tensors>>::decode(&Bytes::from_static(bytes));
+    let read =
+        <MsgPack as Serializer<larder::serializers::Tensors>>::decode(&Bytes::from_static(bytes));
     assert_tells(&told(&*read.unwrap_err()), &["F32", "overflows"]);
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use larder::prelude::*;
 use larder::Error;
+use larder::prelude::*;
 use larder::serializers::{SafeTensors, Tensor, Tensors};
 use larder::store::{Digest, StoreExt};
 

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder::bytes::Bytes;
-use larder::prelude::*;
 use larder::maintenance::CopyOptions;
+use larder::prelude::*;
 use larder::serializers::RawBytes;
 use larder_benches::{Outcome, noise, peak_growth_every, say, show, timed};
 use larder_store_object::object_store::aws::AmazonS3Builder;
@@ -54,7 +54,9 @@ pub(super) fn large(bucket: &s3::Server, folder: &Path, megabytes: usize) -> Out
     let bytes = here.store().get_blobs(&[digest])?.pop().flatten().ok_or("it is not there")?;
     let plain = Plain::new(bucket)?;
     let place = |turn| open(&bucket.url(&format!("large/{turn}")));
-    let copy = |from: &Larder, to: &Larder| Ok(from.maintenance().copy(Selection::All, to, &CopyOptions::default())?);
+    let copy = |from: &Larder, to: &Larder| {
+        Ok(from.maintenance().copy(Selection::All, to, &CopyOptions::default())?)
+    };
     let mut push = Turns::default();
     for turn in 0..TURNS {
         let there = place(turn)?;

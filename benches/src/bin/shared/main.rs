@@ -26,10 +26,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use larder::prelude::*;
-use larder::store::{Change, Committed, Expected, RecordKey};
 use larder::Registry;
+use larder::prelude::*;
 use larder::store::StoreExt;
+use larder::store::{Change, Committed, Expected, RecordKey};
 use larder_benches::{Outcome, say, show, timed, work_folder};
 use larder_store_fs::record_path;
 

@@ -147,7 +147,9 @@ impl<'a> Batch<'a> {
 
     /// The place among the items of what a child is, if it is one of them.
     fn item_of(&self, child: &ChildEntry) -> Option<usize> {
-        let is_it = |item: &PendingComponent| item.name == child.name && item.packed.digest == child.manifest;
+        let is_it = |item: &PendingComponent| {
+            item.name == child.name && item.packed.digest == child.manifest
+        };
         self.items.iter().position(is_it)
     }
 
@@ -267,7 +269,9 @@ impl<'a> Batch<'a> {
         // What refers to something that is not ready is not ready.
         let waits = packed.children.iter().any(|child| {
             let state = self.item_of(child).and_then(|at| self.states.get(at));
-            state.and_then(ComponentState::version).is_some_and(|version| !version.status.is_ready())
+            state
+                .and_then(ComponentState::version)
+                .is_some_and(|version| !version.status.is_ready())
         });
         if packed.hooks || waits {
             version.status = Status::Preparing;

@@ -6,9 +6,9 @@ use std::time::Instant;
 
 use self::batch::{Batch, ComponentState};
 use super::apply::{EncodedComponent, QUICK, back_off};
-use super::{Claim, PATIENCE};
 use super::nest::PendingComponent;
 use super::{Applied, Larder, MOST_TRIES, VersionInfo};
+use super::{Claim, PATIENCE};
 use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -57,7 +57,9 @@ impl Larder {
                 return Ok(was_published(name, &version));
             }
             let mut batch = Batch::read(self, &items, written.as_ref())?;
-            let is_there = |state: &ComponentState| matches!(state, ComponentState::There(_) | ComponentState::Unready(_));
+            let is_there = |state: &ComponentState| {
+                matches!(state, ComponentState::There(_) | ComponentState::Unready(_))
+            };
             if batch.states.iter().all(is_there) {
                 self.heal(&items)?;
                 let states = batch.states;
@@ -155,7 +157,10 @@ fn was_published(name: &Identifier, version: &VersionRecord) -> (Applied, Vec<Un
 }
 
 /// What was applied, and what of it is not ready.
-fn done(items: Vec<PendingComponent>, states: Vec<ComponentState>) -> Result<(Applied, Vec<UnreadyComponent>)> {
+fn done(
+    items: Vec<PendingComponent>,
+    states: Vec<ComponentState>,
+) -> Result<(Applied, Vec<UnreadyComponent>)> {
     let mut unprepared = Vec::new();
     let mut root = None;
     let last = items.len().saturating_sub(1);

@@ -8,7 +8,7 @@ use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::{FieldValue, add};
 use crate::digest::{self, Digest};
-use crate::error::{Error, Corruption, Result};
+use crate::error::{Corruption, Error, Result};
 use crate::guard::{Guard, Rules};
 use crate::manifest::{ArtifactEntry, Manifest};
 

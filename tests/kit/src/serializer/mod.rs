@@ -10,8 +10,8 @@ use std::io::{self, Write};
 use std::sync::Arc;
 
 use larder_core::bytes::Bytes;
-use larder_core::{BoxError, Serializer};
 use larder_core::serializers::{DynSerializer, Format};
+use larder_core::{BoxError, Serializer};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

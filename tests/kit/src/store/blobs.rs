@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use larder_core::bytes::Bytes;
 use larder_core::Error;
+use larder_core::bytes::Bytes;
 use larder_core::store::{Digest, Store};
 
 use super::{chain, commit, fresh_bytes, fresh_number, get_blob, ok, put_blob, write_blob};

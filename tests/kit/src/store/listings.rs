@@ -1,7 +1,7 @@
 //! Laws of listing records.
 
-use larder_core::store::Store;
 use larder_core::store::Expected;
+use larder_core::store::Store;
 
 use super::{commit, fresh_name, json, key, list, ok, put, remove};
 

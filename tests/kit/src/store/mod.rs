@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
+use larder_core::Result;
 use larder_core::bytes::Bytes;
 use larder_core::store::{Change, Committed, Expected, Record, RecordKey};
-use larder_core::Result;
 use larder_core::store::{Digest, Store, StoreExt};
 
 use crate::chain;
