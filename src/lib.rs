@@ -1,10 +1,7 @@
+#![cfg_attr(all(feature = "derive", feature = "msgpack"), doc = include_str!("../README.md"))]
 #![cfg_attr(
-    all(feature = "derive", feature = "msgpack", feature = "files"),
-    doc = include_str!("../README.md")
-)]
-#![cfg_attr(
-    not(all(feature = "derive", feature = "msgpack", feature = "files")),
-    doc = "Keeps models and components."
+    not(all(feature = "derive", feature = "msgpack")),
+    doc = "A store for models and components."
 )]
 #![forbid(unsafe_code)]
 
@@ -65,13 +62,38 @@ pub mod store {
     pub use larder_store_sqlite::SqliteStore;
 }
 
-// Its examples are tests.
+// The guide's examples are tests.
 #[cfg(all(doctest, feature = "derive", feature = "msgpack"))]
-#[doc = include_str!("../docs/components.md")]
-mod components {}
-#[cfg(all(doctest, feature = "derive", feature = "msgpack"))]
-#[doc = include_str!("../docs/jobs.md")]
-mod jobs_page {}
+mod guide {
+    #[doc = include_str!("../docs/getting-started.md")]
+    mod getting_started {}
+    #[doc = include_str!("../docs/components.md")]
+    mod components {}
+    #[doc = include_str!("../docs/hooks.md")]
+    mod hooks {}
+    #[doc = include_str!("../docs/children.md")]
+    mod children {}
+    #[doc = include_str!("../docs/jobs.md")]
+    mod jobs {}
+    #[doc = include_str!("../docs/versions.md")]
+    mod versions {}
+    #[doc = include_str!("../docs/upkeep.md")]
+    mod upkeep {}
+    #[doc = include_str!("../docs/writing-a-serializer.md")]
+    mod writing_a_serializer {}
+    #[doc = include_str!("../docs/async.md")]
+    mod async_programs {}
+
+    #[cfg(feature = "tensors")]
+    #[doc = include_str!("../docs/serializers.md")]
+    mod serializers {}
+    #[cfg(feature = "files")]
+    #[doc = include_str!("../docs/files.md")]
+    mod files {}
+    #[cfg(all(feature = "files", feature = "onnx", feature = "script", feature = "wasm"))]
+    #[doc = include_str!("../docs/models.md")]
+    mod models {}
+}
 
 /// A value that is kept as bytes of its own, by MessagePack unless `S` says otherwise.
 ///

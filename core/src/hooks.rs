@@ -10,7 +10,7 @@ pub type HookResult = Result<(), BoxError>;
 /// What a component does at set moments of its life.
 ///
 /// A type says that it has hooks: `#[component(tag = "…", hooks)]`. Each does nothing unless it is written. A panic in
-/// one is an error like any other. What an error leaves is in `docs/components.md`.
+/// one is an error like any other. What an error leaves is in `docs/hooks.md`.
 ///
 /// | hook | when it runs |
 /// | --- | --- |
