@@ -1,0 +1,130 @@
+//! Notes: descriptions, labels, metrics.
+
+use larder::{Annotations, AnnotationsChange, Error, Larder};
+
+use super::{THREADS, apply, assert_refused, everywhere, larder, race, record, set_record};
+
+fn change() -> AnnotationsChange {
+    AnnotationsChange::new()
+}
+
+#[test]
+fn notes_are_set_and_removed_one_by_one_and_the_version_stays_as_it_is() {
+    let larder = larder();
+    apply(&larder, "wine", 2);
+    let version = record(&larder, "versions/wine/@0000000001");
+    assert_eq!(larder.notes("wine@1").unwrap(), Annotations::default());
+    larder
+        .annotate(
+            "wine@1",
+            &change()
+                .description("first")
+                .label("team", "cellar")
+                .metric("f1", 0.5)
+                .metric("n", 3.0),
+        )
+        .unwrap();
+    let notes = larder
+        .annotate("wine@1", &change().label("team", "press").label("a/b", "").remove_metric("n"))
+        .unwrap();
+    assert_eq!(larder.notes("wine@1").unwrap(), notes);
+    assert_eq!(
+        record(&larder, "notes/wine/@0000000001").unwrap(),
+        r#"{"larder":1,"description":"first","labels":{"a/b":"","team":"press"},"metrics":{"f1":0.5}}"#
+    );
+    larder.annotate("wine@1", &change().remove_description().remove_label("none")).unwrap();
+    assert_eq!(larder.notes("wine@1").unwrap().description, None);
+    assert_eq!(larder.notes("wine@2").unwrap(), Annotations::default(), "each version has its own");
+    assert_eq!(larder.show("wine@1").unwrap().notes.labels["team"], "press");
+    assert_eq!(record(&larder, "versions/wine/@0000000001"), version);
+}
+
+#[test]
+fn every_finite_metric_comes_back_to_the_last_bit() {
+    let larder = larder();
+    apply(&larder, "wine", 1);
+    let metrics = [0.1 + 0.2, f64::MIN_POSITIVE / 3.0, -0.0, f64::MAX, 1.0 / 3.0];
+    for (at, metric) in metrics.into_iter().enumerate() {
+        larder.annotate("wine", &change().metric(format!("m{at}"), metric)).unwrap();
+        let back = larder.notes("wine").unwrap().metrics[&format!("m{at}")];
+        assert_eq!(back.to_bits(), metric.to_bits());
+    }
+}
+
+#[test]
+fn what_notes_cannot_hold_is_refused_and_nothing_is_written() {
+    let larder = larder();
+    apply(&larder, "wine", 1);
+    let invalid = [
+        change().metric("loss", f64::NAN),
+        change().metric("loss", f64::INFINITY),
+        change().metric("", 1.0),
+        change().label("-a", "x"),
+        change().label("a b", "x"),
+        change().label("größe", "x"),
+        change().label("a".repeat(201), "x"),
+        change().label("a", "x".repeat(1001)),
+        change().description("x".repeat(4097)),
+    ];
+    for change in invalid {
+        let error = larder.annotate("wine", &change).unwrap_err();
+        assert!(matches!(error, Error::InvalidName { .. }), "{error:?}");
+    }
+    let many = (0..65).fold(change(), |change, at| change.metric(format!("m{at}"), 1.0));
+    assert_refused(larder.annotate("wine", &many), "65 metrics, and 64 is the most");
+    assert_eq!(record(&larder, "notes/wine/@0000000001"), None);
+    for gone in ["wine@2", "beer", "wine:prod"] {
+        let error = larder.annotate(gone, &change().label("a", "b")).unwrap_err();
+        assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn notes_of_a_removed_version_stay_with_its_record() {
+    let larder = larder();
+    apply(&larder, "wine", 2);
+    larder.annotate("wine@1", &change().label("team", "cellar")).unwrap();
+    let before = record(&larder, "notes/wine/@0000000001");
+    larder.remove("wine@1").unwrap();
+    assert!(before.is_some() && record(&larder, "notes/wine/@0000000001") == before);
+    let error = larder.notes("wine@1").unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
+    larder.remove("wine@2").unwrap();
+    assert_eq!(record(&larder, "notes/wine/@0000000002"), None, "a removal writes no notes");
+}
+
+#[test]
+fn damaged_notes_are_an_error_that_names_them() {
+    let larder = larder();
+    apply(&larder, "wine", 1);
+    set_record(&larder, "notes/wine/@0000000001", Some(r#"{"larder":1,"label":{}}"#));
+    let error = larder.notes("wine").unwrap_err();
+    assert!(
+        error.to_string().starts_with("the record notes/wine/@0000000001 is corrupt"),
+        "{error}"
+    );
+    set_record(&larder, "notes/wine/@0000000001", Some(r#"{"larder":2,"stars":5}"#));
+    let error = larder.notes("wine").unwrap_err();
+    assert!(matches!(error, Error::NewerFormat { found: 2, .. }), "{error:?}");
+}
+
+#[test]
+fn many_who_set_different_labels_of_one_version_lose_none() {
+    const EACH: usize = 5;
+    let entry = |larder: &Larder, thread: usize, round: usize| {
+        let change = change().label(format!("l{thread}-{round}"), thread.to_string());
+        larder.annotate("wine", &change.metric(format!("m{thread}-{round}"), round as f64))
+    };
+    everywhere(|open| {
+        apply(&open(), "wine", 1);
+        race(THREADS, |thread| {
+            let larder = open();
+            for round in 0..EACH {
+                entry(&larder, thread, round).unwrap();
+            }
+        });
+        let notes = open().notes("wine").unwrap();
+        assert_eq!((notes.labels.len(), notes.metrics.len()), (THREADS * EACH, THREADS * EACH));
+        assert_eq!(notes.labels["l7-4"], "7");
+    });
+}
