@@ -1,4 +1,5 @@
 //! `#[derive(Component)]` as its users see it.
+#![allow(missing_docs, clippy::unwrap_used)]
 
 use larder::{Component, ComponentType, ItemKind, Registry};
 
@@ -21,7 +22,7 @@ mod deep {
         use serde::{Deserialize, Serialize};
 
         #[derive(Debug, Serialize, Deserialize, PartialEq, larder::Component)]
-        #[component(tag = "test/jam", crate = crate::component::kitchen::pantry::shelf)]
+        #[component(tag = "test/jam", crate = crate::kitchen::pantry::shelf)]
         pub(crate) struct Jam {
             pub(crate) fruit: String,
         }
