@@ -26,6 +26,27 @@ fn run(name: &str, folder: &Path, args: &[&str], input: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
+/// Every example of the facade, in an order in which each finds what it needs.
+const EXAMPLES: [&str; 7] =
+    ["class_model", "custom_serializer", "notifier", "retrain", "training", "inference", "wine"];
+
+#[test]
+fn every_example_runs_without_arguments_again_and_again() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+    let manifest = std::fs::read_to_string(sources.join("../Cargo.toml")).unwrap();
+    let listed = manifest.split("[[example]]").skip(1);
+    let mut listed: Vec<_> = listed.map(|entry| entry.split('"').nth(1).unwrap()).collect();
+    let mut examples = EXAMPLES.to_vec();
+    examples.sort_unstable();
+    listed.sort_unstable();
+    assert_eq!(examples, listed);
+
+    let folder = tempfile::tempdir().unwrap();
+    for example in EXAMPLES.repeat(2) {
+        run(example, folder.path(), &[], "");
+    }
+}
+
 #[test]
 fn training_and_inference_share_a_reference_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
