@@ -1,13 +1,16 @@
-# `just check` runs all that CI runs.
-
+# Everything that CI runs.
 check:
     .ci/run
 
-# The tests alone.
-test:
-    cargo test --workspace --all-features
+# All tests, those against real servers too. Installs what is missing.
+test *ARGS:
+    ./test {{ARGS}}
 
-# Larder against what the machine can do at best.
+# Lines, import circles and names of every crate.
+house:
+    scripts/house
+
+# Measures Larder against what the machine can do at best.
 bench:
     cargo run --release -p larder-benches --bin limits
     cargo run --release -p larder-benches --bin predict
@@ -17,7 +20,10 @@ bench:
     cargo run --release -p larder-benches --features onnx --bin onnx
     cargo run --release -p larder-benches --features wasm --bin wasm
 
-# Rewrites the snapshots of the command line (by `cargo install cargo-insta`); read the difference before
-# committing.
+# Builds the guide in docs/ and fails on warnings.
+book:
+    .ci/book
+
+# Rewrites the snapshots of the command line (needs `cargo install cargo-insta`). Read the difference before you commit.
 snapshots:
     cargo insta test --accept -p larder-cli

@@ -1,6 +1,7 @@
 //! A component with hooks and triggers: it tells a service when it is applied, and does more if it is asked to.
 //!
 //! ```sh
+//! cargo run --example notifier
 //! cargo run --example notifier -- larder.db
 //! ```
 //!
@@ -166,7 +167,7 @@ fn receive(stream: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let store = std::env::args().nth(1).ok_or("say where to: larder.db")?;
+    let store = std::env::args().nth(1).unwrap_or_else(|| "memory:".to_owned());
     let larder = larder::open(store.as_str())?;
     let (service, heard) = service()?;
     let notifier = |d: Option<&str>| Notifier {

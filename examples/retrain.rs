@@ -1,6 +1,7 @@
 //! A component that trains itself: applied as a recipe, it publishes the model that it makes of it.
 //!
 //! ```sh
+//! cargo run --example retrain
 //! cargo run --example retrain -- larder.db
 //! ```
 //!
@@ -101,7 +102,7 @@ struct Report {
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let store = std::env::args().nth(1).ok_or("say where to: larder.db")?;
+    let store = std::env::args().nth(1).unwrap_or_else(|| "memory:".to_owned());
     let larder = larder::open(store.as_str())?;
     for max_depth in [3, 9, 1] {
         let applied = larder.apply("wine/judge", &Judge { max_depth, tree: None })?;

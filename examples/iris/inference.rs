@@ -9,7 +9,7 @@ use std::error::Error;
 use std::io::{BufRead, stdin};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let wired = std::env::args().nth(1).ok_or("say where from: larder.db#iris/tree:prod")?;
+    let wired = std::env::args().nth(1).unwrap_or_else(|| model::REFERENCE.to_owned());
     let model = larder::load_model(&wired)?;
     for flower in stdin().lock().lines() {
         println!("{}", model.predict_json(&flower?)?);

@@ -1,4 +1,4 @@
-//! What both workflows link in: the model. Neither of them names a path or a format.
+//! The model, which both workflows link in, and the reference they share by default.
 
 use larder::Error;
 use larder::prelude::*;
@@ -8,6 +8,9 @@ use ndarray::ArrayView2;
 
 /// The lengths and widths of a flower's sepals and petals, in centimetres.
 pub(crate) type Flower = [f64; 4];
+
+/// Where the model is unless an argument names another place.
+pub(crate) const REFERENCE: &str = "larder.db#iris/tree:prod";
 
 const SPECIES: [&str; 3] = ["setosa", "versicolor", "virginica"];
 

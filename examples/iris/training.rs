@@ -1,11 +1,11 @@
 //! The training workflow: fits a model to 120 real irises, and puts it where it is told to.
 //!
 //! ```sh
-//! cargo run --example training -- larder.db#iris/tree:prod
-//! cargo run --example inference -- larder.db#iris/tree:prod <<< '[5.1, 3.5, 1.4, 0.2]'
+//! cargo run --example training
+//! cargo run --example inference <<< '[5.1, 3.5, 1.4, 0.2]'
 //! ```
 //!
-//! The two programs share that one reference. Which store it is, in which format and under which version:
+//! The two programs share one reference, `larder.db#iris/tree:prod` or the one they are given. Which store it is, in which format and under which version:
 //! neither program says. Train again on other data, and the next inference has the new model; the earlier
 //! versions stay.
 #![allow(clippy::print_stdout)]
@@ -27,7 +27,7 @@ use model::IrisModel;
 const HELD_BACK: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let wired = std::env::args().nth(1).ok_or("say where to: larder.db#iris/tree:prod")?;
+    let wired = std::env::args().nth(1).unwrap_or_else(|| model::REFERENCE.to_owned());
     let wired: QualifiedReference = wired.parse()?;
     let (larder, reference) = (larder::open(wired.store())?, wired.reference());
 

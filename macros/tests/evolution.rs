@@ -1,4 +1,6 @@
 //! Types that were renamed or changed their shape still load what they wrote before.
+//!
+//! A program of its own: it links several types with one tag, which `Registry::linked` of any other test refuses.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::sync::Arc;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-const ADVICE: &str = "Debian's `nats-server` is needed: `.ci/prepare` installs it";
+const ADVICE: &str = "Debian's `nats-server` is needed: `scripts/prepare` installs it";
 /// The password of [`Server::url`], if it asks for one. It must not be seen anywhere.
 pub const SECRET: &str = "secret-that-nobody-may-see";
 /// How long a server may take to start, on a busy machine.

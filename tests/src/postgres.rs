@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-const ADVICE: &str = "Debian's `postgresql` is needed: `.ci/prepare` installs it";
+const ADVICE: &str = "Debian's `postgresql` is needed: `scripts/prepare` installs it";
 /// Who owns the database.
 const USER: &str = "larder";
 /// The password of [`Server::url`]. It must not be seen anywhere.

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-const ADVICE: &str = "Python with its module venv is needed: `.ci/prepare` installs Debian's";
+const ADVICE: &str = "Python with its module venv is needed: `scripts/prepare` installs Debian's";
 
 /// Runs a program to its end.
 ///

@@ -1,4 +1,4 @@
-//! The other process of `tests/third_party.rs`: `third_party URL NAME INPUTS` loads a model by its name, and
+//! The other process of `tests/all/third_party.rs`: `third_party URL NAME INPUTS` loads a model by its name, and
 //! prints what it says to each of the inputs.
 
 use std::error::Error;

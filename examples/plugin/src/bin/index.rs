@@ -1,4 +1,4 @@
-//! Applies an index of text files: `index STORE NAME FILE…`.
+//! Applies an index of text files: `index STORE NAME FILE…`. Without arguments it indexes this crate's README.
 
 use std::error::Error;
 use std::fs;
@@ -7,9 +7,13 @@ use larder::Serializer as _;
 use larder_example_plugin::{RoaringFile, Search};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    if arguments.is_empty() {
+        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        arguments = ["search.db", "docs/index", readme].map(str::to_owned).into();
+    }
     let [store, name, files @ ..] = &arguments[..] else {
-        return Err("say: index STORE NAME FILE…".into());
+        return Err("usage: index STORE NAME FILE…".into());
     };
     let mut lines = Vec::new();
     for file in files {

@@ -1,0 +1,9 @@
+//! The integration tests, as one program.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+#[cfg(feature = "onnx")]
+mod onnx;
+#[cfg(feature = "script")]
+mod script;
+#[cfg(feature = "wasm")]
+mod wasm;

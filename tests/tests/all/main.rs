@@ -1,0 +1,38 @@
+//! The integration tests, as one program. Those that start servers or Python are behind the feature `servers`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs
+)]
+
+mod artifacts;
+mod bad_input;
+mod cache;
+mod children;
+mod class_models;
+mod copy;
+mod examples;
+mod files;
+mod format;
+mod gc;
+mod hooks;
+mod hostile_bytes;
+mod jobs;
+mod keeping;
+#[cfg(feature = "servers")]
+mod object;
+mod objectmodel;
+mod objects;
+mod own_serializers;
+mod places;
+mod plan;
+#[cfg(feature = "servers")]
+mod postgres;
+mod processes;
+mod serializer_laws;
+mod store_laws;
+mod tensors;
+mod third_party;
+mod verify;
