@@ -15,8 +15,7 @@ pub use larder_core::{
     Registry, Result, Selection, Selector, Serializer, Signature, StoreUrl, VersionInfo,
 };
 pub use larder_core::{
-    bytes, diff, erased_serde, extend, guard, manifest, progress, record, schemars, search,
-    versions,
+    bytes, erased_serde, extend, guard, manifest, progress, record, schemars, search, versions,
 };
 #[cfg(feature = "files")]
 pub use larder_files as files;

@@ -5,7 +5,7 @@ use serde::de::DeserializeOwned;
 use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::larder::{Larder, Ready};
+use crate::larder::{ApplyOptions, Larder, Ready};
 use crate::manifest::{ChildEntry, Manifest};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{NameRecord, VersionRecord};
@@ -18,9 +18,10 @@ pub use crate::cache::{CacheFolder, temp_folder};
 pub use crate::caught::catch_panic;
 pub use crate::component::{ReadComponent, TypeEntry};
 pub use crate::larder::{
-    BlobWrites, Claim, PATIENCE, QUICK, User, back_off, read_annotations, refuse_locked_name,
+    BlobWrites, Claim, DryRun, PATIENCE, QUICK, User, back_off, read_annotations,
+    refuse_locked_name,
 };
-pub use crate::participant::{Contribution, Participant, Transition};
+pub use crate::participant::{Contribution, Participant, PlannedJob, Transition};
 
 /// Reads the records behind a [`Larder`].
 pub trait Records {
@@ -57,6 +58,34 @@ pub trait Records {
     /// # Errors
     /// [`Error::Removed`]; [`Error::NotFound`].
     fn child_version(&self, child: &ChildEntry, needed_by: &str) -> Result<VersionRecord>;
+
+    /// Encodes a component as an apply with `options` does, and writes nothing.
+    ///
+    /// # Errors
+    /// As [`Larder::apply`].
+    fn dry_run(
+        &self,
+        name: &Identifier,
+        component: &dyn Component,
+        options: &ApplyOptions,
+    ) -> Result<DryRun>;
+
+    /// The newest version that was written with this manifest and is not ready, if it is newer than all that are.
+    ///
+    /// # Errors
+    /// As [`head`](Records::head).
+    fn unready(
+        &self,
+        name: &Identifier,
+        head: &NameRecord,
+        manifest: &Digest,
+    ) -> Result<Option<VersionRecord>>;
+
+    /// The ready version with the content of a child.
+    ///
+    /// # Errors
+    /// As [`head`](Records::head).
+    fn find_child(&self, child: &ChildEntry) -> Result<Option<VersionRecord>>;
 
     /// The same larder without its cache of blobs.
     fn uncached(&self) -> Larder;
@@ -125,6 +154,28 @@ impl Records for Larder {
 
     fn child_version(&self, child: &ChildEntry, needed_by: &str) -> Result<VersionRecord> {
         Larder::child_version(self, child, needed_by)
+    }
+
+    fn dry_run(
+        &self,
+        name: &Identifier,
+        component: &dyn Component,
+        options: &ApplyOptions,
+    ) -> Result<DryRun> {
+        self.run_dry(name, component, options)
+    }
+
+    fn unready(
+        &self,
+        name: &Identifier,
+        head: &NameRecord,
+        manifest: &Digest,
+    ) -> Result<Option<VersionRecord>> {
+        Larder::unready(self, name, head, manifest)
+    }
+
+    fn find_child(&self, child: &ChildEntry) -> Result<Option<VersionRecord>> {
+        Larder::find_child(self, child)
     }
 
     fn uncached(&self) -> Larder {

@@ -46,13 +46,6 @@ pub use crate::reference::{Reference, Selection, Selector};
 pub use crate::registry::{Item, Registry};
 pub use crate::serializer::Serializer;
 
-/// Comparing versions, and planning an apply.
-pub mod diff {
-    pub use crate::larder::{
-        Counts, Diff, FieldDiff, FieldState, FieldValue, Overlap, Plan, PlannedJob, Side,
-    };
-}
-
 /// Searching for versions.
 pub mod search {
     pub use crate::larder::SearchHit;

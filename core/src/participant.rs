@@ -3,9 +3,11 @@
 use std::any::Any;
 use std::fmt;
 
+use serde::Serialize;
+
 use crate::component::Component;
 use crate::error::Result;
-use crate::larder::{Larder, PlannedJob};
+use crate::larder::Larder;
 use crate::name::Identifier;
 use crate::record::VersionRecord;
 use crate::store::Change;
@@ -50,6 +52,25 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
         name: &Identifier,
         component: &dyn Component,
     ) -> Vec<PlannedJob>;
+}
+
+/// A job that an apply would create.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct PlannedJob {
+    /// The name of its component.
+    pub name: Identifier,
+    /// The trigger that would run.
+    pub trigger: String,
+    /// Why it would be skipped, if it would.
+    pub skipped: Option<String>,
+}
+
+impl PlannedJob {
+    /// A job of the component `name` for `trigger`; `skipped` says why it would be skipped.
+    pub fn new(name: Identifier, trigger: &str, skipped: Option<String>) -> Self {
+        Self { name, trigger: trigger.to_owned(), skipped }
+    }
 }
 
 /// What a commit does to a version.

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use larder_core::diff::PlannedJob;
-use larder_core::extend::{Contribution, Participant, Transition};
+use larder_core::extend::{Contribution, Participant, PlannedJob, Transition};
 use larder_core::record::VersionRecord;
 use larder_core::store::Change;
 use larder_core::{Component, Identifier, Item, Larder, Result};

@@ -13,6 +13,7 @@
 //! ```
 
 mod copy;
+pub mod diff;
 mod gc;
 mod health;
 mod parallel;
@@ -26,12 +27,13 @@ use larder_core::extend::{Claim, Records, User};
 use larder_core::manifest::{ChildEntry, Manifest};
 use larder_core::record::{NameRecord, VersionRecord};
 use larder_core::store::{Change, Digest, Store, Timestamp, VersionNumber};
-use larder_core::{Error, Identifier, Larder, Reference, Result};
+use larder_core::{ApplyOptions, Component, Error, Identifier, Larder, Reference, Result};
 
 pub use crate::copy::{
     CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, CopyOutline, CopyReport, MirrorOptions,
     MirrorReport, RemovedTag,
 };
+pub use crate::diff::{Diff, Plan};
 pub use crate::gc::{Garbage, GcOptions, GcReport};
 pub use crate::health::{HealthReport, LockedItem, UnreadyVersion};
 pub use crate::repair::RepairReport;
@@ -52,11 +54,112 @@ pub struct Maintenance {
 pub trait LarderMaintenance {
     /// Returns the handle on the upkeep.
     fn maintenance(&self) -> Maintenance;
+
+    /// What applying `component` as `name` would do: which version it would make, and how that differs from the
+    /// newest one.
+    ///
+    /// Nothing is written, not a byte. Artifacts that have changed are encoded, to know their digests, and are
+    /// encoded again by the apply. If its type has [`Hooks`](crate::Hooks), `post_init` runs on a copy, as it does in
+    /// an apply, and no other hook.
+    ///
+    /// ```
+    /// # use larder_core::{Component, ComponentType, Registry};
+    /// # use larder_maintenance::LarderMaintenance;
+    /// # #[derive(serde::Serialize, serde::Deserialize)]
+    /// # struct Limit(f64);
+    /// # #[typetag::serde(name = "doc/limit")]
+    /// # impl Component for Limit {}
+    /// # impl ComponentType for Limit { const TAG: &'static str = "doc/limit"; }
+    /// let larder = Registry::linked()?.open("memory:")?;
+    /// let plan = larder.plan("wine/limit", &Limit(0.7))?;
+    /// assert!(plan.created);
+    /// assert_eq!(plan.diff.new.reference().to_string(), "wine/limit@1");
+    /// assert_eq!(larder.list().count(), 0);
+    /// # Ok::<(), larder_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`apply`](Larder::apply), but for what other writers and the disk do to it.
+    fn plan(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        component: &dyn Component,
+    ) -> Result<Plan>;
+
+    /// What [`apply_with`](Larder::apply_with) would do.
+    ///
+    /// # Errors
+    /// As [`plan`](LarderMaintenance::plan).
+    fn plan_with(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        component: &dyn Component,
+        options: &ApplyOptions,
+    ) -> Result<Plan>;
+
+    /// How the version `new` differs from the version `old`, of the same name or another.
+    ///
+    /// Only their manifests are read, so their types need not be linked in.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`]; [`Error::Corrupt`]; [`Error::NewerFormat`].
+    fn diff(
+        &self,
+        old: impl TryInto<Reference, Error: Into<Error>>,
+        new: impl TryInto<Reference, Error: Into<Error>>,
+    ) -> Result<Diff>;
+
+    /// How the version `new` of another larder differs from the version `old` of this one.
+    ///
+    /// # Errors
+    /// As [`diff`](LarderMaintenance::diff).
+    fn diff_with(
+        &self,
+        old: impl TryInto<Reference, Error: Into<Error>>,
+        other: &Larder,
+        new: impl TryInto<Reference, Error: Into<Error>>,
+    ) -> Result<Diff>;
 }
 
 impl LarderMaintenance for Larder {
     fn maintenance(&self) -> Maintenance {
         Maintenance::new(self.clone())
+    }
+
+    fn plan(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        component: &dyn Component,
+    ) -> Result<Plan> {
+        self.plan_with(name, component, &ApplyOptions::new())
+    }
+
+    fn plan_with(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        component: &dyn Component,
+        options: &ApplyOptions,
+    ) -> Result<Plan> {
+        diff::plan(self, &name.try_into().map_err(Into::into)?, component, options)
+    }
+
+    fn diff(
+        &self,
+        old: impl TryInto<Reference, Error: Into<Error>>,
+        new: impl TryInto<Reference, Error: Into<Error>>,
+    ) -> Result<Diff> {
+        self.diff_with(old, self, new)
+    }
+
+    fn diff_with(
+        &self,
+        old: impl TryInto<Reference, Error: Into<Error>>,
+        other: &Larder,
+        new: impl TryInto<Reference, Error: Into<Error>>,
+    ) -> Result<Diff> {
+        let old = old.try_into().map_err(Into::into)?;
+        let new = new.try_into().map_err(Into::into)?;
+        diff::diff((self, &old), (other, &new))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::io;
 
-use larder::diff::{Diff, FieldDiff, FieldValue, Overlap, Side};
+use larder::maintenance::LarderMaintenance;
+use larder::maintenance::diff::{Diff, FieldDiff, FieldValue, Overlap, Side};
 use larder::{Larder, Registry, StoreUrl};
 use serde::Serialize;
 

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use larder::diff::Plan;
 use larder::jobs::Event;
+use larder::maintenance::LarderMaintenance;
+use larder::maintenance::diff::Plan;
 use larder::models::{ModelKind, OnnxModel, Script, WasmModel};
 use larder::store::{TagName, TypeTag};
 use larder::{Applied, Component, Error, Identifier, Larder, Tree, VersionInfo};

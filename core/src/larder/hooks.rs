@@ -116,7 +116,7 @@ impl Larder {
 
     /// The newest version that was written with this manifest and did not become ready, if it is newer than all that
     /// are.
-    pub(super) fn unready(
+    pub(crate) fn unready(
         &self,
         name: &Identifier,
         head: &NameRecord,

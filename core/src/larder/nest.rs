@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use super::Larder;
 use super::apply::EncodedComponent;
-use super::diff::PlannedJob;
 use crate::component::Component;
 use crate::error::{Error, Result};
 use crate::manifest::ChildEntry;
 use crate::name::Identifier;
+use crate::participant::PlannedJob;
 
 /// How deep components may refer to components that are applied with them.
 const MOST_LEVELS: usize = 32;

@@ -10,7 +10,7 @@ mod versions;
 use std::collections::BTreeMap;
 
 use larder::bytes::Bytes;
-use larder::diff::{Diff, FieldState, FieldValue, Plan};
+use larder::maintenance::diff::{Diff, FieldState, FieldValue, Plan};
 use larder::prelude::*;
 use larder::serializers::RawBytes;
 use larder::store::{Digest, MemoryStore, StoreExt};

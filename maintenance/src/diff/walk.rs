@@ -8,8 +8,8 @@ use std::collections::HashSet;
 use super::node::{Node, Tree, index};
 use super::text::{self, Path};
 use super::{Counts, FieldDiff, FieldState, FieldValue, Side, add};
-use crate::error::Result;
-use crate::manifest::{ArtifactEntry, Manifest};
+use larder_core::Result;
+use larder_core::manifest::{ArtifactEntry, Manifest};
 
 /// How many fields of each state are listed.
 const MOST_LISTED: u64 = 1_000;

@@ -11,20 +11,21 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-pub use plan::{Plan, PlannedJob};
+pub use larder_core::extend::PlannedJob;
+pub use plan::Plan;
+pub(crate) use plan::plan;
 
-use super::{Larder, VersionInfo};
-use crate::digest::Digest;
-use crate::error::{Error, Result};
-use crate::manifest::Manifest;
-use crate::name::{Identifier, TypeTag, VersionNumber};
-use crate::reference::{Reference, Selector};
+use larder_core::extend::Records;
+use larder_core::manifest::Manifest;
+use larder_core::store::{Digest, TypeTag, VersionNumber};
+use larder_core::{Identifier, Larder, Reference, Result, Selector, VersionInfo};
 
 /// How one version differs from another, field by field.
 ///
 /// ```
 /// use larder_core::Registry;
-/// use larder_core::diff::FieldState;
+/// use larder_maintenance::LarderMaintenance;
+/// use larder_maintenance::diff::FieldState;
 /// # use larder_core::{Component, ComponentType};
 /// # #[derive(serde::Serialize, serde::Deserialize)]
 /// # struct Limit { acidity: f64, sugar: f64 }
@@ -265,40 +266,14 @@ impl Side {
     }
 }
 
-impl Larder {
-    /// How the version `new` differs from the version `old`, of the same name or another.
-    ///
-    /// Only their manifests are read, so their types need not be linked in. It takes time in proportion to the
-    /// manifests, and what it gives is bounded.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Corrupt`]; [`Error::NewerFormat`].
-    pub fn diff(
-        &self,
-        old: impl TryInto<Reference, Error: Into<Error>>,
-        new: impl TryInto<Reference, Error: Into<Error>>,
-    ) -> Result<Diff> {
-        self.diff_with(old, self, new)
-    }
-
-    /// How the version `new` of another larder differs from the version `old` of this one: as [`diff`](Larder::diff).
-    ///
-    /// # Errors
-    /// As [`diff`](Larder::diff).
-    pub fn diff_with(
-        &self,
-        old: impl TryInto<Reference, Error: Into<Error>>,
-        other: &Self,
-        new: impl TryInto<Reference, Error: Into<Error>>,
-    ) -> Result<Diff> {
-        let open = |larder: &Self, reference: Reference| {
-            let (_, version, manifest) = larder.open_version(&reference)?;
-            let version = VersionInfo::new(reference.identifier(), &version);
-            Ok::<_, Error>((Side::new(&version, &manifest), manifest))
-        };
-        let old = old.try_into().map_err(Into::into)?;
-        let new = new.try_into().map_err(Into::into)?;
-        let ((old, old_manifest), (new, new_manifest)) = (open(self, old)?, open(other, new)?);
-        Diff::between(Some((old, &old_manifest)), (new, &new_manifest))
-    }
+/// Compares two versions, of two larders or of one.
+pub(crate) fn diff(old: (&Larder, &Reference), new: (&Larder, &Reference)) -> Result<Diff> {
+    let open = |(larder, reference): (&Larder, &Reference)| -> Result<_> {
+        let version = larder.find(reference)?;
+        let (_, manifest) = larder.manifest_of(reference.identifier(), &version)?;
+        let version = VersionInfo::new(reference.identifier(), &version);
+        Ok((Side::new(&version, &manifest), manifest))
+    };
+    let ((old, old_manifest), (new, new_manifest)) = (open(old)?, open(new)?);
+    Diff::between(Some((old, &old_manifest)), (new, &new_manifest))
 }

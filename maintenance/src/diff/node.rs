@@ -7,10 +7,15 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 
 use super::{FieldValue, add};
-use crate::digest::{self, Digest};
-use crate::error::{Corruption, Error, Result};
-use crate::guard::{Guard, Rules};
-use crate::manifest::{ArtifactEntry, Manifest};
+use larder_core::{
+    Error, Result,
+    guard::{Guard, Rules},
+    manifest::{ArtifactEntry, Manifest},
+    store::{
+        Corruption,
+        digest::{self, Digest},
+    },
+};
 
 /// A JSON value.
 #[derive(Debug, Clone)]
