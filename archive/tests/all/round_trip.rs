@@ -4,9 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::shelf::{self, Weights, content, files, long_name, stocked, weights};
 use larder::archive::{Form, Limits, export, open, open_in};
 use larder::{CopyOptions, Error, Larder, Reference};
-use crate::shelf::{self, Weights, content, files, long_name, stocked, weights};
 
 const FORMS: [(&str, Form); 3] =
     [("shelf", Form::Folder), ("shelf.tar", Form::Tar), ("shelf.tar.zst", Form::TarZst)];

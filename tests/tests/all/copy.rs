@@ -9,7 +9,7 @@ use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::store::{Change, Committed, Expected, RecordKey};
 use larder::{
-    CopyOptions, CopyOutcome, Error, Corruption, Identifier, RawBytes, Reference, StoreExt,
+    CopyOptions, CopyOutcome, Corruption, Error, Identifier, RawBytes, Reference, StoreExt,
     VersionNumber,
 };
 use tempfile::TempDir;

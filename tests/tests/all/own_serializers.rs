@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::{
-    BoxError, ByName, Error, Item, ItemKind, MemoryStore, FnSerializer, Registry, Serializer, StoreExt,
+    BoxError, ByName, Error, FnSerializer, Item, ItemKind, MemoryStore, Registry, Serializer,
+    StoreExt,
 };
 
 /// A type without serde.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use larder::prelude::*;
-use larder::{Error, Item, QualifiedReference, MemoryStore, Reference, Registry, StoreUrl};
+use larder::{Error, Item, MemoryStore, QualifiedReference, Reference, Registry, StoreUrl};
 
 #[derive(Debug, PartialEq, Serialize, Deserialize, Component)]
 #[component(tag = "test/doubler", model)]

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
 use larder::bytes::Bytes;
-use larder::{Bincode, BoxError, Json, MsgPack, FnSerializer, Postcard, RawBytes, Serializer};
+use larder::{Bincode, BoxError, FnSerializer, Json, MsgPack, Postcard, RawBytes, Serializer};
 use larder_testkit::serializer::{
     a_value_comes_back, every_prefix_is_refused, it_predicts_the_same_after_reload,
 };
@@ -53,7 +53,10 @@ struct Everything {
 fn everything() -> Everything {
     let named = Shape::Named {
         left: Some(-0.5),
-        right: vec![Shape::Nothing, Shape::Wraps(Box::new(Shape::FnSerializer(-7, "zwölf".into())))],
+        right: vec![
+            Shape::Nothing,
+            Shape::Wraps(Box::new(Shape::FnSerializer(-7, "zwölf".into()))),
+        ],
     };
     Everything {
         yes: true,
@@ -66,7 +69,12 @@ fn everything() -> Everything {
         unit: (),
         unit_struct: Unit,
         wrapped: Wrapped(1 << 31),
-        shapes: vec![Shape::Nothing, named, Shape::Text(String::new()), Shape::FnSerializer(0, "".into())],
+        shapes: vec![
+            Shape::Nothing,
+            named,
+            Shape::Text(String::new()),
+            Shape::FnSerializer(0, "".into()),
+        ],
         some: Some(Box::new(Wrapped(0))),
         none: None,
         tree: [("a".into(), vec![(1, None), (2, Some('x'))]), (String::new(), vec![])].into(),

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use larder::prelude::*;
 use larder::{
-    Bincode, ByName, ComponentType, Error, Item, Json, ItemKind, MemoryStore, MsgPack, FnSerializer, Postcard,
-    Registry,
+    Bincode, ByName, ComponentType, Error, FnSerializer, Item, ItemKind, Json, MemoryStore,
+    MsgPack, Postcard, Registry,
 };
 
 use super::chain;

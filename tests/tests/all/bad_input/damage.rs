@@ -1,6 +1,6 @@
 //! Blobs that are not what was written.
 
-use larder::{Digest, Error, Corruption};
+use larder::{Corruption, Digest, Error};
 
 use super::{Plain, WithArtifacts, larder, replace_blob, with_artifacts};
 
@@ -56,7 +56,10 @@ fn a_flipped_bit_is_found_when_the_artifact_is_used_and_by_verify() {
             Some(bytes)
         });
         let (found, said) = fault(&larder);
-        assert!(matches!(found, Corruption::Digest { expected, .. } if expected == digest), "{found:?}");
+        assert!(
+            matches!(found, Corruption::Digest { expected, .. } if expected == digest),
+            "{found:?}"
+        );
         assert!(said.contains(&format!("where {} was written", digest.short())), "{said}");
         assert_found(&larder, digest, "its digest is b3:");
     }

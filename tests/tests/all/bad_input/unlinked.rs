@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use larder::prelude::*;
 use larder::{
-    BoxError, ComponentType, Error, Item, ItemKind, MemoryStore, MsgPack, FnSerializer, Registry, Serializer,
-    bytes::Bytes,
+    BoxError, ComponentType, Error, FnSerializer, Item, ItemKind, MemoryStore, MsgPack, Registry,
+    Serializer, bytes::Bytes,
 };
 
 use super::{Plain, larder, with_artifacts};
@@ -106,7 +106,8 @@ impl Serializer<u8> for Same {
 
 #[test]
 fn two_serializers_with_one_name_are_refused_with_both() {
-    let pair = || FnSerializer::<u8>::new("byte", |value, out| Ok(out.write_all(&[*value])?), |_| Ok(0));
+    let pair =
+        || FnSerializer::<u8>::new("byte", |value, out| Ok(out.write_all(&[*value])?), |_| Ok(0));
     let other = FnSerializer::<u16>::new("byte", |_, _| Ok(()), |_| Ok(0));
     for item in [Item::pair(pair()), Item::pair(other), Item::serializer::<u8, Named>()] {
         let mut registry = Registry::linked().unwrap();

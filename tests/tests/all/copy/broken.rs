@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use larder::bytes::Bytes;
 use larder::store::{BlobWriter, Capabilities, Change, Committed, Store};
-use larder::{CopyOptions, Digest, Error, Corruption, Larder, MemoryStore, Registry, Result};
+use larder::{CopyOptions, Corruption, Digest, Error, Larder, MemoryStore, Registry, Result};
 
 use super::{Weights, place, records, stocked, weights};
 
@@ -161,7 +161,10 @@ fn a_blob_with_a_flipped_bit_is_not_copied_whether_small_or_large() {
         source.flips = Some(entry.digest);
         let to = place("fs:shelf");
         let error = larder(source).copy_to(&[], &to.larder, &CopyOptions::default()).unwrap_err();
-        assert!(matches!(error, Error::Corrupt { fault: Corruption::Digest { .. }, .. }), "{error}");
+        assert!(
+            matches!(error, Error::Corrupt { fault: Corruption::Digest { .. }, .. }),
+            "{error}"
+        );
         let there = to.larder.store().stat_blobs(&[entry.digest]).unwrap();
         assert_eq!(there, [None]);
         assert_eq!(to.larder.verify(&[]).unwrap().findings, []);

@@ -1,6 +1,6 @@
 //! Larders that become what another is.
 
-use larder::{CopyOutcome, Error, Larder, MirrorOptions, AnnotationsChange, StoreExt, TagOptions};
+use larder::{AnnotationsChange, CopyOutcome, Error, Larder, MirrorOptions, StoreExt, TagOptions};
 
 use super::{everywhere, place, records, stocked, weights};
 

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 use larder::bytes::Bytes;
 use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey};
 use larder::{
-    Artifact, GcReport, Digest, GcOptions, Larder, MemoryStore, RawBytes, Registry, Result, Store,
+    Artifact, Digest, GcOptions, GcReport, Larder, MemoryStore, RawBytes, Registry, Result, Store,
     StoreExt,
 };
 use larder_tests::Parcel;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder::{Delivery, Error, JobQueue, JobId, JobStatus, NatsQueue, StoreUrl, Worker};
+use larder::{Delivery, Error, JobId, JobQueue, JobStatus, NatsQueue, StoreUrl, Worker};
 use larder_tests::nats::{SECRET, Server};
 
 use super::*;
@@ -275,11 +275,7 @@ fn jobs_go_on_while_the_queue_is_away_and_when_it_lost_them() {
 
     // An id that is lost is found by a worker that looks around.
     until("the queue is back", || queue.is_empty().unwrap_or(false));
-    larder
-        .clone()
-        .with_queue(Arc::new(larder::InProcess::new()))
-        .apply("lost", &plain(9))
-        .unwrap();
+    larder.clone().with_queue(Arc::new(larder::InProcess::new())).apply("lost", &plain(9)).unwrap();
     assert!(queue.is_empty().unwrap());
     let worker = Worker::new(&larder).spawn().unwrap();
     until("it is submitted again", || runs.load(Ordering::SeqCst) == 4);

@@ -1,6 +1,6 @@
 //! Locks: of a version, and of a name with all of it.
 
-use larder::{Error, AnnotationsChange};
+use larder::{AnnotationsChange, Error};
 use larder_tests::Doubler;
 
 use super::{apply, assert_refused, everywhere, larder, race, record};

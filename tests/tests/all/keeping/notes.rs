@@ -1,6 +1,6 @@
 //! Notes: descriptions, labels, metrics.
 
-use larder::{Error, Larder, Annotations, AnnotationsChange};
+use larder::{Annotations, AnnotationsChange, Error, Larder};
 
 use super::{THREADS, apply, assert_refused, everywhere, larder, race, record, set_record};
 

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
-use larder::{Error, Filter, Larder, AnnotationsChange, Query, TypeTag};
+use larder::{AnnotationsChange, Error, Filter, Larder, Query, TypeTag};
 use larder_tests::Doubler;
 
 use super::{apply, larder, set_record};
