@@ -117,10 +117,10 @@ fn what_a_class_model_was_made_with_is_recorded_and_a_difference_is_told_or_refu
 
         for (key, record) in larder.store().records("").collect::<Result<Vec<_>>>().unwrap() {
             let text = String::from_utf8(record.value.to_vec()).unwrap();
+            let text = text.replace(r#""features":["servers"]"#, r#""features":[]"#);
             let text =
                 text.replace(&here_now.rustc, "1.2.3").replace("larder-tests 0", "larder-tests 9");
-            let recorded = format!(r#""features":{}"#, serde_json::to_string(on).unwrap());
-            let text = text.replace(&recorded, r#""features":["gpu"]"#);
+            let text = text.replace(r#""features":[]"#, r#""features":["gpu"]"#);
             let text = text.replace(&lock_digest.to_hex(), &larder::Digest::of(b"").to_hex());
             let change =
                 Change::PutRecord { key, value: text.into(), expected: Expected::Anything };
