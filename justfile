@@ -4,7 +4,7 @@ check:
 
 # All tests, those against real servers too. Installs what is missing.
 test *ARGS:
-    ./test {{ARGS}}
+    scripts/test {{ARGS}}
 
 # Lines, import circles and names of every crate.
 house:

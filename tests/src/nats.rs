@@ -9,60 +9,60 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-const ADVICE: &str = "Debian's `nats-server` is needed: `scripts/prepare` installs it";
-/// The password of [`Server::url`], if it asks for one. It must not be seen anywhere.
+const ADVICE: &str = "`nats-server` is missing: run `scripts/prepare`";
+/// The password in [`Server::url`] of a server with authentication. No output may contain it.
 pub const SECRET: &str = "secret-that-nobody-may-see";
-/// How long a server may take to start, on a busy machine.
+/// Maximum time to start, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server with JetStream, which ends when it is dropped, and its files with it.
+/// A server with JetStream. Dropping it stops the process and deletes its files.
 #[derive(Debug)]
 pub struct Server {
     folder: TempDir,
     port: u16,
-    asks: bool,
+    with_password: bool,
     process: Option<Child>,
 }
 
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 impl Server {
-    /// Starts one that lets everybody in.
+    /// Starts a server without authentication.
     ///
     /// # Panics
-    /// If it does not start.
+    /// If the server does not start.
     pub fn start() -> Self {
-        Self::start_that(false)
+        Self::start_server(false)
     }
 
-    /// Starts one that asks for a user and a password.
+    /// Starts a server that requires a user and a password.
     ///
     /// # Panics
-    /// If it does not start.
-    pub fn start_that_asks() -> Self {
-        Self::start_that(true)
+    /// If the server does not start.
+    pub fn start_with_password() -> Self {
+        Self::start_server(true)
     }
 
-    fn start_that(asks: bool) -> Self {
+    fn start_server(with_password: bool) -> Self {
         let folder = tempfile::Builder::new().prefix("larder-nats-").tempdir().unwrap();
         let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        let mut server = Self { folder, port, asks, process: None };
+        let mut server = Self { folder, port, with_password, process: None };
         server.start_again();
         server
     }
 
-    /// Starts it where it was stopped.
+    /// Starts the server again, on the same port and files.
     ///
     /// # Panics
-    /// If it does not start.
+    /// If the server does not start.
     pub fn start_again(&mut self) {
-        // It ends with the thread that starts it.
+        // The server gets a signal when the thread that started it ends.
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "INT", "--", "nats-server", "--jetstream"]);
         command.args(["--addr", "127.0.0.1", "--port", &self.port.to_string()]);
         command.arg("--store_dir").arg(self.folder.path().join("data"));
-        if self.asks {
+        if self.with_password {
             command.args(["--user", "ann", "--pass", SECRET]);
         }
         command.stdout(Stdio::null()).stderr(Stdio::null());
@@ -76,7 +76,7 @@ impl Server {
         }
     }
 
-    /// Whether it says who it is, which it does to everybody.
+    /// Whether the server sends its greeting, which needs no authentication.
     fn answers(&self) -> bool {
         let Ok(stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return false };
         stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();
@@ -85,7 +85,7 @@ impl Server {
         read.is_ok() && said.starts_with("INFO") && said.contains("\"jetstream\":true")
     }
 
-    /// Stops it as an administrator does.
+    /// Shuts the server down in order.
     pub fn stop(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = Command::new("kill").args(["-TERM", &process.id().to_string()]).status();
@@ -93,7 +93,7 @@ impl Server {
         }
     }
 
-    /// Kills it: it has no time to write down how far it is.
+    /// Kills the server, so that it cannot save its state.
     pub fn crash(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
@@ -101,22 +101,22 @@ impl Server {
         }
     }
 
-    /// Takes away all that it kept. It must be stopped.
+    /// Deletes the data of a stopped server.
     ///
     /// # Panics
-    /// If that cannot be done.
+    /// If the server runs, or its files cannot be deleted.
     pub fn wipe(&self) {
         assert!(self.process.is_none());
         fs::remove_dir_all(self.folder.path().join("data")).unwrap();
     }
 
-    /// The URL of a queue, by its stream, and `&` and more options.
+    /// The URL of a queue on this stream. Append `&` and further options.
     pub fn url(&self, stream: &str) -> String {
-        let user = if self.asks { format!("ann:{SECRET}@") } else { String::new() };
+        let user = if self.with_password { format!("ann:{SECRET}@") } else { String::new() };
         format!("nats://{user}127.0.0.1:{}?stream={stream}", self.port)
     }
 
-    /// The port it listens on.
+    /// The port the server listens on.
     pub fn port(&self) -> u16 {
         self.port
     }

@@ -10,19 +10,19 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-const ADVICE: &str = "Debian's `postgresql` is needed: `scripts/prepare` installs it";
-/// Who owns the database.
+const ADVICE: &str = "Postgres is missing: run `scripts/prepare`";
+/// The owner of the database.
 const USER: &str = "larder";
-/// The password of [`Server::url`]. It must not be seen anywhere.
+/// The password in [`Server::url`]. No output may contain it.
 pub const SECRET: &str = "secret-that-nobody-may-see";
-/// How long a server may take to start, on a busy machine.
+/// Maximum time to start, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A server with an empty database, which ends when it is dropped, and its files with it.
+/// A server with an empty database. Dropping it stops the process and deletes its files.
 #[derive(Debug)]
 pub struct Server {
     folder: TempDir,
-    /// Postgres does not run as root: then it is the user `postgres`.
+    /// Run as the user `postgres`, because Postgres refuses to run as root.
     other_user: bool,
     port: u16,
     options: Vec<String>,
@@ -31,18 +31,18 @@ pub struct Server {
 
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 impl Server {
-    /// Starts one.
+    /// Starts a server.
     ///
     /// # Panics
-    /// If it does not start.
+    /// If the server does not start.
     pub fn start() -> Self {
         Self::start_with(&[])
     }
 
-    /// Starts one that has these settings, such as `max_connections=10`.
+    /// Starts a server with settings such as `max_connections=10`.
     ///
     /// # Panics
-    /// If it does not start.
+    /// If the server does not start.
     pub fn start_with(settings: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("larder-postgres-").tempdir().unwrap();
         let other_user = fs::metadata(folder.path()).unwrap().uid() == 0;
@@ -78,10 +78,10 @@ impl Server {
         server
     }
 
-    /// Starts one that has a certificate of its own making for 127.0.0.1: `server.crt` in its folder.
+    /// Starts a server with TLS. Its self-signed certificate for 127.0.0.1 is `server.crt` in [`folder`](Self::folder).
     ///
     /// # Panics
-    /// If it does not start.
+    /// If the server does not start.
     pub fn start_with_tls() -> Self {
         let mut server = Self::start();
         server.stop();
@@ -112,12 +112,12 @@ impl Server {
         self.folder.path().join("data")
     }
 
-    /// The folder of its files, which its user may read.
+    /// The folder of the server's files, readable by its user.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
 
-    /// A program of Postgres, which ends with the thread that starts it.
+    /// A program of Postgres. It gets a signal when the thread that started it ends.
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new("setpriv");
         command.args(["--pdeathsig", "INT"]);
@@ -135,10 +135,10 @@ impl Server {
         psql
     }
 
-    /// Starts it where it was stopped.
+    /// Starts the server again, on the same port and files.
     ///
     /// # Panics
-    /// If it does not start.
+    /// If the server does not start.
     pub fn start_again(&mut self) {
         let mut command = self.command("postgres");
         command.arg("-D").arg(self.data());
@@ -161,12 +161,12 @@ impl Server {
         TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok() && ask().status.success()
     }
 
-    /// Stops it as an administrator does: sessions are ended.
+    /// Shuts the server down in order and ends its sessions.
     pub fn stop(&mut self) {
         self.signal("-INT");
     }
 
-    /// Ends it as a loss of power does, as far as it can see: it has to recover when it starts.
+    /// Ends the server without a checkpoint, so that it has to recover when it starts.
     pub fn crash(&mut self) {
         self.signal("-QUIT");
     }
@@ -178,19 +178,19 @@ impl Server {
         }
     }
 
-    /// What a statement answers: columns separated by `|`.
+    /// Runs a statement and returns its rows, columns separated by `|`.
     ///
     /// # Panics
-    /// If it fails.
+    /// If the statement fails.
     pub fn sql(&self, statement: &str) -> String {
         let output = done(self.psql("larder").args(["-c", statement]));
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
-    /// Waits until a statement answers so.
+    /// Waits until a statement returns `answer`.
     ///
     /// # Panics
-    /// If it does not.
+    /// If it does not within a minute.
     pub fn until(&self, statement: &str, answer: &str) {
         let begun = Instant::now();
         let mut found = self.sql(statement);
@@ -201,7 +201,7 @@ impl Server {
         }
     }
 
-    /// The port it listens on.
+    /// The port the server listens on.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -211,7 +211,7 @@ impl Server {
         self.url_by(self.port, schema)
     }
 
-    /// The URL of the larder in a schema, by another port.
+    /// The URL of the larder in a schema, through another port.
     pub fn url_by(&self, port: u16, schema: &str) -> String {
         format!("postgres://{USER}:{SECRET}@127.0.0.1:{port}/larder?schema={schema}")
     }
@@ -231,7 +231,7 @@ fn done(command: &mut Command) -> Output {
     output
 }
 
-/// The folder of Postgres's programs: Debian's newest, or that of `pg_config`.
+/// The folder of Postgres's programs: the newest of Debian's, or the one `pg_config` prints.
 #[allow(clippy::expect_used)]
 fn programs() -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();

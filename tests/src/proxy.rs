@@ -1,4 +1,4 @@
-//! A line to a server that can be cut.
+//! A TCP proxy that fails on demand.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -6,30 +6,30 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::thread;
 
-/// Passes on what clients of a port on loopback say to a server there, and its answers.
+/// Forwards connections to a server on loopback.
 #[derive(Debug)]
 pub struct Proxy {
     port: u16,
     faults: Arc<Faults>,
 }
 
-/// What is still to go wrong.
+/// The failures still to come.
 #[derive(Debug, Default)]
 struct Faults {
-    /// How many answers to a `COMMIT` are lost.
+    /// Number of responses to `COMMIT` to drop.
     lost: AtomicU64,
-    /// How many `COMMIT`s do not arrive.
+    /// Number of `COMMIT`s to drop.
     undone: AtomicU64,
-    /// After how many more bytes of clients a connection is cut; none is if it is negative.
+    /// Bytes that clients may still send before a connection is cut; negative for no limit.
     bytes: AtomicI64,
 }
 
 #[allow(clippy::unwrap_used)]
 impl Proxy {
-    /// A line to the server on `port`.
+    /// Starts a proxy to the server on `port`.
     ///
     /// # Panics
-    /// If there is no port left to listen on.
+    /// If no port is free.
     pub fn to(port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let own = listener.local_addr().unwrap().port();
@@ -38,7 +38,7 @@ impl Proxy {
         thread::spawn(move || {
             for client in listener.incoming() {
                 let Ok(client) = client else { return };
-                // A server that is down refuses, and so does the line to it.
+                // While the server is down, the proxy closes connections as well.
                 if let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) {
                     pass_on(client, server, &shared);
                 }
@@ -47,23 +47,24 @@ impl Proxy {
         Self { port: own, faults }
     }
 
-    /// The port that clients connect to.
+    /// The port for clients.
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Cuts the connection after the server has answered a `COMMIT`, so often; the client does not hear the answer.
-    /// Gives how many of those before were left.
+    /// Drops the responses to the next `count` `COMMIT`s and cuts their connections. Returns how many earlier ones were
+    /// still to be dropped.
     pub fn lose_answers(&self, count: u64) -> u64 {
         self.faults.lost.swap(count, Ordering::SeqCst)
     }
 
-    /// Cuts the connection in the place of a `COMMIT`, so often, and gives how many of those before were left.
+    /// Cuts the connection instead of forwarding a `COMMIT`, for the next `count` of them. Returns how many earlier ones
+    /// were still to be cut.
     pub fn lose_commits(&self, count: u64) -> u64 {
         self.faults.undone.swap(count, Ordering::SeqCst)
     }
 
-    /// Cuts one connection after clients have sent so many more bytes.
+    /// Cuts one connection after clients have sent this many bytes.
     pub fn cut_after(&self, bytes: u32) {
         self.faults.bytes.store(bytes.into(), Ordering::SeqCst);
     }
@@ -73,7 +74,7 @@ fn take_one(count: &AtomicU64) -> bool {
     count.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok()
 }
 
-/// Passes on both ways until one side ends, on threads of its own.
+/// Forwards both ways on two threads until one side closes.
 #[allow(clippy::unwrap_used)]
 fn pass_on(client: TcpStream, server: TcpStream, faults: &Arc<Faults>) {
     for stream in [&client, &server] {

@@ -1,4 +1,4 @@
-//! A real S3 server on loopback.
+//! An S3 server on loopback: moto.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -8,10 +8,10 @@ use crate::python::with_packages;
 
 const PROGRAM: &str = include_str!("../fixtures/s3/server.py");
 
-/// The password of [`Server::url`]. It must not be seen anywhere.
+/// The password in [`Server::url`]. No output may contain it.
 pub const SECRET: &str = "secret-that-nobody-may-see";
 
-/// A server, which ends when it is dropped. What it holds is in its memory.
+/// A server. Dropping it stops the process; its content is in memory only.
 #[derive(Debug)]
 pub struct Server {
     process: Child,
@@ -22,10 +22,10 @@ pub struct Server {
 
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 impl Server {
-    /// Starts one.
+    /// Starts a server.
     ///
     /// # Panics
-    /// If it does not start.
+    /// If the server does not start.
     pub fn start(target: &Path, args: &[&str]) -> Self {
         let python = with_packages(target, "moto", &["moto[server]==5.2.*"]);
         let mut command = Command::new(python);
@@ -45,10 +45,10 @@ impl Server {
         line.trim().to_owned()
     }
 
-    /// Gives it a command of those that its program lists, and waits for the answer.
+    /// Sends one of the commands that `server.py` lists, and waits for the answer.
     ///
     /// # Panics
-    /// If it has ended.
+    /// If the server has ended.
     pub fn tell(&mut self, command: &str) -> String {
         writeln!(self.commands, "{command}").unwrap();
         self.answer()

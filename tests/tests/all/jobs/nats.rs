@@ -194,7 +194,7 @@ fn a_queue_is_used_from_within_an_async_program() {
 
 #[test]
 fn a_server_that_lets_nobody_in_or_is_not_there_is_told_without_secrets() {
-    let server = Server::start_that_asks();
+    let server = Server::start_with_password();
     open(&server.url("wine")).unwrap().submit(&[id(1)]).unwrap();
     let port = server.port();
     let wrong = "a-wrong-secret";
