@@ -177,7 +177,7 @@ fn a_type_of_version_1_writes_what_it_always_wrote() {
         larder.apply("hearth", &before::Hearth {}).unwrap();
     });
     let digest = larder.show("hearth").unwrap().version.digest;
-    let json = larder.store().get_blobs(&[digest]).unwrap().pop().flatten().unwrap();
+    let json = larder.store().get_blob(&digest).unwrap().unwrap();
     let expected = br#"{"larder":1,"type":"acme/hearth","fields":{},"artifacts":[]}"#;
     assert_eq!(&json[..], expected);
 }

@@ -42,6 +42,7 @@ mod config;
 mod failure;
 mod marker;
 mod records;
+mod source;
 mod store;
 mod writer;
 

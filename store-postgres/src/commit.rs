@@ -47,7 +47,7 @@ impl Pool {
             };
             let action = || match unheard {
                 None => format!("commit to {}", self.url()),
-                Some(_) => format!("hear whether a commit to {} was made", self.url()),
+                Some(_) => format!("tell whether a commit to {} was made", self.url()),
             };
             tries.again(failure, action).await?;
         }

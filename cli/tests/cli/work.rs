@@ -20,7 +20,7 @@ fn a_queue_that_cannot_be_is_told_without_secrets() {
     assert_snapshot!(told, @r#"
     exit 1
     --- stderr
-    error: could not connect to nats://127.0.0.1:1?stream=wine
+    error: cannot connect to nats://127.0.0.1:1?stream=wine
       caused by: IO error: Connection refused (os error 111)
       caused by: Connection refused (os error 111)
     exit 6

@@ -13,6 +13,7 @@ use crate::digest::Digest;
 use crate::error::{Error, Corruption, Result};
 use crate::files::{absent, temp_file};
 use crate::name::TreePath;
+use crate::store::{Blob, StoreExt};
 
 /// How often a place in a cache that others write to is tried again.
 const MOST_TRIES: usize = 10;
@@ -176,12 +177,13 @@ impl TreeFile {
                 .and_then(|()| check(to, listed, to.display()));
         };
         let (entry, shelf) = (&stored.entry, &stored.shelf);
-        if let Some(from) = shelf.store().blob_file(&entry.digest)?
+        let blob = shelf.store().read_blob(&entry.digest)?;
+        if let Some(from) = blob.as_ref().and_then(Blob::path)
             && absent(fs::copy(from, to)).map_err(write)?.is_some()
         {
             return check(to, listed, shelf.describe(entry));
         }
-        let bytes = shelf.fetch(entry)?;
+        let bytes = shelf.bytes_of(entry, blob)?;
         File::create_new(to).and_then(|mut file| file.write_all(&bytes)).map_err(write)
     }
 }

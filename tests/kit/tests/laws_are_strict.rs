@@ -4,10 +4,11 @@
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use larder_core::bytes::Bytes;
 use larder_core::store::{
-    BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Store,
+    Blob, BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Store,
 };
 use larder_core::{BoxError, Digest, MemoryStore, Result, Serializer};
 use larder_testkit::{Codec, all_serializer_laws, all_store_laws};
@@ -48,8 +49,8 @@ impl Store for Faulty {
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         self.0.write_blob()
     }
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
-        self.0.get_blobs(digests)
+    fn read_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Blob>>> {
+        self.0.read_blobs(digests)
     }
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
         self.0.stat_blobs(digests)
@@ -59,6 +60,9 @@ impl Store for Faulty {
     }
     fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
         self.0.remove_blobs(digests)
+    }
+    fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)> {
+        self.0.remove_unfinished(older_than)
     }
     fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
         let mut found = self.0.get_records(keys)?;
@@ -115,7 +119,7 @@ impl Store for Faulty {
                         *expected = Expected::Anything;
                     }
                 }
-                std::thread::sleep(std::time::Duration::from_micros(50));
+                std::thread::sleep(Duration::from_micros(50));
                 store.commit(&changes)
             }
             _ => store.commit(changes),

@@ -98,11 +98,11 @@ fn secrets_are_never_shown() {
 fn errors_say_what_was_attempted_and_what_to_do() {
     let server = server();
     let said = refusal(&server.url("team").replace("//larder/", "//no-such-bucket/"));
-    assert!(said.starts_with("could not open the larder at s3://no-such-bucket/team"), "{said}");
+    assert!(said.starts_with("cannot open the larder at s3://no-such-bucket/team"), "{said}");
     assert!(said.contains("make the bucket first, or check its name"), "{said}");
     assert!(said.contains("(NoSuchBucket)") && !said.contains("<?xml"), "{said}");
     let said = refusal("s3://larder/x?endpoint=http://127.0.0.1:9&retries=0&anonymous=true");
-    assert!(said.starts_with("could not open the larder at s3://larder/x"), "{said}");
+    assert!(said.starts_with("cannot open the larder at s3://larder/x"), "{said}");
     assert!(said.contains("check the endpoint and the network"), "{said}");
 }
 

@@ -96,7 +96,7 @@ fn errors_say_what_was_attempted_and_what_to_do() {
     let server = Server::start();
     let url = server.url("team");
     let said = refusal(&url.replace("/larder?", "/lader?"));
-    assert!(said.starts_with("could not open the larder at postgres://127.0.0.1:"), "{said}");
+    assert!(said.starts_with("cannot open the larder at postgres://127.0.0.1:"), "{said}");
     assert!(said.contains("\"lader\" does not exist (3D000); make the database first"), "{said}");
     let said = refusal(&url.replace(SECRET, "guessed"));
     assert!(said.contains("(28P01); check user and password"), "{said}");

@@ -49,7 +49,7 @@ pub(super) fn large(bucket: &s3::Server, folder: &Path, megabytes: usize) -> Out
         here.apply("large", &Layers { layers: vec![layer] })?;
     }
     let digest = here.show("large")?.manifest.artifacts()[0].digest;
-    let bytes = here.store().get_blobs(&[digest])?.pop().flatten().ok_or("it is not there")?;
+    let bytes = here.store().get_blob(&digest)?.ok_or("it is not there")?;
     let plain = Plain::new(bucket)?;
     let place = |turn| open(&bucket.url(&format!("large/{turn}")));
     let copy = |from: &Larder, to: &Larder| Ok(from.copy_to(&[], to, &CopyOptions::default())?);
