@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use larder::prelude::*;
-use larder::{Error, Item, MemoryStore, Registry, Store};
+use larder::{Error, Item, MemoryStore, Registry, Store, StoreExt};
 
 /// The types as a program of earlier had them.
 mod before {

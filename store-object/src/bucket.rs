@@ -8,7 +8,7 @@ use larder_core::{Digest, Result};
 use object_store::ObjectStore;
 use object_store::path::Path;
 
-/// How many small requests of one call are under way at once.
+/// Maximum number of small requests of one call that run at once.
 pub(crate) const AT_ONCE: usize = 32;
 
 /// A place in a bucket.
@@ -16,7 +16,7 @@ pub(crate) const AT_ONCE: usize = 32;
 pub(crate) struct Bucket {
     /// The service.
     pub(crate) service: Arc<dyn ObjectStore>,
-    /// What all names of objects begin with: empty, or ending in `/`.
+    /// Prefix of all object names: empty, or ending in `/`.
     pub(crate) root: Arc<str>,
     /// The URL, without secrets.
     pub(crate) url: Arc<str>,
@@ -31,7 +31,7 @@ impl Bucket {
         Self { service, root: root.into(), url: url.into() }
     }
 
-    /// The object `name` below the prefix.
+    /// Returns the path of the object `name` below the prefix.
     pub(crate) fn path(&self, name: &str) -> Result<Path> {
         Path::parse(format!("{}{name}", self.root))
             .map_err(|error| self.failed(&format!("name the object {name} in"), error.into()))
@@ -45,19 +45,19 @@ impl Bucket {
         self.path(&format!("records/{key}"))
     }
 
-    /// What stands below `folder` in the name of an object, if it is there.
+    /// Returns the name of an object relative to `folder`, if it is below it.
     pub(crate) fn below<'a>(&self, folder: &str, path: &'a Path) -> Option<&'a str> {
         let name = path.as_ref().strip_prefix(&*self.root)?;
         name.strip_prefix(folder)?.strip_prefix('/')
     }
 
-    /// The error of a request that was to `action` this place.
+    /// Returns the error of a failed request; `action` is followed by the URL.
     pub(crate) fn failed(&self, action: &str, cause: object_store::Error) -> larder_core::Error {
         crate::failure::failed(format!("{action} {}", self.url), cause)
     }
 }
 
-/// A service's own form may show credentials.
+/// Omits the service, whose own `Debug` may show credentials.
 impl fmt::Debug for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Bucket").field(&self.url).finish()

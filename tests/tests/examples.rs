@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use larder::StoreExt;
 use larder_tests::third_party::{flowers, species};
 
 /// A built example of the crate `larder`. It lies beside the programs of these tests.

@@ -196,7 +196,7 @@ fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value '…' for '<REF>': "" is not a valid store URL: it is empty; give a path or a URL such as `sqlite:larder.db`
+    error: invalid value '…' for '<REF>': "" is not a valid store URL: empty; write a path or a URL such as `sqlite:larder.db`
 
     For more information, try '--help'.
     exit 3

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use larder_core::{Artifact, Component, ComponentType, Error, Item, Larder, Registry};
+use larder_core::{Artifact, Component, ComponentType, Error, Item, Larder, Registry, StoreExt};
 use larder_models::{WasmError, WasmSerializer};
 use larder_serializers::MsgPack;
 use larder_store_fs as _;

@@ -2,7 +2,7 @@
 
 use larder::prelude::*;
 use larder::store::{Change, Committed, Expected, RecordKey};
-use larder::{ComponentType, Error};
+use larder::{ComponentType, Error, StoreExt};
 
 use super::{Plain, chain, larder, put_record, record, replace_blob, with_artifacts};
 

@@ -1,6 +1,6 @@
 //! Blobs that are not what was written.
 
-use larder::{Digest, Error, Corruption};
+use larder::{Corruption, Digest, Error, StoreExt};
 
 use super::{Plain, WithArtifacts, larder, replace_blob, with_artifacts};
 

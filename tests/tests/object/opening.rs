@@ -18,7 +18,7 @@ fn refusal(url: &str) -> String {
 fn a_service_that_ignores_conditions_is_refused_with_the_reason() {
     let server = server_with(&["--unconditional"]);
     let said = refusal(&server.url("team"));
-    assert!(said.contains("does not keep the condition If-None-Match"), "{said}");
+    assert!(said.contains("ignores the condition If-None-Match"), "{said}");
     assert!(said.starts_with("the use of s3://larder/team"), "{said}");
 }
 
@@ -99,7 +99,7 @@ fn errors_say_what_was_attempted_and_what_to_do() {
     let server = server();
     let said = refusal(&server.url("team").replace("//larder/", "//no-such-bucket/"));
     assert!(said.starts_with("cannot open the larder at s3://no-such-bucket/team"), "{said}");
-    assert!(said.contains("make the bucket first, or check its name"), "{said}");
+    assert!(said.contains("create the bucket, or check its name"), "{said}");
     assert!(said.contains("(NoSuchBucket)") && !said.contains("<?xml"), "{said}");
     let said = refusal("s3://larder/x?endpoint=http://127.0.0.1:9&retries=0&anonymous=true");
     assert!(said.starts_with("cannot open the larder at s3://larder/x"), "{said}");

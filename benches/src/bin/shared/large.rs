@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use larder::bytes::Bytes;
 use larder::prelude::*;
-use larder::{CopyOptions, RawBytes};
+use larder::{CopyOptions, RawBytes, StoreExt};
 use larder_benches::{Outcome, noise, peak_growth_every, say, show, timed};
 use larder_store_object::object_store::aws::AmazonS3Builder;
 use larder_store_object::object_store::path::Path as Object;

@@ -9,7 +9,7 @@ use larder_core::{Corruption, Digest, Error, Store, StoreExt};
 
 use super::{chain, commit, fresh_bytes, fresh_number, get_blob, ok, put_blob, write_blob};
 
-/// The sizes at which stores change their ways: nothing, the limit of small blobs, large ones.
+/// Returns sizes at which stores behave differently: empty, around the limit of small blobs, and large.
 fn sizes(store: &dyn Store) -> Vec<usize> {
     let inline = store.capabilities().inline_blob.min(4 << 20);
     let mut sizes = vec![0, 1, inline.saturating_sub(1), inline, inline + 1, 4096, (1 << 20) + 17];
@@ -27,7 +27,7 @@ fn assert_holds(store: &dyn Store, bytes: &Bytes, how: &str) {
     assert_eq!(size, [Some(len as u64)], "the size of a blob {how}");
 }
 
-/// What was written comes back to the byte, whatever its size, by a writer and by a commit.
+/// A blob of any size comes back byte for byte, written by a writer or by a commit.
 pub fn a_blob_comes_back_as_it_was(store: &dyn Store) {
     for size in sizes(store) {
         let bytes = fresh_bytes(size);
@@ -39,7 +39,7 @@ pub fn a_blob_comes_back_as_it_was(store: &dyn Store) {
     }
 }
 
-/// The pieces in which a blob is written make no difference, empty ones included.
+/// A blob may be written in any pieces, including empty ones.
 pub fn a_blob_may_be_written_in_pieces(store: &dyn Store) {
     let bytes = fresh_bytes(300_000);
     let mut writer = ok(store.write_blob(), "open a writer");
@@ -150,7 +150,7 @@ pub fn the_file_of_a_blob_holds_its_content(store: &dyn Store) {
     }
 }
 
-/// A blob is not there before it is finished, and a writer that is dropped leaves nothing behind.
+/// A blob is not visible before it is finished, and a dropped writer leaves nothing behind.
 pub fn an_abandoned_blob_leaves_nothing(store: &dyn Store) {
     for size in [10, (1 << 20) + 5] {
         let bytes = fresh_bytes(size);
@@ -171,7 +171,7 @@ pub fn an_abandoned_blob_leaves_nothing(store: &dyn Store) {
     }
 }
 
-/// A blob that is there already stays as it is, however often and in whatever way it is put again.
+/// An existing blob stays as it is, however often and in whatever way it is put again.
 pub fn a_blob_put_twice_is_one_blob(store: &dyn Store) {
     for size in [20, 200_000] {
         let bytes = fresh_bytes(size);
@@ -185,8 +185,7 @@ pub fn a_blob_put_twice_is_one_blob(store: &dyn Store) {
     }
 }
 
-/// Answers stand in the order of the questions: missing blobs are `None`, and a question asked twice is
-/// answered twice.
+/// Answers are in the order of the digests. A missing blob is `None`, and a digest given twice is answered twice.
 pub fn blobs_are_answered_in_the_order_asked(store: &dyn Store) {
     let (small, large) = (fresh_bytes(11), fresh_bytes(150_000));
     let (a, b) = (write_blob(store, &small), write_blob(store, &large));
@@ -208,7 +207,7 @@ pub fn blobs_are_answered_in_the_order_asked(store: &dyn Store) {
     assert!(ok(store.stat_blobs(&[]), "stat no blobs").is_empty());
 }
 
-/// A listing gives every blob once, in the order of the digests, with its size, whatever the pages.
+/// A listing returns every blob once, ordered by digest, with its size, for any page size.
 pub fn blobs_are_listed_by_digest_each_once(store: &dyn Store) {
     let put: Vec<_> = (0..40).map(|n| fresh_bytes(100 + n * 5_000)).collect();
     for (n, bytes) in put.iter().enumerate() {
@@ -228,14 +227,14 @@ pub fn blobs_are_listed_by_digest_each_once(store: &dyn Store) {
         let stat = ok(store.stat_blobs(&[digest]), "stat a blob");
         assert_eq!(stat, [Some(size)], "the listed size of {digest:?}");
     }
-    // A digest that is not there is a place to go on from as well.
+    // A listing may continue after a digest of no blob.
     let nowhere = Digest::of(&fresh_number().to_le_bytes());
     let after = ok(store.list_blobs(Some(&nowhere), 1), "list blobs");
     let first = after.first().map(|(digest, _)| *digest);
     assert_eq!(first, whole.into_iter().find(|digest| *digest > nowhere));
 }
 
-/// Every blob, page by page, checked to be in order.
+/// Lists every blob, page by page, and checks the order.
 #[track_caller]
 fn listed(store: &dyn Store, page: usize) -> Vec<Digest> {
     let mut all: Vec<Digest> = Vec::new();
@@ -252,7 +251,7 @@ fn listed(store: &dyn Store, page: usize) -> Vec<Digest> {
     }
 }
 
-/// A removed blob is gone, may be removed again, and may be put again; others stay.
+/// A removed blob is gone and may be removed or put again. Other blobs stay.
 pub fn a_removed_blob_is_gone(store: &dyn Store) {
     for size in [30, 400_000] {
         let (bytes, other) = (fresh_bytes(size), fresh_bytes(size));
@@ -270,7 +269,7 @@ pub fn a_removed_blob_is_gone(store: &dyn Store) {
     }
 }
 
-/// Removing what dead writers left does not touch a blob that is being written.
+/// Removing unfinished files does not affect a blob that is being written.
 pub fn what_a_living_writer_works_on_is_left_alone(store: &dyn Store) {
     let bytes = fresh_bytes(300_000);
     let mut writer = ok(store.write_blob(), "open a writer");
@@ -281,7 +280,7 @@ pub fn what_a_living_writer_works_on_is_left_alone(store: &dyn Store) {
         ok(store.remove_unfinished(Duration::ZERO), "remove what is unfinished");
     }
     ok(writer.finish(&Digest::of(&bytes)), "finish a blob");
-    assert_holds(store, &bytes, "written while leavings were removed");
+    assert_holds(store, &bytes, "written while unfinished files were removed");
 }
 
 /// Bytes stay as they are when their blob is removed. A blob found before its removal and read afterwards gives
