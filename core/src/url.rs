@@ -63,11 +63,11 @@ impl StoreUrl {
         match self.options.keys().find(|name| !known.contains(&name.as_str())) {
             None => Ok(()),
             Some(name) if known.is_empty() => {
-                Err(self.refused(format!("the option `{name}` is unknown; there are none")))
+                Err(self.refused(format!("unknown option `{name}`; this store has no options")))
             }
             Some(name) => {
                 let known = known.join(", ");
-                Err(self.refused(format!("the option `{name}` is unknown; there are: {known}")))
+                Err(self.refused(format!("unknown option `{name}`; known options: {known}")))
             }
         }
     }
@@ -90,7 +90,7 @@ impl StoreUrl {
     /// [`Error::InvalidName`] for a `%` without two digits and for bytes that are not UTF-8. The text is not repeated.
     pub fn decode(text: &str) -> Result<String> {
         let refused =
-            || Error::invalid(WHAT, "…", "a `%` stands before two hex digits: `%25` for itself");
+            || Error::invalid(WHAT, "…", "a `%` must be followed by two hex digits; write `%25` for the character itself");
         let (first, rest) = match text.split_once('%') {
             Some((first, rest)) => (first, rest.split('%')),
             None => return Ok(text.to_owned()),
@@ -150,14 +150,14 @@ impl std::str::FromStr for StoreUrl {
         };
         let mut url = Self { scheme: scheme.into(), rest: rest.into(), options: BTreeMap::new() };
         if place.contains('\0') {
-            return Err(url.refused("it holds a NUL character"));
+            return Err(url.refused("a URL cannot contain a NUL character"));
         }
         for option in query.split('&').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
             if !is_option(name) {
                 // It may be the rest of a password, so neither it nor the text before it is repeated.
-                let reason = "after `?` come options, `name=value` joined by `&`; in a user's name or a \
-                              password write `%3F` for `?`, `%26` for `&`";
+                let reason = "options after `?` are `name=value`, joined by `&`; in a user name or \
+                              password write `%3F` for `?` and `%26` for `&`";
                 return Err(Error::invalid(WHAT, &format!("{scheme}:…"), reason));
             }
             if url.options.insert(name.to_owned(), value.to_owned()).is_some() {

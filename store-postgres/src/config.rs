@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn what_cannot_be_is_refused_and_no_password_is_repeated() {
         let said = refusal("postgres://ann:secret@db.example.com/x?poool=3");
-        assert!(said.contains("the option `poool` is unknown; there are: host, pool"), "{said}");
+        assert!(said.contains("unknown option `poool`; known options: host, pool"), "{said}");
         for (url, part) in [
             ("postgres:x", "a database is missing"),
             ("postgres://ann:secret@db.example.com", "a database is missing"),

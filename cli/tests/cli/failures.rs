@@ -102,7 +102,7 @@ fn a_store_url_that_cannot_be_is_refused() {
     error: "s3:bucket/larder" is not a valid store URL: a bucket is missing: `s3://bucket/prefix`
     exit 2
     --- stderr
-    error: "[store]" is not a valid store URL: the option `speed` is unknown; there are none
+    error: "[store]" is not a valid store URL: unknown option `speed`; this store has no options
     exit 2
     --- stderr
     error: "memory:here" is not a valid store URL: a store in memory has no place: write `memory:`

@@ -164,7 +164,7 @@ fn a_store_that_leaves_out_what_is_missing_breaks_a_law() {
 #[test]
 fn a_store_that_is_not_atomic_and_says_so_breaks_a_law() {
     let said = broken(|| laws(Fault::NotAtomic));
-    assert!(said.contains("of a commit that was not made is there"), "{said}");
+    assert!(said.contains("of a commit that was not made exists"), "{said}");
 }
 
 /// A count followed by bytes, with one numbered fault.

@@ -43,40 +43,40 @@ impl Document for JoinRecord {
 pub(super) fn join(records: &dyn Store, blobs: &dyn Store) -> Result<()> {
     let [blobs_key, records_key] = keys()?;
     if let Some((_, half)) = read(records, &records_key)? {
-        return Err(refused(records, is_half(&half)));
+        return Err(refused(records, describe_half(&half)));
     }
-    let (revision, said) = match read(records, &blobs_key)? {
+    let (revision, joint) = match read(records, &blobs_key)? {
         Some(found) => found,
         None => begin(records, blobs, &blobs_key)?,
     };
-    let other = || {
-        let reason = format!("its blobs are in {}, not in {}", said.with, blobs.url());
+    let other_pair = || {
+        let reason = format!("its blobs are in {}, not in {}", joint.with, blobs.url());
         Err(refused(records, reason))
     };
     match read(blobs, &records_key)? {
-        Some((_, half)) if half.id == said.id => {}
-        Some(_) => return other(),
-        None if said.joined => return other(),
+        Some((_, half)) if half.id == joint.id => {}
+        Some(_) => return other_pair(),
+        None if joint.joined => return other_pair(),
         None => {
             let is_empty = is_empty(blobs)?;
             if is_empty {
-                let (id, with) = (said.id.clone(), records.url());
+                let (id, with) = (joint.id.clone(), records.url());
                 let half = JoinRecord { larder: 1, id, with, joined: true };
                 write(blobs, &records_key, &half, Expected::Absent)?;
             }
             // Another process may have written it first.
             match read(blobs, &records_key)? {
-                Some((_, found)) if found.id == said.id => {}
-                Some(_) => return other(),
-                None => return Err(full(blobs)),
+                Some((_, found)) if found.id == joint.id => {}
+                Some(_) => return other_pair(),
+                None => return Err(not_empty(blobs)),
             }
         }
     }
-    if said.joined {
+    if joint.joined {
         return Ok(());
     }
     // A concurrent process writes the same content.
-    let whole = JoinRecord { joined: true, with: blobs.url(), ..said };
+    let whole = JoinRecord { joined: true, with: blobs.url(), ..joint };
     write(records, &blobs_key, &whole, Expected::Revision(revision.revision))
 }
 
@@ -104,16 +104,16 @@ pub(crate) fn refuse_half(store: &dyn Store) -> Result<()> {
         return Err(refused(store, reason));
     }
     match records {
-        Some(found) => Err(refused(store, is_half(&record::read(&keys[1], found)?))),
+        Some(found) => Err(refused(store, describe_half(&record::read(&keys[1], found)?))),
         None => Ok(()),
     }
 }
 
-fn is_half(half: &JoinRecord) -> String {
+fn describe_half(half: &JoinRecord) -> String {
     format!("it holds the blobs of the larder at {}; open that one", half.with)
 }
 
-fn full(blobs: &dyn Store) -> Error {
+fn not_empty(blobs: &dyn Store) -> Error {
     Error::Refused {
         what: format!("the use of {} for blobs", blobs.url()),
         reason: "it is not empty; name an empty or a new one".into(),

@@ -17,7 +17,7 @@ pub fn a_conflict_names_the_change_that_failed(store: &dyn Store) {
     for at in 0..4 {
         let keys = keys("conflict", 4);
         commit(store, &[put(&keys[at], &json("first"), Expected::Absent)]);
-        // The second to fail, if there is one, is not the one that is named.
+        // A later change may fail too, but is not the one reported.
         commit(store, &[put(&keys[3], &json("first"), Expected::Anything)]);
         let changes: Vec<_> =
             keys.iter().map(|key| put(key, &json("second"), Expected::Absent)).collect();
@@ -63,7 +63,7 @@ pub fn a_conflict_leaves_an_unbroken_run(store: &dyn Store) {
             let there = ok(store.has_blob(&Digest::of(blob)), "stat a blob");
             assert!(
                 !there,
-                "a blob of {} bytes of a commit that was not made is there",
+                "a blob of {} bytes of a commit that was not made exists",
                 blob.len()
             );
         }

@@ -21,7 +21,7 @@ fn number(store: &dyn Store, key: &RecordKey) -> Option<u64> {
     let text = get(store, key).map(|record| String::from_utf8_lossy(&record.value).into_owned())?;
     match text.parse() {
         Ok(number) => Some(number),
-        Err(_) => panic!("{key} holds {text:?}, which nobody wrote"),
+        Err(_) => panic!("{key} holds {text:?}, which was never written"),
     }
 }
 
@@ -35,7 +35,7 @@ pub fn no_update_is_lost(open: &Open<'_>) {
             let Some(now) = get(store, &counter) else { panic!("{counter} is gone") };
             let text = String::from_utf8_lossy(&now.value);
             let next = text.parse::<u64>().map(|number| (number + 1).to_string());
-            let Ok(next) = next else { panic!("{counter} holds {text:?}, which nobody wrote") };
+            let Ok(next) = next else { panic!("{counter} holds {text:?}, which was never written") };
             let change = put(&counter, &next.into(), Expected::Revision(now.revision));
             if ok(store.commit(&[change]), "commit") == Committed::All {
                 return;
