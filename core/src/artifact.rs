@@ -3,7 +3,6 @@
 use std::any::type_name;
 use std::fmt;
 use std::marker::PhantomData;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -19,6 +18,7 @@ use crate::larder::{ArtifactReader, ArtifactWriter};
 use crate::manifest::ArtifactEntry;
 use crate::scope;
 use crate::serializer::Serializer;
+use crate::store::{Blob, StoreExt};
 
 /// A value of type `T` that is kept as bytes of its own, written by the serializer `S`.
 ///
@@ -67,20 +67,20 @@ impl StoredArtifact {
         &self.entry
     }
 
-    /// The file that holds its bytes, if the store keeps them as one on this machine. It is not checked.
+    /// Its blob, as the store has it; it is not checked.
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub fn file(&self) -> Result<Option<PathBuf>> {
-        self.shelf.store().blob_file(&self.entry.digest)
+    pub fn blob(&self) -> Result<Option<Blob>> {
+        self.shelf.store().read_blob(&self.entry.digest)
     }
 
-    /// Its bytes, checked.
+    /// The bytes of its blob, compared with its digest and size.
     ///
     /// # Errors
     /// [`Error::Corrupt`]; [`Error::Store`].
-    pub fn bytes(&self) -> Result<Bytes> {
-        self.shelf.fetch(&self.entry)
+    pub fn bytes_of(&self, blob: Option<Blob>) -> Result<Bytes> {
+        self.shelf.bytes_of(&self.entry, blob)
     }
 
     /// What to call it in an error.

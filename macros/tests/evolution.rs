@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use larder::prelude::*;
+use larder::store::StoreExt;
 use larder::store::{MemoryStore, Store};
 use larder::{Error, Item, Registry};
 
@@ -180,7 +181,7 @@ fn a_type_of_version_1_writes_what_it_always_wrote() {
         larder.apply("hearth", &before::Hearth {}).unwrap();
     });
     let digest = larder.show("hearth").unwrap().version.digest;
-    let json = larder.store().get_blobs(&[digest]).unwrap().pop().flatten().unwrap();
+    let json = larder.store().get_blob(&digest).unwrap().unwrap();
     let expected = br#"{"larder":1,"type":"acme/hearth","fields":{},"artifacts":[]}"#;
     assert_eq!(&json[..], expected);
 }

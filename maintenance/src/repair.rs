@@ -1,7 +1,6 @@
 //! `repair`: taking good copies from another larder.
 
 use std::collections::HashSet;
-use std::io::Write;
 
 use bytes::Bytes;
 
@@ -97,13 +96,6 @@ impl Maintenance {
                 Committed::Conflict { .. } => Err(Error::Conflict { what: digest.to_string() }),
             };
         }
-        let mut writer = self.store.write_blob()?;
-        writer.write_all(bytes).map_err(|error| {
-            Error::store(
-                format!("write the blob {} to {}", digest.short(), self.store.url()),
-                error,
-            )
-        })?;
-        writer.finish(digest)
+        self.store.put_blob(digest, bytes.clone())
     }
 }

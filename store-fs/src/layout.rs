@@ -1,35 +1,35 @@
-//! Where things are in the folder. The one place where names become paths.
+//! Paths in the folder. The only module that turns names into paths.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use larder_core::store::RecordKey;
-use larder_core::store::files::{
+use larder_store::RecordKey;
+use larder_store::files::{
     absent, create_dir_durably, locked_temp_file, remove_unfinished, sync_dir,
 };
 use tempfile::NamedTempFile;
 
-/// What Larder itself keeps in the folder.
+/// The entries of the folder that belong to Larder.
 pub(crate) const OWN: [&str; 5] = ["larder.json", "lock", "blobs", "records", "tmp"];
-/// The folder of the records.
+/// Folder of the records.
 const RECORDS: &str = "records";
-/// The ending of a record's file.
+/// Suffix of a record's file.
 const JSON: &str = ".json";
-/// Follows the name of a folder that ends like a record's file, so that `a` and `a.json/b` do not meet.
+/// Appended to a folder whose name ends in [`JSON`], so that the paths of `a` and `a.json/b` do not collide.
 const FOLDER: char = '%';
 
-/// Where a record is, seen from the larder's folder, with `/` between names.
+/// Returns the path of a record relative to the larder's folder, with `/` between names.
 ///
 /// ```
-/// use larder_core::store::RecordKey;
+/// use larder_store::RecordKey;
 /// use larder_store_fs::{key_at, record_path};
 ///
 /// let key = RecordKey::new("names/wine.json/price")?;
 /// assert_eq!(record_path(&key), "records/names/wine.json%/price.json");
 /// assert_eq!(key_at("records/names/wine.json%/price.json"), Some(key));
-/// # Ok::<(), larder_core::Error>(())
+/// # Ok::<(), larder_store::Error>(())
 /// ```
 pub fn record_path(key: &RecordKey) -> String {
     let mut path = RECORDS.to_owned();
@@ -46,18 +46,18 @@ pub fn record_path(key: &RecordKey) -> String {
     path
 }
 
-/// The key of the record that is at `path`, if it is exactly the path of one.
+/// Returns the key whose [`record_path`] is exactly `path`.
 pub fn key_at(path: &str) -> Option<RecordKey> {
     let stem = path.strip_prefix(RECORDS)?.strip_prefix('/')?.strip_suffix(JSON)?;
     let (folders, last) = stem.rsplit_once('/').unwrap_or(("", stem));
     let parts = folders.split('/').map(|part| part.strip_suffix(FOLDER).unwrap_or(part));
     let mut key: String = parts.filter(|part| !part.is_empty()).flat_map(|p| [p, "/"]).collect();
     key.push_str(last);
-    // Whatever was left out above makes another path.
+    // Text dropped above leads to another path.
     RecordKey::new(&key).ok().filter(|key| record_path(key) == path)
 }
 
-/// The paths in one larder's folder.
+/// The paths in the folder of one larder.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     root: PathBuf,
@@ -88,25 +88,25 @@ impl Layout {
         self.root.join("tmp")
     }
 
-    /// The file of a record. A key has only parts that are safe as names.
+    /// Returns the file of a record. All parts of a key are safe file names.
     pub(crate) fn record(&self, key: &RecordKey) -> PathBuf {
         self.root.join(record_path(key))
     }
 
-    /// Up to `limit` keys that begin with `prefix`, in byte order, after `after`.
+    /// Lists up to `limit` keys that begin with `prefix`, in byte order, after `after`.
     pub(crate) fn keys(
         &self,
         prefix: &str,
         after: Option<&str>,
         limit: usize,
     ) -> io::Result<Vec<String>> {
-        // Some file systems show neither the old nor the new file of a name that is renamed over while its
-        // folder is read, so nobody may write meanwhile.
+        // If a file is renamed over another while the folder is read, some file systems list neither, so no writer
+        // may be active.
         let _shared = self.shared()?;
         let mut walk = Walk { prefix, after, limit, keys: Vec::new() };
-        // Straight to the folder that holds all of them: beside it may be those of a million names.
+        // Starts at the folder with all these keys, because its siblings may be numerous.
         let stem = prefix.rfind('/').map_or("", |slash| &prefix[..=slash]);
-        // If that is no key, no key begins so.
+        // An invalid key here means that no key has this prefix.
         if let Ok(inside) = RecordKey::new(&format!("{stem}x")) {
             let inside = self.record(&inside);
             walk.folder(inside.parent().unwrap_or(&self.root), stem)?;
@@ -137,12 +137,12 @@ impl Layout {
         sync_dir(folder)
     }
 
-    /// Removes what dead writers left in `tmp`.
+    /// Removes files that dead writers left in `tmp`.
     pub(crate) fn remove_unfinished(&self, older_than: Duration) -> io::Result<(u64, u64)> {
         remove_unfinished(&self.tmp(), older_than)
     }
 
-    /// Removes a file durably, if it is there.
+    /// Removes a file durably, if it exists.
     pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
         match absent(fs::remove_file(path))? {
             Some(()) => sync_dir(path.parent().unwrap_or(&self.root)),
@@ -150,14 +150,14 @@ impl Layout {
         }
     }
 
-    /// Waits until nobody writes records, and keeps others from it. Where nobody ever wrote there is no lock.
+    /// Takes the lock shared, which excludes commits. Returns `None` if the lock file was never created.
     fn shared(&self) -> io::Result<Option<File>> {
         let Some(file) = absent(File::open(self.lock()))? else { return Ok(None) };
         file.lock_shared()?;
         Ok(Some(file))
     }
 
-    /// Waits for the lock, which falls when the file is dropped or its process dies.
+    /// Takes the lock exclusively. It is released when the file is dropped or the process dies.
     pub(crate) fn locked(&self) -> io::Result<File> {
         let file = File::options().create(true).truncate(false).write(true).open(self.lock())?;
         file.lock()?;
@@ -165,7 +165,7 @@ impl Layout {
     }
 }
 
-/// A listing in the byte order of whole keys, in which `a-b` comes before `a/b`.
+/// A listing in byte order of whole keys, where `a-b` comes before `a/b`.
 struct Walk<'a> {
     prefix: &'a str,
     after: Option<&'a str>,
@@ -174,7 +174,7 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Lists the folder whose keys begin with `stem`, which is empty or ends in `/`.
+    /// Lists a folder whose keys begin with `stem`, which is empty or ends in `/`.
     fn folder(&mut self, path: &Path, stem: &str) -> io::Result<()> {
         let Some(entries) = absent(fs::read_dir(path))? else { return Ok(()) };
         let mut found = Vec::new();
@@ -208,7 +208,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Whether a key, or a folder of keys, can be or hold something that is asked for.
+    /// Returns whether a key matches, or a folder of keys (ending in `/`) may contain a match.
     fn may_hold(&self, key: &str) -> bool {
         if key.ends_with('/') {
             let touches = key.starts_with(self.prefix) || self.prefix.starts_with(key);

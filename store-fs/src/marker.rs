@@ -1,17 +1,17 @@
-//! `larder.json`: what a folder is.
+//! `larder.json`, which marks a folder as a larder.
 
 use std::fs;
 use std::io;
 use std::path::Path;
 
-use larder_core::store::Corruption;
-use larder_core::store::files::absent;
-use larder_core::{Error, Result};
+use larder_store::Corruption;
+use larder_store::files::absent;
+use larder_store::{Error, Result};
 use serde::Deserialize;
 
 use crate::layout::{self, Layout};
 
-/// The layout of folders that this Larder writes, and the newest that it reads.
+/// The format of new folders, and the newest format that can be read.
 const FORMAT: u64 = 1;
 
 #[derive(Deserialize)]
@@ -20,12 +20,12 @@ struct Marker {
     store: String,
 }
 
-/// What stands in the `larder.json` of a folder that this Larder makes.
+/// Returns the content of `larder.json` in a new folder.
 pub fn marker() -> String {
     format!(r#"{{"larder":{FORMAT},"store":"fs"}}"#)
 }
 
-/// Makes sure that the folder is a larder that this Larder can use, or makes it one if it is empty.
+/// Checks that the folder is a larder of a known format. Makes an empty folder a larder.
 pub(crate) fn check_or_create(layout: &Layout) -> Result<()> {
     let root = layout.root();
     let failed =
@@ -35,7 +35,7 @@ pub(crate) fn check_or_create(layout: &Layout) -> Result<()> {
         Some(json) => {
             let corrupt = |reason: String| Error::corrupt(&what, Corruption::Unreadable(reason));
             let marker: Marker = serde_json::from_slice(&json)
-                .map_err(|error| corrupt(format!("its larder.json cannot be read: {error}")))?;
+                .map_err(|error| corrupt(format!("cannot read its larder.json: {error}")))?;
             match marker {
                 Marker { larder: FORMAT, store } if store == "fs" => Ok(()),
                 Marker { larder, .. } if larder > FORMAT => {
@@ -45,11 +45,11 @@ pub(crate) fn check_or_create(layout: &Layout) -> Result<()> {
             }
         }
         None => {
-            if let Some(other) = stranger(root).map_err(failed)? {
+            if let Some(other) = foreign_file(root).map_err(failed)? {
                 return Err(Error::Refused {
                     what: format!("the use of {what} as a larder"),
                     reason: format!(
-                        "it is not empty: it holds `{other}`; name an empty or a new folder"
+                        "it is not empty: it contains `{other}`; name an empty or a new folder"
                     ),
                 });
             }
@@ -58,8 +58,8 @@ pub(crate) fn check_or_create(layout: &Layout) -> Result<()> {
     }
 }
 
-/// A file in the folder that is none of Larder's.
-fn stranger(root: &Path) -> io::Result<Option<String>> {
+/// Returns the name of a file in the folder that does not belong to a larder.
+fn foreign_file(root: &Path) -> io::Result<Option<String>> {
     for entry in fs::read_dir(root)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         if !layout::OWN.contains(&name.as_str()) {

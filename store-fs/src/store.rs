@@ -1,17 +1,17 @@
-//! The store itself.
+//! The store.
 
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use larder_core::store::Digest;
-use larder_core::store::files::{BlobFolder, absent, at_once, create_dir_durably};
-use larder_core::store::{
-    BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Revision, Store,
+use larder_store::Digest;
+use larder_store::files::{BlobFolder, absent, at_once, create_dir_durably};
+use larder_store::{
+    Blob, BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Revision, Store,
 };
-use larder_core::{Error, Result};
+use larder_store::{Error, Result};
 
 use crate::layout::Layout;
 use crate::marker;
@@ -24,11 +24,11 @@ pub struct FsStore {
 }
 
 impl FsStore {
-    /// Opens the larder in the folder `path`; makes one of a folder that is empty or not there.
+    /// Opens the larder in the folder `path`. Creates one if the folder is empty or missing.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a folder that holds something else, [`Error::NewerFormat`],
-    /// [`Error::Corrupt`], [`Error::Store`].
+    /// [`Error::Refused`] for a folder with other content; [`Error::NewerFormat`]; [`Error::Corrupt`];
+    /// [`Error::Store`].
     pub fn open(path: &Path) -> Result<Self> {
         let layout = Layout::new(path);
         create_dir_durably(path).map_err(|error| {
@@ -54,7 +54,7 @@ impl FsStore {
         Ok(expected.is_met_by(record.as_ref().map(|record| &record.revision)))
     }
 
-    /// Makes changes in their order, each durable before the next; all of them are staged first.
+    /// Makes record changes in order, each durable before the next. All files are staged first.
     fn make(&self, changes: &[Change]) -> io::Result<()> {
         let staged = at_once(changes, |change| match change {
             Change::PutRecord { value, .. } => self.layout.stage(value).map(Some),
@@ -81,23 +81,19 @@ impl Store for FsStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: false, inline_blob: 64 * 1024 }
+        Capabilities { atomic_commit: false, inline_blob: 64 * 1024, is_remote: false }
     }
 
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         Ok(Box::new(self.blobs.writer()?))
     }
 
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
-        digests.iter().map(|digest| self.blobs.get(digest)).collect()
+    fn read_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Blob>>> {
+        digests.iter().map(|digest| self.blobs.read(digest)).collect()
     }
 
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
         digests.iter().map(|digest| self.blobs.stat(digest)).collect()
-    }
-
-    fn blob_file(&self, digest: &Digest) -> Result<Option<PathBuf>> {
-        self.blobs.file(digest)
     }
 
     fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
@@ -127,8 +123,7 @@ impl Store for FsStore {
         limit: usize,
     ) -> Result<Vec<(RecordKey, Record)>> {
         let mut after = after.cloned();
-        // Records that vanish between the listing and the reading must not make the answer look like
-        // the end.
+        // Records removed between the listing and the reading must not make the answer look like the end.
         loop {
             let keys = self
                 .layout
@@ -149,7 +144,7 @@ impl Store for FsStore {
     }
 
     fn commit(&self, changes: &[Change]) -> Result<Committed> {
-        // Blobs have no precondition: they are written before others have to wait, and before records.
+        // Blobs have no precondition, so they are written before the lock is taken, and before any record.
         let blobs = changes.iter().filter_map(|change| match change {
             Change::PutBlob { digest, bytes } => Some((*digest, bytes.clone())),
             _ => None,

@@ -3,13 +3,13 @@
 use std::fmt;
 use std::sync::Arc;
 
-use larder_core::Result;
-use larder_core::store::Digest;
-use larder_core::store::RecordKey;
+use larder_store::Digest;
+use larder_store::RecordKey;
+use larder_store::Result;
 use object_store::ObjectStore;
 use object_store::path::Path;
 
-/// How many small requests of one call are under way at once.
+/// Maximum number of small requests of one call that run at once.
 pub(crate) const AT_ONCE: usize = 32;
 
 /// A place in a bucket.
@@ -17,7 +17,7 @@ pub(crate) const AT_ONCE: usize = 32;
 pub(crate) struct Bucket {
     /// The service.
     pub(crate) service: Arc<dyn ObjectStore>,
-    /// What all names of objects begin with: empty, or ending in `/`.
+    /// Prefix of all object names: empty, or ending in `/`.
     pub(crate) root: Arc<str>,
     /// The URL, without secrets.
     pub(crate) url: Arc<str>,
@@ -32,7 +32,7 @@ impl Bucket {
         Self { service, root: root.into(), url: url.into() }
     }
 
-    /// The object `name` below the prefix.
+    /// Returns the path of the object `name` below the prefix.
     pub(crate) fn path(&self, name: &str) -> Result<Path> {
         Path::parse(format!("{}{name}", self.root))
             .map_err(|error| self.failed(&format!("name the object {name} in"), error.into()))
@@ -46,19 +46,19 @@ impl Bucket {
         self.path(&format!("records/{key}"))
     }
 
-    /// What stands below `folder` in the name of an object, if it is there.
+    /// Returns the name of an object relative to `folder`, if it is below it.
     pub(crate) fn below<'a>(&self, folder: &str, path: &'a Path) -> Option<&'a str> {
         let name = path.as_ref().strip_prefix(&*self.root)?;
         name.strip_prefix(folder)?.strip_prefix('/')
     }
 
-    /// The error of a request that was to `action` this place.
-    pub(crate) fn failed(&self, action: &str, cause: object_store::Error) -> larder_core::Error {
+    /// Returns the error of a failed request; `action` is followed by the URL.
+    pub(crate) fn failed(&self, action: &str, cause: object_store::Error) -> larder_store::Error {
         crate::failure::failed(format!("{action} {}", self.url), cause)
     }
 }
 
-/// A service's own form may show credentials.
+/// Omits the service, whose own `Debug` may show credentials.
 impl fmt::Debug for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Bucket").field(&self.url).finish()

@@ -1,8 +1,8 @@
-//! Where a bucket is and who asks: from the URL and the environment.
+//! Reads the location of a bucket and the credentials from the URL and the environment.
 
 use std::sync::Arc;
 
-use larder_core::{Error, Result, StoreUrl};
+use larder_store::{Error, Result, StoreUrl};
 use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey as S3};
 use object_store::azure::{AzureConfigKey as Azure, MicrosoftAzureBuilder};
 use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey as Google};
@@ -19,12 +19,12 @@ pub(crate) struct BucketLocation {
     pub(crate) url: String,
 }
 
-/// How long one request may take: a part of a blob may travel over a slow line.
+/// Timeout of one request. Long enough for a part of a blob on a slow connection.
 const TIMEOUT: &str = "300 seconds";
-/// How often a request is tried again, unless the URL says otherwise: for about ten seconds.
+/// Default number of retries of a request: about ten seconds.
 const RETRIES: usize = 7;
 
-/// The options of S3 and what they set.
+/// The options of S3 and the keys they set.
 const OF_S3: [(&str, S3); 7] = [
     ("endpoint", S3::Endpoint),
     ("region", S3::Region),
@@ -47,12 +47,12 @@ const OF_AZURE: [(&str, Azure); 4] = [
     ("anonymous", Azure::SkipSignature),
     ("access_key", Azure::AccessKey),
 ];
-/// The options that every service has.
+/// The options of every service.
 const OF_ALL: [&str; 1] = ["retries"];
-/// The options that are not shown.
+/// The options that are never printed.
 const SECRET: [&str; 4] = ["access_key_id", "secret_access_key", "session_token", "access_key"];
 
-/// Reads a URL. Options that are unknown are refused by name.
+/// Parses a URL. Refuses unknown options by name.
 pub(crate) fn read(url: &StoreUrl) -> Result<BucketLocation> {
     let (bucket, prefix) = split(url)?;
     let retry = RetryConfig { max_retries: retries(url)?, ..RetryConfig::default() };
@@ -78,7 +78,7 @@ pub(crate) fn read(url: &StoreUrl) -> Result<BucketLocation> {
                 .fold(builder, |builder, (key, value)| builder.with_config(key, value));
             (shared(builder.with_container_name(bucket).build()), names(&OF_AZURE))
         }
-        _ => return Err(url.refused("its scheme is none of s3, gs and az")),
+        _ => return Err(url.refused("the scheme must be s3, gs or az")),
     };
     let service = service.map_err(|error| failed(format!("set up requests to {url}"), error))?;
     Ok(BucketLocation { service, prefix, url: shown(url, &names) })
@@ -90,13 +90,13 @@ fn shared<S: ObjectStore>(
     Ok(Arc::new(built?))
 }
 
-/// The bucket and the prefix in it.
+/// Returns the bucket and the prefix in it.
 fn split(url: &StoreUrl) -> Result<(&str, Path)> {
     let scheme = url.scheme();
     let place = url.rest().strip_prefix("//").unwrap_or_default();
     let (bucket, prefix) = place.split_once('/').unwrap_or((place, ""));
     if bucket.contains(['@', ':']) {
-        // It is not repeated: what stands before the `@` may be a secret.
+        // The text is not repeated, because it may contain a secret.
         let reason = "credentials come from the environment or from options, not before an `@`";
         return Err(Error::invalid("store URL", &format!("{scheme}://…"), reason));
     }
@@ -116,7 +116,7 @@ fn names<K>(known: &[(&'static str, K)]) -> Vec<&'static str> {
     known.iter().map(|(name, _)| *name).chain(OF_ALL).collect()
 }
 
-/// What is set by the options that are given, and for every URL.
+/// Returns the configuration given by the options of the URL, with the defaults of every service.
 fn given<K: Copy>(
     url: &StoreUrl,
     known: &[(&'static str, K)],
@@ -131,7 +131,7 @@ fn given<K: Copy>(
     let value = |(name, key): &(&str, K)| Some((*key, url.option(name)?.to_owned()));
     let mut given: Vec<_> = known.iter().filter_map(value).collect();
     given.push((client(ClientConfigKey::Timeout), TIMEOUT.to_owned()));
-    // An endpoint that is written so is meant so.
+    // An endpoint written as http:// is used without TLS.
     if endpoint.starts_with("http://") {
         given.push((client(ClientConfigKey::AllowHttp), "true".to_owned()));
     }
@@ -146,7 +146,7 @@ fn retries(url: &StoreUrl) -> Result<usize> {
     }
 }
 
-/// The URL with those of its options that are no secrets.
+/// Returns the URL with the options that are not secret.
 fn shown(url: &StoreUrl, names: &[&str]) -> String {
     let open = names.iter().filter(|name| !SECRET.contains(name));
     let options: Vec<_> =

@@ -1,29 +1,29 @@
-//! Errors of a service, as people read them.
+//! Converts errors of a service.
 
 use std::error::Error as _;
 
-use larder_core::Error;
+use larder_store::Error;
 use object_store::Error as Cause;
 
-/// The error of a request that was to `action`.
+/// Returns the error of a failed request, with advice.
 pub(crate) fn failed(action: impl Into<String>, cause: Cause) -> Error {
-    let text = told(&cause);
+    let text = message(&cause);
     let advice = match &cause {
         _ if text.contains("NoSuchBucket") || text.contains("ContainerNotFound") => {
-            "; make the bucket first, or check its name"
+            "; create the bucket, or check its name"
         }
-        Cause::Unauthenticated { .. } => "; the service does not know the credentials: check them",
-        Cause::PermissionDenied { .. } => {
-            "; check the credentials, and what the bucket's policy allows them"
+        Cause::Unauthenticated { .. } => {
+            "; check the credentials, which the service does not accept"
         }
+        Cause::PermissionDenied { .. } => "; check the credentials and the policy of the bucket",
         Cause::Generic { .. } => "; check the endpoint and the network",
         _ => "",
     };
     Error::store(action, format!("{text}{advice}"))
 }
 
-/// An error with those of its causes that it does not repeat itself, and without the XML around a service's words.
-fn told(error: &Cause) -> String {
+/// Returns the message of an error with the causes that it does not repeat, without the XML of the service.
+fn message(error: &Cause) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -46,7 +46,7 @@ fn told(error: &Cause) -> String {
     }
 }
 
-/// `None` for an object that is not there.
+/// Turns `NotFound` into `None`.
 pub(crate) fn absent<T>(result: Result<T, Cause>) -> Result<Option<T>, Cause> {
     match result {
         Ok(value) => Ok(Some(value)),

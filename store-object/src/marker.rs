@@ -1,8 +1,8 @@
-//! `larder.json`: what a place in a bucket is, and whether its service can be trusted with records.
+//! `larder.json`, which marks a place in a bucket as a larder, and a test of conditional writes.
 
 use futures_util::TryStreamExt;
-use larder_core::store::Corruption;
-use larder_core::{Error, Result};
+use larder_store::Corruption;
+use larder_store::{Error, Result};
 use object_store::path::Path;
 use object_store::{Error as Cause, ObjectStoreExt, PutMode, PutPayload, UpdateVersion};
 use serde::Deserialize;
@@ -10,12 +10,12 @@ use serde::Deserialize;
 use crate::bucket::Bucket;
 use crate::failure::absent;
 
-/// The layout of places that this Larder writes, and the newest that it reads.
+/// The format of new larders, and the newest format that can be read.
 const FORMAT: u64 = 1;
 const MARKER: &str = "larder.json";
-/// What stands in it.
+/// Content of the marker.
 const CONTENT: &str = r#"{"larder":1,"store":"object"}"#;
-/// A folder, or an object, that Larder itself keeps.
+/// The folders and objects that belong to Larder.
 const OWN: [&str; 3] = [MARKER, "blobs/", "records/"];
 
 #[derive(Deserialize)]
@@ -24,21 +24,21 @@ struct Marker {
     store: String,
 }
 
-/// Makes sure that the place is a larder that this Larder can use, or makes it one if nothing is there.
+/// Checks that the place is a larder of a known format. Creates one if the place is empty.
 pub(crate) async fn check_or_create(bucket: &Bucket) -> Result<()> {
     let path = bucket.path(MARKER)?;
     let found = match read(bucket, &path).await? {
         Some(found) => found,
         None => {
-            refuse_stranger(bucket).await?;
+            refuse_foreign(bucket).await?;
             let mode = PutMode::Create;
             match bucket.service.put_opts(&path, CONTENT.into(), mode.into()).await {
-                // Another was faster.
+                // Another process created it first.
                 Ok(_) | Err(Cause::AlreadyExists { .. }) => {}
                 Err(Cause::NotImplemented { .. } | Cause::NotSupported { .. }) => {
                     return Err(unconditional(bucket, "If-None-Match"));
                 }
-                Err(error) => return Err(bucket.failed("make a larder at", error)),
+                Err(error) => return Err(bucket.failed("create a larder at", error)),
             }
             CONTENT.into()
         }
@@ -47,7 +47,7 @@ pub(crate) async fn check_or_create(bucket: &Bucket) -> Result<()> {
     probe(bucket, &path, found).await
 }
 
-/// Whether the place holds anything.
+/// Returns whether the place contains anything.
 pub(crate) async fn is_there(bucket: &Bucket) -> Result<bool> {
     let path = bucket.path(MARKER)?;
     Ok(read(bucket, &path).await?.is_some() || first(bucket).await?.is_some())
@@ -67,7 +67,7 @@ fn check(bucket: &Bucket, json: &[u8]) -> Result<()> {
     let what = bucket.url.to_string();
     let corrupt = |reason: String| Error::corrupt(&*bucket.url, Corruption::Unreadable(reason));
     let marker: Marker = serde_json::from_slice(json)
-        .map_err(|error| corrupt(format!("its {MARKER} cannot be read: {error}")))?;
+        .map_err(|error| corrupt(format!("cannot read its {MARKER}: {error}")))?;
     match marker {
         Marker { larder: FORMAT, store } if store == "object" => Ok(()),
         Marker { larder, .. } if larder > FORMAT => {
@@ -77,8 +77,8 @@ fn check(bucket: &Bucket, json: &[u8]) -> Result<()> {
     }
 }
 
-/// A place that holds something else is not used.
-async fn refuse_stranger(bucket: &Bucket) -> Result<()> {
+/// Refuses a place with content of another program.
+async fn refuse_foreign(bucket: &Bucket) -> Result<()> {
     let Some(first) = first(bucket).await? else { return Ok(()) };
     let name = first.as_ref().strip_prefix(&*bucket.root).unwrap_or_default();
     if OWN.iter().any(|own| name.starts_with(own)) {
@@ -86,11 +86,11 @@ async fn refuse_stranger(bucket: &Bucket) -> Result<()> {
     }
     Err(Error::Refused {
         what: format!("the use of {} as a larder", bucket.url),
-        reason: format!("it is not empty: it holds `{name}`; name an empty or a new prefix"),
+        reason: format!("it is not empty: it contains `{name}`; name an empty or a new prefix"),
     })
 }
 
-/// The first object there is.
+/// Returns the first object below the prefix.
 async fn first(bucket: &Bucket) -> Result<Option<Path>> {
     let failed = |error| bucket.failed("open the larder at", error);
     let folder = Path::parse(&*bucket.root).map_err(|error| failed(error.into()))?;
@@ -98,7 +98,7 @@ async fn first(bucket: &Bucket) -> Result<Option<Path>> {
     Ok(first.map(|first| first.location))
 }
 
-/// Puts that must fail: on a service that makes them, writers would overwrite each other.
+/// Sends conditional puts that must fail. If the service accepts one, writers would overwrite each other.
 async fn probe(bucket: &Bucket, path: &Path, content: bytes::Bytes) -> Result<()> {
     let stale = UpdateVersion {
         e_tag: Some("\"00000000000000000000000000000000\"".into()),
@@ -109,12 +109,12 @@ async fn probe(bucket: &Bucket, path: &Path, content: bytes::Bytes) -> Result<()
         let payload = PutPayload::from(content.clone());
         match bucket.service.put_opts(path, payload, mode.into()).await {
             Err(Cause::AlreadyExists { .. } | Cause::Precondition { .. }) => {}
-            // Who may only read needs no conditions.
+            // A user with read access only needs no conditions.
             Err(Cause::PermissionDenied { .. } | Cause::Unauthenticated { .. }) => {}
             Ok(_) | Err(Cause::NotImplemented { .. } | Cause::NotSupported { .. }) => {
                 return Err(unconditional(bucket, condition));
             }
-            Err(error) => return Err(bucket.failed("try a conditional put on", error)),
+            Err(error) => return Err(bucket.failed("test conditional writes on", error)),
         }
     }
     Ok(())
@@ -124,8 +124,8 @@ fn unconditional(bucket: &Bucket, condition: &str) -> Error {
     Error::Refused {
         what: format!("the use of {} as a larder", bucket.url),
         reason: format!(
-            "its service does not keep the condition {condition} of a put, so writers would overwrite \
-             each other; use a service that has conditional writes"
+            "its service ignores the condition {condition} of a put, so writers would overwrite each \
+             other; use a service with conditional writes"
         ),
     }
 }

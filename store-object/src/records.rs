@@ -1,12 +1,11 @@
 //! Records as objects, each written on a condition.
 //!
-//! Many services make the entity tag, which conditions compare, from an object's bytes. So that each write is
-//! told from every other, also from one of the same record, the record's JSON is followed by a *stamp*: white
-//! space that no other write has. It also tells a put that was made, and whose answer was lost, from
-//! another's.
+//! Many services derive the entity tag, which conditions compare, from the bytes of an object. To give every write a
+//! tag of its own, even one of the same content, the JSON is followed by a *stamp*: white space that is unique to the
+//! write. The stamp also identifies a put that succeeded although its answer was lost.
 //!
-//! `object_store` removes no object on a condition. So a record that is removed on one becomes a
-//! *gravestone*: an object that is a stamp alone. It counts as absent everywhere.
+//! `object_store` cannot delete an object on a condition. A conditional removal therefore writes a *tombstone*, an
+//! object that consists of a stamp only. Tombstones count as absent everywhere.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -14,21 +13,21 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use larder_core::Result;
-use larder_core::store::{Expected, Record, RecordKey, Revision};
+use larder_store::Result;
+use larder_store::{Expected, Record, RecordKey, Revision};
 use object_store::path::Path;
 use object_store::{Error as Cause, ObjectMeta, ObjectStoreExt, PutMode, UpdateVersion};
 
 use crate::bucket::{AT_ONCE, Bucket};
 use crate::failure::absent;
 
-/// How long a stamp is: a line feed and 64 spaces or tabs.
+/// Length of a stamp: a line feed and 64 spaces or tabs.
 const STAMP: usize = 65;
-/// How often a record is tried to be made where others make and remove it at the same time.
+/// Maximum number of attempts to create a record that others create and remove at the same time.
 const MOST_ROUNDS: u32 = 50;
 
 impl Bucket {
-    /// The record under a key.
+    /// Returns the record under a key.
     pub(crate) async fn read(&self, key: &RecordKey) -> Result<Option<Record>> {
         let path = self.record(key)?;
         let read = async {
@@ -40,7 +39,7 @@ impl Bucket {
         read.await.map_err(|error| self.failed(&format!("read the record {key} from"), error))
     }
 
-    /// Records, in the order asked for.
+    /// Returns records, in the order of `keys`.
     pub(crate) async fn read_all(&self, keys: Vec<RecordKey>) -> Result<Vec<Option<Record>>> {
         let read = |key: RecordKey| {
             let bucket = self.clone();
@@ -49,7 +48,7 @@ impl Bucket {
         stream::iter(keys).map(read).buffered(AT_ONCE).try_collect().await
     }
 
-    /// Writes a record; `false` if what is expected is not so.
+    /// Writes a record. Returns `false` if the precondition fails.
     pub(crate) async fn put(
         &self,
         key: &RecordKey,
@@ -70,13 +69,15 @@ impl Bucket {
         put.await.map_err(|error| self.failed(&format!("write the record {key} to"), error))
     }
 
-    /// Removes a record; `false` if what is expected is not so.
+    /// Removes a record. Returns `false` if the precondition fails.
     pub(crate) async fn remove(&self, key: &RecordKey, expected: Expected) -> Result<bool> {
         let path = self.record(key)?;
         let remove = async {
             match expected {
                 Expected::Anything => absent(self.service.delete(&path).await).map(|_| true),
-                Expected::Absent => Ok(self.look(&path).await?.is_none_or(|seen| seen.is_grave())),
+                Expected::Absent => {
+                    Ok(self.look(&path).await?.is_none_or(|seen| seen.is_tombstone()))
+                }
                 Expected::Revision(revision) => {
                     self.update(&path, stamped(&[]), version(&revision)).await
                 }
@@ -85,7 +86,7 @@ impl Bucket {
         remove.await.map_err(|error| self.failed(&format!("remove the record {key} from"), error))
     }
 
-    /// Writes an object where none is, or a gravestone.
+    /// Creates an object, or replaces a tombstone. Returns `false` if there is a record.
     async fn create(&self, path: &Path, stamped: Bytes) -> Result<bool, Cause> {
         for round in 0..MOST_ROUNDS {
             let mode = PutMode::Create;
@@ -95,25 +96,26 @@ impl Bucket {
             }
             match self.look(path).await? {
                 Some(seen) if seen.bytes == stamped => return Ok(true),
-                Some(seen) if seen.is_grave() => {
+                Some(seen) if seen.is_tombstone() => {
                     if self.update(path, stamped.clone(), seen.version).await? {
                         return Ok(true);
                     }
                 }
                 Some(_) => return Ok(false),
-                // It was removed since, or another's put is not yet decided.
+                // It was removed meanwhile, or another put is still pending.
                 None => tokio::time::sleep(Duration::from_millis(10) * round).await,
             }
         }
         Err(Cause::Generic {
             store: "object",
-            source: "others make and remove it at the same time".into(),
+            source: "other writers create and remove it at the same time; try again".into(),
         })
     }
 
-    /// Writes an object in the place of exactly that version.
+    /// Replaces exactly this version of an object. Returns `false` if there is another one.
     ///
-    /// A put that was made but whose answer was lost is sent again by `object_store` and fails then.
+    /// If the answer to a successful put is lost, `object_store` sends it again, and the second put fails. The stamp
+    /// tells that case apart.
     async fn update(
         &self,
         path: &Path,
@@ -130,7 +132,7 @@ impl Bucket {
         }
     }
 
-    /// An object as it is now.
+    /// Returns the current object.
     async fn look(&self, path: &Path) -> Result<Option<Seen>, Cause> {
         let Some(found) = absent(self.service.get(path).await)? else { return Ok(None) };
         let (e_tag, version) = (found.meta.e_tag.clone(), found.meta.version.clone());
@@ -138,7 +140,7 @@ impl Bucket {
         Ok(Some(Seen { bytes, version: UpdateVersion { e_tag, version } }))
     }
 
-    /// Up to `limit` records whose keys begin with `prefix`, in byte order, after `after`.
+    /// Lists up to `limit` records whose keys begin with `prefix`, in byte order, after `after`.
     pub(crate) async fn list(
         &self,
         prefix: String,
@@ -146,7 +148,7 @@ impl Bucket {
         limit: usize,
     ) -> Result<Vec<(RecordKey, Record)>> {
         let mut after = after;
-        // Records that vanish between the listing and the reading must not make the answer look like the end.
+        // Records removed between the listing and the reading must not make the answer look like the end.
         loop {
             let keys = self.keys(&prefix, after.as_ref(), limit).await?;
             let found = self.read_all(keys.clone()).await?;
@@ -168,7 +170,7 @@ impl Bucket {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<RecordKey>> {
-        // A listing by folders and a start is all that every service has.
+        // All services can list by folder from an offset, and no more.
         let (folder, part) = prefix.rsplit_once('/').unwrap_or(("", prefix));
         if limit == 0 || !(may_begin(folder) && may_begin(part)) {
             return Ok(Vec::new());
@@ -191,7 +193,7 @@ impl Bucket {
                 break;
             }
             if key.starts_with(prefix) && found.size > STAMP as u64 {
-                // What is no key is not Larder's, and left alone.
+                // Objects whose names are not keys do not belong to Larder.
                 keys.extend(RecordKey::new(key).ok());
             }
         }
@@ -206,35 +208,35 @@ struct Seen {
 }
 
 impl Seen {
-    fn is_grave(&self) -> bool {
+    fn is_tombstone(&self) -> bool {
         self.bytes.len() == STAMP
     }
 }
 
-/// Whether keys can begin with this.
+/// Returns whether `text` can be the beginning of a key.
 fn may_begin(text: &str) -> bool {
     let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"@._-".contains(&b);
     text.is_empty() || text.split('/').all(|part| !part.is_empty() && part.bytes().all(allowed))
 }
 
-/// A name that comes before those that begin with `part` and, but for a few, after those that come before them.
+/// Returns a name that sorts before all names with the prefix `part` and after nearly all smaller names.
 fn just_before(part: &str) -> Option<String> {
     let (last, rest) = part.as_bytes().split_last()?;
-    // Between `.` and `0` there is only `/`, which would make another part.
+    // Only `/` is between `.` and `0`, and it would start another part.
     let before = if *last == b'0' { b'.' } else { last.saturating_sub(1) };
     let rest = std::str::from_utf8(rest).ok()?;
     Some(format!("{rest}{}~", char::from(before)))
 }
 
-/// A record's JSON and a stamp that no other write has.
+/// Appends a unique stamp to the JSON of a record.
 fn stamped(value: &[u8]) -> Bytes {
-    // Each is keyed anew by the system's random numbers.
+    // Each `RandomState` is seeded by the system.
     let random = RandomState::new().build_hasher().finish();
     let bits = (0..64).map(|bit| if random >> bit & 1 == 1 { b'\t' } else { b' ' });
     value.iter().copied().chain([b'\n']).chain(bits).collect()
 }
 
-/// The opposite of [`stamped`]; no bytes for a gravestone.
+/// Removes the stamp. Returns no bytes for a tombstone.
 fn unstamped(key: &RecordKey, mut bytes: Bytes) -> Result<Bytes, Cause> {
     let is_stamp = |end: &[u8]| end[0] == b'\n' && end[1..].iter().all(|b| b" \t".contains(b));
     match bytes.len().checked_sub(STAMP) {
@@ -249,13 +251,13 @@ fn unstamped(key: &RecordKey, mut bytes: Bytes) -> Result<Bytes, Cause> {
     }
 }
 
-/// The entity tag, and where a service counts versions (and asks for them in conditions) the version.
+/// Combines the entity tag and, for services that use it in conditions, the version.
 fn revision(meta: &ObjectMeta) -> Revision {
     let text = |part: &Option<String>| part.clone().unwrap_or_default();
     Revision::new(format!("{}\n{}", text(&meta.version), text(&meta.e_tag)))
 }
 
-/// The opposite of [`revision`].
+/// The inverse of [`revision`].
 fn version(revision: &Revision) -> UpdateVersion {
     let (version, e_tag) = revision.as_str().split_once('\n').unwrap_or(("", revision.as_str()));
     let part = |text: &str| (!text.is_empty()).then(|| text.to_owned());

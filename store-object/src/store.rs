@@ -1,20 +1,18 @@
-//! The store itself.
+//! The store.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
-use larder_core::store::Digest;
-use larder_core::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
-use larder_core::{Result, StoreUrl};
+use larder_store::runtime::wait;
+use larder_store::{Blob, BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
+use larder_store::{Digest, Result, StoreUrl};
 use object_store::ObjectStore;
 use object_store::path::Path;
 
-use crate::blobs::{INLINE, PARTS_AT_ONCE, parts_after};
+use crate::blobs::INLINE;
 use crate::bucket::Bucket;
 use crate::writer::BucketWriter;
 use crate::{config, marker};
-use larder_core::store::runtime::{begin, wait};
 
 /// A store in a bucket.
 #[derive(Debug, Clone)]
@@ -23,29 +21,29 @@ pub struct BucketStore {
 }
 
 impl BucketStore {
-    /// Opens the larder at a URL such as `s3://bucket/prefix`; makes one where nothing is.
+    /// Opens the larder at a URL such as `s3://bucket/prefix`. Creates one if the place is empty.
     ///
     /// # Errors
-    /// [`Error::InvalidName`](larder_core::Error::InvalidName) for a URL that cannot be;
-    /// [`Error::Refused`](larder_core::Error::Refused) for a service that ignores conditions, and for a place
-    /// that holds something else; [`Error::NewerFormat`](larder_core::Error::NewerFormat),
-    /// [`Error::Corrupt`](larder_core::Error::Corrupt), [`Error::Store`](larder_core::Error::Store).
+    /// [`Error::InvalidName`](larder_store::Error::InvalidName) for an invalid URL;
+    /// [`Error::Refused`](larder_store::Error::Refused) for a service without conditional writes and for a place with
+    /// other content; [`Error::NewerFormat`](larder_store::Error::NewerFormat),
+    /// [`Error::Corrupt`](larder_store::Error::Corrupt), [`Error::Store`](larder_store::Error::Store).
     pub fn open(url: &StoreUrl) -> Result<Self> {
         let place = config::read(url)?;
         Self::over(place.service, &place.prefix, &place.url)
     }
 
-    /// Whether there is a larder at a URL, or anything else.
+    /// Returns whether there is a larder, or anything else, at a URL.
     ///
     /// # Errors
-    /// As [`open`](BucketStore::open).
+    /// Those of [`open`](BucketStore::open).
     pub fn is_there(url: &StoreUrl) -> Result<bool> {
         let place = config::read(url)?;
         let bucket = Bucket::new(place.service, &place.prefix, &place.url);
         wait(async move { marker::is_there(&bucket).await })
     }
 
-    /// Opens the larder below `prefix` on a service that is there already. `url` is what [`Store::url`] gives.
+    /// Opens the larder below `prefix` on an existing service. `url` becomes the answer of [`Store::url`].
     ///
     /// ```
     /// use std::sync::Arc;
@@ -53,11 +51,11 @@ impl BucketStore {
     /// use larder_store_object::object_store::{memory::InMemory, path::Path};
     ///
     /// let store = BucketStore::over(Arc::new(InMemory::new()), &Path::from("team"), "test:")?;
-    /// # Ok::<(), larder_core::Error>(())
+    /// # Ok::<(), larder_store::Error>(())
     /// ```
     ///
     /// # Errors
-    /// As [`open`](BucketStore::open).
+    /// Those of [`open`](BucketStore::open).
     pub fn over(service: Arc<dyn ObjectStore>, prefix: &Path, url: &str) -> Result<Self> {
         let bucket = Bucket::new(service, prefix, url);
         let place = bucket.clone();
@@ -72,51 +70,16 @@ impl Store for BucketStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: false, inline_blob: INLINE }
-    }
-
-    fn is_remote(&self) -> bool {
-        true
+        Capabilities { atomic_commit: false, inline_blob: INLINE, is_remote: true }
     }
 
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         Ok(Box::new(BucketWriter::new(self.bucket.clone())))
     }
 
-    fn keep_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
-        let (bucket, digest) = (self.bucket.clone(), *digest);
-        wait(async move { bucket.keep(digest, bytes).await })
-    }
-
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
+    fn read_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Blob>>> {
         let (bucket, digests) = (self.bucket.clone(), digests.to_vec());
-        wait(async move { bucket.fetch_all(digests).await })
-    }
-
-    fn read_blob(
-        &self,
-        digest: &Digest,
-        take: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<bool> {
-        let (bucket, digest) = (self.bucket.clone(), *digest);
-        let Some((first, size)) = wait(async move { bucket.fetch_first(&digest).await })? else {
-            return Ok(false);
-        };
-        take(&first)?;
-        let mut rest = parts_after(first.len(), size);
-        drop(first);
-        let mut coming = VecDeque::new();
-        loop {
-            for range in rest.by_ref().take(PARTS_AT_ONCE - coming.len()) {
-                let bucket = self.bucket.clone();
-                coming.push_back(begin(async move { bucket.fetch_part(&digest, range).await })?);
-            }
-            let Some(part) = coming.pop_front() else { return Ok(true) };
-            match part.wait()? {
-                Some(part) => take(&part)?,
-                None => return Ok(false),
-            }
-        }
+        wait(async move { bucket.read_blobs(digests).await })
     }
 
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
@@ -132,6 +95,11 @@ impl Store for BucketStore {
     fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
         let (bucket, digests) = (self.bucket.clone(), digests.to_vec());
         wait(async move { bucket.remove_blobs(digests).await })
+    }
+
+    fn remove_unfinished(&self, _: Duration) -> Result<(u64, u64)> {
+        // Unfinished uploads are left to the lifecycle rule of the bucket.
+        Ok((0, 0))
     }
 
     fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
@@ -155,13 +123,13 @@ impl Store for BucketStore {
     }
 }
 
-/// Blobs have no precondition: all of them come first, together. Then each record, one after the other.
+/// Writes all blobs first, together, because they have no precondition. Then makes the record changes one by one.
 async fn commit(bucket: &Bucket, changes: Vec<Change>) -> Result<Committed> {
     let blobs = changes.iter().filter_map(|change| match change {
         Change::PutBlob { digest, bytes } => Some((*digest, bytes.clone())),
         _ => None,
     });
-    bucket.keep_all(blobs.collect()).await?;
+    bucket.put_blobs(blobs.collect()).await?;
     for (at, change) in changes.into_iter().enumerate() {
         let made = match change {
             Change::PutBlob { .. } => true,

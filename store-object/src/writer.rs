@@ -1,33 +1,34 @@
-//! Blobs that are being written.
+//! Writes blobs to a bucket.
 
+use std::env;
 use std::io::{self, Write};
 
-use larder_core::store::BlobWriter;
-use larder_core::store::Digest;
-use larder_core::store::files::Spool;
-use larder_core::{Error, Result};
+use bytes::Bytes;
+use larder_store::BlobWriter;
+use larder_store::files::{SpooledFile, spool_error};
+use larder_store::runtime::wait;
+use larder_store::{Digest, Result};
 
 use crate::bucket::Bucket;
-use larder_core::store::runtime::wait;
 
-/// A blob on its way into a bucket.
+/// A blob being written.
 ///
-/// An object needs its name before its first byte is sent, and the name is the digest of the last one too. So
-/// the bytes wait here. What is there already is not sent then, and a writer that is dropped has sent nothing.
+/// The name of the object is the digest of its content, so all bytes are collected before the first one is sent.
+/// An existing blob is then not sent again, and a dropped writer has sent nothing.
 pub(crate) struct BucketWriter {
     bucket: Bucket,
-    bytes: Spool,
+    content: SpooledFile,
 }
 
 impl BucketWriter {
     pub(crate) fn new(bucket: Bucket) -> Self {
-        Self { bucket, bytes: Spool::new(&std::env::temp_dir()) }
+        Self { bucket, content: SpooledFile::new(&env::temp_dir()) }
     }
 }
 
 impl Write for BucketWriter {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.bytes.write(buf)
+        self.content.write(buf)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -36,12 +37,13 @@ impl Write for BucketWriter {
 }
 
 impl BlobWriter for BucketWriter {
+    fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+        self.content.write_bytes(bytes)
+    }
+
     fn finish(self: Box<Self>, digest: &Digest) -> Result<()> {
-        let (digest, bucket) = (*digest, self.bucket.clone());
-        let bytes = self.bytes.into_bytes().map_err(|error| {
-            let folder = std::env::temp_dir();
-            Error::store(format!("put a blob into a file in {}", folder.display()), error)
-        })?;
-        wait(async move { bucket.keep(digest, bytes).await })
+        let (digest, bucket) = (*digest, self.bucket);
+        let bytes = self.content.into_bytes().map_err(spool_error)?;
+        wait(async move { bucket.put_blob(digest, bytes).await })
     }
 }

@@ -1,13 +1,14 @@
-//! Blobs as rows: small ones whole, large ones in pieces.
+//! Blobs as rows. Large ones are split into pieces.
 
 use std::collections::HashMap;
-use std::io::Write;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
-use larder_core::store::Digest;
-use larder_core::store::files::Scratch;
-use larder_core::{Error, Result};
+use larder_store::files::collect_pieces;
+use larder_store::runtime::prefetch;
+use larder_store::{Blob, BlobSource};
+use larder_store::{Corruption, Digest, Error, Result};
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error as Cause, Row};
 
@@ -15,11 +16,11 @@ use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::records::{Param, most};
 
-/// Blobs up to this many bytes are given to a commit.
+/// Size in bytes up to which a blob is passed to a commit.
 pub(crate) const INLINE: usize = 64 * 1024;
-/// Blobs up to this many bytes are one row, and larger ones are cut into pieces of so many.
+/// Size in bytes up to which a blob is one row. Larger ones are split into pieces of this size.
 pub(crate) const PIECE: usize = 1 << 20;
-/// How many pieces of a blob are on their way at once.
+/// Maximum number of concurrent requests for the pieces of one blob.
 const AT_ONCE: usize = 4;
 
 const PUT: &str =
@@ -29,61 +30,83 @@ const GET: &str = "SELECT digest, size, bytes FROM blobs WHERE digest = ANY($1)"
 const GET_PIECE: &str = "SELECT bytes FROM pieces WHERE digest = $1 AND at = $2";
 const STAT: &str = "SELECT digest, size FROM blobs WHERE digest = ANY($1)";
 const LIST: &str = "SELECT digest, size FROM blobs WHERE digest > $1 ORDER BY digest LIMIT $2";
-/// In the order in which all lock them.
+/// Locks rows in the order of their digests, like every other statement.
 const REMOVE: &str = "DELETE FROM blobs WHERE digest IN \
     (SELECT digest FROM blobs WHERE digest = ANY($1) ORDER BY digest FOR UPDATE)";
 
 impl Pool {
-    /// Keeps a blob, unless it is there.
-    pub(crate) async fn keep(&self, digest: &Digest, bytes: &Bytes) -> Result<()> {
-        let kept = self.retry(
+    /// Writes a blob, unless it exists.
+    pub(crate) async fn put_blob(&self, digest: &Digest, bytes: &Bytes) -> Result<()> {
+        let written = self.retry(
             || format!("write the blob {} to {}", digest.short(), self.url()),
             || async move {
                 let lease = self.get().await?;
-                keep(&lease.client, digest, bytes).await?;
+                put_whole(&lease.client, digest, bytes).await?;
                 lease.give_back();
                 Ok(())
             },
         );
-        kept.await
+        written.await
     }
 
-    /// The bytes of blobs, in the order asked for.
-    pub(crate) async fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
+    /// Finds blobs, in the order of `digests`. Small ones are read in one query.
+    pub(crate) async fn read_blobs(
+        self: &Arc<Self>,
+        digests: &[Digest],
+    ) -> Result<Vec<Option<Blob>>> {
         if digests.is_empty() {
             return Ok(Vec::new());
         }
         let asked = &as_bytes(digests);
-        let found = self.retry(
+        let rows = self.retry(
             || format!("read blobs from {}", self.url()),
             || async move {
                 let lease = self.get().await?;
                 let rows = lease.client.query_typed(GET, &[(asked, Type::BYTEA_ARRAY)]).await?;
-                let mut found = HashMap::new();
-                for row in rows {
-                    let (digest, size): (&[u8], i64) = (row.get(0), row.get(1));
-                    let bytes = match row.get::<_, Option<&[u8]>>(2) {
-                        Some(bytes) => Some(Bytes::copy_from_slice(bytes)),
-                        None => get_pieces(&lease.client, digest, size).await?,
-                    };
-                    found.insert(digest.to_vec(), bytes);
-                }
                 lease.give_back();
-                Ok(found)
+                Ok(rows)
             },
         );
-        let found = found.await?;
-        Ok(asked.iter().map(|digest| found.get(*digest).cloned().flatten()).collect())
+        let rows = rows.await?;
+        let found: HashMap<&[u8], &Row> = rows.iter().map(|row| (row.get(0), row)).collect();
+        let blob = |digest: &Digest| {
+            let row = found.get(&digest.as_bytes()[..])?;
+            Some(match row.get::<_, Option<&[u8]>>(2) {
+                Some(bytes) => Bytes::copy_from_slice(bytes).into(),
+                None => Blob::from_source(PieceSource {
+                    pool: Arc::clone(self),
+                    digest: *digest,
+                    size: row.get::<_, i64>(1).unsigned_abs(),
+                }),
+            })
+        };
+        Ok(digests.iter().map(blob).collect())
     }
 
-    /// The sizes of blobs, in the order asked for.
+    async fn get_piece(&self, digest: &Digest, at: i32) -> Result<Bytes> {
+        let found = self.retry(
+            || format!("read the blob {} from {}", digest.short(), self.url()),
+            || async move {
+                let lease = self.get().await?;
+                let params: [Param<'_>; 2] =
+                    [(&&digest.as_bytes()[..], Type::BYTEA), (&at, Type::INT4)];
+                let row = lease.client.query_typed_opt(GET_PIECE, &params).await?;
+                lease.give_back();
+                Ok(row.map(|row| Bytes::copy_from_slice(row.get(0))))
+            },
+        );
+        let missing = || Error::corrupt(format!("the blob {digest}"), Corruption::Missing);
+        found.await?.ok_or_else(missing)
+    }
+
+    /// Returns the sizes of blobs, in the order of `digests`.
     pub(crate) async fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
         if digests.is_empty() {
             return Ok(Vec::new());
         }
         let asked = &as_bytes(digests);
         let rows = self.retry(
-            || format!("look for blobs in {}", self.url()),
+            || format!("stat blobs in {}", self.url()),
             || async move {
                 let lease = self.get().await?;
                 let rows = lease.client.query_typed(STAT, &[(asked, Type::BYTEA_ARRAY)]).await?;
@@ -97,13 +120,13 @@ impl Pool {
         Ok(asked.iter().map(|digest| found.get(digest).copied()).collect())
     }
 
-    /// Up to `limit` blobs and their sizes, in the order of their digests, after `after`.
+    /// Lists up to `limit` blobs and their sizes, ordered by digest, after `after`.
     pub(crate) async fn list_blobs(
         &self,
         after: Option<&Digest>,
         limit: usize,
     ) -> Result<Vec<(Digest, u64)>> {
-        // Every digest is greater than no bytes at all.
+        // The empty text sorts before every digest.
         let after: &&[u8] = &after.map_or(&[][..], |digest| digest.as_bytes());
         let most = &most(limit);
         let rows = self.retry(
@@ -116,7 +139,7 @@ impl Pool {
                 Ok(rows)
             },
         );
-        // The table holds no other digests than those of 32 bytes.
+        // A constraint of the table guarantees 32 bytes.
         let blob = |row: &Row| {
             let digest = <[u8; 32]>::try_from(row.get::<_, &[u8]>(0)).ok()?;
             Some((Digest::from_bytes(digest), row.get::<_, i64>(1).unsigned_abs()))
@@ -124,7 +147,7 @@ impl Pool {
         Ok(rows.await?.iter().filter_map(blob).collect())
     }
 
-    /// Removes blobs, as far as they are there.
+    /// Removes blobs that exist.
     pub(crate) async fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
         let asked = &as_bytes(digests);
         let removed = self.retry(
@@ -144,8 +167,8 @@ fn as_bytes(digests: &[Digest]) -> Vec<&[u8]> {
     digests.iter().map(|digest| &digest.as_bytes()[..]).collect()
 }
 
-/// Keeps a blob in a transaction of its own. One that is being written by another is waited for.
-async fn keep(client: &Client, digest: &Digest, bytes: &Bytes) -> Result<(), Failure> {
+/// Writes a blob in its own transaction. Waits for a concurrent writer of the same blob.
+async fn put_whole(client: &Client, digest: &Digest, bytes: &Bytes) -> Result<(), Failure> {
     if bytes.len() <= PIECE {
         put(client, digest, bytes.len(), Some(bytes)).await?;
         return Ok(());
@@ -167,7 +190,7 @@ async fn keep(client: &Client, digest: &Digest, bytes: &Bytes) -> Result<(), Fai
     Ok(client.batch_execute("COMMIT").await?)
 }
 
-/// Puts the row of a blob, with its bytes if it is no large one; `false` if there is one.
+/// Inserts the row of a blob, with its bytes unless it is large. Returns `false` if the row exists.
 pub(crate) async fn put(
     client: &Client,
     digest: &Digest,
@@ -180,22 +203,24 @@ pub(crate) async fn put(
     Ok(client.execute_typed(PUT, &params).await? == 1)
 }
 
-/// Reads a large blob into a private file; `None` if it was removed meanwhile.
-async fn get_pieces(client: &Client, digest: &[u8], size: i64) -> Result<Option<Bytes>, Failure> {
-    let spilled = |error| {
-        let folder = std::env::temp_dir();
-        Error::store(format!("put a blob into a file in {}", folder.display()), error)
-    };
-    let mut file = Scratch::create(&std::env::temp_dir()).map_err(spilled)?;
-    let pieces = usize::try_from(size).unwrap_or(usize::MAX).div_ceil(PIECE) as i32;
-    let get = |at: i32| async move {
-        let params: [Param<'_>; 2] = [(&digest, Type::BYTEA), (&at, Type::INT4)];
-        client.query_typed_opt(GET_PIECE, &params).await
-    };
-    let mut found = stream::iter(0..pieces).map(get).buffered(AT_ONCE);
-    while let Some(row) = found.try_next().await? {
-        let Some(row) = row else { return Ok(None) };
-        file.write_all(row.get(0)).map_err(spilled)?;
+/// A large blob, read piece by piece.
+struct PieceSource {
+    pool: Arc<Pool>,
+    digest: Digest,
+    size: u64,
+}
+
+impl BlobSource for PieceSource {
+    fn bytes(&self) -> Result<Bytes> {
+        collect_pieces(|take| self.for_each_piece(take))
     }
-    Ok(Some(file.into_bytes().map_err(spilled)?))
+
+    fn for_each_piece(&self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        let pieces = i32::try_from(self.size.div_ceil(PIECE as u64)).unwrap_or(i32::MAX);
+        let get = |at| {
+            let (pool, digest) = (Arc::clone(&self.pool), self.digest);
+            async move { pool.get_piece(&digest, at).await }
+        };
+        prefetch((0..pieces).map(get), AT_ONCE).try_for_each(|piece| take(&piece?))
+    }
 }

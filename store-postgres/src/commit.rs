@@ -1,10 +1,10 @@
-//! A commit: one transaction, made once.
+//! A commit is one transaction, made once.
 
 use std::str::Utf8Error;
 
 use futures_util::future::{join, join_all};
-use larder_core::store::{Change, Committed, Expected, RecordKey, Revision};
-use larder_core::{Error, Result};
+use larder_store::{Change, Committed, Expected, RecordKey, Revision};
+use larder_store::{Error, Result};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::Type;
 use tokio_postgres::{Client, Error as Cause};
@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::pool::Pool;
 use crate::records::Param;
 
-/// Holds the key until the transaction ends, also against others who would be the first to write it.
+/// Locks the key until the transaction ends, even against other transactions that would create it.
 const PUT_NEW: &str = "INSERT INTO records (key, revision, value) \
     VALUES ($1, nextval('revisions'), $2) ON CONFLICT DO NOTHING";
 const PUT_ANY: &str = "INSERT INTO records (key, revision, value) \
@@ -28,28 +28,28 @@ const REMOVE_AT: &str = "DELETE FROM records WHERE key = $1 AND revision = $2";
 impl Pool {
     /// Makes all changes, or none.
     ///
-    /// A transaction whose `COMMIT` was sent, and whose answer was lost, is looked up by its number before it is
-    /// made again: the server knows how it ended.
+    /// If the answer to `COMMIT` is lost, the outcome of the transaction is looked up by its ID before it is tried
+    /// again.
     pub(crate) async fn commit(&self, changes: &[Change]) -> Result<Committed> {
         if changes.is_empty() {
             return Ok(Committed::All);
         }
         let texts = texts(changes).map_err(|error| {
-            Error::store(format!("write a record that is no text to {}", self.url()), error)
+            Error::store(format!("write a record that is not UTF-8 to {}", self.url()), error)
         })?;
         let order = order(changes);
-        let mut tries = self.tries();
-        let mut unheard = None;
+        let mut retries = self.retries();
+        let mut undecided = None;
         loop {
-            let failure = match self.try_commit(changes, &texts, &order, &mut unheard).await {
+            let failure = match self.try_commit(changes, &texts, &order, &mut undecided).await {
                 Ok(committed) => return Ok(committed),
                 Err(failure) => failure,
             };
-            let action = || match unheard {
+            let action = || match undecided {
                 None => format!("commit to {}", self.url()),
-                Some(_) => format!("hear whether a commit to {} was made", self.url()),
+                Some(_) => format!("tell whether a commit to {} was made", self.url()),
             };
-            tries.again(failure, action).await?;
+            retries.wait(failure, action).await?;
         }
     }
 
@@ -58,11 +58,11 @@ impl Pool {
         changes: &[Change],
         texts: &[Option<&str>],
         order: &[usize],
-        unheard: &mut Option<i64>,
+        undecided: &mut Option<i64>,
     ) -> Result<Committed, Failure> {
         let lease = self.get().await?;
         let client = &lease.client;
-        if let Some(transaction) = *unheard {
+        if let Some(transaction) = *undecided {
             let asked = [(&transaction as _, Type::INT8)];
             let ended = client.query_typed_one("SELECT txid_status($1)", &asked).await?;
             match ended.get::<_, Option<&str>>(0) {
@@ -70,14 +70,14 @@ impl Pool {
                     lease.give_back();
                     return Ok(Committed::All);
                 }
-                Some("aborted") => *unheard = None,
+                Some("aborted") => *undecided = None,
                 _ => {
                     lease.give_back();
-                    return Err(Failure::Passing("the server is not yet done with it"));
+                    return Err(Failure::Transient("the transaction is still in progress"));
                 }
             }
         }
-        // All is sent at once; the server does it in this order.
+        // All statements are sent at once, and the server runs them in this order.
         let made = order.iter().map(|at| make(client, &changes[*at], texts[*at]));
         let (begun, (number, made)) = join(
             client.batch_execute("BEGIN"),
@@ -92,15 +92,15 @@ impl Pool {
             lease.give_back();
             return Ok(Committed::Conflict { at, made: 0 });
         }
-        *unheard = Some(number?.get(0));
+        *undecided = Some(number?.get(0));
         client.batch_execute("COMMIT").await?;
-        *unheard = None;
+        *undecided = None;
         lease.give_back();
         Ok(Committed::All)
     }
 }
 
-/// Once a statement has failed, all that follow fail for that.
+/// Returns the first error that caused the others: after it, all statements of the transaction fail.
 fn all_or_first_error(made: Vec<Result<bool, Cause>>) -> Result<Vec<bool>, Cause> {
     let follows = |cause: &Cause| cause.code() == Some(&SqlState::IN_FAILED_SQL_TRANSACTION);
     let mut all = Vec::with_capacity(made.len());
@@ -115,8 +115,8 @@ fn all_or_first_error(made: Vec<Result<bool, Cause>>) -> Result<Vec<bool>, Cause
     following.map_or(Ok(all), Err)
 }
 
-/// The order in which changes are made, as all writers make theirs, so that no two wait for each other: blobs by
-/// digest, then records by key.
+/// Returns the order in which changes are made: blobs by digest, then records by key. All writers use the same order,
+/// which avoids deadlocks.
 fn order(changes: &[Change]) -> Vec<usize> {
     let place = |at: &usize| match &changes[*at] {
         Change::PutBlob { digest, .. } => (Some(*digest), None),
@@ -130,7 +130,7 @@ fn order(changes: &[Change]) -> Vec<usize> {
     blobs
 }
 
-/// The values of those changes that put a record.
+/// Returns the values of the changes that put a record.
 fn texts(changes: &[Change]) -> Result<Vec<Option<&str>>, Utf8Error> {
     changes.iter().map(text).collect()
 }
@@ -142,7 +142,7 @@ fn text(change: &Change) -> Result<Option<&str>, Utf8Error> {
     }
 }
 
-/// Makes a change; `false` if its precondition fails. The row, or the place where there is none, is held until the
+/// Makes a change. Returns `false` if its precondition fails. The row, or the key without a row, stays locked until the
 /// transaction ends.
 async fn make(client: &Client, change: &Change, text: Option<&str>) -> Result<bool, Cause> {
     match change {
@@ -175,7 +175,7 @@ async fn remove(client: &Client, key: &RecordKey, expected: &Expected) -> Result
             let at: [Param<'_>; 2] = [(key, Type::TEXT), (&number(revision), Type::INT8)];
             Ok(client.execute_typed(REMOVE_AT, &at).await? == 1)
         }
-        // A row that nobody sees keeps others from writing theirs before this transaction has ended.
+        // An invisible row keeps others from creating theirs before this transaction ends.
         Expected::Absent => {
             let held: [Param<'_>; 2] = [(key, Type::TEXT), (&"null", Type::TEXT)];
             let absent = client.execute_typed(PUT_NEW, &held).await? == 1;
@@ -187,7 +187,7 @@ async fn remove(client: &Client, key: &RecordKey, expected: &Expected) -> Result
     }
 }
 
-/// A revision as it stands in its column; one of another store is no row's.
+/// Parses a revision. The revision of another store matches no row.
 fn number(revision: &Revision) -> i64 {
     revision.as_str().parse().unwrap_or(-1)
 }

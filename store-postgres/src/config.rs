@@ -1,29 +1,29 @@
-//! Where a database is and who asks: from the URL and the environment.
+//! Reads the location of a database and the credentials from the URL and the environment.
 
 use std::env;
 use std::fmt;
 use std::time::Duration;
 
-use larder_core::{Result, StoreUrl};
+use larder_store::{Result, StoreUrl};
 use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::tls;
 
-/// The options of URLs. None of them is a secret.
+/// The options of URLs. None of them is secret.
 const OPTIONS: [&str; 6] = ["host", "pool", "retries", "schema", "sslmode", "sslrootcert"];
-/// The schema that holds the tables, unless the URL names another.
+/// Default schema of the tables.
 const SCHEMA: &str = "larder";
-/// How many connections one handle has at most, unless the URL says otherwise.
+/// Default maximum number of connections of one handle.
 const POOL: usize = 8;
-/// How often something is tried again that may pass, unless the URL says otherwise: for about ten seconds.
+/// Default number of retries after a transient failure: about ten seconds.
 const RETRIES: u32 = 7;
-/// How long a connection may take.
+/// Timeout for connecting.
 const CONNECT: Duration = Duration::from_secs(10);
-/// When a connection on which nothing comes is asked whether it is alive, and how long it may take to answer.
+/// Idle time before keepalive probes, and the time allowed for an answer.
 const ALIVE: Duration = Duration::from_secs(30);
 
-/// What is known of a database before it is asked.
+/// The location of a database, and how to connect to it.
 #[derive(Clone)]
 pub(crate) struct DatabaseLocation {
     pub(crate) config: Config,
@@ -35,19 +35,19 @@ pub(crate) struct DatabaseLocation {
     pub(crate) url: String,
 }
 
-/// The other parts hold a password.
+/// Omits the other fields, which contain a password.
 impl fmt::Debug for DatabaseLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("DatabaseLocation").field(&self.url).finish()
     }
 }
 
-/// Reads a URL. Options that are unknown are refused by name.
+/// Parses a URL. Refuses unknown options by name.
 pub(crate) fn read(url: &StoreUrl) -> Result<DatabaseLocation> {
     url.allow_options(&OPTIONS)?;
     let place = url.rest().strip_prefix("//");
     let place = place.ok_or_else(|| missing(url))?;
-    // A password may hold an `@` that nobody encoded.
+    // A password may contain an `@` that was not encoded.
     let (who, place) = place.rsplit_once('@').unwrap_or(("", place));
     let (user, password) = match who.split_once(':') {
         Some((user, password)) => (user, Some(StoreUrl::decode(password)?)),
@@ -76,8 +76,7 @@ pub(crate) fn read(url: &StoreUrl) -> Result<DatabaseLocation> {
     match (url.option("host"), host) {
         (Some(folder), "") if folder.starts_with('/') => config.host_path(folder),
         (Some(_), _) => {
-            let reason =
-                "the option `host` is the folder of a socket, and the URL's own host is empty";
+            let reason = "the option `host` must be the absolute path of a socket folder, and the host before the database must be empty";
             return Err(url.refused(reason));
         }
         (None, "") => config.host("localhost"),
@@ -96,11 +95,11 @@ pub(crate) fn read(url: &StoreUrl) -> Result<DatabaseLocation> {
     })
 }
 
-fn missing(url: &StoreUrl) -> larder_core::Error {
+fn missing(url: &StoreUrl) -> larder_store::Error {
     url.refused("a database is missing: `//USER:PASSWORD@HOST:PORT/DATABASE`")
 }
 
-/// Host and port; a host of IPv6 stands in brackets.
+/// Splits host and port. An IPv6 address is in brackets.
 fn split<'a>(url: &StoreUrl, address: &'a str) -> Result<(&'a str, u16)> {
     let (host, port) = match address.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, "")) => (host, None),
@@ -112,7 +111,7 @@ fn split<'a>(url: &StoreUrl, address: &'a str) -> Result<(&'a str, u16)> {
     };
     match port.map_or(Ok(5432), str::parse) {
         Ok(port) => Ok((host, port)),
-        Err(_) => Err(url.refused("after the host and a `:` stands the port, a number to 65535")),
+        Err(_) => Err(url.refused("the port after the host must be a number up to 65535")),
     }
 }
 
@@ -121,7 +120,7 @@ fn schema(url: &StoreUrl) -> Result<String> {
     let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     let begins = schema.starts_with(|first: char| first.is_ascii_lowercase());
     if schema.len() > 60 || !begins || !schema.bytes().all(fits) || schema.starts_with("pg_") {
-        let reason = "the option `schema` has 1 to 60 of a-z, 0-9 and _, begins with a letter and not with pg_";
+        let reason = "the option `schema` must have 1 to 60 of a-z, 0-9 and _, begin with a letter and not with pg_";
         return Err(url.refused(reason));
     }
     Ok(schema.to_owned())
@@ -140,7 +139,7 @@ where
     }
 }
 
-/// The URL without its user part, all of which may hold a secret.
+/// Returns the URL without the user and password, either of which may be secret.
 fn shown(url: &StoreUrl, address: &str) -> String {
     let database = url.rest().rsplit('/').next().unwrap_or_default();
     let place = format!("{}://{address}/{database}", url.scheme());
@@ -166,14 +165,15 @@ mod tests {
 
     #[test]
     fn a_url_says_who_and_where() {
-        let place = place("postgres://ann:s%40c%2Fret@shelf:6543/models?schema=team&pool=3");
+        let place =
+            place("postgres://ann:s%40c%2Fret@db.example.com:6543/models?schema=team&pool=3");
         assert_eq!(place.config.get_user(), Some("ann"));
         assert_eq!(place.config.get_password(), Some(&b"s@c/ret"[..]));
-        assert_eq!(place.config.get_hosts(), [Host::Tcp("shelf".into())]);
+        assert_eq!(place.config.get_hosts(), [Host::Tcp("db.example.com".into())]);
         assert_eq!(place.config.get_ports(), [6543]);
         assert_eq!(place.config.get_dbname(), Some("models"));
         assert_eq!((place.schema.as_str(), place.pool, place.retries), ("team", 3, RETRIES));
-        assert_eq!(place.url, "postgres://shelf:6543/models?pool=3&schema=team");
+        assert_eq!(place.url, "postgres://db.example.com:6543/models?pool=3&schema=team");
         assert_eq!(format!("{place:?}"), format!("DatabaseLocation({:?})", place.url));
     }
 
@@ -188,19 +188,25 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused_and_no_password_is_repeated() {
-        let said = refusal("postgres://ann:secret@shelf/x?poool=3");
-        assert!(said.contains("the option `poool` is unknown; there are: host, pool"), "{said}");
+        let said = refusal("postgres://ann:secret@db.example.com/x?poool=3");
+        assert!(said.contains("unknown option `poool`; known options: host, pool"), "{said}");
         for (url, part) in [
             ("postgres:x", "a database is missing"),
-            ("postgres://ann:secret@shelf", "a database is missing"),
-            ("postgres://ann:secret@shelf:many/x", "the port"),
-            ("postgres://ann:secret@shelf/x?pool=0", "a number from 1 to 100"),
-            ("postgres://ann:secret@shelf/x?retries=-1", "a number from 0 to 20"),
-            ("postgres://ann:secret@shelf/x?schema=Team", "the option `schema`"),
-            ("postgres://ann:secret@shelf/x?schema=pg_temp", "the option `schema`"),
-            ("postgres://ann:secret@shelf/x?sslmode=on", "disable, prefer, require, verify-full"),
-            ("postgres://ann:secret@shelf/x?sslrootcert=a.pem", "needs `sslmode=verify-full`"),
-            ("postgres://ann:secret@shelf/x?host=/run", "the option `host`"),
+            ("postgres://ann:secret@db.example.com", "a database is missing"),
+            ("postgres://ann:secret@db.example.com:many/x", "the port"),
+            ("postgres://ann:secret@db.example.com/x?pool=0", "a number from 1 to 100"),
+            ("postgres://ann:secret@db.example.com/x?retries=-1", "a number from 0 to 20"),
+            ("postgres://ann:secret@db.example.com/x?schema=Team", "the option `schema`"),
+            ("postgres://ann:secret@db.example.com/x?schema=pg_temp", "the option `schema`"),
+            (
+                "postgres://ann:secret@db.example.com/x?sslmode=on",
+                "disable, prefer, require, verify-full",
+            ),
+            (
+                "postgres://ann:secret@db.example.com/x?sslrootcert=a.pem",
+                "needs `sslmode=verify-full`",
+            ),
+            ("postgres://ann:secret@db.example.com/x?host=/run", "the option `host`"),
         ] {
             let said = refusal(url);
             assert!(said.contains(part), "{url}: {said}");

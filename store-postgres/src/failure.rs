@@ -1,21 +1,21 @@
-//! Errors of a database, as people read them, and which of them pass.
+//! Converts errors of a database, and tells transient ones apart.
 
 use std::error::Error as _;
 use std::io;
 
-use larder_core::Error;
+use larder_store::Error;
 use tokio_postgres::Error as Cause;
 use tokio_postgres::error::SqlState;
 
-/// Why something was not done.
+/// A failed attempt.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The database, or the way to it, says so.
+    /// An error of the database or the connection.
     Database(Cause),
-    /// It may be otherwise in a moment.
-    Passing(&'static str),
-    /// Trying again would change nothing.
-    Final(Error),
+    /// A transient condition.
+    Transient(&'static str),
+    /// A permanent error.
+    Permanent(Error),
 }
 
 impl From<Cause> for Failure {
@@ -26,32 +26,32 @@ impl From<Cause> for Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
-        Self::Final(error)
+        Self::Permanent(error)
     }
 }
 
 impl Failure {
-    /// Whether it may be otherwise in a moment.
-    pub(crate) fn is_passing(&self) -> bool {
+    /// Returns whether another attempt may succeed.
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::Database(cause) => is_passing(cause),
-            Self::Passing(_) => true,
-            Self::Final(_) => false,
+            Self::Database(cause) => is_transient(cause),
+            Self::Transient(_) => true,
+            Self::Permanent(_) => false,
         }
     }
 
-    /// The error of what was to `action`.
+    /// Converts into the error of `action`.
     pub(crate) fn into_error(self, action: String) -> Error {
         match self {
-            Self::Database(cause) => Error::store(action, told(&cause)),
-            Self::Passing(reason) => Error::store(action, reason),
-            Self::Final(error) => error,
+            Self::Database(cause) => Error::store(action, message(&cause)),
+            Self::Transient(reason) => Error::store(action, reason),
+            Self::Permanent(error) => error,
         }
     }
 }
 
-/// A server that starts or stops, a line that broke, and writers that waited for each other.
-fn is_passing(cause: &Cause) -> bool {
+/// Transient errors: a server that starts or stops, a broken connection, a deadlock.
+fn is_transient(cause: &Cause) -> bool {
     if let Some(state) = cause.code() {
         let code = state.code();
         return code.starts_with("08") // the connection
@@ -65,17 +65,17 @@ fn is_passing(cause: &Cause) -> bool {
     }
     let system = cause.source().and_then(|source| source.downcast_ref::<io::Error>());
     match system {
-        // A certificate stays what it is.
+        // A bad certificate is permanent.
         Some(error) => {
             !matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
         }
-        // A connection that was cut, or took too long to make.
+        // A broken connection, or a timeout while connecting.
         None => cause.is_closed() || cause.to_string().contains("timeout"),
     }
 }
 
-/// An error with its causes, and what to do about it.
-fn told(cause: &Cause) -> String {
+/// Returns the message of an error with its cause and advice.
+fn message(cause: &Cause) -> String {
     let mut text = cause.to_string();
     if let Some(said) = cause.as_db_error() {
         text = format!("{} ({})", said.message(), said.code().code());
@@ -84,16 +84,16 @@ fn told(cause: &Cause) -> String {
     }
     let advice = match cause.code() {
         Some(state) if *state == SqlState::INVALID_CATALOG_NAME => {
-            "; make the database first (`createdb`), or check its name"
+            "; create the database (`createdb`), or check its name"
         }
         Some(state)
             if *state == SqlState::INVALID_PASSWORD
                 || *state == SqlState::INVALID_AUTHORIZATION_SPECIFICATION =>
         {
-            "; check user and password, and the server's pg_hba.conf"
+            "; check the user, the password and the pg_hba.conf of the server"
         }
         Some(state) if *state == SqlState::INSUFFICIENT_PRIVILEGE => {
-            "; grant it, or name another user"
+            "; grant the privilege, or name another user"
         }
         None => "; check the host and the network",
         _ => "",

@@ -1,7 +1,7 @@
 //! A [Larder](https://docs.rs/larder) store in a Postgres database, at `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
 //!
-//! Many machines may use it at once: a commit is one transaction. All is in one schema, `larder`, which is made
-//! where it is not there, so the database may hold other things beside it. Postgres 10 or later.
+//! Many machines may use it at once: a commit is one transaction. All tables are in one schema, by default `larder`, which
+//! is created if it is missing. The database may contain other schemas. Requires Postgres 10 or later.
 //!
 //! ```sh
 //! psql models -c "select key, value from larder.records order by key"
@@ -9,28 +9,28 @@
 //!
 //! | option | |
 //! | --- | --- |
-//! | `schema` | the schema; `larder` |
-//! | `pool` | how many connections one handle has at most; 8 |
-//! | `retries` | how often something is tried again that failed for a reason that may pass; 7, about ten seconds |
-//! | `sslmode` | `disable`; `prefer`, TLS if the server has it, which is the default; `require`; `verify-full`, TLS and a certificate of that host |
-//! | `sslrootcert` | with `verify-full`: a file of the certificates that are trusted (PEM), instead of the system's |
-//! | `host` | the folder of the server's socket, for a URL without a host: `postgres:///models?host=/var/run/postgresql` |
+//! | `schema` | the schema, by default `larder` |
+//! | `pool` | the maximum number of connections of one handle, by default 8 |
+//! | `retries` | the number of retries after a transient failure, by default 7, about ten seconds |
+//! | `sslmode` | `disable`; `prefer`, the default: TLS if the server supports it; `require`; `verify-full`: TLS with a trusted certificate of the host |
+//! | `sslrootcert` | with `verify-full`: a PEM file of trusted certificates, instead of those of the system |
+//! | `host` | the folder of the Unix socket, for a URL without a host: `postgres:///models?host=/var/run/postgresql` |
 //!
-//! In user, password and database `%3F` stands for `?`, `%40` for `@` and so on. What the URL does not say of user and
-//! password, `PGUSER` and `PGPASSWORD` do.
+//! User, password and database are percent-encoded: `%3F` for `?`, `%40` for `@`. `PGUSER` and `PGPASSWORD` are used if the
+//! URL has no user or password.
 //!
 //! ```no_run
-//! # fn main() -> larder_core::Result<()> {
+//! # fn main() -> larder_store::Result<()> {
 //! use larder_store_postgres::PostgresStore;
 //!
-//! let store = PostgresStore::open(&"postgres://ann@shelf/models?sslmode=verify-full".parse()?)?;
+//! let store = PostgresStore::open(&"postgres://ann@db.example.com/models?sslmode=verify-full".parse()?)?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! Blobs are rows too. That is good for many small ones: they are in the same backup, and in the same transaction. Where
-//! models have gigabytes, let the database keep the records and a bucket or a folder the blobs:
-//! `postgres://ann@shelf/models?blobs=s3://models/blobs`.
+//! Blobs are rows too, which suits many small ones: they share the backup and the transactions. For models of several
+//! gigabytes, keep only the records in the database, and the blobs in a bucket or folder:
+//! `postgres://ann@db.example.com/models?blobs=s3://models/blobs`.
 
 mod blobs;
 mod commit;
@@ -47,13 +47,13 @@ pub use store::PostgresStore;
 
 use std::sync::Arc;
 
-use larder_core::{Item, link};
+use larder_store::{Scheme, link};
 
 link!(
-    Item::store("postgres", |url| Ok(Arc::new(PostgresStore::open(url)?)))
+    Scheme::new("postgres", |url| Ok(Arc::new(PostgresStore::open(url)?)))
         .probed(PostgresStore::is_there)
 );
 link!(
-    Item::store("postgresql", |url| Ok(Arc::new(PostgresStore::open(url)?)))
+    Scheme::new("postgresql", |url| Ok(Arc::new(PostgresStore::open(url)?)))
         .probed(PostgresStore::is_there)
 );

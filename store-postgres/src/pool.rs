@@ -1,4 +1,4 @@
-//! Connections: at most so many, made when they are needed, and tried again where that may help.
+//! A bounded pool of connections, and retries after transient failures.
 
 use std::collections::hash_map::RandomState;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use larder_core::{Error, Result};
+use larder_store::{Error, Result};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_postgres::Client;
 
@@ -15,9 +15,9 @@ use crate::config::DatabaseLocation;
 use crate::failure::Failure;
 use crate::schema;
 
-/// How long the first wait between two tries is; each further one is twice as long.
+/// Delay before the first retry. It doubles with each further one.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-/// How long a wait is at most.
+/// Maximum delay before a retry.
 const LONGEST_WAIT: Duration = Duration::from_secs(3);
 
 /// The connections to one database.
@@ -27,7 +27,7 @@ pub(crate) struct Pool {
     idle: Mutex<Vec<Client>>,
 }
 
-/// A connection that nobody else has. It goes back when it is said to be in order, and is closed otherwise.
+/// A connection in exclusive use. It is closed when dropped, unless it is given back.
 pub(crate) struct Lease<'a> {
     pub(crate) client: Client,
     pool: &'a Pool,
@@ -35,7 +35,7 @@ pub(crate) struct Lease<'a> {
 }
 
 impl Lease<'_> {
-    /// Hands the connection on: it is in no transaction, and waits for no answer.
+    /// Returns the connection to the pool. It must not be in a transaction or wait for an answer.
     pub(crate) fn give_back(self) {
         self.pool.idle().push(self.client);
     }
@@ -52,7 +52,7 @@ impl Pool {
         Self { permits: Semaphore::new(place.pool), idle: Mutex::default(), place }
     }
 
-    /// Whether anything is there.
+    /// Returns whether the schema contains anything.
     pub(crate) async fn is_there(&self) -> Result<bool> {
         let looked = self.retry(
             || format!("open the larder at {}", self.url()),
@@ -61,7 +61,7 @@ impl Pool {
         looked.await
     }
 
-    /// Connects, and makes or checks the tables.
+    /// Connects, and creates or checks the tables.
     pub(crate) async fn open(place: DatabaseLocation) -> Result<Self> {
         let pool = Self::new(place);
         let opened = pool.retry(
@@ -85,10 +85,10 @@ impl Pool {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A connection, as soon as there is one.
+    /// Waits for a connection.
     pub(crate) async fn get(&self) -> Result<Lease<'_>, Failure> {
         let permit = self.permits.acquire().await;
-        let _permit = permit.map_err(|_| Failure::Passing("its connections were closed"))?;
+        let _permit = permit.map_err(|_| Failure::Transient("the pool is closed"))?;
         loop {
             let idle = self.idle().pop();
             let client = match idle {
@@ -100,45 +100,45 @@ impl Pool {
         }
     }
 
-    /// Does `work` until it is done, or fails for a reason that does not pass, or too often. It may be done twice.
+    /// Runs `work` until it succeeds, fails permanently, or runs out of retries. `work` may take effect twice.
     pub(crate) async fn retry<T, F, W>(&self, action: impl Fn() -> String, work: W) -> Result<T>
     where
         W: Fn() -> F,
         F: Future<Output = Result<T, Failure>>,
     {
-        let mut tries = self.tries();
+        let mut retries = self.retries();
         loop {
             match work().await {
                 Ok(done) => return Ok(done),
-                Err(failure) => tries.again(failure, &action).await?,
+                Err(failure) => retries.wait(failure, &action).await?,
             }
         }
     }
 
-    /// Counts tries.
-    pub(crate) fn tries(&self) -> Tries {
-        Tries { left: self.place.retries, wait: FIRST_WAIT }
+    /// Returns the retries of one call.
+    pub(crate) fn retries(&self) -> Retries {
+        Retries { left: self.place.retries, wait: FIRST_WAIT }
     }
 }
 
-/// How often something is still tried.
-pub(crate) struct Tries {
+/// The remaining retries of one call.
+pub(crate) struct Retries {
     left: u32,
     wait: Duration,
 }
 
-impl Tries {
-    /// Waits if it is worth another try, and gives the error of what was to do `action` otherwise.
-    pub(crate) async fn again(
+impl Retries {
+    /// Waits before the next attempt. Returns the error of `action` if the failure is permanent or no retry is left.
+    pub(crate) async fn wait(
         &mut self,
         failure: Failure,
         action: impl Fn() -> String,
     ) -> Result<(), Error> {
-        if self.left == 0 || !failure.is_passing() {
+        if self.left == 0 || !failure.is_transient() {
             return Err(failure.into_error(action()));
         }
         self.left -= 1;
-        // Those that failed together are not to come back together.
+        // Jitter, so that clients that failed together do not retry together.
         let share = RandomState::new().build_hasher().finish() % 512;
         tokio::time::sleep(self.wait.mul_f64(0.5 + share as f64 / 1024.0)).await;
         self.wait = (self.wait * 2).min(LONGEST_WAIT);
@@ -146,13 +146,13 @@ impl Tries {
     }
 }
 
-/// A new connection, set up as all of them are.
+/// Opens and sets up a connection.
 async fn connect(place: &DatabaseLocation) -> Result<Client, Failure> {
     let (client, connection) = place.config.connect(place.tls.clone()).await?;
-    // It ends with the client. What it has to say, the client's answers say too.
+    // The task ends with the client. Its errors are also returned by the client.
     tokio::spawn(connection);
-    // The name of a schema was checked. Who set commits to be waited for by others too is not overruled. A
-    // client that died holds up nobody for longer than a minute.
+    // The schema name was validated. A stricter setting of `synchronous_commit` is kept. The timeouts bound how long a
+    // dead client can block others.
     let setup = format!(
         "SET search_path TO \"{}\"; SET client_min_messages TO warning; \
          SET default_transaction_isolation TO 'read committed'; \

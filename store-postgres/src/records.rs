@@ -3,23 +3,23 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use larder_core::Result;
-use larder_core::store::{Record, RecordKey, Revision};
+use larder_store::Result;
+use larder_store::{Record, RecordKey, Revision};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::pool::Pool;
 
 const GET: &str = "SELECT key, revision, value FROM records WHERE key = ANY($1)";
-/// For more rows than it expects to find, which on a new table are few, the server reads and sorts all that follow
-/// instead of going along the index.
+/// Maximum size of a page. With a limit above the estimated number of rows, which is low for a new table, the server would
+/// read and sort all following rows instead of scanning the index.
 const LARGEST_PAGE: usize = 500;
-/// No character of a key comes after `~`, so that the keys with a prefix end there.
+/// No character of a key sorts after `~`, which gives the upper bound of a prefix.
 const LIST: &str = "SELECT key, revision, value FROM records \
     WHERE key >= $1 AND key < $1 || '~' AND key > $2 ORDER BY key LIMIT $3";
 
 impl Pool {
-    /// Records, in the order asked for.
+    /// Returns records, in the order of `keys`.
     pub(crate) async fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -41,7 +41,7 @@ impl Pool {
         Ok(texts.iter().map(|key| found.get(key).cloned()).collect())
     }
 
-    /// Up to `limit` records whose keys begin with `prefix`, in byte order, after `after`.
+    /// Lists up to `limit` records whose keys begin with `prefix`, in byte order, after `after`.
     pub(crate) async fn list_records(
         &self,
         prefix: &str,
@@ -68,12 +68,12 @@ impl Pool {
 /// A parameter of a statement, with its type.
 pub(crate) type Param<'a> = (&'a (dyn ToSql + Sync), Type);
 
-/// A limit as Postgres takes it.
+/// Converts a limit for Postgres.
 pub(crate) fn most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// The columns `revision` and `value`.
+/// Reads the columns `revision` and `value`.
 fn record(row: &Row) -> Record {
     let (revision, value): (i64, &str) = (row.get(1), row.get(2));
     Record {

@@ -1,16 +1,16 @@
-//! The tables, and the way from each version of them to the next.
+//! The tables and their migrations.
 
-use larder_core::Error;
-use larder_core::store::Corruption;
+use larder_store::Corruption;
+use larder_store::Error;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, GenericClient};
 
 use crate::config::DatabaseLocation;
 use crate::failure::Failure;
 
-/// What makes schema version `n + 1` of version `n`, as `format` in the table `larder`.
+/// Migrations from schema version `n` to `n + 1`. The version is the column `format` of the table `larder`.
 ///
-/// Bytes of blobs are not compressed: they would be tried to be, for little. Keys are compared by their bytes.
+/// Blobs are stored uncompressed, because compressing them gains little. Keys are compared by their bytes.
 const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE larder (
         one boolean PRIMARY KEY DEFAULT true CHECK (one),
@@ -38,24 +38,26 @@ const MIGRATIONS: [&str; 1] = ["
     ALTER TABLE pieces ALTER bytes SET STORAGE EXTERNAL;
 "];
 
-/// The first half of the advisory lock under which tables are made: `Lard`.
+/// First half of the ID of the advisory lock for creating tables: `Lard`.
 const LOCK: i32 = 0x4c61_7264;
 
-/// Makes sure that the schema is a larder that this Larder can use, or makes it one if there is nothing.
+/// Checks that the schema is a larder of a known format. Creates one if the schema is missing or empty.
 pub(crate) async fn check_or_create(
     client: &mut Client,
     place: &DatabaseLocation,
 ) -> Result<(), Failure> {
     let encoding: String = client.query_one("SHOW server_encoding", &[]).await?.get(0);
     if encoding != "UTF8" {
-        let reason = format!("its encoding is {encoding}, and texts would change; it must be UTF8");
+        let reason = format!(
+            "its encoding is {encoding}, which may change text; create it with the encoding UTF8"
+        );
         return Err(refused(place, reason).into());
     }
     if judge(state(client, place).await?, place)? == MIGRATIONS.len() {
         return Ok(());
     }
     let transaction = client.transaction().await?;
-    // The others that open it at the same time wait here, and find it made.
+    // Concurrent openers wait here and then find the tables.
     let lock = "SELECT pg_advisory_xact_lock($1, hashtext($2))";
     transaction.execute(lock, &[&LOCK, &place.schema]).await?;
     let state = state(&transaction, place).await?;
@@ -71,16 +73,16 @@ pub(crate) async fn check_or_create(
     Ok(transaction.commit().await?)
 }
 
-/// Whether the schema holds anything.
+/// Returns whether the schema contains anything.
 pub(crate) async fn is_there(client: &Client, place: &DatabaseLocation) -> Result<bool, Failure> {
     Ok(state(client, place).await?.relations > 0)
 }
 
-/// What a schema says of itself.
+/// The state of a schema.
 #[derive(Clone, Copy)]
 struct SchemaState {
     exists: bool,
-    /// How many tables and the like it holds.
+    /// Number of tables, indexes, sequences and views.
     relations: i64,
     format: Option<i32>,
 }
@@ -116,7 +118,7 @@ async fn state(
     Ok(state)
 }
 
-/// The version of the tables that are there; 0 if none are.
+/// Returns the version of the tables, or 0 if the schema is empty.
 fn judge(state: SchemaState, place: &DatabaseLocation) -> Result<usize, Error> {
     match state {
         SchemaState { format: Some(format), .. } => match usize::try_from(format) {
@@ -127,7 +129,7 @@ fn judge(state: SchemaState, place: &DatabaseLocation) -> Result<usize, Error> {
             }),
             Ok(format) if format > 0 => Ok(format),
             _ => {
-                let reason = format!("its table `larder` says that it has format {format}");
+                let reason = format!("its table `larder` has the invalid format {format}");
                 Err(Error::corrupt(&*place.url, Corruption::Unreadable(reason)))
             }
         },
@@ -135,7 +137,7 @@ fn judge(state: SchemaState, place: &DatabaseLocation) -> Result<usize, Error> {
         _ => {
             let schema = &place.schema;
             let reason = format!(
-                "its schema `{schema}` holds tables of something else; name another: `schema=NAME`"
+                "its schema `{schema}` contains other tables; name another schema with `schema=NAME`"
             );
             Err(refused(place, reason))
         }

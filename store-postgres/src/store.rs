@@ -1,17 +1,16 @@
-//! The store itself.
+//! The store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
-use larder_core::store::Digest;
-use larder_core::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
-use larder_core::{Result, StoreUrl};
+use larder_store::runtime::wait;
+use larder_store::{Blob, BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
+use larder_store::{Digest, Result, StoreUrl};
 
 use crate::blobs::INLINE;
 use crate::config;
 use crate::pool::Pool;
 use crate::writer::RowWriter;
-use larder_core::store::runtime::wait;
 
 /// A store in a schema of a Postgres database.
 #[derive(Debug, Clone)]
@@ -20,24 +19,24 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the larder at a URL such as `postgres://ann@shelf/models`; makes the schema where it is not there, or
+    /// Opens the larder at a URL such as `postgres://ann@db.example.com/models`. Creates it if the schema is missing or
     /// empty.
     ///
     /// # Errors
-    /// [`Error::InvalidName`](larder_core::Error::InvalidName) for a URL that cannot be;
-    /// [`Error::Refused`](larder_core::Error::Refused) for a schema that holds something else and a database whose
-    /// encoding is not UTF-8; [`Error::NewerFormat`](larder_core::Error::NewerFormat),
-    /// [`Error::Corrupt`](larder_core::Error::Corrupt), [`Error::Store`](larder_core::Error::Store).
+    /// [`Error::InvalidName`](larder_store::Error::InvalidName) for an invalid URL;
+    /// [`Error::Refused`](larder_store::Error::Refused) for a schema with other tables and for a database whose
+    /// encoding is not UTF-8; [`Error::NewerFormat`](larder_store::Error::NewerFormat),
+    /// [`Error::Corrupt`](larder_store::Error::Corrupt), [`Error::Store`](larder_store::Error::Store).
     pub fn open(url: &StoreUrl) -> Result<Self> {
         let place = config::read(url)?;
         let pool = wait(async move { Pool::open(place).await })?;
         Ok(Self { pool: Arc::new(pool) })
     }
 
-    /// Whether there is a larder at a URL, or anything else.
+    /// Returns whether there is a larder, or anything else, at a URL.
     ///
     /// # Errors
-    /// As [`open`](PostgresStore::open).
+    /// Those of [`open`](PostgresStore::open).
     pub fn is_there(url: &StoreUrl) -> Result<bool> {
         let place = config::read(url)?;
         wait(async move { Pool::new(place).is_there().await })
@@ -50,25 +49,16 @@ impl Store for PostgresStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: true, inline_blob: INLINE }
-    }
-
-    fn is_remote(&self) -> bool {
-        true
+        Capabilities { atomic_commit: true, inline_blob: INLINE, is_remote: true }
     }
 
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         Ok(Box::new(RowWriter::new(self.pool.clone())))
     }
 
-    fn keep_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
-        let (pool, digest) = (self.pool.clone(), *digest);
-        wait(async move { pool.keep(&digest, &bytes).await })
-    }
-
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
+    fn read_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Blob>>> {
         let (pool, digests) = (self.pool.clone(), digests.to_vec());
-        wait(async move { pool.get_blobs(&digests).await })
+        wait(async move { pool.read_blobs(&digests).await })
     }
 
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
@@ -84,6 +74,11 @@ impl Store for PostgresStore {
     fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
         let (pool, digests) = (self.pool.clone(), digests.to_vec());
         wait(async move { pool.remove_blobs(&digests).await })
+    }
+
+    fn remove_unfinished(&self, _: Duration) -> Result<(u64, u64)> {
+        // An unfinished transaction leaves nothing behind.
+        Ok((0, 0))
     }
 
     fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {

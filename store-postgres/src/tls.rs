@@ -1,9 +1,9 @@
-//! TLS, as far as a URL asks for it.
+//! TLS as configured by the URL.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use larder_core::{Error, Result, StoreUrl};
+use larder_store::{Error, Result, StoreUrl};
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_rustls::rustls::client::danger::{
@@ -18,10 +18,10 @@ use tokio_rustls::rustls::{
     ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
 };
 
-/// The modes that the option `sslmode` may name, as they are called everywhere with Postgres.
+/// The values of the option `sslmode`, under the names that Postgres uses.
 const MODES: &str = "disable, prefer, require, verify-full";
 
-/// Reads `sslmode` and `sslrootcert`.
+/// Parses `sslmode` and `sslrootcert`.
 pub(crate) fn read(url: &StoreUrl) -> Result<(SslMode, MakeRustlsConnect)> {
     let mode = url.option("sslmode").unwrap_or("prefer");
     let roots = url.option("sslrootcert");
@@ -32,7 +32,7 @@ pub(crate) fn read(url: &StoreUrl) -> Result<(SslMode, MakeRustlsConnect)> {
         "disable" => SslMode::Disable,
         "prefer" => SslMode::Prefer,
         "require" | "verify-full" => SslMode::Require,
-        _ => return Err(url.refused(format!("the option `sslmode` is one of: {MODES}"))),
+        _ => return Err(url.refused(format!("the option `sslmode` must be one of: {MODES}"))),
     };
     let provider = Arc::new(aws_lc_rs::default_provider());
     let failed = |error| Error::store("set up TLS", error);
@@ -41,12 +41,14 @@ pub(crate) fn read(url: &StoreUrl) -> Result<(SslMode, MakeRustlsConnect)> {
         .map_err(|error| failed(Box::new(error)))?;
     let config = match mode {
         "verify-full" => builder.with_root_certificates(trusted(roots.map(Path::new))?),
-        _ => builder.dangerous().with_custom_certificate_verifier(Arc::new(Anyone(provider))),
+        _ => builder
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AcceptAnyCertificate(provider))),
     };
     Ok((ssl, MakeRustlsConnect::new(config.with_no_client_auth())))
 }
 
-/// The certificates of those who are trusted: of a file, or the system's.
+/// Returns the trusted certificates, from a file or from the system.
 fn trusted(file: Option<&Path>) -> Result<RootCertStore> {
     let mut roots = RootCertStore::empty();
     match file {
@@ -60,14 +62,14 @@ fn trusted(file: Option<&Path>) -> Result<RootCertStore> {
                 roots.add(certificate).map_err(|error| Error::store(action(), error))?;
             }
             if roots.is_empty() {
-                return Err(Error::store(action(), "there is none in it"));
+                return Err(Error::store(action(), "the file contains no certificate"));
             }
         }
         None => {
-            // Some of a system's certificates may be none that can be used.
+            // Some certificates of the system may be unusable.
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
             if roots.is_empty() {
-                let advice = "there are none; name a file with the option `sslrootcert`";
+                let advice = "none found; name a file with the option `sslrootcert`";
                 return Err(Error::store("find the system's certificates", advice));
             }
         }
@@ -75,12 +77,12 @@ fn trusted(file: Option<&Path>) -> Result<RootCertStore> {
     Ok(roots)
 }
 
-/// Takes every certificate: `prefer` and `require` keep out who listens, not who stands in between, as everywhere
-/// with Postgres.
+/// Accepts every certificate. As in libpq, `prefer` and `require` protect against eavesdropping, but not against a
+/// man in the middle.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct AcceptAnyCertificate(Arc<CryptoProvider>);
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for AcceptAnyCertificate {
     fn verify_server_cert(
         &self,
         _: &CertificateDer<'_>,

@@ -1,33 +1,34 @@
-//! Blobs that are being written.
+//! Writes blobs to a database.
 
+use std::env;
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use larder_core::store::BlobWriter;
-use larder_core::store::Digest;
-use larder_core::store::files::Spool;
-use larder_core::{Error, Result};
+use bytes::Bytes;
+use larder_store::BlobWriter;
+use larder_store::files::{SpooledFile, spool_error};
+use larder_store::runtime::wait;
+use larder_store::{Digest, Result};
 
 use crate::pool::Pool;
-use larder_core::store::runtime::wait;
 
-/// A blob on its way into a database.
+/// A blob being written.
 ///
-/// The bytes wait here until their digest is known, so that no transaction is open for as long as a writer takes.
+/// All bytes are collected until their digest is known, so that no transaction stays open while the caller writes.
 pub(crate) struct RowWriter {
     pool: Arc<Pool>,
-    bytes: Spool,
+    content: SpooledFile,
 }
 
 impl RowWriter {
     pub(crate) fn new(pool: Arc<Pool>) -> Self {
-        Self { pool, bytes: Spool::new(&std::env::temp_dir()) }
+        Self { pool, content: SpooledFile::new(&env::temp_dir()) }
     }
 }
 
 impl Write for RowWriter {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        self.bytes.write(buf)
+        self.content.write(buf)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -36,12 +37,13 @@ impl Write for RowWriter {
 }
 
 impl BlobWriter for RowWriter {
+    fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+        self.content.write_bytes(bytes)
+    }
+
     fn finish(self: Box<Self>, digest: &Digest) -> Result<()> {
         let (digest, pool) = (*digest, self.pool);
-        let bytes = self.bytes.into_bytes().map_err(|error| {
-            let folder = std::env::temp_dir();
-            Error::store(format!("put a blob into a file in {}", folder.display()), error)
-        })?;
-        wait(async move { pool.keep(&digest, &bytes).await })
+        let bytes = self.content.into_bytes().map_err(spool_error)?;
+        wait(async move { pool.put_blob(&digest, &bytes).await })
     }
 }

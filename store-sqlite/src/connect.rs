@@ -1,16 +1,16 @@
-//! Connections: one for writing, and as many for reading as threads read at once.
+//! Connections: one for writing, and one per reading thread.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder_core::Result;
+use larder_store::Result;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::schema;
 
-/// How long a writer waits for the writers of other processes.
+/// Maximum time that a writer waits for writers of other processes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The connections to one file.
@@ -26,7 +26,7 @@ impl Pool {
         let failed = |error| schema::failed(path, error);
         let mut writer = connect(path).map_err(failed)?;
         if schema::is_new(&writer, path)? {
-            // Only now is it known that the file is not somebody else's.
+            // Only now is the file known not to belong to another program.
             use_wal(&writer).map_err(failed)?;
             schema::migrate(&mut writer, path)?;
         }
@@ -37,13 +37,13 @@ impl Pool {
         &self.path
     }
 
-    /// The connection for writing, when no other thread has it.
+    /// Returns the connection for writing, once no other thread uses it.
     pub(crate) fn writer(&self) -> MutexGuard<'_, Connection> {
-        // A transaction that a panic cut off was rolled back when it was dropped.
+        // A transaction interrupted by a panic was rolled back when it was dropped.
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs `read` with a connection that no other thread has.
+    /// Runs `read` with a connection that no other thread uses.
     pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -70,14 +70,14 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// Switches the file to WAL mode, for ever. SQLite does not wait for others here by itself.
+/// Switches the file to WAL mode permanently. The busy timeout does not apply here, so this retries.
 fn use_wal(connection: &Connection) -> rusqlite::Result<()> {
-    let begun = Instant::now();
+    let started = Instant::now();
     loop {
         match connection.pragma_update(None, "journal_mode", "WAL") {
             Err(error)
                 if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
-                    && begun.elapsed() < PATIENCE =>
+                    && started.elapsed() < PATIENCE =>
             {
                 thread::sleep(Duration::from_millis(5));
             }

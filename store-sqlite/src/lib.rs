@@ -1,8 +1,8 @@
 //! A [Larder](https://docs.rs/larder) store in one SQLite file, at `sqlite:PATH`.
 //!
-//! Records and small blobs are rows; blobs above 64 KiB are files in the folder `PATH.blobs` beside it,
-//! which appears with the first of them. The file is in WAL mode with `synchronous = FULL`: a commit is one
-//! transaction and one sync. Many processes may use it at once, on one machine.
+//! Records and small blobs are rows. Blobs above 64 KiB are files in the folder `PATH.blobs`, which is created with
+//! the first of them. The database is in WAL mode with `synchronous = FULL`: a commit is one transaction and one
+//! sync. Many processes on one machine may use it at once.
 //!
 //! ```sh
 //! sqlite3 larder.db "select key, value from records order by key"
@@ -16,11 +16,11 @@ pub use store::SqliteStore;
 
 use std::sync::Arc;
 
-use larder_core::store::files::is_nothing;
-use larder_core::{Item, link};
+use larder_store::files::is_nothing;
+use larder_store::{Scheme, link};
 
 link!(
-    Item::store("sqlite", |url| {
+    Scheme::new("sqlite", |url| {
         url.allow_options(&[])?;
         Ok(Arc::new(SqliteStore::open(url.path()?)?))
     })

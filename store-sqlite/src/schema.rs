@@ -1,15 +1,15 @@
-//! The tables, and the way from each version of them to the next.
+//! The tables and their migrations.
 
 use std::path::Path;
 
-use larder_core::store::Corruption;
-use larder_core::{Error, Result};
+use larder_store::Corruption;
+use larder_store::{Error, Result};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
-/// Marks an SQLite file as a larder: `Lard`, as `PRAGMA application_id`.
+/// `PRAGMA application_id` of a larder: `Lard`.
 const APPLICATION_ID: i64 = 0x4c61_7264;
 
-/// What makes schema version `n + 1` of version `n`, as `PRAGMA user_version`.
+/// Migrations from schema version `n` to `n + 1`. The version is kept in `PRAGMA user_version`.
 const MIGRATIONS: [&str; 1] = ["
     CREATE TABLE records (
         key TEXT NOT NULL PRIMARY KEY,
@@ -21,13 +21,13 @@ const MIGRATIONS: [&str; 1] = ["
     ) STRICT;
 "];
 
-/// Whether the tables are still to be made or migrated. Refuses a file that is no larder, or a newer one.
+/// Returns whether the tables must be created or migrated. Refuses the file of another program and a newer larder.
 pub(crate) fn is_new(connection: &Connection, path: &Path) -> Result<bool> {
     let state = state(connection).map_err(|error| failed(path, error))?;
     judge(state, path)
 }
 
-/// Makes or migrates the tables, unless another process was faster.
+/// Creates or migrates the tables, unless another process did so first.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     let failed = |error| failed(path, error);
     let transaction =
@@ -43,19 +43,19 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     transaction.commit().map_err(failed)
 }
 
-/// Why a file could not be opened.
+/// Returns the error of opening a file.
 pub(crate) fn failed(path: &Path, error: rusqlite::Error) -> Error {
     let corrupt = |reason| {
         Error::corrupt(format!("the file {}", path.display()), Corruption::Unreadable(reason))
     };
     match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => corrupt("it is not an SQLite database".into()),
+        Some(ErrorCode::NotADatabase) => corrupt("not an SQLite database".into()),
         Some(ErrorCode::DatabaseCorrupt) => corrupt(error.to_string()),
         _ => Error::store(format!("open {}", path.display()), error),
     }
 }
 
-/// What a file says of itself.
+/// The state of the schema in a file.
 #[derive(Clone, Copy)]
 struct SchemaState {
     application: i64,
@@ -71,7 +71,7 @@ fn state(connection: &Connection) -> rusqlite::Result<SchemaState> {
     })
 }
 
-/// Whether the tables are to be made or migrated.
+/// Returns whether the tables must be created or migrated.
 fn judge(state: SchemaState, path: &Path) -> Result<bool> {
     let known = MIGRATIONS.len();
     match state {
@@ -86,7 +86,7 @@ fn judge(state: SchemaState, path: &Path) -> Result<bool> {
         SchemaState { application: 0, schema: 0, tables: 0 } => Ok(true),
         _ => Err(Error::Refused {
             what: format!("the use of {} as a larder", path.display()),
-            reason: "it is an SQLite database of something else; name another file".into(),
+            reason: "it is an SQLite database of another program; name another file".into(),
         }),
     }
 }

@@ -1,24 +1,24 @@
-//! The store itself.
+//! The store.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use larder_core::store::Digest;
-use larder_core::store::files::BlobFolder;
-use larder_core::store::{
-    BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Revision, Store,
+use larder_store::Digest;
+use larder_store::files::BlobFolder;
+use larder_store::{
+    Blob, BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Revision, Store,
 };
-use larder_core::{Error, Result};
+use larder_store::{Error, Result};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
 use crate::connect::Pool;
 
-/// Blobs up to this many bytes are rows: SQLite reads them faster than the system opens a file.
+/// Size in bytes up to which a blob is a row: reading a row is faster than opening a file.
 const INLINE: usize = 64 * 1024;
-/// Records by prefix, after a key. No character of a key comes after `~`, so that the keys with the prefix end there.
-/// There is one lower bound: of two, SQLite seeks to the first, and reads on from there to the second.
+/// Records by prefix, after a key. No character of a key sorts after `~`, which gives the upper bound. There is only one
+/// lower bound, because SQLite would seek to the first of two and scan from there to the second.
 const LIST: &str = "SELECT key, value FROM records \
     WHERE key >= max(?1, ?2) AND key < ?1 || '~' AND key IS NOT ?2 ORDER BY key LIMIT ?3";
 
@@ -26,16 +26,16 @@ const LIST: &str = "SELECT key, value FROM records \
 #[derive(Debug)]
 pub struct SqliteStore {
     pool: Pool,
-    /// The blobs that are too large for rows.
+    /// Blobs too large for rows.
     files: BlobFolder,
 }
 
 impl SqliteStore {
-    /// Opens the larder in the SQLite file `path`; makes one of a file that is empty or not there.
+    /// Opens the larder in the SQLite file `path`. Creates one if the file is empty or missing.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a database of something else, [`Error::Corrupt`] for a file that is no
-    /// database, [`Error::NewerFormat`], [`Error::Store`].
+    /// [`Error::Refused`] for a database of another program; [`Error::Corrupt`] for a file that is not a database;
+    /// [`Error::NewerFormat`]; [`Error::Store`].
     pub fn open(path: &Path) -> Result<Self> {
         let mut folder = path.as_os_str().to_owned();
         folder.push(".blobs");
@@ -61,14 +61,14 @@ impl Store for SqliteStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: true, inline_blob: INLINE }
+        Capabilities { atomic_commit: true, inline_blob: INLINE, is_remote: false }
     }
 
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         Ok(Box::new(self.files.writer()?))
     }
 
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
+    fn read_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Blob>>> {
         let rows = self.read("blobs", |connection| {
             let mut select =
                 connection.prepare_cached("SELECT bytes FROM blobs WHERE digest = ?1")?;
@@ -79,8 +79,8 @@ impl Store for SqliteStore {
             digests.iter().map(&mut row).collect::<rusqlite::Result<Vec<_>>>()
         })?;
         let with_file = |(row, digest): (Option<Vec<u8>>, _)| match row {
-            Some(bytes) => Ok(Some(Bytes::from(bytes))),
-            None => self.files.get(digest),
+            Some(bytes) => Ok(Some(Bytes::from(bytes).into())),
+            None => self.files.read(digest),
         };
         rows.into_iter().zip(digests).map(with_file).collect()
     }
@@ -101,16 +101,12 @@ impl Store for SqliteStore {
         rows.into_iter().zip(digests).map(with_file).collect()
     }
 
-    fn blob_file(&self, digest: &Digest) -> Result<Option<PathBuf>> {
-        self.files.file(digest)
-    }
-
     fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
         let mut found = self.read("blobs", |connection| {
             let mut select = connection.prepare_cached(
                 "SELECT digest, length(bytes) FROM blobs WHERE digest > ?1 ORDER BY digest LIMIT ?2",
             )?;
-            // Every digest is greater than no bytes at all.
+            // The empty text sorts before every digest.
             let after: &[u8] = after.map_or(&[], |digest| digest.as_bytes());
             let rows = select.query_map(params![after, most(limit)], |row| {
                 Ok((Digest::from_bytes(row.get(0)?), row.get(1)?))
@@ -171,7 +167,7 @@ impl Store for SqliteStore {
             let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for (at, change) in changes.iter().enumerate() {
                 if !make(&transaction, change)? {
-                    // Dropping the transaction undoes it.
+                    // Dropping the transaction rolls it back.
                     return Ok(Committed::Conflict { at, made: 0 });
                 }
             }
@@ -182,7 +178,7 @@ impl Store for SqliteStore {
     }
 }
 
-/// A limit as SQLite takes it.
+/// Converts a limit for SQLite.
 fn most(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
@@ -197,7 +193,7 @@ fn get_record(connection: &Connection, key: &RecordKey) -> rusqlite::Result<Opti
     Ok(value.map(record))
 }
 
-/// Makes a change; `false` if its precondition fails.
+/// Makes a change. Returns `false` if its precondition fails.
 fn make(connection: &Connection, change: &Change) -> rusqlite::Result<bool> {
     if let Change::PutRecord { key, expected, .. } | Change::RemoveRecord { key, expected } = change
         && *expected != Expected::Anything

@@ -1,4 +1,4 @@
-//! Blobs of stores that are far away, kept near.
+//! A local cache for the blobs of remote stores.
 
 use std::any::Any;
 use std::fs::{self, File};
@@ -11,59 +11,61 @@ use bytes::Bytes;
 
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::ext::{PIECE, corruption};
+use crate::ext::find_corruption;
 use crate::files::BlobFolder;
 use crate::status::BlobCount;
-use crate::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
+use crate::{
+    Blob, BlobSource, BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store,
+};
 
-/// A folder of blobs that were fetched: bounded in size, shared by processes and by larders.
+/// A folder of fetched blobs, bounded in size and shared by processes and larders.
 ///
-/// A blob is compared with its digest when it comes in, and its file is never written again. When there are too
-/// many bytes, the blobs that were not used for the longest time go; whoever has one mapped keeps it. The time
-/// of a file's last change is when its blob was last used.
+/// A blob is compared with its digest when it is added, and its file is never rewritten. Above the limit the least
+/// recently used blobs are removed; a mapped blob stays readable. The modification time of a file is the time of
+/// the blob's last use.
 ///
-/// Nobody else may be able to write into the folder. A file that was damaged there is reported by whoever reads it,
-/// as its blob; `larder cache clear` makes way for a good copy.
+/// No other user may have write access to the folder. A file damaged there is reported as a damaged blob when it is read;
+/// [`clear`](Self::clear) makes room for a good copy.
 #[derive(Debug, Clone)]
 pub struct BlobCache {
     root: PathBuf,
     blobs: BlobFolder,
     limit: u64,
-    /// The bytes that came in since the folder was last looked through; all clones count together.
+    /// Bytes added since the folder was last scanned, counted over all clones.
     since: Arc<AtomicU64>,
 }
 
 impl BlobCache {
-    /// The folder of a larder's cache that it is.
+    /// Name of this cache's folder inside the cache folder of a larder.
     pub const FOLDER: &'static str = "blobs";
-    /// How many bytes a cache holds unless it is told otherwise.
+    /// Default limit in bytes.
     pub const LIMIT: u64 = 16 << 30;
 
-    /// The cache in the folder `root`, which is created when the first blob comes in.
+    /// Opens the cache in the folder `root`, which is created when the first blob is added.
     pub fn open(root: &Path) -> Self {
-        // The first blob that comes in is a reason to look through it.
+        // Above any slack, so that adding the first blob scans the folder.
         let since = Arc::new(AtomicU64::new(u64::MAX / 2));
         Self { root: root.to_owned(), blobs: BlobFolder::open(root), limit: Self::LIMIT, since }
     }
 
-    /// The same cache, which holds so many bytes. Each process may go beyond that by a sixteenth for a while.
+    /// Sets the limit in bytes. Each process may temporarily exceed it by a sixteenth.
     #[must_use]
     pub fn with_limit(mut self, bytes: u64) -> Self {
         self.limit = bytes;
         self
     }
 
-    /// Where it is.
+    /// Returns the folder.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// How many bytes it holds at most.
+    /// Returns the limit in bytes.
     pub fn limit(&self) -> u64 {
         self.limit
     }
 
-    /// What it holds.
+    /// Returns the number of blobs and bytes in the cache.
     ///
     /// # Errors
     /// [`Error::Store`](crate::Error::Store).
@@ -73,7 +75,7 @@ impl BlobCache {
         Ok(amount)
     }
 
-    /// Removes all that it holds, and gives how much that was. What is mapped stays readable.
+    /// Removes all blobs and returns how many there were. Mapped blobs stay readable.
     ///
     /// # Errors
     /// [`Error::Store`](crate::Error::Store).
@@ -86,27 +88,25 @@ impl BlobCache {
         Ok(amount)
     }
 
-    /// A blob that it holds. Trouble with a cache is no trouble: the store has the blob.
+    /// Returns a cached blob. Errors count as a miss, because the store has the blob.
     fn get(&self, digest: &Digest) -> Option<Bytes> {
         let bytes = self.blobs.get(digest).ok().flatten()?;
-        // It is another user's file, perhaps, and then grows old sooner.
+        // Fails for another user's file, which then only looks older than it is.
         let used = File::open(self.blobs.path(digest));
         let _ = used.and_then(|file| file.set_modified(SystemTime::now()));
         Some(bytes)
     }
 
-    /// Takes blobs in, if they are what they are called.
-    fn keep(&self, fetched: &[(Digest, Bytes)]) {
-        let is_good = |(digest, bytes): &&(Digest, Bytes)| {
-            bytes.len() as u64 <= self.limit
-                && corruption(digest, None, Some(bytes), |_| ()).is_none()
-        };
-        let good: Vec<_> = fetched.iter().filter(is_good).cloned().collect();
-        if good.is_empty() || self.blobs.put_all(&good).is_err() {
+    /// Adds a blob if it fits and matches its digest.
+    fn add(&self, digest: Digest, bytes: &Bytes) {
+        let size = bytes.len() as u64;
+        if size > self.limit
+            || find_corruption(&digest, None, Some(bytes), |_| ()).is_some()
+            || self.blobs.put_all(&[(digest, bytes.clone())]).is_err()
+        {
             return;
         }
-        let bytes: u64 = good.iter().map(|(_, bytes)| bytes.len() as u64).sum();
-        let since = self.since.fetch_add(bytes, Ordering::Relaxed).saturating_add(bytes);
+        let since = self.since.fetch_add(size, Ordering::Relaxed).saturating_add(size);
         if since > self.slack() {
             self.since.store(0, Ordering::Relaxed);
             self.make_room();
@@ -117,11 +117,11 @@ impl BlobCache {
         self.limit / 16
     }
 
-    /// Removes what was not used for the longest time, until there is room for some more.
+    /// Removes the least recently used blobs until there is room for more.
     fn make_room(&self) {
         let used = |digest: &Digest| fs::metadata(self.blobs.path(digest))?.modified();
         let held = self.blobs.list(None, usize::MAX).unwrap_or_default();
-        // What has no time any more was removed by another process.
+        // A file without a time was removed by another process.
         let with_use = |(digest, size)| Some((used(&digest).ok()?, digest, size));
         let mut by_use: Vec<_> = held.into_iter().filter_map(with_use).collect();
         let mut total: u64 = by_use.iter().map(|(_, _, size)| size).sum();
@@ -142,8 +142,9 @@ impl BlobCache {
 
 /// A store behind a [`BlobCache`].
 ///
-/// Blobs are read from the cache if it holds them, also when the store cannot be reached, and are taken into it
-/// when they come from the store. All else is asked of the store: whether a blob is there, and every record.
+/// Blobs are read from the cache if possible, even while the store is unreachable, and are added to it when their
+/// bytes are read from the store. A blob that is read piece by piece goes elsewhere and is not added. Everything else is
+/// forwarded to the store, including whether a blob exists.
 #[derive(Debug)]
 pub struct Cached {
     store: Arc<dyn Store>,
@@ -151,17 +152,51 @@ pub struct Cached {
 }
 
 impl Cached {
-    /// `store`, behind `cache`.
+    /// Puts `cache` in front of `store`.
     pub fn new(store: Arc<dyn Store>, cache: BlobCache) -> Self {
         Self { store, cache }
     }
 
-    /// The store without the cache in front of it, if there is one.
+    /// Returns the store behind the cache, or `store` itself if it has none.
     pub fn behind(store: &Arc<dyn Store>) -> Arc<dyn Store> {
         let any: &dyn Any = &**store;
         match any.downcast_ref::<Self>() {
             Some(cached) => Arc::clone(&cached.store),
             None => Arc::clone(store),
+        }
+    }
+
+    fn cached_when_read(&self, digest: Digest, blob: Blob) -> Blob {
+        match blob.path() {
+            // A file on this machine needs no copy.
+            Some(_) => blob,
+            None => Blob::from_source(Uncached { cache: self.cache.clone(), digest, blob }),
+        }
+    }
+}
+
+/// A blob of the store that is added to the cache when its bytes are read.
+struct Uncached {
+    cache: BlobCache,
+    digest: Digest,
+    blob: Blob,
+}
+
+impl BlobSource for Uncached {
+    fn bytes(&self) -> Result<Bytes> {
+        if let Some(bytes) = self.cache.get(&self.digest) {
+            return Ok(bytes);
+        }
+        let bytes = self.blob.bytes()?;
+        self.cache.add(self.digest, &bytes);
+        // A large blob is mapped from here on, and its memory is free.
+        Ok(self.cache.get(&self.digest).unwrap_or(bytes))
+    }
+
+    fn for_each_piece(&self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+        match self.cache.get(&self.digest) {
+            Some(bytes) => Blob::from(bytes).for_each_piece(take),
+            None => self.blob.for_each_piece(take),
         }
     }
 }
@@ -176,20 +211,13 @@ impl Store for Cached {
         self.store.capabilities()
     }
 
-    fn is_remote(&self) -> bool {
-        self.store.is_remote()
-    }
-
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         self.store.write_blob()
     }
 
-    fn keep_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
-        self.store.keep_blob(digest, bytes)
-    }
-
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
-        let mut found: Vec<_> = digests.iter().map(|digest| self.cache.get(digest)).collect();
+    fn read_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Blob>>> {
+        let cached = |digest| self.cache.get(digest).map(Blob::from);
+        let mut found: Vec<_> = digests.iter().map(cached).collect();
         let is_missing =
             |(digest, found): (&Digest, &Option<_>)| found.is_none().then_some(*digest);
         let mut missing: Vec<_> = digests.iter().zip(&found).filter_map(is_missing).collect();
@@ -198,37 +226,16 @@ impl Store for Cached {
         if missing.is_empty() {
             return Ok(found);
         }
-        let fetched = self.store.get_blobs(&missing)?;
-        let fetched = missing.into_iter().zip(fetched);
-        let fetched: Vec<_> = fetched.filter_map(|(digest, it)| Some((digest, it?))).collect();
-        self.cache.keep(&fetched);
+        let fetched = self.store.read_blobs(&missing)?;
         for (digest, found) in digests.iter().zip(&mut found).filter(|(_, found)| found.is_none()) {
-            let at = fetched.binary_search_by_key(digest, |(digest, _)| *digest);
-            // A large one is mapped from now on, and its memory is free.
-            *found = at.ok().map(|at| self.cache.get(digest).unwrap_or(fetched[at].1.clone()));
+            let blob = missing.binary_search(digest).ok().and_then(|at| fetched[at].clone());
+            *found = blob.map(|blob| self.cached_when_read(*digest, blob));
         }
         Ok(found)
     }
 
-    fn read_blob(
-        &self,
-        digest: &Digest,
-        take: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<bool> {
-        match self.cache.get(digest) {
-            Some(bytes) => bytes.chunks(PIECE).try_for_each(take).map(|()| true),
-            // What goes elsewhere would only take the place of what is used here.
-            None => self.store.read_blob(digest, take),
-        }
-    }
-
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
         self.store.stat_blobs(digests)
-    }
-
-    fn blob_file(&self, digest: &Digest) -> Result<Option<PathBuf>> {
-        // Not the cache's: it may be removed before it is opened.
-        self.store.blob_file(digest)
     }
 
     fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {

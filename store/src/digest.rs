@@ -1,4 +1,4 @@
-//! Digests: the names of immutable bytes.
+//! Digests, which name immutable bytes.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 
-/// The text before the hexadecimal digits of a written digest.
+/// Prefix of a digest in text form.
 pub const PREFIX: &str = "b3:";
 
 /// A BLAKE3 digest of some bytes, written `b3:` and 64 lower-case hexadecimal digits.
@@ -30,30 +30,30 @@ impl Digest {
         Self(*blake3::hash(bytes).as_bytes())
     }
 
-    /// Takes the 32 bytes of a digest computed elsewhere.
+    /// Creates a digest from 32 bytes computed elsewhere.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The 32 bytes.
+    /// Returns the 32 bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The 64 hexadecimal digits, without `b3:`.
+    /// Returns the 64 hexadecimal digits, without `b3:`.
     pub fn to_hex(&self) -> String {
         blake3::Hash::from_bytes(self.0).to_hex().to_string()
     }
 
-    /// The short form for people: `b3:` and the first 12 digits.
+    /// Returns the short form for display: `b3:` and the first 12 digits.
     pub fn short(&self) -> String {
         format!("{PREFIX}{}", &self.to_hex()[..12])
     }
 
-    /// Reads 64 lower-case hexadecimal digits, without `b3:`.
+    /// Parses 64 lower-case hexadecimal digits, without `b3:`.
     ///
     /// # Errors
-    /// [`Error::InvalidName`] if the text is anything else.
+    /// [`Error::InvalidName`] for any other text.
     pub fn from_hex(hex: &str) -> Result<Self> {
         let refused = |reason| Error::invalid("digest", hex, reason);
         if hex.bytes().any(|b| b.is_ascii_uppercase()) {

@@ -186,7 +186,7 @@ pub enum Error {
     },
 
     /// The disk, the database or the network failed.
-    #[error("could not {action}")]
+    #[error("cannot {action}")]
     Store {
         /// What was attempted, on what.
         action: String,

@@ -1,95 +1,102 @@
-//! Comfort on top of [`Store`].
+//! Shorthands for callers of a [`Store`].
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 
 use crate::digest::Digest;
 use crate::error::{Corruption, Error, Result};
-use crate::{Record, RecordKey, Store};
+use crate::{Blob, Record, RecordKey, Store};
 
-/// How many records or blobs a listing asks for first.
+/// Size of the first page of a listing.
 const PAGE: usize = 500;
-/// How many it asks for at most: records of the largest kind fit in memory.
+/// Size of the largest page: records of the largest kind still fit in memory.
 const LARGEST_PAGE: usize = 4_000;
-/// How many bytes of a blob are read at a time.
-pub(crate) const PIECE: usize = 1 << 20;
 
-/// Comfort for callers of a [`Store`]; every store has it.
+/// Shorthands for callers of a [`Store`], implemented for every store.
 pub trait StoreExt: Store {
-    /// One record.
+    /// Returns one record.
     ///
     /// # Errors
-    /// As [`Store::get_records`].
+    /// Those of [`Store::get_records`].
     fn get_record(&self, key: &RecordKey) -> Result<Option<Record>> {
         Ok(self.get_records(std::slice::from_ref(key))?.pop().flatten())
     }
 
-    /// Whether a blob is there.
+    /// Returns whether a blob exists.
     ///
     /// # Errors
-    /// As [`Store::stat_blobs`].
+    /// Those of [`Store::stat_blobs`].
     fn has_blob(&self, digest: &Digest) -> Result<bool> {
         Ok(self.stat_blobs(std::slice::from_ref(digest))?.pop().flatten().is_some())
     }
 
-    /// The bytes of one blob, checked against its digest and, if it is known, its size.
+    /// Finds one blob.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if they are missing or are not those that were written; `what` names the blob
-    /// in it.
+    /// Those of [`Store::read_blobs`].
+    fn read_blob(&self, digest: &Digest) -> Result<Option<Blob>> {
+        Ok(self.read_blobs(std::slice::from_ref(digest))?.pop().flatten())
+    }
+
+    /// Returns the content of one blob, not compared with its digest.
+    ///
+    /// # Errors
+    /// Those of [`Store::read_blobs`] and [`Blob::bytes`].
+    fn get_blob(&self, digest: &Digest) -> Result<Option<Bytes>> {
+        content(self.read_blob(digest)?)
+    }
+
+    /// Stores `bytes` as the blob `digest`, durably.
+    ///
+    /// # Errors
+    /// Those of [`Store::write_blob`] and its writer.
+    fn put_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
+        let mut writer = self.write_blob()?;
+        writer.write_bytes(bytes).map_err(|error| {
+            let action = format!("write the blob {} to {}", digest.short(), self.url());
+            Error::store(action, error)
+        })?;
+        writer.finish(digest)
+    }
+
+    /// Returns the content of one blob, compared with its digest and, if known, its size.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for missing or damaged bytes, with the blob named by `what`; those of [`Store::read_blobs`].
     fn get_checked(
         &self,
         digest: &Digest,
         size: Option<u64>,
         what: impl FnOnce() -> String,
     ) -> Result<Bytes> {
-        let bytes = self.get_blobs(std::slice::from_ref(digest))?.pop().flatten();
-        match corruption(digest, size, bytes.as_ref(), |_| ()) {
-            Some(fault) => Err(Error::corrupt(what(), fault)),
+        let bytes = self.get_blob(digest)?;
+        match find_corruption(digest, size, bytes.as_ref(), |_| ()) {
+            Some(corruption) => Err(Error::corrupt(what(), corruption)),
             None => Ok(bytes.unwrap_or_default()),
         }
     }
 
-    /// Hands the bytes of one blob to `take`, piece by piece, and checks them against digest and size.
+    /// Passes the content of one blob to `take`, piece by piece, and compares it with its digest and size.
     ///
-    /// What was taken is not to be believed before this returns `Ok`.
+    /// The content is not verified before this returns `Ok`.
     ///
     /// # Errors
-    /// As [`get_checked`](StoreExt::get_checked), and whatever `take` says.
+    /// Those of [`get_checked`](StoreExt::get_checked), and the first error of `take`.
     fn copy_checked(
         &self,
         digest: &Digest,
         size: u64,
         what: impl Fn() -> String,
-        mut take: impl FnMut(&[u8]) -> Result<()>,
+        take: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        let (mut hasher, mut found) = (blake3::Hasher::new(), 0);
-        let there = self.read_blob(digest, &mut |piece| {
-            found += piece.len() as u64;
-            if found > size {
-                return Err(Error::corrupt(what(), Corruption::Size { expected: size, found }));
-            }
-            hasher.update(piece);
-            take(piece)
-        })?;
-        if !there {
-            return Err(Error::corrupt(what(), Corruption::Missing));
-        }
-        let digested = Digest::from_bytes(*hasher.finalize().as_bytes());
-        match (found == size, digested == *digest) {
-            (false, _) => Err(Error::corrupt(what(), Corruption::Size { expected: size, found })),
-            (_, false) => {
-                let fault = Corruption::Digest { expected: *digest, found: digested };
-                Err(Error::corrupt(what(), fault))
-            }
-            _ => Ok(()),
+        match self.read_blob(digest)? {
+            Some(blob) => copy_verified(&blob, digest, size, what, take),
+            None => Err(Error::corrupt(what(), Corruption::Missing)),
         }
     }
 
-    /// All records whose keys begin with `prefix`, in byte order of the keys, read page by page.
+    /// Iterates over all records whose keys begin with `prefix`, in byte order of the keys, page by page.
     fn records<'a>(
         &'a self,
         prefix: impl Into<Cow<'a, str>>,
@@ -100,7 +107,7 @@ pub trait StoreExt: Store {
         })
     }
 
-    /// All blobs and their sizes, in the order of their digests, read page by page.
+    /// Iterates over all blobs and their sizes, ordered by digest, page by page.
     fn blobs(&self) -> impl Iterator<Item = Result<(Digest, u64)>> + '_ {
         pages(move |after: Option<&(Digest, u64)>, limit| {
             self.list_blobs(after.map(|(digest, _)| digest), limit)
@@ -110,47 +117,45 @@ pub trait StoreExt: Store {
 
 impl<S: Store + ?Sized> StoreExt for S {}
 
-/// What [`Store::read_blob`] does for stores whose blobs are files or maps of files.
-pub(crate) fn read_blob<S: Store + ?Sized>(
-    store: &S,
-    digest: &Digest,
-    take: &mut dyn FnMut(&[u8]) -> Result<()>,
-) -> Result<bool> {
-    let Some(path) = store.blob_file(digest)? else {
-        let Some(bytes) = store.get_blobs(std::slice::from_ref(digest))?.pop().flatten() else {
-            return Ok(false);
-        };
-        bytes.chunks(PIECE).try_for_each(take)?;
-        return Ok(true);
-    };
-    let failed = |error: io::Error| Error::store(format!("read {}", path.display()), error);
-    let mut file = File::open(&path).map_err(failed)?;
-    let mut piece = vec![0; PIECE];
-    loop {
-        match file.read(&mut piece) {
-            Ok(0) => return Ok(true),
-            Ok(read) => take(&piece[..read])?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed(error)),
-        }
+/// Returns the content of a blob that was found, or `None` if it was removed meanwhile.
+pub fn content(blob: Option<Blob>) -> Result<Option<Bytes>> {
+    match blob.map(|blob| blob.bytes()) {
+        None | Some(Err(Error::Corrupt { fault: Corruption::Missing, .. })) => Ok(None),
+        Some(bytes) => bytes.map(Some),
     }
 }
 
-/// What [`Store::keep_blob`] does for stores that have to copy the bytes.
-pub(crate) fn keep_blob<S: Store + ?Sized>(store: &S, digest: &Digest, bytes: &[u8]) -> Result<()> {
-    let mut writer = store.write_blob()?;
-    writer
-        .write_all(bytes)
-        .map_err(|error| Error::store(format!("write a blob to {}", store.url()), error))?;
-    writer.finish(digest)
+/// Passes a blob to `take`, piece by piece, and compares it with `digest` and `size`.
+pub fn copy_verified(
+    blob: &Blob,
+    digest: &Digest,
+    size: u64,
+    what: impl Fn() -> String,
+    mut take: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let (mut hasher, mut found) = (blake3::Hasher::new(), 0);
+    blob.for_each_piece(|piece| {
+        found += piece.len() as u64;
+        if found > size {
+            return Err(Error::corrupt(what(), Corruption::Size { expected: size, found }));
+        }
+        hasher.update(piece);
+        take(piece)
+    })?;
+    if found != size {
+        return Err(Error::corrupt(what(), Corruption::Size { expected: size, found }));
+    }
+    match Digest::from_bytes(*hasher.finalize().as_bytes()) {
+        found if found == *digest => Ok(()),
+        found => Err(Error::corrupt(what(), Corruption::Digest { expected: *digest, found })),
+    }
 }
 
-/// How many bytes are digested between two reports.
+/// Number of bytes that are digested between two reports of progress.
 const STRIDE: usize = 16 << 20;
 
-/// How `bytes` differ from what `digest` and `size` say was written, if they do. `progress` is told of the bytes
-/// that were read, again and again.
-pub fn corruption(
+/// Compares `bytes` with the digest and, if known, the size that were written. Reports each stride to `progress`.
+pub fn find_corruption(
     digest: &Digest,
     size: Option<u64>,
     bytes: Option<&Bytes>,
@@ -174,9 +179,9 @@ pub fn corruption(
     (found != *digest).then_some(Corruption::Digest { expected: *digest, found })
 }
 
-/// The items of all pages, one by one; ends after an error.
+/// Returns the items of all pages, and ends after an error.
 ///
-/// Each page is larger than the one before: there are stores, such as a folder, that look through all for each page.
+/// Each page is larger than the one before, because some stores, such as a folder, scan everything for each page.
 fn pages<T: Clone>(
     mut page: impl FnMut(Option<&T>, usize) -> Result<Vec<T>>,
 ) -> impl Iterator<Item = Result<T>> {

@@ -8,16 +8,16 @@ use crate::error::{Error, Result};
 
 /// The name of a record: parts of `[a-z0-9@._-]` joined by `/`, such as `versions/wine/@0000000007`.
 ///
-/// No part is empty, begins with `.` or holds `..`; a part has at most 200 bytes, the whole 400. So a store may
-/// use a key as a path or a column as it is.
+/// No part is empty, begins with `.` or contains `..`. A part has at most 200 bytes, the whole key 400. A store may
+/// therefore use a key as a path or column without escaping it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RecordKey(Arc<str>);
 
 impl RecordKey {
-    /// Checks `text` and keeps it.
+    /// Parses a key.
     ///
     /// # Errors
-    /// [`Error::InvalidName`] says which rule it breaks.
+    /// [`Error::InvalidName`] with the rule that `text` breaks.
     pub fn new(text: &str) -> Result<Self> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"@._-".contains(&b);
         let part = |part: &str| {
@@ -33,13 +33,13 @@ impl RecordKey {
         Ok(Self(text.into()))
     }
 
-    /// The key as text.
+    /// Returns the key as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// The order of keys is that of their text.
+/// Keys are ordered by their text.
 impl Borrow<str> for RecordKey {
     fn borrow(&self) -> &str {
         &self.0

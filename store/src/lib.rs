@@ -16,6 +16,7 @@
 //! }));
 //! ```
 
+mod blob;
 #[cfg(feature = "files")]
 mod cached;
 mod composite;
@@ -41,21 +42,20 @@ pub use bytes;
 #[doc(hidden)]
 pub use inventory;
 
+pub use crate::blob::{Blob, BlobSource, BlobWriter};
 #[cfg(feature = "files")]
 pub use crate::cached::{BlobCache, Cached};
 pub use crate::composite::{Composite, refuse_half};
 pub use crate::digest::Digest;
 pub use crate::error::{BoxError, Corruption, Error, ItemKind, Result};
-pub use crate::ext::{StoreExt, corruption};
+pub use crate::ext::{StoreExt, content, copy_verified, find_corruption};
 pub use crate::key::RecordKey;
 pub use crate::memory::MemoryStore;
 pub use crate::name::{EventName, Identifier, TagName, TreePath, TypeTag, VersionNumber};
 pub use crate::scheme::{LinkedScheme, Scheme};
 pub use crate::size::parse_size;
 pub use crate::status::{BlobCount, Hook, JobStatus};
-pub use crate::store::{
-    BlobWriter, Capabilities, Change, Committed, Expected, Record, Revision, Store,
-};
+pub use crate::store::{Capabilities, Change, Committed, Expected, Record, Revision, Store};
 pub use crate::time::Timestamp;
 pub use crate::url::StoreUrl;
 

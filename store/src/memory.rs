@@ -1,17 +1,20 @@
-//! The store that forgets: for tests, and for trying things out.
+//! A store in memory, for tests and experiments.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::ops::Bound;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Revision, Store};
+use crate::{
+    Blob, BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Revision, Store,
+};
 
-/// A store in memory, at `memory:`. It lives as long as its last handle.
+/// A store in memory, at `memory:`. It is gone with its last clone.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     content: Arc<RwLock<Content>>,
@@ -21,12 +24,12 @@ pub struct MemoryStore {
 struct Content {
     blobs: BTreeMap<Digest, Bytes>,
     records: BTreeMap<RecordKey, Record>,
-    /// Counts changes of records; each is a revision.
+    /// Counts changes of records; the count is the next revision.
     changes: u64,
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self::default()
     }
@@ -69,16 +72,17 @@ impl Store for MemoryStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: true, inline_blob: 64 * 1024 }
+        Capabilities { atomic_commit: true, inline_blob: 64 * 1024, is_remote: false }
     }
 
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
-        Ok(Box::new(MemoryWriter { store: self.clone(), bytes: Vec::new() }))
+        Ok(Box::new(MemoryWriter { store: self.clone(), whole: None, bytes: Vec::new() }))
     }
 
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
+    fn read_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Blob>>> {
         let content = self.read();
-        Ok(digests.iter().map(|digest| content.blobs.get(digest).cloned()).collect())
+        let blob = |digest| content.blobs.get(digest).cloned().map(Blob::from);
+        Ok(digests.iter().map(blob).collect())
     }
 
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
@@ -101,6 +105,10 @@ impl Store for MemoryStore {
             content.blobs.remove(digest);
         }
         Ok(())
+    }
+
+    fn remove_unfinished(&self, _: Duration) -> Result<(u64, u64)> {
+        Ok((0, 0))
     }
 
     fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
@@ -143,11 +151,16 @@ impl Store for MemoryStore {
 
 struct MemoryWriter {
     store: MemoryStore,
+    /// The content, if all of it was passed as one `Bytes`.
+    whole: Option<Bytes>,
     bytes: Vec<u8>,
 }
 
 impl Write for MemoryWriter {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        if let Some(whole) = self.whole.take() {
+            self.bytes = whole.into();
+        }
         self.bytes.extend_from_slice(buf);
         Ok(buf.len())
     }
@@ -158,9 +171,18 @@ impl Write for MemoryWriter {
 }
 
 impl BlobWriter for MemoryWriter {
+    fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+        if self.whole.is_none() && self.bytes.is_empty() {
+            self.whole = Some(bytes);
+            return Ok(());
+        }
+        self.write_all(&bytes)
+    }
+
     fn finish(self: Box<Self>, digest: &Digest) -> Result<()> {
-        let Self { store, bytes } = *self;
-        store.write().blobs.entry(*digest).or_insert_with(|| bytes.into());
+        let Self { store, whole, bytes } = *self;
+        let bytes = whole.unwrap_or_else(|| bytes.into());
+        store.write().blobs.entry(*digest).or_insert(bytes);
         Ok(())
     }
 }

@@ -1,5 +1,6 @@
-//! The private runtime of what is reached over a network: for stores and queues whose clients are asynchronous.
+//! The private async runtime of stores and queues whose clients are asynchronous.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::sync::OnceLock;
 use std::sync::mpsc::{self, Receiver};
@@ -9,67 +10,90 @@ use tokio::task::AbortHandle;
 
 use crate::error::{Error, Result};
 
-/// How many threads it has: they wait for the network, not for the processor.
+/// Number of threads. They wait for the network rather than compute.
 const THREADS: usize = 2;
 
-/// Runs `future` to its end and gives what it gives.
+/// Runs `future` to its end and returns its result.
 ///
-/// The caller's thread waits on a channel, so it may belong to another runtime: to block on a future there
-/// would panic.
+/// The calling thread waits on a channel, so it may belong to another runtime, where blocking on a future would
+/// panic.
+///
+/// # Errors
+/// Those of the future; [`Error::Store`] if it panicked or no thread could be started.
 pub fn wait<T: Send + 'static>(
     future: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
-    begin(future)?.wait()
+    start(future)?.wait()
 }
 
-/// Lets `future` run beside the caller, who waits for it later.
+/// Starts `future` and returns a handle to wait for it.
 ///
 /// # Errors
-/// [`Error::Store`] if there are no threads for it.
-pub fn begin<T: Send + 'static>(
+/// [`Error::Store`] if no thread could be started.
+pub fn start<T: Send + 'static>(
     future: impl Future<Output = Result<T>> + Send + 'static,
-) -> Result<Begun<T>> {
+) -> Result<Task<T>> {
     let (done, result) = mpsc::sync_channel(1);
     let task = handle()?.spawn(async move {
-        // Nobody listens any more only if the caller's thread died.
+        // Fails only if the waiting thread died.
         let _ = done.send(future.await);
     });
-    Ok(Begun { task: task.abort_handle(), result })
+    Ok(Task { task: task.abort_handle(), result })
 }
 
-/// What [`begin`] has begun. Dropped, it is abandoned.
+/// A running future. Dropping it aborts the future.
 #[derive(Debug)]
-pub struct Begun<T> {
+pub struct Task<T> {
     task: AbortHandle,
     result: Receiver<Result<T>>,
 }
 
-impl<T> Begun<T> {
-    /// Waits for its end and gives what it gives.
+impl<T> Task<T> {
+    /// Waits for the result.
     ///
     /// # Errors
-    /// Its own; [`Error::Store`] if it panicked.
+    /// Those of the future; [`Error::Store`] if it panicked.
     pub fn wait(self) -> Result<T> {
         self.result.recv().unwrap_or_else(|_| {
-            Err(Error::store("finish a request over the network", "its task panicked; see the log"))
+            Err(Error::store("finish a network request", "its task panicked; see the log"))
         })
     }
 }
 
-impl<T> Drop for Begun<T> {
+impl<T> Drop for Task<T> {
     fn drop(&mut self) {
         self.task.abort();
     }
 }
 
-/// Runs `future` beside everything else; nobody waits for it.
+/// Runs up to `at_once` of `requests` ahead of their use, and returns their results in order.
+///
+/// Nothing is started before the first result is asked for. The iterator ends when `requests` ends.
+pub fn prefetch<T, F>(
+    requests: impl Iterator<Item = F>,
+    at_once: usize,
+) -> impl Iterator<Item = Result<T>>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T>> + Send + 'static,
+{
+    let mut requests = requests.fuse();
+    let mut running = VecDeque::new();
+    std::iter::from_fn(move || {
+        let room = at_once.max(1).saturating_sub(running.len());
+        running.extend(requests.by_ref().take(room).map(start));
+        running.pop_front().map(|task: Result<Task<T>>| task?.wait())
+    })
+}
+
+/// Runs `future` in the background. Nothing waits for it.
 pub fn spawn(future: impl Future<Output = ()> + Send + 'static) {
     if let Ok(handle) = handle() {
         handle.spawn(future);
     }
 }
 
-/// One runtime for the whole process. It is never dropped: to drop one inside of an async program
+/// Returns the one runtime of the process. It is never dropped, because dropping a runtime inside an async program
 /// would panic.
 fn handle() -> Result<&'static Handle> {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
@@ -81,13 +105,14 @@ fn handle() -> Result<&'static Handle> {
         .thread_name("larder-network")
         .enable_all()
         .build()
-        .map_err(|error| Error::store("start the threads for requests over the network", error))?;
+        .map_err(|error| Error::store("start the threads for network requests", error))?;
     if let Err(second) = RUNTIME.set(made) {
         second.shutdown_background();
     }
-    RUNTIME.get().map(Runtime::handle).ok_or_else(|| {
-        Error::store("start the threads for requests over the network", "they are gone")
-    })
+    RUNTIME
+        .get()
+        .map(Runtime::handle)
+        .ok_or_else(|| Error::store("start the threads for network requests", "they have ended"))
 }
 
 #[cfg(test)]
@@ -98,19 +123,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_begun_runs_beside_its_caller_and_ends_when_it_is_dropped() {
-        let begun: Vec<_> =
-            (0..100).map(|number| begin(async move { Ok(number) }).unwrap()).collect();
-        assert!(begun.into_iter().map(|begun| begun.wait().unwrap()).eq(0..100));
+    fn a_task_runs_beside_its_caller_and_ends_when_it_is_dropped() {
+        let tasks: Vec<_> =
+            (0..100).map(|number| start(async move { Ok(number) }).unwrap()).collect();
+        assert!(tasks.into_iter().map(|task| task.wait().unwrap()).eq(0..100));
 
         let (alive, ended) = mpsc::sync_channel::<()>(1);
-        let waiting = begin(async move {
+        let waiting = start(async move {
             let _alive = alive;
             std::future::pending::<Result<()>>().await
         });
         assert!(ended.recv_timeout(Duration::from_millis(50)).is_err(), "it waits");
         drop(waiting);
         let end = ended.recv_timeout(Duration::from_secs(10));
-        assert_eq!(end, Err(mpsc::RecvTimeoutError::Disconnected), "it is gone with all it had");
+        assert_eq!(
+            end,
+            Err(mpsc::RecvTimeoutError::Disconnected),
+            "it is dropped with its captures"
+        );
+    }
+
+    #[test]
+    fn results_are_prefetched_in_order_and_only_a_few_ahead() {
+        let mut started = 0;
+        let requests = (0..50).map(|number| {
+            started += 1;
+            async move { Ok(number) }
+        });
+        let mut results = prefetch(requests, 4);
+        assert_eq!(results.next().unwrap().unwrap(), 0);
+        assert!(results.by_ref().take(9).map(Result::unwrap).eq(1..10));
+        drop(results);
+        assert_eq!(started, 13);
     }
 }

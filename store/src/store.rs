@@ -1,108 +1,72 @@
 //! Stores: where blobs and records are kept.
 //!
-//! A store holds two kinds of thing. *Blobs* are immutable bytes named by their digest. *Records* are
-//! small JSON documents under a hierarchical [`RecordKey`], each with a revision, written on a
-//! precondition. The shape is that of the store with the hardest life, an object store, which can put
-//! one object on a condition and no more; a store that can do more says so in its [`Capabilities`].
+//! A store holds two kinds of objects. *Blobs* are immutable bytes named by their digest. *Records* are small JSON
+//! documents under a hierarchical [`RecordKey`], each with a revision, written on a precondition. The interface asks
+//! for what an object store can do: put one object on a condition. A store that can do more says so in its
+//! [`Capabilities`].
 //!
-//! Users never call a store: the handle `Larder` does. Whoever writes one holds it to the laws of
-//! `larder-testkit`.
+//! Users call the handle `Larder`, not a store. Implementors run the laws of `larder-testkit` in a test.
 
 use std::any::Any;
 use std::fmt;
-use std::io::Write;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::blob::{Blob, BlobWriter};
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::ext;
 use crate::key::RecordKey;
 
 /// A place for blobs and records.
 ///
-/// Every method may be called from many threads at once, and by many processes on the same place if
-/// the store can be opened by many. An `Err` from any method is [`Error::Store`](crate::Error::Store),
-/// unless its doc names another, and says what was attempted on what.
+/// Methods are called from many threads at once, and by many processes on the same place if the store can be opened by
+/// many. Errors are [`Error::Store`](crate::Error::Store) unless a method names another, and say what was attempted
+/// on what. No method has a default, so a wrapper cannot forget to forward one; shorthands are in [`StoreExt`].
 pub trait Store: Any + Send + Sync + fmt::Debug {
-    /// The URL that opens this store again, without secrets.
+    /// Returns the URL that opens this store again, without secrets.
     fn url(&self) -> String;
 
-    /// What this store can do beyond the least.
+    /// Returns what this store can do.
     fn capabilities(&self) -> Capabilities;
-
-    /// Whether blobs come from so far away that a copy on this machine is worth having.
-    fn is_remote(&self) -> bool {
-        false
-    }
 
     /// Opens a writer for one blob of any size.
     ///
-    /// Nothing is visible to anyone before [`BlobWriter::finish`] returns `Ok`.
+    /// The blob is not visible before [`BlobWriter::finish`] returns `Ok`.
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>>;
 
-    /// Keeps bytes that are all there already, such as a map of a file, as the blob `digest`, durably: what a writer
-    /// and its [`finish`](BlobWriter::finish) do, where the bytes need no place to wait in.
-    fn keep_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
-        ext::keep_blob(self, digest, &bytes)
-    }
-
-    /// The bytes of blobs, in the order asked for; `None` for a blob that is not there.
+    /// Finds blobs. Returns them in the order of `digests`, with `None` for a missing blob.
     ///
-    /// A store gives what it has: checking the digest is the caller's part. Bytes of large blobs are
-    /// mapped or handed over, not copied.
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>>;
+    /// Small blobs are read in as few round trips as the store allows. The content of large ones is mapped, shared or
+    /// fetched when it is read, so that the answer needs little memory. It is not compared with the digest.
+    fn read_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Blob>>>;
 
-    /// Hands the bytes of one blob to `take`, piece by piece and in their order; `false` if it is not there.
-    ///
-    /// It is for bytes that go elsewhere: whatever the size of the blob, a few pieces of it are in memory. As of
-    /// [`get_blobs`](Store::get_blobs), checking the digest is the caller's part, and what was taken before an `Err`
-    /// or `false` is worth nothing. An error of `take` ends it and is given back.
-    fn read_blob(
-        &self,
-        digest: &Digest,
-        take: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<bool> {
-        ext::read_blob(self, digest, take)
-    }
-
-    /// The sizes of blobs, in the order asked for; `None` for a blob that is not there.
+    /// Returns the sizes of blobs in the order of `digests`, with `None` for a missing blob.
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>>;
 
-    /// The file that holds a blob's bytes and nothing else, if this store keeps it as one on this machine.
+    /// Lists up to `limit` blobs and their sizes, ordered by digest, after `after`.
     ///
-    /// It is for reading only, and for copying without a second copy in memory. The caller checks the
-    /// digest of what it copied.
-    fn blob_file(&self, _digest: &Digest) -> Result<Option<PathBuf>> {
-        Ok(None)
-    }
-
-    /// Up to `limit` blobs and their sizes, in the order of their digests, after `after`.
-    ///
-    /// An empty answer is the end.
+    /// An empty answer marks the end.
     fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>>;
 
-    /// Removes blobs. One that is not there is no error. Bytes that were handed out stay readable.
+    /// Removes blobs. Missing ones are skipped. Bytes returned earlier stay readable.
     fn remove_blobs(&self, digests: &[Digest]) -> Result<()>;
 
-    /// Removes what writers that died left unfinished more than `older_than` ago, and never what a living one
-    /// works on; gives how many files and bytes that were.
-    fn remove_unfinished(&self, _older_than: Duration) -> Result<(u64, u64)> {
-        Ok((0, 0))
-    }
-
-    /// Records, in the order asked for; `None` for a record that is not there.
+    /// Removes what dead writers left unfinished more than `older_than` ago. Returns the number of files and bytes.
     ///
-    /// Whatever was committed before the call is seen, by whichever process.
+    /// Files of living writers are left alone.
+    fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)>;
+
+    /// Returns records in the order of `keys`, with `None` for a missing record.
+    ///
+    /// Everything committed before the call is seen, whichever process committed it.
     fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>>;
 
-    /// Up to `limit` records whose keys begin with `prefix`, in byte order of the keys, after `after`.
+    /// Lists up to `limit` records whose keys begin with `prefix`, in byte order of the keys, after `after`.
     ///
-    /// An empty answer is the end. A record that appears or is removed during a listing may or may not be
-    /// seen; every other one is seen exactly once, also one that is written again meanwhile.
+    /// An empty answer marks the end. A record created or removed during a listing may or may not be listed; every other
+    /// record is listed exactly once, even if it is rewritten meanwhile.
     fn list_records(
         &self,
         prefix: &str,
@@ -110,61 +74,54 @@ pub trait Store: Any + Send + Sync + fmt::Debug {
         limit: usize,
     ) -> Result<Vec<(RecordKey, Record)>>;
 
-    /// Makes `changes`, in their order. No two of them are about one key.
+    /// Makes `changes` in order. Each key occurs at most once.
     ///
-    /// `Ok(Committed::All)` means that all of them were made and survive a loss of power. Blobs are
-    /// durable before any record that follows them. Each record is changed as a whole; its precondition
-    /// and its change are one step that nobody can come between.
+    /// `Ok(Committed::All)` means that all changes were made and survive a loss of power. Blobs are durable before any
+    /// record that follows them. A record changes as a whole; checking its precondition and changing it are one atomic
+    /// step.
     ///
-    /// A precondition that fails ends the commit with [`Committed::Conflict`]. With
-    /// [`Capabilities::atomic_commit`] nothing was changed then, nor after an `Err` or a crash; without it,
-    /// records stand as an unbroken run from the first, and blobs may stay behind as garbage.
+    /// A failed precondition ends the commit with [`Committed::Conflict`]. With [`Capabilities::atomic_commit`]
+    /// nothing is changed then, nor after an `Err` or a crash. Without it, an unbroken run of record changes from the
+    /// first stands, and blobs may stay behind as garbage.
     fn commit(&self, changes: &[Change]) -> Result<Committed>;
 }
 
-/// What a store can do beyond the least.
+/// What a store can do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
-    /// Whether a commit is made as a whole or not at all.
+    /// A commit is made as a whole or not at all.
     pub atomic_commit: bool,
-    /// Blobs up to this many bytes are better given to [`Store::commit`] as [`Change::PutBlob`] than
-    /// written one by one.
+    /// Size in bytes up to which a blob is better passed to [`Store::commit`] as [`Change::PutBlob`] than written
+    /// with a writer.
     pub inline_blob: usize,
-}
-
-/// A blob that is being written. Dropping it abandons the blob and leaves nothing behind.
-pub trait BlobWriter: Write + Send {
-    /// Keeps what was written as the blob `digest`, durably.
-    ///
-    /// The caller has computed `digest` over exactly the bytes written. If the blob is there already,
-    /// the new bytes are dropped and the old ones stay.
-    fn finish(self: Box<Self>, digest: &Digest) -> Result<()>;
+    /// Blobs are fetched over a network, so a copy on this machine is worth keeping.
+    pub is_remote: bool,
 }
 
 /// One change of a [`Store::commit`].
 #[derive(Debug, Clone)]
 pub enum Change {
-    /// Keeps a blob. If it is there already, nothing changes.
+    /// Stores a small blob. An existing blob stays as it is.
     PutBlob {
-        /// Its digest, computed by the caller over `bytes`.
+        /// The digest of `bytes`, computed by the caller.
         digest: Digest,
-        /// Its bytes.
+        /// The content.
         bytes: Bytes,
     },
     /// Writes a record.
     PutRecord {
-        /// Its key.
+        /// The key.
         key: RecordKey,
-        /// Its JSON.
+        /// The JSON.
         value: Bytes,
-        /// What must be so for it to be written.
+        /// The precondition.
         expected: Expected,
     },
-    /// Removes a record. One that is not there is no error, unless `expected` asks for it.
+    /// Removes a record. A missing one is skipped, unless `expected` asks for it.
     RemoveRecord {
-        /// Its key.
+        /// The key.
         key: RecordKey,
-        /// What must be so for it to be removed.
+        /// The precondition.
         expected: Expected,
     },
 }
@@ -172,16 +129,16 @@ pub enum Change {
 /// The precondition of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Expected {
-    /// None.
+    /// Any record, or none.
     Anything,
-    /// There is no record under the key.
+    /// No record under the key.
     Absent,
-    /// The record under the key is still at this revision.
+    /// The record under the key has this revision.
     Revision(Revision),
 }
 
 impl Expected {
-    /// Whether `current` is as expected: for stores that check under a lock of their own.
+    /// Compares with the current revision. For stores that check under their own lock or transaction.
     pub fn is_met_by(&self, current: Option<&Revision>) -> bool {
         match self {
             Self::Anything => true,
@@ -191,7 +148,7 @@ impl Expected {
     }
 }
 
-/// How a commit ended.
+/// The outcome of a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[must_use]
 pub enum Committed {
@@ -201,36 +158,36 @@ pub enum Committed {
     Conflict {
         /// The index of the change whose precondition failed.
         at: usize,
-        /// How many changes, from the first, were made all the same: 0 if the store is atomic.
+        /// The number of changes, from the first, that were made and stand: 0 if the store is atomic.
         made: usize,
     },
 }
 
-/// A record's content as it was at one time.
+/// The content of a record at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
-    /// Names this content: it differs whenever the content differs.
+    /// The revision: differs whenever the content differs.
     pub revision: Revision,
     /// The JSON.
     pub value: Bytes,
 }
 
-/// Names the content of a record at one time; opaque, compared for equality only.
+/// An opaque name of a record's content, compared for equality only.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Revision(Arc<str>);
 
 impl Revision {
-    /// The digest of the content, for stores that have no revisions of their own.
+    /// Derives a revision from the content, for stores without revisions of their own.
     pub fn of(value: &[u8]) -> Self {
         Self::new(Digest::of(value).to_hex())
     }
 
-    /// A revision, from whatever the store tells contents apart by.
+    /// Creates a revision from a store's own text, such as an ETag or a counter.
     pub fn new(text: impl Into<Arc<str>>) -> Self {
         Self(text.into())
     }
 
-    /// The store's own text.
+    /// Returns the store's own text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -7,13 +7,13 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// Where a store is: `sqlite:models.db`, `fs:models`, `memory:`.
+/// The URL of a store: `sqlite:models.db`, `fs:models`, `memory:`.
 ///
-/// A text without a scheme is a path: of an SQLite file if it ends in `.db`, `.sqlite` or `.sqlite3`,
-/// else of a folder. Options follow a `?` as `name=value`, joined by `&`.
+/// Text without a scheme is a path: of an SQLite file if it ends in `.db`, `.sqlite` or `.sqlite3`, otherwise of a
+/// folder. Options follow a `?` as `name=value`, joined by `&`.
 ///
-/// A URL may hold secrets. What prints it, `Debug` and errors included, prints `***` for the user and the
-/// password before an `@`, and for the value of every option: which of them are secrets only the store knows.
+/// A URL may contain secrets. `Display`, `Debug` and errors print `***` for the user and password before an `@`, and for
+/// the value of every option, because only the store knows which options are secret.
 ///
 /// ```
 /// use larder_store::StoreUrl;
@@ -21,10 +21,10 @@ use crate::error::{Error, Result};
 /// let url: StoreUrl = "models/larder.db".parse()?;
 /// assert_eq!(url.to_string(), "sqlite:models/larder.db");
 ///
-/// let url: StoreUrl = "postgres://ann:secret@shelf/larder?pool=4".parse()?;
-/// assert_eq!(url.to_string(), "postgres://***@shelf/larder?pool=***");
-/// assert_eq!(url.rest(), "//ann:secret@shelf/larder"); // for the store
-/// # Ok::<(), larder_store::Error>(())
+/// let url: StoreUrl = "postgres://ann:secret@db.example.com/larder?pool=4".parse()?;
+/// assert_eq!(url.to_string(), "postgres://***@db.example.com/larder?pool=***");
+/// assert_eq!(url.rest(), "//ann:secret@db.example.com/larder"); // for the store
+/// # Ok::<(), larder_core::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreUrl {
@@ -34,17 +34,17 @@ pub struct StoreUrl {
 }
 
 impl StoreUrl {
-    /// What stands before the first `:`.
+    /// Returns the scheme: the text before the first `:`.
     pub fn scheme(&self) -> &str {
         &self.scheme
     }
 
-    /// What stands between the scheme and the options.
+    /// Returns the text between the scheme and the options, including secrets.
     pub fn rest(&self) -> &str {
         &self.rest
     }
 
-    /// What stands between the scheme and the options, as a path on this machine.
+    /// Returns the text between the scheme and the options as a path on this machine.
     ///
     /// # Errors
     /// [`Error::InvalidName`] if it is empty.
@@ -55,29 +55,29 @@ impl StoreUrl {
         }
     }
 
-    /// Refuses every option whose name is not among `known`, so that a misspelt one is not ignored.
+    /// Checks that every option is one of `known`, so that a misspelt one is not ignored.
     ///
     /// # Errors
-    /// [`Error::InvalidName`] with the name and the known ones.
+    /// [`Error::InvalidName`] with the unknown option and the known ones.
     pub fn allow_options(&self, known: &[&str]) -> Result<()> {
         match self.options.keys().find(|name| !known.contains(&name.as_str())) {
             None => Ok(()),
             Some(name) if known.is_empty() => {
-                Err(self.refused(format!("the option `{name}` is unknown; there are none")))
+                Err(self.refused(format!("unknown option `{name}`; this store has no options")))
             }
             Some(name) => {
                 let known = known.join(", ");
-                Err(self.refused(format!("the option `{name}` is unknown; there are: {known}")))
+                Err(self.refused(format!("unknown option `{name}`; known options: {known}")))
             }
         }
     }
 
-    /// The value of an option.
+    /// Returns the value of an option.
     pub fn option(&self, name: &str) -> Option<&str> {
         self.options.get(name).map(String::as_str)
     }
 
-    /// `text`, a part of a URL, with the characters that `%40` and the like stand for.
+    /// Decodes percent-encoding in a part of a URL.
     ///
     /// ```
     /// use larder_store::StoreUrl;
@@ -87,10 +87,15 @@ impl StoreUrl {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidName`] for a `%` without two digits, and for bytes that are no text. It does not repeat them.
+    /// [`Error::InvalidName`] for a `%` without two digits and for bytes that are not UTF-8. The text is not repeated.
     pub fn decode(text: &str) -> Result<String> {
-        let refused =
-            || Error::invalid(WHAT, "…", "a `%` stands before two hex digits: `%25` for itself");
+        let refused = || {
+            Error::invalid(
+                WHAT,
+                "…",
+                "a `%` must be followed by two hex digits; write `%25` for the character itself",
+            )
+        };
         let (first, rest) = match text.split_once('%') {
             Some((first, rest)) => (first, rest.split('%')),
             None => return Ok(text.to_owned()),
@@ -105,7 +110,7 @@ impl StoreUrl {
         String::from_utf8(bytes).map_err(|_| refused())
     }
 
-    /// `text` as the value of an option: the opposite of [`decode`](StoreUrl::decode).
+    /// Encodes `text` as the value of an option. The inverse of [`decode`](StoreUrl::decode).
     pub fn encode(text: &str) -> String {
         let special = |c: char| "%&#".contains(c) || c.is_ascii_control();
         let encoded = |c: char| match special(c) {
@@ -115,19 +120,19 @@ impl StoreUrl {
         text.chars().map(encoded).collect()
     }
 
-    /// This URL without an option, and the option's value.
+    /// Returns this URL without an option, and the value of the option.
     pub fn split_off(&self, name: &str) -> (Self, Option<String>) {
         let mut url = self.clone();
         let value = url.options.remove(name);
         (url, value)
     }
 
-    /// The error of a URL that its store cannot take; secrets are not repeated in it.
+    /// Returns the error of a URL that a store cannot use, without secrets.
     pub fn refused(&self, reason: impl Into<String>) -> Error {
         Error::invalid(WHAT, &self.place(), reason)
     }
 
-    /// The URL without its options and without secrets.
+    /// Returns the URL without options and secrets.
     fn place(&self) -> String {
         format!("{}:{}", self.scheme, masked(&self.rest))
     }
@@ -141,7 +146,7 @@ impl std::str::FromStr for StoreUrl {
     fn from_str(text: &str) -> Result<Self> {
         let (place, query) = text.split_once('?').unwrap_or((text, ""));
         if place.is_empty() {
-            let reason = "it is empty; give a path or a URL such as `sqlite:larder.db`";
+            let reason = "empty; write a path or a URL such as `sqlite:larder.db`";
             return Err(Error::invalid(WHAT, place, reason));
         }
         let (scheme, rest) = match place.split_once(':') {
@@ -150,14 +155,14 @@ impl std::str::FromStr for StoreUrl {
         };
         let mut url = Self { scheme: scheme.into(), rest: rest.into(), options: BTreeMap::new() };
         if place.contains('\0') {
-            return Err(url.refused("it holds a NUL character"));
+            return Err(url.refused("a URL cannot contain a NUL character"));
         }
         for option in query.split('&').filter(|option| !option.is_empty()) {
             let (name, value) = option.split_once('=').unwrap_or((option, ""));
             if !is_option(name) {
-                // It may be the rest of a password: neither it nor what stands before it is repeated.
-                let reason = "after `?` come options, `name=value` joined by `&`; in a user's name or a \
-                              password write `%3F` for `?`, `%26` for `&`";
+                // It may be the rest of a password, so neither it nor the text before it is repeated.
+                let reason = "options after `?` are `name=value`, joined by `&`; in a user name or \
+                              password write `%3F` for `?` and `%26` for `&`";
                 return Err(Error::invalid(WHAT, &format!("{scheme}:…"), reason));
             }
             if url.options.insert(name.to_owned(), value.to_owned()).is_some() {
@@ -168,7 +173,7 @@ impl std::str::FromStr for StoreUrl {
     }
 }
 
-/// Two letters at least, so that a drive letter is none.
+/// A scheme has at least two letters, so a drive letter is not one.
 fn is_scheme(text: &str) -> bool {
     let first = text.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
     first && text.len() > 1 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
@@ -178,16 +183,16 @@ fn is_option(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
-/// `//***@host/path` for `//user:password@host/path`.
+/// Returns `//***@host/path` for `//user:password@host/path`.
 fn masked(rest: &str) -> Cow<'_, str> {
     let Some(place) = rest.strip_prefix("//") else { return rest.into() };
     if let Some((user, host)) = place.rsplit_once('@')
-        // A password may hold a slash that nobody encoded; without a `:` it is one of a path.
+        // A password may contain a `/` that was not encoded. Without a `:` the `/` belongs to a path.
         && (user.contains(':') || !user.contains('/'))
     {
         return format!("//***@{host}").into();
     }
-    // What stands in the port's place is a password whose rest was taken for something else.
+    // Text in place of the port is a password whose rest was parsed as something else.
     match place.split_once(':') {
         Some((host, port)) if !host.contains('/') && !is_port(port) => {
             format!("//{host}:***").into()

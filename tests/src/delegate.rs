@@ -1,6 +1,6 @@
-//! Stores that are another store, but for what a test wants to see or to break.
+//! Stores that forward to another one, except for what a test observes or breaks.
 
-/// Hands the methods of `Store` that are named on to the store in the field `$to`.
+/// Forwards the named methods of `Store` to the store in the field `$to`.
 ///
 /// ```
 /// use larder::store::{Capabilities, Store};
@@ -14,9 +14,8 @@
 ///     fn url(&self) -> String {
 ///         "test:renamed".into()
 ///     }
-///     larder_tests::delegate!(0: capabilities is_remote);
-///     larder_tests::delegate!(0: write_blob keep_blob get_blobs read_blob stat_blobs blob_file);
-///     larder_tests::delegate!(0: list_blobs remove_blobs remove_unfinished);
+///     larder_tests::delegate!(0: capabilities write_blob read_blobs stat_blobs list_blobs);
+///     larder_tests::delegate!(0: remove_blobs remove_unfinished);
 ///     larder_tests::delegate!(0: get_records list_records commit);
 /// }
 ///
@@ -35,40 +34,17 @@ macro_rules! delegate {
             self.$to.capabilities()
         }
     };
-    (@ is_remote $to:tt) => {
-        fn is_remote(&self) -> bool {
-            self.$to.is_remote()
-        }
-    };
     (@ write_blob $to:tt) => {
         fn write_blob(&self) -> ::larder::Result<Box<dyn ::larder::store::BlobWriter>> {
             self.$to.write_blob()
         }
     };
-    (@ keep_blob $to:tt) => {
-        fn keep_blob(
-            &self,
-            digest: &::larder::store::Digest,
-            bytes: ::larder::bytes::Bytes,
-        ) -> ::larder::Result<()> {
-            self.$to.keep_blob(digest, bytes)
-        }
-    };
-    (@ get_blobs $to:tt) => {
-        fn get_blobs(
+    (@ read_blobs $to:tt) => {
+        fn read_blobs(
             &self,
             digests: &[::larder::store::Digest],
-        ) -> ::larder::Result<Vec<Option<::larder::bytes::Bytes>>> {
-            self.$to.get_blobs(digests)
-        }
-    };
-    (@ read_blob $to:tt) => {
-        fn read_blob(
-            &self,
-            digest: &::larder::store::Digest,
-            take: &mut dyn FnMut(&[u8]) -> ::larder::Result<()>,
-        ) -> ::larder::Result<bool> {
-            self.$to.read_blob(digest, take)
+        ) -> ::larder::Result<Vec<Option<::larder::store::Blob>>> {
+            self.$to.read_blobs(digests)
         }
     };
     (@ stat_blobs $to:tt) => {
@@ -77,14 +53,6 @@ macro_rules! delegate {
             digests: &[::larder::store::Digest],
         ) -> ::larder::Result<Vec<Option<u64>>> {
             self.$to.stat_blobs(digests)
-        }
-    };
-    (@ blob_file $to:tt) => {
-        fn blob_file(
-            &self,
-            digest: &::larder::store::Digest,
-        ) -> ::larder::Result<Option<::std::path::PathBuf>> {
-            self.$to.blob_file(digest)
         }
     };
     (@ list_blobs $to:tt) => {

@@ -47,8 +47,8 @@ impl fmt::Debug for Stepwise {
 #[deny(clippy::missing_trait_methods)]
 impl Store for Stepwise {
     crate::delegate!(
-        store: is_remote write_blob keep_blob get_blobs read_blob stat_blobs blob_file list_blobs
-        remove_blobs remove_unfinished get_records list_records
+        store: write_blob read_blobs stat_blobs list_blobs remove_blobs remove_unfinished
+        get_records list_records
     );
 
     fn url(&self) -> String {

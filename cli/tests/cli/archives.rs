@@ -166,7 +166,7 @@ fn import_takes_nothing_that_is_no_export_and_makes_no_larder_for_it() {
     error: the blob b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7 in damaged.tar is corrupt: its digest is b3:f153ddfcebb5 where b3:50dd04420efa was written; restore it from a copy
     exit 1
     --- stderr
-    error: could not read nowhere.tar
+    error: cannot read nowhere.tar
       caused by: No such file or directory (os error 2)
     exit 3
     --- stderr

@@ -310,7 +310,7 @@ fn what_is_no_larder_is_a_finding_and_stays_as_it_is() {
     --- stdout
     program    larder [version], rustc [rustc], [target]
     linked in  6 types, 7 serializers, 9 stores
-    warning: the file [place] is corrupt: it is not an SQLite database; restore it from a copy
+    warning: the file [place] is corrupt: not an SQLite database; restore it from a copy
       name another larder with `--store URL`, if it is the wrong file
     --- stderr
     error: 1 thing wants attention

@@ -73,10 +73,10 @@ fn a_file_that_is_no_larder_is_left_alone() {
     assert_snapshot!(told, @"
     exit 5
     --- stderr
-    error: the use of the folder [place] as a larder is refused: it is not empty: it holds `letter.txt`; name an empty or a new folder
+    error: the use of the folder [place] as a larder is refused: it is not empty: it contains `letter.txt`; name an empty or a new folder
     exit 4
     --- stderr
-    error: the file letter.db is corrupt: it is not an SQLite database; restore it from a copy
+    error: the file letter.db is corrupt: not an SQLite database; restore it from a copy
     ");
 }
 
@@ -90,7 +90,7 @@ fn a_store_url_that_cannot_be_is_refused() {
     assert_snapshot!(told, @r#"
     exit 2
     --- stderr
-    error: "" is not a valid store URL: it is empty; give a path or a URL such as `sqlite:larder.db`
+    error: "" is not a valid store URL: empty; write a path or a URL such as `sqlite:larder.db`
     exit 2
     --- stderr
     error: "fs:" is not a valid store URL: a path is missing after the scheme
@@ -102,7 +102,7 @@ fn a_store_url_that_cannot_be_is_refused() {
     error: "s3:bucket/larder" is not a valid store URL: a bucket is missing: `s3://bucket/prefix`
     exit 2
     --- stderr
-    error: "[store]" is not a valid store URL: the option `speed` is unknown; there are none
+    error: "[store]" is not a valid store URL: unknown option `speed`; this store has no options
     exit 2
     --- stderr
     error: "memory:here" is not a valid store URL: a store in memory has no place: write `memory:`

@@ -145,7 +145,7 @@ fn what_cannot_be_put_or_got_is_an_error_and_makes_no_larder() {
     assert_snapshot!(told, @r#"
     exit 1
     --- stderr
-    error: could not look at nowhere
+    error: cannot look at nowhere
       caused by: No such file or directory (os error 2)
     exit 2
     --- stderr

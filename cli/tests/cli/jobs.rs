@@ -227,7 +227,7 @@ fn who_removes_or_puts_may_wait_for_the_jobs_of_that() {
     --- stdout
     removed list@1 (b3:5619721d3815, 359 B)
     --- stderr
-    error: could not connect to nats://127.0.0.1:1?stream=nowhere
+    error: cannot connect to nats://127.0.0.1:1?stream=nowhere
       caused by: IO error: Connection refused (os error 111)
       caused by: Connection refused (os error 111)
     hint: nothing is lost: workers find the jobs by themselves, within ten seconds

@@ -20,7 +20,7 @@ fn a_queue_that_cannot_be_is_told_without_secrets() {
     assert_snapshot!(told, @r#"
     exit 1
     --- stderr
-    error: could not connect to nats://127.0.0.1:1?stream=wine
+    error: cannot connect to nats://127.0.0.1:1?stream=wine
       caused by: IO error: Connection refused (os error 111)
       caused by: Connection refused (os error 111)
     exit 6
@@ -28,7 +28,7 @@ fn a_queue_that_cannot_be_is_told_without_secrets() {
     error: amqp://***@127.0.0.1:1 needs the queue scheme `amqp`, which is not linked in (linked in: nats, tls); link in the crate that brings it (`use … as _;`)
     exit 2
     --- stderr
-    error: "nats://***@127.0.0.1:1" is not a valid store URL: the option `streams` is unknown; there are: stream, ack_wait, replicas, tls, ca, credentials, token
+    error: "nats://***@127.0.0.1:1" is not a valid store URL: unknown option `streams`; known options: stream, ack_wait, replicas, tls, ca, credentials, token
     "#);
 }
 

@@ -4,11 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use bytes::Bytes;
-
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::store::{BlobWriter, Store};
+use crate::store::BlobWriter;
 
 /// How many blobs are made durable at once: a disk syncs many files in little more time than one.
 const MOST_AT_ONCE: usize = 16;
@@ -28,17 +26,6 @@ impl BlobWrites {
             let taken = writer.lock().unwrap_or_else(PoisonError::into_inner).take();
             taken.map_or(Ok(()), |writer| writer.finish(&digest))
         })
-    }
-
-    /// Has bytes kept that are all there; the error may be that of an earlier blob.
-    pub fn keep_bytes(
-        &mut self,
-        store: &Arc<dyn Store>,
-        digest: Digest,
-        bytes: Bytes,
-    ) -> Result<()> {
-        let store = Arc::clone(store);
-        self.work(move || store.keep_blob(&digest, bytes))
     }
 
     fn work(&mut self, work: impl FnOnce() -> Result<()> + Clone + Send + 'static) -> Result<()> {
@@ -80,6 +67,8 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
+    use bytes::Bytes;
+
     use super::*;
 
     /// A blob that takes its time, counts itself in the end, and fails if it is told to.
@@ -98,6 +87,10 @@ mod tests {
     }
 
     impl BlobWriter for Slow {
+        fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+            self.write_all(&bytes)
+        }
+
         fn finish(self: Box<Self>, digest: &Digest) -> Result<()> {
             thread::sleep(Duration::from_millis(20));
             self.ended.fetch_add(1, Ordering::SeqCst);

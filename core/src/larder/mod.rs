@@ -206,7 +206,7 @@ impl Larder {
     #[must_use]
     pub fn with_blob_cache(mut self, cache: BlobCache) -> Self {
         let store = Cached::behind(&self.store);
-        self.store = match store.is_remote() {
+        self.store = match store.capabilities().is_remote {
             true => Arc::new(Cached::new(store, cache)),
             false => store,
         };

@@ -12,7 +12,7 @@ use crate::error::{Corruption, Error, Result};
 use crate::manifest::{ArtifactEntry, ChildEntry};
 use crate::progress::Watcher;
 use crate::registry::Registry;
-use crate::store::{Store, StoreExt, corruption};
+use crate::store::{Blob, Store, StoreExt, content, find_corruption};
 
 /// The artifacts of one version, and what is needed to read them.
 pub(crate) struct ArtifactReader {
@@ -121,12 +121,19 @@ impl ArtifactReader {
         })
     }
 
-    /// The bytes of an artifact, checked.
+    /// Returns the bytes of an artifact, compared with its digest and size.
     pub(crate) fn fetch(&self, entry: &ArtifactEntry) -> Result<Bytes> {
+        self.bytes_of(entry, self.store.read_blob(&entry.digest)?)
+    }
+
+    /// Returns the bytes of a blob found for an artifact, compared with its digest and size.
+    pub(crate) fn bytes_of(&self, entry: &ArtifactEntry, blob: Option<Blob>) -> Result<Bytes> {
+        let bytes = content(blob)?;
         let meter = self.watcher.begin("reading", Some(entry.size));
-        let bytes = self.store.get_blobs(std::slice::from_ref(&entry.digest))?.pop().flatten();
-        match corruption(&entry.digest, Some(entry.size), bytes.as_ref(), |done| meter.add(done)) {
-            Some(fault) => Err(Error::corrupt(self.describe(entry), fault)),
+        match find_corruption(&entry.digest, Some(entry.size), bytes.as_ref(), |done| {
+            meter.add(done)
+        }) {
+            Some(corruption) => Err(Error::corrupt(self.describe(entry), corruption)),
             None => Ok(bytes.unwrap_or_default()),
         }
     }

@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-/// So that the code in it is tested.
+/// Tests the code of the page.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/writing-a-store.md")]
 struct Guide;
@@ -12,13 +12,13 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder_core::bytes::Bytes;
-use larder_core::store::Digest;
-use larder_core::store::files::{BlobFolder, create_dir_durably, is_nothing, sync_dir};
-use larder_core::store::{
-    BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Revision, Store,
+use larder_store::Digest;
+use larder_store::bytes::Bytes;
+use larder_store::files::{BlobFolder, create_dir_durably, is_nothing, sync_dir};
+use larder_store::{
+    Blob, BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Revision, Store,
 };
-use larder_core::{Error, Item, Result, link};
+use larder_store::{Error, Result, Scheme, link};
 use redb::{
     Database, DatabaseError, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition,
     TableHandle,
@@ -29,22 +29,22 @@ const RECORDS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new("larder-r
 /// From digests to bytes.
 const BLOBS: TableDefinition<'_, &[u8; 32], &[u8]> = TableDefinition::new("larder-blobs-1");
 
-/// Blobs up to this many bytes are in the database: it reads them faster than the system opens a file.
+/// Size in bytes up to which a blob is kept in the database: reading it is faster than opening a file.
 const INLINE: usize = 64 * 1024;
-/// How long opening waits for another process to close the database.
+/// Maximum time to wait for another process to close the database.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 link!(
-    Item::store("redb", |url| {
-        url.allow_options(&["cache"])?; // so that a misspelt one is not ignored
+    Scheme::new("redb", |url| {
+        url.allow_options(&["cache"])?; // refuses a misspelt option
         let cache = url.option("cache").map(str::parse).transpose();
         let cache = cache.map_err(|_| url.refused("`cache` is a number of bytes"))?;
         Ok(Arc::new(RedbStore::open(url.path()?, cache)?))
     })
     .probed(|url| Ok(!is_nothing(url.path()?)))
-); // to look is not to make
+); // does not create a larder
 
-/// A store in one file of redb, and a folder of large blobs beside it.
+/// A store in one redb file, with large blobs in a folder beside it.
 #[derive(Debug)]
 pub struct RedbStore {
     path: PathBuf,
@@ -53,10 +53,10 @@ pub struct RedbStore {
 }
 
 impl RedbStore {
-    /// Opens the larder in the file `path`; makes one if nothing is there. `cache` is in bytes.
+    /// Opens the larder in the file `path`, or creates it. `cache` is in bytes.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a database of something else, [`Error::Store`].
+    /// [`Error::Refused`] for a database of another program; [`Error::Store`].
     pub fn open(path: &Path, cache: Option<usize>) -> Result<Self> {
         let database = open_database(path, cache)?;
         let mut folder = OsString::from(path);
@@ -64,7 +64,7 @@ impl RedbStore {
         Ok(Self { path: path.to_owned(), database, large: BlobFolder::open(Path::new(&folder)) })
     }
 
-    /// Runs `read` on what is committed now.
+    /// Runs `read` on a snapshot of the committed state.
     fn read<T>(&self, read: impl FnOnce(&ReadTransaction) -> Result<T, redb::Error>) -> Result<T> {
         let done = self.database.begin_read().map_err(Into::into).and_then(|now| read(&now));
         done.map_err(|error| self.failed("read", error))
@@ -81,14 +81,14 @@ impl Store for RedbStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: true, inline_blob: INLINE }
+        Capabilities { atomic_commit: true, inline_blob: INLINE, is_remote: false }
     }
 
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         Ok(Box::new(self.large.writer()?))
     }
 
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
+    fn read_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Blob>>> {
         let small = self.read(|now| {
             let blobs = now.open_table(BLOBS)?;
             let get = |digest: &Digest| {
@@ -98,8 +98,8 @@ impl Store for RedbStore {
             digests.iter().map(get).collect::<Result<Vec<_>, redb::Error>>()
         })?;
         let or_large = |(small, digest): (Option<Bytes>, _)| match small {
-            Some(bytes) => Ok(Some(bytes)),
-            None => self.large.get(digest),
+            Some(bytes) => Ok(Some(bytes.into())),
+            None => self.large.read(digest),
         };
         small.into_iter().zip(digests).map(or_large).collect()
     }
@@ -119,10 +119,6 @@ impl Store for RedbStore {
         small.into_iter().zip(digests).map(or_large).collect()
     }
 
-    fn blob_file(&self, digest: &Digest) -> Result<Option<PathBuf>> {
-        self.large.file(digest)
-    }
-
     fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
         let mut found = self.read(|now| {
             let blobs = now.open_table(BLOBS)?;
@@ -131,7 +127,7 @@ impl Store for RedbStore {
                 let (digest, bytes) = entry?;
                 Ok((Digest::from_bytes(*digest.value()), bytes.value().len() as u64))
             });
-            // The one at `after` itself is left out.
+            // Skips `after` itself.
             let is_after =
                 |it: &Result<(Digest, u64), _>| !it.as_ref().is_ok_and(|it| Some(&it.0) == after);
             listed.filter(is_after).take(limit).collect::<Result<Vec<_>, redb::Error>>()
@@ -196,7 +192,7 @@ impl Store for RedbStore {
 
     fn commit(&self, changes: &[Change]) -> Result<Committed> {
         let commit = || {
-            let transaction = self.database.begin_write()?; // when no other writes
+            let transaction = self.database.begin_write()?; // waits for other writers
             {
                 let mut records = transaction.open_table(RECORDS)?;
                 let mut blobs = transaction.open_table(BLOBS)?;
@@ -206,7 +202,7 @@ impl Store for RedbStore {
                     {
                         let now = records.get(key.as_str())?.map(|it| Revision::of(it.value()));
                         if !expected.is_met_by(now.as_ref()) {
-                            // Dropping the transaction undoes it.
+                            // Dropping the transaction rolls it back.
                             return Ok(Committed::Conflict { at, made: 0 });
                         }
                     }
@@ -234,7 +230,7 @@ fn record(value: &[u8]) -> Record {
     Record { revision: Revision::of(value), value: Bytes::copy_from_slice(value) }
 }
 
-/// The databases that this process has open: redb opens a file once.
+/// The open databases of this process: redb can open a file only once.
 static OPEN: Mutex<BTreeMap<PathBuf, Weak<Database>>> = Mutex::new(BTreeMap::new());
 
 fn open_database(path: &Path, cache: Option<usize>) -> Result<Arc<Database>> {
@@ -253,10 +249,10 @@ fn open_database(path: &Path, cache: Option<usize>) -> Result<Arc<Database>> {
     if let Some(bytes) = cache {
         builder.set_cache_size(bytes);
     }
-    let begun = Instant::now();
+    let started = Instant::now();
     let database = loop {
         match builder.create(&place) {
-            Err(DatabaseError::DatabaseAlreadyOpen) if begun.elapsed() < PATIENCE => {
+            Err(DatabaseError::DatabaseAlreadyOpen) if started.elapsed() < PATIENCE => {
                 thread::sleep(Duration::from_millis(20));
             }
             other => break Arc::new(other.map_err(|error| failed(error.into()))?),
@@ -265,7 +261,7 @@ fn open_database(path: &Path, cache: Option<usize>) -> Result<Arc<Database>> {
     if !make_tables(&database).map_err(failed)? {
         return Err(Error::Refused {
             what: format!("the use of {} as a larder", path.display()),
-            reason: "it is a database of something else; name another file".into(),
+            reason: "it is a database of another program; name another file".into(),
         });
     }
     sync_dir(parent).map_err(io)?;
@@ -273,7 +269,7 @@ fn open_database(path: &Path, cache: Option<usize>) -> Result<Arc<Database>> {
     Ok(database)
 }
 
-/// Makes the tables, unless they are there; `false` if there are others.
+/// Creates the tables if needed. Returns `false` if the database has other tables.
 fn make_tables(database: &Database) -> Result<bool, redb::Error> {
     let transaction = database.begin_write()?;
     let known = |name: &str| [RECORDS.name(), BLOBS.name()].contains(&name);

@@ -15,7 +15,7 @@ use redb::{Database, TableDefinition};
 #[test]
 fn the_store_keeps_every_law() {
     let place = tempfile::tempdir().unwrap();
-    let file = place.path().join("shelf.redb");
+    let file = place.path().join("models.redb");
     all_store_laws(&|| Arc::new(RedbStore::open(&file, None).unwrap()) as Arc<dyn Store>);
 }
 
@@ -24,8 +24,8 @@ fn run(folder: &Path, args: &[&str]) -> (i32, String) {
     command.args(args).current_dir(folder).env("XDG_CACHE_HOME", folder.join("cache"));
     command.env_remove("LARDER_STORE").env("NO_COLOR", "1");
     let output = command.output().unwrap();
-    let told = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
-    (output.status.code().unwrap(), told.concat())
+    let printed = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (output.status.code().unwrap(), printed.concat())
 }
 
 #[test]
@@ -35,20 +35,20 @@ fn the_command_line_reaches_the_store_by_its_scheme() {
     fs::write(folder.path().join("small"), "small").unwrap();
     fs::write(folder.path().join("large"), &large).unwrap();
     for name in ["small", "large"] {
-        let store = "redb:shelf.redb?cache=1048576";
-        let (code, told) = run(folder.path(), &["put", name, name, "--store", store]);
-        assert_eq!(code, 0, "{told}");
+        let store = "redb:models.redb?cache=1048576";
+        let (code, printed) = run(folder.path(), &["put", name, name, "--store", store]);
+        assert_eq!(code, 0, "{printed}");
     }
-    let (code, told) = run(folder.path(), &["list", "--store", "redb:shlef.redb"]);
-    assert!(code == 3 && told.contains("there is no larder at redb:shlef.redb"), "{told}");
-    assert!(!folder.path().join("shlef.redb").exists());
-    let (code, told) = run(folder.path(), &["verify", "--store", "redb:shelf.redb"]);
-    assert_eq!(code, 0, "{told}");
-    let copy = ["copy", "redb:shelf.redb#large", "redb:shelf.redb#small", "larder.db"];
-    let (code, told) = run(folder.path(), &copy);
-    assert_eq!(code, 0, "{told}");
-    let (code, told) = run(folder.path(), &["get", "larder.db#large", "-o", "back"]);
-    assert_eq!(code, 0, "{told}");
+    let (code, printed) = run(folder.path(), &["list", "--store", "redb:modles.redb"]);
+    assert!(code == 3 && printed.contains("there is no larder at redb:modles.redb"), "{printed}");
+    assert!(!folder.path().join("modles.redb").exists());
+    let (code, printed) = run(folder.path(), &["verify", "--store", "redb:models.redb"]);
+    assert_eq!(code, 0, "{printed}");
+    let copy = ["copy", "redb:models.redb#large", "redb:models.redb#small", "larder.db"];
+    let (code, printed) = run(folder.path(), &copy);
+    assert_eq!(code, 0, "{printed}");
+    let (code, printed) = run(folder.path(), &["get", "larder.db#large", "-o", "back"]);
+    assert_eq!(code, 0, "{printed}");
     assert_eq!(fs::read_to_string(folder.path().join("back")).unwrap(), large);
 }
 
@@ -56,10 +56,10 @@ fn the_command_line_reaches_the_store_by_its_scheme() {
 fn what_the_store_does_not_know_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     for (options, reason) in [
-        ("cash=1", "the option `cash` is unknown; there are: cache"),
+        ("cash=1", "unknown option `cash`; known options: cache"),
         ("cache=much", "`cache` is a number of bytes"),
     ] {
-        let path = folder.path().join("shelf.redb");
+        let path = folder.path().join("models.redb");
         let url: StoreUrl = format!("redb:{}?{options}", path.display()).parse().unwrap();
         let error = Registry::linked().unwrap().open_store(&url).unwrap_err();
         assert!(error.to_string().contains(reason), "{error}");

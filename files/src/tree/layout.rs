@@ -10,10 +10,10 @@ use tempfile::TempPath;
 use super::walk::{failed, is_executable};
 use super::{Tree, TreeFile, TreeKind};
 use larder_core::extend::temp_folder;
-use larder_core::store::Corruption;
 use larder_core::store::Digest;
 use larder_core::store::TreePath;
 use larder_core::store::files::{absent, temp_file};
+use larder_core::store::{Blob, Corruption};
 use larder_core::{Error, Result};
 
 /// How often a place in a cache that others write to is tried again.
@@ -177,12 +177,13 @@ impl TreeFile {
                 .copy_to(&mut file)
                 .and_then(|()| check(to, listed, to.display()));
         };
-        if let Some(from) = stored.file()?
+        let blob = stored.blob()?;
+        if let Some(from) = blob.as_ref().and_then(Blob::path)
             && absent(fs::copy(from, to)).map_err(write)?.is_some()
         {
             return check(to, listed, stored.describe());
         }
-        let bytes = stored.bytes()?;
+        let bytes = stored.bytes_of(blob)?;
         File::create_new(to).and_then(|mut file| file.write_all(&bytes)).map_err(write)
     }
 }

@@ -15,7 +15,8 @@ use larder_core::manifest::{ChildEntry, Manifest};
 use larder_core::progress::Meter;
 use larder_core::record::{self, DigestRecord, NameRecord, VersionRecord};
 use larder_core::store::{
-    Change, Committed, Corruption, Digest, Expected, StoreExt, VersionNumber, corruption,
+    BlobWriter, Change, Committed, Corruption, Digest, Expected, StoreExt, VersionNumber,
+    copy_verified, find_corruption,
 };
 use larder_core::versions::TagOptions;
 use larder_core::{Error, Identifier, Reference, Result, Selector};
@@ -310,35 +311,36 @@ impl<'a> Carrier<'a> {
             }
             let mut keeper = BlobWrites::default();
             for (digest, size) in large {
-                if target.store.is_remote()
-                    && self.placing.source.store.blob_file(&digest)?.is_some()
-                {
-                    keeper.keep_bytes(&target.store, digest, self.whole(digest, size, meter)?)?;
-                    continue;
-                }
-                let mut writer = target.store.write_blob()?;
-                let what = || format!("the blob {digest}");
-                self.placing.source.store.copy_checked(&digest, size, what, |bytes| {
-                    meter.add(bytes.len() as u64);
-                    writer.write_all(bytes).map_err(|error| {
-                        Error::store(format!("write a blob to {}", target.store.url()), error)
-                    })
-                })?;
-                keeper.keep(writer, digest)?;
+                keeper.keep(self.write(digest, size, meter)?, digest)?;
             }
             keeper.finish()?;
         }
         Err(Error::Conflict { what: target.store.url() })
     }
 
-    /// The bytes of a blob that is a file here, mapped: they are sent from there, and no copy waits for that.
-    fn whole(&self, digest: Digest, size: u64, meter: &Meter) -> Result<Bytes> {
-        let source = &self.placing.source.store;
-        let bytes = source.get_blobs(&[digest])?.pop().flatten();
-        match corruption(&digest, Some(size), bytes.as_ref(), |bytes| meter.add(bytes)) {
-            Some(fault) => Err(Error::corrupt(format!("the blob {digest}"), fault)),
-            None => Ok(bytes.unwrap_or_default()),
+    /// Writes a large blob to the target, compared with its digest and size, up to the last step.
+    fn write(&self, digest: Digest, size: u64, meter: &Meter) -> Result<Box<dyn BlobWriter>> {
+        let (source, target) = (&self.placing.source.store, &self.placing.target.store);
+        let mut writer = target.write_blob()?;
+        let what = || format!("the blob {digest}");
+        let failed = |error| Error::store(format!("write a blob to {}", target.url()), error);
+        let blob = source.read_blob(&digest)?;
+        let blob = blob.ok_or_else(|| Error::corrupt(what(), Corruption::Missing))?;
+        if target.capabilities().is_remote && blob.path().is_some() {
+            // A file on this machine is sent from its map, without a temporary copy.
+            let bytes = blob.bytes()?;
+            let progress = |done| meter.add(done);
+            if let Some(corruption) = find_corruption(&digest, Some(size), Some(&bytes), progress) {
+                return Err(Error::corrupt(what(), corruption));
+            }
+            writer.write_bytes(bytes).map_err(failed)?;
+        } else {
+            copy_verified(&blob, &digest, size, what, |piece| {
+                meter.add(piece.len() as u64);
+                writer.write_all(piece).map_err(failed)
+            })?;
         }
+        Ok(writer)
     }
 
     fn small_blob(&self, digest: Digest, size: u64) -> Result<Bytes> {

@@ -9,7 +9,7 @@ use crate::Maintenance;
 use crate::parallel::in_parallel;
 use larder_core::manifest::{ChildEntry, Manifest};
 use larder_core::progress::Meter;
-use larder_core::store::{Corruption, Digest, corruption};
+use larder_core::store::{Corruption, Digest, StoreExt, find_corruption};
 use larder_core::{Error, Result};
 
 /// A blob that is to be read.
@@ -36,12 +36,12 @@ pub(crate) fn look_at(
     blob: &Blob<'_>,
     meter: &Meter,
 ) -> (u64, Result<Bytes, Corruption>) {
-    match larder.store.get_blobs(std::slice::from_ref(&blob.digest)) {
-        Ok(mut found) => {
-            let bytes = found.pop().flatten();
-            let fault = corruption(&blob.digest, blob.size, bytes.as_ref(), |done| meter.add(done));
+    match larder.store.get_blob(&blob.digest) {
+        Ok(bytes) => {
+            let progress = |done| meter.add(done);
+            let corruption = find_corruption(&blob.digest, blob.size, bytes.as_ref(), progress);
             let bytes = bytes.unwrap_or_default();
-            (bytes.len() as u64, fault.map_or(Ok(bytes), Err))
+            (bytes.len() as u64, corruption.map_or(Ok(bytes), Err))
         }
         // The disk may be damaged in one place; the others are worth a look.
         Err(error) => {

@@ -1,9 +1,9 @@
-//! How two stores know that they belong together.
+//! Records that tie two stores together.
 //!
-//! The one with the records has the record `joined/blobs`, the one with the blobs has `joined/records`, with the same
-//! random number. They are written in this order, each on the condition that there is none: the first says that the
-//! second is to come; the second; the first again, which says that it came. So a store of blobs that was mixed up, or
-//! lost, is not replaced by an empty one.
+//! The store of records has the record `joined/blobs`, the store of blobs has `joined/records`, both with the same random
+//! ID. They are written in three steps, each only if the record is absent or unchanged: the first with `joined` unset,
+//! the second, and the first again with `joined` set. A store of blobs that was lost or mixed up is therefore
+//! never replaced by an empty one.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -14,21 +14,21 @@ use crate::error::{Error, Result};
 use crate::record::{self, Document};
 use crate::{Change, Expected, Record, RecordKey, Store, StoreExt};
 
-/// The key in the store of records.
+/// Key in the store of records.
 const BLOBS: &str = "joined/blobs";
-/// The key in the store of blobs.
+/// Key in the store of blobs.
 const RECORDS: &str = "joined/records";
 
-/// `joined/blobs` and `joined/records`.
+/// The content of `joined/blobs` and `joined/records`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct JoinRecord {
     larder: u64,
-    /// The same in both.
+    /// Identical in both stores.
     id: String,
-    /// The URL of the other store when they were joined, without secrets.
+    /// URL of the other store when they were joined, without secrets.
     with: String,
-    /// Whether the other one knows.
+    /// The other store has its record.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     joined: bool,
 }
@@ -39,84 +39,84 @@ impl Document for JoinRecord {
     }
 }
 
-/// Makes sure that two stores belong together; joins them if both are empty.
+/// Checks that two stores belong together. Joins them if both are empty.
 pub(super) fn join(records: &dyn Store, blobs: &dyn Store) -> Result<()> {
     let [blobs_key, records_key] = keys()?;
     if let Some((_, half)) = read(records, &records_key)? {
-        return Err(refused(records, is_half(&half)));
+        return Err(refused(records, describe_half(&half)));
     }
-    let (revision, said) = match read(records, &blobs_key)? {
+    let (revision, joint) = match read(records, &blobs_key)? {
         Some(found) => found,
         None => begin(records, blobs, &blobs_key)?,
     };
-    let other = || {
-        let reason = format!("its blobs are in {}, not in {}", said.with, blobs.url());
+    let other_pair = || {
+        let reason = format!("its blobs are in {}, not in {}", joint.with, blobs.url());
         Err(refused(records, reason))
     };
     match read(blobs, &records_key)? {
-        Some((_, half)) if half.id == said.id => {}
-        Some(_) => return other(),
-        None if said.joined => return other(),
+        Some((_, half)) if half.id == joint.id => {}
+        Some(_) => return other_pair(),
+        None if joint.joined => return other_pair(),
         None => {
             let is_empty = is_empty(blobs)?;
             if is_empty {
-                let (id, with) = (said.id.clone(), records.url());
+                let (id, with) = (joint.id.clone(), records.url());
                 let half = JoinRecord { larder: 1, id, with, joined: true };
                 write(blobs, &records_key, &half, Expected::Absent)?;
             }
-            // Another may have been faster.
+            // Another process may have written it first.
             match read(blobs, &records_key)? {
-                Some((_, found)) if found.id == said.id => {}
-                Some(_) => return other(),
-                None => return Err(full(blobs)),
+                Some((_, found)) if found.id == joint.id => {}
+                Some(_) => return other_pair(),
+                None => return Err(not_empty(blobs)),
             }
         }
     }
-    if said.joined {
+    if joint.joined {
         return Ok(());
     }
-    // Who else came this far writes the same.
-    let whole = JoinRecord { joined: true, with: blobs.url(), ..said };
+    // A concurrent process writes the same content.
+    let whole = JoinRecord { joined: true, with: blobs.url(), ..joint };
     write(records, &blobs_key, &whole, Expected::Revision(revision.revision))
 }
 
-/// Says in an empty store of records that its blobs are to be elsewhere; gives what is said there then.
+/// Writes `joined/blobs` into an empty store of records. Returns the record that is there afterwards.
 fn begin(records: &dyn Store, blobs: &dyn Store, key: &RecordKey) -> Result<(Record, JoinRecord)> {
     let is_empty = is_empty(records)?;
     if is_empty {
         let half = JoinRecord { larder: 1, id: random(), with: blobs.url(), joined: false };
         write(records, key, &half, Expected::Absent)?;
     }
-    // Another may have been faster.
+    // Another process may have written it first.
     read(records, key)?.ok_or_else(|| {
-        let reason = "it keeps its blobs itself; copy it to a new one that does not";
+        let reason = "it already keeps its own blobs; copy it to a new pair of stores";
         refused(records, reason.to_owned())
     })
 }
 
-/// Refuses one half in the place of a whole.
+/// Refuses a store that is one half of a joined pair.
 pub fn refuse_half(store: &dyn Store) -> Result<()> {
     let keys = keys()?;
     let [blobs, records] = &store.get_records(&keys)?[..] else { return Ok(()) };
     if let Some(found) = blobs {
         let JoinRecord { with, .. } = record::read(&keys[0], found)?;
-        let reason = format!("its blobs are in {with}: name that with the option `blobs`");
+        let reason = format!("its blobs are in {with}; name that store with the option `blobs`");
         return Err(refused(store, reason));
     }
     match records {
-        Some(found) => Err(refused(store, is_half(&record::read(&keys[1], found)?))),
+        Some(found) => Err(refused(store, describe_half(&record::read(&keys[1], found)?))),
         None => Ok(()),
     }
 }
 
-fn is_half(half: &JoinRecord) -> String {
-    format!("it holds the blobs of the larder at {}: open that one", half.with)
+fn describe_half(half: &JoinRecord) -> String {
+    format!("it holds the blobs of the larder at {}; open that one", half.with)
 }
 
-fn full(blobs: &dyn Store) -> Error {
+fn not_empty(blobs: &dyn Store) -> Error {
     Error::Refused {
         what: format!("the use of {} for blobs", blobs.url()),
-        reason: "it holds something already; name an empty or a new one".into(),
+        reason: "it is not empty; name an empty or a new one".into(),
     }
 }
 
@@ -138,7 +138,7 @@ fn read(store: &dyn Store, key: &RecordKey) -> Result<Option<(Record, JoinRecord
     Ok(Some((found, document)))
 }
 
-/// Writes a record, unless another was faster.
+/// Writes a record, unless another process changed it first.
 fn write(
     store: &dyn Store,
     key: &RecordKey,
@@ -149,9 +149,9 @@ fn write(
     store.commit(&[change]).map(|_| ())
 }
 
-/// A number that no other pair has.
+/// Returns 128 random bits as hexadecimal digits.
 fn random() -> String {
-    // Each is keyed anew by the system's random numbers.
+    // Each `RandomState` is seeded by the system.
     let half = || RandomState::new().build_hasher().finish();
     format!("{:016x}{:016x}", half(), half())
 }

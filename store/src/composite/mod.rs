@@ -1,26 +1,23 @@
-//! A store of two: records in one, blobs in another.
+//! A store made of two: records in one, blobs in another.
 
 mod join;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-
-use bytes::Bytes;
 
 pub use self::join::refuse_half;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::url::StoreUrl;
-use crate::{BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
+use crate::{Blob, BlobWriter, Capabilities, Change, Committed, Record, RecordKey, Store};
 
-/// Records in one store, blobs in another: a database that is backed up, say, and a bucket for what is large.
+/// Keeps records in one store and blobs in another, such as a database with backups and a bucket.
 ///
-/// Any two stores will do. Each remembers the other, so that neither is taken for a whole larder, nor joined to a
-/// third. A URL makes one of its own with the option `blobs`: `postgres://shelf/models?blobs=s3://models/blobs`.
+/// Any two stores can be joined. Each records the URL of the other, so that neither can be opened as a whole larder or
+/// joined to a third. A URL joins two stores with the option `blobs`:
+/// `postgres://db.example.com/models?blobs=s3://models/blobs`.
 ///
-/// Blobs are durable before the records that lead to them. A commit that fails may leave blobs behind, which are
-/// garbage.
+/// Blobs are durable before the records that refer to them. A failed commit may leave blobs behind as garbage.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -38,11 +35,10 @@ pub struct Composite {
 }
 
 impl Composite {
-    /// Joins two stores that were joined before, or are both empty.
+    /// Joins two stores that are empty, or opens two that were joined before.
     ///
     /// # Errors
-    /// [`Error::Refused`] for stores that belong to others, and for those that hold something already;
-    /// [`Error::Store`].
+    /// [`Error::Refused`] for a store that is joined to another one or is not empty; [`Error::Store`].
     pub fn new(records: Arc<dyn Store>, blobs: Arc<dyn Store>) -> Result<Self> {
         join::join(&*records, &*blobs)?;
         Ok(Self { records, blobs })
@@ -58,40 +54,19 @@ impl Store for Composite {
     }
 
     fn capabilities(&self) -> Capabilities {
-        let Capabilities { inline_blob, .. } = self.blobs.capabilities();
-        Capabilities { atomic_commit: false, inline_blob }
-    }
-
-    fn is_remote(&self) -> bool {
-        self.blobs.is_remote()
+        Capabilities { atomic_commit: false, ..self.blobs.capabilities() }
     }
 
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         self.blobs.write_blob()
     }
 
-    fn keep_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
-        self.blobs.keep_blob(digest, bytes)
-    }
-
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
-        self.blobs.get_blobs(digests)
-    }
-
-    fn read_blob(
-        &self,
-        digest: &Digest,
-        take: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<bool> {
-        self.blobs.read_blob(digest, take)
+    fn read_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Blob>>> {
+        self.blobs.read_blobs(digests)
     }
 
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
         self.blobs.stat_blobs(digests)
-    }
-
-    fn blob_file(&self, digest: &Digest) -> Result<Option<PathBuf>> {
-        self.blobs.blob_file(digest)
     }
 
     fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
@@ -126,7 +101,10 @@ impl Store for Composite {
         let blobs: Vec<_> = changes.iter().filter(is_blob).cloned().collect();
         if !blobs.is_empty() && self.blobs.commit(&blobs)? != Committed::All {
             let action = format!("write blobs to {}", self.blobs.url());
-            return Err(Error::store(action, "it has a condition that nobody set"));
+            return Err(Error::store(
+                action,
+                "the store reported a conflict for a commit without preconditions",
+            ));
         }
         let places: Vec<_> = (0..changes.len()).filter(|at| !is_blob(&&changes[*at])).collect();
         if places.is_empty() {
@@ -135,7 +113,7 @@ impl Store for Composite {
         let records: Vec<_> = places.iter().map(|at| changes[*at].clone()).collect();
         Ok(match self.records.commit(&records)? {
             Committed::All => Committed::All,
-            // What was not made begins with a record.
+            // Blobs come first, so the first change not made is a record.
             Committed::Conflict { at, made } => {
                 let place = |at: usize| places.get(at).copied().unwrap_or(at);
                 Committed::Conflict { at: place(at), made: place(made) }

@@ -1,4 +1,4 @@
-//! The one place with unsafe code: mapping a blob's file into memory.
+//! Maps files into memory. The only module with unsafe code.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -7,14 +7,14 @@ use std::io;
 use bytes::Bytes;
 use memmap2::Mmap;
 
-/// Maps a blob's file. The bytes stay readable when the file is removed.
+/// Maps the file of a blob. The bytes stay readable after the file is removed.
 pub(super) fn map(file: &File) -> io::Result<Bytes> {
-    // SAFETY: The map is sound as long as nobody changes or shortens the file under it. A blob's file is
+    // SAFETY: A map is sound as long as the file under it is neither changed nor truncated. The file of a blob is
     // written completely before it gets its name, has mode 0444 from then on, and is never opened for
-    // writing again: a blob is only ever removed, or replaced by renaming another file over it, and both
-    // leave the mapped file as it is. A `Scratch` is mapped by who owns the only handle of a file without a
-    // name, and writes no more. Whoever is able to write into the folder and does so by other means
-    // than Larder breaks this; that is the trust every reader of a mapped file puts in the file's owner.
+    // writing again: a blob is only removed, or replaced by renaming another file over it, and both leave the
+    // mapped file as it is. An `UnnamedFile` is mapped by the owner of its only handle, who writes no more.
+    // Another program that writes to a file in the folder breaks this; every reader of a mapped file trusts
+    // its owner in this way.
     let map = unsafe { Mmap::map(file) }?;
     Ok(Bytes::from_owner(map))
 }

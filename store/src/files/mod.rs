@@ -1,16 +1,16 @@
-//! Blobs as files: written once, durable before they are seen, read by mmap.
+//! Blobs as files: written once, durable before they are visible, read by mmap.
 //!
 //! ```text
 //! ROOT/1f/1f2e…   one blob, read-only, named by the 64 digits of its digest
-//! ROOT/tmp/…      blobs that are being written
+//! ROOT/tmp/…      blobs being written
 //! ```
 //!
-//! A blob is written under a random name in `tmp`, synced, made read-only, renamed to its place, and then
-//! its folder is synced. `b3sum` of a blob prints its name.
+//! A blob is written under a random name in `tmp`, synced, made read-only and renamed; then its folder is synced.
+//! `b3sum` of a blob prints its name.
 
 mod map;
-mod scratch;
-mod spool;
+mod spooled;
+mod unnamed;
 mod writer;
 
 use std::fs::{self, File};
@@ -22,18 +22,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use tempfile::NamedTempFile;
 
-pub use scratch::Scratch;
-pub use spool::Spool;
+pub use spooled::{SpooledFile, collect_pieces, spool_error};
+pub use unnamed::UnnamedFile;
 pub use writer::FileWriter;
 
+use crate::blob::Blob;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 
-/// The age at which a file in `tmp` that nobody has locked is removed without being asked.
+/// Age from which an unlocked file in `tmp` is removed when the folder is opened.
 const ABANDONED: Duration = Duration::from_secs(3600);
-/// The least age at which such a file is the leaving of a dead process: a living one locks its file at once.
+/// Minimum age of an unlocked file whose writer is considered dead: a living one locks its file at once.
 const LOCKED_WITHIN: Duration = Duration::from_secs(10);
-/// The size from which a blob is mapped: below, one `read` is cheaper.
+/// Size from which a blob is mapped. Below it one `read` is cheaper.
 const MAPPED: u64 = 32 * 1024;
 
 /// A folder of blobs.
@@ -43,10 +44,10 @@ pub struct BlobFolder {
 }
 
 impl BlobFolder {
-    /// The folder at `root`, which is created when the first blob is written.
+    /// Opens the folder at `root`, which is created when the first blob is written.
     pub fn open(root: &Path) -> Self {
         let folder = Self { root: root.to_owned() };
-        // It is in nobody's way, so a failure is no error.
+        // Unfinished files do no harm, so a failure is no error.
         let _ = remove_unfinished(&folder.tmp(), ABANDONED);
         folder
     }
@@ -55,7 +56,7 @@ impl BlobFolder {
         self.root.join("tmp")
     }
 
-    /// Removes what dead writers left more than `older_than` ago; gives how many files and bytes that were.
+    /// Removes files that dead writers left more than `older_than` ago. Returns the number of files and bytes.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -66,24 +67,24 @@ impl BlobFolder {
         })
     }
 
-    /// Where a blob is, if it is there. Only digits of a digest become part of a path.
+    /// Returns the path of a blob, whether or not it exists. It is built from the digits of the digest only.
     pub fn path(&self, digest: &Digest) -> PathBuf {
         self.folder_of(digest).join(digest.to_hex())
     }
 
-    /// The file of a blob, if the blob is there.
+    /// Finds a blob, for [`Store::read_blobs`](crate::Store::read_blobs).
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub fn file(&self, digest: &Digest) -> Result<Option<PathBuf>> {
-        Ok(self.stat(digest)?.map(|_| self.path(digest)))
+    pub fn read(&self, digest: &Digest) -> Result<Option<Blob>> {
+        Ok(self.get(digest)?.map(|bytes| Blob::from_file(self.path(digest), bytes)))
     }
 
     fn folder_of(&self, digest: &Digest) -> PathBuf {
         self.root.join(format!("{:02x}", digest.as_bytes()[0]))
     }
 
-    /// The folder of a blob, if the blob is there with this size.
+    /// Returns the folder of a blob, if the blob exists with this size.
     fn holds(&self, digest: &Digest, size: u64) -> io::Result<Option<PathBuf>> {
         let meta = absent(fs::metadata(self.path(digest)))?;
         Ok(meta.filter(|meta| meta.len() == size).map(|_| self.folder_of(digest)))
@@ -99,7 +100,7 @@ impl BlobFolder {
         })
     }
 
-    /// Keeps small blobs, durably. Those that are there already are left as they are.
+    /// Writes small blobs, durably. Existing ones stay as they are.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -124,7 +125,7 @@ impl BlobFolder {
             .map_err(|error| Error::store(format!("write blobs to {}", self.root.display()), error))
     }
 
-    /// The bytes of a blob, not checked against its digest; large ones are mapped.
+    /// Returns the content of a blob, not compared with its digest. Large ones are mapped.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -139,17 +140,17 @@ impl BlobFolder {
         absent(read()).map_err(|error| self.failed("read", digest, error))
     }
 
-    /// The size of a blob.
+    /// Returns the size of a blob.
     ///
     /// # Errors
     /// [`Error::Store`].
     pub fn stat(&self, digest: &Digest) -> Result<Option<u64>> {
         let meta = absent(fs::metadata(self.path(digest)));
-        let meta = meta.map_err(|error| self.failed("look for", digest, error))?;
+        let meta = meta.map_err(|error| self.failed("stat", digest, error))?;
         Ok(meta.map(|meta| meta.len()))
     }
 
-    /// Up to `limit` blobs and their sizes, in the order of their digests, after `after`.
+    /// Lists up to `limit` blobs and their sizes, ordered by digest, after `after`.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -172,7 +173,7 @@ impl BlobFolder {
         Ok(found)
     }
 
-    /// Removes a blob. One that is not there is no error. What is mapped stays readable.
+    /// Removes a blob, if it exists. A mapped blob stays readable.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -186,13 +187,13 @@ impl BlobFolder {
     }
 }
 
-/// The blobs in one folder of a first byte, sorted. What is no blob is not Larder's, and left alone.
+/// Returns the blobs in one of the 256 folders, sorted. Other files are ignored.
 fn list_folder(folder: &Path) -> io::Result<Vec<(Digest, u64)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let digest = entry.file_name().to_str().and_then(|name| Digest::from_hex(name).ok());
-        // A blob that is removed at this moment is not listed.
+        // A blob removed at this moment is not listed.
         if let (Some(digest), Some(meta)) = (digest, absent(entry.metadata())?) {
             found.push((digest, meta.len()));
         }
@@ -201,7 +202,7 @@ fn list_folder(folder: &Path) -> io::Result<Vec<(Digest, u64)>> {
     Ok(found)
 }
 
-/// Whether nothing is at a path, or a file or folder that is empty. Any other trouble is told by who opens it.
+/// Returns whether a path does not exist, or is an empty file or folder. Errors count as existing; opening reports them.
 pub fn is_nothing(path: &Path) -> bool {
     match fs::metadata(path) {
         Ok(found) if found.is_dir() => fs::read_dir(path).is_ok_and(|mut all| all.next().is_none()),
@@ -210,7 +211,7 @@ pub fn is_nothing(path: &Path) -> bool {
     }
 }
 
-/// `None` for what is not there.
+/// Turns [`NotFound`](io::ErrorKind::NotFound) into `None`.
 pub fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
@@ -219,10 +220,10 @@ pub fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Creates a file under a random name, with the rights that the process gives to new files.
+/// Creates a file under a random name, with the default permissions of the process.
 ///
 /// # Errors
-/// Whatever the system says.
+/// Errors of the system.
 pub fn temp_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
@@ -230,26 +231,26 @@ pub fn temp_file(folder: &Path) -> io::Result<NamedTempFile> {
     builder.tempfile_in(folder)
 }
 
-/// Creates a file as [`temp_file`] does, and locks it: the lock says that it has a living writer.
+/// Creates a file like [`temp_file`] and locks it. The lock marks a living writer.
 ///
 /// # Errors
-/// Whatever the system says.
+/// Errors of the system.
 pub fn locked_temp_file(folder: &Path) -> io::Result<NamedTempFile> {
     let file = temp_file(folder)?;
     file.as_file().lock()?;
     Ok(file)
 }
 
-/// Removes the files of [`locked_temp_file`] that are older than `older_than` and whose writers are dead; gives
-/// how many files and bytes that were.
+/// Removes files of [`locked_temp_file`] that are older than `older_than` and whose writers are dead. Returns the
+/// number of files and bytes.
 ///
 /// # Errors
-/// Whatever the system says.
+/// Errors of the system.
 pub fn remove_unfinished(tmp: &Path, older_than: Duration) -> io::Result<(u64, u64)> {
     let (mut files, mut bytes) = (0, 0);
     for entry in absent(fs::read_dir(tmp))?.into_iter().flatten() {
         let path = entry?.path();
-        // What is gone meanwhile was finished, or another removed it.
+        // It may have been finished or removed meanwhile.
         let Some(file) = absent(File::open(&path))? else { continue };
         let meta = file.metadata()?;
         let age = meta.modified()?.elapsed().unwrap_or_default();
@@ -263,22 +264,22 @@ pub fn remove_unfinished(tmp: &Path, older_than: Duration) -> io::Result<(u64, u
     Ok((files, bytes))
 }
 
-/// Makes the entries of a folder durable: what was renamed into it, or created in it.
+/// Makes the entries of a folder durable after a file was created in it or renamed into it.
 ///
 /// # Errors
-/// Whatever the system says.
+/// Errors of the system.
 pub fn sync_dir(folder: &Path) -> io::Result<()> {
-    // Elsewhere a folder cannot be opened as a file, and its entries are durable by themselves.
+    // Elsewhere a folder cannot be opened as a file, and its entries need no sync.
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// How many syncs are under way at once.
+/// Maximum number of concurrent syncs.
 const AT_ONCE: usize = 16;
 
-/// Runs `work` on several items at once: a disk serves many syncs together about as fast as one.
+/// Runs `work` on several items concurrently. A disk serves many syncs together about as fast as one.
 ///
 /// # Errors
-/// The first error, when all have ended.
+/// The first error, once all have ended.
 pub fn at_once<T: Sync, R: Send>(
     items: &[T],
     work: impl Fn(&T) -> io::Result<R> + Sync,
@@ -299,10 +300,10 @@ pub fn at_once<T: Sync, R: Send>(
     results.into_iter().collect()
 }
 
-/// Creates a folder and those around it, each durable in the one around it.
+/// Creates a folder and its parents, each durable in its parent.
 ///
 /// # Errors
-/// Whatever the system says.
+/// Errors of the system.
 pub fn create_dir_durably(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
@@ -312,7 +313,7 @@ pub fn create_dir_durably(folder: &Path) -> io::Result<()> {
         create_dir_durably(parent)?;
     }
     match fs::create_dir(folder) {
-        // Another process was faster.
+        // Another process created it first.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
         other => other?,
     }

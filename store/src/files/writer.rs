@@ -1,4 +1,4 @@
-//! Writing one blob.
+//! Writes one blob to a file.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -6,17 +6,18 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
 
+use bytes::Bytes;
 use tempfile::NamedTempFile;
 
 use super::{BlobFolder, create_dir_durably, locked_temp_file, sync_dir};
+use crate::blob::BlobWriter;
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::store::BlobWriter;
 
-/// After so many bytes the disk is sent to work on them, while more are written.
+/// Number of bytes after which a sync starts in the background while more are written.
 const STRETCH: u64 = 16 << 20;
 
-/// A blob that is being written to a file in `tmp`. Dropping it removes the file.
+/// A blob being written to a file in `tmp`. Dropping it removes the file.
 #[derive(Debug)]
 pub struct FileWriter {
     folder: BlobFolder,
@@ -53,11 +54,15 @@ impl Write for FileWriter {
 }
 
 impl BlobWriter for FileWriter {
+    fn write_bytes(&mut self, bytes: Bytes) -> io::Result<()> {
+        self.write_all(&bytes)
+    }
+
     fn finish(self: Box<Self>, digest: &Digest) -> Result<()> {
         let Self { folder, file, size, ahead } = *self;
         let keep = || {
-            // A blob of another size is a damaged one, and is replaced. The folder of one that is there is
-            // synced all the same: whoever put it there may not have come so far yet.
+            // A blob of another size is damaged and is replaced. The folder of an existing one is synced too,
+            // because its writer may not have done so yet.
             if let Some(kept) = folder.holds(digest, size)? {
                 return sync_dir(&kept);
             }
@@ -66,7 +71,7 @@ impl BlobWriter for FileWriter {
             file.as_file().sync_all()?;
             sync_dir(&place(&folder, digest, file)?)
         };
-        keep().map_err(|error| folder.failed("keep", digest, error))
+        keep().map_err(|error| folder.failed("write", digest, error))
     }
 }
 
@@ -79,7 +84,7 @@ pub(super) fn stage(folder: &BlobFolder, bytes: &[u8]) -> io::Result<NamedTempFi
     Ok(writer.file)
 }
 
-/// Gives a synced file the name of a blob; gives the folder that is to be synced then.
+/// Renames a synced file to its blob. Returns the folder to sync afterwards.
 pub(super) fn place(
     folder: &BlobFolder,
     digest: &Digest,
@@ -103,7 +108,7 @@ fn set_read_only(file: &File) -> io::Result<()> {
     file.set_permissions(permissions)
 }
 
-/// A thread that syncs what is written so far, so that the last sync has little left to do.
+/// A thread that syncs the bytes written so far, so that the last sync has little left to do.
 #[derive(Debug)]
 struct SyncAhead {
     orders: SyncSender<()>,
@@ -111,7 +116,7 @@ struct SyncAhead {
 }
 
 impl SyncAhead {
-    /// Without a thread the last sync does it all.
+    /// Returns `None` if no thread can be started; the last sync then does all the work.
     fn start(file: &File) -> Option<Self> {
         let file = file.try_clone().ok()?;
         let (orders, ordered) = mpsc::sync_channel(1);
@@ -121,12 +126,12 @@ impl SyncAhead {
     }
 
     fn go_on(&self) {
-        // An order that waits already covers this stretch too.
+        // A pending order covers this stretch too.
         let _ = self.orders.try_send(());
     }
 
-    /// Ends the thread. The system reports a failure to write back once, so one that this thread was told
-    /// of is a failure of the whole.
+    /// Ends the thread. The system reports a failed write-back only once, so an error seen by this thread fails
+    /// the whole blob.
     fn finish(self) -> io::Result<()> {
         drop(self.orders);
         self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the syncing thread panicked")))

@@ -1,8 +1,8 @@
 //! Laws that every [Larder](https://docs.rs/larder) store and serializer must keep.
 //!
-//! A law is a public function that returns if it is kept and panics, saying how, if it is broken. Whoever
-//! writes a [`Store`](larder_core::store::Store) runs [`all_store_laws`] in a test; whoever writes a
-//! [`Serializer`](larder_core::Serializer), a pair or a format runs [`all_serializer_laws`].
+//! A law is a public function that panics with a message if it is broken. Implementors of a
+//! [`Store`](larder_core::store::Store) run [`all_store_laws`] in a test; implementors of a
+//! [`Serializer`](larder_core::Serializer), a pair of functions or a format run [`all_serializer_laws`].
 //!
 //! ```
 //! use std::sync::Arc;
@@ -22,7 +22,7 @@ pub use crate::limits::{SMALL_STACK, within_limits};
 pub use crate::serializer::{Codec, all_serializer_laws, unframed_serializer_laws};
 pub use crate::store::{Open, all_store_laws};
 
-/// An error with all of its causes, for the message of a panic.
+/// Returns an error with all its causes, for the message of a panic.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();

@@ -1,17 +1,17 @@
-//! Running code that may spin or use up its stack.
+//! Limits for code that may loop forever or overflow its stack.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
 
-/// The stack of a thread as Rust makes it unless told otherwise.
+/// Default stack size of a Rust thread.
 pub const SMALL_STACK: usize = 2 << 20;
 
-/// Runs `run` on a thread with a small stack, and gives its answer if it ends within `time`.
+/// Runs `run` on a thread with a small stack. Returns its result if it ends within `time`.
 ///
 /// # Panics
-/// If `run` panics, with its panic, or if it does not end in time. A stack overflow ends the process.
+/// If `run` panics or does not end in time. A stack overflow aborts the process.
 #[track_caller]
 pub fn within_limits<R: Send + 'static>(
     time: Duration,
@@ -19,11 +19,11 @@ pub fn within_limits<R: Send + 'static>(
 ) -> R {
     let (send, receive) = channel();
     let spawned = thread::Builder::new().stack_size(SMALL_STACK).spawn(move || {
-        // If nobody waits any more, the answer came too late.
+        // Fails if the time is over and the receiver is gone.
         let _ = send.send(catch_unwind(AssertUnwindSafe(run)));
     });
     if let Err(error) = spawned {
-        panic!("no thread could be started: {error}");
+        panic!("cannot start a thread: {error}");
     }
     match receive.recv_timeout(time) {
         Ok(Ok(answer)) => answer,

@@ -1,12 +1,12 @@
-//! Numbers that look random and are the same for the same seed.
+//! Pseudo-random numbers, reproducible from their seed.
 
-/// A xorshift generator: a failure is found again by its seed.
+/// A xorshift generator. A failure is reproduced from its seed.
 #[derive(Debug, Clone)]
 pub(crate) struct Random(u64);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        // The state must not be 0; neighbouring seeds must not give neighbouring states.
+        // The state must not be 0, and similar seeds must not give similar states.
         Self((seed ^ 0x9e37_79b9_7f4a_7c15).wrapping_mul(0xbf58_476d_1ce4_e5b9) | 1)
     }
 
@@ -17,7 +17,7 @@ impl Random {
         self.0
     }
 
-    /// A number below `end`, or 0 if there is none.
+    /// Returns a number below `end`, or 0 if `end` is 0.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         (self.next() % end.max(1) as u64) as usize
     }

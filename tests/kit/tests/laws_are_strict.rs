@@ -1,19 +1,20 @@
-//! A store or a serializer with a fault breaks a law: each fault here is one that a real one had.
+//! A faulty store or serializer breaks a law. Each fault here occurred in practice.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use larder_core::bytes::Bytes;
 use larder_core::store::{
-    BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Store,
+    Blob, BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Store,
 };
 use larder_core::store::{Digest, MemoryStore};
 use larder_core::{BoxError, Result, Serializer};
 use larder_testkit::{Codec, all_serializer_laws, all_store_laws};
 
-/// The text of the panic with which `laws` end.
+/// Returns the message of the panic of `laws`.
 #[track_caller]
 fn broken(laws: impl FnOnce()) -> String {
     let panic = catch_unwind(AssertUnwindSafe(laws)).expect_err("no law was broken");
@@ -22,22 +23,22 @@ fn broken(laws: impl FnOnce()) -> String {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Corruption {
+enum Fault {
     None,
-    /// Lists the first 1,000 records only.
+    /// Lists only the first 1,000 records.
     FirstPage,
-    /// Orders keys by their parts, as folders are walked.
+    /// Orders keys by their parts, like a folder tree.
     ByParts,
-    /// Checks preconditions, and then writes without holding a lock.
+    /// Checks preconditions, and then writes without a lock.
     CheckThenPut,
-    /// Answers with what is there, and leaves out what is not.
+    /// Leaves out missing records.
     LeavesOut,
-    /// Says that it is atomic, and is not.
+    /// Claims to be atomic, and is not.
     NotAtomic,
 }
 
 #[derive(Debug)]
-struct Faulty(MemoryStore, Corruption);
+struct Faulty(MemoryStore, Fault);
 
 impl Store for Faulty {
     fn url(&self) -> String {
@@ -49,8 +50,8 @@ impl Store for Faulty {
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         self.0.write_blob()
     }
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
-        self.0.get_blobs(digests)
+    fn read_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Blob>>> {
+        self.0.read_blobs(digests)
     }
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
         self.0.stat_blobs(digests)
@@ -61,9 +62,12 @@ impl Store for Faulty {
     fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
         self.0.remove_blobs(digests)
     }
+    fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)> {
+        self.0.remove_unfinished(older_than)
+    }
     fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
         let mut found = self.0.get_records(keys)?;
-        if self.1 == Corruption::LeavesOut && keys.len() > 1 {
+        if self.1 == Fault::LeavesOut && keys.len() > 1 {
             found.retain(Option::is_some);
         }
         Ok(found)
@@ -75,16 +79,16 @@ impl Store for Faulty {
         limit: usize,
     ) -> Result<Vec<(RecordKey, Record)>> {
         let mut all = self.0.list_records(prefix, None, usize::MAX)?;
-        if self.1 == Corruption::FirstPage {
+        if self.1 == Fault::FirstPage {
             all.truncate(1_000);
         }
-        if self.1 == Corruption::ByParts {
+        if self.1 == Fault::ByParts {
             all.sort_by_key(|(key, _)| {
                 key.as_str().split('/').map(str::to_owned).collect::<Vec<_>>()
             });
         }
         let start = match after {
-            Some(after) if self.1 == Corruption::ByParts => {
+            Some(after) if self.1 == Fault::ByParts => {
                 all.iter().position(|(key, _)| key == after).map_or(0, |at| at + 1)
             }
             Some(after) => all.iter().take_while(|(key, _)| key <= after).count(),
@@ -95,7 +99,7 @@ impl Store for Faulty {
     fn commit(&self, changes: &[Change]) -> Result<Committed> {
         let Self(store, fault) = self;
         match fault {
-            Corruption::NotAtomic => {
+            Fault::NotAtomic => {
                 for (at, change) in changes.iter().enumerate() {
                     if store.commit(std::slice::from_ref(change))? != Committed::All {
                         return Ok(Committed::Conflict { at, made: 0 });
@@ -103,7 +107,7 @@ impl Store for Faulty {
                 }
                 Ok(Committed::All)
             }
-            Corruption::CheckThenPut => {
+            Fault::CheckThenPut => {
                 let mut changes = changes.to_vec();
                 for (at, change) in changes.iter_mut().enumerate() {
                     if let Change::PutRecord { key, expected, .. }
@@ -116,7 +120,7 @@ impl Store for Faulty {
                         *expected = Expected::Anything;
                     }
                 }
-                std::thread::sleep(std::time::Duration::from_micros(50));
+                std::thread::sleep(Duration::from_micros(50));
                 store.commit(&changes)
             }
             _ => store.commit(changes),
@@ -124,47 +128,47 @@ impl Store for Faulty {
     }
 }
 
-fn laws(fault: Corruption) {
+fn laws(fault: Fault) {
     let store = MemoryStore::new();
     all_store_laws(&|| Arc::new(Faulty(store.clone(), fault)) as Arc<dyn Store>);
 }
 
 #[test]
 fn a_store_without_a_fault_breaks_no_law() {
-    laws(Corruption::None);
+    laws(Fault::None);
 }
 
 #[test]
 fn a_store_that_lists_the_first_thousand_breaks_a_law() {
-    let said = broken(|| laws(Corruption::FirstPage));
+    let said = broken(|| laws(Fault::FirstPage));
     assert!(said.starts_with("1,100 records"), "{said}");
 }
 
 #[test]
 fn a_store_that_lists_as_folders_are_walked_breaks_a_law() {
-    let said = broken(|| laws(Corruption::ByParts));
+    let said = broken(|| laws(Fault::ByParts));
     assert!(said.contains("is listed before"), "{said}");
 }
 
 #[test]
 fn a_store_that_checks_and_then_puts_breaks_a_law() {
-    let said = broken(|| laws(Corruption::CheckThenPut));
+    let said = broken(|| laws(Fault::CheckThenPut));
     assert!(said.contains("steps that were not lost"), "{said}");
 }
 
 #[test]
 fn a_store_that_leaves_out_what_is_missing_breaks_a_law() {
-    let said = broken(|| laws(Corruption::LeavesOut));
+    let said = broken(|| laws(Fault::LeavesOut));
     assert!(said.contains("records in the order asked"), "{said}");
 }
 
 #[test]
 fn a_store_that_is_not_atomic_and_says_so_breaks_a_law() {
-    let said = broken(|| laws(Corruption::NotAtomic));
-    assert!(said.contains("of a commit that was not made is there"), "{said}");
+    let said = broken(|| laws(Fault::NotAtomic));
+    assert!(said.contains("of a commit that was not made exists"), "{said}");
 }
 
-/// A count and so many bytes, with one fault by number.
+/// A count followed by bytes, with one numbered fault.
 struct Counted<const FAULT: u8>;
 
 impl<const FAULT: u8> Serializer<Vec<u8>> for Counted<FAULT> {
@@ -189,7 +193,7 @@ impl<const FAULT: u8> Serializer<Vec<u8>> for Counted<FAULT> {
             5 => Ok(rest.to_vec()),
             6 => Ok(rest.iter().rev().copied().collect()),
             _ if rest.len() == count => Ok(rest.to_vec()),
-            _ => Err("its count is another than that of its bytes".into()),
+            _ => Err("its count differs from the number of bytes".into()),
         }
     }
 }

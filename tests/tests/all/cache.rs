@@ -1,7 +1,7 @@
 //! The cache between a store that is far away and the process.
 
 use larder::Selection;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -10,9 +10,9 @@ use std::time::Duration;
 use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::store::{
-    BlobCache, BlobWriter, Cached, Capabilities, Change, Committed, Record, RecordKey,
+    Blob, BlobCache, BlobWriter, Cached, Capabilities, Change, Committed, Record, RecordKey,
 };
-use larder::store::{Digest, MemoryStore, Store};
+use larder::store::{Digest, MemoryStore, Store, StoreExt};
 use larder::{Error, Registry, Result};
 
 /// A store that is far away: it counts the blobs that it is asked for, can be switched off, and can lie.
@@ -50,37 +50,22 @@ impl Store for Remote {
         "test:remote".into()
     }
     fn capabilities(&self) -> Capabilities {
-        self.store.capabilities()
-    }
-    fn is_remote(&self) -> bool {
-        true
+        Capabilities { is_remote: true, ..self.store.capabilities() }
     }
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         self.reached()?.write_blob()
     }
-    fn keep_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
-        self.reached()?.keep_blob(digest, bytes)
-    }
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
+    fn read_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Blob>>> {
         self.gets.fetch_add(digests.len(), Ordering::SeqCst);
-        let mut found = self.reached()?.get_blobs(digests)?;
+        let mut found = self.reached()?.read_blobs(digests)?;
         if self.lies.load(Ordering::SeqCst) {
-            found = found.into_iter().map(|it| it.map(|_| Bytes::from_static(b"a lie"))).collect();
+            let lie = |_| Blob::from(Bytes::from_static(b"a lie"));
+            found = found.into_iter().map(|it| it.map(lie)).collect();
         }
         Ok(found)
     }
-    fn read_blob(
-        &self,
-        digest: &Digest,
-        take: &mut dyn FnMut(&[u8]) -> Result<()>,
-    ) -> Result<bool> {
-        self.reached()?.read_blob(digest, take)
-    }
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
         self.reached()?.stat_blobs(digests)
-    }
-    fn blob_file(&self, digest: &Digest) -> Result<Option<PathBuf>> {
-        self.reached()?.blob_file(digest)
     }
     fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
         self.reached()?.list_blobs(after, limit)
@@ -118,7 +103,7 @@ fn cached(remote: &Arc<Remote>, cache: BlobCache) -> Cached {
 
 #[track_caller]
 fn get(store: &dyn Store, digest: Digest) -> Bytes {
-    store.get_blobs(&[digest]).unwrap().remove(0).expect("the blob is there")
+    store.get_blob(&digest).unwrap().expect("the blob is there")
 }
 
 #[derive(Debug, Serialize, Deserialize, Component)]
@@ -150,9 +135,9 @@ fn a_blob_is_fetched_once_for_all_who_share_the_folder() {
     let none = Digest::of(b"nobody put this");
     for (round, fetched) in [(1, 3), (2, 1)] {
         let store = cached(&remote, BlobCache::open(folder.path()));
-        let found = store.get_blobs(&[b, a, none, b]).unwrap();
-        let found: Vec<_> =
-            found.into_iter().map(|it| it.map(|bytes| Digest::of(&bytes))).collect();
+        let found = store.read_blobs(&[b, a, none, b]).unwrap();
+        let digest = |blob: Blob| Digest::of(&blob.bytes().unwrap());
+        let found: Vec<_> = found.into_iter().map(|it| it.map(digest)).collect();
         assert_eq!(found, [Some(b), Some(a), None, Some(b)], "round {round}");
         assert_eq!(remote.gets(), fetched, "round {round}: of two blobs and one that is not there");
     }

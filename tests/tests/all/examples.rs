@@ -6,6 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use larder::store::StoreExt;
 use larder_tests::third_party::{flowers, species};
 
 /// A built example of the crate `larder`. It lies beside the programs of these tests.
@@ -80,7 +81,7 @@ fn a_serializer_of_ones_own_is_kept_beside_its_model() {
     // The blob is a file of NumPy's, as any reader of that format sees it.
     let larder = larder::open(folder.path().join("larder.db").to_str().unwrap()).unwrap();
     let digest = larder.show("iris/nearest").unwrap().manifest.artifacts()[0].digest;
-    let blob = larder.store().get_blobs(&[digest]).unwrap().remove(0).unwrap();
+    let blob = larder.store().get_blob(&digest).unwrap().unwrap();
     assert!(blob.starts_with(b"\x93NUMPY\x01\x00"), "{:?}", &blob[..8]);
     let header = String::from_utf8_lossy(&blob[10..70]).into_owned();
     assert!(header.contains("'descr': '<f8'") && header.contains("(3, 4)"), "{header}");

@@ -108,23 +108,23 @@ fn a_large_blob_is_read_in_parts_and_only_once() {
     for size in [(8 << 20) - 1, 8 << 20, (8 << 20) + 1, 30 << 20] {
         let content = Bytes::from(noise(size + 4)).slice(..size);
         let digest = Digest::of(&content);
-        store.keep_blob(&digest, content.clone()).unwrap();
+        store.put_blob(&digest, content.clone()).unwrap();
         server.tell("sent");
-        let whole = store.get_blobs(&[digest]).unwrap().pop().flatten();
+        let whole = store.get_blob(&digest).unwrap();
         assert!(whole.as_ref() == Some(&content), "{size} bytes came back as others");
         let mut pieces = Vec::new();
-        let take = &mut |piece: &[u8]| {
+        let take = |piece: &[u8]| {
             pieces.extend_from_slice(piece);
             Ok(())
         };
-        assert!(store.read_blob(&digest, take).unwrap());
+        store.read_blob(&digest).unwrap().unwrap().for_each_piece(take).unwrap();
         assert!(pieces == content, "{size} bytes came back in other pieces");
         let sent: usize = server.tell("sent").parse().unwrap();
         assert!((2 * size..2 * size + 10_000).contains(&sent), "{sent} bytes for {size}, twice");
 
-        // Who has enough of it is not given the rest.
+        // A reader that ends early is not sent the rest.
         let mut taken = 0;
-        let enough = store.read_blob(&digest, &mut |piece| {
+        let enough = store.read_blob(&digest).unwrap().unwrap().for_each_piece(|piece| {
             taken += piece.len();
             Err(Error::store("take a piece", "it is enough"))
         });
@@ -142,7 +142,7 @@ fn a_large_file_is_sent_from_where_it_is_if_it_is_what_it_is_called() {
     let content = noise(20 << 20);
     here.apply("large", &parcel(1, content.clone())).unwrap();
     let digest = Digest::of(&content);
-    let file = here.store().blob_file(&digest).unwrap().unwrap();
+    let file = here.store().read_blob(&digest).unwrap().unwrap().path().unwrap().to_owned();
     std::fs::remove_file(&file).unwrap();
     std::fs::write(&file, noise(20 << 20).split_off(4)).unwrap();
     let error =

@@ -162,7 +162,7 @@ fn a_full_disk_is_an_error_and_loses_nothing() {
         let larder = larder::open(&url).unwrap();
         larder.apply("before", &larder_tests::Doubler { factor: 1.0 }).unwrap();
         let said = with_little_room(1024, &["large", &url, "full", "8000000"]);
-        assert!(said.starts_with("store error: could not write"), "{url}: {said}");
+        assert!(said.starts_with("store error: cannot write"), "{url}: {said}");
         assert!(larder.versions("full").is_err(), "{url}");
         assert_whole(&larder);
         let blobs: Vec<_> = larder::store::StoreExt::blobs(&**larder.store()).collect();

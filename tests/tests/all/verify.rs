@@ -74,7 +74,7 @@ fn every_kind_of_damage_to_files_is_found_and_the_rest_is_read() {
     assert_eq!((checked.versions, checked.blobs), (40, 80));
     let whats: Vec<_> = checked.findings.iter().map(|finding| &*finding.what).collect();
     assert_eq!(whats, ["parcel/03@1", "parcel/07@1", "parcel/11@1", "parcel/15@1"]);
-    let expected = ["49999 bytes where 50000", "its digest is", "could not read", "missing"];
+    let expected = ["49999 bytes where 50000", "its digest is", "cannot read", "missing"];
     for (finding, expected) in checked.findings.iter().zip(expected) {
         assert!(finding.fault.contains(expected), "{finding:?}");
     }

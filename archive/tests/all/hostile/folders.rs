@@ -94,7 +94,7 @@ fn a_folder_with_damage_or_a_newer_format_is_refused() {
     let flip = |folder: &Path, _: &Path| {
         let larder = shelf::open(&format!("fs:{}", folder.display()));
         let (digest, _) = larder.store().blobs().next().unwrap().unwrap();
-        let path = larder.store().blob_file(&digest).unwrap().unwrap();
+        let path = larder.store().read_blob(&digest).unwrap().unwrap().path().unwrap().to_owned();
         let mut bytes = fs::read(&path).unwrap();
         bytes[0] ^= 1;
         fs::remove_file(&path).unwrap();

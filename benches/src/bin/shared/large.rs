@@ -11,6 +11,7 @@ use larder::bytes::Bytes;
 use larder::maintenance::CopyOptions;
 use larder::prelude::*;
 use larder::serializers::RawBytes;
+use larder::store::StoreExt;
 use larder_benches::{Outcome, noise, peak_growth_every, say, show, timed};
 use larder_store_object::object_store::aws::AmazonS3Builder;
 use larder_store_object::object_store::path::Path as Object;
@@ -51,7 +52,7 @@ pub(super) fn large(bucket: &s3::Server, folder: &Path, megabytes: usize) -> Out
         here.apply("large", &Layers { layers: vec![layer] })?;
     }
     let digest = here.show("large")?.manifest.artifacts()[0].digest;
-    let bytes = here.store().get_blobs(&[digest])?.pop().flatten().ok_or("it is not there")?;
+    let bytes = here.store().get_blob(&digest)?.ok_or("it is not there")?;
     let plain = Plain::new(bucket)?;
     let place = |turn| open(&bucket.url(&format!("large/{turn}")));
     let copy = |from: &Larder, to: &Larder| {

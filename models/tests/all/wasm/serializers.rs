@@ -2,6 +2,7 @@
 
 use std::process::Command;
 
+use larder_core::store::StoreExt;
 use larder_core::{Artifact, Component, ComponentType, Error, Item, Larder, Registry};
 use larder_models::{WasmError, WasmSerializer};
 use larder_serializers::MsgPack;
@@ -46,7 +47,7 @@ fn a_blob_is_read_by_the_code_that_the_larder_keeps() {
 
     // The bytes are the guest's own format.
     let digest = weights.column.digest().unwrap();
-    let blob = larder.store().get_blobs(&[digest]).unwrap().remove(0).unwrap();
+    let blob = larder.store().get_blob(&digest).unwrap().unwrap();
     let expected: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
     assert_eq!(blob, [b"COL1", &*expected].concat());
 

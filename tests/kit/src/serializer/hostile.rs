@@ -1,7 +1,7 @@
-//! Laws of decoding bytes that an enemy wrote.
+//! Laws of decoding hostile bytes.
 //!
-//! Each attack runs on a thread with a small stack and has a time in which all of it must end. It may give a
-//! value or an error; it may not panic, spin or overflow the stack.
+//! Attacks run on a thread with a small stack and a time limit. Decoding may return a value or an error; it must not
+//! panic, loop forever or overflow the stack.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use super::Codec;
 use crate::random::Random;
 use crate::within_limits;
 
-/// How many mutations of a value are tried.
+/// Number of mutations of a value.
 const MUTATIONS: usize = 3_000;
-/// In what time all attacks of one law must end.
+/// Time limit for all attacks of one law.
 const TIME: Duration = Duration::from_secs(60);
 
-/// What is asked of the answer to an attack.
+/// The allowed answers to an attack.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Answer {
     /// A value or an error.
@@ -28,7 +28,7 @@ pub(super) enum Answer {
     Error,
 }
 
-/// Decodes `count` attacks; one that does harm is named by its number.
+/// Decodes `count` attacks. Panics with the number of the first one that does harm.
 #[track_caller]
 pub(super) fn attack<T: 'static>(
     codec: &Codec<T>,
@@ -57,7 +57,7 @@ pub(super) fn attack<T: 'static>(
     }
 }
 
-/// Bytes of a value with some flipped, cut off, put in, doubled or exchanged, by a fixed seed each.
+/// Decoding survives bytes of a value that were flipped, cut, inserted, duplicated or replaced, each from a fixed seed.
 pub fn mutated_bytes_do_no_harm<T: 'static>(codec: &Codec<T>, value: &T) {
     let whole = codec.encoded(value);
     attack(codec, "mutation", Answer::Any, MUTATIONS, move |seed| {
@@ -82,7 +82,7 @@ pub fn mutated_bytes_do_no_harm<T: 'static>(codec: &Codec<T>, value: &T) {
     });
 }
 
-/// What a length beyond all memory looks like in the formats that are in use.
+/// Encodings of a length beyond all memory in common formats.
 const LENGTHS: [&[u8]; 14] = [
     &[0xff; 8],
     &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f], // i64::MAX, little endian
@@ -100,20 +100,20 @@ const LENGTHS: [&[u8]; 14] = [
     &[0xc9, 0xff, 0xff, 0xff, 0xff, 0x01], // extension
 ];
 
-/// Bytes of a value in which a length beyond all memory was put, at every place.
+/// Decoding survives a length beyond all memory at every position of a value.
 pub fn forged_lengths_do_no_harm<T: 'static>(codec: &Codec<T>, value: &T) {
     let whole = codec.encoded(value);
     let places = whole.len().min(300) + 1;
     attack(codec, "forged length", Answer::Any, places * LENGTHS.len() * 2, move |number| {
         let (place, kind) = (number / LENGTHS.len() / 2, number / 2 % LENGTHS.len());
         let length = LENGTHS[kind];
-        // Once in the place of the bytes that stand there, once between them.
+        // Once replacing bytes, once inserted between them.
         let over = if number % 2 == 0 { whole.len().min(place + length.len()) } else { place };
         [&whole[..place], length, &whole[over..]].concat()
     });
 }
 
-/// Bytes that were never a value: each byte alone and many times over, and random ones.
+/// Decoding survives bytes that were never a value: each byte alone, repeated bytes, and random bytes.
 pub fn noise_does_no_harm<T: 'static>(codec: &Codec<T>) {
     const LENS: [usize; 4] = [1, 16, 1_000, 200_000];
     attack(codec, "one byte again and again", Answer::Any, 256 * LENS.len(), |number| {

@@ -1,7 +1,7 @@
 //! Laws of serializers.
 //!
-//! Each law takes a [`Codec`], which is made from a static [`Serializer`], from a pair or from a format, and
-//! a value that the codec can hold.
+//! Each law takes a [`Codec`], created from a static [`Serializer`], a pair of functions or a format, and a value that the
+//! codec can encode.
 
 pub mod hostile;
 
@@ -21,7 +21,7 @@ use crate::chain;
 type Encode<T> = dyn Fn(&T, &mut dyn Write) -> Result<(), BoxError> + Send + Sync;
 type Decode<T> = dyn Fn(&Bytes) -> Result<T, BoxError> + Send + Sync;
 
-/// A way from a `T` to bytes and back, of whichever kind.
+/// Encodes a `T` to bytes and decodes it again.
 pub struct Codec<T> {
     name: String,
     encode: Arc<Encode<T>>,
@@ -29,12 +29,12 @@ pub struct Codec<T> {
 }
 
 impl<T: 'static> Codec<T> {
-    /// A serializer that is known at compile time.
+    /// Wraps a serializer known at compile time.
     pub fn of<S: Serializer<T>>() -> Self {
         Self { name: S::NAME.into(), encode: Arc::new(S::encode), decode: Arc::new(S::decode) }
     }
 
-    /// A pair of functions, as it is registered at run time.
+    /// Wraps a pair of functions registered at run time.
     pub fn pair(pair: impl DynSerializer) -> Self {
         let pair = Arc::new(pair);
         let decoder = Arc::clone(&pair);
@@ -48,7 +48,7 @@ impl<T: 'static> Codec<T> {
         }
     }
 
-    /// A format as it is used by name, without knowing the type.
+    /// Wraps a format used by name, independent of the type.
     pub fn format(format: impl Format) -> Self
     where
         T: Serialize + DeserializeOwned,
@@ -62,25 +62,25 @@ impl<T: 'static> Codec<T> {
         }
     }
 
-    /// The name recorded in manifests.
+    /// Returns the name recorded in manifests.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The bytes of a value.
+    /// Encodes a value.
     ///
     /// # Errors
-    /// What the encoder says.
+    /// Errors of the encoder.
     pub fn encode(&self, value: &T) -> Result<Bytes, BoxError> {
         let mut bytes = Vec::new();
         (self.encode)(value, &mut bytes)?;
         Ok(bytes.into())
     }
 
-    /// The value of bytes.
+    /// Decodes a value.
     ///
     /// # Errors
-    /// What the decoder says.
+    /// Errors of the decoder.
     pub fn decode(&self, bytes: &Bytes) -> Result<T, BoxError> {
         (self.decode)(bytes)
     }
@@ -115,8 +115,8 @@ impl<T> fmt::Debug for Codec<T> {
     }
 }
 
-/// Holds a serializer to every law, with a value that has a beginning and an end: a struct, a sequence or
-/// the like, of some hundred bytes.
+/// Checks every law, with a value of some hundred bytes whose encoding marks its end, such as a struct or a
+/// sequence.
 ///
 /// # Panics
 /// If a law is broken.
@@ -126,8 +126,7 @@ pub fn all_serializer_laws<T: 'static>(codec: &Codec<T>, value: &T, same: impl F
     trailing_bytes_are_refused(codec, value);
 }
 
-/// Holds a serializer to every law but those on where a value ends: for serializers for which any bytes
-/// are a value, such as plain bytes.
+/// Checks every law except those on the end of a value. For serializers that accept any bytes, such as plain bytes.
 ///
 /// # Panics
 /// If a law is broken.
@@ -145,22 +144,21 @@ pub fn unframed_serializer_laws<T: 'static>(
     hostile::noise_does_no_harm(codec);
 }
 
-/// The name is the same each time, and has 1 to 64 visible ASCII characters.
+/// The name has 1 to 64 visible ASCII characters.
 pub fn its_name_can_be_recorded<T>(codec: &Codec<T>) {
     let name = &codec.name;
     assert!(!name.is_empty() && name.len() <= 64, "{name:?} has 1 to 64 characters");
     assert!(name.bytes().all(|b| b.is_ascii_graphic()), "{name:?} is visible ASCII");
 }
 
-/// What comes back is equal to what went in, also after a second time around.
+/// A decoded value equals the encoded one, also after a second round trip.
 pub fn a_value_comes_back<T: PartialEq + fmt::Debug + 'static>(codec: &Codec<T>, value: &T) {
     let back = codec.decoded(&codec.encoded(value));
     assert_eq!(&back, value, "what `{}` gives back", codec.name);
     assert_eq!(&codec.decoded(&codec.encoded(&back)), value, "after a second time around");
 }
 
-/// What comes back is the same as what went in, as `same` tells: for types without equality, and for
-/// floats.
+/// A decoded value is the same as the encoded one, compared by `same`. For types without equality, and for floats.
 pub fn a_value_comes_back_by<T: 'static>(
     codec: &Codec<T>,
     value: &T,
@@ -173,8 +171,7 @@ pub fn a_value_comes_back_by<T: 'static>(
     assert!(same(&again, value), "`{}` gives another value back the second time", codec.name);
 }
 
-/// The encoder writes to a writer that takes a byte at a time and is interrupted now and then, and never
-/// seeks or reads.
+/// The encoder works with a writer that takes one byte at a time and is interrupted now and then.
 pub fn encoding_streams<T: 'static>(codec: &Codec<T>, value: &T) {
     /// Takes one byte at a time.
     #[derive(Default)]
@@ -200,15 +197,15 @@ pub fn encoding_streams<T: 'static>(codec: &Codec<T>, value: &T) {
     if let Err(error) = (codec.encode)(value, &mut out) {
         panic!("`{}` cannot write a byte at a time: {}", codec.name, chain(&*error));
     }
-    // Not compared with another encoding: a hash map is written in another order each time.
+    // Only the length is compared, because a hash map is written in another order each time.
     assert_eq!(out.bytes.len(), codec.encoded(value).len(), "bytes written one at a time");
     codec.decoded(&out.bytes.into());
 }
 
-/// A writer that fails, after however many bytes, ends the encoding in an error that tells the cause.
+/// If the writer fails after any number of bytes, the encoder returns an error with that cause.
 pub fn a_writers_error_is_passed_on<T: 'static>(codec: &Codec<T>, value: &T) {
     const CAUSE: &str = "the disk of this law is full";
-    /// Takes so many bytes and no more.
+    /// Takes a limited number of bytes.
     struct Full(usize);
     impl Write for Full {
         fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
@@ -228,14 +225,18 @@ pub fn a_writers_error_is_passed_on<T: 'static>(codec: &Codec<T>, value: &T) {
         match (codec.encode)(value, &mut Full(room)) {
             Ok(()) => panic!("`{}` wrote {len} bytes where {room} had room", codec.name),
             Err(error) => {
-                let told = chain(&*error);
-                assert!(told.contains(CAUSE), "`{}` does not tell the cause: {told}", codec.name);
+                let message = chain(&*error);
+                assert!(
+                    message.contains(CAUSE),
+                    "the error of `{}` lacks the cause: {message}",
+                    codec.name
+                );
             }
         }
     }
 }
 
-/// Bytes that were cut short, anywhere, are refused.
+/// Truncated bytes are refused.
 pub fn every_prefix_is_refused<T: 'static>(codec: &Codec<T>, value: &T) {
     let whole = codec.encoded(value);
     attack(codec, "cutting short", Answer::Error, whole.len(), move |end| whole[..end].to_vec());
@@ -253,16 +254,16 @@ pub fn trailing_bytes_are_refused<T: 'static>(codec: &Codec<T>, value: &T) {
     });
 }
 
-/// A model that was encoded and decoded predicts what it predicted before.
+/// A decoded model makes the same predictions as the encoded one.
 ///
-/// Equal fields are not enough: a field that was skipped shows only here.
+/// This finds skipped fields, which comparing fields does not.
 pub fn it_predicts_the_same_after_reload<T: 'static, I, O: PartialEq + fmt::Debug>(
     codec: &Codec<T>,
     model: &T,
     predict: impl Fn(&T, &I) -> O,
     inputs: &[I],
 ) {
-    assert!(!inputs.is_empty(), "a law without inputs holds anything to be true");
+    assert!(!inputs.is_empty(), "this law needs at least one input");
     let back = codec.decoded(&codec.encoded(model));
     for (at, input) in inputs.iter().enumerate() {
         let expected = predict(model, input);

@@ -1,14 +1,16 @@
 //! Laws of blobs.
 
+use std::fs;
 use std::time::Duration;
 
 use larder_core::Error;
 use larder_core::bytes::Bytes;
-use larder_core::store::{Digest, Store};
+use larder_core::store::Blob;
+use larder_core::store::{Corruption, Digest, Store, StoreExt};
 
 use super::{chain, commit, fresh_bytes, fresh_number, get_blob, ok, put_blob, write_blob};
 
-/// The sizes at which stores change their ways: nothing, the limit of small blobs, large ones.
+/// Returns sizes at which stores behave differently: empty, around the limit of small blobs, and large.
 fn sizes(store: &dyn Store) -> Vec<usize> {
     let inline = store.capabilities().inline_blob.min(4 << 20);
     let mut sizes = vec![0, 1, inline.saturating_sub(1), inline, inline + 1, 4096, (1 << 20) + 17];
@@ -26,7 +28,7 @@ fn assert_holds(store: &dyn Store, bytes: &Bytes, how: &str) {
     assert_eq!(size, [Some(len as u64)], "the size of a blob {how}");
 }
 
-/// What was written comes back to the byte, whatever its size, by a writer and by a commit.
+/// A blob of any size comes back byte for byte, written by a writer or by a commit.
 pub fn a_blob_comes_back_as_it_was(store: &dyn Store) {
     for size in sizes(store) {
         let bytes = fresh_bytes(size);
@@ -38,7 +40,7 @@ pub fn a_blob_comes_back_as_it_was(store: &dyn Store) {
     }
 }
 
-/// The pieces in which a blob is written make no difference, empty ones included.
+/// A blob may be written in any pieces, including empty ones.
 pub fn a_blob_may_be_written_in_pieces(store: &dyn Store) {
     let bytes = fresh_bytes(300_000);
     let mut writer = ok(store.write_blob(), "open a writer");
@@ -57,48 +59,99 @@ pub fn a_blob_may_be_written_in_pieces(store: &dyn Store) {
     assert_holds(store, &bytes, "written in pieces");
 }
 
-/// Bytes that are all there already are kept as a writer keeps them; again, they change nothing.
-pub fn bytes_may_be_kept_at_once(store: &dyn Store) {
+/// A blob passed to a writer as one `Bytes` is the same as one written in pieces. A second write changes nothing.
+pub fn a_blob_may_be_written_as_bytes(store: &dyn Store) {
     for size in sizes(store) {
         let bytes = fresh_bytes(size);
-        for how in ["kept at once", "kept at once a second time"] {
-            ok(store.keep_blob(&Digest::of(&bytes), bytes.clone()), "keep bytes");
+        for how in ["written as bytes", "written as bytes a second time"] {
+            ok(store.put_blob(&Digest::of(&bytes), bytes.clone()), "write a blob as bytes");
             assert_holds(store, &bytes, how);
         }
     }
 }
 
-/// Read piece by piece a blob is the same. One that is not there has no piece, and an error of who takes them ends it.
+/// A writer joins bytes and pieces in the order of the calls.
+pub fn bytes_and_pieces_are_joined_in_order(store: &dyn Store) {
+    for [first, second, third] in [[10, 20, 30], [700_000, 1 << 20, 5], [3, 2 << 20, 600_000]] {
+        let bytes = fresh_bytes(first + second + third);
+        let (a, rest) = bytes.split_at(first);
+        let (b, c) = rest.split_at(second);
+        for bytes_at in 0..8 {
+            let mut writer = ok(store.write_blob(), "open a writer");
+            for (at, part) in [a, b, c].into_iter().enumerate() {
+                let written = match bytes_at >> at & 1 {
+                    0 => writer.write_all(part),
+                    _ => writer.write_bytes(bytes.slice_ref(part)),
+                };
+                if let Err(error) = written {
+                    panic!("the store failed to write a part of a blob: {error}");
+                }
+            }
+            ok(writer.finish(&Digest::of(&bytes)), "finish a blob");
+            assert_holds(store, &bytes, "written as bytes and pieces");
+            ok(store.remove_blobs(&[Digest::of(&bytes)]), "remove a blob");
+        }
+    }
+}
+
+/// Reads a blob piece by piece.
+#[track_caller]
+fn in_pieces(blob: &Blob) -> Vec<u8> {
+    let mut read = Vec::new();
+    let taken = blob.for_each_piece(|piece| {
+        read.extend_from_slice(piece);
+        Ok(())
+    });
+    ok(taken, "read a blob in pieces");
+    read
+}
+
+/// A blob read in pieces is the same, also when it is read again. A missing blob is not found, and an error of the
+/// reader ends the reading and is returned.
 pub fn a_blob_may_be_read_in_pieces(store: &dyn Store) {
     for size in sizes(store) {
         let bytes = fresh_bytes(size);
         let digest = write_blob(store, &bytes);
-        let mut read = Vec::new();
-        let mut take = |piece: &[u8]| {
-            read.extend_from_slice(piece);
-            Ok(())
+        let Some(blob) = ok(store.read_blob(&digest), "read a blob") else {
+            panic!("a blob of {size} bytes is missing");
         };
-        assert!(ok(store.read_blob(&digest, &mut take), "read a blob"), "a blob is there");
-        assert!(read == bytes, "a blob of {size} bytes, read in pieces, came back as another");
-
-        let mut refuse = |_: &[u8]| Err(Error::store("take a piece", "enough"));
+        for time in ["the first time", "the second time"] {
+            assert!(in_pieces(&blob) == bytes, "a blob of {size} bytes, read in pieces {time}");
+            assert!(ok(blob.bytes(), "read the bytes of a blob") == bytes, "as bytes {time}");
+        }
         if size > 0 {
-            let error = store.read_blob(&digest, &mut refuse).err();
-            let said = error.map(|error| chain(&error)).unwrap_or_default();
-            assert!(said.contains("enough"), "the error of who takes is given back: {said:?}");
+            let mut calls = 0;
+            let refused = blob.for_each_piece(|_| {
+                calls += 1;
+                Err(Error::store("take a piece", "enough"))
+            });
+            let said = refused.err().map(|error| chain(&error)).unwrap_or_default();
+            assert!(said.contains("enough"), "the error of the reader is returned: {said:?}");
+            assert_eq!(calls, 1, "the error of the reader ends the reading");
         }
     }
-    let mut pieces = 0;
-    let mut count = |_: &[u8]| {
-        pieces += 1;
-        Ok(())
-    };
     let missing = Digest::of(&fresh_bytes(1000));
-    assert!(!ok(store.read_blob(&missing, &mut count), "read no blob"), "it is not there");
-    assert_eq!(pieces, 0, "pieces of what is not there");
+    assert!(ok(store.read_blob(&missing), "read a missing blob").is_none(), "it is missing");
 }
 
-/// A blob is not there before it is finished, and a writer that is dropped leaves nothing behind.
+/// If a store names the file of a blob, the file holds the content and nothing else.
+pub fn the_file_of_a_blob_holds_its_content(store: &dyn Store) {
+    for size in sizes(store) {
+        let bytes = fresh_bytes(size);
+        let digest = write_blob(store, &bytes);
+        let Some(blob) = ok(store.read_blob(&digest), "read a blob") else {
+            panic!("a blob of {size} bytes is missing");
+        };
+        if let Some(path) = blob.path() {
+            match fs::read(path) {
+                Ok(read) => assert!(read == bytes, "the file of a blob of {size} bytes"),
+                Err(error) => panic!("cannot read the file of a blob of {size} bytes: {error}"),
+            }
+        }
+    }
+}
+
+/// A blob is not visible before it is finished, and a dropped writer leaves nothing behind.
 pub fn an_abandoned_blob_leaves_nothing(store: &dyn Store) {
     for size in [10, (1 << 20) + 5] {
         let bytes = fresh_bytes(size);
@@ -119,7 +172,7 @@ pub fn an_abandoned_blob_leaves_nothing(store: &dyn Store) {
     }
 }
 
-/// A blob that is there already stays as it is, however often and in whatever way it is put again.
+/// An existing blob stays as it is, however often and in whatever way it is put again.
 pub fn a_blob_put_twice_is_one_blob(store: &dyn Store) {
     for size in [20, 200_000] {
         let bytes = fresh_bytes(size);
@@ -133,15 +186,16 @@ pub fn a_blob_put_twice_is_one_blob(store: &dyn Store) {
     }
 }
 
-/// Answers stand in the order of the questions: missing blobs are `None`, and a question asked twice is
-/// answered twice.
+/// Answers are in the order of the digests. A missing blob is `None`, and a digest given twice is answered twice.
 pub fn blobs_are_answered_in_the_order_asked(store: &dyn Store) {
     let (small, large) = (fresh_bytes(11), fresh_bytes(150_000));
     let (a, b) = (write_blob(store, &small), write_blob(store, &large));
     let missing = Digest::of(&fresh_number().to_le_bytes());
     let asked = [b, missing, a, b, missing, a];
     let (s, l) = (Some(small), Some(large));
-    let found = ok(store.get_blobs(&asked), "get blobs");
+    let found = ok(store.read_blobs(&asked), "read blobs").into_iter();
+    let bytes = |blob: Blob| ok(blob.bytes(), "read the bytes of a blob");
+    let found: Vec<_> = found.map(|blob| blob.map(bytes)).collect();
     let expected = [l.clone(), None, s.clone(), l, None, s];
     assert!(found == expected, "the bytes of blobs are in the order asked");
     let sizes = ok(store.stat_blobs(&asked), "stat blobs");
@@ -150,11 +204,11 @@ pub fn blobs_are_answered_in_the_order_asked(store: &dyn Store) {
         [Some(150_000), None, Some(11), Some(150_000), None, Some(11)],
         "the sizes of blobs are in the order asked"
     );
-    assert!(ok(store.get_blobs(&[]), "get no blobs").is_empty());
+    assert!(ok(store.read_blobs(&[]), "read no blobs").is_empty());
     assert!(ok(store.stat_blobs(&[]), "stat no blobs").is_empty());
 }
 
-/// A listing gives every blob once, in the order of the digests, with its size, whatever the pages.
+/// A listing returns every blob once, ordered by digest, with its size, for any page size.
 pub fn blobs_are_listed_by_digest_each_once(store: &dyn Store) {
     let put: Vec<_> = (0..40).map(|n| fresh_bytes(100 + n * 5_000)).collect();
     for (n, bytes) in put.iter().enumerate() {
@@ -174,14 +228,14 @@ pub fn blobs_are_listed_by_digest_each_once(store: &dyn Store) {
         let stat = ok(store.stat_blobs(&[digest]), "stat a blob");
         assert_eq!(stat, [Some(size)], "the listed size of {digest:?}");
     }
-    // A digest that is not there is a place to go on from as well.
+    // A listing may continue after a digest of no blob.
     let nowhere = Digest::of(&fresh_number().to_le_bytes());
     let after = ok(store.list_blobs(Some(&nowhere), 1), "list blobs");
     let first = after.first().map(|(digest, _)| *digest);
     assert_eq!(first, whole.into_iter().find(|digest| *digest > nowhere));
 }
 
-/// Every blob, page by page, checked to be in order.
+/// Lists every blob, page by page, and checks the order.
 #[track_caller]
 fn listed(store: &dyn Store, page: usize) -> Vec<Digest> {
     let mut all: Vec<Digest> = Vec::new();
@@ -198,7 +252,7 @@ fn listed(store: &dyn Store, page: usize) -> Vec<Digest> {
     }
 }
 
-/// A removed blob is gone, may be removed again, and may be put again; others stay.
+/// A removed blob is gone and may be removed or put again. Other blobs stay.
 pub fn a_removed_blob_is_gone(store: &dyn Store) {
     for size in [30, 400_000] {
         let (bytes, other) = (fresh_bytes(size), fresh_bytes(size));
@@ -216,7 +270,7 @@ pub fn a_removed_blob_is_gone(store: &dyn Store) {
     }
 }
 
-/// Removing what dead writers left does not touch a blob that is being written.
+/// Removing unfinished files does not affect a blob that is being written.
 pub fn what_a_living_writer_works_on_is_left_alone(store: &dyn Store) {
     let bytes = fresh_bytes(300_000);
     let mut writer = ok(store.write_blob(), "open a writer");
@@ -227,17 +281,36 @@ pub fn what_a_living_writer_works_on_is_left_alone(store: &dyn Store) {
         ok(store.remove_unfinished(Duration::ZERO), "remove what is unfinished");
     }
     ok(writer.finish(&Digest::of(&bytes)), "finish a blob");
-    assert_holds(store, &bytes, "written while leavings were removed");
+    assert_holds(store, &bytes, "written while unfinished files were removed");
 }
 
-/// Bytes that were handed out stay as they are when their blob is removed.
-pub fn bytes_handed_out_outlive_their_blob(store: &dyn Store) {
+/// Bytes stay as they are when their blob is removed. A blob found before its removal and read afterwards gives
+/// the old content, or says that it is missing.
+pub fn bytes_outlive_their_blob(store: &dyn Store) {
     for size in [40, 3 << 20] {
         let bytes = fresh_bytes(size);
         let digest = write_blob(store, &bytes);
         let held = get_blob(store, &digest);
+        let Some(unread) = ok(store.read_blob(&digest), "read a blob") else {
+            panic!("a blob of {size} bytes is missing");
+        };
         ok(store.remove_blobs(&[digest]), "remove a blob");
         commit(store, &[put_blob(&fresh_bytes(size))]);
-        assert!(held == Some(bytes), "bytes of {size} changed after their blob was removed");
+        assert!(
+            held.as_ref() == Some(&bytes),
+            "bytes of {size} changed after their blob was removed"
+        );
+        let mut pieces = Vec::new();
+        let read = unread.for_each_piece(|piece| {
+            pieces.extend_from_slice(piece);
+            Ok(())
+        });
+        for (read, how) in [(read.map(|()| pieces.into()), "pieces"), (unread.bytes(), "bytes")] {
+            match read {
+                Ok(read) => assert!(read == bytes, "{how} of a blob that was removed"),
+                Err(Error::Corrupt { fault: Corruption::Missing, .. }) => {}
+                Err(error) => panic!("{how} of a blob that was removed: {}", chain(&error)),
+            }
+        }
     }
 }

@@ -12,12 +12,12 @@ fn keys(law: &str, count: usize) -> Vec<RecordKey> {
     (0..count).map(|n| key(&format!("{name}/{n}"))).collect()
 }
 
-/// The index in a conflict is that of the first change whose precondition fails, wherever it stands.
+/// A conflict has the index of the first change whose precondition fails.
 pub fn a_conflict_names_the_change_that_failed(store: &dyn Store) {
     for at in 0..4 {
         let keys = keys("conflict", 4);
         commit(store, &[put(&keys[at], &json("first"), Expected::Absent)]);
-        // The second to fail, if there is one, is not the one that is named.
+        // A later change may fail too, but is not the one reported.
         commit(store, &[put(&keys[3], &json("first"), Expected::Anything)]);
         let changes: Vec<_> =
             keys.iter().map(|key| put(key, &json("second"), Expected::Absent)).collect();
@@ -33,10 +33,10 @@ pub fn a_conflict_names_the_change_that_failed(store: &dyn Store) {
     }
 }
 
-/// After a conflict exactly the changes of records that it reports as made stand: an unbroken run from the
-/// first, and none on a store whose commits are atomic.
+/// After a conflict exactly the record changes reported as made stand: an unbroken run from the first, and none on a
+/// store with atomic commits.
 ///
-/// On another store blobs may stay behind: nothing names them, and collecting garbage takes them away.
+/// On other stores blobs may stay behind, to be collected as garbage.
 pub fn a_conflict_leaves_an_unbroken_run(store: &dyn Store) {
     let keys = keys("broken-off", 5);
     let blobs = [fresh_bytes(50), fresh_bytes(store.capabilities().inline_blob.min(1 << 20) + 1)];
@@ -61,11 +61,7 @@ pub fn a_conflict_leaves_an_unbroken_run(store: &dyn Store) {
         assert_eq!(made, 0, "an atomic store makes all or nothing");
         for blob in &blobs {
             let there = ok(store.has_blob(&Digest::of(blob)), "stat a blob");
-            assert!(
-                !there,
-                "a blob of {} bytes of a commit that was not made is there",
-                blob.len()
-            );
+            assert!(!there, "a blob of {} bytes of a commit that was not made exists", blob.len());
         }
     }
     let value = |at: usize| get(store, &keys[at]).map(|record| record.value);
@@ -77,12 +73,12 @@ pub fn a_conflict_leaves_an_unbroken_run(store: &dyn Store) {
     assert_eq!(value(4), None, "a change after the one that failed");
 }
 
-/// A commit of nothing is made.
+/// An empty commit succeeds.
 pub fn an_empty_commit_is_made(store: &dyn Store) {
     commit(store, &[]);
 }
 
-/// A commit of blobs and records, and what it asks to be seen of it.
+/// Returns a commit of blobs and records, and the digests of its blobs.
 fn mixed(keys: &[RecordKey]) -> (Vec<Change>, Vec<Digest>) {
     let blobs = [fresh_bytes(0), fresh_bytes(60), fresh_bytes(500_000)];
     let mut changes: Vec<_> = blobs.iter().map(put_blob).collect();
@@ -103,11 +99,11 @@ fn assert_seen(store: &dyn Store, keys: &[RecordKey], digests: &[Digest]) {
     }
 }
 
-/// Once a commit has returned, every handle on the place sees all of it, also one that was open before.
+/// Once a commit has returned, every handle on the place sees all of it, including handles opened earlier.
 pub fn a_commit_is_seen_by_every_handle(open: &Open<'_>) {
     let (early, writer) = (open(), open());
     let keys = keys("seen", 3);
-    assert_eq!(get(&*early, &keys[0]), None, "nobody wrote it yet");
+    assert_eq!(get(&*early, &keys[0]), None, "it was not written yet");
     let (changes, digests) = mixed(&keys);
     commit(&*writer, &changes);
     for store in [early.clone(), open(), writer] {
@@ -117,7 +113,7 @@ pub fn a_commit_is_seen_by_every_handle(open: &Open<'_>) {
     assert_eq!(get(&*open(), &keys[1]), None, "another handle removed it");
 }
 
-/// What was committed is there when every handle that wrote it is gone.
+/// A commit is visible after the handle that made it is dropped.
 pub fn a_commit_outlives_its_handle(open: &Open<'_>) {
     let keys = keys("outlives", 3);
     let writer = open();

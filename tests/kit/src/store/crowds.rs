@@ -1,4 +1,4 @@
-//! Laws of many that use one place at once. Every thread opens the place for itself.
+//! Laws of concurrent use. Every thread opens its own handle.
 
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,20 +12,20 @@ use super::{
     remove, write_blob,
 };
 
-/// How many threads press on a store.
+/// Number of threads that use a store at once.
 const THREADS: usize = 6;
 
-/// The number in a record.
+/// Parses the number in a record.
 #[track_caller]
 fn number(store: &dyn Store, key: &RecordKey) -> Option<u64> {
     let text = get(store, key).map(|record| String::from_utf8_lossy(&record.value).into_owned())?;
     match text.parse() {
         Ok(number) => Some(number),
-        Err(_) => panic!("{key} holds {text:?}, which nobody wrote"),
+        Err(_) => panic!("{key} holds {text:?}, which was never written"),
     }
 }
 
-/// Many that read a number and write the next on the condition that nobody came between lose no step.
+/// Concurrent increments, each conditional on the revision read, lose no update.
 pub fn no_update_is_lost(open: &Open<'_>) {
     const STEPS: u64 = 20;
     let counter = key(&fresh_name("counter"));
@@ -35,7 +35,9 @@ pub fn no_update_is_lost(open: &Open<'_>) {
             let Some(now) = get(store, &counter) else { panic!("{counter} is gone") };
             let text = String::from_utf8_lossy(&now.value);
             let next = text.parse::<u64>().map(|number| (number + 1).to_string());
-            let Ok(next) = next else { panic!("{counter} holds {text:?}, which nobody wrote") };
+            let Ok(next) = next else {
+                panic!("{counter} holds {text:?}, which was never written")
+            };
             let change = put(&counter, &next.into(), Expected::Revision(now.revision));
             if ok(store.commit(&[change]), "commit") == Committed::All {
                 return;
@@ -54,7 +56,7 @@ pub fn no_update_is_lost(open: &Open<'_>) {
     assert_eq!(number(&*open(), &counter), Some(expected), "steps that were not lost");
 }
 
-/// Of many that put one record which must be absent, one wins; the others are told, and its content stands.
+/// Of many threads that create one record, exactly one succeeds, and the others get a conflict.
 pub fn one_of_many_is_the_first(open: &Open<'_>) {
     const ROUNDS: usize = 10;
     let name = fresh_name("race");
@@ -89,7 +91,7 @@ pub fn one_of_many_is_the_first(open: &Open<'_>) {
     }
 }
 
-/// Many may write one blob at once, by a writer or by a commit: all succeed, and it is whole.
+/// Many threads may write one blob at once, by a writer or a commit. All succeed, and the blob is whole.
 pub fn many_may_write_one_blob(open: &Open<'_>) {
     for size in [50, 300_000] {
         let bytes = fresh_bytes(size);
@@ -115,9 +117,9 @@ pub fn many_may_write_one_blob(open: &Open<'_>) {
     }
 }
 
-/// Runs `write` in this thread, and `watch` in another again and again until `write` has ended.
+/// Runs `write` in this thread, and `watch` repeatedly in another until `write` has ended.
 fn while_writing(write: impl FnOnce(), watch: impl Fn() + Sync) {
-    /// Ends the watching also when the writer panics.
+    /// Ends the watching even if the writer panics.
     struct End<'a>(&'a AtomicBool);
     impl Drop for End<'_> {
         fn drop(&mut self) {
@@ -142,7 +144,7 @@ fn joined<T>(result: thread::Result<T>) -> T {
     result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
-/// A record is changed as a whole: whoever reads it meanwhile sees the old content or the new.
+/// A record changes as a whole. Readers see the old content or the new.
 pub fn nobody_sees_half_a_record(open: &Open<'_>) {
     let key = key(&fresh_name("whole"));
     let contents = ["a", "b"].map(|letter| json(letter.repeat(50_000)));
@@ -162,7 +164,7 @@ pub fn nobody_sees_half_a_record(open: &Open<'_>) {
     );
 }
 
-/// Whoever sees a record sees the blobs that were put before it in the same commit.
+/// A reader that sees a record also sees the blobs before it in the same commit.
 pub fn a_record_is_never_seen_before_its_blobs(open: &Open<'_>) {
     let key = key(&fresh_name("points"));
     let (writer, reader) = (open(), open());
@@ -184,7 +186,7 @@ pub fn a_record_is_never_seen_before_its_blobs(open: &Open<'_>) {
     );
 }
 
-/// While others write and remove records, a listing gives every other record exactly once.
+/// While records are written and removed, a listing returns every other record exactly once.
 pub fn a_listing_misses_nothing_while_others_write(open: &Open<'_>) {
     let name = fresh_name("busy");
     let (writer, reader) = (open(), open());
@@ -203,18 +205,18 @@ pub fn a_listing_misses_nothing_while_others_write(open: &Open<'_>) {
             }
         },
         || {
-            // `list` checks the order, so nothing is seen twice.
+            // `list` checks the order, so no key occurs twice.
             let mut found = list(&*reader, &name, 7);
             found.retain(|key| key.ends_with("-stays"));
-            assert_eq!(found, stays, "records that nobody touched");
+            assert_eq!(found, stays, "records that were not changed");
         },
     );
     assert!(ok(reader.get_record(&key(&stays[0])), "get a record").is_some());
 }
 
-/// A record that is written anew again and again is in every listing.
+/// A record that is rewritten all the time is in every listing.
 ///
-/// On some file systems a folder that is read while a file in it is renamed over shows neither file.
+/// Some file systems list neither file if a file is renamed over another while the folder is read.
 pub fn a_listing_shows_what_is_written_anew(open: &Open<'_>) {
     let name = fresh_name("anew");
     let (writer, reader) = (open(), open());
@@ -229,6 +231,6 @@ pub fn a_listing_shows_what_is_written_anew(open: &Open<'_>) {
                 commit(&*writer, &[put(&anew, &json(n), Expected::Anything)]);
             }
         },
-        || assert_eq!(list(&*reader, &name, 1_000), all, "records that are written anew"),
+        || assert_eq!(list(&*reader, &name, 1_000), all, "records that are rewritten"),
     );
 }

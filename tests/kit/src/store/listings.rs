@@ -5,8 +5,8 @@ use larder_core::store::Store;
 
 use super::{commit, fresh_name, json, key, list, ok, put, remove};
 
-/// Keys whose order is a trap: `-` and `.` stand before `/`, digits and `@` after it, `_` is a wildcard of
-/// SQL, and some keys begin others.
+/// Keys whose order is easy to get wrong: `-` and `.` sort before `/`, digits and `@` after it, `_` is a wildcard of SQL,
+/// and some keys are prefixes of others.
 const TRAPS: [&str; 22] = [
     "a",
     "a-b",
@@ -32,7 +32,7 @@ const TRAPS: [&str; 22] = [
     "b",
 ];
 
-/// Puts the traps under a fresh name, out of order; gives the name and the sorted keys.
+/// Puts the traps under a fresh name, out of order. Returns the name and the sorted keys.
 fn set_traps(store: &dyn Store) -> (String, Vec<String>) {
     let name = fresh_name("listing");
     let mut keys: Vec<_> = TRAPS.iter().map(|trap| format!("{name}/{trap}")).collect();
@@ -45,8 +45,8 @@ fn set_traps(store: &dyn Store) -> (String, Vec<String>) {
     (name, keys)
 }
 
-/// Records are listed in the byte order of their whole keys, with their values, whatever the prefix, which
-/// may end inside of a part, and whatever the pages.
+/// Records are listed with their values, in byte order of whole keys, for any page size and any prefix, which may
+/// end inside a part.
 pub fn records_are_listed_in_byte_order(store: &dyn Store) {
     let (name, keys) = set_traps(store);
     let prefixes = [
@@ -89,7 +89,7 @@ pub fn records_are_listed_in_byte_order(store: &dyn Store) {
     assert!(keys.iter().all(|key| whole.contains(key)), "the empty prefix lists every record");
 }
 
-/// A listing goes on after any key: one that is there, one that is gone, one before the prefix.
+/// A listing continues after any key: an existing one, a removed one, one before the prefix.
 pub fn a_listing_goes_on_after_any_key(store: &dyn Store) {
     let (name, mut keys) = set_traps(store);
     let gone = keys.remove(7);
@@ -115,8 +115,7 @@ pub fn a_listing_goes_on_after_any_key(store: &dyn Store) {
     }
 }
 
-/// A listing goes on until the last record: no answer is empty before it, and more than 1,000 records are
-/// no end.
+/// A listing continues to the last record. No answer before it is empty, and it is not limited to 1,000 records.
 pub fn a_listing_has_no_end_before_the_last_record(store: &dyn Store) {
     let name = fresh_name("many");
     let keys: Vec<_> = (0..1_100).map(|n| format!("{name}/@{n:06}")).collect();

@@ -1,8 +1,7 @@
 //! Laws of stores.
 //!
-//! A law over `&dyn Store` needs one handle; a law over [`Open`] needs several on one place. Every law
-//! uses names of its own, so that laws run one after the other, or again, on one place that already holds
-//! other things. None of them cleans up.
+//! A law over `&dyn Store` needs one handle; a law over [`Open`] needs several handles on one place. Every law uses fresh
+//! names, so laws can be run in any order and repeatedly on a place with other content. They do not clean up.
 
 pub mod blobs;
 pub mod commits;
@@ -22,12 +21,12 @@ use larder_core::store::{Digest, Store, StoreExt};
 use crate::chain;
 use crate::random::Random;
 
-/// Opens one place again at every call: another handle on the same blobs and records.
+/// Opens another handle on the same blobs and records at every call.
 ///
-/// A store in memory gives clones of one handle, and holds one of them itself.
+/// For a store in memory, returns clones of one handle.
 pub type Open<'a> = dyn Fn() -> Arc<dyn Store> + Sync + 'a;
 
-/// Holds the store that `open` opens to every law of this module.
+/// Checks every law of this module on the store that `open` returns.
 ///
 /// # Panics
 /// If a law is broken.
@@ -36,15 +35,17 @@ pub fn all_store_laws(open: &Open<'_>) {
 
     blobs::a_blob_comes_back_as_it_was(store);
     blobs::a_blob_may_be_written_in_pieces(store);
-    blobs::bytes_may_be_kept_at_once(store);
+    blobs::a_blob_may_be_written_as_bytes(store);
+    blobs::bytes_and_pieces_are_joined_in_order(store);
     blobs::a_blob_may_be_read_in_pieces(store);
+    blobs::the_file_of_a_blob_holds_its_content(store);
     blobs::an_abandoned_blob_leaves_nothing(store);
     blobs::a_blob_put_twice_is_one_blob(store);
     blobs::blobs_are_answered_in_the_order_asked(store);
     blobs::blobs_are_listed_by_digest_each_once(store);
     blobs::a_removed_blob_is_gone(store);
     blobs::what_a_living_writer_works_on_is_left_alone(store);
-    blobs::bytes_handed_out_outlive_their_blob(store);
+    blobs::bytes_outlive_their_blob(store);
 
     records::a_record_comes_back_as_it_was(store);
     records::records_are_answered_in_the_order_asked(store);
@@ -74,7 +75,7 @@ pub fn all_store_laws(open: &Open<'_>) {
     crowds::a_listing_shows_what_is_written_anew(open);
 }
 
-/// The value, or a panic with the error and its causes.
+/// Returns the value, or panics with the error and its causes.
 #[track_caller]
 fn ok<T>(result: Result<T>, what: &str) -> T {
     match result {
@@ -83,7 +84,7 @@ fn ok<T>(result: Result<T>, what: &str) -> T {
     }
 }
 
-/// A number that no other call was given, in this process or another.
+/// Returns a number that no other call returns, in this process or another.
 fn fresh_number() -> u64 {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     let call = CALLS.fetch_add(1, Ordering::Relaxed);
@@ -91,12 +92,12 @@ fn fresh_number() -> u64 {
     Random::new(now ^ (u64::from(std::process::id()) << 40)).next().wrapping_add(call)
 }
 
-/// The beginning of keys that nobody else uses.
+/// Returns a unique prefix for keys.
 fn fresh_name(law: &str) -> String {
     format!("laws/{law}-{:016x}", fresh_number())
 }
 
-/// Bytes that nobody else keeps, unless they are very few.
+/// Returns bytes that no other blob has, unless they are very few.
 fn fresh_bytes(len: usize) -> Bytes {
     Random::new(fresh_number()).bytes(len).into()
 }
@@ -106,7 +107,7 @@ fn key(text: &str) -> RecordKey {
     ok(RecordKey::new(text), "take a key")
 }
 
-/// JSON of a few bytes.
+/// Returns a small JSON document.
 fn json(content: impl std::fmt::Display) -> Bytes {
     format!("{{\"content\":\"{content}\"}}").into()
 }
@@ -123,11 +124,11 @@ fn put_blob(bytes: &Bytes) -> Change {
     Change::PutBlob { digest: Digest::of(bytes), bytes: bytes.clone() }
 }
 
-/// Makes changes that nothing stands against.
+/// Makes changes whose preconditions hold.
 #[track_caller]
 fn commit(store: &dyn Store, changes: &[Change]) {
     let committed = ok(store.commit(changes), "commit");
-    assert_eq!(committed, Committed::All, "nothing stands against this commit");
+    assert_eq!(committed, Committed::All, "all preconditions of this commit hold");
 }
 
 #[track_caller]
@@ -137,9 +138,9 @@ fn get(store: &dyn Store, key: &RecordKey) -> Option<Record> {
 
 #[track_caller]
 fn get_blob(store: &dyn Store, digest: &Digest) -> Option<Bytes> {
-    let mut found = ok(store.get_blobs(&[*digest]), "get a blob");
+    let mut found = ok(store.read_blobs(&[*digest]), "read a blob");
     assert_eq!(found.len(), 1, "one blob was asked for");
-    found.pop().flatten()
+    found.pop().flatten().map(|blob| ok(blob.bytes(), "read the bytes of a blob"))
 }
 
 #[track_caller]
@@ -153,7 +154,7 @@ fn write_blob(store: &dyn Store, bytes: &Bytes) -> Digest {
     digest
 }
 
-/// Every key under `prefix`, page by page.
+/// Lists every key under `prefix`, page by page.
 #[track_caller]
 fn list(store: &dyn Store, prefix: &str, page: usize) -> Vec<String> {
     let mut keys: Vec<String> = Vec::new();

@@ -5,7 +5,7 @@ use larder_core::store::{Committed, Expected, Record, Revision};
 
 use super::{commit, fresh_name, get, json, key, list, ok, put, remove};
 
-/// A record's bytes come back as they were written; written again, the new ones do.
+/// A record comes back byte for byte, and so does its next content.
 pub fn a_record_comes_back_as_it_was(store: &dyn Store) {
     let key = key(&fresh_name("record"));
     assert_eq!(get(store, &key), None, "a record that nobody wrote");
@@ -18,8 +18,7 @@ pub fn a_record_comes_back_as_it_was(store: &dyn Store) {
     assert_eq!(get(store, &key), None, "a record that was removed");
 }
 
-/// Answers stand in the order of the questions: missing records are `None`, and a question asked twice is
-/// answered twice.
+/// Answers are in the order of the keys. A missing record is `None`, and a key given twice is answered twice.
 pub fn records_are_answered_in_the_order_asked(store: &dyn Store) {
     let name = fresh_name("order-asked");
     let (a, b, missing) =
@@ -35,7 +34,7 @@ pub fn records_are_answered_in_the_order_asked(store: &dyn Store) {
     assert!(ok(store.get_records(&[]), "get no records").is_empty());
 }
 
-/// The preconditions there are, and whether each holds for the record that `now` is.
+/// Returns every kind of precondition, and whether it holds for the record `now`.
 fn preconditions(now: Option<&Record>, old: &Revision) -> Vec<(Expected, bool)> {
     let mut preconditions = vec![
         (Expected::Anything, true),
@@ -48,12 +47,12 @@ fn preconditions(now: Option<&Record>, old: &Revision) -> Vec<(Expected, bool)> 
     preconditions
 }
 
-/// How many preconditions [`preconditions`] gives.
+/// Returns the number of preconditions that [`preconditions`] returns.
 fn count(present: bool) -> usize {
     if present { 4 } else { 3 }
 }
 
-/// Runs `check` with a fresh key for every precondition, on a record that is there and on one that is not.
+/// Runs `check` with a fresh key for every precondition, on an existing and on a missing record.
 fn for_each_precondition(
     store: &dyn Store,
     check: impl Fn(&larder_core::store::RecordKey, Option<Record>, Expected, bool),
@@ -76,7 +75,7 @@ fn for_each_precondition(
     }
 }
 
-/// A put is made if its precondition holds, and changes nothing if it does not.
+/// A put is made if its precondition holds, and changes nothing otherwise.
 pub fn a_put_keeps_its_precondition(store: &dyn Store) {
     for_each_precondition(store, |key, now, expected, holds| {
         let case = format!("a put that expects {expected:?} where {now:?} is");
@@ -92,7 +91,7 @@ pub fn a_put_keeps_its_precondition(store: &dyn Store) {
     });
 }
 
-/// A removal is made if its precondition holds, and changes nothing if it does not.
+/// A removal is made if its precondition holds, and changes nothing otherwise.
 pub fn a_removal_keeps_its_precondition(store: &dyn Store) {
     for_each_precondition(store, |key, now, expected, holds| {
         let case = format!("a removal that expects {expected:?} where {now:?} is");
@@ -108,7 +107,7 @@ pub fn a_removal_keeps_its_precondition(store: &dyn Store) {
     });
 }
 
-/// A record's revision differs whenever its content differs, and stays while nobody writes.
+/// The revision of a record differs whenever its content differs, and is stable between writes.
 pub fn other_content_has_another_revision(store: &dyn Store) {
     let name = fresh_name("revision");
     let (key, other) = (key(&format!("{name}/a")), key(&format!("{name}/b")));
@@ -117,7 +116,7 @@ pub fn other_content_has_another_revision(store: &dyn Store) {
         commit(store, &[put(&key, &json(content), Expected::Anything)]);
         commit(store, &[put(&other, &json(content), Expected::Anything)]);
         let Some(now) = get(store, &key) else { panic!("{key} was just written") };
-        assert_eq!(get(store, &key).as_ref(), Some(&now), "nobody wrote meanwhile");
+        assert_eq!(get(store, &key).as_ref(), Some(&now), "it was not written meanwhile");
         let same = seen.iter().find(|earlier| earlier.revision == now.revision);
         assert_eq!(same, None, "an earlier content has the revision of {now:?}");
         let listed = ok(store.list_records(key.as_str(), None, 1), "list records");
@@ -126,7 +125,7 @@ pub fn other_content_has_another_revision(store: &dyn Store) {
     }
 }
 
-/// A record of 64 KiB is a record like any other.
+/// A record may have 64 KiB.
 pub fn a_record_may_be_large(store: &dyn Store) {
     let key = key(&fresh_name("large"));
     let value = json("x".repeat(64 * 1024));
@@ -138,8 +137,7 @@ pub fn a_record_may_be_large(store: &dyn Store) {
     assert!(get(store, &key).is_some_and(|found| found.value == value));
 }
 
-/// A key may be the beginning of other keys: `x/y`, `x/y/z` and `x/y.json` are three records, each written
-/// and removed without the others.
+/// A key may be a prefix of other keys: `x/y`, `x/y/z` and `x/y.json` are three independent records.
 pub fn a_key_may_begin_other_keys(store: &dyn Store) {
     let endings = ["", "/z", "/z/z", ".json", ".json/z", ".lock", ".tmp/z", "-z", "/@1", "/@1/z"];
     for reversed in [false, true] {
@@ -167,7 +165,7 @@ pub fn a_key_may_begin_other_keys(store: &dyn Store) {
     }
 }
 
-/// A key may have 400 bytes, and one of its parts 200.
+/// A key may have 400 bytes, and a part of it 200.
 pub fn a_key_may_be_long(store: &dyn Store) {
     let name = fresh_name("long");
     let mut text = format!("{name}/{}/", "p".repeat(200));

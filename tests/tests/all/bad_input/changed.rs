@@ -2,6 +2,7 @@
 
 use larder::Selection;
 use larder::prelude::*;
+use larder::store::StoreExt;
 use larder::store::{Change, Committed, Expected, RecordKey};
 use larder::{ComponentType, Error};
 
@@ -148,7 +149,7 @@ fn a_field_added_since_with_a_default_still_loads() {
 /// Puts a manifest in the place of the newest version's, as if it had been written so.
 fn forge(larder: &Larder, edit: impl Fn(&str) -> String) {
     let digest = larder.show("wine").unwrap().version.digest;
-    let json = larder.store().get_blobs(&[digest]).unwrap().remove(0).unwrap();
+    let json = larder.store().get_blob(&digest).unwrap().unwrap();
     let forged = edit(std::str::from_utf8(&json).unwrap());
     let new = larder::store::Digest::of(forged.as_bytes());
     replace_blob(larder, new, forged);

@@ -3,7 +3,7 @@
 use larder::Error;
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
-use larder::store::{Corruption, Digest};
+use larder::store::{Corruption, Digest, StoreExt};
 
 use super::{Plain, WithArtifacts, larder, replace_blob, with_artifacts};
 
@@ -17,7 +17,7 @@ fn damaged(damage: impl FnOnce(Vec<u8>) -> Option<Vec<u8>>) -> (larder::Larder, 
     larder.apply("other", &Plain { number: 1 }).unwrap();
     let shown = larder.show("wine").unwrap();
     let digest = shown.manifest.artifacts()[0].digest;
-    let bytes = larder.store().get_blobs(&[digest]).unwrap().remove(0).unwrap();
+    let bytes = larder.store().get_blob(&digest).unwrap().unwrap();
     match damage(bytes.to_vec()) {
         Some(bytes) => replace_blob(&larder, digest, bytes),
         None => larder.store().remove_blobs(&[digest]).unwrap(),
@@ -112,7 +112,7 @@ fn missing_bytes_are_found_and_an_apply_of_the_same_brings_them_back() {
 fn a_damaged_manifest_is_found_on_load_and_once_by_verify() {
     for damage in ["flipped", "short", "missing"] {
         let (larder, _, manifest) = damaged(Some);
-        let json = larder.store().get_blobs(&[manifest]).unwrap().remove(0).unwrap().to_vec();
+        let json = larder.store().get_blob(&manifest).unwrap().unwrap().to_vec();
         match damage {
             "flipped" => {
                 let changed =

@@ -10,7 +10,7 @@ use super::*;
 /// Puts a manifest where that of the only version of `name` is, with another digest.
 fn forge(larder: &Larder, name: &str, forge: impl FnOnce(String) -> String) {
     let old = larder.show(name).unwrap().version.digest;
-    let json = larder.store().get_blobs(&[old]).unwrap().remove(0).unwrap();
+    let json = larder.store().get_blob(&old).unwrap().unwrap();
     let forged: Bytes = forge(String::from_utf8(json.to_vec()).unwrap()).into();
     let digest = Digest::of(&forged);
     let mut changes = vec![Change::PutBlob { digest, bytes: forged.clone() }];

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use larder::bytes::Bytes;
 use larder::maintenance::CopyOptions;
-use larder::store::{BlobWriter, Capabilities, Change, Committed, Store};
+use larder::store::{Blob, BlobWriter, Capabilities, Change, Committed, Store};
 use larder::store::{Corruption, Digest, MemoryStore};
 use larder::{Error, Larder, Registry, Result};
 
@@ -36,26 +36,26 @@ impl Frail {
 
 impl Store for Frail {
     larder_tests::delegate!(
-        inner: stat_blobs blob_file list_blobs remove_blobs get_records list_records
+        inner: stat_blobs list_blobs remove_blobs remove_unfinished get_records list_records
     );
 
     fn url(&self) -> String {
         "frail:".into()
     }
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: false, inline_blob: 2_000 }
+        Capabilities { atomic_commit: false, inline_blob: 2_000, is_remote: false }
     }
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         self.spend()?;
         self.inner.write_blob()
     }
-    fn get_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Bytes>>> {
-        let mut blobs = self.inner.get_blobs(digests)?;
+    fn read_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Blob>>> {
+        let mut blobs = self.inner.read_blobs(digests)?;
         for (digest, blob) in digests.iter().zip(&mut blobs) {
-            if let (true, Some(bytes)) = (self.flips == Some(*digest), &blob) {
-                let mut flipped = bytes.to_vec();
+            if let (true, Some(found)) = (self.flips == Some(*digest), &blob) {
+                let mut flipped = found.bytes()?.to_vec();
                 flipped[0] ^= 1;
-                *blob = Some(flipped.into());
+                *blob = Some(Bytes::from(flipped).into());
             }
         }
         Ok(blobs)

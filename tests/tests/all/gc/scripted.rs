@@ -47,7 +47,7 @@ impl fmt::Debug for Scripted {
 
 #[deny(clippy::missing_trait_methods)]
 impl Store for Scripted {
-    larder_tests::delegate!(store: is_remote get_blobs read_blob blob_file remove_unfinished);
+    larder_tests::delegate!(store: read_blobs remove_unfinished);
 
     fn url(&self) -> String {
         "test:scripted".into()
@@ -58,10 +58,6 @@ impl Store for Scripted {
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         self.step(Step::Write)?;
         self.store.write_blob()
-    }
-    fn keep_blob(&self, digest: &Digest, bytes: Bytes) -> Result<()> {
-        self.step(Step::Write)?;
-        self.store.keep_blob(digest, bytes)
     }
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
         self.step(Step::Read)?;

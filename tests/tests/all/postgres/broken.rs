@@ -101,7 +101,7 @@ fn a_commit_that_did_not_arrive_is_made_again() {
     let impatient = larder::open(&impatient).unwrap();
     proxy.lose_commits(1);
     let error = impatient.apply("parcel", &parcel(9, noise(100))).unwrap_err();
-    assert!(told(&error).starts_with("could not hear whether a commit to"), "{}", told(&error));
+    assert!(told(&error).starts_with("cannot tell whether a commit to"), "{}", told(&error));
     assert_eq!(numbers(&larder, "parcel"), [1, 2, 3, 4]);
     assert_whole(&larder);
 }

@@ -115,7 +115,7 @@ fn half_a_larder_is_refused_and_says_where_the_other_half_is() {
     let said = refusal(&records);
     assert!(said.starts_with(&format!("the use of {records} as a larder is refused")), "{said}");
     assert!(
-        said.contains(&format!("its blobs are in {blobs}: name that with the option")),
+        said.contains(&format!("its blobs are in {blobs}; name that store with the option")),
         "{said}"
     );
     let said = refusal(&blobs);
@@ -142,10 +142,10 @@ fn a_larder_that_keeps_its_blobs_itself_is_not_joined_and_full_stores_are_not_ta
     let whole = format!("sqlite:{}", place("whole.db"));
     larder::open(&whole).unwrap().apply("doubler", &Doubler { factor: 2.0 }).unwrap();
     let said = refusal(&format!("{whole}?blobs=fs:{}", place("blobs")));
-    assert!(said.contains("it keeps its blobs itself; copy it to a new one"), "{said}");
+    assert!(said.contains("it already keeps its own blobs; copy it to a new pair"), "{said}");
     larder::open(&whole).unwrap();
     let said = refusal(&format!("sqlite:{}?blobs={whole}", place("new.db")));
-    assert!(said.contains("for blobs is refused: it holds something already"), "{said}");
+    assert!(said.contains("for blobs is refused: it is not empty"), "{said}");
 
     // What is copied to a new one is there.
     let joined = format!("sqlite:{}?blobs=fs:{}", place("next.db"), place("next"));

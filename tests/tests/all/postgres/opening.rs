@@ -46,7 +46,7 @@ fn who_asks_whether_a_larder_is_there_makes_none() {
     assert!(is_there("photos").unwrap(), "who opens it is told what is there");
     let wrong = server.url("fresh").replace(SECRET, "guessed");
     let error = registry.is_there(&wrong.parse().unwrap()).unwrap_err();
-    assert!(told(&error).contains("check user and password"), "{}", told(&error));
+    assert!(told(&error).contains("check the user, the password"), "{}", told(&error));
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_schema_of_something_else_or_of_a_later_larder_is_refused_and_left_alone() {
     let server = Server::start();
     server.sql("create schema photos; create table photos.cats (name text)");
     let said = refusal(&server.url("photos"));
-    assert!(said.contains("its schema `photos` holds tables of something else"), "{said}");
+    assert!(said.contains("its schema `photos` contains other tables"), "{said}");
     assert_eq!(server.sql("select count(*) from pg_tables where schemaname = 'photos'"), "1");
 
     // One that another made, and that is empty, is as good as none.
@@ -69,7 +69,7 @@ fn a_schema_of_something_else_or_of_a_later_larder_is_refused_and_left_alone() {
     assert!(matches!(error, Error::Corrupt { .. }), "{error}");
 
     server.sql("create schema twin; create table twin.larder (format text)");
-    assert!(refusal(&server.url("twin")).contains("holds tables of something else"));
+    assert!(refusal(&server.url("twin")).contains("contains other tables"));
 
     server.sql("create database latin encoding 'LATIN1' locale 'C' template template0");
     let said = refusal(&server.url("x").replace("/larder?", "/latin?"));
@@ -89,7 +89,11 @@ fn whoever_may_only_read_reads() {
     assert_eq!(larder.load::<Doubler>("doubler").unwrap().factor, 2.0);
     let error = larder.apply("doubler", &Doubler { factor: 3.0 }).unwrap_err();
     assert!(told(&error).contains("permission denied"), "{}", told(&error));
-    assert!(told(&error).contains("; grant it, or name another user"), "{}", told(&error));
+    assert!(
+        told(&error).contains("; grant the privilege, or name another user"),
+        "{}",
+        told(&error)
+    );
 }
 
 #[test]
@@ -97,10 +101,10 @@ fn errors_say_what_was_attempted_and_what_to_do() {
     let server = Server::start();
     let url = server.url("team");
     let said = refusal(&url.replace("/larder?", "/lader?"));
-    assert!(said.starts_with("could not open the larder at postgres://127.0.0.1:"), "{said}");
-    assert!(said.contains("\"lader\" does not exist (3D000); make the database first"), "{said}");
+    assert!(said.starts_with("cannot open the larder at postgres://127.0.0.1:"), "{said}");
+    assert!(said.contains("\"lader\" does not exist (3D000); create the database"), "{said}");
     let said = refusal(&url.replace(SECRET, "guessed"));
-    assert!(said.contains("(28P01); check user and password"), "{said}");
+    assert!(said.contains("(28P01); check the user, the password"), "{said}");
     let said = refusal("postgres://ann:secret@127.0.0.1:9/x?retries=0");
     assert!(said.contains("check the host and the network"), "{said}");
     assert!(!said.contains("secret"), "{said}");
