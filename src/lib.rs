@@ -39,11 +39,13 @@ mod jobs {}
 
 #[cfg(feature = "files")]
 mod cache;
+mod features;
 #[cfg(feature = "msgpack")]
 mod objects;
 
 #[cfg(feature = "files")]
 pub use crate::cache::{user_blob_cache, user_cache, with_user_cache};
+pub use crate::features::feature_of;
 #[cfg(feature = "msgpack")]
 pub use crate::objects::Objects;
 

@@ -93,5 +93,5 @@ pub(crate) fn check_document(place: &EntryPath, json: &[u8], what: impl Fn() -> 
 
 /// The refusal of an import.
 pub(crate) fn refused(path: &Path, reason: impl Into<String>) -> Error {
-    Error::Refused { what: format!("the import of {}", path.display()), reason: reason.into() }
+    Error::Refused { action: format!("import {}", path.display()), reason: reason.into() }
 }

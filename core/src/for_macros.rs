@@ -9,7 +9,7 @@ use crate::error::{BoxError, Error};
 use crate::jobs::Event;
 
 pub use crate::jobs::check_schedule;
-pub use crate::registry::{Built, Linked};
+pub use crate::registry::{Built, Hints, Linked, Trusted};
 pub use inventory;
 pub use serde;
 pub use typetag;

@@ -84,8 +84,8 @@ async fn refuse_stranger(bucket: &Bucket) -> Result<()> {
         return Ok(());
     }
     Err(Error::Refused {
-        what: format!("the use of {} as a larder", bucket.url),
-        reason: format!("it is not empty: it holds `{name}`; name an empty or a new prefix"),
+        action: format!("use {} as a larder", bucket.url),
+        reason: format!("it holds `{name}`; name an empty or a new prefix"),
     })
 }
 
@@ -121,10 +121,10 @@ async fn probe(bucket: &Bucket, path: &Path, content: bytes::Bytes) -> Result<()
 
 fn unconditional(bucket: &Bucket, condition: &str) -> Error {
     Error::Refused {
-        what: format!("the use of {} as a larder", bucket.url),
+        action: format!("use {} as a larder", bucket.url),
         reason: format!(
-            "its service does not keep the condition {condition} of a put, so writers would overwrite \
-             each other; use a service that has conditional writes"
+            "its service ignores the condition {condition}, so writers would overwrite each other; use a \
+             service with conditional writes"
         ),
     }
 }

@@ -131,10 +131,10 @@ fn export_writes_over_nothing() {
     assert_snapshot!(told, @"
     exit 5
     --- stderr
-    error: the export to out.tar is refused: something is there already; name another place, or remove it
+    error: cannot export to out.tar: something is there already; choose another path, or remove it
     exit 3
     --- stderr
-    error: cellar is not in this larder
+    error: cannot find cellar in this larder
     hint: `list` prints the names that are there
     ");
 }
@@ -160,21 +160,21 @@ fn import_takes_nothing_that_is_no_export_and_makes_no_larder_for_it() {
     assert_snapshot!(told, @"
     exit 5
     --- stderr
-    error: the import of noise is refused: it is no export: neither a `.tar` nor a `.tar.zst`
+    error: cannot import noise: it is no export: neither a `.tar` nor a `.tar.zst`
     exit 4
     --- stderr
-    error: the blob b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7 in damaged.tar is corrupt: its digest is b3:f153ddfcebb5 where b3:50dd04420efa was written; restore it from a copy
+    error: cannot read the blob b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7 in damaged.tar: it is corrupt (its digest is b3:f153ddfcebb5 instead of b3:50dd04420efa); restore it from a copy
     exit 1
     --- stderr
     error: could not read nowhere.tar
       caused by: No such file or directory (os error 2)
     exit 3
     --- stderr
-    error: cellar is not in this larder
+    error: cannot find cellar in this larder
     hint: `list` prints the names that are there
     exit 5
     --- stderr
-    error: the import of out.tar is refused: it holds more than 1000 bytes; raise the limit if you trust it
+    error: cannot import out.tar: it holds more than 1000 bytes; raise the limit if you trust it
     exit 2
     --- stderr
     error: invalid value 'much' for '--max-size <SIZE>': a size is written `812`, `64GiB` or `1.5GB`

@@ -154,10 +154,10 @@ fn what_is_used_is_removed_by_force_only() {
             + &kitchen.plain(&["verify"])
             + &kitchen.plain(&["restore", "label@1"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(told, @"
     exit 5
     --- stderr
-    error: the removal of label is refused: it is used by board@1, board/small@1; remove those first, or force it (`--force`) if it must be
+    error: cannot remove label: it is used by board@1, board/small@1; remove those first, or force the removal
     exit 0
     --- stdout
     removed label@1 (b3:803659dddea2, 95 B)
@@ -177,5 +177,5 @@ fn what_is_used_is_removed_by_force_only() {
     exit 0
     --- stdout
     restored label@1 (b3:803659dddea2, 95 B)
-    "#);
+    ");
 }

@@ -128,7 +128,7 @@ fn what_is_taken_there_is_renumbered_and_a_tag_moves_only_with_overwrite() {
     copied 1 version, 2 blobs, 330 B
     exit 5
     --- stderr
-    error: the copy is refused: it would move tags: wine/price:prod from v1 to v3; let it overwrite them, or untag there first
+    error: cannot copy tags: these would move in the target: wine/price:prod from v1 to v3; allow overwriting, or untag them there first
     exit 0
     --- stdout
     copied wine/price@2 as wine/price@3 (b3:e0e61b89cfd7, 330 B)
@@ -149,7 +149,7 @@ fn copy_says_what_is_missing_and_makes_no_larder_for_it() {
     assert_snapshot!(told, @"
     exit 3
     --- stderr
-    error: wine/price@7 is not in this larder; did you mean wine/price:prod or wine/price@2?
+    error: cannot find wine/price@7 in this larder; did you mean wine/price:prod or wine/price@2?
     exit 3
     --- stderr
     error: there is no larder at fs:other

@@ -154,14 +154,14 @@ fn what_keeps_diff_from_an_answer_never_ends_with_1() {
         kitchen.stocked();
         missing + &kitchen.plain(&["diff", "label", "labels"]) + &kitchen.plain(&["diff", "label"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(told, @"
     exit 3
     --- stderr
     error: there is no larder at [store]
     hint: apply something first, or name another larder with `--store URL`
     exit 3
     --- stderr
-    error: labels is not in this larder; did you mean label?
+    error: cannot find labels in this larder; did you mean label?
     exit 2
     --- stderr
     error: the following required arguments were not provided:
@@ -170,7 +170,7 @@ fn what_keeps_diff_from_an_answer_never_ends_with_1() {
     Usage: larder diff --store <URL> <OLD> <NEW>
 
     For more information, try '--help'.
-    "#);
+    ");
     let told = everywhere(|kitchen| {
         let mut command = kitchen.command(crate::kitchen::PLAIN, &["diff", "a", "b"]);
         command.env("LARDER_STORE", "sqlite:notes.txt/larder.db");

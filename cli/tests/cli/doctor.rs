@@ -253,7 +253,7 @@ fn damaged_records_and_a_clock_in_the_future_want_attention() {
     free       [free]
     warning: the record names/notes: EOF while parsing an object at line 1 column 1
       restore it from a copy of the larder; `larder verify` lists all that is damaged
-    warning: the record tags/notes/@prod: it has format 7; this Larder reads up to 1
+    warning: the record tags/notes/@prod: it has format 7, and this version of Larder reads up to 1
       restore it from a copy of the larder; `larder verify` lists all that is damaged
     warning: the newest version was applied in the future: 2191-10-27T12:26:40Z
       set the clock, here or where it was applied: `gc` counts its grace period by it
@@ -265,7 +265,7 @@ fn damaged_records_and_a_clock_in_the_future_want_attention() {
     --- stdout
     warning: the record names/notes: EOF while parsing an object at line 1 column 1
       restore it from a copy of the larder; `larder verify` lists all that is damaged
-    warning: the record tags/notes/@prod: it has format 7; this Larder reads up to 1
+    warning: the record tags/notes/@prod: it has format 7, and this version of Larder reads up to 1
       restore it from a copy of the larder; `larder verify` lists all that is damaged
     warning: the newest version was applied in the future: 2191-10-27T12:26:40Z
       set the clock, here or where it was applied: `gc` counts its grace period by it
@@ -293,7 +293,7 @@ fn a_damaged_manifest_is_found_on_the_way() {
     larder     [store], format 1, [commits]
     holds      1 name, 1 version, 1 tag, 1 blob (3 B)
     free       [free]
-    warning: the manifest of notes@1 is corrupt: its bytes are missing; restore it from a copy
+    warning: cannot read the manifest of notes@1: it is corrupt (its bytes are missing); restore it from a copy
       `larder verify` reads everything and lists what is damaged
     --- stderr
     error: 1 thing wants attention
@@ -310,7 +310,7 @@ fn what_is_no_larder_is_a_finding_and_stays_as_it_is() {
     --- stdout
     program    larder [version], rustc [rustc], [target]
     linked in  6 types, 7 serializers, 9 stores
-    warning: the file [place] is corrupt: it is not an SQLite database; restore it from a copy
+    warning: cannot read the file [place]: it is corrupt (it is not an SQLite database); restore it from a copy
       name another larder with `--store URL`, if it is the wrong file
     --- stderr
     error: 1 thing wants attention

@@ -73,10 +73,10 @@ fn a_file_that_is_no_larder_is_left_alone() {
     assert_snapshot!(told, @"
     exit 5
     --- stderr
-    error: the use of the folder [place] as a larder is refused: it is not empty: it holds `letter.txt`; name an empty or a new folder
+    error: cannot use the folder [place] as a larder: it holds `letter.txt`; name an empty or a new folder
     exit 4
     --- stderr
-    error: the file letter.db is corrupt: it is not an SQLite database; restore it from a copy
+    error: cannot read the file letter.db: it is corrupt (it is not an SQLite database); restore it from a copy
     ");
 }
 
@@ -90,22 +90,22 @@ fn a_store_url_that_cannot_be_is_refused() {
     assert_snapshot!(told, @r#"
     exit 2
     --- stderr
-    error: "" is not a valid store URL: it is empty; give a path or a URL such as `sqlite:larder.db`
+    error: cannot use "" as a store URL: it is empty; give a path or a URL such as `sqlite:larder.db`
     exit 2
     --- stderr
-    error: "fs:" is not a valid store URL: a path is missing after the scheme
+    error: cannot use "fs:" as a store URL: a path is missing after the scheme
     exit 6
     --- stderr
-    error: ftp:server/larder needs the store scheme `ftp`, which is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that brings it (`use … as _;`)
+    error: cannot use ftp:server/larder: the store scheme `ftp` is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that has it (`use … as _;`)
     exit 2
     --- stderr
-    error: "s3:bucket/larder" is not a valid store URL: a bucket is missing: `s3://bucket/prefix`
+    error: cannot use "s3:bucket/larder" as a store URL: a bucket is missing: `s3://bucket/prefix`
     exit 2
     --- stderr
-    error: "[store]" is not a valid store URL: the option `speed` is unknown; there are none
+    error: cannot use "[store]" as a store URL: the option `speed` is unknown; there are none
     exit 2
     --- stderr
-    error: "memory:here" is not a valid store URL: a store in memory has no place: write `memory:`
+    error: cannot use "memory:here" as a store URL: a store in memory has no place: write `memory:`
     "#);
 }
 
@@ -118,27 +118,27 @@ fn what_is_not_there_ends_with_3_and_near_names() {
         references.map(|reference| kitchen.plain(&["show", reference])).concat()
             + &kitchen.plain(&["versions", "lable"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(told, @"
     exit 3
     --- stderr
-    error: price is not in this larder; did you mean wine/price?
+    error: cannot find price in this larder; did you mean wine/price?
     exit 3
     --- stderr
-    error: wine/price@3 is not in this larder; did you mean wine/price:prod or wine/price@2?
+    error: cannot find wine/price@3 in this larder; did you mean wine/price:prod or wine/price@2?
     exit 3
     --- stderr
-    error: wine/price:staging is not in this larder; did you mean wine/price:prod or wine/price@2?
+    error: cannot find wine/price:staging in this larder; did you mean wine/price:prod or wine/price@2?
     exit 3
     --- stderr
-    error: wine/price@b3:0000 is not in this larder; did you mean wine/price:prod or wine/price@2?
+    error: cannot find wine/price@b3:0000 in this larder; did you mean wine/price:prod or wine/price@2?
     exit 3
     --- stderr
-    error: zz is not in this larder
+    error: cannot find zz in this larder
     hint: `list` prints the names that are there
     exit 3
     --- stderr
-    error: lable is not in this larder; did you mean label?
-    "#);
+    error: cannot find lable in this larder; did you mean label?
+    ");
 }
 
 #[test]
@@ -153,37 +153,37 @@ fn a_reference_that_cannot_be_ends_with_2() {
     assert_snapshot!(told, @r#"
     exit 2
     --- stderr
-    error: invalid value '../etc/passwd' for '<REF>': "../etc/passwd" is not a valid identifier: each part begins with one of a-z 0-9
+    error: invalid value '../etc/passwd' for '<REF>': cannot use "../etc/passwd" as an identifier: each part begins with one of a-z 0-9
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value 'Wine' for '<REF>': "Wine" is not a valid identifier: each part begins with one of a-z 0-9
+    error: invalid value 'Wine' for '<REF>': cannot use "Wine" as an identifier: each part begins with one of a-z 0-9
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value 'label:Latest' for '<REF>': "Latest" is not a valid tag: `latest` is reserved: it always means the newest version
+    error: invalid value 'label:Latest' for '<REF>': cannot use "Latest" as a tag: `latest` is reserved: it always means the newest version
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value 'label@0' for '<REF>': "label@0" is not a valid reference: after `@` comes a version number from 1, or `b3:` and a digest
+    error: invalid value 'label@0' for '<REF>': cannot use "label@0" as a reference: after `@` comes a version number from 1, or `b3:` and a digest
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value 'label@b3:xyz' for '<REF>': "label@b3:xyz" is not a valid reference: after `@b3:` come 4 to 64 lower-case hexadecimal digits
+    error: invalid value 'label@b3:xyz' for '<REF>': cannot use "label@b3:xyz" as a reference: after `@b3:` come 4 to 64 lower-case hexadecimal digits
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value 'label:prod' for '<NAME>': "label:prod" is not a valid identifier: only a-z 0-9 . _ - are allowed, with `/` between parts
+    error: invalid value 'label:prod' for '<NAME>': cannot use "label:prod" as an identifier: only a-z 0-9 . _ - are allowed, with `/` between parts
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: "label@x" is not a valid reference: after `@` comes a version number from 1, or `b3:` and a digest
+    error: cannot use "label@x" as a reference: after `@` comes a version number from 1, or `b3:` and a digest
     "#);
 }
 

@@ -113,11 +113,11 @@ fn get_overwrites_nothing_unless_it_is_forced() {
     assert_snapshot!(told, @"
     exit 5
     --- stderr
-    error: writing to mine is refused: something is there already
+    error: cannot write to mine: something is there already
     hint: `--force` replaces it
     exit 5
     --- stderr
-    error: writing to mine is refused: it is no folder, and what would take its place is one
+    error: cannot write to mine: it is a file, and the replacement is a folder
     exit 0
     --- stderr
     wrote mine
@@ -149,12 +149,12 @@ fn what_cannot_be_put_or_got_is_an_error_and_makes_no_larder() {
       caused by: No such file or directory (os error 2)
     exit 2
     --- stderr
-    error: invalid value '../net' for '<NAME>': "../net" is not a valid identifier: each part begins with one of a-z 0-9
+    error: invalid value '../net' for '<NAME>': cannot use "../net" as an identifier: each part begins with one of a-z 0-9
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value 'LATEST' for '--tag <TAG>': "LATEST" is not a valid tag: `latest` is reserved: it always means the newest version
+    error: invalid value 'LATEST' for '--tag <TAG>': cannot use "LATEST" as a tag: `latest` is reserved: it always means the newest version
 
     For more information, try '--help'.
     exit 3
@@ -167,10 +167,10 @@ fn what_cannot_be_put_or_got_is_an_error_and_makes_no_larder() {
     hint: write `-o FOLDER`
     exit 1
     --- stderr
-    error: wine/price@2 is a `example/price`, not a `larder/files`; load it as the type with that tag
+    error: cannot load wine/price@2 as `larder/files`: its type is `example/price`; load it as that type
     exit 3
     --- stderr
-    error: wine/net:prod is not in this larder; did you mean wine/net@1?
+    error: cannot find wine/net:prod in this larder; did you mean wine/net@1?
     "#);
 }
 
@@ -197,7 +197,7 @@ fn a_link_is_refused_and_the_executable_bit_comes_back() {
     wrote copy
     exit 5
     --- stderr
-    error: net/odd is refused: it is a link: name what it leads to, or put a copy in its place
+    error: cannot read net/odd: it is a link; name its target, or replace it with a copy
     ");
 }
 

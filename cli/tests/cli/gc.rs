@@ -167,7 +167,7 @@ fn restore_takes_a_removal_back_until_the_bytes_are_collected() {
     no version of it is removed
     exit 5
     --- stderr
-    error: the restoration of wine/price@2 is refused: its bytes were collected as garbage
+    error: cannot restore wine/price@2: its bytes were collected as garbage
     exit 0
     --- stdout
     VERSION  TYPE           SIZE   REMOVED               BYTES      DIGEST
@@ -232,13 +232,13 @@ fn restore_says_what_it_cannot_do() {
     assert_snapshot!(told, @"
     exit 5
     --- stderr
-    error: the restoration of wine/price is refused: only a number says which removed version is meant: write `wine/price@N`
+    error: cannot restore wine/price: removed versions are restored by number; write `wine/price@N`
     exit 3
     --- stderr
-    error: wine/price@9 is not in this larder; did you mean wine/price:prod or wine/price@1?
+    error: cannot find wine/price@9 in this larder; did you mean wine/price:prod or wine/price@1?
     exit 3
     --- stderr
-    error: wines@1 is not in this larder; did you mean wine/price?
+    error: cannot find wines@1 in this larder; did you mean wine/price?
     exit 2
     --- stderr
     error: the following required arguments were not provided:
@@ -268,7 +268,7 @@ fn gc_does_nothing_while_it_cannot_read_what_is_needed() {
     assert_snapshot!(told, @"
     exit 5
     --- stderr
-    error: garbage collection is refused: what is needed is not known, because the manifest of label@1 is corrupt (its bytes are missing): repair it, or remove the version
+    error: cannot collect garbage: the blobs in use are not known, because the manifest of label@1 is corrupt (its bytes are missing); repair it, or remove the version
     ");
 }
 

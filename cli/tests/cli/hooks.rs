@@ -59,7 +59,7 @@ fn a_version_that_failed_is_listed_as_such_and_shown_with_the_reason() {
     }
     exit 5
     --- stderr
-    error: a move of cellar/air:prod to version 2 is refused: its status is `failed`; force it (`--force`) if it must be
+    error: cannot move cellar/air:prod to version 2: its status is `failed`; wait until it is ready, or force the move
     "#);
 }
 
@@ -71,19 +71,19 @@ fn a_cleanup_that_fails_or_is_not_linked_in_keeps_a_version_unless_it_is_forced(
             + &kitchen.plain(&["remove", "well/water@1"])
             + &kitchen.plain(&["remove", "well/water@1", "--force"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(told, @"
     exit 5
     --- stderr
-    error: the hook `cleanup` of well/water@1 failed: it was not removed; force it (`--force`) if it must be
+    error: cannot complete the hook `cleanup` of well/water@1: the version was not removed; fix the hook, or force the removal
       caused by: it is too deep
     exit 6
     --- stderr
-    error: `cleanup`, which runs before well/water@1 is removed, needs the component type `example/thermometer`, which is not linked in (linked in: larder/files, larder/onnx, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]: link that crate in (`use … as _;`); or force the removal (`--force`), without it
+    error: cannot use the `cleanup` of well/water@1: the component type `example/thermometer` is not linked in (linked in: larder/files, larder/onnx, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]; link that crate in (`use … as _;`); or force the removal to skip it
     hint: a program of your own brings it to this command line: https://docs.rs/larder-cli
     exit 0
     --- stdout
     removed well/water@1 (b3:a684daaace59, 86 B)
-    "#);
+    ");
 }
 
 #[test]

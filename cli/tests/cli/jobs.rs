@@ -52,7 +52,7 @@ fn an_event_is_fired_and_its_jobs_are_run_and_shown() {
         run(&["jobs", "--watch", "bare"]);
         all
     });
-    insta::assert_snapshot!(told, @r"
+    insta::assert_snapshot!(told, @"
     $ larder fire label print --payload 3
     exit 0
     --- stdout
@@ -84,7 +84,7 @@ fn an_event_is_fired_and_its_jobs_are_run_and_shown() {
     $ larder fire label print --payload 0 --wait
     exit 1
     --- stderr
-    error: the job label@1/[run 2]-0000 (`print`) failed; what it said is in its log, and it can be tried again
+    error: cannot complete the job label@1/[run 2]-0000 (`print`): it failed; see its log, or retry it
       caused by: there is nothing to print
     hint: `job show ID` and `job logs ID` tell more, `job retry ID` tries it again
     $ larder jobs --status failed --status blocked
@@ -112,7 +112,7 @@ fn one_job_is_shown_cancelled_and_tried_again() {
         let cancelled = kitchen.plain(&["job", "cancel", stick]);
         assert_eq!(cancelled, format!("exit 0\n--- stdout\n{stick} is cancelled\n"));
         let refused = kitchen.plain(&["job", "cancel", stick]);
-        assert!(refused.starts_with("exit 5") && refused.contains("it is over"), "{refused}");
+        assert!(refused.starts_with("exit 5") && refused.contains("it has already finished"), "{refused}");
         let again = kitchen.plain(&["job", "retry", stick]);
         assert!(again.contains(&format!("{stick} (`stick`) is to run again")), "{again}");
 
@@ -218,7 +218,7 @@ fn who_removes_or_puts_may_wait_for_the_jobs_of_that() {
     --- stdout
     removed cellar@2 (b3:2717e2f7b1ce, 92 B)
     --- stderr
-    error: the job cellar@2/[run 1]-0000 (`empty`) failed; what it said is in its log, and it can be tried again
+    error: cannot complete the job cellar@2/[run 1]-0000 (`empty`): it failed; see its log, or retry it
       caused by: nobody wants to touch them
     hint: `job show ID` and `job logs ID` tell more, `job retry ID` tries it again
     exit 0
@@ -231,7 +231,7 @@ fn who_removes_or_puts_may_wait_for_the_jobs_of_that() {
     hint: nothing is lost: workers find the jobs by themselves, within ten seconds
     exit 6
     --- stderr
-    error: amqp://host needs the queue scheme `amqp`, which is not linked in (linked in: nats, tls); link in the crate that brings it (`use … as _;`)
+    error: cannot use amqp://host: the queue scheme `amqp` is not linked in (linked in: nats, tls); link in the crate that has it (`use … as _;`)
     ");
 }
 
@@ -250,7 +250,7 @@ fn what_cannot_be_is_refused_with_the_reason() {
         fails(kitchen.plain(&["jobs", "--status", "done"]), 2, "there are pending, running");
         fails(kitchen.plain(&["job", "show", "label@1"]), 2, "a job is written");
         let none = "label@1/019aa1b2c3d4-9f8e7d6c5b4a-0001";
-        fails(kitchen.plain(&["job", "show", none]), 3, "is not in this larder");
+        fails(kitchen.plain(&["job", "show", none]), 3, "in this larder");
         String::new()
     });
 }

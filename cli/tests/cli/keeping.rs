@@ -71,7 +71,7 @@ fn notes_that_cannot_be_kept_are_refused() {
     assert_snapshot!(told, @r#"
     exit 2
     --- stderr
-    error: "NaN" is not a valid metric: the metric `loss` is to be a finite number
+    error: cannot use "NaN" as a metric: the metric `loss` is to be a finite number
     exit 2
     --- stderr
     error: invalid value 'loss=high' for '--metric <NAME=NUMBER>': `high` is not a number
@@ -84,10 +84,10 @@ fn notes_that_cannot_be_kept_are_refused() {
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: "my team" is not a valid name of a label: it begins with a letter or a digit and goes on with those and . _ - /
+    error: cannot use "my team" as a name of a label: it begins with a letter or a digit and goes on with those and . _ - /
     exit 3
     --- stderr
-    error: labels is not in this larder; did you mean label?
+    error: cannot find labels in this larder; did you mean label?
     "#);
 }
 
@@ -104,7 +104,7 @@ fn what_is_put_may_have_notes_at_once() {
     assert_snapshot!(told, @r#"
     exit 2
     --- stderr
-    error: "a b" is not a valid name of a metric: it begins with a letter or a digit and goes on with those and . _ - /
+    error: cannot use "a b" as a name of a metric: it begins with a letter or a digit and goes on with those and . _ - /
     exit 3
     --- stderr
     error: there is no larder at [store]
@@ -222,10 +222,10 @@ fn what_is_locked_stays_until_it_is_unlocked() {
     locked wine/price@2
     exit 5
     --- stderr
-    error: the removal of wine/price is refused: the version is locked; `unlock` wine/price@2 first
+    error: cannot remove wine/price: the version is locked; unlock wine/price@2 first
     exit 5
     --- stderr
-    error: a change of the notes of wine/price@2 is refused: the version is locked; `unlock` wine/price@2 first
+    error: cannot annotate wine/price@2: the version is locked; unlock wine/price@2 first
     exit 0
     --- stdout
     unlocked wine/price@2
@@ -239,10 +239,10 @@ fn what_is_locked_stays_until_it_is_unlocked() {
     }
     exit 5
     --- stderr
-    error: a move of wine/price:prod is refused: the name is locked; `unlock` wine/price first
+    error: cannot move wine/price:prod: the name is locked; unlock wine/price first
     exit 5
     --- stderr
-    error: the removal of wine/price is refused: the name is locked; `unlock` wine/price first
+    error: cannot remove wine/price: the name is locked; unlock wine/price first
     exit 0
     --- stdout
     unlocked the name wine/price
@@ -251,7 +251,7 @@ fn what_is_locked_stays_until_it_is_unlocked() {
     removed wine/price@2 (b3:7e6cc7296b5e, 330 B)
     exit 3
     --- stderr
-    error: wine/prize is not in this larder; did you mean wine/price?
+    error: cannot find wine/prize in this larder; did you mean wine/price?
     "#);
 }
 
@@ -276,19 +276,19 @@ fn a_tag_moves_on_conditions_and_a_protected_one_by_force() {
     assert_snapshot!(told, @"
     exit 5
     --- stderr
-    error: a move of wine/price:prod is refused: it names v1, not v2; look at its history, and decide again
+    error: cannot move wine/price:prod: it names v1, not v2; check its history
     exit 5
     --- stderr
-    error: a move of wine/price:prod is refused: it names v1, not nothing; look at its history, and decide again
+    error: cannot move wine/price:prod: it names v1, not nothing; check its history
     exit 0
     --- stdout
     wine/price:prod is wine/price@2 (b3:7e6cc7296b5e)
     exit 5
     --- stderr
-    error: a change of wine/price:prod is refused: the tag is protected; force it (`--force`) if it must be
+    error: cannot change wine/price:prod: the tag is protected; force the change to override
     exit 5
     --- stderr
-    error: a change of wine/price:prod is refused: the tag is protected; force it (`--force`) if it must be
+    error: cannot change wine/price:prod: the tag is protected; force the change to override
     exit 2
     --- stderr
     error: the following required arguments were not provided:
@@ -327,7 +327,7 @@ fn the_history_of_a_tag_says_who_moved_it_where() {
     hint: write `wine/price:TAG`
     exit 3
     --- stderr
-    error: label:new is not in this larder; did you mean label:old or label@1?
+    error: cannot find label:new in this larder; did you mean label:old or label@1?
     ");
 }
 

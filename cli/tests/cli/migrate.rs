@@ -78,7 +78,7 @@ fn a_type_that_is_not_linked_in_cannot_be_migrated() {
     assert_snapshot!(told, @"
     exit 6
     --- stderr
-    error: cellar@1 needs the component type `example/rack`, which is not linked in (linked in: larder/files, larder/onnx, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]: link that crate in (`use … as _;`)
+    error: cannot use cellar@1: the component type `example/rack` is not linked in (linked in: larder/files, larder/onnx, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]; link that crate in (`use … as _;`)
     hint: a program of your own brings it to this command line: https://docs.rs/larder-cli
     exit 0
     --- stderr

@@ -108,7 +108,7 @@ fn mirror_refuses_another_version_under_a_number_and_a_larder_that_is_not_there(
     put wine/price@1 (b3:1411bd916de7, 353 B)
     exit 5
     --- stderr
-    error: the mirroring is refused: wine/price@1 is another version there, and numbers are never given twice; mirror to a new larder, or copy
+    error: cannot mirror wine/price@1: the target has another version under that number; mirror to a new larder, or copy
     exit 3
     --- stderr
     error: there is no larder at fs:nothing

@@ -87,14 +87,14 @@ fn what_cannot_be_run_is_refused_when_it_is_put_and_makes_no_larder() {
     assert_snapshot!(told, @r#"
     exit 5
     --- stderr
-    error: the ONNX file strange.onnx is refused: it needs the operator `Teleport`, which tract lacks; there is no way to run it here; export the model with operators of ONNX's own if that can be
+    error: cannot read the ONNX file strange.onnx: it needs the operator `Teleport`, which tract lacks; there is no way to run it here; export the model with operators of ONNX's own if that can be
     hint: `--as file` keeps it as a plain file
     exit 5
     --- stderr
-    error: the ONNX file wine.onnx is refused: it needs the operator `ZipMap`, which tract lacks; export it with skl2onnx's `options={"zipmap": False}`
+    error: cannot read the ONNX file wine.onnx: it needs the operator `ZipMap`, which tract lacks; export it with skl2onnx's `options={"zipmap": False}`
     exit 5
     --- stderr
-    error: the ONNX file external.onnx is refused: its tensor `w` is in another file; export it as one file (`external_data=False`, or `onnx.save(model, path, save_as_external_data=False)`)
+    error: cannot read the ONNX file external.onnx: its tensor `w` is in another file; export it as one file (`external_data=False`, or `onnx.save(model, path, save_as_external_data=False)`)
     hint: `--as file` keeps it as a plain file
     exit 3
     --- stderr
@@ -120,7 +120,7 @@ fn a_file_is_kept_as_it_is_told_whatever_is_in_it() {
     put digits@1 (b3:7184e72d32d6, 10.8 KiB)
     exit 1
     --- stderr
-    error: digits@1 is a `larder/files`, which is not a model; implement `Predict` for its type and say `#[component(tag = "…", model)]`
+    error: cannot load digits@1 as a model: its type `larder/files` is not one; implement `Predict` for it, with `#[component(tag = "…", model)]`
     exit 0
     --- stdout
     put cut@1 (b3:77e30cce67e0, 362 B)
@@ -128,7 +128,7 @@ fn a_file_is_kept_as_it_is_told_whatever_is_in_it() {
     cut.onnx is kept as a plain file: its content is not what its name says; `--as onnx` tells why
     exit 5
     --- stderr
-    error: the ONNX file cut.onnx is refused: it is no ONNX file, or not all of one: failed to decode Protobuf message: invalid wire type value: 6
+    error: cannot read the ONNX file cut.onnx: it is no ONNX file, or not all of one: failed to decode Protobuf message: invalid wire type value: 6
     "#);
 }
 
@@ -143,7 +143,7 @@ fn an_input_that_does_not_fit_is_refused_with_its_path() {
     assert_snapshot!(told, @r#"
     exit 1
     --- stderr
-    error: the input does not fit the model's signature, at `a[1]`
+    error: cannot use the input at `a[1]`: it does not fit the model's signature
       caused by: invalid type: string "x", expected a float32 at line 1 column 13
     hint: `show` prints what the model takes
     "#);

@@ -162,7 +162,7 @@ fn pull_copies_from_the_larder_that_is_named_to_this_one() {
     copied 0 versions, 0 blobs, 0 B
     exit 3
     --- stderr
-    error: none is not in this larder
+    error: cannot find none in this larder
     hint: `list` prints the names that are there
     exit 0
     --- stdout
@@ -191,12 +191,12 @@ fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
     assert_snapshot!(told, @r#"
     exit 2
     --- stderr
-    error: invalid value '…' for '<REF>': "Label" is not a valid identifier: each part begins with one of a-z 0-9
+    error: invalid value '…' for '<REF>': cannot use "Label" as an identifier: each part begins with one of a-z 0-9
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value '…' for '<REF>': "" is not a valid store URL: it is empty; give a path or a URL such as `sqlite:larder.db`
+    error: invalid value '…' for '<REF>': cannot use "" as a store URL: it is empty; give a path or a URL such as `sqlite:larder.db`
 
     For more information, try '--help'.
     exit 3
@@ -205,28 +205,28 @@ fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
     hint: apply something first, or name another larder with `--store URL`
     exit 2
     --- stderr
-    error: invalid value 'label' for '<URL#REF>...': "fs:label" is not a valid reference to a larder: write the larder, `#` and the name: `larder.db#wine/quality:prod`
+    error: invalid value 'label' for '<URL#REF>...': cannot use "fs:label" as a reference to a larder: write the larder, `#` and the name: `larder.db#wine/quality:prod`
 
     For more information, try '--help'.
     exit 6
     --- stderr
-    error: cellar://***@host/db needs the store scheme `cellar`, which is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that brings it (`use … as _;`)
+    error: cannot use cellar://***@host/db: the store scheme `cellar` is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that has it (`use … as _;`)
     exit 2
     --- stderr
-    error: invalid value '…' for '<REF>': "cellar://***@host/db" is not a valid reference to a larder: write the larder, `#` and the name: `larder.db#wine/quality:prod`
+    error: invalid value '…' for '<REF>': cannot use "cellar://***@host/db" as a reference to a larder: write the larder, `#` and the name: `larder.db#wine/quality:prod`
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value '…' for '<REF>': "cellar://ann:***#…" is not a valid reference: after `@` comes a version number from 1, or `b3:` and a digest
+    error: invalid value '…' for '<REF>': cannot use "cellar://ann:***#…" as a reference: after `@` comes a version number from 1, or `b3:` and a digest
 
     For more information, try '--help'.
     exit 6
     --- stderr
-    error: cellar://host/db?token=*** needs the store scheme `cellar`, which is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that brings it (`use … as _;`)
+    error: cannot use cellar://host/db?token=***: the store scheme `cellar` is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that has it (`use … as _;`)
     exit 2
     --- stderr
-    error: invalid value '…' for '--repair-from <URL>': "cellar:…" is not a valid store URL: after `?` come options, `name=value` joined by `&`; in a user's name or a password write `%3F` for `?`, `%26` for `&`
+    error: invalid value '…' for '--repair-from <URL>': cannot use "cellar:…" as a store URL: after `?` come options, `name=value` joined by `&`; in a user's name or a password write `%3F` for `?`, `%26` for `&`
 
     For more information, try '--help'.
     "#);
@@ -248,7 +248,7 @@ fn the_size_of_the_cache_is_the_users_choice() {
     limit  1.5 MiB
     exit 5
     --- stderr
-    error: `LARDER_CACHE_SIZE`, the size of the cache, is refused: "much" is no size: write `64GiB` or `500MB`
+    error: cannot read `LARDER_CACHE_SIZE`: "much" is not a size; write `64GiB` or `500MB`
     "#);
 }
 

@@ -69,7 +69,7 @@ fn a_bad_line_is_named_and_the_lines_before_it_are_answered() {
     {"currency":"EUR","price":35.5}
     --- stderr
     error: line 3 of bottles.jsonl failed
-      caused by: the input does not fit the model's signature, at `age`
+      caused by: cannot use the input at `age`: it does not fit the model's signature
       caused by: invalid type: string "old", expected u32 at line 1 column 13
     hint: `show` prints what the model takes
     "#);
@@ -109,38 +109,38 @@ fn an_input_that_does_not_fit_is_refused_with_its_path() {
         kitchen.stocked();
         inputs.map(|input| kitchen.fed(&["predict", "wine/price"], input)).concat()
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(told, @"
     exit 1
     --- stderr
-    error: the input does not fit the model's signature, at `age`
+    error: cannot use the input at `age`: it does not fit the model's signature
       caused by: invalid value: integer `-1`, expected u32 at line 1 column 10
     hint: `show` prints what the model takes
     exit 1
     --- stderr
-    error: the input does not fit the model's signature
+    error: cannot use the input: it does not fit the model's signature
       caused by: missing field `points` at line 1 column 10
     hint: `show` prints what the model takes
     exit 1
     --- stderr
-    error: the input does not fit the model's signature
+    error: cannot use the input: it does not fit the model's signature
       caused by: EOF while parsing a value at line 1 column 0
     hint: `show` prints what the model takes
     exit 1
     --- stderr
-    error: the input does not fit the model's signature
+    error: cannot use the input: it does not fit the model's signature
       caused by: invalid length 0, expected struct Bottle with 2 elements at line 1 column 2
     hint: `show` prints what the model takes
     exit 1
     --- stderr
-    error: the input does not fit the model's signature
+    error: cannot use the input: it does not fit the model's signature
       caused by: trailing characters at line 1 column 22
     hint: `show` prints what the model takes
     exit 1
     --- stderr
-    error: the input does not fit the model's signature
+    error: cannot use the input: it does not fit the model's signature
       caused by: expected value at line 1 column 1
     hint: `show` prints what the model takes
-    "#);
+    ");
 }
 
 #[test]
@@ -167,12 +167,12 @@ fn a_failure_of_the_model_is_told() {
     let told = everywhere(|kitchen| {
         kitchen.stocked().fed(&["predict", "wine/price"], r#"{"age": 1, "points": 101}"#)
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(told, @"
     exit 1
     --- stderr
-    error: the model failed
+    error: cannot predict: the model failed
       caused by: 101 points are not 0 to 100
-    "#);
+    ");
 }
 
 #[test]
@@ -194,7 +194,7 @@ fn what_is_no_model_does_not_predict() {
     assert_snapshot!(told, @r#"
     exit 1
     --- stderr
-    error: label@1 is a `example/label`, which is not a model; implement `Predict` for its type and say `#[component(tag = "…", model)]`
+    error: cannot load label@1 as a model: its type `example/label` is not one; implement `Predict` for it, with `#[component(tag = "…", model)]`
     "#);
 }
 
@@ -204,7 +204,7 @@ fn a_model_that_is_not_linked_in_does_not_predict() {
     assert_snapshot!(told, @"
     exit 6
     --- stderr
-    error: wine/price@2 needs the component type `example/price`, which is not linked in (linked in: larder/files, larder/onnx, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]: link that crate in (`use … as _;`)
+    error: cannot use wine/price@2: the component type `example/price` is not linked in (linked in: larder/files, larder/onnx, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]; link that crate in (`use … as _;`)
     hint: a program of your own brings it to this command line: https://docs.rs/larder-cli
     ");
 }
@@ -222,6 +222,6 @@ fn a_model_whose_artifact_is_gone_is_corrupt() {
     assert_snapshot!(told, @"
     exit 4
     --- stderr
-    error: the artifact b3:50dd04420efa of wine/price@2 is corrupt: its bytes are missing; restore it from a copy
+    error: cannot read the artifact b3:50dd04420efa of wine/price@2: it is corrupt (its bytes are missing); restore it from a copy
     ");
 }

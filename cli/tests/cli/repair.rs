@@ -113,7 +113,7 @@ fn verify_replaces_a_flipped_bit_by_a_good_copy() {
     exit 0
     --- stdout
     WHAT     BLOB             FAULT
-    large@1  b3:4db1fee7ddd4  its digest is b3:2a5f27fad0c9 where b3:4db1fee7ddd4 was written
+    large@1  b3:4db1fee7ddd4  its digest is b3:2a5f27fad0c9 instead of b3:4db1fee7ddd4
     repaired large@1 (b3:4db1fee7ddd4)
     --- stderr
     read 1 version, 2 blobs, 156.6 KiB

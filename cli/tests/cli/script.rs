@@ -59,13 +59,13 @@ fn a_script_that_fails_says_where() {
     assert_snapshot!(told, @"
     exit 5
     --- stderr
-    error: the script bad.rhai is refused: line 2, column 12: Unexpected '*'
+    error: cannot read the script bad.rhai: line 2, column 12: Unexpected '*'
     exit 0
     --- stdout
     put list@1 (b3:8160cffa8d93, 284 B, script)
     exit 1
     --- stderr
-    error: the model failed
+    error: cannot predict: the model failed
       caused by: line 2, column 11: Array index 3 out of bounds: only 1 element in array
     ");
 }

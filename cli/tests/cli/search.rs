@@ -135,17 +135,17 @@ fn conditions_that_cannot_be_read_are_refused() {
     assert_snapshot!(told, @r#"
     exit 2
     --- stderr
-    error: invalid value 'accuracy > 0.9' for '--where <FILTER>': "accuracy > 0.9" is not a valid filter: at column 1, `accuracy`: expected a field: name, version, type, tag, size, age, created, description, labels.NAME, metrics.NAME, or `has locked`
+    error: invalid value 'accuracy > 0.9' for '--where <FILTER>': cannot use "accuracy > 0.9" as a filter: at column 1, `accuracy`: expected a field: name, version, type, tag, size, age, created, description, labels.NAME, metrics.NAME, or `has locked`
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value 'size < 10MB and (age < soon)' for '--where <FILTER>': "size < 10MB and (age < soon)" is not a valid filter: at column 24, `soon`: expected a duration, such as 7d or 1h30m
+    error: invalid value 'size < 10MB and (age < soon)' for '--where <FILTER>': cannot use "size < 10MB and (age < soon)" as a filter: at column 24, `soon`: expected a duration, such as 7d or 1h30m
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value 'colour' for '--sort <FIELD>': "colour" is not a valid order: there are: name, version, created, size, metrics.NAME
+    error: invalid value 'colour' for '--sort <FIELD>': cannot use "colour" as an order: there are: name, version, created, size, metrics.NAME
 
     For more information, try '--help'.
     exit 2

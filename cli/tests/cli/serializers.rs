@@ -226,5 +226,5 @@ fn a_damaged_version_does_not_hide_what_the_others_need() {
     let told = kitchen.plain(&["serializers"]);
     assert!(told.starts_with("exit 4\n"), "{told}");
     assert!(told.contains("note/2@1, note/3@1, note/4@1 and 1 more"), "{told}");
-    assert!(told.contains("the manifest of note/1@1 is corrupt"), "{told}");
+    assert!(told.contains("cannot read the manifest of note/1@1: it is corrupt"), "{told}");
 }

@@ -93,14 +93,14 @@ fn a_model_that_is_not_linked_in_says_how_to_see_its_source() {
     assert_snapshot!(told, @r#"
     exit 6
     --- stderr
-    error: half@1 needs the component type `example/half`, which is not linked in (linked in: larder/files, larder/onnx, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]: link that crate in (`use … as _;`); its source of examples/linked/components.rs is kept: `larder show --source half@1` prints it
+    error: cannot use half@1: the component type `example/half` is not linked in (linked in: larder/files, larder/onnx, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]; link that crate in (`use … as _;`); its source of examples/linked/components.rs is stored with half@1
     hint: a program of your own brings it to this command line: https://docs.rs/larder-cli
     exit 0
     --- stdout
     0.5
     exit 1
     --- stderr
-    error: the input does not fit the model's signature, at `x`
+    error: cannot use the input at `x`: it does not fit the model's signature
       caused by: invalid type: string "one", expected f64 at line 1 column 11
     hint: `show` prints what the model takes
     "#);

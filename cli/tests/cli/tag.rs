@@ -51,18 +51,18 @@ fn a_tag_that_is_reserved_or_not_there_or_not_said_is_an_error() {
     assert_snapshot!(told, @r#"
     exit 2
     --- stderr
-    error: invalid value 'Latest' for '<TAG>': "Latest" is not a valid tag: `latest` is reserved: it always means the newest version
+    error: invalid value 'Latest' for '<TAG>': cannot use "Latest" as a tag: `latest` is reserved: it always means the newest version
 
     For more information, try '--help'.
     exit 3
     --- stderr
-    error: wine/price:gone is not in this larder; did you mean wine/price:prod or wine/price@2?
+    error: cannot find wine/price:gone in this larder; did you mean wine/price:prod or wine/price@2?
     exit 2
     --- stderr
     error: `wine/price@1` does not say which tag
     hint: write `wine/price:TAG`
     exit 3
     --- stderr
-    error: wine/prise is not in this larder; did you mean wine/price?
+    error: cannot find wine/prise in this larder; did you mean wine/price?
     "#);
 }

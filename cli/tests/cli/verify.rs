@@ -106,7 +106,7 @@ fn a_flipped_bit_is_found() {
     exit 4
     --- stdout
     WHAT          BLOB             FAULT
-    wine/price@1  b3:f188dcc52279  its digest is b3:aef0a2b61ad9 where b3:f188dcc52279 was written
+    wine/price@1  b3:f188dcc52279  its digest is b3:aef0a2b61ad9 instead of b3:f188dcc52279
     --- stderr
     read 3 versions, 5 blobs, 760 B
     error: 1 fault in [store]
@@ -127,7 +127,7 @@ fn a_damaged_record_does_not_hide_the_other_names() {
     NAME        VERSION  TYPE           SIZE   CREATED               DIGEST
     wine/price  v2       example/price  330 B  2027-01-15T08:00:00Z  b3:7e6cc7296b5e
     --- stderr
-    error: the record names/label is corrupt: key must be a string at line 1 column 15; restore it from a copy
+    error: cannot read the record names/label: it is corrupt (key must be a string at line 1 column 15); restore it from a copy
     exit 4
     --- stdout
     WHAT                    BLOB  FAULT
@@ -142,11 +142,11 @@ fn a_damaged_record_does_not_hide_the_other_names() {
 #[test]
 fn verify_of_what_is_not_there_ends_with_3() {
     let told = everywhere(|kitchen| kitchen.stocked().plain(&["verify", "wine/price@7"]));
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(told, @"
     exit 3
     --- stderr
-    error: wine/price@7 is not in this larder; did you mean wine/price:prod or wine/price@2?
-    "#);
+    error: cannot find wine/price@7 in this larder; did you mean wine/price:prod or wine/price@2?
+    ");
 }
 
 fn weights_of(kitchen: &Kitchen, reference: &str) -> Digest {

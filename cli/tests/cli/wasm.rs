@@ -54,11 +54,11 @@ fn what_a_guest_says_and_how_it_ends_are_told() {
     assert_snapshot!(told, @"
     exit 1
     --- stderr
-    error: the model failed
+    error: cannot predict: the model failed
       caused by: expected four numbers
     exit 1
     --- stderr
-    error: the model failed
+    error: cannot predict: the model failed
       caused by: it did not end within 100ms
     ");
 }

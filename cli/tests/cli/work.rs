@@ -25,10 +25,10 @@ fn a_queue_that_cannot_be_is_told_without_secrets() {
       caused by: Connection refused (os error 111)
     exit 6
     --- stderr
-    error: amqp://***@127.0.0.1:1 needs the queue scheme `amqp`, which is not linked in (linked in: nats, tls); link in the crate that brings it (`use … as _;`)
+    error: cannot use amqp://***@127.0.0.1:1: the queue scheme `amqp` is not linked in (linked in: nats, tls); link in the crate that has it (`use … as _;`)
     exit 2
     --- stderr
-    error: "nats://***@127.0.0.1:1" is not a valid store URL: the option `streams` is unknown; there are: stream, ack_wait, replicas, tls, ca, credentials, token
+    error: cannot use "nats://***@127.0.0.1:1" as a store URL: the option `streams` is unknown; there are: stream, ack_wait, replicas, tls, ca, credentials, token
     "#);
 }
 

@@ -23,7 +23,7 @@ use crate::larder::BlobCount;
 /// of a file's last change is when its blob was last used.
 ///
 /// Nobody else may be able to write into the folder. A file that was damaged there is reported by whoever reads it,
-/// as its blob; `larder cache clear` makes way for a good copy.
+/// as its blob; emptying the cache makes way for a good copy.
 #[derive(Debug, Clone)]
 pub struct BlobCache {
     root: PathBuf,

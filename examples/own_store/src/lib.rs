@@ -263,7 +263,7 @@ fn open_database(path: &Path, cache: Option<usize>) -> Result<Arc<Database>> {
     };
     if !make_tables(&database).map_err(failed)? {
         return Err(Error::Refused {
-            what: format!("the use of {} as a larder", path.display()),
+            action: format!("use {} as a larder", path.display()),
             reason: "it is a database of something else; name another file".into(),
         });
     }

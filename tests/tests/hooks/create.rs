@@ -31,8 +31,8 @@ fn a_version_whose_on_create_fails_stays_and_latest_does_not_name_it() {
         assert_eq!(
             error.to_string(),
             format!(
-                "the hook `on_create` of {name}@2 failed: the version stays, and `latest` does not name it; apply \
-                 the same again to try again, or remove it"
+                "cannot complete the hook `on_create` of {name}@2: the version stays, without `latest`; apply the same \
+                 value to retry, or remove it"
             )
         );
         assert!(matches!(error, Error::Hook { hook: Hook::OnCreate, .. }));

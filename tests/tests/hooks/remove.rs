@@ -19,7 +19,7 @@ fn a_cleanup_that_fails_keeps_the_version_unless_it_is_forced() {
                 assert_eq!(
                     told,
                     format!(
-                        "the hook `cleanup` of {pin} failed: it was not removed; force it (`--force`) if it must be"
+                        "cannot complete the hook `cleanup` of {pin}: the version was not removed; fix the hook, or force the removal"
                     )
                 );
             }

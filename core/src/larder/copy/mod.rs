@@ -92,7 +92,7 @@ pub struct CopiedTag {
 #[non_exhaustive]
 pub enum CopyOutcome {
     /// It is new in the target, under the same number.
-    CopyReport,
+    Copied,
     /// It is new in the target, under the next free number, because its own is taken.
     Renumbered,
     /// The target had it already.
@@ -211,7 +211,7 @@ fn report(
         to: place.number,
         outcome: match first.lacking {
             false => CopyOutcome::Present,
-            true if place.number == version.version => CopyOutcome::CopyReport,
+            true if place.number == version.version => CopyOutcome::Copied,
             true => CopyOutcome::Renumbered,
         },
     })

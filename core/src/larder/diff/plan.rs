@@ -118,7 +118,7 @@ impl Larder {
         match unchanged {
             Some((side, _)) => new = side.clone(),
             None => {
-                refuse_locked_name(name, &head, || format!("a new version of {name}"))?;
+                refuse_locked_name(name, &head, || format!("commit a new version of {name}"))?;
                 if let Some(unready) = self.unready(name, &head, &packed.digest)? {
                     new.version = unready.version;
                 }

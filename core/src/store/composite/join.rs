@@ -89,7 +89,7 @@ fn begin(records: &dyn Store, blobs: &dyn Store, key: &RecordKey) -> Result<(Rec
     }
     // Another may have been faster.
     read(records, key)?.ok_or_else(|| {
-        let reason = "it keeps its blobs itself; copy it to a new one that does not";
+        let reason = "it holds its own blobs; copy it to a new larder with separate blobs";
         refused(records, reason.to_owned())
     })
 }
@@ -100,7 +100,7 @@ pub(crate) fn refuse_half(store: &dyn Store) -> Result<()> {
     let [blobs, records] = &store.get_records(&keys)?[..] else { return Ok(()) };
     if let Some(found) = blobs {
         let JoinRecord { with, .. } = record::read(&keys[0], found)?;
-        let reason = format!("its blobs are in {with}: name that with the option `blobs`");
+        let reason = format!("its blobs are in {with}; name that store with the option `blobs`");
         return Err(refused(store, reason));
     }
     match records {
@@ -110,13 +110,13 @@ pub(crate) fn refuse_half(store: &dyn Store) -> Result<()> {
 }
 
 fn is_half(half: &JoinRecord) -> String {
-    format!("it holds the blobs of the larder at {}: open that one", half.with)
+    format!("it holds the blobs of the larder at {}; open that one", half.with)
 }
 
 fn full(blobs: &dyn Store) -> Error {
     Error::Refused {
-        what: format!("the use of {} for blobs", blobs.url()),
-        reason: "it holds something already; name an empty or a new one".into(),
+        action: format!("use {} for blobs", blobs.url()),
+        reason: "it is not empty; name an empty or a new store".into(),
     }
 }
 
@@ -125,7 +125,7 @@ fn is_empty(store: &dyn Store) -> Result<bool> {
 }
 
 fn refused(store: &dyn Store, reason: String) -> Error {
-    Error::Refused { what: format!("the use of {} as a larder", store.url()), reason }
+    Error::Refused { action: format!("use {} as a larder", store.url()), reason }
 }
 
 fn keys() -> Result<[RecordKey; 2]> {
