@@ -308,7 +308,7 @@ fn a_panic_of_a_static_serializer_is_an_error_with_its_name_and_harms_nothing() 
     );
     assert!(matches!(encoding, Error::Encode { .. }), "{encoding:?}");
     let said = chain(&encoding);
-    assert!(said.starts_with("the artifact `heat` of oven"), "{said}");
+    assert!(said.starts_with("cannot encode the artifact `heat` of oven"), "{said}");
     assert!(
         said.ends_with("the serializer `test/static` panicked: no more Celsius(20.0)"),
         "{said}"

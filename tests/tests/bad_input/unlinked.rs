@@ -49,7 +49,7 @@ fn without_any_type_the_error_says_that_there_are_none() {
     let (full, store) = larder();
     full.apply("wine", &Plain { number: 1 }).unwrap();
     let error = Larder::new(Arc::new(store), Registry::new()).load_component("wine").unwrap_err();
-    assert!(error.to_string().contains("(no component type is linked in)"), "{error}");
+    assert!(error.to_string().contains("(no component type is)"), "{error}");
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn two_serializers_with_one_name_are_refused_with_both() {
     for item in [Item::format(MsgPack), Item::serializer::<u8, Same>()] {
         let error = Registry::linked().unwrap().register(item).unwrap_err();
         assert!(
-            error.to_string().contains("`msgpack-named`: a format (larder-serializers"),
+            error.to_string().contains("`msgpack-named` twice: a format (larder-serializers"),
             "{error}"
         );
     }

@@ -163,7 +163,7 @@ impl Hooks for Moth {
 fn a_hook_may_use_the_larder_and_the_newest_version_stays_the_newest() {
     everywhere(|larder, _| {
         let error = larder.apply("moth", &Moth { number: 0 }).unwrap_err();
-        assert!(error.to_string().contains("it was removed meanwhile"), "{error}");
+        assert!(error.to_string().contains("it was removed in the meantime"), "{error}");
         let applied = larder.apply("moth", &Moth { number: 1 }).unwrap();
         assert_eq!(applied.version().version.get(), 2);
         assert_eq!(latest(larder, "moth"), 3);
