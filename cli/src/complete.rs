@@ -3,12 +3,10 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 
-use clap::CommandFactory as _;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::CompleteEnv;
 use larder::{Identifier, Larder, Registry};
 
-use crate::args::Cli;
 
 /// The variable by which a shell asks the program for completions.
 pub(crate) const VARIABLE: &str = "LARDER_COMPLETE";
@@ -17,8 +15,8 @@ pub(crate) const VARIABLE: &str = "LARDER_COMPLETE";
 const MOST: usize = 1_000;
 
 /// Answers a shell that asks for completions, if that is what the program was started for.
-pub(crate) fn answered(args: &[OsString]) -> bool {
-    let asked = CompleteEnv::with_factory(Cli::command).var(VARIABLE);
+pub(crate) fn answered(args: &[OsString], command: fn() -> clap::Command) -> bool {
+    let asked = CompleteEnv::with_factory(command).var(VARIABLE);
     // Nobody reads what a completion has to complain about.
     env::var_os(VARIABLE).is_some() && asked.try_complete(args.to_vec(), None).unwrap_or(true)
 }
@@ -41,7 +39,7 @@ fn candidates(word: &OsStr, complete: Complete) -> Option<Vec<CompletionCandidat
     let of_option = words.iter().find_map(|word| word.strip_prefix("--store="));
     let store = of_option.map(str::to_owned).or_else(|| said.next().cloned());
     let store = store.or_else(|| env::var("LARDER_STORE").ok());
-    let store = store.unwrap_or_else(|| crate::args::DEFAULT_STORE.into());
+    let store = store.unwrap_or_else(|| crate::global::DEFAULT_STORE.into());
     let word = word.to_str()?;
     // The larder may stand before the name.
     let (store, word, place) = match word.rsplit_once('#') {

@@ -87,9 +87,12 @@ mod args;
 mod command_error;
 mod commands;
 mod complete;
+mod dispatch;
+mod global;
+mod open;
 mod output;
-mod place;
 mod progress;
+mod qualified;
 mod table;
 mod text;
 
@@ -128,17 +131,17 @@ pub fn run(
     registry: impl FnOnce() -> larder::Result<Registry>,
 ) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
-    if complete::answered(&args) {
+    if complete::answered(&args, args::Cli::command) {
         return ExitCode::SUCCESS;
     }
     let program = text::program_name(args.first());
     match parse(args) {
         Ok((mut cli, arguments)) => {
             cli.global.color.write_global();
-            let named = place::larder(&arguments, || cli.global.url());
+            let named = qualified::larder(&arguments, || cli.global.url());
             let done = named.and_then(|named| {
                 cli.global.named = named;
-                commands::run(cli, &program, registry)
+                dispatch::run(cli, &program, registry)
             });
             match done {
                 Ok(()) => ExitCode::SUCCESS,

@@ -8,8 +8,8 @@ use anstream::{AutoStream, ColorChoice};
 use larder::{Larder, Timestamp, VersionInfo};
 use serde::Serialize;
 
-use crate::args::{Format, Global};
-use crate::table::{self, Look};
+use crate::global::{Format, Global};
+use crate::table::{self, TableStyle};
 use crate::text::{self, clean};
 
 /// The layout of the JSON that commands print.
@@ -21,7 +21,7 @@ pub(crate) struct Output {
     quiet: bool,
     /// Whether a person reads it on a terminal.
     to_person: bool,
-    look: Look,
+    look: TableStyle,
     stdout: BufWriter<StdoutLock<'static>>,
 }
 
@@ -43,7 +43,7 @@ impl Output {
             format: global.format,
             quiet: global.quiet,
             to_person,
-            look: Look { width, coloured },
+            look: TableStyle { width, coloured },
             stdout: BufWriter::new(stdout),
         }
     }
@@ -87,7 +87,7 @@ impl Output {
     /// Prints rows in columns that line up.
     pub(crate) fn columns<const N: usize>(&mut self, rows: Vec<[String; N]>) -> io::Result<()> {
         // What is shown of one thing is shown in full.
-        let look = Look { width: None, ..self.look };
+        let look = TableStyle { width: None, ..self.look };
         table::lines(None, rows, look).iter().try_for_each(|line| self.line(line))
     }
 

@@ -12,7 +12,7 @@ const LEAST: usize = 8;
 
 /// How tables look where they are printed.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Look {
+pub(crate) struct TableStyle {
     /// How many columns the window has; tables for programs are as wide as they are.
     pub(crate) width: Option<usize>,
     pub(crate) coloured: bool,
@@ -35,7 +35,7 @@ const HEADING: Style = Style::new().underline();
 pub(crate) fn lines<const N: usize>(
     heading: Option<[&str; N]>,
     rows: impl IntoIterator<Item = [String; N]>,
-    look: Look,
+    look: TableStyle,
 ) -> Vec<String> {
     let rows: Vec<[String; N]> =
         rows.into_iter().map(|row| row.map(|cell| clean(&cell).into_owned())).collect();
@@ -72,7 +72,7 @@ fn line<const N: usize>(
     row: [String; N],
     widths: [usize; N],
     styles: [Style; N],
-    look: Look,
+    look: TableStyle,
 ) -> String {
     let mut line = String::new();
     let mut blank = 0;
@@ -114,7 +114,7 @@ mod tests {
 
     fn table(width: Option<usize>, coloured: bool) -> Vec<String> {
         let rows = ROWS.map(|row| row.map(str::to_owned));
-        lines(Some(["NAME", "TAGS", "DIGEST"]), rows, Look { width, coloured })
+        lines(Some(["NAME", "TAGS", "DIGEST"]), rows, TableStyle { width, coloured })
     }
 
     #[test]

@@ -8,11 +8,11 @@ use larder::{
 };
 use serde::Serialize;
 
-use super::{open, target};
 use crate::command_error::CommandError;
 use crate::complete;
+use crate::open::{open, target};
 use crate::output::Output;
-use crate::place::{self, At};
+use crate::qualified::{self, Qualified};
 use crate::text;
 
 /// Copies versions, with their tags, to another larder: only what it lacks, every byte checked
@@ -26,7 +26,7 @@ pub(crate) struct Args {
         conflicts_with = "all",
         add = complete::references()
     )]
-    references: Vec<At>,
+    references: Vec<Qualified>,
     /// Where they go: `sqlite:PATH`, `fs:FOLDER`; made if nothing is there
     #[arg(value_name = "URL", required = true)]
     url: String,
@@ -44,7 +44,7 @@ pub(crate) struct Args {
 #[derive(clap::Args)]
 pub(crate) struct PullArgs {
     /// The versions there: `URL#name`, `URL#name:tag`, `URL#name@7` or `URL#name@b3:1f2e`
-    #[arg(value_name = "URL#REF", required = true, add = complete::references(), value_parser = place::parser::<QualifiedReference>())]
+    #[arg(value_name = "URL#REF", required = true, add = complete::references(), value_parser = qualified::parser::<QualifiedReference>())]
     located: Vec<QualifiedReference>,
     /// Copy every version of the names, not only those that are meant
     #[arg(long)]
@@ -71,7 +71,7 @@ impl How {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    let references = place::plain(&args.references);
+    let references = qualified::plain(&args.references);
     copy(larder, &references, &args.url.parse()?, args.all_versions, &args.how, output)
 }
 
@@ -81,7 +81,7 @@ pub(crate) fn pull(
     registry: Registry,
     output: &mut Output,
 ) -> Result<(), CommandError> {
-    let from = place::one(args.located.iter().map(|located| located.store().clone()))?;
+    let from = qualified::one(args.located.iter().map(|located| located.store().clone()))?;
     let references: Vec<_> = args.located.iter().map(|at| at.reference().clone()).collect();
     let larder = open(&from, registry)?;
     copy(&larder, &references, to, args.all_versions, &args.how, output)

@@ -7,8 +7,9 @@ use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
+use crate::open::{open, open_other};
 use crate::output::Output;
-use crate::place::AnyReference;
+use crate::qualified::IndependentReference;
 use crate::text;
 
 /// Shows how one version differs from another, field by field, file by file
@@ -20,10 +21,10 @@ use crate::text;
 pub(crate) struct Args {
     /// The version to compare with: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "OLD", add = complete::references())]
-    old: AnyReference,
+    old: IndependentReference,
     /// The version that is compared
     #[arg(value_name = "NEW", add = complete::references())]
-    new: AnyReference,
+    new: IndependentReference,
 }
 
 #[derive(Serialize)]
@@ -54,13 +55,13 @@ fn differ(
     registry: impl FnOnce() -> larder::Result<Registry>,
     output: &mut Output,
 ) -> Result<bool, CommandError> {
-    let place = |at: &AnyReference| at.store().cloned().map_or_else(&default, Ok);
+    let place = |at: &IndependentReference| at.store().cloned().map_or_else(&default, Ok);
     let (old, new) = (place(&args.old)?, place(&args.new)?);
-    let larder = super::open(&old, registry()?)?;
+    let larder = open(&old, registry()?)?;
     let diff = if old == new {
         larder.diff(&args.old, &args.new)?
     } else {
-        let other = Larder::new(super::open_other(&new, &larder)?, Registry::new());
+        let other = Larder::new(open_other(&new, &larder)?, Registry::new());
         larder.diff_with(&args.old, &other, &args.new)?
     };
     if output.is_json() {

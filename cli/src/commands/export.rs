@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
-use crate::place::{self, At};
+use crate::qualified::{self, Qualified};
 use crate::text;
 
 /// Writes versions, with their tags, to a folder or a single file that `import` reads
@@ -18,7 +18,7 @@ use crate::text;
 pub(crate) struct Args {
     /// The versions: `name`, `name:tag`, `name@7` or `name@b3:1f2e`; the whole larder if there is none
     #[arg(value_name = "REF", add = complete::references())]
-    references: Vec<At>,
+    references: Vec<Qualified>,
     /// Where to write it; nothing may be there
     #[arg(long, short, value_name = "PATH")]
     output: PathBuf,
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         Some(As::TarZst) => Form::TarZst,
         None => Form::of(&args.output),
     };
-    let (references, all) = (place::plain(&args.references), args.all_versions);
+    let (references, all) = (qualified::plain(&args.references), args.all_versions);
     let exported = archive::export(larder, &references, all, &args.output, form)?;
     let path = args.output.display().to_string();
     if output.is_json() {

@@ -4,11 +4,11 @@ use larder::{EventName, Larder};
 use serde_json::value::RawValue;
 
 use super::jobs;
-use super::making::Making;
+use super::job_args::JobArgs;
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 
 /// Lets an event happen to a component, so that its triggers run
 ///
@@ -17,14 +17,14 @@ use crate::place::At;
 pub(crate) struct Args {
     /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "REF", add = complete::references())]
-    reference: At,
+    reference: Qualified,
     /// The event, such as `retrain`
     event: EventName,
     /// What it carries, as JSON
     #[arg(long, value_name = "JSON")]
     payload: Option<String>,
     #[command(flatten)]
-    jobs: Making,
+    jobs: JobArgs,
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {

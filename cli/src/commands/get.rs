@@ -8,14 +8,14 @@ use larder::{ComponentType, Error, Larder, Tree};
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 
 /// Writes back the file, folder or model that was `put`, checked
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "REF", add = complete::references())]
-    reference: At,
+    reference: Qualified,
     /// Where to write it; `-` writes a file to stdout
     #[arg(long, short, value_name = "PATH")]
     output: PathBuf,
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
 }
 
 /// What a component was before it was `put`.
-fn tree(larder: &Larder, reference: &At) -> larder::Result<Tree> {
+fn tree(larder: &Larder, reference: &Qualified) -> larder::Result<Tree> {
     let version = larder.show(reference)?.version;
     let exactly = Larder::pin(&version);
     match version.type_tag.as_str() {

@@ -7,14 +7,14 @@ use super::tag::tag_of;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 
 /// Lists who let a tag name which version, and when, oldest first
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The tag with its name: `name:tag`; one that was removed has its history still
     #[arg(value_name = "NAME:TAG", add = complete::references())]
-    reference: At,
+    reference: Qualified,
 }
 
 #[derive(Serialize)]

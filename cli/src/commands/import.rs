@@ -6,8 +6,8 @@ use larder::archive::{self, Limits};
 use larder::{Reference, Registry, StoreUrl};
 
 use super::copy::{self, How};
-use super::target;
 use crate::command_error::CommandError;
+use crate::open::target;
 use crate::output::Output;
 use crate::text;
 

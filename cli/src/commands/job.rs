@@ -7,13 +7,13 @@ use larder::{JobId, JobInfo, JobLine, Larder};
 use serde::Serialize;
 
 use super::jobs;
-use super::making::Making;
+use super::job_args::JobArgs;
 use crate::command_error::CommandError;
 use crate::output::Output;
 use crate::text;
 
 /// How often `--follow` looks again.
-const LOOK: Duration = Duration::from_millis(300);
+const POLL_INTERVAL: Duration = Duration::from_millis(300);
 
 /// Shows a job, cancels it, tries it again, or prints what it said; forgets old ones
 #[derive(clap::Args)]
@@ -39,7 +39,7 @@ enum What {
         /// The job, as `jobs` prints it
         id: JobId,
         #[command(flatten)]
-        jobs: Making,
+        jobs: JobArgs,
     },
     /// Takes away the records of jobs that are over, those of one event together; versions that they published stay
     Forget {
@@ -181,6 +181,6 @@ fn logs(
         if is_last {
             return Ok(());
         }
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
 }

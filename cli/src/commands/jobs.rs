@@ -9,18 +9,18 @@ use serde::Serialize;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 use crate::text;
 
 /// How often `--watch` looks again.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Lists jobs: what triggers of components did, do and will do
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only those of this name
     #[arg(add = complete::names())]
-    name: Option<At<Identifier>>,
+    name: Option<Qualified<Identifier>>,
     /// Only those that are `pending`, `running`, `succeeded`, `failed`, `skipped`, `blocked` or `cancelled`; may be
     /// given again
     #[arg(long, value_name = "STATUS")]
@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         if !args.watch || jobs.iter().all(|job| job.status.is_over()) {
             return Ok(());
         }
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 

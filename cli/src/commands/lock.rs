@@ -6,14 +6,14 @@ use serde::Serialize;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 
 /// Closes a version, or a name with all of it, against change
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The version: `name@7`, `name:tag`, `name:latest` or `name@b3:1f2e`; or a name, for all of it
     #[arg(value_name = "REF|NAME", add = complete::references())]
-    reference: At<String>,
+    reference: Qualified<String>,
 }
 
 /// Opens a version or a name again
@@ -21,7 +21,7 @@ pub(crate) struct Args {
 pub(crate) struct UnlockArgs {
     /// The version or the name, as it was locked
     #[arg(value_name = "REF|NAME", add = complete::references())]
-    reference: At<String>,
+    reference: Qualified<String>,
 }
 
 #[derive(Serialize)]

@@ -3,9 +3,6 @@
 use std::fs;
 use std::path::PathBuf;
 
-use clap::CommandFactory as _;
-
-use crate::args::Cli;
 use crate::command_error::{CommandError, Exit};
 use crate::output::Output;
 
@@ -17,10 +14,10 @@ pub(crate) struct Args {
     folder: PathBuf,
 }
 
-pub(crate) fn run(args: &Args, output: &mut Output) -> Result<(), CommandError> {
+pub(crate) fn run(args: &Args, command: clap::Command, output: &mut Output) -> Result<(), CommandError> {
     let folder = args.folder.display();
     let written = fs::create_dir_all(&args.folder)
-        .and_then(|()| clap_mangen::generate_to(Cli::command(), &args.folder));
+        .and_then(|()| clap_mangen::generate_to(command, &args.folder));
     written.map_err(|error| {
         CommandError::new(Exit::Failure, error.to_string())
             .during(format!("could not write manual pages to {folder}"))

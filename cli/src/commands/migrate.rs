@@ -6,14 +6,14 @@ use serde::Serialize;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
-use crate::place::{self, At};
+use crate::qualified::{self, Qualified};
 
 /// Rewrites the newest version of names as today's version of its type, as a new version
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The names, such as `wine/quality`
     #[arg(value_name = "NAME", required_unless_present = "all", add = complete::names())]
-    names: Vec<At<Identifier>>,
+    names: Vec<Qualified<Identifier>>,
     /// Every name whose type is linked in
     #[arg(long, conflicts_with = "names")]
     all: bool,
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let names = if args.all {
         larder.list().map(|version| Ok(version?.identifier)).collect::<larder::Result<_>>()?
     } else {
-        place::plain(&args.names)
+        qualified::plain(&args.names)
     };
     let mut done = Migrated { migrated: Vec::new(), unchanged: 0, not_linked: Vec::new() };
     for name in names {

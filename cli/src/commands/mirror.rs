@@ -3,8 +3,9 @@
 use larder::{CopyOutcome, Larder, MirrorOptions, MirrorReport, Registry};
 use serde::Serialize;
 
-use super::{copy, open, target};
+use super::copy;
 use crate::command_error::CommandError;
+use crate::open::{open, target};
 use crate::output::Output;
 use crate::text;
 

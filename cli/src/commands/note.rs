@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 use crate::text;
 
 /// Changes a version's description, labels and metrics; prints all there are
@@ -18,7 +18,7 @@ use crate::text;
 pub(crate) struct Args {
     /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "REF", add = complete::references())]
-    reference: At,
+    reference: Qualified,
     #[command(flatten)]
     set: Set,
     /// Remove this label

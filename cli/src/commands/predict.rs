@@ -9,7 +9,7 @@ use larder::{Larder, Model};
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 use crate::text;
 
 /// Lets a model predict: JSON in, JSON out
@@ -17,7 +17,7 @@ use crate::text;
 pub(crate) struct Args {
     /// The model: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "REF", add = complete::references())]
-    reference: At,
+    reference: Qualified,
     /// The file that holds the input; `-` is stdin
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     input: PathBuf,

@@ -10,11 +10,11 @@ use larder::{
 };
 use serde::Serialize;
 
-use super::making::{self, Making};
+use super::job_args::{self, JobArgs};
 use super::{diff, note};
 use crate::command_error::CommandError;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 use crate::text;
 
 /// Keeps a file or a folder as a new version; makes the larder if there is none
@@ -24,7 +24,7 @@ use crate::text;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The name to keep it under
-    name: At<Identifier>,
+    name: Qualified<Identifier>,
     /// The file or folder; links, devices and pipes in it are refused
     #[arg(value_name = "FILE|DIR")]
     path: PathBuf,
@@ -40,7 +40,7 @@ pub(crate) struct Args {
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
-    jobs: Making,
+    jobs: JobArgs,
 }
 
 /// What a file is kept as.
@@ -84,7 +84,7 @@ pub(crate) fn run(
     }
     let jobs = args.jobs.wait(&larder, &applied);
     print(args, &applied, output)?;
-    making::tell(jobs?, output);
+    job_args::tell(jobs?, output);
     Ok(())
 }
 

@@ -5,11 +5,11 @@ use larder::{
 };
 use serde::Serialize;
 
-use super::making::{self, Making};
+use super::job_args::{self, JobArgs};
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 use crate::text;
 
 /// Removes one version, or every version of a name
@@ -17,7 +17,7 @@ use crate::text;
 pub(crate) struct Args {
     /// The version: `name@7`, `name@b3:1f2e` or `name:latest`; with --all, the name
     #[arg(value_name = "REF", add = complete::references())]
-    reference: At<String>,
+    reference: Qualified<String>,
     /// Remove every version of the name
     #[arg(long)]
     all: bool,
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    jobs: Making,
+    jobs: JobArgs,
 }
 
 #[derive(Serialize)]
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
             output.line(&format!("removed {reference} ({}, {size})", version.digest.short()))?;
         }
     }
-    making::tell(jobs?, output);
+    job_args::tell(jobs?, output);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 use crate::text;
 
 /// Puts a removed version back, as long as its bytes are there
@@ -14,10 +14,10 @@ use crate::text;
 pub(crate) struct Args {
     /// The version by its number: `name@7`
     #[arg(value_name = "REF", required_unless_present = "list", add = complete::references())]
-    reference: Option<At>,
+    reference: Option<Qualified>,
     /// List the removed versions of a name instead
     #[arg(long, value_name = "NAME", conflicts_with = "reference", add = complete::names())]
-    list: Option<At<Identifier>>,
+    list: Option<Qualified<Identifier>>,
 }
 
 #[derive(Serialize)]

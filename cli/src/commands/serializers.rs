@@ -8,8 +8,8 @@ use larder::{
 };
 use serde::Serialize;
 
-use super::Opened;
 use crate::command_error::CommandError;
+use crate::open::Opened;
 use crate::output::Output;
 
 /// How many models a row names.

@@ -13,7 +13,7 @@ use super::{note, tree};
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 use crate::text;
 
 /// Shows one version: its type, tags, fields and artifacts
@@ -21,7 +21,7 @@ use crate::text;
 pub(crate) struct Args {
     /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "REF", add = complete::references())]
-    reference: At,
+    reference: Qualified,
     /// Print the source text that a `#[codemodel]` or a script keeps, and nothing else
     #[arg(long)]
     source: bool,

@@ -6,14 +6,14 @@ use serde::Serialize;
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 
 /// Lets a tag name a version, whatever it named before
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "REF", add = complete::references())]
-    reference: At,
+    reference: Qualified,
     /// The tag, such as `prod`
     tag: TagName,
     /// Only if the tag names this version now
@@ -38,7 +38,7 @@ pub(crate) struct Args {
 pub(crate) struct UntagArgs {
     /// The tag with its name: `name:tag`
     #[arg(value_name = "NAME:TAG", add = complete::references())]
-    reference: At,
+    reference: Qualified,
     /// Only if the tag names this version now
     #[arg(long, value_name = "REF", add = complete::references())]
     from: Option<Reference>,

@@ -6,10 +6,10 @@ use larder::{VerifyReport, Finding, Larder, RepairReport, StoreUrl};
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
-use crate::commands::open_other;
+use crate::open::open_other;
 use crate::complete;
 use crate::output::Output;
-use crate::place::{self, At};
+use crate::qualified::{self, Qualified};
 use crate::text;
 
 /// Reads versions to the last byte and lists what is damaged; exit code 4 if anything is
@@ -17,9 +17,9 @@ use crate::text;
 pub(crate) struct Args {
     /// The versions: `name`, `name:tag`, `name@7` or `name@b3:1f2e`; every version if there is none
     #[arg(value_name = "REF", add = complete::references())]
-    references: Vec<At>,
+    references: Vec<Qualified>,
     /// Take good copies of what is damaged or missing from this other larder
-    #[arg(long, value_name = "URL", value_parser = place::parser::<StoreUrl>())]
+    #[arg(long, value_name = "URL", value_parser = qualified::parser::<StoreUrl>())]
     repair_from: Option<StoreUrl>,
 }
 
@@ -34,7 +34,7 @@ struct Document<'a> {
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let source = args.repair_from.as_ref().map(|url| open_other(url, larder)).transpose()?;
-    let checked = larder.verify(&place::plain(&args.references))?;
+    let checked = larder.verify(&qualified::plain(&args.references))?;
     let repair = match &source {
         Some(source) if !checked.findings.is_empty() => Some(larder.repair(&checked, &**source)?),
         _ => None,

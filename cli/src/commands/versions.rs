@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 use crate::text;
 
 /// Lists all versions of a name, oldest first
@@ -14,7 +14,7 @@ use crate::text;
 pub(crate) struct Args {
     /// The name, such as `wine/quality`
     #[arg(add = complete::names())]
-    name: At<Identifier>,
+    name: Qualified<Identifier>,
 }
 
 #[derive(Serialize)]

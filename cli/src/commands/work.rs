@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use larder::{Error, Larder, Worker};
 use serde::Serialize;
 
-use super::making::Queue;
+use super::job_args::QueueArgs;
 use crate::command_error::CommandError;
 use crate::output::Output;
 use crate::text;
@@ -20,7 +20,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: Option<u16>,
     #[command(flatten)]
-    queue: Queue,
+    queue: QueueArgs,
     /// End when no job is left that could be run here
     #[arg(long)]
     drain: bool,

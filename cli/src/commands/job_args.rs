@@ -8,13 +8,13 @@ use crate::{progress, text};
 
 /// The queue between those who make jobs and those who run them.
 #[derive(clap::Args)]
-pub(crate) struct Queue {
+pub(crate) struct QueueArgs {
     /// The queue that brings jobs to workers at once, such as `nats://HOST:4222?stream=larder`; else they look for them
     #[arg(long, value_name = "URL", env = "LARDER_QUEUE", hide_env_values = true)]
     queue: Option<String>,
 }
 
-impl Queue {
+impl QueueArgs {
     /// The larder, with the queue that is named.
     pub(super) fn of(&self, larder: &Larder) -> larder::Result<Larder> {
         let larder = larder.clone();
@@ -26,15 +26,15 @@ impl Queue {
 
 /// For commands that make jobs.
 #[derive(clap::Args)]
-pub(crate) struct Making {
+pub(crate) struct JobArgs {
     #[command(flatten)]
-    queue: Queue,
+    queue: QueueArgs,
     /// Run the jobs that this makes here, and wait until they are over
     #[arg(long)]
     pub(super) wait: bool,
 }
 
-impl Making {
+impl JobArgs {
     /// The larder, with the queue that is named. One that is away keeps nobody from making jobs.
     pub(super) fn of(&self, larder: &Larder) -> Result<Larder, CommandError> {
         match self.queue.of(larder) {

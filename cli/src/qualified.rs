@@ -14,12 +14,12 @@ use crate::command_error::{CommandError, Exit};
 
 /// A reference or a name, in the larder that stands before its `#`, or in that of `--store`.
 #[derive(Debug, Clone)]
-pub(crate) struct At<T = Reference> {
+pub(crate) struct Qualified<T = Reference> {
     store: Option<StoreUrl>,
     what: T,
 }
 
-impl<T> Deref for At<T> {
+impl<T> Deref for Qualified<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -27,7 +27,7 @@ impl<T> Deref for At<T> {
     }
 }
 
-impl<T: FromStr<Err: Into<Error>>> FromStr for At<T> {
+impl<T: FromStr<Err: Into<Error>>> FromStr for Qualified<T> {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -41,36 +41,36 @@ impl<T: FromStr<Err: Into<Error>>> FromStr for At<T> {
     }
 }
 
-impl<T: fmt::Display> fmt::Display for At<T> {
+impl<T: fmt::Display> fmt::Display for Qualified<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.what.fmt(f)
     }
 }
 
-impl From<&At> for Reference {
-    fn from(at: &At) -> Self {
+impl From<&Qualified> for Reference {
+    fn from(at: &Qualified) -> Self {
         at.what.clone()
     }
 }
 
-impl From<&At<Identifier>> for Identifier {
-    fn from(at: &At<Identifier>) -> Self {
+impl From<&Qualified<Identifier>> for Identifier {
+    fn from(at: &Qualified<Identifier>) -> Self {
         at.what.clone()
     }
 }
 
 /// A version that a command does not ask to be in the same larder as the others that it names.
 #[derive(Debug, Clone)]
-pub(crate) struct AnyReference(At);
+pub(crate) struct IndependentReference(Qualified);
 
-impl AnyReference {
+impl IndependentReference {
     /// The larder that it says it is in.
     pub(crate) fn store(&self) -> Option<&StoreUrl> {
         self.0.store.as_ref()
     }
 }
 
-impl FromStr for AnyReference {
+impl FromStr for IndependentReference {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -78,13 +78,13 @@ impl FromStr for AnyReference {
     }
 }
 
-impl From<&AnyReference> for Reference {
-    fn from(at: &AnyReference) -> Self {
+impl From<&IndependentReference> for Reference {
+    fn from(at: &IndependentReference) -> Self {
         at.0.what.clone()
     }
 }
 
-impl ValueParserFactory for AnyReference {
+impl ValueParserFactory for IndependentReference {
     type Parser = Parser<Self>;
 
     fn value_parser() -> Parser<Self> {
@@ -98,7 +98,7 @@ fn is_located(text: &str) -> bool {
 }
 
 /// What is named, without where it is.
-pub(crate) fn plain<T: Clone>(named: &[At<T>]) -> Vec<T> {
+pub(crate) fn plain<T: Clone>(named: &[Qualified<T>]) -> Vec<T> {
     named.iter().map(|at| at.what.clone()).collect()
 }
 
@@ -128,7 +128,7 @@ fn stores_of<T: Clone + Send + Sync + 'static>(
     id: &str,
 ) -> impl Iterator<Item = Option<StoreUrl>> {
     // An argument of another type has none.
-    let found = arguments.try_get_many::<At<T>>(id).ok().flatten();
+    let found = arguments.try_get_many::<Qualified<T>>(id).ok().flatten();
     found.into_iter().flatten().map(|at| at.store.clone())
 }
 
@@ -178,7 +178,7 @@ where
     }
 }
 
-impl<T> ValueParserFactory for At<T>
+impl<T> ValueParserFactory for Qualified<T>
 where
     T: FromStr<Err: Into<Error>> + Clone + Send + Sync + 'static,
 {
