@@ -2,11 +2,15 @@
 
 use clap::{Parser, Subcommand};
 
+#[cfg(not(feature = "archive"))]
+use crate::commands::without_archive;
 use crate::commands::{
-    cache, completions, copy, diff, doctor, export, fire, gc, get, history, import, job, jobs,
-    list, lock, man, migrate, mirror, note, predict, put, remove, restore, serializers, show, tag,
-    types, verify, versions, work,
+    cache, completions, copy, diff, doctor, fire, gc, get, history, job, jobs, list, lock, man,
+    migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
+    versions, work,
 };
+#[cfg(feature = "archive")]
+use crate::commands::{export, import};
 use crate::global::Global;
 
 /// A store for models and their components: typed, versioned, verified.
@@ -33,8 +37,14 @@ pub(crate) enum Command {
     Copy(copy::Args),
     Pull(copy::PullArgs),
     Mirror(mirror::Args),
+    #[cfg(feature = "archive")]
     Export(export::Args),
+    #[cfg(not(feature = "archive"))]
+    Export(without_archive::Args),
+    #[cfg(feature = "archive")]
     Import(import::Args),
+    #[cfg(not(feature = "archive"))]
+    Import(without_archive::Args),
     Verify(verify::Args),
     #[command(visible_alias = "rm")]
     Remove(remove::Args),

@@ -5,11 +5,15 @@ use larder::Registry;
 
 use crate::args::{Cli, Command};
 use crate::command_error::CommandError;
+#[cfg(not(feature = "archive"))]
+use crate::commands::without_archive;
 use crate::commands::{
-    cache, completions, copy, diff, doctor, export, fire, gc, get, history, import, job, jobs,
-    list, lock, man, migrate, mirror, note, predict, put, remove, restore, serializers, show, tag,
-    types, verify, versions, welcome, work,
+    cache, completions, copy, diff, doctor, fire, gc, get, history, job, jobs, list, lock, man,
+    migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
+    versions, welcome, work,
 };
+#[cfg(feature = "archive")]
+use crate::commands::{export, import};
 use crate::global::Global;
 use crate::open::{make, open, open_if_there, stand_in};
 use crate::output::Output;
@@ -51,7 +55,13 @@ fn dispatch(
         Some(Command::Copy(args)) => copy::run(&args, &larder(registry()?)?, output),
         Some(Command::Pull(args)) => copy::pull(&args, &url()?, registry()?, output),
         Some(Command::Mirror(args)) => mirror::run(&args, registry()?, output),
+        #[cfg(not(feature = "archive"))]
+        Some(Command::Export(_)) => without_archive::run("export"),
+        #[cfg(not(feature = "archive"))]
+        Some(Command::Import(_)) => without_archive::run("import"),
+        #[cfg(feature = "archive")]
         Some(Command::Export(args)) => export::run(&args, &larder(registry()?)?, output),
+        #[cfg(feature = "archive")]
         Some(Command::Import(args)) => import::run(&args, &url()?, &registry()?, output),
         Some(Command::Verify(args)) => verify::run(&args, &larder(registry()?)?, output),
         Some(Command::Remove(args)) => remove::run(&args, &larder(registry()?)?, output),

@@ -8,7 +8,11 @@ use crate::command_error::CommandError;
 use crate::progress;
 
 /// Opens the target of a copy. If there is none, it is created, or replaced by an empty one for a dry run.
-pub(crate) fn target(url: &StoreUrl, registry: &Registry, dry_run: bool) -> Result<Larder, CommandError> {
+pub(crate) fn target(
+    url: &StoreUrl,
+    registry: &Registry,
+    dry_run: bool,
+) -> Result<Larder, CommandError> {
     let store = match dry_run {
         true => registry.find_store(url)?.unwrap_or_else(|| Arc::new(MemoryStore::new())),
         false => registry.open_store(url)?,
@@ -31,7 +35,7 @@ pub(crate) fn stand_in(url: &StoreUrl, registry: Registry) -> Result<Larder, Com
 
 /// Configures a larder for the command line: the user's cache, author and progress bar.
 fn ready(larder: Larder) -> Result<Larder, CommandError> {
-    let larder = progress::shown(larder::with_user_cache(larder)?);
+    let larder = progress::with_bar(larder::with_user_cache(larder)?);
     let value = |variable| std::env::var(variable).ok().filter(|name: &String| !name.is_empty());
     Ok(match ["LARDER_AUTHOR", "USER", "USERNAME"].into_iter().find_map(value) {
         Some(author) => larder.with_author(author),

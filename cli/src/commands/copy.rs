@@ -1,10 +1,10 @@
-//! `copy`: versions go to another larder.
+//! `copy` and `pull`: copying versions between larders.
 
 use std::io;
 
 use larder::{
-    CopyReport, CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, Larder, QualifiedReference, Reference,
-    Registry, StoreUrl,
+    CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, CopyReport, Larder, QualifiedReference,
+    Reference, Registry, StoreUrl,
 };
 use serde::Serialize;
 
@@ -15,7 +15,7 @@ use crate::output::Output;
 use crate::qualified::{self, Qualified};
 use crate::text;
 
-/// Copies versions, with their tags, to another larder: only what it lacks, every byte checked
+/// Copies versions and their tags to another larder
 #[derive(clap::Args)]
 #[command(allow_missing_positional = true)]
 pub(crate) struct Args {
@@ -27,44 +27,44 @@ pub(crate) struct Args {
         add = complete::references()
     )]
     references: Vec<Qualified>,
-    /// Where they go: `sqlite:PATH`, `fs:FOLDER`; made if nothing is there
+    /// The target: `sqlite:PATH`, `fs:FOLDER`; created if there is none
     #[arg(value_name = "URL", required = true)]
     url: String,
     /// Copy the whole larder
     #[arg(long)]
     all: bool,
-    /// Copy every version of the names, not only those that are meant
+    /// Copy all versions of the names
     #[arg(long)]
     all_versions: bool,
     #[command(flatten)]
-    how: How,
+    options: CopyArgs,
 }
 
-/// Copies versions, with their tags, from another larder to this one: the counterpart of `push`
+/// Copies versions and their tags from another larder to this one
 #[derive(clap::Args)]
 pub(crate) struct PullArgs {
-    /// The versions there: `URL#name`, `URL#name:tag`, `URL#name@7` or `URL#name@b3:1f2e`
+    /// The versions: `URL#name`, `URL#name:tag`, `URL#name@7` or `URL#name@b3:1f2e`
     #[arg(value_name = "URL#REF", required = true, add = complete::references(), value_parser = qualified::parser::<QualifiedReference>())]
-    located: Vec<QualifiedReference>,
-    /// Copy every version of the names, not only those that are meant
+    references: Vec<QualifiedReference>,
+    /// Copy all versions of the names
     #[arg(long)]
     all_versions: bool,
     #[command(flatten)]
-    how: How,
+    options: CopyArgs,
 }
 
-/// What `copy`, `pull` and `import` have in common.
+/// Options of `copy`, `pull` and `import`.
 #[derive(clap::Args)]
-pub(crate) struct How {
-    /// Write nothing and print what would be
+pub(crate) struct CopyArgs {
+    /// Print what would be copied, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Let tags there name other versions than they do, where they do here
+    /// Move tags of the target that name other versions
     #[arg(long)]
     overwrite: bool,
 }
 
-impl How {
+impl CopyArgs {
     pub(crate) fn options(&self, all_versions: bool) -> CopyOptions {
         CopyOptions { all_versions, overwrite: self.overwrite, dry_run: self.dry_run }
     }
@@ -72,7 +72,7 @@ impl How {
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let references = qualified::plain(&args.references);
-    copy(larder, &references, &args.url.parse()?, args.all_versions, &args.how, output)
+    copy(larder, &references, &args.url.parse()?, args.all_versions, &args.options, output)
 }
 
 pub(crate) fn pull(
@@ -81,10 +81,10 @@ pub(crate) fn pull(
     registry: Registry,
     output: &mut Output,
 ) -> Result<(), CommandError> {
-    let from = qualified::one(args.located.iter().map(|located| located.store().clone()))?;
-    let references: Vec<_> = args.located.iter().map(|at| at.reference().clone()).collect();
+    let from = qualified::one(args.references.iter().map(|reference| reference.store().clone()))?;
+    let references: Vec<_> = args.references.iter().map(|at| at.reference().clone()).collect();
     let larder = open(&from, registry)?;
-    copy(&larder, &references, to, args.all_versions, &args.how, output)
+    copy(&larder, &references, to, args.all_versions, &args.options, output)
 }
 
 fn copy(
@@ -92,15 +92,15 @@ fn copy(
     references: &[Reference],
     to: &StoreUrl,
     all_versions: bool,
-    how: &How,
+    options: &CopyArgs,
     output: &mut Output,
 ) -> Result<(), CommandError> {
-    // No larder is made for what is not there.
+    // Checks the references before the target is created.
     for reference in references {
         larder.show(reference)?;
     }
-    let target = target(to, larder.registry(), how.dry_run)?;
-    print(&larder.copy_to(references, &target, &how.options(all_versions))?, how, output)
+    let target = target(to, larder.registry(), options.dry_run)?;
+    print(&larder.copy_to(references, &target, &options.options(all_versions))?, options, output)
 }
 
 #[derive(Serialize)]
@@ -110,8 +110,12 @@ struct Document<'a> {
     copied: &'a CopyReport,
 }
 
-pub(crate) fn print(copied: &CopyReport, how: &How, output: &mut Output) -> Result<(), CommandError> {
-    let dry_run = how.dry_run;
+pub(crate) fn print(
+    copied: &CopyReport,
+    options: &CopyArgs,
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    let dry_run = options.dry_run;
     if output.is_json() {
         return Ok(output.document(Document { dry_run, copied })?);
     }

@@ -1,4 +1,4 @@
-//! `jobs`: what runs, waits and ran.
+//! `jobs`: lists of jobs.
 
 use std::thread;
 use std::time::Duration;
@@ -12,20 +12,20 @@ use crate::output::Output;
 use crate::qualified::Qualified;
 use crate::text;
 
-/// How often `--watch` looks again.
+/// The polling interval of `--watch`.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Lists jobs: what triggers of components did, do and will do
+/// Lists the jobs that triggers created
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only those of this name
+    /// Only jobs of this name
     #[arg(add = complete::names())]
     name: Option<Qualified<Identifier>>,
-    /// Only those that are `pending`, `running`, `succeeded`, `failed`, `skipped`, `blocked` or `cancelled`; may be
-    /// given again
+    /// Only jobs that are `pending`, `running`, `succeeded`, `failed`, `skipped`, `blocked` or `cancelled`; may be
+    /// repeated
     #[arg(long, value_name = "STATUS")]
     status: Vec<JobStatus>,
-    /// Print them again whenever something changes, until all of them are over
+    /// Print the list whenever it changes, until all jobs have finished
     #[arg(long)]
     watch: bool,
 }
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let mut shown = None;
     loop {
         let jobs = larder.jobs(&query).collect::<Result<Vec<_>, _>>()?;
-        // Times that pass are no change.
+        // Ages are not compared.
         let state: Vec<_> = jobs.iter().map(state).collect();
         if shown.as_ref() != Some(&state) {
             if shown.is_some() && !output.is_json() {
@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     }
 }
 
-/// What of a job is shown.
+/// The printed state of a job.
 fn state(job: &JobInfo) -> (String, JobStatus, u32, String) {
     (job.id.to_string(), job.status, job.attempt, progress(job))
 }
@@ -85,18 +85,18 @@ pub(super) fn print(jobs: &[JobInfo], output: &mut Output) -> Result<(), Command
         ]
     };
     let rows: Vec<_> = jobs.iter().map(row).collect();
-    Ok(output.table(["JOB", "TRIGGER", "EVENT", "STATUS", "TRY", "SINCE", "SAYS"], rows)?)
+    Ok(output.table(["JOB", "TRIGGER", "EVENT", "STATUS", "TRY", "SINCE", "MESSAGE"], rows)?)
 }
 
-/// How far a job is, or why it ended so.
+/// The progress of a job, or its error.
 pub(super) fn progress(job: &JobInfo) -> String {
-    let said = match (&job.error[..], &job.message) {
+    let message = match (&job.error[..], &job.message) {
         ([first, ..], _) => first.clone(),
         ([], Some(message)) if !job.status.is_over() => message.clone(),
         ([], _) => String::new(),
     };
     match job.fraction.filter(|_| job.status == JobStatus::Running) {
-        Some(fraction) => format!("{} {said}", text::percent(fraction)).trim_end().to_owned(),
-        None => said,
+        Some(fraction) => format!("{} {message}", text::percent(fraction)).trim_end().to_owned(),
+        None => message,
     }
 }

@@ -5,11 +5,13 @@ pub(crate) mod completions;
 pub(crate) mod copy;
 pub(crate) mod diff;
 pub(crate) mod doctor;
+#[cfg(feature = "archive")]
 pub(crate) mod export;
 pub(crate) mod fire;
 pub(crate) mod gc;
 pub(crate) mod get;
 pub(crate) mod history;
+#[cfg(feature = "archive")]
 pub(crate) mod import;
 pub(crate) mod job;
 mod job_args;
@@ -32,4 +34,6 @@ pub(crate) mod types;
 pub(crate) mod verify;
 pub(crate) mod versions;
 pub(crate) mod welcome;
+#[cfg(not(feature = "archive"))]
+pub(crate) mod without_archive;
 pub(crate) mod work;

@@ -1,4 +1,4 @@
-//! `versions`: the history of a name.
+//! `versions`: the versions of a name.
 
 use larder::{Identifier, Larder, TagInfo, TagName, VersionInfo};
 use serde::Serialize;
@@ -9,7 +9,7 @@ use crate::output::Output;
 use crate::qualified::Qualified;
 use crate::text;
 
-/// Lists all versions of a name, oldest first
+/// Lists the versions of a name, oldest first
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The name, such as `wine/quality`

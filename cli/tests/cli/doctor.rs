@@ -7,10 +7,10 @@ use insta::assert_snapshot;
 use larder::store::{Change, Committed, Expected, RecordKey};
 
 use crate::components::Label;
-use crate::kitchen::{Kitchen, everywhere};
+use crate::test_dir::{TestDir, everywhere};
 
 /// What is printed, without what differs from machine to machine and from store to store.
-fn steady(told: &str) -> String {
+fn steady(printed: &str) -> String {
     let line = |line: &str| {
         let (key, rest) = line.split_once(':').unwrap_or((line, ""));
         match key.trim() {
@@ -28,24 +28,26 @@ fn steady(told: &str) -> String {
             },
         }
     };
-    let told: String = told.lines().map(line).collect();
-    told.replace("commits are atomic", "[commits]").replace("commits go step by step", "[commits]")
+    let printed: String = printed.lines().map(line).collect();
+    printed
+        .replace("commits are atomic", "[commits]")
+        .replace("commits go step by step", "[commits]")
 }
 
-fn with_a_file(kitchen: &Kitchen) -> &Kitchen {
-    kitchen.write("notes.txt", "dry");
-    kitchen.plain(&["put", "notes", "notes.txt", "--tag", "prod"]);
-    kitchen
+fn with_a_file(dir: &TestDir) -> &TestDir {
+    dir.write("notes.txt", "dry");
+    dir.plain(&["put", "notes", "notes.txt", "--tag", "prod"]);
+    dir
 }
 
 #[test]
 fn a_healthy_larder_is_told_to_be_so() {
-    let told = everywhere(|kitchen| {
-        let kitchen = with_a_file(kitchen);
-        steady(&(kitchen.plain(&["doctor"]) + &kitchen.plain(&["doctor", "--format", "json"])))
-            + &kitchen.plain(&["doctor", "--quiet"])
+    let printed = everywhere(|dir| {
+        let dir = with_a_file(dir);
+        steady(&(dir.plain(&["doctor"]) + &dir.plain(&["doctor", "--format", "json"])))
+            + &dir.plain(&["doctor", "--quiet"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     program    larder [version], rustc [rustc], [target]
@@ -121,18 +123,18 @@ fn a_healthy_larder_is_told_to_be_so() {
 
 #[test]
 fn where_no_larder_is_it_says_so_and_makes_none() {
-    let told = everywhere(|kitchen| {
-        let told = kitchen.plain(&["doctor"]) + &kitchen.plain(&["doctor", "--format", "json"]);
-        assert!(!kitchen.path(kitchen.store.split_once(':').unwrap().1).exists());
-        told
+    let printed = everywhere(|dir| {
+        let printed = dir.plain(&["doctor"]) + &dir.plain(&["doctor", "--format", "json"]);
+        assert!(!dir.path(dir.store.split_once(':').unwrap().1).exists());
+        printed
     });
-    assert_snapshot!(steady(&told), @r#"
+    assert_snapshot!(steady(&printed), @r#"
     exit 0
     --- stdout
     program    larder [version], rustc [rustc], [target]
     linked in  6 types, 7 serializers, 9 stores
     note: there is no larder at [store]
-      `larder put NAME FILE` makes one; `--store URL` names another
+      create one with `larder put NAME FILE`, or name another one with `--store URL`
     exit 0
     --- stdout
     {
@@ -177,7 +179,7 @@ fn where_no_larder_is_it_says_so_and_makes_none() {
         {
           "level": "note",
           "what": "there is no larder at [store]",
-          "advice": "`larder put NAME FILE` makes one; `--store URL` names another"
+          "advice": "create one with `larder put NAME FILE`, or name another one with `--store URL`"
         }
       ]
     }
@@ -186,23 +188,23 @@ fn where_no_larder_is_it_says_so_and_makes_none() {
 
 #[test]
 fn what_is_missing_locked_removed_or_garbage_is_noted_with_advice() {
-    let told = everywhere(|kitchen| {
-        let kitchen = with_a_file(kitchen);
+    let printed = everywhere(|dir| {
+        let dir = with_a_file(dir);
         let clock = || SystemTime::now() - Duration::from_secs(60);
-        let larder = kitchen.larder().with_clock(clock);
-        larder.apply("wine/price", &crate::kitchen::price([5.0, 1.5, 0.25])).unwrap();
+        let larder = dir.larder().with_clock(clock);
+        larder.apply("wine/price", &crate::test_dir::price([5.0, 1.5, 0.25])).unwrap();
         for years in [vec![2019], vec![2021]] {
             larder.apply("label", &Label { title: "Riesling".into(), years }).unwrap();
         }
         larder.lock_version("wine/price").unwrap();
         larder.lock_name("notes").unwrap();
         larder.remove("label@1").unwrap();
-        kitchen.plain(&["gc", "--grace", "0s"]);
-        let told = kitchen.plain(&["doctor"]);
-        assert!(kitchen.linked(&["doctor"]).matches("not linked in").count() == 0, "{told}");
-        steady(&told)
+        dir.plain(&["gc", "--grace", "0s"]);
+        let printed = dir.plain(&["doctor"]);
+        assert!(dir.linked(&["doctor"]).matches("not linked in").count() == 0, "{printed}");
+        steady(&printed)
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     program    larder [version], rustc [rustc], [target]
@@ -229,10 +231,10 @@ fn what_is_missing_locked_removed_or_garbage_is_noted_with_advice() {
 
 #[test]
 fn damaged_records_and_a_clock_in_the_future_want_attention() {
-    let told = everywhere(|kitchen| {
-        let kitchen = with_a_file(kitchen);
+    let printed = everywhere(|dir| {
+        let dir = with_a_file(dir);
         let clock = || SystemTime::UNIX_EPOCH + Duration::from_secs(7_000_000_000);
-        let larder = kitchen.larder().with_clock(clock);
+        let larder = dir.larder().with_clock(clock);
         larder.apply("early", &Label { title: "Merlot".into(), years: vec![] }).unwrap();
         let damaged = [("names/notes", "{"), ("tags/notes/@prod", r#"{"larder":7}"#)];
         for (key, value) in damaged {
@@ -241,9 +243,9 @@ fn damaged_records_and_a_clock_in_the_future_want_attention() {
                 Change::PutRecord { key, value: value.into(), expected: Expected::Anything };
             assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);
         }
-        steady(&(kitchen.plain(&["doctor"]) + &kitchen.plain(&["doctor", "--quiet"])))
+        steady(&(dir.plain(&["doctor"]) + &dir.plain(&["doctor", "--quiet"])))
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
@@ -278,14 +280,14 @@ fn damaged_records_and_a_clock_in_the_future_want_attention() {
 
 #[test]
 fn a_damaged_manifest_is_found_on_the_way() {
-    let told = everywhere(|kitchen| {
-        let kitchen = with_a_file(kitchen);
-        let larder = kitchen.larder();
+    let printed = everywhere(|dir| {
+        let dir = with_a_file(dir);
+        let larder = dir.larder();
         let digest = larder.show("notes").unwrap().version.digest;
         larder.store().remove_blobs(&[digest]).unwrap();
-        steady(&kitchen.plain(&["doctor"]))
+        steady(&dir.plain(&["doctor"]))
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
@@ -302,18 +304,18 @@ fn a_damaged_manifest_is_found_on_the_way() {
 
 #[test]
 fn what_is_no_larder_is_a_finding_and_stays_as_it_is() {
-    let kitchen = Kitchen::new("sqlite:larder.db");
-    kitchen.write("larder.db", "no database, but long enough to be taken for one\n".repeat(40));
-    let before = fs::read(kitchen.path("larder.db")).unwrap();
-    assert_snapshot!(kitchen.plain(&["doctor"]), @"
+    let dir = TestDir::new("sqlite:larder.db");
+    dir.write("larder.db", "no database, but long enough to be taken for one\n".repeat(40));
+    let before = fs::read(dir.path("larder.db")).unwrap();
+    assert_snapshot!(dir.plain(&["doctor"]), @"
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
     linked in  6 types, 7 serializers, 9 stores
     warning: cannot read the file [place]: it is corrupt (it is not an SQLite database); restore it from a copy
-      name another larder with `--store URL`, if it is the wrong file
+      restore it from a copy, or name another larder with `--store URL`
     --- stderr
-    error: 1 thing wants attention
+    error: found 1 warning
     ");
-    assert_eq!(fs::read(kitchen.path("larder.db")).unwrap(), before);
+    assert_eq!(fs::read(dir.path("larder.db")).unwrap(), before);
 }

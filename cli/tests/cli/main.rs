@@ -5,7 +5,7 @@
 #[path = "../../examples/linked/components.rs"]
 mod components;
 
-mod kitchen;
+mod test_dir;
 
 mod archives;
 mod children;

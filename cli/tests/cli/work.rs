@@ -2,22 +2,22 @@
 
 use insta::assert_snapshot;
 
-use crate::kitchen::everywhere;
+use crate::test_dir::everywhere;
 
 #[test]
 fn a_queue_that_cannot_be_is_told_without_secrets() {
-    let told = everywhere(|kitchen| {
-        let work = |queue: &str| kitchen.plain(&["work", "--drain", "--queue", queue]);
-        kitchen.stocked();
+    let printed = everywhere(|dir| {
+        let work = |queue: &str| dir.plain(&["work", "--drain", "--queue", queue]);
+        dir.filled();
         let secret = "a-secret";
         let nobody = work(&format!("nats://ann:{secret}@127.0.0.1:1?stream=wine"));
         let unknown = work(&format!("amqp://ann:{secret}@127.0.0.1:1"));
         let option = work(&format!("nats://ann:{secret}@127.0.0.1:1?streams={secret}"));
-        let told = [nobody, unknown, option].concat();
-        assert!(!told.contains(secret), "{told}");
-        told
+        let printed = [nobody, unknown, option].concat();
+        assert!(!printed.contains(secret), "{printed}");
+        printed
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 1
     --- stderr
     error: could not connect to nats://127.0.0.1:1?stream=wine
@@ -34,8 +34,8 @@ fn a_queue_that_cannot_be_is_told_without_secrets() {
 
 #[test]
 fn without_a_queue_what_is_there_is_found() {
-    let told = everywhere(|kitchen| kitchen.stocked().plain(&["work", "--drain"]));
-    assert_snapshot!(told, @r#"
+    let printed = everywhere(|dir| dir.filled().plain(&["work", "--drain"]));
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stderr
     0 jobs done
