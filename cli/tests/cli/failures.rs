@@ -81,6 +81,7 @@ fn a_file_that_is_no_larder_is_left_alone() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn a_store_url_that_cannot_be_is_refused() {
     let dir = TestDir::new("fs:data_dir");
     let urls =

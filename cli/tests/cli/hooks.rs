@@ -65,6 +65,7 @@ fn a_version_that_failed_is_listed_as_such_and_shown_with_the_reason() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn a_cleanup_that_fails_or_is_not_linked_in_keeps_a_version_unless_it_is_forced() {
     let printed = everywhere(|dir| {
         dir.apply("well/water", &*thermometer("the well"));

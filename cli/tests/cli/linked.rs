@@ -9,6 +9,7 @@ fn dir() -> TestDir {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn types_lists_what_is_linked_in() {
     assert_snapshot!(dir().linked(&["types"]), @"
     exit 0
@@ -30,6 +31,7 @@ fn types_lists_what_is_linked_in() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn types_prints_one_json_document_with_signatures() {
     assert_snapshot!(dir().linked(&["types", "--format", "json"]), @r#"
     exit 0
@@ -195,6 +197,7 @@ fn types_prints_one_json_document_with_signatures() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn a_program_without_types_of_ones_own_says_so() {
     let json = dir().plain(&["types", "--format", "json"]);
     let printed = dir().plain(&["types"]) + &json;

@@ -25,6 +25,7 @@ mod linked;
 mod look;
 mod migrate;
 mod mirror;
+#[cfg(feature = "onnx")]
 mod onnx;
 mod places;
 mod predict;
@@ -38,5 +39,6 @@ mod tag;
 mod terminal;
 mod tour;
 mod verify;
+#[cfg(feature = "wasm")]
 mod wasm;
 mod work;

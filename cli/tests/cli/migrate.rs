@@ -68,6 +68,7 @@ fn what_an_older_version_of_a_type_wrote_is_written_anew_on_request() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn a_type_that_is_not_linked_in_cannot_be_migrated() {
     let printed = everywhere(|dir| {
         dir.filled().apply("cellar", &Rack { dozens: 3 });

@@ -172,6 +172,7 @@ fn pull_copies_from_the_larder_that_is_named_to_this_one() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
     let dir = TestDir::new("fs:data_dir");
     dir.filled();

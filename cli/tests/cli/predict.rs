@@ -199,6 +199,7 @@ fn what_is_no_model_does_not_predict() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn a_model_that_is_not_linked_in_does_not_predict() {
     let printed = everywhere(|dir| dir.filled().plain(&["predict", "wine/price"]));
     assert_snapshot!(printed, @"

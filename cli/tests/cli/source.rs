@@ -82,6 +82,7 @@ fn a_component_without_a_source_says_so() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn a_model_that_is_not_linked_in_says_how_to_see_its_source() {
     let printed = everywhere(|dir| {
         dir.apply("half", &half::model());

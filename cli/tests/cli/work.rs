@@ -5,6 +5,7 @@ use insta::assert_snapshot;
 use crate::test_dir::everywhere;
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn a_queue_that_cannot_be_is_told_without_secrets() {
     let printed = everywhere(|dir| {
         let work = |queue: &str| dir.plain(&["work", "--drain", "--queue", queue]);
