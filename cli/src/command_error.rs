@@ -172,6 +172,10 @@ fn hint_for(error: &Error) -> Option<String> {
             "`larder jobs` lists the jobs"
         }
         Error::NotFound { similar, .. } if similar.is_empty() => "`larder list` lists the names",
+        Error::NotLinked { hint, .. } if hint.contains("; its source") => {
+            "print its source with `larder show --source REF`; to use it, link it into your own \
+             command line: https://docs.rs/larder-cli"
+        }
         Error::NotLinked { kind, name, .. } => match (larder::feature_of(*kind, name), kind) {
             (Some(feature), _) => return Some(install_hint(feature)),
             (None, ItemKind::Type | ItemKind::Serializer) => {

@@ -29,9 +29,7 @@ fn steady(printed: &str) -> String {
         }
     };
     let printed: String = printed.lines().map(line).collect();
-    printed
-        .replace("atomic commits", "[commits]")
-        .replace("ordered commits", "[commits]")
+    printed.replace("atomic commits", "[commits]").replace("ordered commits", "[commits]")
 }
 
 fn with_a_file(dir: &TestDir) -> &TestDir {

@@ -257,7 +257,11 @@ fn what_cannot_be_is_refused_with_the_reason() {
         fails(dir.linked(&["fire", "label", "paint"]), 5, "its triggers run on `print`");
         fails(dir.linked(&["fire", "lable", "print"]), 3, "did you mean label?");
         fails(dir.linked(&["fire", "label", "apply"]), 2, "it happens by itself");
-        fails(dir.linked(&["fire", "label", "print", "--payload", "{"]), 2, "cannot parse `--payload` as JSON");
+        fails(
+            dir.linked(&["fire", "label", "print", "--payload", "{"]),
+            2,
+            "cannot parse `--payload` as JSON",
+        );
         fails(dir.plain(&["jobs", "--status", "done"]), 2, "there are pending, running");
         fails(dir.plain(&["job", "show", "label@1"]), 2, "a job is written");
         let none = "label@1/019aa1b2c3d4-9f8e7d6c5b4a-0001";

@@ -13,6 +13,8 @@ mod copy;
 mod diff;
 mod doctor;
 mod failures;
+#[cfg(not(feature = "full"))]
+mod features;
 mod files;
 mod format;
 mod gc;
