@@ -38,8 +38,8 @@ pub fn user_blob_cache() -> Result<Option<BlobCache>> {
     match size.to_str().and_then(parse_size) {
         Some(bytes) => Ok(Some(cache.with_limit(bytes))),
         None => Err(Error::Refused {
-            what: "`LARDER_CACHE_SIZE`, the size of the cache,".into(),
-            reason: format!("{size:?} is no size: write `64GiB` or `500MB`"),
+            action: "read `LARDER_CACHE_SIZE`".into(),
+            reason: format!("{size:?} is not a size; write `64GiB` or `500MB`"),
         }),
     }
 }

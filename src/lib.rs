@@ -29,6 +29,7 @@ pub use larder_models as models;
 
 #[cfg(feature = "files")]
 pub mod cache;
+pub mod features;
 #[cfg(feature = "msgpack")]
 mod objects;
 

@@ -73,8 +73,8 @@ pub fn export(
     let failed = |error: io::Error| Error::store(format!("write {}", path.display()), error);
     if fs::symlink_metadata(path).is_ok() {
         return Err(Error::Refused {
-            what: format!("the export to {}", path.display()),
-            reason: "something is there already; name another place, or remove it".into(),
+            action: format!("export to {}", path.display()),
+            reason: "something is there already; choose another path, or remove it".into(),
         });
     }
     let parent = match path.parent() {

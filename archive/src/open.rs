@@ -98,5 +98,5 @@ pub(crate) fn check_document(
 
 /// The refusal of an import.
 pub(crate) fn refused(path: &Path, reason: impl Into<String>) -> Error {
-    Error::Refused { what: format!("the import of {}", path.display()), reason: reason.into() }
+    Error::Refused { action: format!("import {}", path.display()), reason: reason.into() }
 }

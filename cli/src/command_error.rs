@@ -1,4 +1,4 @@
-//! How a command fails: what is printed, and the exit code.
+//! Errors of commands: their message, hint and exit code.
 
 use std::error::Error as StdError;
 use std::fmt::Display;
@@ -14,7 +14,7 @@ use crate::text::clean;
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
 
-/// The exit codes, as the crate's documentation lists them.
+/// Exit codes, as documented on the crate page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Exit {
     Success = 0,
@@ -26,11 +26,11 @@ pub(crate) enum Exit {
     NotLinked = 6,
 }
 
-/// Why a command ended before it was done.
+/// An error of a command.
 #[derive(Debug)]
 pub(crate) struct CommandError {
     exit: Exit,
-    /// What happened, and what caused it, outermost first. Nothing at all if nobody is to be told.
+    /// The error and its causes, outermost first. Empty if there is nothing to print.
     messages: Vec<String>,
     hint: Option<String>,
 }
@@ -40,12 +40,12 @@ impl CommandError {
         Self { exit, messages: vec![message.into()], hint: None }
     }
 
-    /// An exit code and no words: what there is to say was printed.
+    /// An exit code without a message.
     pub(crate) fn silent(exit: Exit) -> Self {
         Self { exit, messages: Vec::new(), hint: None }
     }
 
-    /// The same, with an exit code of 2 or more, for commands whose 1 is an answer.
+    /// Raises exit code 1 to 2, for commands where 1 is a result.
     pub(crate) fn or_worse_than_failure(mut self) -> Self {
         if self.exit == Exit::Failure {
             self.exit = Exit::Usage;
@@ -58,32 +58,47 @@ impl CommandError {
         self
     }
 
-    /// Says what was attempted when it happened.
-    pub(crate) fn during(mut self, what: impl Into<String>) -> Self {
+    /// Adds to the hint.
+    pub(crate) fn with_hint_too(self, hint: &str) -> Self {
+        let hint =
+            self.hint.iter().map(String::as_str).chain([hint]).collect::<Vec<_>>().join("; ");
+        Self { hint: Some(hint), ..self }
+    }
+
+    /// Prepends what was attempted.
+    pub(crate) fn context(mut self, what: impl Into<String>) -> Self {
         self.messages.insert(0, what.into());
         self
     }
 
-    /// What went wrong and keeps nobody from going on, because of what `hint` says.
-    pub(crate) fn passing(error: &Error, hint: &str) -> Self {
+    /// An error that does not stop the command; `hint` says why.
+    pub(crate) fn recoverable(error: &Error, hint: &str) -> Self {
         let messages = causes(error).map(ToString::to_string).collect();
         Self { exit: Exit::Failure, messages, hint: Some(hint.into()) }
     }
 
-    /// There is nothing at the store's URL.
+    /// There is no larder at the URL.
     pub(crate) fn no_larder(url: &StoreUrl) -> Self {
-        Self::new(Exit::NotFound, format!("there is no larder at {url}"))
-            .with_hint("apply something first, or name another larder with `--store URL`")
+        Self::new(Exit::NotFound, format!("cannot open {url}: there is no larder")).with_hint(
+            "create one with `larder put NAME FILE`, or name another one with `--store URL`",
+        )
+    }
+
+    /// This program was built without a feature of this crate.
+    pub(crate) fn without_feature(action: impl Display, feature: &str) -> Self {
+        let message =
+            format!("cannot {action}: this program was built without the feature `{feature}`");
+        Self::new(Exit::NotLinked, message).with_hint(install_hint(feature))
     }
 
     /// A file could not be read.
     pub(crate) fn reading(what: impl Display, error: &io::Error) -> Self {
-        Self::new(Exit::Failure, error.to_string()).during(format!("could not read {what}"))
+        Self::new(Exit::Failure, error.to_string()).context(format!("cannot read {what}"))
     }
 
-    /// Prints it to stderr, and gives the exit code.
+    /// Prints the error to stderr, and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
-        // If stderr is gone, the exit code still tells.
+        // If stderr is closed, the exit code remains.
         let _ = self.print(&mut anstream::stderr().lock());
         ExitCode::from(self.exit as u8)
     }
@@ -104,24 +119,24 @@ impl CommandError {
 
 impl From<Error> for CommandError {
     fn from(error: Error) -> Self {
-        // A model hands on what befell its artifacts as a cause of its own failure.
+        // A model reports errors of its artifacts as causes of its own.
         let kinds = causes(&error).filter_map(|cause| cause.downcast_ref());
         let (exit, hint) = kinds
             .map(|error| (exit_of(error), hint_for(error)))
             .find(|(exit, _)| *exit != Exit::Failure)
             .unwrap_or((Exit::Failure, hint_for(&error)));
         let messages = causes(&error).map(ToString::to_string).collect();
-        Self { exit, messages, hint: hint.map(str::to_owned) }
+        Self { exit, messages, hint }
     }
 }
 
-/// An error of stdout: whatever else is read or written says what it was.
+/// An error of stdout; errors of other files have a context.
 impl From<io::Error> for CommandError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            // The reader has seen enough.
+            // The reader closed the pipe.
             io::ErrorKind::BrokenPipe => Self::silent(Exit::Success),
-            _ => Self::new(Exit::Failure, error.to_string()).during("could not write to stdout"),
+            _ => Self::new(Exit::Failure, error.to_string()).context("cannot write to stdout"),
         }
     }
 }
@@ -129,6 +144,13 @@ impl From<io::Error> for CommandError {
 /// The error, and each cause of it.
 fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     std::iter::successors(Some(error as &(dyn StdError + 'static)), |&error| error.source())
+}
+
+/// How to get a program with a feature of this crate.
+fn install_hint(feature: &str) -> String {
+    format!(
+        "install it with `cargo install larder-cli --features {feature}`, or `full` for everything"
+    )
 }
 
 fn exit_of(error: &Error) -> Exit {
@@ -144,21 +166,39 @@ fn exit_of(error: &Error) -> Exit {
     }
 }
 
-fn hint_for(error: &Error) -> Option<&'static str> {
-    match error {
+/// What to do next, in terms of the command line.
+fn hint_for(error: &Error) -> Option<String> {
+    let hint = match error {
         Error::NotFound { reference, .. } if reference.starts_with("the job ") => {
-            Some("`jobs` prints the jobs that are there")
+            "`larder jobs` lists the jobs"
         }
-        Error::NotFound { similar, .. } if similar.is_empty() => {
-            Some("`list` prints the names that are there")
+        Error::NotFound { similar, .. } if similar.is_empty() => "`larder list` lists the names",
+        Error::NotLinked { hint, .. } if hint.contains("; its source") => {
+            "print its source with `larder show --source REF`; to use it, link it into your own \
+             command line: https://docs.rs/larder-cli"
         }
-        Error::NotLinked { kind: ItemKind::Type | ItemKind::Serializer, .. } => {
-            Some("a program of your own brings it to this command line: https://docs.rs/larder-cli")
+        Error::NotLinked { kind, name, .. } => match (larder::features::feature_of(*kind, name), kind) {
+            (Some(feature), _) => return Some(install_hint(feature)),
+            (None, ItemKind::Type | ItemKind::Serializer) => {
+                "to use it, link it into your own command line: https://docs.rs/larder-cli"
+            }
+            _ => return None,
+        },
+        Error::Removed { reference, .. } => {
+            return Some(format!("`larder restore {reference}` restores it"));
         }
+        Error::Refused { reason, .. } if reason.contains("force the ") => {
+            "use `--force` to do it anyway"
+        }
+        Error::Refused { reason, .. } if reason.contains(" is locked; unlock ") => {
+            "unlock it with `larder unlock REF|NAME`"
+        }
+        Error::Hook { hook: Hook::Cleanup, .. } => "use `--force` to remove it anyway",
         Error::Job { .. } => {
-            Some("`job show ID` and `job logs ID` tell more, `job retry ID` tries it again")
+            "see `larder job show ID` and `larder job logs ID`; retry it with `larder job retry ID`"
         }
-        Error::Input { .. } => Some("`show` prints what the model takes"),
-        _ => None,
-    }
+        Error::Input { .. } => "`larder show REF` prints the signature of the model",
+        _ => return None,
+    };
+    Some(hint.to_owned())
 }

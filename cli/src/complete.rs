@@ -1,25 +1,22 @@
-//! What a shell offers where a name, a tag or a version is to be written: those of the larder.
+//! Shell completion of names, tags and versions from the larder.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
 
-use clap::CommandFactory as _;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::CompleteEnv;
 use larder::{Identifier, Larder, Registry};
 
-use crate::args::Cli;
-
-/// The variable by which a shell asks the program for completions.
+/// The environment variable that requests completions.
 pub(crate) const VARIABLE: &str = "LARDER_COMPLETE";
 
-/// How many candidates are offered: a shell does not show more.
+/// The maximum number of candidates.
 const MOST: usize = 1_000;
 
-/// Answers a shell that asks for completions, if that is what the program was started for.
-pub(crate) fn answered(args: &[OsString]) -> bool {
-    let asked = CompleteEnv::with_factory(Cli::command).var(VARIABLE);
-    // Nobody reads what a completion has to complain about.
+/// Answers a request for completions. Returns whether there was one.
+pub(crate) fn answered(args: &[OsString], command: fn() -> clap::Command) -> bool {
+    let asked = CompleteEnv::with_factory(command).var(VARIABLE);
+    // Errors of completions are not shown.
     env::var_os(VARIABLE).is_some() && asked.try_complete(args.to_vec(), None).unwrap_or(true)
 }
 
@@ -37,23 +34,23 @@ type Complete = fn(&Larder, &str) -> larder::Result<Vec<String>>;
 
 fn candidates(word: &OsStr, complete: Complete) -> Option<Vec<CompletionCandidate>> {
     let words: Vec<String> = env::args().collect();
-    let mut said = words.iter().skip_while(|word| *word != "--store").skip(1);
+    let mut given = words.iter().skip_while(|word| *word != "--store").skip(1);
     let of_option = words.iter().find_map(|word| word.strip_prefix("--store="));
-    let store = of_option.map(str::to_owned).or_else(|| said.next().cloned());
+    let store = of_option.map(str::to_owned).or_else(|| given.next().cloned());
     let store = store.or_else(|| env::var("LARDER_STORE").ok());
-    let store = store.unwrap_or_else(|| crate::args::DEFAULT_STORE.into());
+    let store = store.unwrap_or_else(|| crate::global::DEFAULT_STORE.into());
     let word = word.to_str()?;
-    // The larder may stand before the name.
-    let (store, word, place) = match word.rsplit_once('#') {
+    // The larder may precede the name.
+    let (store, word, prefix) = match word.rsplit_once('#') {
         Some((store, name)) => (store.to_owned(), name, &word[..=store.len()]),
         None => (store, word, ""),
     };
-    // A larder that is not there must not be made by asking for completions.
+    // Completions never create a larder.
     let url = store.parse().ok()?;
     let registry = Registry::linked().ok()?;
     let larder = Larder::new(registry.find_store(&url).ok()??, registry);
     let found = complete(&larder, word).ok()?;
-    let candidate = |name| CompletionCandidate::new(format!("{place}{name}"));
+    let candidate = |name| CompletionCandidate::new(format!("{prefix}{name}"));
     Some(found.into_iter().map(candidate).collect())
 }
 

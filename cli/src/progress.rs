@@ -1,29 +1,29 @@
-//! How far a command is: a bar on the terminal, for what takes more than a moment.
+//! Progress bars on the terminal.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
-use larder::Larder;
 use larder::jobs::LarderJobs;
+use larder::Larder;
 use larder::jobs::{JobId, JobInfo, JobStatus, WaitTarget};
 use larder::progress::Progress;
 
 use crate::text;
 
-/// What is over sooner is not worth a bar.
-const PATIENCE: Duration = Duration::from_millis(250);
+/// The delay before a bar appears.
+const DELAY: Duration = Duration::from_millis(250);
 
-/// A piece of work that is under way.
+/// A task in progress.
 struct Work {
     task: &'static str,
     begun: Instant,
     bar: Option<ProgressBar>,
 }
 
-/// The same larder, whose progress is shown where stderr is a terminal.
-pub(crate) fn shown(larder: Larder) -> Larder {
+/// Adds a progress bar to the larder, if stderr is a terminal.
+pub(crate) fn with_bar(larder: Larder) -> Larder {
     if !anstream::stderr().is_terminal() {
         return larder;
     }
@@ -40,9 +40,9 @@ fn follow(work: &mut Option<Work>, progress: Progress) {
     }
     let Some(Work { begun, bar, .. }) = work else { return };
     if progress.total.is_some_and(|total| progress.done >= total) {
-        // Its line is cleared before anything else is printed.
+        // Clears its line before anything else is printed.
         *work = None;
-    } else if begun.elapsed() >= PATIENCE {
+    } else if begun.elapsed() >= DELAY {
         let bar = bar.get_or_insert_with(|| new_bar(progress, *begun));
         bar.set_position(progress.done);
     }
@@ -63,7 +63,7 @@ fn new_bar(progress: Progress, begun: Instant) -> ProgressBar {
     bar.with_elapsed(begun.elapsed()).with_finish(ProgressFinish::AndClear)
 }
 
-/// Runs jobs here and waits for them, with a bar for each that runs where stderr is a terminal.
+/// Runs jobs and waits for them, with a bar for each running job if stderr is a terminal.
 pub(crate) fn wait(larder: &Larder, jobs: impl Into<WaitTarget>) -> larder::Result<Vec<JobInfo>> {
     if !anstream::stderr().is_terminal() {
         return larder.jobs().wait(jobs);
@@ -72,7 +72,7 @@ pub(crate) fn wait(larder: &Larder, jobs: impl Into<WaitTarget>) -> larder::Resu
     larder.jobs().wait_with(jobs, |jobs| bars.show(jobs))
 }
 
-/// A line for all jobs, and below it one for each that runs.
+/// A line for all jobs, and one for each running job.
 struct JobBars {
     lines: MultiProgress,
     all: ProgressBar,
@@ -83,7 +83,7 @@ impl JobBars {
     fn new(target: ProgressDrawTarget) -> Self {
         let lines = MultiProgress::with_draw_target(target);
         let all = lines.add(ProgressBar::no_length());
-        all.set_style(style("{pos} of {len} jobs are over"));
+        all.set_style(style("{pos} of {len} jobs finished"));
         Self { lines, all, running: HashMap::new() }
     }
 
@@ -117,7 +117,7 @@ impl JobBars {
 
 impl Drop for JobBars {
     fn drop(&mut self) {
-        // What is printed next stands in the place of them.
+        // The next output replaces the bars.
         let _ = self.lines.clear();
     }
 }
@@ -145,7 +145,7 @@ mod tests {
     struct Slow;
 
     #[test]
-    fn each_job_that_runs_has_a_line_that_goes_when_it_is_over() {
+    fn each_running_job_has_a_line_that_is_cleared_at_its_end() {
         let (seen, wait_for_it) = channel();
         let wait_for_it = Mutex::new(wait_for_it);
         let slow = move |_: &Slow, job: &JobContext| {
@@ -177,7 +177,7 @@ mod tests {
         let lines: Vec<_> = shown.lines().map(str::trim_end).collect();
         let bar =
             format!("soup@1 cook [{}>{}] 40% it\\u{{1b}}cooks", "=".repeat(12), " ".repeat(17));
-        assert_eq!(lines, ["0 of 1 jobs are over", &bar]);
+        assert_eq!(lines, ["0 of 1 jobs finished", &bar]);
         drop(bars);
         assert_eq!(term.contents(), "");
     }

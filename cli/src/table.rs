@@ -1,24 +1,24 @@
-//! Tables: columns that line up, fit the window, and are coloured by what they mean.
+//! Tables: aligned columns that fit the window, with colours.
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::text::clean;
 
-/// What stands between two columns.
+/// Between two columns.
 const GAP: &str = "  ";
-/// No column is cut to less than this.
-const LEAST: usize = 8;
+/// The minimum width of a truncated column.
+const MIN_WIDTH: usize = 8;
 
-/// How tables look where they are printed.
+/// How to print tables.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Look {
-    /// How many columns the window has; tables for programs are as wide as they are.
+pub(crate) struct TableStyle {
+    /// The width of the window; `None` for unlimited.
     pub(crate) width: Option<usize>,
     pub(crate) coloured: bool,
 }
 
-/// What the colour of a column says.
+/// The style of a column, by its heading.
 fn style(heading: &str) -> Style {
     match heading {
         "NAME" | "WHAT" | "REFERENCE" => Style::new().bold(),
@@ -31,11 +31,11 @@ fn style(heading: &str) -> Style {
 
 const HEADING: Style = Style::new().underline();
 
-/// The lines of a table under its heading, if it has one.
+/// Formats a table, with an optional heading.
 pub(crate) fn lines<const N: usize>(
     heading: Option<[&str; N]>,
     rows: impl IntoIterator<Item = [String; N]>,
-    look: Look,
+    table: TableStyle,
 ) -> Vec<String> {
     let rows: Vec<[String; N]> =
         rows.into_iter().map(|row| row.map(|cell| clean(&cell).into_owned())).collect();
@@ -43,16 +43,19 @@ pub(crate) fn lines<const N: usize>(
         let heading = heading.map_or(0, |heading| heading[column].width());
         rows.iter().map(|row| row[column].width()).fold(heading, usize::max)
     });
-    if let Some(width) = look.width {
+    if let Some(width) = table.width {
         fit(&mut widths, width);
     }
     let styles = heading.map_or([Style::new(); N], |heading| heading.map(style));
     let heading =
-        heading.map(|heading| line(heading.map(str::to_owned), widths, [HEADING; N], look));
-    heading.into_iter().chain(rows.into_iter().map(|row| line(row, widths, styles, look))).collect()
+        heading.map(|heading| line(heading.map(str::to_owned), widths, [HEADING; N], table));
+    heading
+        .into_iter()
+        .chain(rows.into_iter().map(|row| line(row, widths, styles, table)))
+        .collect()
 }
 
-/// Narrows the widest columns until all of them fit, the first one last: it says what the row is about.
+/// Narrows the widest columns until the table fits; the first column, which identifies the row, last.
 fn fit(widths: &mut [usize], window: usize) {
     let gaps = GAP.len() * widths.len().saturating_sub(1);
     let mut excess = (widths.iter().sum::<usize>() + gaps).saturating_sub(window);
@@ -60,7 +63,7 @@ fn fit(widths: &mut [usize], window: usize) {
         while excess > 0 {
             let skipped = usize::from(!all && widths.len() > 1);
             match widths.iter_mut().skip(skipped).max() {
-                Some(widest) if *widest > LEAST => *widest -= 1,
+                Some(widest) if *widest > MIN_WIDTH => *widest -= 1,
                 _ => break,
             }
             excess -= 1;
@@ -72,7 +75,7 @@ fn line<const N: usize>(
     row: [String; N],
     widths: [usize; N],
     styles: [Style; N],
-    look: Look,
+    table: TableStyle,
 ) -> String {
     let mut line = String::new();
     let mut blank = 0;
@@ -83,14 +86,14 @@ fn line<const N: usize>(
             continue;
         }
         line.extend(std::iter::repeat_n(' ', blank));
-        let style = if look.coloured { styles[column] } else { Style::new() };
+        let style = if table.coloured { styles[column] } else { Style::new() };
         line += &format!("{style}{cell}{style:#}");
         blank = widths[column] - cell.width() + GAP.len();
     }
     line
 }
 
-/// The cell, if need be without its end.
+/// Truncates a cell.
 fn cut(cell: String, width: usize) -> String {
     if cell.width() <= width {
         return cell;
@@ -114,11 +117,11 @@ mod tests {
 
     fn table(width: Option<usize>, coloured: bool) -> Vec<String> {
         let rows = ROWS.map(|row| row.map(str::to_owned));
-        lines(Some(["NAME", "TAGS", "DIGEST"]), rows, Look { width, coloured })
+        lines(Some(["NAME", "TAGS", "DIGEST"]), rows, TableStyle { width, coloured })
     }
 
     #[test]
-    fn columns_line_up_by_what_is_seen_and_no_line_ends_in_blanks() {
+    fn columns_align_by_display_width_without_trailing_blanks() {
         let lines = table(None, false);
         assert_eq!(lines[0], "NAME          TAGS           DIGEST");
         assert_eq!(lines[1], "wine/quality  prod, staging  b3:0123456789ab");
@@ -126,19 +129,19 @@ mod tests {
     }
 
     #[test]
-    fn a_table_fits_its_window_and_what_the_row_is_about_is_cut_last() {
+    fn a_table_fits_its_window_and_the_first_column_is_cut_last() {
         for width in [40, 34, 30] {
             let lines = table(Some(width), false);
             assert!(lines.iter().all(|line| line.width() <= width), "{lines:#?}");
             assert!(lines[1].starts_with("wine/quality  ") || width == 30, "{lines:#?}");
             assert!(lines[1].contains('…'), "{lines:#?}");
         }
-        // A window that is too narrow for anything does not make the program fail.
+        // A window that is too narrow is not an error.
         assert_eq!(table(Some(1), false).len(), 3);
     }
 
     #[test]
-    fn colours_say_what_a_column_means_and_do_not_move_it() {
+    fn colours_do_not_change_the_alignment() {
         let lines = table(None, true);
         let tags = AnsiColor::Green.on_default();
         assert!(lines[1].contains(&format!("{tags}prod, staging{tags:#}")), "{lines:?}");

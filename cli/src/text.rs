@@ -1,4 +1,4 @@
-//! Text fit for people and their terminals.
+//! Text for people and terminals.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -8,17 +8,17 @@ use std::time::SystemTime;
 use larder::VersionInfo;
 use larder::store::Timestamp;
 
-/// Levels that are indented. What lies deeper was made to be large when laid out.
+/// The maximum number of indented levels, which bounds the output for deeply nested JSON.
 const MOST_INDENT: usize = 40;
 
-/// Whether a terminal or a reader's eye would be led astray by it: control characters, and those that
-/// turn the direction of writing or cannot be seen.
+/// Whether a character is unsafe to print: control characters, and those that are invisible or change the writing
+/// direction.
 fn is_hazard(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
-/// The text with what a terminal would act on written as `\u{1b}`.
+/// Escapes unsafe characters as `\u{1b}`.
 pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     if !text.contains(is_hazard) {
         return Cow::Borrowed(text);
@@ -30,9 +30,9 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
-/// The same JSON with what a terminal would act on written as `\u009b`.
+/// Escapes unsafe characters in JSON as `\u009b`.
 ///
-/// In JSON, control characters below 0x20 are escaped already or are white space.
+/// In JSON, control characters below 0x20 are already escaped, or white space.
 pub(crate) fn clean_json(json: &str) -> Cow<'_, str> {
     let hazard = |c| c >= '\u{7f}' && is_hazard(c);
     if !json.contains(hazard) {
@@ -40,13 +40,13 @@ pub(crate) fn clean_json(json: &str) -> Cow<'_, str> {
     }
     let mut clean = String::with_capacity(json.len() + 8);
     for c in json.chars() {
-        // All of them lie in the plane that four digits reach.
+        // All of them have four digits.
         if hazard(c) { clean += &format!("\\u{:04x}", u32::from(c)) } else { clean.push(c) }
     }
     Cow::Owned(clean)
 }
 
-/// The same JSON, laid out for people: two spaces a level, numbers and order as they are.
+/// Indents JSON by two spaces, without changing numbers or order.
 pub(crate) fn pretty_json(json: &str) -> String {
     let json = clean_json(json);
     let mut out = String::with_capacity(json.len() * 2);
@@ -92,7 +92,7 @@ pub(crate) fn pretty_json(json: &str) -> String {
     out
 }
 
-/// A number of bytes: `812 B`, `1.2 KiB`, `3.0 GiB`.
+/// Formats a size: `812 B`, `1.2 KiB`, `3.0 GiB`.
 pub(crate) fn size(bytes: u64) -> String {
     if bytes < 1024 {
         return format!("{bytes} B");
@@ -100,7 +100,7 @@ pub(crate) fn size(bytes: u64) -> String {
     let mut value = bytes as f64;
     let mut units = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"].into_iter();
     let mut unit = "B";
-    // What would be printed as 1024.0 is one of the next unit.
+    // 1024.0 would be one of the next unit.
     while value >= 1023.95
         && let Some(next) = units.next()
     {
@@ -110,12 +110,13 @@ pub(crate) fn size(bytes: u64) -> String {
     format!("{value:.1} {unit}")
 }
 
-/// Reads a number of bytes as people write it.
+/// Parses a size.
+#[cfg(feature = "archive")]
 pub(crate) fn parse_size(text: &str) -> Result<u64, &'static str> {
-    larder::store::parse_size(text).ok_or("a size is written `812`, `64GiB` or `1.5GB`")
+    larder::store::parse_size(text).ok_or("write a size such as `812`, `64GiB` or `1.5GB`")
 }
 
-/// A part of 1: `42%`.
+/// Formats a fraction of 1: `42%`.
 pub(crate) fn percent(fraction: f64) -> String {
     format!("{:.0}%", 100.0 * fraction)
 }
@@ -125,7 +126,7 @@ pub(crate) fn count(number: u64, thing: &str) -> String {
     if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
 }
 
-/// A version's number, and its status if it is not ready.
+/// The number of a version, with its status unless it is ready.
 pub(crate) fn version(version: &VersionInfo) -> String {
     match version.status.is_ready() {
         true => version.version.to_string(),
@@ -133,12 +134,12 @@ pub(crate) fn version(version: &VersionInfo) -> String {
     }
 }
 
-/// A point in time, to the second.
+/// Formats a time, to the second.
 pub(crate) fn time(time: Timestamp) -> String {
     humantime::format_rfc3339_seconds(time.as_system_time()).to_string()
 }
 
-/// How long ago a time was, in its largest unit: `3 hours ago`.
+/// Formats an age, in its largest unit: `3 hours ago`.
 pub(crate) fn age(time: Timestamp, now: SystemTime) -> String {
     let Ok(age) = now.duration_since(time.as_system_time()) else {
         return "in the future".into(); // another machine's clock
@@ -158,7 +159,7 @@ pub(crate) fn age(time: Timestamp, now: SystemTime) -> String {
     }
 }
 
-/// The program's name as it was called, for what it says of itself.
+/// The name that the program was called by, for messages.
 pub(crate) fn program_name(called: Option<&OsString>) -> String {
     let name = called.and_then(|path| Path::new(path).file_name());
     name.map_or_else(|| "larder".into(), |name| clean(&name.to_string_lossy()).into_owned())
@@ -169,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_change_their_unit_where_the_number_would_have_four_digits() {
+    fn sizes_have_at_most_four_digits() {
         let sizes = [0, 1023, 1024, 1536, 1_048_524, 1_048_525, 5 << 30, u64::MAX];
         let texts = sizes.map(size);
         assert_eq!(
@@ -179,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn ages_are_told_in_their_largest_unit() {
+    fn ages_have_their_largest_unit() {
         let then = Timestamp::new(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1));
         let ages = [0, 1, 59, 60, 7_199, 86_400, 40 * 86_400, 800 * 86_400].map(|seconds| {
             age(then, then.as_system_time() + std::time::Duration::from_secs(seconds))
@@ -201,14 +202,14 @@ mod tests {
     }
 
     #[test]
-    fn what_a_terminal_would_act_on_is_escaped() {
+    fn unsafe_characters_are_escaped() {
         assert_eq!(clean("a\u{1b}[31m\u{9b}2J\r\n"), "a\\u{1b}[31m\\u{9b}2J\\r\\n");
         assert_eq!(clean("a\u{202e}b"), "a\\u{202e}b");
         assert!(matches!(clean("Größe → ✓"), Cow::Borrowed(_)));
     }
 
     #[test]
-    fn json_is_laid_out_and_stays_the_same_json() {
+    fn pretty_json_is_the_same_json() {
         let json = "{\"a\":[1.0,{}, [ ],\"x\u{9b}\\\\\\\",{\"],\"b\" : {\"c\":1e400}}";
         let pretty = pretty_json(json);
         assert_eq!(
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn deep_json_is_laid_out_in_bounded_space() {
+    fn deep_json_is_printed_in_bounded_space() {
         let deep = "[".repeat(10_000) + &"]".repeat(10_000);
         let pretty = pretty_json(&deep);
         assert!(pretty.len() < 2_000_000, "{} bytes", pretty.len());

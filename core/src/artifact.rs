@@ -193,7 +193,7 @@ impl<T: 'static, S: Serializer<T>> Artifact<T, S> {
             })
         });
         let value = copied.and_then(|copied| copied).map_err(|source| Error::Encode {
-            what: format!("a copy of the artifact `{}`, which is to be changed", type_name::<T>()),
+            what: format!("a copy of the artifact `{}`", type_name::<T>()),
             source,
         })?;
         let held = Held { value: OnceLock::from(value), stored: Mutex::default() };
@@ -234,7 +234,7 @@ fn empty<T>() -> Error {
 fn read<T: 'static, S: Serializer<T>>(stored: &StoredArtifact) -> Result<T> {
     let StoredArtifact { entry, shelf } = stored;
     shelf.check_serializer::<T, S>(&entry.serializer, || {
-        format!("reading {}", shelf.describe(entry))
+        format!("read {}", shelf.describe(entry))
     })?;
     let bytes = shelf.fetch(entry)?;
     let name = &*entry.serializer;

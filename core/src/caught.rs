@@ -8,12 +8,12 @@ use crate::registry;
 
 /// Runs the code of the serializer called `name`; its panic becomes an error that names it.
 ///
-/// Larder's own do not panic. What panics under them is the value's own code, and that panic is the caller's.
+/// Trusted serializers do not panic. A panic under them comes from the value's own code, and is the caller's.
 ///
 /// What it was given is not used again after a panic: the value it was to make does not exist, and the
 /// bytes it was writing are dropped. So nothing half-done is seen.
 pub(crate) fn caught<T>(name: &str, run: impl FnOnce() -> T) -> Result<T, BoxError> {
-    if registry::is_own(name) {
+    if registry::is_trusted(name) {
         return Ok(run());
     }
     catch_panic(&format!("the serializer `{name}`"), run)

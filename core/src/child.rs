@@ -196,8 +196,8 @@ impl<T: Child + ?Sized> Held<T> {
         let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Pinned { manifest, shelf }) = self.pinned().clone() else {
             return Err(Error::Refused {
-                what: format!("the use of {}", self.name),
-                reason: "what refers to it was not applied yet, and so is pinned to no version"
+                action: format!("use {}", self.name),
+                reason: "the component that refers to it has not been applied, so it has no version yet"
                     .into(),
             });
         };

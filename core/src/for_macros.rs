@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::component::{self, ComponentType};
 use crate::error::{BoxError, Error};
 
-pub use crate::registry::{Built, Linked};
+pub use crate::registry::{Built, Hints, Linked, Trusted};
 pub use inventory;
 pub use serde;
 pub use typetag;

@@ -56,14 +56,14 @@ impl Jobs {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
         let event: EventName = event.try_into().map_err(Into::into)?;
         let payload = serde_json::value::to_raw_value(&payload).map_err(|error| Error::Encode {
-            what: format!("what the event `{event}` carries"),
+            what: format!("the payload of the event `{event}`"),
             source: error.into(),
         })?;
         if payload.get().len() > MOST_OUTPUT {
             return Err(Error::Refused {
-                what: format!("the event `{event}`"),
+                action: format!("fire the event `{event}`"),
                 reason: format!(
-                    "it carries {} bytes, of at most {MOST_OUTPUT}: apply what is large, and send its reference",
+                    "its payload has {} bytes, more than {MOST_OUTPUT}; apply large values, and send a reference",
                     payload.get().len()
                 ),
             });
@@ -116,12 +116,12 @@ impl Jobs {
             None => Vec::new(),
         };
         let there = match &*known {
-            [] => "it has no trigger on an event that is fired".to_owned(),
+            [] => "it has no triggers on custom events".to_owned(),
             known => format!("its triggers run on {}", known.join(", ")),
         };
         Err(Error::Refused {
-            what: format!("the event `{event}` for {what}"),
-            reason: format!("no trigger of the type `{tag}` runs on it: {there}"),
+            action: format!("fire the event `{event}` for {what}"),
+            reason: format!("no trigger of the type `{tag}` runs on it; {there}"),
         })
     }
 

@@ -36,7 +36,7 @@ impl Jobs {
                     job.cancel = Some(self.now());
                     vec![record::put(key.clone(), &job, expected)?]
                 }
-                status => return Err(refused(&id, "cancelled", status)),
+                status => return Err(refused(&id, "cancel", status)),
             };
             if self.store().commit(&changes)? == Committed::All {
                 // What waits for it is looked at.
@@ -65,7 +65,7 @@ impl Jobs {
                 let (job_id, job) = (job_in(&key)?, record::read::<JobRecord>(&key, &found)?);
                 if job_id == id {
                     if !job.status.is_over() || job.status == JobStatus::Succeeded {
-                        return Err(refused(&id, "tried again", job.status));
+                        return Err(refused(&id, "retry", job.status));
                     }
                 } else {
                     let was_stopped = matches!(job.status, JobStatus::Blocked | JobStatus::Skipped);
@@ -98,12 +98,12 @@ impl Jobs {
     }
 }
 
-fn refused(id: &JobId, how: &str, status: JobStatus) -> Error {
+fn refused(id: &JobId, verb: &str, status: JobStatus) -> Error {
     let reason = match status {
-        JobStatus::Succeeded => "it has succeeded",
-        JobStatus::Pending => "it waits to run",
-        JobStatus::Running => "it runs: cancel it first, or wait for it",
-        _ => "it is over",
+        JobStatus::Succeeded => "it has already succeeded",
+        JobStatus::Pending => "it is still pending",
+        JobStatus::Running => "it is running; cancel it first, or wait for it",
+        _ => "it has already finished",
     };
-    Error::Refused { what: format!("that {id} is {how}"), reason: reason.into() }
+    Error::Refused { action: format!("{verb} the job {id}"), reason: reason.into() }
 }

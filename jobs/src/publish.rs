@@ -91,8 +91,8 @@ impl Participant for Publishing {
         let Self { claim, number } = self;
         let Some((held, _)) = Jobs::new(larder).held(claim)? else {
             return Err(Error::Refused {
-                what: format!("a new version by the job {}", claim.id),
-                reason: "the job is another's by now: its lease was over before it was done".into(),
+                action: format!("publish a version from the job {}", claim.id),
+                reason: "its lease expired, and another worker has taken the job".into(),
             });
         };
         version.job = Some(claim.id.clone());

@@ -163,8 +163,8 @@ impl WorkerHandle {
             }
             if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
                 return Err(Error::Refused {
-                    what: "waiting for jobs".into(),
-                    reason: "the worker has ended: `stop` says why".into(),
+                    action: "wait for jobs".into(),
+                    reason: "the worker has stopped; `stop` returns its error".into(),
                 });
             }
             thread::sleep(LEAST_WAIT);

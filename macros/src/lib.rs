@@ -153,9 +153,8 @@ pub fn objectmodel(options: TokenStream, item: TokenStream) -> TokenStream {
 
 /// Makes a function or a method a model, as [`macro@objectmodel`] does, and keeps its source text.
 ///
-/// The text of the item is kept in the component's field `source`; `larder show --source` prints it, also where the
-/// function is not linked in. It is for people: what runs is the function that is linked in. Where that
-/// one differs from the stored text, `larder show --source` says so.
+/// The text of the item is stored in the component's field `source`, and can be read where the function is not linked
+/// in. It is for people: what runs is the function that is linked in, whose text may differ.
 ///
 /// ```
 /// use larder::prelude::*;

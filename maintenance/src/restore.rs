@@ -1,4 +1,4 @@
-//! `restore`: putting removed versions back on the shelf.
+//! Restoring removed versions.
 
 use crate::MOST_TRIES;
 use crate::Maintenance;
@@ -40,7 +40,7 @@ impl Maintenance {
         let &Selector::Version(number) = reference.selector() else {
             return Err(refused(
                 &reference,
-                format!("only a number says which removed version is meant: write `{name}@N`"),
+                format!("removed versions are restored by number; write `{name}@N`"),
             ));
         };
         let key = record::version_key(name, number)?;
@@ -58,7 +58,7 @@ impl Maintenance {
                 }
                 None => (NameRecord::new(), Expected::Absent),
             };
-            refuse_locked_name(name, &head, || format!("the restoration of {reference}"))?;
+            refuse_locked_name(name, &head, || format!("restore {reference}"))?;
             // As when a version is applied: collectors first, then the version, then what leads to it.
             let mut changes = Vec::new();
             if version.removed.is_some() {
@@ -120,7 +120,7 @@ impl Maintenance {
             Err(error) => return Err(error),
         }
         let when = version.collected.map_or_else(String::new, |when| format!(" before {when}"));
-        let reason = format!("its bytes were collected as garbage{when}; apply it again");
+        let reason = format!("its bytes were collected as garbage{when}; apply the value again");
         Err(refused(reference, reason))
     }
 
@@ -147,5 +147,5 @@ impl Maintenance {
 }
 
 fn refused(reference: &Reference, reason: String) -> Error {
-    Error::Refused { what: format!("the restoration of {reference}"), reason }
+    Error::Refused { action: format!("restore {reference}"), reason }
 }

@@ -130,9 +130,9 @@ impl NatsQueue {
         let found = &stream.cached_info().config;
         if found.retention != RetentionPolicy::WorkQueue || found.subjects != [subject] {
             return Err(Error::Refused {
-                what: format!("the queue {}", self.url()),
+                action: format!("use the queue {}", self.url()),
                 reason: format!(
-                    "the stream `{}` is there and serves something else; name another with `?stream=`",
+                    "the stream `{}` serves something else; name another with `?stream=`",
                     config.stream
                 ),
             });

@@ -38,6 +38,15 @@ mod postcard1;
 #[cfg(feature = "tensors")]
 mod tensors;
 
+larder_core::trusted!(&[
+    "bincode2-standard",
+    "bytes",
+    "json",
+    "msgpack-named",
+    "postcard1",
+    "safetensors",
+]);
+
 #[cfg(feature = "bincode")]
 pub use crate::bincode2::Bincode;
 #[cfg(feature = "bytes")]

@@ -47,9 +47,9 @@ pub(crate) fn check_or_create(layout: &Layout) -> Result<()> {
         None => {
             if let Some(other) = foreign_file(root).map_err(failed)? {
                 return Err(Error::Refused {
-                    what: format!("the use of {what} as a larder"),
+                    action: format!("use {what} as a larder"),
                     reason: format!(
-                        "it is not empty: it contains `{other}`; name an empty or a new folder"
+                        "it holds `{other}`; name an empty or a new folder"
                     ),
                 });
             }

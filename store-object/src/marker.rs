@@ -85,8 +85,8 @@ async fn refuse_foreign(bucket: &Bucket) -> Result<()> {
         return Ok(());
     }
     Err(Error::Refused {
-        what: format!("the use of {} as a larder", bucket.url),
-        reason: format!("it is not empty: it contains `{name}`; name an empty or a new prefix"),
+        action: format!("use {} as a larder", bucket.url),
+        reason: format!("it holds `{name}`; name an empty or a new prefix"),
     })
 }
 
@@ -122,10 +122,10 @@ async fn probe(bucket: &Bucket, path: &Path, content: bytes::Bytes) -> Result<()
 
 fn unconditional(bucket: &Bucket, condition: &str) -> Error {
     Error::Refused {
-        what: format!("the use of {} as a larder", bucket.url),
+        action: format!("use {} as a larder", bucket.url),
         reason: format!(
-            "its service ignores the condition {condition} of a put, so writers would overwrite each \
-             other; use a service with conditional writes"
+            "its service ignores the condition {condition}, so writers would overwrite each other; use a \
+             service with conditional writes"
         ),
     }
 }

@@ -145,5 +145,5 @@ fn judge(state: SchemaState, place: &DatabaseLocation) -> Result<usize, Error> {
 }
 
 fn refused(place: &DatabaseLocation, reason: String) -> Error {
-    Error::Refused { what: format!("the use of {} as a larder", place.url), reason }
+    Error::Refused { action: format!("use {} as a larder", place.url), reason }
 }

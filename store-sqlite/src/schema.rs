@@ -85,8 +85,8 @@ fn judge(state: SchemaState, path: &Path) -> Result<bool> {
         SchemaState { application: APPLICATION_ID, schema, .. } => Ok(schema < known),
         SchemaState { application: 0, schema: 0, tables: 0 } => Ok(true),
         _ => Err(Error::Refused {
-            what: format!("the use of {} as a larder", path.display()),
-            reason: "it is an SQLite database of another program; name another file".into(),
+            action: format!("use {} as a larder", path.display()),
+            reason: "it is an SQLite database of something else; name another file".into(),
         }),
     }
 }

@@ -1,4 +1,4 @@
-//! What can go wrong, in the few kinds that a caller acts on.
+//! Errors, in the few kinds that callers act on.
 
 use std::fmt;
 
@@ -11,35 +11,35 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong in a larder.
+/// An error of a larder.
 ///
-/// A message says what was attempted, on what, and what to do next; the cause, if there is one, is
-/// kept as its `source` and not repeated in the message.
+/// Messages read "cannot *verb* *what*: *reason*", and end with what to do next. The cause, if there is one, is the
+/// `source`, and not part of the message.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A name, reference or URL breaks the rules for its kind.
-    #[error("{text:?} is not a valid {what}: {reason}")]
+    #[error("cannot use {text:?} as {}: {reason}", WithArticle(what))]
     InvalidName {
-        /// What it was to be: `identifier`, `tag`, `reference` …
+        /// What was expected: `identifier`, `tag`, `reference` …
         what: &'static str,
-        /// What was given, cut after 80 characters.
+        /// The text, truncated to 80 characters.
         text: String,
         /// The rule it breaks.
         reason: String,
     },
 
-    /// A reference to something that is not in the larder.
-    #[error("{reference} is not in this larder{}", Suggest(similar))]
+    /// The larder does not hold what was asked for.
+    #[error("cannot find {reference} in this larder{}", Suggest(similar))]
     NotFound {
         /// What was asked for.
         reference: String,
-        /// Names that exist and look alike.
+        /// Similar names that exist.
         similar: Vec<String>,
     },
 
     /// A version that another one refers to was removed.
-    #[error("{needed_by} needs {reference}, which was removed; `restore` it")]
+    #[error("cannot use {needed_by}: it refers to {reference}, which was removed; restore that version first")]
     Removed {
         /// The version that was removed.
         reference: String,
@@ -47,9 +47,9 @@ pub enum Error {
         needed_by: String,
     },
 
-    /// A type, serializer or store that no linked crate brings.
+    /// A type, serializer, store, queue or trigger that is not linked in.
     #[error(
-        "{needed_by} needs the {kind} `{name}`, which is not linked in{}; {hint}",
+        "cannot use {needed_by}: the {kind} `{name}` is not linked in{}; {hint}",
         Known(kind, known)
     )]
     NotLinked {
@@ -59,27 +59,27 @@ pub enum Error {
         name: String,
         /// What needs it.
         needed_by: String,
-        /// Which feature or crate would bring it.
+        /// Which feature or crate has it.
         hint: String,
-        /// The names that are known.
+        /// The names that are linked in.
         known: Vec<String>,
     },
 
     /// Two types, serializers or stores with one name.
-    #[error("two {kind}s are named `{name}`: {first} and {second}; rename one of them")]
+    #[error("cannot register the {kind} `{name}` twice: {first} and {second} have that name; rename one of them")]
     Duplicate {
-        /// What they are.
+        /// Their kind.
         kind: ItemKind,
         /// The name they share.
         name: String,
-        /// Where one comes from.
+        /// Where the first comes from.
         first: String,
-        /// Where the other comes from.
+        /// Where the second comes from.
         second: String,
     },
 
     /// The version holds a component of another type than the one asked for.
-    #[error("{reference} is a `{found}`, not a `{expected}`; load it as the type with that tag")]
+    #[error("cannot load {reference} as `{expected}`: its type is `{found}`; load it as that type")]
     WrongType {
         /// What was to be loaded.
         reference: String,
@@ -89,10 +89,10 @@ pub enum Error {
         found: String,
     },
 
-    /// The component cannot predict.
+    /// The component is not a model.
     #[error(
-        "{reference} is a `{type_tag}`, which is not a model; implement `Predict` for its type and \
-         say `#[component(tag = \"…\", model)]`"
+        "cannot load {reference} as a model: its type `{type_tag}` is not one; implement `Predict` for it, with \
+         `#[component(tag = \"…\", model)]`"
     )]
     NotAModel {
         /// What was to be loaded.
@@ -101,43 +101,43 @@ pub enum Error {
         type_tag: String,
     },
 
-    /// A value that its format cannot hold exactly, so that it would not come back as it went in.
-    #[error("{what} is refused at `{path}`: {reason}. {advice}")]
+    /// A value that its format cannot hold exactly.
+    #[error("cannot encode {what} at `{path}`: {reason}. {advice}")]
     Lossy {
         /// What was to be encoded.
         what: String,
         /// Where in it, such as `layers[3].bias`.
         path: String,
-        /// What stands there.
+        /// Why it cannot be held.
         reason: String,
         /// What to do instead.
         advice: &'static str,
     },
 
     /// A value could not be encoded.
-    #[error("{what} could not be encoded")]
+    #[error("cannot encode {what}")]
     Encode {
         /// What was to be encoded.
         what: String,
-        /// What the serializer said.
+        /// The error of the serializer.
         source: BoxError,
     },
 
-    /// Stored bytes are whole, but they do not fit the type they are to become.
-    #[error("{what} does not fit the type `{type_name}` as it is linked in{}", At(path))]
+    /// Stored bytes are intact, but do not fit the type.
+    #[error("cannot decode {what} as `{type_name}`{}", At(path))]
     Decode {
         /// What was to be decoded.
         what: String,
-        /// The Rust type or type tag it was to become.
+        /// The Rust type or type tag.
         type_name: String,
         /// Where in it, such as `layers[3].bias`; empty at the top.
         path: String,
-        /// What the serializer said.
+        /// The error of the serializer.
         source: BoxError,
     },
 
-    /// Stored bytes are not what was written.
-    #[error("{what} is corrupt: {fault}; restore it from a copy")]
+    /// Stored bytes differ from what was written.
+    #[error("cannot read {what}: it is corrupt ({fault}); restore it from a copy")]
     Corrupt {
         /// What is damaged.
         what: String,
@@ -145,43 +145,43 @@ pub enum Error {
         fault: Corruption,
     },
 
-    /// Something written by a later Larder.
-    #[error("{what} has format {found}; this Larder reads up to {known}: use a newer one")]
+    /// Data written by a newer version of Larder.
+    #[error("cannot read {what}: it has format {found}, and this version of Larder reads up to {known}; use a newer one")]
     NewerFormat {
-        /// What was to be read.
+        /// What was read.
         what: String,
         /// Its format.
         found: u64,
-        /// The newest format this Larder reads.
+        /// The newest format that this version of Larder reads.
         known: u64,
     },
 
-    /// Another writer was faster, again and again.
-    #[error("{what} was changed by another writer at the same time; try again")]
+    /// Another writer kept changing the same records.
+    #[error("cannot change {what}: another writer changed it at the same time; try again")]
     Conflict {
-        /// What was to be written.
+        /// What was written.
         what: String,
     },
 
-    /// The larder could do it, but it would lose or break something.
-    #[error("{what} is refused: {reason}")]
+    /// The action is possible, but would lose or break something.
+    #[error("cannot {action}: {reason}")]
     Refused {
-        /// What was asked.
-        what: String,
-        /// Why not, and what to do instead.
+        /// What was attempted: an infinitive, with its object.
+        action: String,
+        /// Why it is refused, and what to do instead.
         reason: String,
     },
 
     /// A hook of a component failed, or panicked.
-    #[error("the hook `{hook}` of {component} failed: {left}")]
+    #[error("cannot complete the hook `{hook}` of {component}: {left}")]
     Hook {
         /// The component: its name, or its version if it has one.
         component: String,
         /// Which hook.
         hook: Hook,
-        /// What that left, and what to do next.
+        /// The state after the failure, and what to do next.
         left: &'static str,
-        /// What the hook said.
+        /// The error of the hook.
         source: BoxError,
     },
 
@@ -195,17 +195,17 @@ pub enum Error {
     },
 
     /// An input that does not fit the model's signature.
-    #[error("the input does not fit the model's signature{}", At(path))]
+    #[error("cannot use the input{}: it does not fit the model's signature", At(path))]
     Input {
         /// Where in the input; empty at the top.
         path: String,
-        /// What was expected and what came.
+        /// What was expected, and what was found.
         source: BoxError,
     },
 
-    /// A job that was waited for did not succeed.
+    /// An awaited job did not succeed.
     #[error(
-        "the job {job} (`{trigger}`) {}; what it said is in its log, and it can be tried again",
+        "cannot complete the job {job} (`{trigger}`): it {}; see its log, or retry it",
         Ended(status)
     )]
     Job {
@@ -213,23 +213,23 @@ pub enum Error {
         job: String,
         /// Its trigger.
         trigger: String,
-        /// How it ended.
+        /// Its final status.
         status: JobStatus,
         /// Why.
         source: BoxError,
     },
 
-    /// The model itself failed.
-    #[error("the model failed{}", Row(row))]
+    /// The model failed.
+    #[error("cannot predict{}: the model failed", Row(row))]
     Predict {
-        /// Which row of a batch, from 0.
+        /// The row of a batch, from 0.
         row: Option<usize>,
-        /// What the model said.
+        /// The error of the model.
         source: BoxError,
     },
 }
 
-/// A kind of thing that a registry holds.
+/// A kind of item in a registry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum ItemKind {
@@ -263,7 +263,7 @@ impl fmt::Display for ItemKind {
 pub enum Corruption {
     /// They are gone.
     Missing,
-    /// Their number differs.
+    /// Their length differs.
     Size {
         /// Bytes that were written.
         expected: u64,
@@ -277,7 +277,7 @@ pub enum Corruption {
         /// The digest of what is there.
         found: Digest,
     },
-    /// They cannot be understood at all.
+    /// They cannot be parsed.
     Unreadable(String),
 }
 
@@ -286,10 +286,10 @@ impl fmt::Display for Corruption {
         match self {
             Self::Missing => f.write_str("its bytes are missing"),
             Self::Size { expected, found } => {
-                write!(f, "it has {found} bytes where {expected} were written")
+                write!(f, "it has {found} bytes instead of {expected}")
             }
             Self::Digest { expected, found } => {
-                write!(f, "its digest is {} where {} was written", found.short(), expected.short())
+                write!(f, "its digest is {} instead of {}", found.short(), expected.short())
             }
             Self::Unreadable(reason) => f.write_str(reason),
         }
@@ -323,7 +323,7 @@ impl Error {
     /// use larder_store::Error;
     ///
     /// let error = Error::predict("the wine is corked");
-    /// assert_eq!(error.to_string(), "the model failed");
+    /// assert_eq!(error.to_string(), "cannot predict: the model failed");
     /// ```
     pub fn predict(source: impl Into<BoxError>) -> Self {
         Self::Predict { row: None, source: source.into() }
@@ -352,7 +352,7 @@ struct Known<'a>(&'a ItemKind, &'a [String]);
 impl fmt::Display for Known<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.1 {
-            [] => write!(f, " (no {} is linked in)", self.0),
+            [] => write!(f, " (no {} is)", self.0),
             names => write!(f, " (linked in: {})", names.join(", ")),
         }
     }
@@ -364,7 +364,7 @@ impl fmt::Display for At<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             "" => Ok(()),
-            path => write!(f, ", at `{path}`"),
+            path => write!(f, " at `{path}`"),
         }
     }
 }
@@ -380,13 +380,23 @@ impl fmt::Display for Ended<'_> {
     }
 }
 
+/// A noun with its indefinite article.
+struct WithArticle<'a>(&'a str);
+
+impl fmt::Display for WithArticle<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let article = if self.0.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+        write!(f, "{article} {}", self.0)
+    }
+}
+
 struct Row<'a>(&'a Option<usize>);
 
 impl fmt::Display for Row<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             None => Ok(()),
-            Some(row) => write!(f, " on row {row}"),
+            Some(row) => write!(f, " row {row}"),
         }
     }
 }

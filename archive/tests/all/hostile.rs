@@ -112,9 +112,9 @@ attacks! {
         };
     another_blob_under_a_digest: "its digest is b3:",
         |all| with(all, "blobs/", |it| { let size = it.content.len(); it.holding(vec![1; size]) });
-    a_record_of_a_newer_format: "records/names/net.json in [archive] has format 2",
+    a_record_of_a_newer_format: "records/names/net.json in [archive]: it has format 2",
         |all| with(all, "records/names/net", |it| replaced(it, "\"larder\":1", "\"larder\":2"));
-    a_layout_of_a_newer_format: "larder.json in [archive] has format 7",
+    a_layout_of_a_newer_format: "larder.json in [archive]: it has format 7",
         |all| with(all, "larder.json", |it| it.holding(r#"{"larder":7,"store":"fs"}"#));
     a_layout_of_another_store: "it is not that of a larder in a folder",
         |all| with(all, "larder.json", |it| it.holding(r#"{"larder":1,"store":"sqlite"}"#));
@@ -156,7 +156,7 @@ attacks! {
             all.remove(all.iter().position(own).unwrap());
             tar(&all)
         };
-    a_manifest_of_a_newer_format: "net@1 has format 2",
+    a_manifest_of_a_newer_format: "net@1: it has format 2",
         |all| {
             // The record leads to another manifest, whose digest is right.
             let manifest = all.iter().find(|it| it.content.starts_with(b"{\"larder\":1,\"type\"")).unwrap();

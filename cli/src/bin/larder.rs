@@ -1,4 +1,4 @@
-//! The program `larder`: the command line with the components of no crate but Larder's own.
+//! The program `larder`: the command line without components of other crates.
 
 fn main() -> std::process::ExitCode {
     larder_cli::main()

@@ -1,4 +1,4 @@
-//! `cache`: the blobs of remote larders that are kept on this machine.
+//! `cache`: the local cache of remote blobs.
 
 use std::path::Path;
 
@@ -9,18 +9,18 @@ use crate::command_error::{CommandError, Exit};
 use crate::output::Output;
 use crate::text;
 
-/// Shows or empties the cache: blobs of remote larders that are kept on this machine
+/// Shows or empties the local cache of remote blobs
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: What,
+    action: Action,
 }
 
 #[derive(clap::Subcommand)]
-enum What {
-    /// Shows where it is, and how much it holds
+enum Action {
+    /// Shows its path and size
     Info,
-    /// Removes all that it holds; it fills again by being used
+    /// Removes everything from it
     Clear,
 }
 
@@ -38,31 +38,31 @@ struct Cleared {
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<(), CommandError> {
     let cache = larder::cache::user_blob_cache()?.ok_or_else(|| {
-        CommandError::new(Exit::Failure, "there is no cache folder for this user")
-            .with_hint("`XDG_CACHE_HOME` or `HOME` says where it is")
+        CommandError::new(Exit::Failure, "cannot find the cache folder of this user")
+            .with_hint("set `XDG_CACHE_HOME` or `HOME`")
     })?;
-    let told = |amount: BlobCount| {
+    let describe = |amount: BlobCount| {
         format!("{}, {}", text::count(amount.count, "blob"), text::size(amount.bytes))
     };
-    match args.what {
-        What::Info => {
+    match args.action {
+        Action::Info => {
             let (path, limit, blobs) = (cache.root(), cache.limit(), cache.amount()?);
             if output.is_json() {
                 return Ok(output.document(Info { path, limit, blobs })?);
             }
             let rows = [
                 ("path", path.display().to_string()),
-                ("holds", told(blobs)),
+                ("holds", describe(blobs)),
                 ("limit", text::size(limit)),
             ];
             output.columns(rows.map(|(key, value)| [key.to_owned(), value]).into())?;
         }
-        What::Clear => {
+        Action::Clear => {
             let removed = cache.clear()?;
             if output.is_json() {
                 return Ok(output.document(Cleared { removed })?);
             }
-            output.say(format!("removed {}", told(removed)));
+            output.say(format!("removed {}", describe(removed)));
         }
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! `completions`: what a shell needs to complete commands.
+//! `completions`: shell completions.
 
 use clap_complete::env::Shells;
 
@@ -6,7 +6,7 @@ use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
 
-/// Prints what a shell needs to complete commands, and the names, tags and versions of the larder
+/// Prints a shell script that completes commands, names, tags and versions
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The shell
@@ -17,12 +17,15 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, program: &str, output: &mut Output) -> Result<(), CommandError> {
     let shells = Shells::builtins();
     let Some(shell) = shells.completer(&args.shell) else {
-        return Err(CommandError::new(Exit::Usage, format!("`{}` is no known shell", args.shell)));
+        return Err(CommandError::new(
+            Exit::Usage,
+            format!("cannot complete for `{}`: unknown shell", args.shell),
+        ));
     };
     let mut script = Vec::new();
     shell.write_registration(complete::VARIABLE, program, program, program, &mut script)?;
     if args.shell == "bash" {
-        // Else bash would take `name:tag` and `name@7` for several words.
+        // Otherwise bash splits `name:tag` and `name@7` into words.
         output.line("COMP_WORDBREAKS=${COMP_WORDBREAKS//[:@]/}")?;
     }
     Ok(output.bytes(&script)?)

@@ -1,20 +1,20 @@
-//! `copy`: versions go to another larder.
+//! `copy` and `pull`: copying versions between larders.
 
 use larder::maintenance::LarderMaintenance;
 use std::io;
 
-use larder::maintenance::{CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, CopyReport};
 use larder::{Larder, QualifiedReference, Reference, Registry, StoreUrl};
+use larder::maintenance::{CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, CopyReport};
 use serde::Serialize;
 
-use super::{open, target};
 use crate::command_error::CommandError;
 use crate::complete;
+use crate::open::{open, target};
 use crate::output::Output;
-use crate::place::{self, At};
+use crate::qualified::{self, Qualified};
 use crate::text;
 
-/// Copies versions, with their tags, to another larder: only what it lacks, every byte checked
+/// Copies versions and their tags to another larder
 #[derive(clap::Args)]
 #[command(allow_missing_positional = true)]
 pub(crate) struct Args {
@@ -25,53 +25,53 @@ pub(crate) struct Args {
         conflicts_with = "all",
         add = complete::references()
     )]
-    references: Vec<At>,
-    /// Where they go: `sqlite:PATH`, `fs:FOLDER`; made if nothing is there
+    references: Vec<Qualified>,
+    /// The target: `sqlite:PATH`, `fs:FOLDER`; created if there is none
     #[arg(value_name = "URL", required = true)]
     url: String,
     /// Copy the whole larder
     #[arg(long)]
     all: bool,
-    /// Copy every version of the names, not only those that are meant
+    /// Copy all versions of the names
     #[arg(long)]
     all_versions: bool,
     #[command(flatten)]
-    how: How,
+    options: CopyArgs,
 }
 
-/// Copies versions, with their tags, from another larder to this one: the counterpart of `push`
+/// Copies versions and their tags from another larder to this one
 #[derive(clap::Args)]
 pub(crate) struct PullArgs {
-    /// The versions there: `URL#name`, `URL#name:tag`, `URL#name@7` or `URL#name@b3:1f2e`
-    #[arg(value_name = "URL#REF", required = true, add = complete::references(), value_parser = place::parser::<QualifiedReference>())]
-    located: Vec<QualifiedReference>,
-    /// Copy every version of the names, not only those that are meant
+    /// The versions: `URL#name`, `URL#name:tag`, `URL#name@7` or `URL#name@b3:1f2e`
+    #[arg(value_name = "URL#REF", required = true, add = complete::references(), value_parser = qualified::parser::<QualifiedReference>())]
+    references: Vec<QualifiedReference>,
+    /// Copy all versions of the names
     #[arg(long)]
     all_versions: bool,
     #[command(flatten)]
-    how: How,
+    options: CopyArgs,
 }
 
-/// What `copy`, `pull` and `import` have in common.
+/// Options of `copy`, `pull` and `import`.
 #[derive(clap::Args)]
-pub(crate) struct How {
-    /// Write nothing and print what would be
+pub(crate) struct CopyArgs {
+    /// Print what would be copied, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Let tags there name other versions than they do, where they do here
+    /// Move tags of the target that name other versions
     #[arg(long)]
     overwrite: bool,
 }
 
-impl How {
+impl CopyArgs {
     pub(crate) fn options(&self, all_versions: bool) -> CopyOptions {
         CopyOptions { all_versions, overwrite: self.overwrite, dry_run: self.dry_run }
     }
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    let references = place::plain(&args.references);
-    copy(larder, &references, &args.url.parse()?, args.all_versions, &args.how, output)
+    let references = qualified::plain(&args.references);
+    copy(larder, &references, &args.url.parse()?, args.all_versions, &args.options, output)
 }
 
 pub(crate) fn pull(
@@ -80,10 +80,10 @@ pub(crate) fn pull(
     registry: Registry,
     output: &mut Output,
 ) -> Result<(), CommandError> {
-    let from = place::one(args.located.iter().map(|located| located.store().clone()))?;
-    let references: Vec<_> = args.located.iter().map(|at| at.reference().clone()).collect();
+    let from = qualified::one(args.references.iter().map(|reference| reference.store().clone()))?;
+    let references: Vec<_> = args.references.iter().map(|at| at.reference().clone()).collect();
     let larder = open(&from, registry)?;
-    copy(&larder, &references, to, args.all_versions, &args.how, output)
+    copy(&larder, &references, to, args.all_versions, &args.options, output)
 }
 
 fn copy(
@@ -91,15 +91,15 @@ fn copy(
     references: &[Reference],
     to: &StoreUrl,
     all_versions: bool,
-    how: &How,
+    options: &CopyArgs,
     output: &mut Output,
 ) -> Result<(), CommandError> {
-    // No larder is made for what is not there.
+    // Checks the references before the target is created.
     for reference in references {
         larder.show(reference)?;
     }
-    let target = target(to, larder.registry(), how.dry_run)?;
-    print(&larder.maintenance().copy(references, &target, &how.options(all_versions))?, how, output)
+    let target = target(to, larder.registry(), options.dry_run)?;
+    print(&larder.maintenance().copy(references, &target, &options.options(all_versions))?, options, output)
 }
 
 #[derive(Serialize)]
@@ -111,10 +111,10 @@ struct Document<'a> {
 
 pub(crate) fn print(
     copied: &CopyReport,
-    how: &How,
+    options: &CopyArgs,
     output: &mut Output,
 ) -> Result<(), CommandError> {
-    let dry_run = how.dry_run;
+    let dry_run = options.dry_run;
     if output.is_json() {
         return Ok(output.document(Document { dry_run, copied })?);
     }

@@ -1,4 +1,4 @@
-//! `diff`: how one version differs from another.
+//! `diff`: the differences between two versions.
 
 use std::io;
 
@@ -9,23 +9,24 @@ use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
+use crate::open::{open, open_other};
 use crate::output::Output;
-use crate::place::AnyReference;
+use crate::qualified::IndependentReference;
 use crate::text;
 
-/// Shows how one version differs from another, field by field, file by file
+/// Shows the differences between two versions, by field and file
 ///
-/// They may be in two larders: `larder diff wine s3://bucket/team#wine:prod`. Only their manifests are read, so their
-/// types need not be linked in. As with `diff` and `cmp`, the exit code is 0
-/// if they are the same, 1 if they differ, and 2 or more if that could not be found out. `--quiet` prints nothing.
+/// They may be in two larders: `larder diff wine s3://bucket/team#wine:prod`. Only manifests are read, so the types
+/// need not be linked in. The exit code is 0 if the versions are the same, 1 if they differ, and 2 or more on an error.
+/// `--quiet` prints nothing.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The version to compare with: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
+    /// The old version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "OLD", add = complete::references())]
-    old: AnyReference,
-    /// The version that is compared
+    old: IndependentReference,
+    /// The new version
     #[arg(value_name = "NEW", add = complete::references())]
-    new: AnyReference,
+    new: IndependentReference,
 }
 
 #[derive(Serialize)]
@@ -41,28 +42,28 @@ pub(crate) fn run(
     registry: impl FnOnce() -> larder::Result<Registry>,
     output: &mut Output,
 ) -> Result<(), CommandError> {
-    match differ(args, default, registry, output) {
+    match print_differences(args, default, registry, output) {
         Ok(false) => Ok(()),
         Ok(true) => Err(CommandError::silent(Exit::Failure)),
-        // 1 says that they differ.
+        // 1 means that they differ.
         Err(error) => Err(error.or_worse_than_failure()),
     }
 }
 
-/// Prints the differences, and says whether there are any.
-fn differ(
+/// Prints the differences, and returns whether there are any.
+fn print_differences(
     args: &Args,
     default: impl Fn() -> larder::Result<StoreUrl>,
     registry: impl FnOnce() -> larder::Result<Registry>,
     output: &mut Output,
 ) -> Result<bool, CommandError> {
-    let place = |at: &AnyReference| at.store().cloned().map_or_else(&default, Ok);
-    let (old, new) = (place(&args.old)?, place(&args.new)?);
-    let larder = super::open(&old, registry()?)?;
+    let url = |at: &IndependentReference| at.store().cloned().map_or_else(&default, Ok);
+    let (old, new) = (url(&args.old)?, url(&args.new)?);
+    let larder = open(&old, registry()?)?;
     let diff = if old == new {
         larder.diff(&args.old, &args.new)?
     } else {
-        let other = Larder::new(super::open_other(&new, &larder)?, Registry::new());
+        let other = Larder::new(open_other(&new, &larder)?, Registry::new());
         larder.diff_with(&args.old, &other, &args.new)?
     };
     if output.is_json() {
@@ -74,12 +75,12 @@ fn differ(
     Ok(!diff.is_same())
 }
 
-/// Prints what differs, a line each, and tells the rest.
+/// Prints a line for each difference, and a summary.
 pub(crate) fn print(diff: &Diff, output: &mut Output) -> io::Result<()> {
     if let Some(old) = &diff.old {
         if diff.is_same() {
             let (old, new) = (old.reference(), diff.new.reference());
-            output.say(format_args!("{old} and {new} are the same to the last byte"));
+            output.say(format_args!("{old} and {new} are the same"));
             return Ok(());
         }
         let types = [old, &diff.new].map(type_of);
@@ -91,20 +92,20 @@ pub(crate) fn print(diff: &Diff, output: &mut Output) -> io::Result<()> {
     let counts = &diff.counts;
     let left_out = counts.differing() - diff.changes().count() as u64;
     if left_out > 0 {
-        output.say(format_args!("and {left_out} more, which are not listed"));
+        output.say(format_args!("and {left_out} more"));
     }
     if counts.differing() == 0 {
-        output.say("their fields are the same, in another order or spelling");
+        output.say("the fields are the same, but their JSON differs");
     }
-    let told = [
+    let summary = [
         (counts.changed, "changed"),
         (counts.added, "added"),
         (counts.removed, "removed"),
         (counts.same, "the same"),
     ];
-    let told = told.iter().filter(|(count, _)| *count > 0);
-    let told: Vec<_> = told.map(|(count, what)| format!("{count} {what}")).collect();
-    output.say(format_args!("{}{}", told.join(", "), shared(diff.bytes, diff.old.as_ref())));
+    let summary = summary.iter().filter(|(count, _)| *count > 0);
+    let summary: Vec<_> = summary.map(|(count, what)| format!("{count} {what}")).collect();
+    output.say(format_args!("{}{}", summary.join(", "), shared(diff.bytes, diff.old.as_ref())));
     Ok(())
 }
 
@@ -119,7 +120,7 @@ fn shared(bytes: Overlap, old: Option<&Side>) -> String {
     let Overlap { both, old: before, new, .. } = bytes;
     match old {
         Some(_) if both + before + new > 0 => format!(
-            "; artifacts: {} in both, {} in the old only, {} in the new only",
+            "; artifacts: {} in both, {} only in old, {} only in new",
             text::size(both),
             text::size(before),
             text::size(new)
@@ -136,7 +137,7 @@ fn row(field: &FieldDiff) -> [String; 3] {
     let values: Vec<_> = [&field.old, &field.new].into_iter().flatten().map(value).collect();
     let mut values = values.join(" -> ");
     if let Some(shared) = field.shared {
-        values += &format!(", {} of that shared", text::size(shared));
+        values += &format!(", {} shared", text::size(shared));
     }
     [field.state.as_str().into(), path, values]
 }
@@ -147,7 +148,7 @@ fn value(value: &FieldValue) -> String {
         FieldValue::Artifact { digest, size, serializer, held } => {
             let held = match held {
                 0 => String::new(),
-                held => format!(" and {} in it", text::size(*held)),
+                held => format!(" + {} nested", text::size(*held)),
             };
             format!("{} ({}, {}{held})", digest.short(), text::clean(serializer), text::size(*size))
         }

@@ -1,4 +1,4 @@
-//! `export`: versions become a folder or a file.
+//! `export`: writing versions to a folder or a file.
 
 use std::path::PathBuf;
 
@@ -10,33 +10,33 @@ use serde::Serialize;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
-use crate::place::{self, At};
+use crate::qualified::{self, Qualified};
 use crate::text;
 
-/// Writes versions, with their tags, to a folder or a single file that `import` reads
+/// Writes versions and their tags to a folder or a file, for `import`
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The versions: `name`, `name:tag`, `name@7` or `name@b3:1f2e`; the whole larder if there is none
+    /// The versions: `name`, `name:tag`, `name@7` or `name@b3:1f2e`; all if none is given
     #[arg(value_name = "REF", add = complete::references())]
-    references: Vec<At>,
-    /// Where to write it; nothing may be there
+    references: Vec<Qualified>,
+    /// The path, which must not exist
     #[arg(long, short, value_name = "PATH")]
     output: PathBuf,
-    /// What to write; else the name decides: `.tar`, `.tar.zst`, or a folder
+    /// The form; by default chosen by the extension: `.tar`, `.tar.zst`, or a folder
     #[arg(long = "as", value_enum, value_name = "FORM")]
     form: Option<As>,
-    /// Export every version of the names, not only those that are meant
+    /// Export all versions of the names
     #[arg(long)]
     all_versions: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum As {
-    /// A folder, which is a larder of its own
+    /// A folder, which is a larder
     Folder,
-    /// A single file
+    /// A tar file
     Tar,
-    /// A single file, compressed
+    /// A compressed tar file
     #[value(name = "tar.zst")]
     TarZst,
 }
@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         Some(As::TarZst) => Form::TarZst,
         None => Form::of(&args.output),
     };
-    let (references, all) = (place::plain(&args.references), args.all_versions);
+    let (references, all) = (qualified::plain(&args.references), args.all_versions);
     let exported = archive::export(larder, &references, all, &args.output, form)?;
     let path = args.output.display().to_string();
     if output.is_json() {

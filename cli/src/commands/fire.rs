@@ -1,38 +1,39 @@
-//! `fire`: an event of one's own.
+//! `fire`: custom events.
 
 use larder::Larder;
 use larder::jobs::LarderJobs;
 use larder::store::EventName;
 use serde_json::value::RawValue;
 
+use super::job_args::JobArgs;
 use super::jobs;
-use super::making::Making;
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 
-/// Lets an event happen to a component, so that its triggers run
+/// Fires a custom event of a component, which creates jobs for its triggers
 ///
-/// It makes jobs, which a worker runs: `work`, or any program that links the type and works.
+/// Workers run the jobs: `larder work`, or any program with the type linked in.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "REF", add = complete::references())]
-    reference: At,
+    reference: Qualified,
     /// The event, such as `retrain`
     event: EventName,
-    /// What it carries, as JSON
+    /// The payload, as JSON
     #[arg(long, value_name = "JSON")]
     payload: Option<String>,
     #[command(flatten)]
-    jobs: Making,
+    jobs: JobArgs,
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let payload: Option<&RawValue> = match &args.payload {
         Some(json) => Some(serde_json::from_str(json).map_err(|error| {
-            CommandError::new(Exit::Usage, error.to_string()).during("`--payload` is no JSON")
+            CommandError::new(Exit::Usage, error.to_string())
+                .context("cannot parse `--payload` as JSON")
         })?),
         None => None,
     };
@@ -47,6 +48,6 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     if output.is_quiet() {
         return Ok(fired.jobs.iter().try_for_each(|job| output.line(&job.to_string()))?);
     }
-    let made = fired.jobs.iter().map(|job| larder.jobs().get(job));
-    jobs::print(&made.collect::<Result<Vec<_>, _>>()?, output)
+    let created = fired.jobs.iter().map(|job| larder.jobs().get(job));
+    jobs::print(&created.collect::<Result<Vec<_>, _>>()?, output)
 }

@@ -1,4 +1,4 @@
-//! `gc`: removing the bytes that no version needs.
+//! `gc`: garbage collection.
 
 use larder::maintenance::LarderMaintenance;
 use std::io;
@@ -13,16 +13,15 @@ use crate::command_error::CommandError;
 use crate::output::Output;
 use crate::text;
 
-/// Removes the bytes that no version needs
+/// Removes blobs that no version uses
 ///
-/// A blob goes when it has been known as garbage for the grace period; one run finds it, a later one removes
-/// it. Others may go on writing meanwhile.
+/// One run marks a blob as garbage, and a run after the grace period removes it. Others may write at the same time.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only say what would be done
+    /// Print what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
-    /// How long removed versions can be restored, and garbage stays: longer than any commit takes
+    /// How long removed versions can be restored, and garbage stays; must be longer than any commit
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
     grace: Duration,
 }
@@ -40,7 +39,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     if output.is_json() {
         output.document(Document { dry_run: args.dry_run, collected: &collected })?;
     } else if !output.is_quiet() {
-        // What goes has no reference any more.
+        // Garbage has no references to print.
         print(args, &collected, output)?;
     }
     Ok(())
@@ -68,20 +67,18 @@ fn print(args: &Args, collected: &GcReport, output: &mut Output) -> io::Result<(
         garbage(&collected.condemned),
     ));
     output.say(format!(
-        "kept {}, and {} until the end of the grace period",
+        "kept {}, and {} within the grace period",
         amount(collected.kept, "blob"),
         garbage(&collected.waiting),
     ));
-    let others = [(&collected.pardoned, "needed again"), (&collected.gone, "gone already")];
+    let others = [(&collected.pardoned, "in use again"), (&collected.gone, "already gone")];
     for (digests, what) in others.into_iter().filter(|(digests, _)| !digests.is_empty()) {
-        output.say(format!(
-            "marked before, and {what}: {}",
-            text::count(digests.len() as u64, "blob")
-        ));
+        output
+            .say(format!("formerly marked, {what}: {}", text::count(digests.len() as u64, "blob")));
     }
     if collected.unfinished.count > 0 {
         let files = amount(collected.unfinished, "file");
-        output.say(format!("removed {files} that writers left unfinished"));
+        output.say(format!("removed {files} of interrupted writes"));
     }
     Ok(())
 }

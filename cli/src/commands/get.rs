@@ -1,25 +1,33 @@
-//! `get`: a version becomes a file or folder again.
+//! `get`: writing a version to a file or folder.
 
 use std::path::{Path, PathBuf};
 
-use larder::models::{OnnxModel, Script, WasmModel, WasmSerializer};
-use larder::{ComponentType, Error, Larder, Tree};
+#[cfg(any(feature = "onnx", feature = "script", feature = "wasm"))]
+use larder::ComponentType as _;
+use larder::{Error, Larder, Tree};
+use larder::store::ItemKind;
+#[cfg(feature = "onnx")]
+use larder_models::OnnxModel;
+#[cfg(feature = "script")]
+use larder_models::Script;
+#[cfg(feature = "wasm")]
+use larder_models::{WasmModel, WasmSerializer};
 
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 
-/// Writes back the file, folder or model that was `put`, checked
+/// Writes a stored file, folder or model to disk
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "REF", add = complete::references())]
-    reference: At,
-    /// Where to write it; `-` writes a file to stdout
+    reference: Qualified,
+    /// The path; `-` is stdout, for files
     #[arg(long, short, value_name = "PATH")]
     output: PathBuf,
-    /// Replace the file or folder that is there, as a whole
+    /// Replace an existing file or folder
     #[arg(long)]
     force: bool,
 }
@@ -28,35 +36,45 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let tree = tree(larder, &args.reference)?;
     if args.output == Path::new("-") {
         let Some((_, file)) = tree.single_file() else {
-            let message = format!("{} is a folder, which does not go to stdout", args.reference);
-            return Err(CommandError::new(Exit::Usage, message).with_hint("write `-o FOLDER`"));
+            let message = format!("cannot write {} to stdout: it is a folder", args.reference);
+            return Err(CommandError::new(Exit::Usage, message).with_hint("use `-o FOLDER`"));
         };
         return Ok(output.bytes(&file.content.get()?.bytes()?)?);
     }
     let written = if args.force { tree.replace(&args.output) } else { tree.write(&args.output) };
     written.map_err(|error| {
-        let there = matches!(error, Error::Refused { .. }) && !args.force;
+        let exists = matches!(error, Error::Refused { .. }) && !args.force;
         let error = CommandError::from(error);
-        if there { error.with_hint("`--force` replaces it") } else { error }
+        if exists { error.with_hint("use `--force` to replace it") } else { error }
     })?;
     output.say(format_args!("wrote {}", args.output.display()));
     Ok(())
 }
 
-/// What a component was before it was `put`.
-fn tree(larder: &Larder, reference: &At) -> larder::Result<Tree> {
+/// The file or folder of a version.
+fn tree(larder: &Larder, reference: &Qualified) -> Result<Tree, CommandError> {
     let version = larder.show(reference)?.version;
     let exactly = Larder::pin(&version);
-    match version.type_tag.as_str() {
+    let tree = match version.type_tag.as_str() {
+        #[cfg(feature = "onnx")]
         OnnxModel::TAG => Tree::file("model.onnx", larder.load::<OnnxModel>(exactly)?.file()?),
+        #[cfg(feature = "script")]
         Script::TAG => Tree::file(
             "script.rhai",
             larder.load::<Script>(exactly)?.source().text.clone().into_owned(),
         ),
+        #[cfg(feature = "wasm")]
         WasmModel::TAG => Tree::file("model.wasm", larder.load::<WasmModel>(exactly)?.module()?),
+        #[cfg(feature = "wasm")]
         WasmSerializer::TAG => {
             Tree::file("serializer.wasm", larder.load::<WasmSerializer>(exactly)?.module()?)
         }
-        _ => larder.load(exactly),
-    }
+        tag => match (larder::features::feature_of(ItemKind::Type, tag), larder.registry().find(tag)) {
+            (Some(feature), None) => {
+                return Err(CommandError::without_feature(format!("get {exactly}"), feature));
+            }
+            _ => larder.load(exactly),
+        },
+    };
+    Ok(tree?)
 }

@@ -1,4 +1,4 @@
-//! `history`: where a tag has been.
+//! `history`: the moves of a tag.
 
 use larder::store::TagName;
 use larder::versions::TagMove;
@@ -9,14 +9,14 @@ use super::tag::tag_of;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 
-/// Lists who let a tag name which version, and when, oldest first
+/// Lists the moves of a tag, oldest first
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The tag with its name: `name:tag`; one that was removed has its history still
+    /// The tag: `name:tag`; it may have been removed
     #[arg(value_name = "NAME:TAG", add = complete::references())]
-    reference: At,
+    reference: Qualified,
 }
 
 #[derive(Serialize)]

@@ -1,4 +1,4 @@
-//! `import`: what was exported comes in.
+//! `import`: copying from an export.
 
 use larder::maintenance::LarderMaintenance;
 use std::path::PathBuf;
@@ -6,26 +6,26 @@ use std::path::PathBuf;
 use larder::archive::{self, Limits};
 use larder::{Reference, Registry, StoreUrl};
 
-use super::copy::{self, How};
-use super::target;
+use super::copy::{self, CopyArgs};
 use crate::command_error::CommandError;
+use crate::open::target;
 use crate::output::Output;
 use crate::text;
 
-/// Takes in what `export` wrote, from anyone: checked to the last byte before anything is copied
+/// Copies versions and their tags from an export, which is verified first
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The folder or file
+    /// The folder or file that `export` wrote
     path: PathBuf,
-    /// The versions in it: `name`, `name:tag`, `name@7` or `name@b3:1f2e`; all if there is none
+    /// The versions: `name`, `name:tag`, `name@7` or `name@b3:1f2e`; all if none is given
     #[arg(value_name = "REF")]
     references: Vec<Reference>,
     #[command(flatten)]
-    how: How,
-    /// The most that may be in it, unpacked, such as `200GiB`
+    options: CopyArgs,
+    /// The maximum unpacked size, such as `200GiB`
     #[arg(long, value_name = "SIZE", value_parser = text::parse_size, default_value = "64GiB")]
     max_size: u64,
-    /// How many times its size it may unpack to
+    /// The maximum compression ratio
     #[arg(long, value_name = "N", default_value_t = Limits::default().ratio)]
     max_ratio: u64,
 }
@@ -37,13 +37,13 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> Result<(), CommandError> {
     let limits = Limits { total: args.max_size, ratio: args.max_ratio, ..Limits::default() };
-    // No larder is made for what cannot be taken in.
+    // Opens the archive before the target is created.
     let archive = archive::open(&args.path, &limits)?;
     for reference in &args.references {
         archive.larder().show(reference)?;
     }
-    let target = target(url, registry, args.how.dry_run)?;
-    let options = args.how.options(false);
+    let target = target(url, registry, args.options.dry_run)?;
+    let options = args.options.options(false);
     let copied = archive.larder().maintenance().copy(&args.references, &target, &options)?;
-    copy::print(&copied, &args.how, output)
+    copy::print(&copied, &args.options, output)
 }

@@ -1,4 +1,4 @@
-//! `job`: one job, seen and acted upon.
+//! `job`: commands for single jobs.
 
 use larder::jobs::LarderJobs;
 use std::thread;
@@ -8,52 +8,52 @@ use larder::Larder;
 use larder::jobs::{JobId, JobInfo, JobLine};
 use serde::Serialize;
 
+use super::job_args::JobArgs;
 use super::jobs;
-use super::making::Making;
 use crate::command_error::CommandError;
 use crate::output::Output;
 use crate::text;
 
-/// How often `--follow` looks again.
-const LOOK: Duration = Duration::from_millis(300);
+/// The polling interval of `--follow`.
+const POLL_INTERVAL: Duration = Duration::from_millis(300);
 
-/// Shows a job, cancels it, tries it again, or prints what it said; forgets old ones
+/// Shows, cancels or retries a job, prints its log, or deletes old jobs
 #[derive(clap::Args)]
 pub(crate) struct Args {
     #[command(subcommand)]
-    what: What,
+    action: Action,
 }
 
 #[derive(clap::Subcommand)]
-enum What {
-    /// Shows all that is known of a job
+enum Action {
+    /// Shows a job
     Show {
-        /// The job, as `jobs` prints it
+        /// The ID of the job, from `larder jobs`
         id: JobId,
     },
-    /// Cancels a job: one that waits at once; one that runs is told to stop
+    /// Cancels a pending job, or asks a running job to stop
     Cancel {
-        /// The job, as `jobs` prints it
+        /// The ID of the job, from `larder jobs`
         id: JobId,
     },
-    /// Lets a job that did not succeed run again, and with it what was blocked because of it
+    /// Retries a job that did not succeed, and the jobs that it blocked
     Retry {
-        /// The job, as `jobs` prints it
+        /// The ID of the job, from `larder jobs`
         id: JobId,
         #[command(flatten)]
-        jobs: Making,
+        jobs: JobArgs,
     },
-    /// Takes away the records of jobs that are over, those of one event together; versions that they published stay
+    /// Deletes the records of finished jobs, but no versions; jobs of one event are deleted together
     Forget {
-        /// How long ago they were over at least: a minute or more
+        /// The minimum time since they finished, at least a minute
         #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
         older_than: Duration,
     },
-    /// Prints what a job said
+    /// Prints the log of a job
     Logs {
-        /// The job, as `jobs` prints it
+        /// The ID of the job, from `larder jobs`
         id: JobId,
-        /// Go on until it is over
+        /// Follow the log until the job finishes
         #[arg(long, short)]
         follow: bool,
     },
@@ -70,40 +70,40 @@ struct Forgotten {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    match &args.what {
-        What::Show { id } => show(&larder.jobs().get(id)?, output),
-        What::Cancel { id } => {
+    match &args.action {
+        Action::Show { id } => show(&larder.jobs().get(id)?, output),
+        Action::Cancel { id } => {
             let job = larder.jobs().cancel(id)?;
             match output.is_json() || output.is_quiet() {
                 true => show(&job, output),
-                false if job.status.is_over() => Ok(output.line(&format!("{id} is cancelled"))?),
-                false => Ok(output.line(&format!("{id} runs, and is told to stop"))?),
+                false if job.status.is_over() => Ok(output.line(&format!("cancelled {id}"))?),
+                false => Ok(output.line(&format!("asked {id} to stop"))?),
             }
         }
-        What::Retry { id, jobs: making } => {
-            let larder = making.of(larder)?;
+        Action::Retry { id, jobs: job_args } => {
+            let larder = job_args.of(larder)?;
             let again = larder.jobs().retry(id)?;
             let ids: Vec<_> = again.iter().map(|job| job.id.clone()).collect();
-            if let Some(jobs) = making.wait(&larder, ids)? {
+            if let Some(jobs) = job_args.wait(&larder, ids)? {
                 return jobs::print(&jobs, output);
             }
             if output.is_json() || output.is_quiet() {
                 return jobs::print(&again, output);
             }
-            let mut told = again.iter();
-            Ok(told.try_for_each(|job| {
-                output.line(&format!("{} (`{}`) is to run again", job.id, job.trigger))
+            let mut jobs = again.iter();
+            Ok(jobs.try_for_each(|job| {
+                output.line(&format!("retrying {} (`{}`)", job.id, job.trigger))
             })?)
         }
-        What::Forget { older_than } => {
+        Action::Forget { older_than } => {
             let forgotten = larder.jobs().forget(*older_than)?;
             if output.is_json() {
                 return Ok(output.document(Forgotten { forgotten })?);
             }
-            output.say(format_args!("forgot {}", text::count(forgotten, "job")));
+            output.say(format_args!("deleted {}", text::count(forgotten, "job")));
             Ok(())
         }
-        What::Logs { id, follow } => logs(id, *follow, larder, output),
+        Action::Logs { id, follow } => logs(id, *follow, larder, output),
     }
 }
 
@@ -129,17 +129,17 @@ fn show(job: &JobInfo, output: &mut Output) -> Result<(), CommandError> {
     row("started", job.started.map(|time| output.time(time)));
     row("finished", job.finished.map(|time| output.time(time)));
     row("not before", job.not_before.map(text::time));
-    row("held until", job.until.map(text::time));
+    row("leased until", job.until.map(text::time));
     row("cancelling", job.cancelling.map(|time| output.time(time)));
     row("progress", job.fraction.map(text::percent));
-    row("does", job.message.clone());
+    row("message", job.message.clone());
     for (trigger, id) in &job.depends_on {
         row("depends on", Some(format!("{trigger} ({id})")));
     }
-    row("carries", job.payload.as_ref().map(|json| json.get().to_owned()));
+    row("payload", job.payload.as_ref().map(|json| json.get().to_owned()));
     row("output", job.output.as_ref().map(|json| json.get().to_owned()));
     for (depth, cause) in job.error.iter().enumerate() {
-        row(if depth == 0 { "because" } else { "caused by" }, Some(cause.clone()));
+        row(if depth == 0 { "error" } else { "caused by" }, Some(cause.clone()));
     }
     Ok(output.columns(rows)?)
 }
@@ -148,7 +148,7 @@ fn attempts(job: &JobInfo) -> String {
     match (job.failures, job.losses) {
         (0, 0) => job.attempt.to_string(),
         (failures, losses) => {
-            format!("{} ({failures} failed, {losses} lost their worker)", job.attempt)
+            format!("{} ({failures} failed, {losses} lost)", job.attempt)
         }
     }
 }
@@ -161,7 +161,7 @@ fn logs(
 ) -> Result<(), CommandError> {
     let mut printed = 0;
     loop {
-        // What it said last is written before it is over.
+        // The last lines are written before the job finishes.
         let is_over = larder.jobs().get(id)?.status.is_over();
         let lines = larder.jobs().log(id)?;
         let is_last = !follow || is_over;
@@ -183,6 +183,6 @@ fn logs(
         if is_last {
             return Ok(());
         }
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
 }

@@ -1,4 +1,4 @@
-//! `jobs`: what runs, waits and ran.
+//! `jobs`: lists of jobs.
 
 use larder::jobs::LarderJobs;
 use std::thread;
@@ -11,23 +11,23 @@ use serde::Serialize;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 use crate::text;
 
-/// How often `--watch` looks again.
-const LOOK: Duration = Duration::from_millis(500);
+/// The polling interval of `--watch`.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// Lists jobs: what triggers of components did, do and will do
+/// Lists the jobs that triggers created
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only those of this name
+    /// Only jobs of this name
     #[arg(add = complete::names())]
-    name: Option<At<Identifier>>,
-    /// Only those that are `pending`, `running`, `succeeded`, `failed`, `skipped`, `blocked` or `cancelled`; may be
-    /// given again
+    name: Option<Qualified<Identifier>>,
+    /// Only jobs that are `pending`, `running`, `succeeded`, `failed`, `skipped`, `blocked` or `cancelled`; may be
+    /// repeated
     #[arg(long, value_name = "STATUS")]
     status: Vec<JobStatus>,
-    /// Print them again whenever something changes, until all of them are over
+    /// Print the list whenever it changes, until all jobs have finished
     #[arg(long)]
     watch: bool,
 }
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let mut shown = None;
     loop {
         let jobs = larder.jobs().list(&query).collect::<Result<Vec<_>, _>>()?;
-        // Times that pass are no change.
+        // Ages are not compared.
         let state: Vec<_> = jobs.iter().map(state).collect();
         if shown.as_ref() != Some(&state) {
             if shown.is_some() && !output.is_json() {
@@ -59,11 +59,11 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         if !args.watch || jobs.iter().all(|job| job.status.is_over()) {
             return Ok(());
         }
-        thread::sleep(LOOK);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
-/// What of a job is shown.
+/// The printed state of a job.
 fn state(job: &JobInfo) -> (String, JobStatus, u32, String) {
     (job.id.to_string(), job.status, job.attempt, progress(job))
 }
@@ -87,18 +87,18 @@ pub(super) fn print(jobs: &[JobInfo], output: &mut Output) -> Result<(), Command
         ]
     };
     let rows: Vec<_> = jobs.iter().map(row).collect();
-    Ok(output.table(["JOB", "TRIGGER", "EVENT", "STATUS", "TRY", "SINCE", "SAYS"], rows)?)
+    Ok(output.table(["JOB", "TRIGGER", "EVENT", "STATUS", "TRY", "SINCE", "MESSAGE"], rows)?)
 }
 
-/// How far a job is, or why it ended so.
+/// The progress of a job, or its error.
 pub(super) fn progress(job: &JobInfo) -> String {
-    let said = match (&job.error[..], &job.message) {
+    let message = match (&job.error[..], &job.message) {
         ([first, ..], _) => first.clone(),
         ([], Some(message)) if !job.status.is_over() => message.clone(),
         ([], _) => String::new(),
     };
     match job.fraction.filter(|_| job.status == JobStatus::Running) {
-        Some(fraction) => format!("{} {said}", text::percent(fraction)).trim_end().to_owned(),
-        None => said,
+        Some(fraction) => format!("{} {message}", text::percent(fraction)).trim_end().to_owned(),
+        None => message,
     }
 }

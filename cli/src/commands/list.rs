@@ -1,11 +1,11 @@
-//! `list`: what a larder holds.
+//! `list`: lists and searches.
 
 use std::io;
 
+use larder::{Larder, VersionInfo};
 use larder::search::{Filter, Query, SearchHit, Sort};
 use larder::store::{TagName, TypeTag};
 use larder::versions::Annotations;
-use larder::{Larder, VersionInfo};
 use serde::Serialize;
 
 use super::note;
@@ -13,51 +13,52 @@ use crate::command_error::CommandError;
 use crate::output::Output;
 use crate::text;
 
-/// Lists every name with its newest version, or what is searched for
+/// Lists the newest version of every name, or searches
 ///
-/// A FILTER compares fields with values: `metrics.accuracy > 0.9 and labels.team = "wine"`. Fields are name, type,
-/// tag, description, labels.NAME (`=`, `!=`, `like`), version, metrics.NAME, size, age, created (`=`, `!=`, `<`, `<=`,
-/// `>`, `>=`); `has FIELD`, also `has locked`; joined by `and`, `or`, `not` and parentheses.
+/// A FILTER compares fields with values: `metrics.accuracy > 0.9 and labels.team = "wine"`. The fields name, type, tag,
+/// description and labels.NAME have the operators `=`, `!=` and `like`; version, metrics.NAME, size, age and created have
+/// `=`, `!=`, `<`, `<=`, `>` and `>=`; `has FIELD` tests presence, as does `has locked`. Combine them with `and`, `or`,
+/// `not` and parentheses.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Only names that match: `*` stands for any characters, `?` for one
+    /// Only matching names: `*` matches any characters, `?` one
     #[arg(value_name = "GLOB")]
     names: Option<String>,
     /// Only versions of this type
     #[arg(long = "type", value_name = "TYPE")]
     type_tag: Option<TypeTag>,
-    /// Only versions that this tag names, newest or not
+    /// Only versions with this tag, newest or not
     #[arg(long)]
     tag: Option<TagName>,
-    /// Only versions with this label, and this value of it
+    /// Only versions with this label, or this value of it
     #[arg(long = "label", value_name = "NAME[=VALUE]")]
     labels: Vec<String>,
-    /// Only versions that pass, such as 'metrics.accuracy > 0.9 and age < 7d'
+    /// Only versions that match, such as 'metrics.accuracy > 0.9 and age < 7d'
     #[arg(long = "where", value_name = "FILTER")]
     filter: Option<Filter>,
-    /// Every version of the names, not only the newest
+    /// All versions of the names, not only the newest
     #[arg(long)]
     all: bool,
-    /// By name, version, created, size or metrics.NAME
+    /// Sort by name, version, created, size or metrics.NAME
     #[arg(long, value_name = "FIELD")]
     sort: Option<Sort>,
-    /// The other way around
+    /// Reverse the order
     #[arg(long)]
     reverse: bool,
-    /// So many at most
+    /// The maximum number of versions
     #[arg(long, value_name = "NUMBER")]
     limit: Option<usize>,
-    /// The first, second … of the pages that --limit makes
+    /// The page to print, from 1, with --limit versions each
     #[arg(long, value_name = "NUMBER", requires = "limit", default_value_t = 1, value_parser = page)]
     page: usize,
-    /// Print labels and metrics too
+    /// Also print labels and metrics
     #[arg(long)]
     notes: bool,
 }
 
 fn page(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| *number > 0);
-    number.ok_or_else(|| "pages are counted from 1".to_owned())
+    number.ok_or_else(|| "page numbers start at 1".to_owned())
 }
 
 impl Args {
@@ -82,14 +83,14 @@ impl Args {
         if self.reverse { query.reverse() } else { query }
     }
 
-    fn asks_for_some(&self) -> bool {
+    fn is_filtered(&self) -> bool {
         let filtered = self.names.is_some() || self.type_tag.is_some() || self.tag.is_some();
         filtered || self.filter.is_some() || !self.labels.is_empty() || self.limit.is_some()
     }
 }
 
 #[derive(Serialize)]
-struct Listed<'a> {
+struct Document<'a> {
     versions: Vec<Line<'a>>,
 }
 
@@ -106,7 +107,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let mut failure = None;
     let limit = args.limit.unwrap_or(usize::MAX);
     let found = larder.search(&args.query())?;
-    // One damaged name does not hide the others.
+    // A damaged name does not hide the others.
     let sound = found.filter_map(|found| match found {
         Ok(found) => Some(found),
         Err(error) => {
@@ -116,7 +117,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     });
     versions.extend(sound.skip(limit.saturating_mul(args.page - 1)).take(limit));
     let printed = print(args, &versions, larder, output);
-    // A failure counts for more than a reader that has gone away.
+    // A failure takes precedence over a closed stdout.
     match failure {
         None => Ok(printed?),
         Some(error) => Err(error.into()),
@@ -129,13 +130,13 @@ fn print(args: &Args, found: &[SearchHit], larder: &Larder, output: &mut Output)
             version,
             notes: notes.as_ref().filter(|_| args.notes),
         });
-        return output.document(Listed { versions: lines.collect() });
+        return output.document(Document { versions: lines.collect() });
     }
     if output.is_quiet() {
         return output.references(found.iter().map(|found| &found.version));
     }
     if found.is_empty() {
-        let what = if args.asks_for_some() { "nothing matches in" } else { "nothing to list in" };
+        let what = if args.is_filtered() { "no matches in" } else { "no versions in" };
         output.say(format!("{what} {}", larder.store().url()));
         return Ok(());
     }

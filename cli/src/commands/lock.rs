@@ -1,4 +1,4 @@
-//! `lock` and `unlock`: closing versions and names against change.
+//! `lock` and `unlock`: protection of versions and names.
 
 use larder::store::VersionNumber;
 use larder::{Identifier, Larder, Reference};
@@ -7,22 +7,22 @@ use serde::Serialize;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 
-/// Closes a version, or a name with all of it, against change
+/// Locks a version or a name against changes
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The version: `name@7`, `name:tag`, `name:latest` or `name@b3:1f2e`; or a name, for all of it
+    /// The version: `name@7`, `name:tag`, `name:latest` or `name@b3:1f2e`; or a name
     #[arg(value_name = "REF|NAME", add = complete::references())]
-    reference: At<String>,
+    reference: Qualified<String>,
 }
 
-/// Opens a version or a name again
+/// Unlocks a version or a name
 #[derive(clap::Args)]
 pub(crate) struct UnlockArgs {
-    /// The version or the name, as it was locked
+    /// The version or name
     #[arg(value_name = "REF|NAME", add = complete::references())]
-    reference: At<String>,
+    reference: Qualified<String>,
 }
 
 #[derive(Serialize)]

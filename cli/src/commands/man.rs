@@ -1,15 +1,12 @@
-//! `man`: the manual pages.
+//! `man`: manual pages.
 
 use std::fs;
 use std::path::PathBuf;
 
-use clap::CommandFactory as _;
-
-use crate::args::Cli;
 use crate::command_error::{CommandError, Exit};
 use crate::output::Output;
 
-/// Writes the manual pages, one for each command, into a folder
+/// Writes manual pages to a folder
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The folder, such as `~/.local/share/man/man1`
@@ -17,14 +14,18 @@ pub(crate) struct Args {
     folder: PathBuf,
 }
 
-pub(crate) fn run(args: &Args, output: &mut Output) -> Result<(), CommandError> {
+pub(crate) fn run(
+    args: &Args,
+    command: clap::Command,
+    output: &mut Output,
+) -> Result<(), CommandError> {
     let folder = args.folder.display();
     let written = fs::create_dir_all(&args.folder)
-        .and_then(|()| clap_mangen::generate_to(Cli::command(), &args.folder));
+        .and_then(|()| clap_mangen::generate_to(command, &args.folder));
     written.map_err(|error| {
         CommandError::new(Exit::Failure, error.to_string())
-            .during(format!("could not write manual pages to {folder}"))
+            .context(format!("cannot write manual pages to {folder}"))
     })?;
-    output.say(format_args!("wrote the manual pages to {folder}"));
+    output.say(format_args!("wrote manual pages to {folder}"));
     Ok(())
 }

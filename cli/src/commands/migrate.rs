@@ -1,4 +1,4 @@
-//! `migrate`: what an older version of a type wrote, written anew.
+//! `migrate`: rewriting versions of older types.
 
 use larder::{Error, Identifier, Larder, VersionInfo};
 use serde::Serialize;
@@ -6,15 +6,15 @@ use serde::Serialize;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
-use crate::place::{self, At};
+use crate::qualified::{self, Qualified};
 
-/// Rewrites the newest version of names as today's version of its type, as a new version
+/// Rewrites the newest version of names with the current version of their type
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The names, such as `wine/quality`
     #[arg(value_name = "NAME", required_unless_present = "all", add = complete::names())]
-    names: Vec<At<Identifier>>,
-    /// Every name whose type is linked in
+    names: Vec<Qualified<Identifier>>,
+    /// All names whose type is linked in
     #[arg(long, conflicts_with = "names")]
     all: bool,
 }
@@ -22,7 +22,7 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct Migrated {
     migrated: Vec<VersionInfo>,
-    /// How many names were as they should be.
+    /// The number of names that needed no migration.
     unchanged: u64,
     /// The names whose type is not linked in.
     not_linked: Vec<Identifier>,
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let names = if args.all {
         larder.list().map(|version| Ok(version?.identifier)).collect::<larder::Result<_>>()?
     } else {
-        place::plain(&args.names)
+        qualified::plain(&args.names)
     };
     let mut done = Migrated { migrated: Vec::new(), unchanged: 0, not_linked: Vec::new() };
     for name in names {
@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
                 } else if !output.is_json() {
                     let (reference, tag) =
                         (Larder::pin(applied.version()), &applied.version().type_tag);
-                    output.line(&format!("migrated {reference} (a `{tag}`)"))?;
+                    output.line(&format!("migrated {reference} (`{tag}`)"))?;
                 }
                 done.migrated.push(applied.version().clone());
             }
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         output.say("nothing to migrate");
     }
     for name in done.not_linked {
-        output.say(format_args!("{name} stays as it is: its type is not linked in"));
+        output.say(format_args!("skipped {name}: its type is not linked in"));
     }
     Ok(())
 }

@@ -1,31 +1,31 @@
-//! `mirror`: a larder becomes what another is.
+//! `mirror`: replicas of larders.
 
 use larder::maintenance::LarderMaintenance;
 use larder::maintenance::{CopyOutcome, MirrorOptions, MirrorReport};
 use larder::{Larder, Registry};
 use serde::Serialize;
 
-use super::{copy, open, target};
+use super::copy;
 use crate::command_error::CommandError;
+use crate::open::{open, target};
 use crate::output::Output;
 use crate::text;
 
-/// Makes a larder hold all that another holds: versions under their numbers, tags and notes as they are there
+/// Copies a whole larder to another: versions with their numbers, tags and notes
 ///
-/// What was interrupted is completed by doing it again. What the second holds besides stays, unless it is to be
-/// deleted.
+/// Run it again to complete an interrupted run. Other content of the target is kept, unless --delete is given.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The larder that is mirrored
+    /// The source
     #[arg(value_name = "FROM")]
     from: String,
-    /// The larder that becomes like it; made if nothing is there
+    /// The target; created if there is none
     #[arg(value_name = "TO")]
     to: String,
-    /// Remove the versions and tags that the first does not have
+    /// Remove versions and tags that the source does not have
     #[arg(long)]
     delete: bool,
-    /// Write nothing and print what would be
+    /// Print what would be copied, and write nothing
     #[arg(long)]
     dry_run: bool,
 }
@@ -50,7 +50,7 @@ pub(crate) fn run(
     if output.is_json() {
         return Ok(output.document(Document { dry_run: *dry_run, mirrored: &mirrored })?);
     }
-    // What was there already is what most of it is.
+    // Most versions are already present.
     mirrored.copied.versions.retain(|it| it.outcome != CopyOutcome::Present);
     if output.is_quiet() {
         let mut new =

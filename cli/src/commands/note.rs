@@ -1,4 +1,4 @@
-//! `note`: what people say of a version.
+//! `note`: annotations of versions.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -11,17 +11,17 @@ use serde::Serialize;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 use crate::text;
 
-/// Changes a version's description, labels and metrics; prints all there are
+/// Changes and prints the description, labels and metrics of a version
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "REF", add = complete::references())]
-    reference: At,
+    reference: Qualified,
     #[command(flatten)]
-    set: Set,
+    set: NoteArgs,
     /// Remove this label
     #[arg(long, value_name = "NAME")]
     remove_label: Vec<String>,
@@ -30,16 +30,16 @@ pub(crate) struct Args {
     remove_metric: Vec<String>,
 }
 
-/// Notes that are set.
+/// Notes to set.
 #[derive(clap::Args)]
-pub(crate) struct Set {
-    /// What it is, for people; an empty text removes it
+pub(crate) struct NoteArgs {
+    /// The description; an empty text removes it
     #[arg(long, value_name = "TEXT")]
     description: Option<String>,
-    /// A text by name, such as team=wine
+    /// A label, such as team=wine
     #[arg(long = "label", value_name = "NAME=TEXT", value_parser = label)]
     labels: Vec<(String, String)>,
-    /// A number by name, such as accuracy=0.93
+    /// A metric, such as accuracy=0.93
     #[arg(long = "metric", value_name = "NAME=NUMBER", value_parser = metric)]
     metrics: Vec<(String, f64)>,
 }
@@ -55,7 +55,7 @@ fn metric(text: &str) -> Result<(String, f64), String> {
     Ok((name.to_owned(), value))
 }
 
-impl Set {
+impl NoteArgs {
     pub(crate) fn change(&self) -> AnnotationsChange {
         let mut change = AnnotationsChange::new();
         match self.description.as_deref() {
@@ -74,7 +74,7 @@ impl Set {
 }
 
 #[derive(Serialize)]
-struct Noted<'a> {
+struct Document<'a> {
     reference: String,
     #[serde(flatten)]
     notes: &'a Annotations,
@@ -89,7 +89,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     };
     if output.is_json() {
         let reference = args.reference.to_string();
-        return Ok(output.document(Noted { reference, notes: &notes })?);
+        return Ok(output.document(Document { reference, notes: &notes })?);
     }
     if output.is_quiet() {
         return Ok(output.line(&args.reference.to_string())?);
@@ -100,12 +100,12 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
 fn print(args: &Args, notes: &Annotations, output: &mut Output) -> io::Result<()> {
     let rows = rows(notes);
     if rows.is_empty() {
-        output.say(format!("there are no notes of {}", args.reference));
+        output.say(format!("{} has no notes", args.reference));
     }
     output.columns(rows)
 }
 
-/// What there is of notes, for people.
+/// The rows of a table of notes.
 pub(crate) fn rows(notes: &Annotations) -> Vec<[String; 2]> {
     let rows = [
         ("description", notes.description.clone().unwrap_or_default()),
@@ -116,8 +116,8 @@ pub(crate) fn rows(notes: &Annotations) -> Vec<[String; 2]> {
             notes.locked.map(|time| format!("since {}", text::time(time))).unwrap_or_default(),
         ),
     ];
-    let there = rows.into_iter().filter(|(_, value)| !value.is_empty());
-    there.map(|(key, value)| [key.to_owned(), value]).collect()
+    let rows = rows.into_iter().filter(|(_, value)| !value.is_empty());
+    rows.map(|(key, value)| [key.to_owned(), value]).collect()
 }
 
 /// `team=wine, stage=draft`.

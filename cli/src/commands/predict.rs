@@ -1,4 +1,4 @@
-//! `predict`: JSON in, JSON out.
+//! `predict`: predictions from JSON to JSON.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, IsTerminal, Read};
@@ -9,19 +9,19 @@ use larder::{Larder, Model};
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 use crate::text;
 
-/// Lets a model predict: JSON in, JSON out
+/// Predicts with a model, from JSON to JSON
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The model: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "REF", add = complete::references())]
-    reference: At,
-    /// The file that holds the input; `-` is stdin
+    reference: Qualified,
+    /// The input file; `-` is stdin
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     input: PathBuf,
-    /// Read JSON Lines: one input per line, one output per line; empty lines are skipped
+    /// Read and print JSON Lines; empty lines are skipped
     #[arg(long)]
     lines: bool,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let model = larder.load_model(&args.reference)?;
     for difference in larder.differences(&args.reference)? {
-        output.say(format_args!("warning: {} was made elsewhere: {difference}", args.reference));
+        output.say(format_args!("warning: {} was built differently: {difference}", args.reference));
     }
     let source = Source::open(&args.input, output)?;
     if args.lines { each_line(&*model, source, output) } else { once(&*model, source, output) }
@@ -49,7 +49,7 @@ fn each_line(
 ) -> Result<(), CommandError> {
     let mut line = Vec::new();
     for number in 1_u64.. {
-        // Who waits for an answer before asking on must get it before the next line is waited for.
+        // Interactive callers need each answer before they send the next line.
         if !source.reader.buffer().contains(&b'\n') {
             output.flush()?;
         }
@@ -62,8 +62,9 @@ fn each_line(
             continue;
         }
         let predicted = predict(model, &line);
-        let failed =
-            |error: CommandError| error.during(format!("line {number} of {} failed", source.name));
+        let failed = |error: CommandError| {
+            error.context(format!("cannot predict line {number} of {}", source.name))
+        };
         output.line(&predicted.map_err(failed)?)?;
     }
     Ok(())
@@ -71,13 +72,14 @@ fn each_line(
 
 fn predict(model: &dyn Model, input: &[u8]) -> Result<String, CommandError> {
     let input = std::str::from_utf8(input).map_err(|error| {
-        CommandError::new(Exit::Failure, error.to_string()).during("the input is not UTF-8 text")
+        CommandError::new(Exit::Failure, error.to_string())
+            .context("cannot read the input as UTF-8")
     })?;
     let predicted = model.predict_json(input)?;
     Ok(text::clean_json(&predicted).into_owned())
 }
 
-/// Where inputs come from.
+/// The source of inputs.
 struct Source {
     name: String,
     reader: BufReader<Box<dyn Read>>,
@@ -87,7 +89,7 @@ impl Source {
     fn open(path: &Path, output: &mut Output) -> Result<Self, CommandError> {
         let (name, reader): (_, Box<dyn Read>) = if path == Path::new("-") {
             if io::stdin().is_terminal() {
-                output.say("reading JSON from the terminal, up to its end (Ctrl-D)");
+                output.say("reading JSON from the terminal; end it with Ctrl-D");
             }
             ("stdin".to_owned(), Box::new(io::stdin().lock()))
         } else {

@@ -1,60 +1,60 @@
-//! `put`: a file or folder becomes a version.
+//! `put`: storing files, folders and models.
 
+use larder::maintenance::LarderMaintenance;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use larder::jobs::Event;
-use larder::maintenance::LarderMaintenance;
-use larder::maintenance::diff::Plan;
-use larder::models::{ModelKind, OnnxModel, Script, WasmModel};
-use larder::store::{TagName, TypeTag};
 use larder::{Applied, Component, Error, Identifier, Larder, Tree, VersionInfo};
+use larder::maintenance::diff::Plan;
+use larder::jobs::Event;
+use larder::store::{TagName, TypeTag};
+use larder_models::ModelKind;
 use serde::Serialize;
 
-use super::making::{self, Making};
+use super::job_args::{self, JobArgs};
 use super::{diff, note};
 use crate::command_error::CommandError;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 use crate::text;
 
-/// Keeps a file or a folder as a new version; makes the larder if there is none
+/// Stores a file or a folder as a new version; creates the larder if there is none
 ///
-/// A model in an ONNX file or a script is recognised by its content, checked, and kept as a model that
-/// `larder predict` can use. Nothing is run to find out.
+/// ONNX models, WebAssembly modules and scripts are recognised by their content, checked, and stored as models for
+/// `larder predict`. Nothing is executed.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The name to keep it under
-    name: At<Identifier>,
-    /// The file or folder; links, devices and pipes in it are refused
+    /// The name
+    name: Qualified<Identifier>,
+    /// The file or folder; without links, devices and pipes
     #[arg(value_name = "FILE|DIR")]
     path: PathBuf,
-    /// Let this tag name the version
+    /// Tag the version
     #[arg(long)]
     tag: Option<TagName>,
     #[command(flatten)]
-    notes: note::Set,
-    /// What the file is, if not what its content says
+    notes: note::NoteArgs,
+    /// The kind of the file; by default recognised by its content
     #[arg(long = "as", value_enum, value_name = "KIND")]
     kind: Option<As>,
-    /// Write nothing and print what would be, and how it differs from the newest version
+    /// Print the differences from the newest version, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
-    jobs: Making,
+    jobs: JobArgs,
 }
 
-/// What a file is kept as.
+/// The kind of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum As {
-    /// A model in an ONNX file
+    /// An ONNX model
     Onnx,
-    /// A model in WebAssembly
+    /// A WebAssembly model
     Wasm,
-    /// A model in a script, in Rhai
+    /// A model as a Rhai script
     Script,
-    /// A file or a folder, whatever is in it
+    /// A plain file or folder
     File,
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn run(
     larder: impl FnOnce() -> Result<Larder, CommandError>,
     output: &mut Output,
 ) -> Result<(), CommandError> {
-    // No larder is made for what cannot be kept.
+    // Checks everything before the larder is created.
     let notes = args.notes.change();
     notes.check()?;
     let component = read(args, output)?;
@@ -86,7 +86,7 @@ pub(crate) fn run(
     }
     let jobs = args.jobs.wait(&larder, &applied);
     print(args, &applied, output)?;
-    making::tell(jobs?, output);
+    job_args::report(jobs?, output);
     Ok(())
 }
 
@@ -120,7 +120,7 @@ struct Planned<'a> {
     plan: &'a Plan,
 }
 
-/// Prints what `run` would do.
+/// Prints what `run` would store.
 pub(crate) fn plan(
     args: &Args,
     larder: impl FnOnce() -> Result<Larder, CommandError>,
@@ -141,7 +141,7 @@ pub(crate) fn plan(
     let verb = if plan.created { "would put" } else { "unchanged:" };
     let (digest, size) = (new.digest.short(), text::size(new.size));
     let (kind, stored) = (kind_of(&new.type_tag), text::size(plan.stored));
-    output.line(&format!("{verb} {reference} ({digest}, {size}{kind}), {stored} of it new"))?;
+    output.line(&format!("{verb} {reference} ({digest}, {size}{kind}), {stored} new"))?;
     if plan.created {
         diff::print(&plan.diff, output)?;
     }
@@ -150,7 +150,7 @@ pub(crate) fn plan(
             if job.name == new.identifier { String::new() } else { format!(" of {}", job.name) };
         output.line(&match &job.skipped {
             Some(why) => format!("would skip the job {}{of}: {why}", job.trigger),
-            None => format!("would make the job {}{of}", job.trigger),
+            None => format!("would create the job {}{of}", job.trigger),
         })?;
     }
     if let Some(tag) = &args.tag {
@@ -159,7 +159,7 @@ pub(crate) fn plan(
     Ok(())
 }
 
-/// What a version is, if it is no plain file.
+/// The kind of a version, unless it is a plain file.
 fn kind_of(type_tag: &TypeTag) -> String {
     match type_tag.as_str().strip_prefix("larder/") {
         Some("files") | None => String::new(),
@@ -176,18 +176,47 @@ fn read(args: &Args, output: &mut Output) -> Result<Box<dyn Component>, CommandE
     let advise = |error: Error| {
         let advice = matches!(error, Error::Refused { .. }) && args.kind.is_none();
         let error = CommandError::from(error);
-        if advice { error.with_hint("`--as file` keeps it as a plain file") } else { error }
+        if advice { error.with_hint("use `--as file` to store it as a plain file") } else { error }
     };
-    Ok(match kind {
-        As::Onnx => Box::new(OnnxModel::open(path).map_err(advise)?),
-        As::Script => Box::new(Script::open(path).map_err(advise)?),
-        As::Wasm => Box::new(WasmModel::open(path).map_err(advise)?),
-        As::File => Box::new(Tree::read(path)?),
-    })
+    let needs = |feature| {
+        let action = format!("put {} as a model", path.display());
+        let error = CommandError::without_feature(action, feature);
+        if args.kind.is_none() {
+            error.with_hint_too("use `--as file` to store it as a plain file")
+        } else {
+            error
+        }
+    };
+    match kind {
+        As::File => Ok(Box::new(Tree::read(path)?)),
+        As::Onnx => onnx(path).ok_or_else(|| needs("onnx"))?.map_err(advise),
+        As::Script => script(path).ok_or_else(|| needs("script"))?.map_err(advise),
+        As::Wasm => wasm(path).ok_or_else(|| needs("wasm"))?.map_err(advise),
+    }
 }
 
+type Opened = Option<larder::Result<Box<dyn Component>>>;
+
+/// Defines a function that opens a model, or returns `None` without its feature.
+macro_rules! model {
+    ($name:ident, $feature:literal, $model:ident) => {
+        #[cfg(feature = $feature)]
+        fn $name(path: &Path) -> Opened {
+            Some(larder_models::$model::open(path).map(|model| Box::new(model) as _))
+        }
+        #[cfg(not(feature = $feature))]
+        fn $name(_: &Path) -> Opened {
+            None
+        }
+    };
+}
+
+model!(onnx, "onnx", OnnxModel);
+model!(script, "script", Script);
+model!(wasm, "wasm", WasmModel);
+
 fn recognise(path: &Path, output: &mut Output) -> Result<As, CommandError> {
-    // What is no plain file is the tree's to take or to refuse; a link is not followed.
+    // Links are not followed; `Tree::read` refuses them.
     if !fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file()) {
         return Ok(As::File);
     }
@@ -206,7 +235,7 @@ fn recognise(path: &Path, output: &mut Output) -> Result<As, CommandError> {
                 _ => return Ok(As::File),
             };
             output.say(format_args!(
-                "{} is kept as a plain file: its content is not what its name says; `--as {kind}` tells why",
+                "storing {} as a plain file: its content does not match its name; `--as {kind}` shows why",
                 path.display()
             ));
             As::File

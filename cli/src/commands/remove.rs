@@ -1,4 +1,4 @@
-//! `remove`: taking versions out.
+//! `remove`: removing versions.
 
 use larder::jobs::LarderJobs;
 use larder::jobs::{Event, JobId, JobsQuery};
@@ -6,27 +6,27 @@ use larder::versions::RemoveOptions;
 use larder::{Identifier, Larder, Reference, Selector, VersionInfo};
 use serde::Serialize;
 
-use super::making::{self, Making};
+use super::job_args::{self, JobArgs};
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 use crate::text;
 
-/// Removes one version, or every version of a name
+/// Removes a version, or all versions of a name
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The version: `name@7`, `name@b3:1f2e` or `name:latest`; with --all, the name
     #[arg(value_name = "REF", add = complete::references())]
-    reference: At<String>,
-    /// Remove every version of the name
+    reference: Qualified<String>,
+    /// Remove all versions of the name
     #[arg(long)]
     all: bool,
-    /// Remove it even if others refer to it, or the `cleanup` of its type fails or is not linked in
+    /// Remove it even if other versions use it, or its `cleanup` fails or is not linked in
     #[arg(long)]
     force: bool,
     #[command(flatten)]
-    jobs: Making,
+    jobs: JobArgs,
 }
 
 #[derive(Serialize)]
@@ -56,11 +56,11 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
             output.line(&format!("removed {reference} ({}, {size})", version.digest.short()))?;
         }
     }
-    making::tell(jobs?, output);
+    job_args::report(jobs?, output);
     Ok(())
 }
 
-/// The jobs that the removal of versions made, as far as they are not over.
+/// The unfinished jobs that the removal created.
 fn jobs_of(larder: &Larder, removed: &[VersionInfo]) -> Result<Vec<JobId>, CommandError> {
     let mut ids = Vec::new();
     for version in removed {
@@ -75,13 +75,12 @@ fn jobs_of(larder: &Larder, removed: &[VersionInfo]) -> Result<Vec<JobId>, Comma
     Ok(ids)
 }
 
-/// The reference, unless it is a bare name: whether its newest version or all of them are meant, the
-/// user must say.
+/// Parses the reference, and refuses a bare name, which may mean the newest version or all of them.
 fn one_version(text: &str) -> Result<Reference, CommandError> {
     let reference: Reference = text.parse()?;
     if *reference.selector() == Selector::Latest && text == reference.identifier().as_str() {
-        let message = format!("`{text}` does not say which version to remove");
-        let hint = format!("write `{text}@N` or `{text}:latest`, or `--all {text}` for every one");
+        let message = format!("cannot remove `{text}`: it does not name a version");
+        let hint = format!("use `{text}@N` or `{text}:latest`, or `--all {text}` for all versions");
         return Err(CommandError::new(Exit::Usage, message).with_hint(hint));
     }
     Ok(reference)

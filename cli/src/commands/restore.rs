@@ -1,4 +1,4 @@
-//! `restore`: taking back a removal.
+//! `restore`: restoring removed versions.
 
 use larder::maintenance::LarderMaintenance;
 use larder::maintenance::RemovedVersion;
@@ -8,18 +8,18 @@ use serde::Serialize;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 use crate::text;
 
-/// Puts a removed version back, as long as its bytes are there
+/// Restores a removed version, unless its blobs were collected
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The version by its number: `name@7`
+    /// The version: `name@7`
     #[arg(value_name = "REF", required_unless_present = "list", add = complete::references())]
-    reference: Option<At>,
-    /// List the removed versions of a name instead
+    reference: Option<Qualified>,
+    /// List the removed versions of a name
     #[arg(long, value_name = "NAME", conflicts_with = "reference", add = complete::names())]
-    list: Option<At<Identifier>>,
+    list: Option<Qualified<Identifier>>,
 }
 
 #[derive(Serialize)]
@@ -53,7 +53,7 @@ fn list(removed: &[RemovedVersion], output: &mut Output) -> Result<(), CommandEr
         return Ok(output.references(removed.iter().map(|removed| &removed.version))?);
     }
     if removed.is_empty() {
-        output.say("no version of it is removed");
+        output.say("no removed versions");
         return Ok(());
     }
     let row = |RemovedVersion { version, removed, collected, .. }: &RemovedVersion| {
@@ -62,7 +62,7 @@ fn list(removed: &[RemovedVersion], output: &mut Output) -> Result<(), CommandEr
             version.type_tag.to_string(),
             text::size(version.size),
             output.time(*removed),
-            if collected.is_some() { "collected" } else { "there" }.to_owned(),
+            if collected.is_some() { "collected" } else { "present" }.to_owned(),
             version.digest.short(),
         ]
     };

@@ -1,17 +1,17 @@
-//! `serializers`: those that are linked in, and those that a larder needs.
+//! `serializers`: linked and needed serializers.
 
 use std::collections::BTreeMap;
 
+use larder::{ComponentType, Error, Larder, Reference, Registry, VersionInfo};
 use larder::serializers::{FormatTraits, SerializerInfo, SerializerRecord};
 use larder::store::Digest;
-use larder::{ComponentType, Error, Larder, Reference, Registry, VersionInfo};
 use serde::Serialize;
 
-use super::Opened;
 use crate::command_error::CommandError;
+use crate::open::Opened;
 use crate::output::Output;
 
-/// How many models a row names.
+/// The maximum number of versions that a row names.
 const MOST_NAMED: usize = 3;
 
 /// Lists the serializers that are linked in, and those that the larder needs
@@ -23,25 +23,25 @@ struct Serializers<'a> {
     serializers: Vec<&'a Known>,
 }
 
-/// A serializer that is linked in, or that a larder needs, or has a record of.
+/// A serializer that is linked in, needed, or recorded.
 #[derive(Default, Serialize)]
 pub(super) struct Known {
     pub(super) name: String,
     pub(super) linked: bool,
     #[serde(rename = "crate")]
     origin: Option<String>,
-    /// The types it serves; every serde type if it is not known.
+    /// The types that it serves; `None` for every serde type.
     types: Option<Vec<String>>,
-    /// What it can bear, if it is a format.
+    /// Its traits, if it is a format.
     traits: Option<FormatTraits>,
-    /// What the larder knows of it.
-    record: Option<Recorded>,
-    /// The newest versions that have bytes of it; not known without a larder.
+    /// Its record in the larder.
+    record: Option<RecordInfo>,
+    /// The newest versions that use it; `None` without a larder.
     pub(super) used_by: Option<Vec<String>>,
 }
 
 #[derive(Serialize)]
-struct Recorded {
+struct RecordInfo {
     reference: String,
     #[serde(rename = "crate")]
     origin: Option<String>,
@@ -69,7 +69,7 @@ pub(crate) fn run(opened: &Opened, output: &mut Output) -> Result<(), CommandErr
         true => output.document(Serializers { serializers: all.values().collect() }),
         false => print(&all, output),
     };
-    // A failure counts for more than a reader that has gone away.
+    // A failure takes precedence over a closed stdout.
     match failure {
         None => Ok(printed?),
         Some(error) => Err(error.into()),
@@ -80,26 +80,26 @@ fn linked(registry: &Registry) -> All {
     registry.serializers().map(|known| (known.name.clone(), Known::from(known))).collect()
 }
 
-/// What is linked in, and what the newest version of every name needs. One that is damaged does not hide the
-/// others: the first error is given back.
+/// The serializers that are linked in, and those that the newest version of every name needs. A damaged version does
+/// not hide the others; the first error is returned.
 pub(super) fn known_to(larder: &Larder) -> (All, Option<Error>) {
     let (mut all, mut failure) = (linked(larder.registry()), None);
     all.values_mut().for_each(|known| known.used_by = Some(Vec::new()));
     for version in larder.list() {
-        let looked = version.and_then(|version| look_at(larder, &version, &mut all));
-        if let Err(error) = looked {
+        let added = version.and_then(|version| add_version(larder, &version, &mut all));
+        if let Err(error) = added {
             failure.get_or_insert(error);
         }
     }
     (all, failure)
 }
 
-fn look_at(larder: &Larder, version: &VersionInfo, all: &mut All) -> Result<(), Error> {
+fn add_version(larder: &Larder, version: &VersionInfo, all: &mut All) -> Result<(), Error> {
     let reference = Larder::pin(version);
     if version.type_tag.as_str() == SerializerRecord::TAG {
         let record: SerializerRecord = larder.load(&reference)?;
         let known = entry(all, &record.serializer);
-        known.record = Some(Recorded::new(&reference, record));
+        known.record = Some(RecordInfo::new(&reference, record));
         return Ok(());
     }
     for artifact in larder.show(&reference)?.manifest.artifacts() {
@@ -127,11 +127,11 @@ fn print(all: &All, output: &mut Output) -> std::io::Result<()> {
     let linked = all.values().filter(|known| known.linked);
     if all.values().all(|known| known.used_by.is_none()) {
         let row =
-            |known: &Known| [known.name.clone(), known.serves(), known.bears(), known.origin()];
+            |known: &Known| [known.name.clone(), known.serves(), known.traits(), known.origin()];
         return output.table(["NAME", "SERVES", "TRAITS", "CRATE"], linked.map(row));
     }
     let row = |known: &Known| {
-        [known.name.clone(), known.serves(), known.bears(), known.origin(), known.users()]
+        [known.name.clone(), known.serves(), known.traits(), known.origin(), known.users()]
     };
     output.table(["NAME", "SERVES", "TRAITS", "CRATE", "USED BY"], linked.map(row))?;
     let missing: Vec<_> = all.values().filter(|known| !known.linked).collect();
@@ -143,7 +143,7 @@ fn print(all: &All, output: &mut Output) -> std::io::Result<()> {
     output.table(["NAME", "USED BY", "WHERE TO GET IT"], missing.into_iter().map(row))
 }
 
-/// The first few, and how many more.
+/// Formats the first few, and the number of others.
 pub(super) fn named(users: &[String]) -> String {
     match users.len() {
         0 => "-".into(),
@@ -173,16 +173,16 @@ impl Known {
         self.types.as_ref().map_or_else(|| "every serde type".into(), |types| types.join(", "))
     }
 
-    /// What a format can bear, in words.
-    fn bears(&self) -> String {
+    /// Formats the traits of a format.
+    fn traits(&self) -> String {
         let Some(traits) = self.traits else { return "-".into() };
-        let words = [
+        let traits = [
             (traits.self_describing, "self-describing"),
             (traits.fields_may_be_added, "fields may be added"),
             (traits.stable_specification, "stable specification"),
         ];
-        let words: Vec<_> = words.iter().filter(|(so, _)| *so).map(|(_, word)| *word).collect();
-        if words.is_empty() { "-".into() } else { words.join(", ") }
+        let traits: Vec<_> = traits.iter().filter(|(has, _)| *has).map(|(_, name)| *name).collect();
+        if traits.is_empty() { "-".into() } else { traits.join(", ") }
     }
 
     fn origin(&self) -> String {
@@ -195,11 +195,14 @@ impl Known {
 
     pub(super) fn whereabouts(&self) -> String {
         let record = self.record.as_ref();
-        record.map_or_else(|| "the larder has no record of it".into(), |it| it.whereabouts.clone())
+        record.map_or_else(
+            || "unknown: the larder has no record of it".into(),
+            |it| it.whereabouts.clone(),
+        )
     }
 }
 
-impl Recorded {
+impl RecordInfo {
     fn new(reference: &Reference, record: SerializerRecord) -> Self {
         let types = record.types.iter().map(|served| RecordedType {
             rust_type: served.rust_type.clone(),

@@ -1,12 +1,12 @@
-//! `show`: one version.
+//! `show`: details of a version.
 
 use std::io;
 
+use larder::{Larder, Reference, Registry, Selector, Signature, VersionInfo};
 use larder::extend::TypeEntry;
 use larder::manifest::ArtifactEntry;
 use larder::store::Timestamp;
 use larder::versions::{Annotations, ChildInfo, Difference, Source, TagInfo, VersionDetails};
-use larder::{Larder, Reference, Registry, Selector, Signature, VersionInfo};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -14,19 +14,19 @@ use super::{note, tree};
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 use crate::text;
 
-/// Shows one version: its type, tags, fields and artifacts
+/// Shows the details of a version: type, tags, fields and artifacts
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "REF", add = complete::references())]
-    reference: At,
-    /// Print the source text that a `#[codemodel]` or a script keeps, and nothing else
+    reference: Qualified,
+    /// Print only the source text of a script or `#[codemodel]`
     #[arg(long)]
     source: bool,
-    /// Print what it refers to, and what that refers to, as a tree, and nothing else
+    /// Print only the tree of the versions that it uses
     #[arg(long, conflicts_with = "source")]
     tree: bool,
 }
@@ -114,13 +114,13 @@ fn page<'a>(
     })
 }
 
-/// That of the type, or that of the model itself; nothing is built for it.
+/// The signature of the type, or of the model itself.
 fn signature(shown: &VersionDetails, larder: &Larder) -> Option<Signature> {
     let entry = linked_type(shown, larder.registry())?;
     if !entry.has_own_signatures() {
         return entry.signature();
     }
-    // What is damaged is shown as far as it is known: `verify` says what is wrong.
+    // Damaged versions are shown as far as possible.
     let component = larder.load_component(Larder::pin(&shown.version)).ok()?;
     let signature = component.as_model().map(|model| model.signature());
     signature.filter(|signature| *signature != Signature::default())
@@ -133,7 +133,7 @@ fn linked_type<'a>(shown: &VersionDetails, registry: &'a Registry) -> Option<&'a
 #[derive(Serialize)]
 struct Sources<'a> {
     source: &'a Source,
-    /// What runs here.
+    /// The source that runs here.
     linked_source: Option<&'a Source>,
 }
 
@@ -145,8 +145,11 @@ fn print_source(
     let Some(source) = &shown.manifest.source() else {
         let VersionInfo { identifier, version, .. } = &shown.version;
         let what = Reference::new(identifier.clone(), Selector::Version(*version));
-        return Err(CommandError::new(Exit::Failure, format!("{what} keeps no source text"))
-            .with_hint("only scripts do, and what `#[codemodel]` made"));
+        return Err(CommandError::new(
+            Exit::Failure,
+            format!("cannot show the source of {what}: it has none"),
+        )
+        .with_hint("only scripts and `#[codemodel]` components have source text"));
     };
     let linked_source = linked_type(shown, registry).and_then(TypeEntry::source);
     if output.is_json() {
@@ -158,7 +161,7 @@ fn print_source(
     }
     if linked_source.is_some_and(|linked| linked.text != source.text) {
         output.say(format_args!(
-            "the source that is linked in differs from this, and is what runs: `--format json` prints both"
+            "the linked source differs, and is what runs; `--format json` prints both"
         ));
     }
     Ok(())
@@ -205,7 +208,7 @@ fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {
         }
     }
     if !page.uses.is_empty() {
-        rows.push(("uses", some_of(page.uses.iter().map(tree::told))));
+        rows.push(("uses", some_of(page.uses.iter().map(tree::describe))));
     }
     if !page.used_by.is_empty() {
         rows.push(("used by", some_of(page.used_by.iter().cloned())));
@@ -236,7 +239,7 @@ fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {
     Ok(())
 }
 
-/// The first few of many, and how many more there are.
+/// Formats the first few, and the number of others.
 fn some_of(names: impl ExactSizeIterator<Item = String>) -> String {
     const MOST: usize = 5;
     let more = names.len().saturating_sub(MOST);

@@ -1,4 +1,4 @@
-//! `tag` and `untag`: movable names for versions.
+//! `tag` and `untag`: tags of versions.
 
 use larder::store::TagName;
 use larder::versions::TagOptions;
@@ -8,43 +8,43 @@ use serde::Serialize;
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 
-/// Lets a tag name a version, whatever it named before
+/// Sets or moves a tag to a version
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "REF", add = complete::references())]
-    reference: At,
+    reference: Qualified,
     /// The tag, such as `prod`
     tag: TagName,
-    /// Only if the tag names this version now
+    /// Only if the tag currently names this version
     #[arg(long, value_name = "REF", add = complete::references())]
     from: Option<Reference>,
-    /// Only if there is no such tag yet
+    /// Only if the tag does not exist
     #[arg(long, conflicts_with = "from")]
     new: bool,
-    /// Protect it: from then on it is moved and removed with --force only
+    /// Protect the tag: it is only moved or removed with --force
     #[arg(long)]
     protect: bool,
-    /// End its protection, with --force
+    /// Remove the protection; needs --force
     #[arg(long, conflicts_with = "protect", requires = "force")]
     unprotect: bool,
-    /// Move it even if it is protected
+    /// Move the tag even if it is protected, or the version is not ready
     #[arg(long)]
     force: bool,
 }
 
-/// Takes a tag away; the version that it named stays
+/// Removes a tag, but not its version
 #[derive(clap::Args)]
 pub(crate) struct UntagArgs {
-    /// The tag with its name: `name:tag`
+    /// The tag: `name:tag`
     #[arg(value_name = "NAME:TAG", add = complete::references())]
-    reference: At,
-    /// Only if the tag names this version now
+    reference: Qualified,
+    /// Only if the tag currently names this version
     #[arg(long, value_name = "REF", add = complete::references())]
     from: Option<Reference>,
-    /// Remove it even if it is protected
+    /// Remove the tag even if it is protected
     #[arg(long)]
     force: bool,
 }
@@ -111,12 +111,15 @@ pub(crate) fn untag(
     Ok(())
 }
 
-/// The name and the tag of a reference that has one.
+/// Splits a reference into its name and its tag.
 pub(crate) fn tag_of(reference: &Reference) -> Result<(&Identifier, &TagName), CommandError> {
     let name = reference.identifier();
     match reference.selector() {
         Selector::Tag(tag) => Ok((name, tag)),
-        _ => Err(CommandError::new(Exit::Usage, format!("`{reference}` does not say which tag"))
-            .with_hint(format!("write `{name}:TAG`"))),
+        _ => Err(CommandError::new(
+            Exit::Usage,
+            format!("cannot use `{reference}`: it does not name a tag"),
+        )
+        .with_hint(format!("use `{name}:TAG`"))),
     }
 }

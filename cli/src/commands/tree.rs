@@ -1,4 +1,4 @@
-//! `show --tree`: what a version refers to, and what that refers to.
+//! `show --tree`: the tree of used versions.
 
 use std::collections::HashSet;
 
@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::command_error::CommandError;
 use crate::output::Output;
 
-/// How many lines are printed at most: a larder may be made to harm.
+/// The maximum number of lines, which bounds the output for hostile larders.
 const MOST_LINES: usize = 10_000;
 
 #[derive(Serialize)]
@@ -21,17 +21,17 @@ struct Tree {
 
 #[derive(Serialize)]
 struct Node {
-    /// 0 is the version that was asked for.
+    /// 0 for the root.
     depth: usize,
     name: Identifier,
-    /// The version; none if it was removed.
+    /// The version; `None` if it was removed.
     version: Option<VersionNumber>,
     digest: Digest,
     #[serde(rename = "type")]
     type_tag: Option<TypeTag>,
-    /// What it refers to stands further up.
+    /// Its children were printed above.
     repeated: bool,
-    /// For each level above it, whether more follows there.
+    /// For each level, whether siblings follow.
     #[serde(skip)]
     more: Vec<bool>,
 }
@@ -49,13 +49,13 @@ pub(super) fn print(
         output.line(&node.line())?;
     }
     if nodes.len() > MOST_LINES {
-        output.say("and more, which is left out");
+        output.say("truncated");
     }
     Ok(())
 }
 
-/// A child as people are told of it.
-pub(super) fn told(child: &ChildInfo) -> String {
+/// Formats a child.
+pub(super) fn describe(child: &ChildInfo) -> String {
     named(&child.name, child.version, &child.digest)
 }
 
@@ -78,13 +78,13 @@ impl Node {
             line += &format!("  {type_tag}");
         }
         if self.repeated {
-            line += "  (as above)";
+            line += "  (see above)";
         }
         line
     }
 }
 
-/// The tree, in the order of its lines; what stands in it twice is gone into once.
+/// The nodes in print order; the children of repeated nodes are listed once.
 fn nodes(version: &VersionInfo, larder: &Larder) -> Result<Vec<Node>, CommandError> {
     let root = Node {
         depth: 0,

@@ -1,4 +1,4 @@
-//! `types`: the component types that are linked in.
+//! `types`: linked component types.
 
 use larder::{Registry, Signature};
 use serde::Serialize;
@@ -22,7 +22,7 @@ struct Type<'a> {
     rust_type: &'a str,
     #[serde(rename = "crate")]
     origin: &'a str,
-    /// What it takes and gives, if it is a model, and each of its components the same.
+    /// The signature, if it is a model and all components have the same.
     signature: Option<Signature>,
     #[serde(skip)]
     is_model: bool,
@@ -46,8 +46,8 @@ pub(crate) fn run(registry: &Registry, output: &mut Output) -> Result<(), Comman
     } else {
         if types.iter().all(|known| known.tag.starts_with("larder/")) {
             output.say(
-                "no component types but Larder's own are linked in: a program of your own brings \
-                 them, see https://docs.rs/larder-cli",
+                "only Larder's own component types are linked in; to link yours, see \
+                 https://docs.rs/larder-cli",
             );
         }
         output.table(

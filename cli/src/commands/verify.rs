@@ -1,31 +1,31 @@
-//! `verify`: whether stored bytes are what was written.
+//! `verify`: verification and repair.
 
 use larder::maintenance::LarderMaintenance;
 use std::io;
 
-use larder::maintenance::{Finding, RepairReport, VerifyReport};
 use larder::{Larder, StoreUrl};
+use larder::maintenance::{Finding, RepairReport, VerifyReport};
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
-use crate::commands::open_other;
 use crate::complete;
+use crate::open::open_other;
 use crate::output::Output;
-use crate::place::{self, At};
+use crate::qualified::{self, Qualified};
 use crate::text;
 
-/// Reads versions to the last byte and lists what is damaged; exit code 4 if anything is
+/// Verifies every byte of versions, and lists damage; exit code 4 if there is any
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The versions: `name`, `name:tag`, `name@7` or `name@b3:1f2e`; every version if there is none
+    /// The versions: `name`, `name:tag`, `name@7` or `name@b3:1f2e`; all if none is given
     #[arg(value_name = "REF", add = complete::references())]
-    references: Vec<At>,
-    /// Take good copies of what is damaged or missing from this other larder
-    #[arg(long, value_name = "URL", value_parser = place::parser::<StoreUrl>())]
+    references: Vec<Qualified>,
+    /// Repair damaged or missing blobs from another larder
+    #[arg(long, value_name = "URL", value_parser = qualified::parser::<StoreUrl>())]
     repair_from: Option<StoreUrl>,
 }
 
-/// What is printed as JSON.
+/// The JSON output.
 #[derive(Serialize)]
 struct Document<'a> {
     #[serde(flatten)]
@@ -36,7 +36,7 @@ struct Document<'a> {
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let source = args.repair_from.as_ref().map(|url| open_other(url, larder)).transpose()?;
-    let checked = larder.maintenance().verify(&place::plain(&args.references))?;
+    let checked = larder.maintenance().verify(&qualified::plain(&args.references))?;
     let repair = match &source {
         Some(source) if !checked.findings.is_empty() => {
             Some(larder.maintenance().repair(&checked, &**source)?)
@@ -47,13 +47,13 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let printed = print(&checked, repair.as_ref(), output);
     match left.len() as u64 {
         0 => Ok(printed?),
-        // Faults count for more than a reader that has gone away.
+        // Damage takes precedence over a closed stdout.
         faults => {
             let (faults, url) = (text::count(faults, "fault"), larder.store().url());
-            Err(CommandError::new(Exit::Corrupt, format!("{faults} in {url}")).with_hint(
+            Err(CommandError::new(Exit::Corrupt, format!("found {faults} in {url}")).with_hint(
                 match source {
-                    None => "`verify --repair-from URL` takes good copies from another larder",
-                    Some(_) => "restore from a copy what the other larder does not have",
+                    None => "repair from another larder with `larder verify --repair-from URL`",
+                    Some(_) => "restore the rest from another copy",
                 },
             ))
         }
@@ -84,16 +84,16 @@ fn print(
             }),
         )?;
     }
-    let sound = if checked.findings.is_empty() { ": all sound" } else { "" };
+    let sound = if checked.findings.is_empty() { ": no damage" } else { "" };
     output.say(format!(
-        "read {}, {}, {}{sound}",
+        "verified {}, {}, {}{sound}",
         text::count(checked.versions, "version"),
         text::count(checked.blobs, "blob"),
         text::size(checked.bytes)
     ));
     if let Some(orphans) = checked.orphans.filter(|orphans| orphans.count > 0) {
         output.say(format!(
-            "{} ({}) in no version: `gc` collects them",
+            "{} ({}) not in use; `larder gc` collects them",
             text::count(orphans.count, "blob"),
             text::size(orphans.bytes)
         ));

@@ -1,4 +1,4 @@
-//! `versions`: the history of a name.
+//! `versions`: the versions of a name.
 
 use larder::store::TagName;
 use larder::versions::TagInfo;
@@ -8,15 +8,15 @@ use serde::Serialize;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
-use crate::place::At;
+use crate::qualified::Qualified;
 use crate::text;
 
-/// Lists all versions of a name, oldest first
+/// Lists the versions of a name, oldest first
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The name, such as `wine/quality`
     #[arg(add = complete::names())]
-    name: At<Identifier>,
+    name: Qualified<Identifier>,
 }
 
 #[derive(Serialize)]

@@ -1,4 +1,4 @@
-//! The program without a command: what a newcomer reads first.
+//! The message without a command.
 
 use std::io;
 
@@ -7,14 +7,14 @@ use crate::output::Output;
 pub(crate) fn run(program: &str, output: &mut Output) -> io::Result<()> {
     output.line(&format!(
         "\
-Larder keeps models and the components around them: typed, versioned, verified.
+Larder stores models and their components: typed, versioned, verified.
 
-Try these, where a larder.db is:
+To get started, in a folder with a larder.db:
 
-  {program} list              what it holds
-  {program} show NAME         one component: its type, fields and artifacts
-  {program} verify            whether every byte is what was written
+  {program} list              list the names
+  {program} show NAME         show a component: type, fields and artifacts
+  {program} verify            verify every byte
 
-`{program} --help` lists all commands; `--store URL` names a larder that is elsewhere."
+`{program} --help` lists all commands; `--store URL` selects another larder."
     ))
 }

@@ -1,4 +1,4 @@
-//! `work`: running jobs.
+//! `work`: a worker.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -6,23 +6,23 @@ use larder::jobs::Worker;
 use larder::{Error, Larder};
 use serde::Serialize;
 
-use super::making::Queue;
+use super::job_args::QueueArgs;
 use crate::command_error::CommandError;
 use crate::output::Output;
 use crate::text;
 
-/// Runs jobs, until it is stopped
+/// Runs jobs until it is stopped
 ///
-/// It runs those whose types are linked in. It may be stopped at any time: what it was at is another worker's when
-/// its lease is over.
+/// Only runs jobs whose types are linked in. It can be stopped at any time; another worker takes over its jobs when
+/// their leases expire.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// How many at once; as many as the machine has cores if nothing is said
+    /// The number of concurrent jobs; by default the number of cores
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: Option<u16>,
     #[command(flatten)]
-    queue: Queue,
-    /// End when no job is left that could be run here
+    queue: QueueArgs,
+    /// Exit when no job is left that can run here
     #[arg(long)]
     drain: bool,
 }
@@ -32,21 +32,21 @@ struct Worked {
     jobs: u64,
 }
 
-/// Tells what goes wrong and is tried again, when it is something else than before.
-fn tell_once(said: &Mutex<String>, error: &Error) {
-    let told = CommandError::passing(error, "it is tried again");
-    let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-    let text = format!("{told:?}");
-    if *said != text {
-        let _ = told.report();
-        *said = text;
+/// Reports an error that is retried, unless it is the same as the last.
+fn report_once(last: &Mutex<String>, error: &Error) {
+    let error = CommandError::recoverable(error, "retrying");
+    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+    let text = format!("{error:?}");
+    if *last != text {
+        let _ = error.report();
+        *last = text;
     }
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let larder = args.queue.of(larder)?;
-    let said = Mutex::new(String::new());
-    let mut worker = Worker::new(&larder).on_trouble(move |error| tell_once(&said, error));
+    let last = Mutex::new(String::new());
+    let mut worker = Worker::new(&larder).on_trouble(move |error| report_once(&last, error));
     if let Some(concurrency) = args.concurrency {
         worker = worker.concurrency(concurrency.into());
     }

@@ -4,19 +4,19 @@ use std::fs;
 
 use insta::assert_snapshot;
 
-use crate::kitchen::everywhere;
+use crate::test_dir::everywhere;
 
 #[test]
 fn what_is_exported_comes_in_elsewhere() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
-        kitchen.plain(&["export", "-o", "out.tar.zst"])
-            + &kitchen.plain(&["import", "out.tar.zst", "--store", "sqlite:new.db"])
-            + &kitchen.plain(&["list", "--store", "sqlite:new.db"])
-            + &kitchen.plain(&["import", "out.tar.zst", "--store", "sqlite:new.db"])
-            + &kitchen.plain(&["verify", "--store", "sqlite:new.db"])
+    let printed = everywhere(|dir| {
+        dir.filled();
+        dir.plain(&["export", "-o", "out.tar.zst"])
+            + &dir.plain(&["import", "out.tar.zst", "--store", "sqlite:new.db"])
+            + &dir.plain(&["list", "--store", "sqlite:new.db"])
+            + &dir.plain(&["import", "out.tar.zst", "--store", "sqlite:new.db"])
+            + &dir.plain(&["verify", "--store", "sqlite:new.db"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stderr
     wrote out.tar.zst: 3 versions, 5 blobs, 760 B
@@ -42,20 +42,20 @@ fn what_is_exported_comes_in_elsewhere() {
     copied 0 versions, 0 blobs, 0 B
     exit 0
     --- stderr
-    read 3 versions, 5 blobs, 760 B: all sound
+    verified 3 versions, 5 blobs, 760 B: no damage
     ");
 }
 
 #[test]
 fn an_exported_folder_is_a_larder() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
-        kitchen.plain(&["export", "label", "-o", "out"])
-            + &kitchen.plain(&["list", "--store", "fs:out"])
-            + &kitchen.plain(&["import", "out", "--store", "fs:new", "--dry-run"])
-            + &kitchen.plain(&["list", "--store", "fs:new"])
+    let printed = everywhere(|dir| {
+        dir.filled();
+        dir.plain(&["export", "label", "-o", "out"])
+            + &dir.plain(&["list", "--store", "fs:out"])
+            + &dir.plain(&["import", "out", "--store", "fs:new", "--dry-run"])
+            + &dir.plain(&["list", "--store", "fs:new"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stderr
     wrote out: 1 version, 1 blob, 100 B
@@ -70,20 +70,19 @@ fn an_exported_folder_is_a_larder() {
     would copy 1 version, 1 blob, 100 B
     exit 3
     --- stderr
-    error: there is no larder at fs:new
-    hint: apply something first, or name another larder with `--store URL`
+    error: cannot open fs:new: there is no larder
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     ");
 }
 
 #[test]
 fn export_and_import_as_json() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
+    let printed = everywhere(|dir| {
+        dir.filled();
         let export = ["export", "label", "-o", "out", "--as", "tar", "--format", "json"];
-        kitchen.plain(&export)
-            + &kitchen.plain(&["import", "out", "--store", "fs:new", "--format", "json"])
+        dir.plain(&export) + &dir.plain(&["import", "out", "--store", "fs:new", "--format", "json"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     {
@@ -120,69 +119,68 @@ fn export_and_import_as_json() {
 
 #[test]
 fn export_writes_over_nothing() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().write("out.tar", "precious");
-        let told = kitchen.plain(&["export", "-o", "out.tar"])
-            + &kitchen.plain(&["export", "cellar", "-o", "new.tar"]);
-        assert_eq!(fs::read(kitchen.path("out.tar")).unwrap(), b"precious");
-        assert!(!kitchen.path("new.tar").exists());
-        told
+    let printed = everywhere(|dir| {
+        dir.filled().write("out.tar", "precious");
+        let printed = dir.plain(&["export", "-o", "out.tar"])
+            + &dir.plain(&["export", "cellar", "-o", "new.tar"]);
+        assert_eq!(fs::read(dir.path("out.tar")).unwrap(), b"precious");
+        assert!(!dir.path("new.tar").exists());
+        printed
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 5
     --- stderr
-    error: the export to out.tar is refused: something is there already; name another place, or remove it
+    error: cannot export to out.tar: something is there already; choose another path, or remove it
     exit 3
     --- stderr
-    error: cellar is not in this larder
-    hint: `list` prints the names that are there
+    error: cannot find cellar in this larder
+    hint: `larder list` lists the names
     ");
 }
 
 #[test]
 fn import_takes_nothing_that_is_no_export_and_makes_no_larder_for_it() {
-    let told = everywhere(|kitchen| {
-        kitchen.write("noise", [b'?'; 2_000]);
-        kitchen.stocked().plain(&["export", "-o", "out.tar"]);
-        let mut bytes = fs::read(kitchen.path("out.tar")).unwrap();
+    let printed = everywhere(|dir| {
+        dir.write("noise", [b'?'; 2_000]);
+        dir.filled().plain(&["export", "-o", "out.tar"]);
+        let mut bytes = fs::read(dir.path("out.tar")).unwrap();
         bytes[1024 + 512 + 3] ^= 1;
-        kitchen.write("damaged.tar", &bytes);
-        let import =
-            |args: &[&str]| kitchen.plain(&[&["import", "--store", "fs:new"], args].concat());
+        dir.write("damaged.tar", &bytes);
+        let import = |args: &[&str]| dir.plain(&[&["import", "--store", "fs:new"], args].concat());
         import(&["noise"])
             + &import(&["damaged.tar"])
             + &import(&["nowhere.tar"])
             + &import(&["out.tar", "cellar"])
             + &import(&["out.tar", "--max-size", "1kB"])
             + &import(&["out.tar", "--max-size", "much"])
-            + &kitchen.plain(&["list", "--store", "fs:new"])
+            + &dir.plain(&["list", "--store", "fs:new"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 5
     --- stderr
-    error: the import of noise is refused: it is no export: neither a `.tar` nor a `.tar.zst`
+    error: cannot import noise: it is no export: neither a `.tar` nor a `.tar.zst`
     exit 4
     --- stderr
-    error: the blob b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7 in damaged.tar is corrupt: its digest is b3:f153ddfcebb5 where b3:50dd04420efa was written; restore it from a copy
+    error: cannot read the blob b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7 in damaged.tar: it is corrupt (its digest is b3:f153ddfcebb5 instead of b3:50dd04420efa); restore it from a copy
     exit 1
     --- stderr
     error: cannot read nowhere.tar
       caused by: No such file or directory (os error 2)
     exit 3
     --- stderr
-    error: cellar is not in this larder
-    hint: `list` prints the names that are there
+    error: cannot find cellar in this larder
+    hint: `larder list` lists the names
     exit 5
     --- stderr
-    error: the import of out.tar is refused: it holds more than 1000 bytes; raise the limit if you trust it
+    error: cannot import out.tar: it holds more than 1000 bytes; raise the limit if you trust it
     exit 2
     --- stderr
-    error: invalid value 'much' for '--max-size <SIZE>': a size is written `812`, `64GiB` or `1.5GB`
+    error: invalid value 'much' for '--max-size <SIZE>': write a size such as `812`, `64GiB` or `1.5GB`
 
     For more information, try '--help'.
     exit 3
     --- stderr
-    error: there is no larder at fs:new
-    hint: apply something first, or name another larder with `--store URL`
+    error: cannot open fs:new: there is no larder
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     ");
 }

@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use larder::prelude::*;
 
 use crate::components::{Label, Thermometer};
-use crate::kitchen::{Kitchen, everywhere};
+use crate::test_dir::{TestDir, everywhere};
 
 /// Refers to whatever there is.
 #[derive(Serialize, Deserialize, Component)]
@@ -18,7 +18,7 @@ fn label(title: &str) -> Label {
 }
 
 /// A board with another one on it, and a label on both.
-fn hung(kitchen: &Kitchen) {
+fn hung(dir: &TestDir) {
     let label = Ref::any("label", label("Riesling")).unwrap();
     let small = Board { holds: vec![label.clone()] };
     let air = Ref::any("cellar/air", Thermometer { place: "the wall".into() }).unwrap();
@@ -31,16 +31,16 @@ fn hung(kitchen: &Kitchen) {
             air,
         ],
     };
-    kitchen.apply("board", &board);
+    dir.apply("board", &board);
 }
 
 #[test]
 fn show_prints_what_a_version_uses_and_what_uses_it() {
-    let told = everywhere(|kitchen| {
-        hung(kitchen);
-        kitchen.plain(&["show", "board"]) + &kitchen.plain(&["show", "label"])
+    let printed = everywhere(|dir| {
+        hung(dir);
+        dir.plain(&["show", "board"]) + &dir.plain(&["show", "label"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     name     board
@@ -98,14 +98,14 @@ fn show_prints_what_a_version_uses_and_what_uses_it() {
 
 #[test]
 fn show_tree_prints_versions_below_each_other() {
-    let told = everywhere(|kitchen| {
-        hung(kitchen);
-        kitchen.apply("label", &label("Merlot"));
-        kitchen.plain(&["show", "--tree", "board"])
-            + &kitchen.plain(&["show", "--tree", "label"])
-            + &kitchen.plain(&["show", "--tree", "board/small", "--format", "json"])
+    let printed = everywhere(|dir| {
+        hung(dir);
+        dir.apply("label", &label("Merlot"));
+        dir.plain(&["show", "--tree", "board"])
+            + &dir.plain(&["show", "--tree", "label"])
+            + &dir.plain(&["show", "--tree", "board/small", "--format", "json"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     board@1  tests/board
@@ -113,7 +113,7 @@ fn show_tree_prints_versions_below_each_other() {
     │   └── label@1  example/label
     ├── label@1  example/label
     ├── board/other@1  tests/board
-    │   └── board/small@1  tests/board  (as above)
+    │   └── board/small@1  tests/board  (see above)
     └── cellar/air@1  example/thermometer
     exit 0
     --- stdout
@@ -146,18 +146,19 @@ fn show_tree_prints_versions_below_each_other() {
 
 #[test]
 fn what_is_used_is_removed_by_force_only() {
-    let told = everywhere(|kitchen| {
-        hung(kitchen);
-        kitchen.plain(&["remove", "label@1"])
-            + &kitchen.plain(&["remove", "label@1", "--force"])
-            + &kitchen.plain(&["show", "--tree", "board/small"])
-            + &kitchen.plain(&["verify"])
-            + &kitchen.plain(&["restore", "label@1"])
+    let printed = everywhere(|dir| {
+        hung(dir);
+        dir.plain(&["remove", "label@1"])
+            + &dir.plain(&["remove", "label@1", "--force"])
+            + &dir.plain(&["show", "--tree", "board/small"])
+            + &dir.plain(&["verify"])
+            + &dir.plain(&["restore", "label@1"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @"
     exit 5
     --- stderr
-    error: the removal of label is refused: it is used by board@1, board/small@1; remove those first, or force it (`--force`) if it must be
+    error: cannot remove label: it is used by board@1, board/small@1; remove those first, or force the removal
+    hint: use `--force` to do it anyway
     exit 0
     --- stdout
     removed label@1 (b3:803659dddea2, 95 B)
@@ -171,11 +172,11 @@ fn what_is_used_is_removed_by_force_only() {
     board@1        -     it refers to label@1, which was removed
     board/small@1  -     it refers to label@1, which was removed
     --- stderr
-    read 4 versions, 5 blobs, 1.6 KiB
-    error: 2 faults in [store]
-    hint: `verify --repair-from URL` takes good copies from another larder
+    verified 4 versions, 5 blobs, 1.6 KiB
+    error: found 2 faults in [store]
+    hint: repair from another larder with `larder verify --repair-from URL`
     exit 0
     --- stdout
     restored label@1 (b3:803659dddea2, 95 B)
-    "#);
+    ");
 }

@@ -2,19 +2,19 @@
 
 use insta::assert_snapshot;
 
-use crate::kitchen::{everywhere, price};
+use crate::test_dir::{everywhere, price};
 
 #[test]
 fn copy_brings_versions_and_their_tags_to_another_larder_once() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
+    let printed = everywhere(|dir| {
+        dir.filled();
         ["first", "again"]
-            .map(|_| kitchen.plain(&["copy", "wine/price:prod", "label", "fs:other"]))
+            .map(|_| dir.plain(&["copy", "wine/price:prod", "label", "fs:other"]))
             .concat()
-            + &kitchen.plain(&["versions", "wine/price", "--store", "fs:other"])
-            + &kitchen.plain(&["push", "wine/price", "fs:other", "--all-versions"])
+            + &dir.plain(&["versions", "wine/price", "--store", "fs:other"])
+            + &dir.plain(&["push", "wine/price", "fs:other", "--all-versions"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     copied label@1 (b3:7e39801b4cf9, 100 B)
@@ -43,12 +43,12 @@ fn copy_brings_versions_and_their_tags_to_another_larder_once() {
 
 #[test]
 fn a_dry_run_of_copy_says_what_it_would_do_and_makes_no_larder() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
-        kitchen.plain(&["copy", "--all", "fs:other", "--dry-run"])
-            + &kitchen.plain(&["list", "--store", "fs:other"])
+    let printed = everywhere(|dir| {
+        dir.filled();
+        dir.plain(&["copy", "--all", "fs:other", "--dry-run"])
+            + &dir.plain(&["list", "--store", "fs:other"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     would copy label@1 (b3:7e39801b4cf9, 100 B)
@@ -59,17 +59,17 @@ fn a_dry_run_of_copy_says_what_it_would_do_and_makes_no_larder() {
     would copy 3 versions, 5 blobs, 760 B
     exit 3
     --- stderr
-    error: there is no larder at fs:other
-    hint: apply something first, or name another larder with `--store URL`
+    error: cannot open fs:other: there is no larder
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     ");
 }
 
 #[test]
 fn copy_as_json_says_what_became_of_each_version_and_tag() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().plain(&["copy", "wine/price@1", "fs:other", "--format", "json"])
+    let printed = everywhere(|dir| {
+        dir.filled().plain(&["copy", "wine/price@1", "fs:other", "--format", "json"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     {
@@ -105,21 +105,21 @@ fn copy_as_json_says_what_became_of_each_version_and_tag() {
 
 #[test]
 fn what_is_taken_there_is_renumbered_and_a_tag_moves_only_with_overwrite() {
-    let told = everywhere(|kitchen| {
-        kitchen.apply("wine/price", &price([1.0, 1.0, 1.0]));
-        kitchen.larder().tag("wine/price@1", "prod").unwrap();
-        let first = kitchen.plain(&["copy", "--all", "fs:other"]);
-        kitchen.larder().untag("wine/price", "prod").unwrap();
-        kitchen.larder().remove("wine/price@1").unwrap();
-        kitchen.apply("wine/price", &price([2.0, 1.0, 1.0]));
-        kitchen.larder().tag("wine/price@2", "prod").unwrap();
-        kitchen.write("list", "another");
-        kitchen.plain(&["put", "wine/price", "list", "--store", "fs:other"]);
+    let printed = everywhere(|dir| {
+        dir.apply("wine/price", &price([1.0, 1.0, 1.0]));
+        dir.larder().tag("wine/price@1", "prod").unwrap();
+        let first = dir.plain(&["copy", "--all", "fs:other"]);
+        dir.larder().untag("wine/price", "prod").unwrap();
+        dir.larder().remove("wine/price@1").unwrap();
+        dir.apply("wine/price", &price([2.0, 1.0, 1.0]));
+        dir.larder().tag("wine/price@2", "prod").unwrap();
+        dir.write("list", "another");
+        dir.plain(&["put", "wine/price", "list", "--store", "fs:other"]);
         first
-            + &kitchen.plain(&["copy", "--all", "fs:other"])
-            + &kitchen.plain(&["copy", "--all", "fs:other", "--overwrite"])
+            + &dir.plain(&["copy", "--all", "fs:other"])
+            + &dir.plain(&["copy", "--all", "fs:other", "--overwrite"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     copied wine/price@1 (b3:673b13973da5, 330 B)
@@ -128,7 +128,7 @@ fn what_is_taken_there_is_renumbered_and_a_tag_moves_only_with_overwrite() {
     copied 1 version, 2 blobs, 330 B
     exit 5
     --- stderr
-    error: the copy is refused: it would move tags: wine/price:prod from v1 to v3; let it overwrite them, or untag there first
+    error: cannot copy tags: these would move in the target: wine/price:prod from v1 to v3; allow overwriting, or untag them there first
     exit 0
     --- stdout
     copied wine/price@2 as wine/price@3 (b3:e0e61b89cfd7, 330 B)
@@ -140,20 +140,20 @@ fn what_is_taken_there_is_renumbered_and_a_tag_moves_only_with_overwrite() {
 
 #[test]
 fn copy_says_what_is_missing_and_makes_no_larder_for_it() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
-        kitchen.plain(&["copy", "wine/price@7", "fs:other"])
-            + &kitchen.plain(&["list", "--store", "fs:other"])
-            + &kitchen.plain(&["copy", "fs:other"])
+    let printed = everywhere(|dir| {
+        dir.filled();
+        dir.plain(&["copy", "wine/price@7", "fs:other"])
+            + &dir.plain(&["list", "--store", "fs:other"])
+            + &dir.plain(&["copy", "fs:other"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 3
     --- stderr
-    error: wine/price@7 is not in this larder; did you mean wine/price:prod or wine/price@2?
+    error: cannot find wine/price@7 in this larder; did you mean wine/price:prod or wine/price@2?
     exit 3
     --- stderr
-    error: there is no larder at fs:other
-    hint: apply something first, or name another larder with `--store URL`
+    error: cannot open fs:other: there is no larder
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     exit 2
     --- stderr
     error: the following required arguments were not provided:

@@ -4,20 +4,20 @@ use std::fs;
 
 use insta::assert_snapshot;
 
-use crate::kitchen::everywhere;
+use crate::test_dir::everywhere;
 
 #[test]
 fn diff_prints_what_differs_and_ends_with_1() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().plain(&["diff", "wine/price@1", "wine/price"])
-            + &kitchen.plain(&["diff", "label", "wine/price:prod"])
+    let printed = everywhere(|dir| {
+        dir.filled().plain(&["diff", "wine/price@1", "wine/price"])
+            + &dir.plain(&["diff", "label", "wine/price:prod"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 1
     --- stdout
     changed  weights  b3:f188dcc52279 (f64-le, 24 B) -> b3:50dd04420efa (f64-le, 24 B)
     --- stderr
-    1 changed, 1 the same; artifacts: 0 B in both, 24 B in the old only, 24 B in the new only
+    1 changed, 1 the same; artifacts: 0 B in both, 24 B only in old, 24 B only in new
     exit 1
     --- stdout
     type  example/label -> example/price
@@ -26,64 +26,64 @@ fn diff_prints_what_differs_and_ends_with_1() {
     removed  title     "Riesling"
     removed  years     [2019,2021]
     --- stderr
-    2 added, 2 removed; artifacts: 0 B in both, 0 B in the old only, 24 B in the new only
+    2 added, 2 removed; artifacts: 0 B in both, 0 B only in old, 24 B only in new
     "#);
 }
 
 #[test]
 fn diff_of_what_is_the_same_ends_with_0() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().plain(&["diff", "wine/price@1", "wine/price:prod"])
-            + &kitchen.plain(&["diff", "--quiet", "wine/price@1", "wine/price:prod"])
-            + &kitchen.plain(&["diff", "--quiet", "wine/price@1", "wine/price"])
+    let printed = everywhere(|dir| {
+        dir.filled().plain(&["diff", "wine/price@1", "wine/price:prod"])
+            + &dir.plain(&["diff", "--quiet", "wine/price@1", "wine/price:prod"])
+            + &dir.plain(&["diff", "--quiet", "wine/price@1", "wine/price"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @"
     exit 0
     --- stderr
-    wine/price@1 and wine/price@1 are the same to the last byte
+    wine/price@1 and wine/price@1 are the same
     exit 0
     exit 1
-    "#);
+    ");
 }
 
 #[test]
 fn diff_compares_versions_of_two_larders() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
-        let copied = kitchen.plain(&["copy", "wine/price", "fs:other"]);
+    let printed = everywhere(|dir| {
+        dir.filled();
+        let copied = dir.plain(&["copy", "wine/price", "fs:other"]);
         assert!(copied.starts_with("exit 0"), "{copied}");
-        kitchen.plain(&["diff", "wine/price@2", "fs:other#wine/price"])
-            + &kitchen.plain(&["diff", "fs:other#wine/price", "wine/price@1"])
-            + &kitchen.plain(&["diff", "label", "fs:nowhere#label"])
-            + &kitchen.plain(&["diff", "fs:nowhere#label", "label"])
+        dir.plain(&["diff", "wine/price@2", "fs:other#wine/price"])
+            + &dir.plain(&["diff", "fs:other#wine/price", "wine/price@1"])
+            + &dir.plain(&["diff", "label", "fs:nowhere#label"])
+            + &dir.plain(&["diff", "fs:nowhere#label", "label"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @"
     exit 0
     --- stderr
-    wine/price@2 and wine/price@2 are the same to the last byte
+    wine/price@2 and wine/price@2 are the same
     exit 1
     --- stdout
     changed  weights  b3:50dd04420efa (f64-le, 24 B) -> b3:f188dcc52279 (f64-le, 24 B)
     --- stderr
-    1 changed, 1 the same; artifacts: 0 B in both, 24 B in the old only, 24 B in the new only
+    1 changed, 1 the same; artifacts: 0 B in both, 24 B only in old, 24 B only in new
     exit 3
     --- stderr
-    error: there is no larder at fs:nowhere
-    hint: apply something first, or name another larder with `--store URL`
+    error: cannot open fs:nowhere: there is no larder
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     exit 3
     --- stderr
-    error: there is no larder at fs:nowhere
-    hint: apply something first, or name another larder with `--store URL`
-    "#);
+    error: cannot open fs:nowhere: there is no larder
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
+    ");
 }
 
 #[test]
 fn diff_prints_one_json_document() {
-    let told = everywhere(|kitchen| {
-        let stocked = kitchen.stocked();
+    let printed = everywhere(|dir| {
+        let stocked = dir.filled();
         stocked.plain(&["diff", "wine/price@1", "wine/price", "--format", "json"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 1
     --- stdout
     {
@@ -149,19 +149,19 @@ fn diff_prints_one_json_document() {
 
 #[test]
 fn what_keeps_diff_from_an_answer_never_ends_with_1() {
-    let told = everywhere(|kitchen| {
-        let missing = kitchen.plain(&["diff", "a", "b"]);
-        kitchen.stocked();
-        missing + &kitchen.plain(&["diff", "label", "labels"]) + &kitchen.plain(&["diff", "label"])
+    let printed = everywhere(|dir| {
+        let missing = dir.plain(&["diff", "a", "b"]);
+        dir.filled();
+        missing + &dir.plain(&["diff", "label", "labels"]) + &dir.plain(&["diff", "label"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @"
     exit 3
     --- stderr
-    error: there is no larder at [store]
-    hint: apply something first, or name another larder with `--store URL`
+    error: cannot open [store]: there is no larder
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     exit 3
     --- stderr
-    error: labels is not in this larder; did you mean label?
+    error: cannot find labels in this larder; did you mean label?
     exit 2
     --- stderr
     error: the following required arguments were not provided:
@@ -170,40 +170,40 @@ fn what_keeps_diff_from_an_answer_never_ends_with_1() {
     Usage: larder diff --store <URL> <OLD> <NEW>
 
     For more information, try '--help'.
-    "#);
-    let told = everywhere(|kitchen| {
-        let mut command = kitchen.command(crate::kitchen::PLAIN, &["diff", "a", "b"]);
+    ");
+    let printed = everywhere(|dir| {
+        let mut command = dir.command(crate::test_dir::PLAIN, &["diff", "a", "b"]);
         command.env("LARDER_STORE", "sqlite:notes.txt/larder.db");
-        kitchen.write("notes.txt", "no folder");
-        let told = kitchen.told(command, b"");
-        assert!(told.contains("error: "), "{told}");
-        told.lines().next().unwrap().to_owned()
+        dir.write("notes.txt", "no folder");
+        let printed = dir.run(command, b"");
+        assert!(printed.contains("error: "), "{printed}");
+        printed.lines().next().unwrap().to_owned()
     });
-    assert_snapshot!(told, @"exit 2");
+    assert_snapshot!(printed, @"exit 2");
 }
 
 #[test]
 fn put_dry_run_prints_the_plan_and_makes_no_larder() {
-    let told = everywhere(|kitchen| {
-        fs::create_dir_all(kitchen.path("notes/old")).unwrap();
-        kitchen.write("notes/a.txt", "apples");
-        kitchen.write("notes/old/b.txt", "pears");
-        let first = kitchen.plain(&["put", "notes", "notes", "--dry-run", "--tag", "prod"]);
-        let place = kitchen.store.split_once(':').unwrap().1;
-        assert!(!kitchen.path(place).exists(), "a dry run made a larder");
-        let put = kitchen.plain(&["put", "notes", "notes"]);
-        let same = kitchen.plain(&["put", "notes", "notes", "--dry-run"]);
-        kitchen.write("notes/a.txt", "apples and \u{1b}[31mplums");
-        fs::remove_file(kitchen.path("notes/old/b.txt")).unwrap();
-        let second = kitchen.plain(&["put", "notes", "notes", "--dry-run"]);
-        let quiet = kitchen.plain(&["put", "notes", "notes", "--dry-run", "--quiet"]);
-        let list = kitchen.plain(&["list", "--quiet"]);
+    let printed = everywhere(|dir| {
+        fs::create_dir_all(dir.path("notes/old")).unwrap();
+        dir.write("notes/a.txt", "apples");
+        dir.write("notes/old/b.txt", "pears");
+        let first = dir.plain(&["put", "notes", "notes", "--dry-run", "--tag", "prod"]);
+        let place = dir.store.split_once(':').unwrap().1;
+        assert!(!dir.path(place).exists(), "a dry run made a larder");
+        let put = dir.plain(&["put", "notes", "notes"]);
+        let same = dir.plain(&["put", "notes", "notes", "--dry-run"]);
+        dir.write("notes/a.txt", "apples and \u{1b}[31mplums");
+        fs::remove_file(dir.path("notes/old/b.txt")).unwrap();
+        let second = dir.plain(&["put", "notes", "notes", "--dry-run"]);
+        let quiet = dir.plain(&["put", "notes", "notes", "--dry-run", "--quiet"]);
+        let list = dir.plain(&["list", "--quiet"]);
         [first, put, same, second, quiet, list].concat()
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
-    would put notes@1 (b3:a41485b70007, 617 B), 617 B of it new
+    would put notes@1 (b3:a41485b70007, 617 B), 617 B new
     added  a.txt      b3:15de7c8f426e (6 B)
     added  old/b.txt  b3:860fc96df6b0 (5 B)
     notes:prod would be notes@1
@@ -214,31 +214,31 @@ fn put_dry_run_prints_the_plan_and_makes_no_larder() {
     put notes@1 (b3:a41485b70007, 617 B)
     exit 0
     --- stdout
-    unchanged: notes@1 (b3:a41485b70007, 617 B), 0 B of it new
+    unchanged: notes@1 (b3:a41485b70007, 617 B), 0 B new
     exit 0
     --- stdout
-    would put notes@2 (b3:8d547054aaee, 376 B), 376 B of it new
+    would put notes@2 (b3:8d547054aaee, 376 B), 376 B new
     changed  a.txt      b3:15de7c8f426e (6 B) -> b3:cca17ba85631 (21 B)
     removed  old/b.txt  b3:860fc96df6b0 (5 B)
     added    old/       an empty folder
     --- stderr
-    1 changed, 1 added, 1 removed; artifacts: 0 B in both, 11 B in the old only, 21 B in the new only
+    1 changed, 1 added, 1 removed; artifacts: 0 B in both, 11 B only in old, 21 B only in new
     exit 0
     --- stdout
     notes@2
     exit 0
     --- stdout
     notes@1
-    "#);
+    ");
 }
 
 #[test]
 fn put_dry_run_of_a_model_prints_one_json_document() {
-    let told = everywhere(|kitchen| {
-        kitchen.write("half.rhai", "fn predict(x) { x / 2.0 }");
-        kitchen.plain(&["put", "half", "half.rhai", "--dry-run", "--format", "json"])
+    let printed = everywhere(|dir| {
+        dir.write("half.rhai", "fn predict(x) { x / 2.0 }");
+        dir.plain(&["put", "half", "half.rhai", "--dry-run", "--format", "json"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     {

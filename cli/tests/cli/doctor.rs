@@ -7,10 +7,10 @@ use insta::assert_snapshot;
 use larder::store::{Change, Committed, Expected, RecordKey};
 
 use crate::components::Label;
-use crate::kitchen::{Kitchen, everywhere};
+use crate::test_dir::{TestDir, everywhere};
 
 /// What is printed, without what differs from machine to machine and from store to store.
-fn steady(told: &str) -> String {
+fn steady(printed: &str) -> String {
     let line = |line: &str| {
         let (key, rest) = line.split_once(':').unwrap_or((line, ""));
         match key.trim() {
@@ -28,24 +28,25 @@ fn steady(told: &str) -> String {
             },
         }
     };
-    let told: String = told.lines().map(line).collect();
-    told.replace("commits are atomic", "[commits]").replace("commits go step by step", "[commits]")
+    let printed: String = printed.lines().map(line).collect();
+    printed.replace("atomic commits", "[commits]").replace("ordered commits", "[commits]")
 }
 
-fn with_a_file(kitchen: &Kitchen) -> &Kitchen {
-    kitchen.write("notes.txt", "dry");
-    kitchen.plain(&["put", "notes", "notes.txt", "--tag", "prod"]);
-    kitchen
+fn with_a_file(dir: &TestDir) -> &TestDir {
+    dir.write("notes.txt", "dry");
+    dir.plain(&["put", "notes", "notes.txt", "--tag", "prod"]);
+    dir
 }
 
 #[test]
-fn a_healthy_larder_is_told_to_be_so() {
-    let told = everywhere(|kitchen| {
-        let kitchen = with_a_file(kitchen);
-        steady(&(kitchen.plain(&["doctor"]) + &kitchen.plain(&["doctor", "--format", "json"])))
-            + &kitchen.plain(&["doctor", "--quiet"])
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
+fn a_healthy_larder_has_no_findings() {
+    let printed = everywhere(|dir| {
+        let dir = with_a_file(dir);
+        steady(&(dir.plain(&["doctor"]) + &dir.plain(&["doctor", "--format", "json"])))
+            + &dir.plain(&["doctor", "--quiet"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     program    larder [version], rustc [rustc], [target]
@@ -54,7 +55,7 @@ fn a_healthy_larder_is_told_to_be_so() {
     holds      1 name, 1 version, 1 tag, 2 blobs (354 B)
     free       [free]
     --- stderr
-    all is well
+    no problems found
     exit 0
     --- stdout
     {
@@ -120,19 +121,20 @@ fn a_healthy_larder_is_told_to_be_so() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn where_no_larder_is_it_says_so_and_makes_none() {
-    let told = everywhere(|kitchen| {
-        let told = kitchen.plain(&["doctor"]) + &kitchen.plain(&["doctor", "--format", "json"]);
-        assert!(!kitchen.path(kitchen.store.split_once(':').unwrap().1).exists());
-        told
+    let printed = everywhere(|dir| {
+        let printed = dir.plain(&["doctor"]) + &dir.plain(&["doctor", "--format", "json"]);
+        assert!(!dir.path(dir.store.split_once(':').unwrap().1).exists());
+        printed
     });
-    assert_snapshot!(steady(&told), @r#"
+    assert_snapshot!(steady(&printed), @r#"
     exit 0
     --- stdout
     program    larder [version], rustc [rustc], [target]
     linked in  6 types, 7 serializers, 9 stores
     note: there is no larder at [store]
-      `larder put NAME FILE` makes one; `--store URL` names another
+      create one with `larder put NAME FILE`, or name another one with `--store URL`
     exit 0
     --- stdout
     {
@@ -177,7 +179,7 @@ fn where_no_larder_is_it_says_so_and_makes_none() {
         {
           "level": "note",
           "what": "there is no larder at [store]",
-          "advice": "`larder put NAME FILE` makes one; `--store URL` names another"
+          "advice": "create one with `larder put NAME FILE`, or name another one with `--store URL`"
         }
       ]
     }
@@ -185,24 +187,25 @@ fn where_no_larder_is_it_says_so_and_makes_none() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn what_is_missing_locked_removed_or_garbage_is_noted_with_advice() {
-    let told = everywhere(|kitchen| {
-        let kitchen = with_a_file(kitchen);
+    let printed = everywhere(|dir| {
+        let dir = with_a_file(dir);
         let clock = || SystemTime::now() - Duration::from_secs(60);
-        let larder = kitchen.larder().with_clock(clock);
-        larder.apply("wine/price", &crate::kitchen::price([5.0, 1.5, 0.25])).unwrap();
+        let larder = dir.larder().with_clock(clock);
+        larder.apply("wine/price", &crate::test_dir::price([5.0, 1.5, 0.25])).unwrap();
         for years in [vec![2019], vec![2021]] {
             larder.apply("label", &Label { title: "Riesling".into(), years }).unwrap();
         }
         larder.lock_version("wine/price").unwrap();
         larder.lock_name("notes").unwrap();
         larder.remove("label@1").unwrap();
-        kitchen.plain(&["gc", "--grace", "0s"]);
-        let told = kitchen.plain(&["doctor"]);
-        assert!(kitchen.linked(&["doctor"]).matches("not linked in").count() == 0, "{told}");
-        steady(&told)
+        dir.plain(&["gc", "--grace", "0s"]);
+        let printed = dir.plain(&["doctor"]);
+        assert!(dir.linked(&["doctor"]).matches("not linked in").count() == 0, "{printed}");
+        steady(&printed)
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     program    larder [version], rustc [rustc], [target]
@@ -211,28 +214,29 @@ fn what_is_missing_locked_removed_or_garbage_is_noted_with_advice() {
     holds      3 names, 3 versions, 1 tag, 6 blobs (874 B)
     free       [free]
     note: notes is locked, since [time]
-      `larder unlock notes` opens it to change
+      unlock it with `larder unlock notes`
     note: wine/price@1 is locked, since [time]
-      `larder unlock wine/price@1` opens it to change
-    note: 1 blob is to be collected as garbage
-      `larder gc` removes what has waited for its grace period
+      unlock it with `larder unlock wine/price@1`
+    note: 1 blob is garbage
+      `larder gc` removes blobs after their grace period
     note: 1 version is removed
-      `larder restore NAME@N` takes a removal back, until `larder gc` takes the bytes
-    note: the type `example/label` of larder-cli [version] is not linked in; it is needed to load label@2
-      a program of your own brings it: https://docs.rs/larder-cli; all else works without
-    note: the type `example/price` of larder-cli [version] is not linked in; it is needed to load wine/price@1
-      a program of your own brings it: https://docs.rs/larder-cli; all else works without
-    note: the serializer `f64-le` is not linked in; it is needed by wine/price@1
-      where to get it: the larder has no record of it
+      `larder restore NAME@N` restores one, until `larder gc` removes its blobs
+    note: the type `example/label` of larder-cli [version], used by label@2, is not linked in
+      to load it, link the type into your own command line: https://docs.rs/larder-cli
+    note: the type `example/price` of larder-cli [version], used by wine/price@1, is not linked in
+      to load it, link the type into your own command line: https://docs.rs/larder-cli
+    note: the serializer `f64-le`, used by wine/price@1, is not linked in
+      to load it, link it in: unknown: the larder has no record of it
     ");
 }
 
 #[test]
-fn damaged_records_and_a_clock_in_the_future_want_attention() {
-    let told = everywhere(|kitchen| {
-        let kitchen = with_a_file(kitchen);
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
+fn damaged_records_and_a_clock_in_the_future_are_warnings() {
+    let printed = everywhere(|dir| {
+        let dir = with_a_file(dir);
         let clock = || SystemTime::UNIX_EPOCH + Duration::from_secs(7_000_000_000);
-        let larder = kitchen.larder().with_clock(clock);
+        let larder = dir.larder().with_clock(clock);
         larder.apply("early", &Label { title: "Merlot".into(), years: vec![] }).unwrap();
         let damaged = [("names/notes", "{"), ("tags/notes/@prod", r#"{"larder":7}"#)];
         for (key, value) in damaged {
@@ -241,9 +245,9 @@ fn damaged_records_and_a_clock_in_the_future_want_attention() {
                 Change::PutRecord { key, value: value.into(), expected: Expected::Anything };
             assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);
         }
-        steady(&(kitchen.plain(&["doctor"]) + &kitchen.plain(&["doctor", "--quiet"])))
+        steady(&(dir.plain(&["doctor"]) + &dir.plain(&["doctor", "--quiet"])))
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
@@ -252,40 +256,41 @@ fn damaged_records_and_a_clock_in_the_future_want_attention() {
     holds      1 name, 2 versions, 0 tags, 3 blobs (443 B)
     free       [free]
     warning: the record names/notes: EOF while parsing an object at line 1 column 1
-      restore it from a copy of the larder; `larder verify` lists all that is damaged
-    warning: the record tags/notes/@prod: it has format 7; this Larder reads up to 1
-      restore it from a copy of the larder; `larder verify` lists all that is damaged
-    warning: the newest version was applied in the future: 2191-10-27T12:26:40Z
-      set the clock, here or where it was applied: `gc` counts its grace period by it
-    note: the type `example/label` of larder-cli [version] is not linked in; it is needed to load early@1
-      a program of your own brings it: https://docs.rs/larder-cli; all else works without
+      restore it from a copy of the larder; `larder verify` lists all damage
+    warning: the record tags/notes/@prod: it has format 7, and this version of Larder reads up to 1
+      restore it from a copy of the larder; `larder verify` lists all damage
+    warning: the newest version has a time in the future: 2191-10-27T12:26:40Z
+      set the clock, here or where it was applied; the grace period of `larder gc` depends on it
+    note: the type `example/label` of larder-cli [version], used by early@1, is not linked in
+      to load it, link the type into your own command line: https://docs.rs/larder-cli
     --- stderr
-    error: 3 things want attention
+    error: found 3 warnings
     exit 1
     --- stdout
     warning: the record names/notes: EOF while parsing an object at line 1 column 1
-      restore it from a copy of the larder; `larder verify` lists all that is damaged
-    warning: the record tags/notes/@prod: it has format 7; this Larder reads up to 1
-      restore it from a copy of the larder; `larder verify` lists all that is damaged
-    warning: the newest version was applied in the future: 2191-10-27T12:26:40Z
-      set the clock, here or where it was applied: `gc` counts its grace period by it
-    note: the type `example/label` of larder-cli [version] is not linked in; it is needed to load early@1
-      a program of your own brings it: https://docs.rs/larder-cli; all else works without
+      restore it from a copy of the larder; `larder verify` lists all damage
+    warning: the record tags/notes/@prod: it has format 7, and this version of Larder reads up to 1
+      restore it from a copy of the larder; `larder verify` lists all damage
+    warning: the newest version has a time in the future: 2191-10-27T12:26:40Z
+      set the clock, here or where it was applied; the grace period of `larder gc` depends on it
+    note: the type `example/label` of larder-cli [version], used by early@1, is not linked in
+      to load it, link the type into your own command line: https://docs.rs/larder-cli
     --- stderr
-    error: 3 things want attention
+    error: found 3 warnings
     ");
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn a_damaged_manifest_is_found_on_the_way() {
-    let told = everywhere(|kitchen| {
-        let kitchen = with_a_file(kitchen);
-        let larder = kitchen.larder();
+    let printed = everywhere(|dir| {
+        let dir = with_a_file(dir);
+        let larder = dir.larder();
         let digest = larder.show("notes").unwrap().version.digest;
         larder.store().remove_blobs(&[digest]).unwrap();
-        steady(&kitchen.plain(&["doctor"]))
+        steady(&dir.plain(&["doctor"]))
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
@@ -293,27 +298,28 @@ fn a_damaged_manifest_is_found_on_the_way() {
     larder     [store], format 1, [commits]
     holds      1 name, 1 version, 1 tag, 1 blob (3 B)
     free       [free]
-    warning: the manifest of notes@1 is corrupt: its bytes are missing; restore it from a copy
-      `larder verify` reads everything and lists what is damaged
+    warning: cannot read the manifest of notes@1: it is corrupt (its bytes are missing); restore it from a copy
+      `larder verify` lists all damage
     --- stderr
-    error: 1 thing wants attention
+    error: found 1 warning
     ");
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn what_is_no_larder_is_a_finding_and_stays_as_it_is() {
-    let kitchen = Kitchen::new("sqlite:larder.db");
-    kitchen.write("larder.db", "no database, but long enough to be taken for one\n".repeat(40));
-    let before = fs::read(kitchen.path("larder.db")).unwrap();
-    assert_snapshot!(kitchen.plain(&["doctor"]), @"
+    let dir = TestDir::new("sqlite:larder.db");
+    dir.write("larder.db", "no database, but long enough to be taken for one\n".repeat(40));
+    let before = fs::read(dir.path("larder.db")).unwrap();
+    assert_snapshot!(dir.plain(&["doctor"]), @"
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
     linked in  6 types, 7 serializers, 9 stores
-    warning: the file [place] is corrupt: not an SQLite database; restore it from a copy
-      name another larder with `--store URL`, if it is the wrong file
+    warning: cannot read the file [place]: it is corrupt (it is not an SQLite database); restore it from a copy
+      restore it from a copy, or name another larder with `--store URL`
     --- stderr
-    error: 1 thing wants attention
+    error: found 1 warning
     ");
-    assert_eq!(fs::read(kitchen.path("larder.db")).unwrap(), before);
+    assert_eq!(fs::read(dir.path("larder.db")).unwrap(), before);
 }

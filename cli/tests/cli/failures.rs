@@ -2,11 +2,11 @@
 
 use insta::assert_snapshot;
 
-use crate::kitchen::{Kitchen, PLAIN, everywhere};
+use crate::test_dir::{PLAIN, TestDir, everywhere};
 
 #[test]
 fn a_larder_that_is_not_there_is_not_made() {
-    let told = everywhere(|kitchen| {
+    let printed = everywhere(|dir| {
         let commands: [&[&str]; 6] = [
             &["list"],
             &["show", "a"],
@@ -15,186 +15,187 @@ fn a_larder_that_is_not_there_is_not_made() {
             &["verify"],
             &["remove", "a@1"],
         ];
-        let told = commands.map(|args| kitchen.linked(args));
-        assert!(told.iter().all(|one| *one == told[0]), "{told:?}");
-        assert_eq!(std::fs::read_dir(kitchen.path(".")).unwrap().count(), 0);
-        told[0].clone()
+        let printed = commands.map(|args| dir.linked(args));
+        assert!(printed.iter().all(|one| *one == printed[0]), "{printed:?}");
+        assert_eq!(std::fs::read_dir(dir.path(".")).unwrap().count(), 0);
+        printed[0].clone()
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @"
     exit 3
     --- stderr
-    error: there is no larder at [store]
-    hint: apply something first, or name another larder with `--store URL`
-    "#);
-}
-
-#[test]
-fn an_empty_folder_or_file_is_not_made_a_larder() {
-    let kitchen = Kitchen::new("fs:shelf");
-    kitchen.write("empty.db", "");
-    std::fs::create_dir(kitchen.path("shelf")).unwrap();
-    let told = kitchen.plain(&["list"]) + &kitchen.plain(&["list", "--store", "empty.db"]);
-    assert_eq!(std::fs::read_dir(kitchen.path("shelf")).unwrap().count(), 0);
-    assert_eq!(std::fs::metadata(kitchen.path("empty.db")).unwrap().len(), 0);
-    assert_snapshot!(told, @r#"
-    exit 3
-    --- stderr
-    error: there is no larder at [store]
-    hint: apply something first, or name another larder with `--store URL`
-    exit 3
-    --- stderr
-    error: there is no larder at sqlite:empty.db
-    hint: apply something first, or name another larder with `--store URL`
-    "#);
-}
-
-#[test]
-fn the_larder_is_larder_db_unless_told_otherwise() {
-    let kitchen = Kitchen::new("sqlite:larder.db");
-    let mut command = kitchen.stocked().command(PLAIN, &["versions", "label"]);
-    command.env_remove("LARDER_STORE");
-    let by_default = kitchen.told(command, b"");
-    assert!(by_default.starts_with("exit 0\n"), "{by_default}");
-    assert_eq!(by_default, kitchen.plain(&["versions", "label"]));
-
-    let mut command = kitchen.command(PLAIN, &["versions", "label", "--store", "larder.db"]);
-    command.env("LARDER_STORE", "fs:elsewhere");
-    assert_eq!(kitchen.told(command, b""), by_default, "the option goes before the environment");
-}
-
-#[test]
-fn a_file_that_is_no_larder_is_left_alone() {
-    let kitchen = Kitchen::new("fs:shelf");
-    kitchen.write("letter.db", "Dear Sir or Madam, ".repeat(99));
-    std::fs::create_dir(kitchen.path("shelf")).unwrap();
-    kitchen.write("shelf/letter.txt", "Dear Sir or Madam");
-    let told = kitchen.plain(&["list"]) + &kitchen.plain(&["list", "--store", "letter.db"]);
-    assert_eq!(std::fs::read_dir(kitchen.path("shelf")).unwrap().count(), 1);
-    assert_snapshot!(told, @"
-    exit 5
-    --- stderr
-    error: the use of the folder [place] as a larder is refused: it is not empty: it contains `letter.txt`; name an empty or a new folder
-    exit 4
-    --- stderr
-    error: the file letter.db is corrupt: not an SQLite database; restore it from a copy
+    error: cannot open [store]: there is no larder
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     ");
 }
 
 #[test]
+fn an_empty_folder_or_file_is_not_made_a_larder() {
+    let dir = TestDir::new("fs:data_dir");
+    dir.write("empty.db", "");
+    std::fs::create_dir(dir.path("data_dir")).unwrap();
+    let printed = dir.plain(&["list"]) + &dir.plain(&["list", "--store", "empty.db"]);
+    assert_eq!(std::fs::read_dir(dir.path("data_dir")).unwrap().count(), 0);
+    assert_eq!(std::fs::metadata(dir.path("empty.db")).unwrap().len(), 0);
+    assert_snapshot!(printed, @"
+    exit 3
+    --- stderr
+    error: cannot open [store]: there is no larder
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
+    exit 3
+    --- stderr
+    error: cannot open sqlite:empty.db: there is no larder
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
+    ");
+}
+
+#[test]
+fn the_larder_is_larder_db_unless_told_otherwise() {
+    let dir = TestDir::new("sqlite:larder.db");
+    let mut command = dir.filled().command(PLAIN, &["versions", "label"]);
+    command.env_remove("LARDER_STORE");
+    let by_default = dir.run(command, b"");
+    assert!(by_default.starts_with("exit 0\n"), "{by_default}");
+    assert_eq!(by_default, dir.plain(&["versions", "label"]));
+
+    let mut command = dir.command(PLAIN, &["versions", "label", "--store", "larder.db"]);
+    command.env("LARDER_STORE", "fs:elsewhere");
+    assert_eq!(dir.run(command, b""), by_default, "the option goes before the environment");
+}
+
+#[test]
+fn a_file_that_is_no_larder_is_left_alone() {
+    let dir = TestDir::new("fs:data_dir");
+    dir.write("letter.db", "Dear Sir or Madam, ".repeat(99));
+    std::fs::create_dir(dir.path("data_dir")).unwrap();
+    dir.write("data_dir/letter.txt", "Dear Sir or Madam");
+    let printed = dir.plain(&["list"]) + &dir.plain(&["list", "--store", "letter.db"]);
+    assert_eq!(std::fs::read_dir(dir.path("data_dir")).unwrap().count(), 1);
+    assert_snapshot!(printed, @"
+    exit 5
+    --- stderr
+    error: cannot use the folder [place] as a larder: it holds `letter.txt`; name an empty or a new folder
+    exit 4
+    --- stderr
+    error: cannot read the file letter.db: it is corrupt (it is not an SQLite database); restore it from a copy
+    ");
+}
+
+#[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn a_store_url_that_cannot_be_is_refused() {
-    let kitchen = Kitchen::new("fs:shelf");
+    let dir = TestDir::new("fs:data_dir");
     let urls =
-        ["", "fs:", "ftp:server/larder", "s3:bucket/larder", "fs:shelf?speed=11", "memory:here"];
-    kitchen.larder();
-    let told = urls.map(|url| kitchen.plain(&["list", "--store", url])).concat();
-    assert_snapshot!(told, @r#"
+        ["", "fs:", "ftp:server/larder", "s3:bucket/larder", "fs:data_dir?speed=11", "memory:here"];
+    dir.larder();
+    let printed = urls.map(|url| dir.plain(&["list", "--store", url])).concat();
+    assert_snapshot!(printed, @r#"
     exit 2
     --- stderr
-    error: "" is not a valid store URL: empty; write a path or a URL such as `sqlite:larder.db`
+    error: cannot use "" as a store URL: it is empty; give a path or a URL such as `sqlite:larder.db`
     exit 2
     --- stderr
-    error: "fs:" is not a valid store URL: a path is missing after the scheme
+    error: cannot use "fs:" as a store URL: a path is missing after the scheme
     exit 6
     --- stderr
-    error: ftp:server/larder needs the store scheme `ftp`, which is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that brings it (`use … as _;`)
+    error: cannot use ftp:server/larder: the store scheme `ftp` is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that has it (`use … as _;`)
     exit 2
     --- stderr
-    error: "s3:bucket/larder" is not a valid store URL: a bucket is missing: `s3://bucket/prefix`
+    error: cannot use "s3:bucket/larder" as a store URL: a bucket is missing: `s3://bucket/prefix`
     exit 2
     --- stderr
-    error: "[store]" is not a valid store URL: unknown option `speed`; this store has no options
+    error: cannot use "[store]" as a store URL: the option `speed` is unknown; there are none
     exit 2
     --- stderr
-    error: "memory:here" is not a valid store URL: a store in memory has no place: write `memory:`
+    error: cannot use "memory:here" as a store URL: a store in memory has no place: write `memory:`
     "#);
 }
 
 #[test]
 fn what_is_not_there_ends_with_3_and_near_names() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
+    let printed = everywhere(|dir| {
+        dir.filled();
         let references =
             ["price", "wine/price@3", "wine/price:staging", "wine/price@b3:0000", "zz"];
-        references.map(|reference| kitchen.plain(&["show", reference])).concat()
-            + &kitchen.plain(&["versions", "lable"])
+        references.map(|reference| dir.plain(&["show", reference])).concat()
+            + &dir.plain(&["versions", "lable"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @"
     exit 3
     --- stderr
-    error: price is not in this larder; did you mean wine/price?
+    error: cannot find price in this larder; did you mean wine/price?
     exit 3
     --- stderr
-    error: wine/price@3 is not in this larder; did you mean wine/price:prod or wine/price@2?
+    error: cannot find wine/price@3 in this larder; did you mean wine/price:prod or wine/price@2?
     exit 3
     --- stderr
-    error: wine/price:staging is not in this larder; did you mean wine/price:prod or wine/price@2?
+    error: cannot find wine/price:staging in this larder; did you mean wine/price:prod or wine/price@2?
     exit 3
     --- stderr
-    error: wine/price@b3:0000 is not in this larder; did you mean wine/price:prod or wine/price@2?
+    error: cannot find wine/price@b3:0000 in this larder; did you mean wine/price:prod or wine/price@2?
     exit 3
     --- stderr
-    error: zz is not in this larder
-    hint: `list` prints the names that are there
+    error: cannot find zz in this larder
+    hint: `larder list` lists the names
     exit 3
     --- stderr
-    error: lable is not in this larder; did you mean label?
-    "#);
+    error: cannot find lable in this larder; did you mean label?
+    ");
 }
 
 #[test]
 fn a_reference_that_cannot_be_ends_with_2() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
+    let printed = everywhere(|dir| {
+        dir.filled();
         let references = ["../etc/passwd", "Wine", "label:Latest", "label@0", "label@b3:xyz"];
-        let shown = references.map(|reference| kitchen.plain(&["show", reference])).concat();
-        let versions = kitchen.plain(&["versions", "label:prod"]);
-        shown + &versions + &kitchen.plain(&["rm", "label@x"])
+        let shown = references.map(|reference| dir.plain(&["show", reference])).concat();
+        let versions = dir.plain(&["versions", "label:prod"]);
+        shown + &versions + &dir.plain(&["rm", "label@x"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 2
     --- stderr
-    error: invalid value '../etc/passwd' for '<REF>': "../etc/passwd" is not a valid identifier: each part begins with one of a-z 0-9
+    error: invalid value '../etc/passwd' for '<REF>': cannot use "../etc/passwd" as an identifier: each part begins with one of a-z 0-9
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value 'Wine' for '<REF>': "Wine" is not a valid identifier: each part begins with one of a-z 0-9
+    error: invalid value 'Wine' for '<REF>': cannot use "Wine" as an identifier: each part begins with one of a-z 0-9
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value 'label:Latest' for '<REF>': "Latest" is not a valid tag: `latest` is reserved: it always means the newest version
+    error: invalid value 'label:Latest' for '<REF>': cannot use "Latest" as a tag: `latest` is reserved: it always means the newest version
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value 'label@0' for '<REF>': "label@0" is not a valid reference: after `@` comes a version number from 1, or `b3:` and a digest
+    error: invalid value 'label@0' for '<REF>': cannot use "label@0" as a reference: after `@` comes a version number from 1, or `b3:` and a digest
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value 'label@b3:xyz' for '<REF>': "label@b3:xyz" is not a valid reference: after `@b3:` come 4 to 64 lower-case hexadecimal digits
+    error: invalid value 'label@b3:xyz' for '<REF>': cannot use "label@b3:xyz" as a reference: after `@b3:` come 4 to 64 lower-case hexadecimal digits
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value 'label:prod' for '<NAME>': "label:prod" is not a valid identifier: only a-z 0-9 . _ - are allowed, with `/` between parts
+    error: invalid value 'label:prod' for '<NAME>': cannot use "label:prod" as an identifier: only a-z 0-9 . _ - are allowed, with `/` between parts
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: "label@x" is not a valid reference: after `@` comes a version number from 1, or `b3:` and a digest
+    error: cannot use "label@x" as a reference: after `@` comes a version number from 1, or `b3:` and a digest
     "#);
 }
 
 #[test]
 fn a_command_line_that_cannot_be_ends_with_2() {
-    let told = everywhere(|kitchen| {
+    let printed = everywhere(|dir| {
         let lines: [&[&str]; 4] =
             [&["lst"], &["show"], &["list", "--format", "xml"], &["predict", "a", "--batch"]];
-        lines.map(|line| kitchen.plain(line)).concat()
+        lines.map(|line| dir.plain(line)).concat()
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 2
     --- stderr
     error: unrecognized subcommand 'lst'

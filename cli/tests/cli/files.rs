@@ -5,42 +5,42 @@ use std::path::Path;
 
 use insta::assert_snapshot;
 
-use crate::kitchen::{Kitchen, everywhere};
+use crate::test_dir::{TestDir, everywhere};
 
-/// A kitchen with a folder and a file, and no larder yet.
-fn with_files(kitchen: &Kitchen) -> &Kitchen {
+/// A dir with a folder and a file, and no larder yet.
+fn with_files(dir: &TestDir) -> &TestDir {
     for folder in ["net/left", "net/right", "net/empty"] {
-        fs::create_dir_all(kitchen.path(folder)).unwrap();
+        fs::create_dir_all(dir.path(folder)).unwrap();
     }
-    kitchen.write("net/left/w.bin", "left");
-    kitchen.write("net/right/w.bin", vec![7; 100_000]);
-    kitchen.write("index.ann", "near\n");
-    kitchen
+    dir.write("net/left/w.bin", "left");
+    dir.write("net/right/w.bin", vec![7; 100_000]);
+    dir.write("index.ann", "near\n");
+    dir
 }
 
 /// `put` says when, by the clock; what it says beside that is the same every time.
-fn timeless(told: String) -> String {
+fn timeless(printed: String) -> String {
     let line = |line: &str| match line.split_once("\"created\": \"") {
         Some((start, _)) => format!("{start}\"created\": \"[time]\",\n"),
         None => format!("{line}\n"),
     };
-    told.lines().map(line).collect()
+    printed.lines().map(line).collect()
 }
 
 #[test]
 fn put_makes_the_larder_and_get_brings_the_same_back() {
-    let told = everywhere(|kitchen| {
-        let told = with_files(kitchen).plain(&["put", "wine/net", "net", "--tag", "prod"])
-            + &kitchen.plain(&["put", "wine/net", "net"])
-            + &kitchen.plain(&["put", "wine/index", "index.ann", "--format", "json"])
-            + &kitchen.plain(&["get", "wine/net:prod", "-o", "copy"])
-            + &kitchen.plain(&["get", "wine/index", "-o", "-"]);
-        assert_eq!(fs::read(kitchen.path("copy/left/w.bin")).unwrap(), b"left");
-        assert_eq!(fs::read(kitchen.path("copy/right/w.bin")).unwrap(), vec![7; 100_000]);
-        assert!(kitchen.path("copy/empty").is_dir());
-        timeless(told)
+    let printed = everywhere(|dir| {
+        let printed = with_files(dir).plain(&["put", "wine/net", "net", "--tag", "prod"])
+            + &dir.plain(&["put", "wine/net", "net"])
+            + &dir.plain(&["put", "wine/index", "index.ann", "--format", "json"])
+            + &dir.plain(&["get", "wine/net:prod", "-o", "copy"])
+            + &dir.plain(&["get", "wine/index", "-o", "-"]);
+        assert_eq!(fs::read(dir.path("copy/left/w.bin")).unwrap(), b"left");
+        assert_eq!(fs::read(dir.path("copy/right/w.bin")).unwrap(), vec![7; 100_000]);
+        assert!(dir.path("copy/empty").is_dir());
+        timeless(printed)
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     put wine/net@1 (b3:0536b91044d2, 98.3 KiB)
@@ -80,14 +80,14 @@ fn get_gives_models_back_as_the_files_that_they_were() {
         ("model.wasm", fs::read(fixtures.join("guests/linear.wasm")).unwrap()),
         ("model.rhai", script),
     ];
-    everywhere(|kitchen| {
+    everywhere(|dir| {
         for (file, bytes) in &models {
-            kitchen.write(file, bytes);
-            let put = kitchen.plain(&["put", "model", file]);
+            dir.write(file, bytes);
+            let put = dir.plain(&["put", "model", file]);
             assert!(put.contains("put model@"), "{put}");
-            let got = kitchen.plain(&["get", "model", "-o", "back", "--force"]);
+            let got = dir.plain(&["get", "model", "-o", "back", "--force"]);
             assert_eq!(got, "exit 0\n--- stderr\nwrote back\n", "{file}");
-            assert_eq!(fs::read(kitchen.path("back")).unwrap(), *bytes, "{file}");
+            assert_eq!(fs::read(dir.path("back")).unwrap(), *bytes, "{file}");
         }
         String::new()
     });
@@ -95,29 +95,29 @@ fn get_gives_models_back_as_the_files_that_they_were() {
 
 #[test]
 fn get_overwrites_nothing_unless_it_is_forced() {
-    let told = everywhere(|kitchen| {
-        with_files(kitchen).plain(&["put", "wine/net", "net"]);
-        kitchen.plain(&["put", "wine/index", "index.ann"]);
-        kitchen.write("mine", "mine");
-        let told = kitchen.plain(&["get", "wine/index", "-o", "mine"]);
-        assert_eq!(fs::read(kitchen.path("mine")).unwrap(), b"mine");
-        let told = told + &kitchen.plain(&["get", "wine/net", "-o", "mine", "--force"]);
-        assert_eq!(fs::read(kitchen.path("mine")).unwrap(), b"mine");
-        let told = told + &kitchen.plain(&["get", "wine/index", "-o", "mine", "--force"]);
-        assert_eq!(fs::read(kitchen.path("mine")).unwrap(), b"near\n");
-        kitchen.write("net/left/new", "new");
-        let told = told + &kitchen.plain(&["get", "wine/net", "-o", "net", "--force"]);
-        assert!(!kitchen.path("net/left/new").exists(), "the folder is replaced as a whole");
-        told
+    let printed = everywhere(|dir| {
+        with_files(dir).plain(&["put", "wine/net", "net"]);
+        dir.plain(&["put", "wine/index", "index.ann"]);
+        dir.write("mine", "mine");
+        let printed = dir.plain(&["get", "wine/index", "-o", "mine"]);
+        assert_eq!(fs::read(dir.path("mine")).unwrap(), b"mine");
+        let printed = printed + &dir.plain(&["get", "wine/net", "-o", "mine", "--force"]);
+        assert_eq!(fs::read(dir.path("mine")).unwrap(), b"mine");
+        let printed = printed + &dir.plain(&["get", "wine/index", "-o", "mine", "--force"]);
+        assert_eq!(fs::read(dir.path("mine")).unwrap(), b"near\n");
+        dir.write("net/left/new", "new");
+        let printed = printed + &dir.plain(&["get", "wine/net", "-o", "net", "--force"]);
+        assert!(!dir.path("net/left/new").exists(), "the folder is replaced as a whole");
+        printed
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 5
     --- stderr
-    error: writing to mine is refused: something is there already
-    hint: `--force` replaces it
+    error: cannot write to mine: something is there already
+    hint: use `--force` to replace it
     exit 5
     --- stderr
-    error: writing to mine is refused: it is no folder, and what would take its place is one
+    error: cannot write to mine: it is a file, and the replacement is a folder
     exit 0
     --- stderr
     wrote mine
@@ -129,48 +129,49 @@ fn get_overwrites_nothing_unless_it_is_forced() {
 
 #[test]
 fn what_cannot_be_put_or_got_is_an_error_and_makes_no_larder() {
-    let told = everywhere(|kitchen| {
-        with_files(kitchen);
-        let told = kitchen.plain(&["put", "wine/net", "nowhere"])
-            + &kitchen.plain(&["put", "../net", "net"])
-            + &kitchen.plain(&["put", "wine/net", "net", "--tag", "LATEST"])
-            + &kitchen.plain(&["get", "wine/net", "-o", "copy"]);
-        let place = kitchen.store.split_once(':').unwrap().1;
-        assert!(!kitchen.path(place).exists(), "there is no larder");
-        kitchen.stocked().plain(&["put", "wine/net", "net"]);
-        told + &kitchen.plain(&["get", "wine/net", "-o", "-"])
-            + &kitchen.plain(&["get", "wine/price", "-o", "copy"])
-            + &kitchen.plain(&["get", "wine/net:prod", "-o", "copy"])
+    let printed = everywhere(|dir| {
+        with_files(dir);
+        let printed = dir.plain(&["put", "wine/net", "nowhere"])
+            + &dir.plain(&["put", "../net", "net"])
+            + &dir.plain(&["put", "wine/net", "net", "--tag", "LATEST"])
+            + &dir.plain(&["get", "wine/net", "-o", "copy"]);
+        let place = dir.store.split_once(':').unwrap().1;
+        assert!(!dir.path(place).exists(), "there is no larder");
+        dir.filled().plain(&["put", "wine/net", "net"]);
+        printed
+            + &dir.plain(&["get", "wine/net", "-o", "-"])
+            + &dir.plain(&["get", "wine/price", "-o", "copy"])
+            + &dir.plain(&["get", "wine/net:prod", "-o", "copy"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 1
     --- stderr
     error: cannot look at nowhere
       caused by: No such file or directory (os error 2)
     exit 2
     --- stderr
-    error: invalid value '../net' for '<NAME>': "../net" is not a valid identifier: each part begins with one of a-z 0-9
+    error: invalid value '../net' for '<NAME>': cannot use "../net" as an identifier: each part begins with one of a-z 0-9
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value 'LATEST' for '--tag <TAG>': "LATEST" is not a valid tag: `latest` is reserved: it always means the newest version
+    error: invalid value 'LATEST' for '--tag <TAG>': cannot use "LATEST" as a tag: `latest` is reserved: it always means the newest version
 
     For more information, try '--help'.
     exit 3
     --- stderr
-    error: there is no larder at [store]
-    hint: apply something first, or name another larder with `--store URL`
+    error: cannot open [store]: there is no larder
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     exit 2
     --- stderr
-    error: wine/net is a folder, which does not go to stdout
-    hint: write `-o FOLDER`
+    error: cannot write wine/net to stdout: it is a folder
+    hint: use `-o FOLDER`
     exit 1
     --- stderr
-    error: wine/price@2 is a `example/price`, not a `larder/files`; load it as the type with that tag
+    error: cannot load wine/price@2 as `larder/files`: its type is `example/price`; load it as that type
     exit 3
     --- stderr
-    error: wine/net:prod is not in this larder; did you mean wine/net@1?
+    error: cannot find wine/net:prod in this larder; did you mean wine/net@1?
     "#);
 }
 
@@ -178,17 +179,17 @@ fn what_cannot_be_put_or_got_is_an_error_and_makes_no_larder() {
 #[test]
 fn a_link_is_refused_and_the_executable_bit_comes_back() {
     use std::os::unix::fs::PermissionsExt;
-    let told = everywhere(|kitchen| {
-        let script = with_files(kitchen).path("index.ann");
+    let printed = everywhere(|dir| {
+        let script = with_files(dir).path("index.ann");
         fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
-        let told = kitchen.plain(&["put", "script", "index.ann"])
-            + &kitchen.plain(&["get", "script", "-o", "copy"]);
-        let mode = fs::metadata(kitchen.path("copy")).unwrap().permissions().mode();
+        let printed = dir.plain(&["put", "script", "index.ann"])
+            + &dir.plain(&["get", "script", "-o", "copy"]);
+        let mode = fs::metadata(dir.path("copy")).unwrap().permissions().mode();
         assert_eq!(mode & 0o700, 0o700);
-        std::os::unix::fs::symlink("/etc/passwd", kitchen.path("net/odd")).unwrap();
-        told + &kitchen.plain(&["put", "wine/net", "net"])
+        std::os::unix::fs::symlink("/etc/passwd", dir.path("net/odd")).unwrap();
+        printed + &dir.plain(&["put", "wine/net", "net"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     put script@1 (b3:120ad6fbcf03, 355 B)
@@ -197,18 +198,18 @@ fn a_link_is_refused_and_the_executable_bit_comes_back() {
     wrote copy
     exit 5
     --- stderr
-    error: net/odd is refused: it is a link: name what it leads to, or put a copy in its place
+    error: cannot read net/odd: it is a link; name its target, or replace it with a copy
     ");
 }
 
 #[test]
 fn a_class_model_predicts_and_tells_what_it_was_made_with() {
-    let told = everywhere(|kitchen| {
-        kitchen.class_model().linked(&["show", "years"])
-            + &kitchen.fed(&["predict", "years"], "\"Merlot\"")
-            + &kitchen.plain(&["show", "years"])
+    let printed = everywhere(|dir| {
+        dir.class_model().linked(&["show", "years"])
+            + &dir.fed(&["predict", "years"], "\"Merlot\"")
+            + &dir.plain(&["show", "years"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     name      years
@@ -221,7 +222,7 @@ fn a_class_model_predicts_and_tells_what_it_was_made_with() {
     digest    b3:56c6d3ba3ab0a5f92038e4fb227e692eba57d03f9c3bd8d39bb3130fa921a266
     rustc     1.2.3
     target    here-unknown
-    features  none
+    features  archive, bincode, bytes, fs, full, json, msgpack, nats, object, onnx, postcard, postgres, script, sqlite, tensors, wasm
     lockfile  [Cargo.lock]
     differs   rustc was 1.2.3, and is [rustc] here
     differs   target was here-unknown, and is [target] here
@@ -258,8 +259,8 @@ fn a_class_model_predicts_and_tells_what_it_was_made_with() {
     --- stdout
     2021
     --- stderr
-    warning: years was made elsewhere: rustc was 1.2.3, and is [rustc] here
-    warning: years was made elsewhere: target was here-unknown, and is [target] here
+    warning: years was built differently: rustc was 1.2.3, and is [rustc] here
+    warning: years was built differently: target was here-unknown, and is [target] here
     exit 0
     --- stdout
     name      years
@@ -272,7 +273,7 @@ fn a_class_model_predicts_and_tells_what_it_was_made_with() {
     digest    b3:56c6d3ba3ab0a5f92038e4fb227e692eba57d03f9c3bd8d39bb3130fa921a266
     rustc     1.2.3
     target    here-unknown
-    features  none
+    features  archive, bincode, bytes, fs, full, json, msgpack, nats, object, onnx, postcard, postgres, script, sqlite, tensors, wasm
     lockfile  [Cargo.lock]
     differs   rustc was 1.2.3, and is [rustc] here
     differs   target was here-unknown, and is [target] here

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::kitchen::{Kitchen, PLAIN};
+use crate::test_dir::{PLAIN, TestDir};
 
 /// A copy of the fixture: SQLite writes beside a file that it reads.
 fn copy(from: &Path, to: &Path) {
@@ -22,11 +22,14 @@ fn copy(from: &Path, to: &Path) {
 fn models_of_format_1_predict_as_they_did() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/format-1-models");
     for store in ["sqlite:sqlite.db", "fs:folder"] {
-        let kitchen = Kitchen::new(store);
-        copy(&fixture, &kitchen.path("."));
+        let dir = TestDir::new(store);
+        copy(&fixture, &dir.path("."));
         let predicted = |name: &str, input: &str| {
-            let told = kitchen.told(kitchen.command(PLAIN, &["predict", name]), input.as_bytes());
-            told.strip_prefix("exit 0\n--- stdout\n").unwrap_or_else(|| panic!("{told}")).to_owned()
+            let printed = dir.run(dir.command(PLAIN, &["predict", name]), input.as_bytes());
+            printed
+                .strip_prefix("exit 0\n--- stdout\n")
+                .unwrap_or_else(|| panic!("{printed}"))
+                .to_owned()
         };
         let house = r#"{"area": 3.0, "rooms": 4.0}"#;
         assert_eq!(predicted("kept/price", house), "8.0\n");
@@ -35,6 +38,6 @@ fn models_of_format_1_predict_as_they_did() {
         let wine = "[13.58, 2.58, 2.69, 24.5, 105, 1.55, 0.84, 0.39, 1.54, 8.66, 0.74, 1.8, 750]";
         let wine = predicted("kept/linear", wine);
         assert!(wine.starts_with(r#"{"label":2,"probabilities":[0.0043"#), "{wine}");
-        assert_eq!(kitchen.plain(&["verify", "--quiet"]), "exit 0\n");
+        assert_eq!(dir.plain(&["verify", "--quiet"]), "exit 0\n");
     }
 }

@@ -7,70 +7,70 @@ use std::time::{Duration, SystemTime};
 use insta::assert_snapshot;
 use larder::maintenance::GcOptions;
 
-use crate::kitchen::{Kitchen, everywhere};
+use crate::test_dir::{TestDir, everywhere};
 
 const AT_ONCE: [&str; 3] = ["gc", "--grace", "0s"];
 
-/// A kitchen whose second version of `wine/price` was removed long ago.
-fn with_garbage(kitchen: &Kitchen) -> &Kitchen {
-    kitchen.stocked().larder().remove("wine/price@2").unwrap();
-    kitchen
+/// A dir whose second version of `wine/price` was removed long ago.
+fn with_garbage(dir: &TestDir) -> &TestDir {
+    dir.filled().larder().remove("wine/price@2").unwrap();
+    dir
 }
 
 #[test]
 fn gc_finds_garbage_first_and_removes_it_when_the_grace_period_is_over() {
-    let told = everywhere(|kitchen| {
-        with_garbage(kitchen);
+    let printed = everywhere(|dir| {
+        with_garbage(dir);
         let dry = ["gc", "--grace", "0s", "--dry-run"];
-        let told = [&dry[..], &AT_ONCE, &dry, &AT_ONCE, &AT_ONCE].map(|args| kitchen.plain(args));
-        told.concat() + &kitchen.plain(&["verify"])
+        let printed = [&dry[..], &AT_ONCE, &dry, &AT_ONCE, &AT_ONCE].map(|args| dir.plain(args));
+        printed.concat() + &dir.plain(&["verify"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     would mark  b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7  24 B
     would mark  b3:7e6cc7296b5e2ca098411961ffedc935c9dc8c410bdca24100b1fc2a6957208a  306 B
     --- stderr
     would remove 0 blobs (0 B), would mark 2 blobs (330 B) as garbage
-    kept 3 blobs (430 B), and 0 blobs (0 B) until the end of the grace period
+    kept 3 blobs (430 B), and 0 blobs (0 B) within the grace period
     exit 0
     --- stdout
     marked  b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7  24 B
     marked  b3:7e6cc7296b5e2ca098411961ffedc935c9dc8c410bdca24100b1fc2a6957208a  306 B
     --- stderr
     removed 0 blobs (0 B), marked 2 blobs (330 B) as garbage
-    kept 3 blobs (430 B), and 0 blobs (0 B) until the end of the grace period
+    kept 3 blobs (430 B), and 0 blobs (0 B) within the grace period
     exit 0
     --- stdout
     would remove  b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7  24 B
     would remove  b3:7e6cc7296b5e2ca098411961ffedc935c9dc8c410bdca24100b1fc2a6957208a  306 B
     --- stderr
     would remove 2 blobs (330 B), would mark 0 blobs (0 B) as garbage
-    kept 3 blobs (430 B), and 0 blobs (0 B) until the end of the grace period
+    kept 3 blobs (430 B), and 0 blobs (0 B) within the grace period
     exit 0
     --- stdout
     removed  b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7  24 B
     removed  b3:7e6cc7296b5e2ca098411961ffedc935c9dc8c410bdca24100b1fc2a6957208a  306 B
     --- stderr
     removed 2 blobs (330 B), marked 0 blobs (0 B) as garbage
-    kept 3 blobs (430 B), and 0 blobs (0 B) until the end of the grace period
+    kept 3 blobs (430 B), and 0 blobs (0 B) within the grace period
     exit 0
     --- stderr
     removed 0 blobs (0 B), marked 0 blobs (0 B) as garbage
-    kept 3 blobs (430 B), and 0 blobs (0 B) until the end of the grace period
+    kept 3 blobs (430 B), and 0 blobs (0 B) within the grace period
     exit 0
     --- stderr
-    read 2 versions, 3 blobs, 430 B: all sound
+    verified 2 versions, 3 blobs, 430 B: no damage
     ");
 }
 
 #[test]
 fn gc_prints_one_json_document() {
-    let told = everywhere(|kitchen| {
-        with_garbage(kitchen).plain(&AT_ONCE);
-        kitchen.plain(&["gc", "--grace", "0s", "--format", "json"])
+    let printed = everywhere(|dir| {
+        with_garbage(dir).plain(&AT_ONCE);
+        dir.plain(&["gc", "--grace", "0s", "--format", "json"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     {
@@ -104,24 +104,24 @@ fn gc_prints_one_json_document() {
 
 #[test]
 fn gc_leaves_garbage_alone_for_a_day_unless_told_otherwise() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
-        let larder = kitchen.larder().with_clock(SystemTime::now);
+    let printed = everywhere(|dir| {
+        dir.filled();
+        let larder = dir.larder().with_clock(SystemTime::now);
         larder.remove("wine/price@2").unwrap();
-        let told = kitchen.plain(&["gc"]);
+        let printed = dir.plain(&["gc"]);
         larder.maintenance().gc(&GcOptions { grace: Duration::ZERO, dry_run: false }).unwrap();
-        told + &kitchen.plain(&["gc"]) + &kitchen.plain(&["gc", "--grace", "soon"])
+        printed + &dir.plain(&["gc"]) + &dir.plain(&["gc", "--grace", "soon"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stderr
     removed 0 blobs (0 B), marked 0 blobs (0 B) as garbage
-    kept 5 blobs (760 B), and 0 blobs (0 B) until the end of the grace period
+    kept 5 blobs (760 B), and 0 blobs (0 B) within the grace period
     exit 0
     --- stderr
     removed 0 blobs (0 B), marked 0 blobs (0 B) as garbage
-    kept 5 blobs (760 B), and 0 blobs (0 B) until the end of the grace period
-    marked before, and needed again: 2 blobs
+    kept 5 blobs (760 B), and 0 blobs (0 B) within the grace period
+    formerly marked, in use again: 2 blobs
     exit 2
     --- stderr
     error: invalid value 'soon' for '--grace <TIME>': expected number at 0
@@ -132,29 +132,29 @@ fn gc_leaves_garbage_alone_for_a_day_unless_told_otherwise() {
 
 #[test]
 fn restore_takes_a_removal_back_until_the_bytes_are_collected() {
-    let told = everywhere(|kitchen| {
-        with_garbage(kitchen);
-        let told = [
-            kitchen.plain(&["restore", "--list", "wine/price"]),
-            kitchen.plain(&["restore", "wine/price@2"]),
-            kitchen.plain(&["versions", "wine/price"]),
-            kitchen.plain(&["restore", "--list", "wine/price"]),
+    let printed = everywhere(|dir| {
+        with_garbage(dir);
+        let printed = [
+            dir.plain(&["restore", "--list", "wine/price"]),
+            dir.plain(&["restore", "wine/price@2"]),
+            dir.plain(&["versions", "wine/price"]),
+            dir.plain(&["restore", "--list", "wine/price"]),
         ];
-        kitchen.larder().remove("wine/price@2").unwrap();
+        dir.larder().remove("wine/price@2").unwrap();
         for _ in 0..2 {
-            let collected = kitchen.plain(&AT_ONCE);
+            let collected = dir.plain(&AT_ONCE);
             assert!(collected.starts_with("exit 0"), "{collected}");
         }
         // When it was collected is the clock's to say.
-        let late = kitchen.plain(&["restore", "wine/price@2"]);
+        let late = dir.plain(&["restore", "wine/price@2"]);
         let (late, _) = late.split_once(" before ").unwrap();
-        told.concat() + late + "\n" + &kitchen.plain(&["restore", "--list", "wine/price"])
+        printed.concat() + late + "\n" + &dir.plain(&["restore", "--list", "wine/price"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
-    VERSION  TYPE           SIZE   REMOVED               BYTES  DIGEST
-    v2       example/price  330 B  2027-01-15T08:00:00Z  there  b3:7e6cc7296b5e
+    VERSION  TYPE           SIZE   REMOVED               BYTES    DIGEST
+    v2       example/price  330 B  2027-01-15T08:00:00Z  present  b3:7e6cc7296b5e
     exit 0
     --- stdout
     restored wine/price@2 (b3:7e6cc7296b5e, 330 B)
@@ -165,10 +165,10 @@ fn restore_takes_a_removal_back_until_the_bytes_are_collected() {
     v2             example/price  330 B  2027-01-15T08:00:00Z  b3:7e6cc7296b5e
     exit 0
     --- stderr
-    no version of it is removed
+    no removed versions
     exit 5
     --- stderr
-    error: the restoration of wine/price@2 is refused: its bytes were collected as garbage
+    error: cannot restore wine/price@2: its bytes were collected as garbage
     exit 0
     --- stdout
     VERSION  TYPE           SIZE   REMOVED               BYTES      DIGEST
@@ -178,12 +178,12 @@ fn restore_takes_a_removal_back_until_the_bytes_are_collected() {
 
 #[test]
 fn restore_prints_one_json_document() {
-    let told = everywhere(|kitchen| {
-        with_garbage(kitchen);
-        kitchen.plain(&["restore", "--list", "wine/price", "--format", "json"])
-            + &kitchen.plain(&["restore", "wine/price@2", "--format", "json"])
+    let printed = everywhere(|dir| {
+        with_garbage(dir);
+        dir.plain(&["restore", "--list", "wine/price", "--format", "json"])
+            + &dir.plain(&["restore", "wine/price@2", "--format", "json"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     {
@@ -219,8 +219,8 @@ fn restore_prints_one_json_document() {
 
 #[test]
 fn restore_says_what_it_cannot_do() {
-    let told = everywhere(|kitchen| {
-        with_garbage(kitchen);
+    let printed = everywhere(|dir| {
+        with_garbage(dir);
         let commands: [&[&str]; 5] = [
             &["restore", "wine/price"],
             &["restore", "wine/price@9"],
@@ -228,18 +228,18 @@ fn restore_says_what_it_cannot_do() {
             &["restore"],
             &["restore", "wine/price@2", "--list", "wine/price"],
         ];
-        commands.map(|args| kitchen.plain(args)).concat()
+        commands.map(|args| dir.plain(args)).concat()
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 5
     --- stderr
-    error: the restoration of wine/price is refused: only a number says which removed version is meant: write `wine/price@N`
+    error: cannot restore wine/price: removed versions are restored by number; write `wine/price@N`
     exit 3
     --- stderr
-    error: wine/price@9 is not in this larder; did you mean wine/price:prod or wine/price@1?
+    error: cannot find wine/price@9 in this larder; did you mean wine/price:prod or wine/price@1?
     exit 3
     --- stderr
-    error: wines@1 is not in this larder; did you mean wine/price?
+    error: cannot find wines@1 in this larder; did you mean wine/price?
     exit 2
     --- stderr
     error: the following required arguments were not provided:
@@ -260,49 +260,49 @@ fn restore_says_what_it_cannot_do() {
 
 #[test]
 fn gc_does_nothing_while_it_cannot_read_what_is_needed() {
-    let told = everywhere(|kitchen| {
-        let larder = with_garbage(kitchen).larder();
+    let printed = everywhere(|dir| {
+        let larder = with_garbage(dir).larder();
         let manifest = larder.show("label").unwrap().version.digest;
         larder.store().remove_blobs(&[manifest]).unwrap();
-        kitchen.plain(&AT_ONCE)
+        dir.plain(&AT_ONCE)
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 5
     --- stderr
-    error: garbage collection is refused: what is needed is not known, because the manifest of label@1 is corrupt (its bytes are missing): repair it, or remove the version
+    error: cannot collect garbage: the blobs in use are not known, because the manifest of label@1 is corrupt (its bytes are missing); repair it, or remove the version
     ");
 }
 
 #[test]
 fn gc_removes_what_writers_left_unfinished() {
-    let kitchen = Kitchen::new("fs:shelf");
-    kitchen.stocked();
+    let dir = TestDir::new("fs:data_dir");
+    dir.filled();
     for (place, age) in
-        [("shelf/tmp/.old", 60), ("shelf/blobs/tmp/.old", 60), ("shelf/tmp/.new", 0)]
+        [("data_dir/tmp/.old", 60), ("data_dir/blobs/tmp/.old", 60), ("data_dir/tmp/.new", 0)]
     {
-        fs::create_dir_all(kitchen.path(place).parent().unwrap()).unwrap();
-        kitchen.write(place, [7; 1000]);
-        let file = fs::File::options().write(true).open(kitchen.path(place)).unwrap();
+        fs::create_dir_all(dir.path(place).parent().unwrap()).unwrap();
+        dir.write(place, [7; 1000]);
+        let file = fs::File::options().write(true).open(dir.path(place)).unwrap();
         file.set_modified(SystemTime::now() - Duration::from_secs(age)).unwrap();
     }
-    let held = kitchen.path("shelf/tmp/.old");
+    let held = dir.path("data_dir/tmp/.old");
     let held = fs::File::open(held).unwrap();
     held.lock().unwrap();
-    let first = kitchen.plain(&["gc", "--grace", "30s"]);
-    assert!(kitchen.path("shelf/tmp/.old").exists(), "its writer lives");
+    let first = dir.plain(&["gc", "--grace", "30s"]);
+    assert!(dir.path("data_dir/tmp/.old").exists(), "its writer lives");
     drop(held);
-    let told = first + &kitchen.plain(&["gc", "--grace", "30s"]);
-    assert!(!kitchen.path("shelf/tmp/.old").exists() && kitchen.path("shelf/tmp/.new").exists());
-    assert_snapshot!(told, @"
+    let printed = first + &dir.plain(&["gc", "--grace", "30s"]);
+    assert!(!dir.path("data_dir/tmp/.old").exists() && dir.path("data_dir/tmp/.new").exists());
+    assert_snapshot!(printed, @"
     exit 0
     --- stderr
     removed 0 blobs (0 B), marked 0 blobs (0 B) as garbage
-    kept 5 blobs (760 B), and 0 blobs (0 B) until the end of the grace period
-    removed 1 file (1000 B) that writers left unfinished
+    kept 5 blobs (760 B), and 0 blobs (0 B) within the grace period
+    removed 1 file (1000 B) of interrupted writes
     exit 0
     --- stderr
     removed 0 blobs (0 B), marked 0 blobs (0 B) as garbage
-    kept 5 blobs (760 B), and 0 blobs (0 B) until the end of the grace period
-    removed 1 file (1000 B) that writers left unfinished
+    kept 5 blobs (760 B), and 0 blobs (0 B) within the grace period
+    removed 1 file (1000 B) of interrupted writes
     ");
 }

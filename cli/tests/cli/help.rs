@@ -2,98 +2,92 @@
 
 use insta::assert_snapshot;
 
-use crate::kitchen::Kitchen;
+use crate::test_dir::TestDir;
 
-fn kitchen() -> Kitchen {
-    Kitchen::new("fs:shelf")
+fn dir() -> TestDir {
+    TestDir::new("fs:data_dir")
 }
 
 #[test]
 fn without_a_command_a_newcomer_is_told_what_to_try() {
-    assert_snapshot!(kitchen().plain(&[]), @r#"
+    assert_snapshot!(dir().plain(&[]), @"
     exit 0
     --- stdout
-    Larder keeps models and the components around them: typed, versioned, verified.
+    Larder stores models and their components: typed, versioned, verified.
 
-    Try these, where a larder.db is:
+    To get started, in a folder with a larder.db:
 
-      larder list              what it holds
-      larder show NAME         one component: its type, fields and artifacts
-      larder verify            whether every byte is what was written
+      larder list              list the names
+      larder show NAME         show a component: type, fields and artifacts
+      larder verify            verify every byte
 
-    `larder --help` lists all commands; `--store URL` names a larder that is elsewhere.
-    "#);
+    `larder --help` lists all commands; `--store URL` selects another larder.
+    ");
 }
 
 #[test]
 fn help_lists_the_commands() {
-    assert_snapshot!(kitchen().plain(&["--help"]), @"
+    assert_snapshot!(dir().plain(&["--help"]), @"
     exit 0
     --- stdout
-    Keeps models and the components around them: typed, versioned, verified
+    A store for models and their components: typed, versioned, verified
 
     Usage: larder [OPTIONS] [COMMAND]
 
     Commands:
-      list         Lists every name with its newest version, or what is searched for [aliases: ls,
-                   search]
-      show         Shows one version: its type, tags, fields and artifacts
-      versions     Lists all versions of a name, oldest first
-      diff         Shows how one version differs from another, field by field, file by file
-      predict      Lets a model predict: JSON in, JSON out
-      put          Keeps a file or a folder as a new version; makes the larder if there is none
-      get          Writes back the file, folder or model that was `put`, checked
-      copy         Copies versions, with their tags, to another larder: only what it lacks, every byte
-                   checked [alias: push]
-      pull         Copies versions, with their tags, from another larder to this one: the counterpart of
-                   `push`
-      mirror       Makes a larder hold all that another holds: versions under their numbers, tags and
-                   notes as they are there
-      export       Writes versions, with their tags, to a folder or a single file that `import` reads
-      import       Takes in what `export` wrote, from anyone: checked to the last byte before anything
-                   is copied
-      verify       Reads versions to the last byte and lists what is damaged; exit code 4 if anything is
-      remove       Removes one version, or every version of a name [alias: rm]
-      restore      Puts a removed version back, as long as its bytes are there
-      gc           Removes the bytes that no version needs
-      doctor       Says what is linked in, what the larder holds and needs, and what to do about it
-      tag          Lets a tag name a version, whatever it named before
-      untag        Takes a tag away; the version that it named stays
-      migrate      Rewrites the newest version of names as today's version of its type, as a new version
-      history      Lists who let a tag name which version, and when, oldest first
-      note         Changes a version's description, labels and metrics; prints all there are
-      lock         Closes a version, or a name with all of it, against change
-      unlock       Opens a version or a name again
-      jobs         Lists jobs: what triggers of components did, do and will do
-      job          Shows a job, cancels it, tries it again, or prints what it said; forgets old ones
-      fire         Lets an event happen to a component, so that its triggers run
-      work         Runs jobs, until it is stopped
+      list         Lists the newest version of every name, or searches [aliases: ls, search]
+      show         Shows the details of a version: type, tags, fields and artifacts
+      versions     Lists the versions of a name, oldest first
+      diff         Shows the differences between two versions, by field and file
+      predict      Predicts with a model, from JSON to JSON
+      put          Stores a file or a folder as a new version; creates the larder if there is none
+      get          Writes a stored file, folder or model to disk
+      copy         Copies versions and their tags to another larder [alias: push]
+      pull         Copies versions and their tags from another larder to this one
+      mirror       Copies a whole larder to another: versions with their numbers, tags and notes
+      export       Writes versions and their tags to a folder or a file, for `import`
+      import       Copies versions and their tags from an export, which is verified first
+      verify       Verifies every byte of versions, and lists damage; exit code 4 if there is any
+      remove       Removes a version, or all versions of a name [alias: rm]
+      restore      Restores a removed version, unless its blobs were collected
+      gc           Removes blobs that no version uses
+      doctor       Checks the program and the larder, and suggests what to do
+      tag          Sets or moves a tag to a version
+      untag        Removes a tag, but not its version
+      migrate      Rewrites the newest version of names with the current version of their type
+      history      Lists the moves of a tag, oldest first
+      note         Changes and prints the description, labels and metrics of a version
+      lock         Locks a version or a name against changes
+      unlock       Unlocks a version or a name
+      jobs         Lists the jobs that triggers created
+      job          Shows, cancels or retries a job, prints its log, or deletes old jobs
+      fire         Fires a custom event of a component, which creates jobs for its triggers
+      work         Runs jobs until it is stopped
       types        Lists the component types that are linked into this program
       serializers  Lists the serializers that are linked in, and those that the larder needs
-      cache        Shows or empties the cache: blobs of remote larders that are kept on this machine
-      completions  Prints what a shell needs to complete commands, and the names, tags and versions of
-                   the larder
-      man          Writes the manual pages, one for each command, into a folder
+      cache        Shows or empties the local cache of remote blobs
+      completions  Prints a shell script that completes commands, names, tags and versions
+      man          Writes manual pages to a folder
       help         Print this message or the help of the given subcommand(s)
 
     Options:
           --store <URL>
-              Where the larder is: `larder.db`, `sqlite:PATH`, `fs:FOLDER`
+              The larder: `larder.db`, `sqlite:PATH`, `fs:FOLDER`
               
               [env: LARDER_STORE]
               [default: larder.db]
 
           --format <FORMAT>
-              How to print
+              The output format
 
               Possible values:
-              - text: For people
-              - json: For programs: one JSON object
+              - text: Text for people
+              - json: One JSON object for programs
               
               [default: text]
 
       -q, --quiet
-              Print references only, one a line
+              Print references only, one per line
 
           --color <WHEN>
               Controls when to use color

@@ -7,20 +7,20 @@ use std::process::Stdio;
 use insta::assert_snapshot;
 
 use crate::components::Label;
-use crate::kitchen::{Kitchen, PLAIN, everywhere};
+use crate::test_dir::{PLAIN, TestDir, everywhere};
 
 #[test]
 fn control_characters_do_not_reach_the_terminal() {
-    let told = everywhere(|kitchen| {
+    let printed = everywhere(|dir| {
         let title = "\u{1b}[2J\u{9b}31m\r\u{7f}\u{202e}\u{0}Größe".to_owned();
-        kitchen.apply("label", &Label { title, years: vec![] });
-        let told =
-            kitchen.plain(&["show", "label"]) + &kitchen.plain(&["show", "label", "--format=json"]);
-        assert!(!told.contains(|c: char| c.is_control() && c != '\n'), "{told:?}");
-        assert!(!told.contains('\u{202e}'), "{told:?}");
-        told
+        dir.apply("label", &Label { title, years: vec![] });
+        let printed =
+            dir.plain(&["show", "label"]) + &dir.plain(&["show", "label", "--format=json"]);
+        assert!(!printed.contains(|c: char| c.is_control() && c != '\n'), "{printed:?}");
+        assert!(!printed.contains('\u{202e}'), "{printed:?}");
+        printed
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     name     label
@@ -69,37 +69,37 @@ fn control_characters_do_not_reach_the_terminal() {
 
 #[test]
 fn a_record_that_somebody_wrote_does_not_act_on_the_terminal() {
-    let kitchen = Kitchen::new("fs:shelf");
-    kitchen.apply("label", &Label { title: "Riesling".into(), years: vec![] });
-    let record = kitchen.path("shelf/records/names/label.json");
+    let dir = TestDir::new("fs:data_dir");
+    dir.apply("label", &Label { title: "Riesling".into(), years: vec![] });
+    let record = dir.path("data_dir/records/names/label.json");
     let json = fs::read_to_string(&record).unwrap();
     let origin = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
     assert!(json.contains(origin), "{json}");
     fs::write(record, json.replace(origin, "\\u001b]0;owned\\u0007")).unwrap();
-    let told = kitchen.plain(&["show", "label"]);
-    assert!(told.contains("\ncrate    \\u{1b}]0;owned\\u{7}\n"), "{told:?}");
+    let printed = dir.plain(&["show", "label"]);
+    assert!(printed.contains("\ncrate    \\u{1b}]0;owned\\u{7}\n"), "{printed:?}");
 }
 
 #[test]
 fn escaped_fields_are_still_the_same_fields() {
-    everywhere(|kitchen| {
+    everywhere(|dir| {
         let title = "\u{1b}\u{9b}\u{202e}\\\"".to_owned();
-        kitchen.apply("label", &Label { title: title.clone(), years: vec![7] });
-        let told = kitchen.plain(&["show", "label", "--format=json"]);
-        let json = told.strip_prefix("exit 0\n--- stdout\n").unwrap();
+        dir.apply("label", &Label { title: title.clone(), years: vec![7] });
+        let printed = dir.plain(&["show", "label", "--format=json"]);
+        let json = printed.strip_prefix("exit 0\n--- stdout\n").unwrap();
         let json: serde_json::Value = serde_json::from_str(json).unwrap();
         assert_eq!(json["fields"], serde_json::json!({"title": title, "years": [7]}));
-        told
+        printed
     });
 }
 
 #[test]
 fn a_reader_that_goes_away_ends_the_program_quietly() {
-    let kitchen = Kitchen::new("fs:shelf");
+    let dir = TestDir::new("fs:data_dir");
     // More than a pipe holds, so that the program must notice.
     let title = "long ".repeat(100_000);
-    kitchen.apply("label", &Label { title, years: vec![] });
-    let mut child = kitchen.command(PLAIN, &["show", "label"]).spawn().unwrap();
+    dir.apply("label", &Label { title, years: vec![] });
+    let mut child = dir.command(PLAIN, &["show", "label"]).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_exact(&mut [0; 10]).unwrap();
     drop(stdout);
@@ -111,8 +111,8 @@ fn a_reader_that_goes_away_ends_the_program_quietly() {
 
 #[test]
 fn errors_end_with_their_code_even_if_nobody_reads_them() {
-    let kitchen = Kitchen::new("fs:shelf");
-    let mut child = kitchen.command(PLAIN, &["list"]);
+    let dir = TestDir::new("fs:data_dir");
+    let mut child = dir.command(PLAIN, &["list"]);
     let mut child = child.stdin(Stdio::piped()).spawn().unwrap();
     drop((child.stdout.take(), child.stderr.take()));
     assert_eq!(child.wait().unwrap().code(), Some(3));
@@ -120,14 +120,14 @@ fn errors_end_with_their_code_even_if_nobody_reads_them() {
 
 #[test]
 fn colour_is_for_those_who_ask_for_it() {
-    let kitchen = Kitchen::new("fs:shelf");
-    let mut command = kitchen.command(PLAIN, &["list"]);
+    let dir = TestDir::new("fs:data_dir");
+    let mut command = dir.command(PLAIN, &["list"]);
     command.env_remove("NO_COLOR");
-    let piped = kitchen.told(command, b"");
-    assert_eq!(piped, kitchen.plain(&["list"]), "a pipe is no terminal");
+    let piped = dir.run(command, b"");
+    assert_eq!(piped, dir.plain(&["list"]), "a pipe is no terminal");
 
-    let mut command = kitchen.command(PLAIN, &["list"]);
+    let mut command = dir.command(PLAIN, &["list"]);
     command.env_remove("NO_COLOR").env("CLICOLOR_FORCE", "1");
-    let coloured = kitchen.told(command, b"");
+    let coloured = dir.run(command, b"");
     assert!(coloured.contains("\u{1b}[1m\u{1b}[31merror:\u{1b}[0m"), "{coloured:?}");
 }

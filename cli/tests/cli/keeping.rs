@@ -2,13 +2,13 @@
 
 use insta::assert_snapshot;
 
-use crate::kitchen::everywhere;
+use crate::test_dir::everywhere;
 
 #[test]
 fn notes_are_written_shown_and_removed_entry_by_entry() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().plain(&["note", "wine/price@1"])
-            + &kitchen.plain(&[
+    let printed = everywhere(|dir| {
+        dir.filled().plain(&["note", "wine/price@1"])
+            + &dir.plain(&[
                 "note",
                 "wine/price@1",
                 "--description",
@@ -22,7 +22,7 @@ fn notes_are_written_shown_and_removed_entry_by_entry() {
                 "--metric",
                 "loss=1e-3",
             ])
-            + &kitchen.plain(&[
+            + &dir.plain(&[
                 "note",
                 "wine/price:prod",
                 "--remove-label",
@@ -33,10 +33,10 @@ fn notes_are_written_shown_and_removed_entry_by_entry() {
                 "json",
             ])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stderr
-    there are no notes of wine/price@1
+    wine/price@1 has no notes
     exit 0
     --- stdout
     description  The first one
@@ -61,17 +61,17 @@ fn notes_are_written_shown_and_removed_entry_by_entry() {
 
 #[test]
 fn notes_that_cannot_be_kept_are_refused() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().plain(&["note", "label", "--metric", "loss=NaN"])
-            + &kitchen.plain(&["note", "label", "--metric", "loss=high"])
-            + &kitchen.plain(&["note", "label", "--label", "team"])
-            + &kitchen.plain(&["note", "label", "--label", "my team=wine"])
-            + &kitchen.plain(&["note", "labels", "--label", "team=wine"])
+    let printed = everywhere(|dir| {
+        dir.filled().plain(&["note", "label", "--metric", "loss=NaN"])
+            + &dir.plain(&["note", "label", "--metric", "loss=high"])
+            + &dir.plain(&["note", "label", "--label", "team"])
+            + &dir.plain(&["note", "label", "--label", "my team=wine"])
+            + &dir.plain(&["note", "labels", "--label", "team=wine"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 2
     --- stderr
-    error: "NaN" is not a valid metric: the metric `loss` is to be a finite number
+    error: cannot use "NaN" as a metric: the metric `loss` is to be a finite number
     exit 2
     --- stderr
     error: invalid value 'loss=high' for '--metric <NAME=NUMBER>': `high` is not a number
@@ -84,31 +84,31 @@ fn notes_that_cannot_be_kept_are_refused() {
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: "my team" is not a valid name of a label: it begins with a letter or a digit and goes on with those and . _ - /
+    error: cannot use "my team" as a name of a label: it begins with a letter or a digit and goes on with those and . _ - /
     exit 3
     --- stderr
-    error: labels is not in this larder; did you mean label?
+    error: cannot find labels in this larder; did you mean label?
     "#);
 }
 
 #[test]
 fn what_is_put_may_have_notes_at_once() {
-    let told = everywhere(|kitchen| {
-        kitchen.write("net.bin", "weights");
+    let printed = everywhere(|dir| {
+        dir.write("net.bin", "weights");
         let put = ["put", "net", "net.bin", "--tag", "prod"];
-        kitchen.plain(&[&put[..], &["--metric", "a b=1"]].concat())
-            + &kitchen.plain(&["list"])
-            + &kitchen.plain(&[&put[..], &["--label", "team=wine", "--metric", "f1=0.5"]].concat())
-            + &kitchen.plain(&["note", "net:prod"])
+        dir.plain(&[&put[..], &["--metric", "a b=1"]].concat())
+            + &dir.plain(&["list"])
+            + &dir.plain(&[&put[..], &["--label", "team=wine", "--metric", "f1=0.5"]].concat())
+            + &dir.plain(&["note", "net:prod"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 2
     --- stderr
-    error: "a b" is not a valid name of a metric: it begins with a letter or a digit and goes on with those and . _ - /
+    error: cannot use "a b" as a name of a metric: it begins with a letter or a digit and goes on with those and . _ - /
     exit 3
     --- stderr
-    error: there is no larder at [store]
-    hint: apply something first, or name another larder with `--store URL`
+    error: cannot open [store]: there is no larder
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     exit 0
     --- stdout
     put net@1 (b3:e49c3ebe91d0, 356 B)
@@ -122,18 +122,17 @@ fn what_is_put_may_have_notes_at_once() {
 
 #[test]
 fn show_prints_notes_locks_and_protected_tags() {
-    let told = everywhere(|kitchen| {
-        let larder = kitchen.stocked().larder();
-        let change = larder::versions::AnnotationsChange::new()
-            .description("Sweet\u{1b}[31m")
-            .label("team", "wine");
+    let printed = everywhere(|dir| {
+        let larder = dir.filled().larder();
+        let change =
+            larder::versions::AnnotationsChange::new().description("Sweet\u{1b}[31m").label("team", "wine");
         larder.annotate("label", &change.metric("f1", 0.5)).unwrap();
         larder.lock_version("label").unwrap();
         larder.tag_with("label", "prod", &larder::versions::TagOptions::new().protect()).unwrap();
         larder.lock_name("label").unwrap();
-        kitchen.plain(&["show", "label"]) + &kitchen.plain(&["show", "label", "--format", "json"])
+        dir.plain(&["show", "label"]) + &dir.plain(&["show", "label", "--format", "json"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     name         label
@@ -205,28 +204,30 @@ fn show_prints_notes_locks_and_protected_tags() {
 
 #[test]
 fn what_is_locked_stays_until_it_is_unlocked() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().plain(&["lock", "wine/price@2"])
-            + &kitchen.plain(&["remove", "wine/price@2"])
-            + &kitchen.plain(&["note", "wine/price@2", "--label", "team=wine"])
-            + &kitchen.plain(&["unlock", "wine/price@2"])
-            + &kitchen.plain(&["lock", "wine/price", "--format", "json"])
-            + &kitchen.plain(&["tag", "wine/price@2", "prod"])
-            + &kitchen.plain(&["remove", "wine/price@2"])
-            + &kitchen.plain(&["unlock", "wine/price"])
-            + &kitchen.plain(&["remove", "wine/price@2"])
-            + &kitchen.plain(&["lock", "wine/prize"])
+    let printed = everywhere(|dir| {
+        dir.filled().plain(&["lock", "wine/price@2"])
+            + &dir.plain(&["remove", "wine/price@2"])
+            + &dir.plain(&["note", "wine/price@2", "--label", "team=wine"])
+            + &dir.plain(&["unlock", "wine/price@2"])
+            + &dir.plain(&["lock", "wine/price", "--format", "json"])
+            + &dir.plain(&["tag", "wine/price@2", "prod"])
+            + &dir.plain(&["remove", "wine/price@2"])
+            + &dir.plain(&["unlock", "wine/price"])
+            + &dir.plain(&["remove", "wine/price@2"])
+            + &dir.plain(&["lock", "wine/prize"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     locked wine/price@2
     exit 5
     --- stderr
-    error: the removal of wine/price is refused: the version is locked; `unlock` wine/price@2 first
+    error: cannot remove wine/price: the version is locked; unlock wine/price@2 first
+    hint: unlock it with `larder unlock REF|NAME`
     exit 5
     --- stderr
-    error: a change of the notes of wine/price@2 is refused: the version is locked; `unlock` wine/price@2 first
+    error: cannot annotate wine/price@2: the version is locked; unlock wine/price@2 first
+    hint: unlock it with `larder unlock REF|NAME`
     exit 0
     --- stdout
     unlocked wine/price@2
@@ -240,10 +241,12 @@ fn what_is_locked_stays_until_it_is_unlocked() {
     }
     exit 5
     --- stderr
-    error: a move of wine/price:prod is refused: the name is locked; `unlock` wine/price first
+    error: cannot move wine/price:prod: the name is locked; unlock wine/price first
+    hint: unlock it with `larder unlock REF|NAME`
     exit 5
     --- stderr
-    error: the removal of wine/price is refused: the name is locked; `unlock` wine/price first
+    error: cannot remove wine/price: the name is locked; unlock wine/price first
+    hint: unlock it with `larder unlock REF|NAME`
     exit 0
     --- stdout
     unlocked the name wine/price
@@ -252,44 +255,39 @@ fn what_is_locked_stays_until_it_is_unlocked() {
     removed wine/price@2 (b3:7e6cc7296b5e, 330 B)
     exit 3
     --- stderr
-    error: wine/prize is not in this larder; did you mean wine/price?
+    error: cannot find wine/prize in this larder; did you mean wine/price?
     "#);
 }
 
 #[test]
 fn a_tag_moves_on_conditions_and_a_protected_one_by_force() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().plain(&["tag", "wine/price@2", "prod", "--from", "wine/price@2"])
-            + &kitchen.plain(&["tag", "wine/price@2", "prod", "--new"])
-            + &kitchen.plain(&[
-                "tag",
-                "wine/price@2",
-                "prod",
-                "--from",
-                "wine/price@1",
-                "--protect",
-            ])
-            + &kitchen.plain(&["tag", "wine/price@1", "prod"])
-            + &kitchen.plain(&["untag", "wine/price:prod"])
-            + &kitchen.plain(&["tag", "wine/price@2", "prod", "--unprotect"])
-            + &kitchen.plain(&["untag", "wine/price:prod", "--force"])
+    let printed = everywhere(|dir| {
+        dir.filled().plain(&["tag", "wine/price@2", "prod", "--from", "wine/price@2"])
+            + &dir.plain(&["tag", "wine/price@2", "prod", "--new"])
+            + &dir.plain(&["tag", "wine/price@2", "prod", "--from", "wine/price@1", "--protect"])
+            + &dir.plain(&["tag", "wine/price@1", "prod"])
+            + &dir.plain(&["untag", "wine/price:prod"])
+            + &dir.plain(&["tag", "wine/price@2", "prod", "--unprotect"])
+            + &dir.plain(&["untag", "wine/price:prod", "--force"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 5
     --- stderr
-    error: a move of wine/price:prod is refused: it names v1, not v2; look at its history, and decide again
+    error: cannot move wine/price:prod: it names v1, not v2; check its history
     exit 5
     --- stderr
-    error: a move of wine/price:prod is refused: it names v1, not nothing; look at its history, and decide again
+    error: cannot move wine/price:prod: it names v1, not nothing; check its history
     exit 0
     --- stdout
     wine/price:prod is wine/price@2 (b3:7e6cc7296b5e)
     exit 5
     --- stderr
-    error: a change of wine/price:prod is refused: the tag is protected; force it (`--force`) if it must be
+    error: cannot change wine/price:prod: the tag is protected; force the change to override
+    hint: use `--force` to do it anyway
     exit 5
     --- stderr
-    error: a change of wine/price:prod is refused: the tag is protected; force it (`--force`) if it must be
+    error: cannot change wine/price:prod: the tag is protected; force the change to override
+    hint: use `--force` to do it anyway
     exit 2
     --- stderr
     error: the following required arguments were not provided:
@@ -306,16 +304,16 @@ fn a_tag_moves_on_conditions_and_a_protected_one_by_force() {
 
 #[test]
 fn the_history_of_a_tag_says_who_moved_it_where() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().plain(&["tag", "label", "old"]);
-        kitchen.larder().tag("wine/price@2", "prod").unwrap();
-        let larder = kitchen.larder().with_author("bob");
+    let printed = everywhere(|dir| {
+        dir.filled().plain(&["tag", "label", "old"]);
+        dir.larder().tag("wine/price@2", "prod").unwrap();
+        let larder = dir.larder().with_author("bob");
         larder.untag("wine/price", "prod").unwrap();
-        kitchen.plain(&["history", "wine/price:prod"])
-            + &kitchen.plain(&["history", "wine/price"])
-            + &kitchen.plain(&["history", "label:new"])
+        dir.plain(&["history", "wine/price:prod"])
+            + &dir.plain(&["history", "wine/price"])
+            + &dir.plain(&["history", "label:new"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     MOVE  VERSION  WHEN                  BY
@@ -324,34 +322,34 @@ fn the_history_of_a_tag_says_who_moved_it_where() {
     3     removed  2027-01-15T08:00:00Z  bob
     exit 2
     --- stderr
-    error: `wine/price` does not say which tag
-    hint: write `wine/price:TAG`
+    error: cannot use `wine/price`: it does not name a tag
+    hint: use `wine/price:TAG`
     exit 3
     --- stderr
-    error: label:new is not in this larder; did you mean label:old or label@1?
+    error: cannot find label:new in this larder; did you mean label:old or label@1?
     ");
 }
 
 #[test]
 fn the_command_line_moves_tags_in_the_users_name() {
-    let told = everywhere(|kitchen| {
+    let printed = everywhere(|dir| {
         let tag = |args: &[&str], author: Option<&str>, user: &str| {
-            let mut command = kitchen.command(crate::kitchen::PLAIN, args);
+            let mut command = dir.command(crate::test_dir::PLAIN, args);
             match author {
                 Some(author) => command.env("LARDER_AUTHOR", author),
                 None => command.env_remove("LARDER_AUTHOR"),
             };
             command.env("USER", user).env_remove("USERNAME");
-            assert!(kitchen.told(command, b"").starts_with("exit 0"));
+            assert!(dir.run(command, b"").starts_with("exit 0"));
         };
-        kitchen.stocked();
+        dir.filled();
         tag(&["tag", "wine/price@1", "new"], Some("ci/42"), "bob");
         tag(&["tag", "wine/price@2", "new"], None, "bob");
         tag(&["untag", "wine/price:new"], Some(""), "");
-        let moves = kitchen.larder().tag_history("wine/price", "new").unwrap();
+        let moves = dir.larder().tag_history("wine/price", "new").unwrap();
         moves.iter().map(|line| format!("{:?}\n", line.by)).collect()
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     Some("ci/42")
     Some("bob")
     None

@@ -2,15 +2,16 @@
 
 use insta::assert_snapshot;
 
-use crate::kitchen::Kitchen;
+use crate::test_dir::TestDir;
 
-fn kitchen() -> Kitchen {
-    Kitchen::new("fs:shelf")
+fn dir() -> TestDir {
+    TestDir::new("fs:data_dir")
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn types_lists_what_is_linked_in() {
-    assert_snapshot!(kitchen().linked(&["types"]), @"
+    assert_snapshot!(dir().linked(&["types"]), @"
     exit 0
     --- stdout
     TYPE                    MODEL  RUST TYPE                                         CRATE
@@ -30,8 +31,9 @@ fn types_lists_what_is_linked_in() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn types_prints_one_json_document_with_signatures() {
-    assert_snapshot!(kitchen().linked(&["types", "--format", "json"]), @r#"
+    assert_snapshot!(dir().linked(&["types", "--format", "json"]), @r#"
     exit 0
     --- stdout
     {
@@ -195,10 +197,11 @@ fn types_prints_one_json_document_with_signatures() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn a_program_without_types_of_ones_own_says_so() {
-    let json = kitchen().plain(&["types", "--format", "json"]);
-    let told = kitchen().plain(&["types"]) + &json;
-    assert_snapshot!(told, @r#"
+    let json = dir().plain(&["types", "--format", "json"]);
+    let printed = dir().plain(&["types"]) + &json;
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     TYPE                    MODEL  RUST TYPE                                         CRATE
@@ -209,7 +212,7 @@ fn a_program_without_types_of_ones_own_says_so() {
     larder/wasm             yes    larder_models::wasm::WasmModel                    larder-models [version]
     larder/wasm-serializer  no     larder_models::wasm::serializer::WasmSerializer   larder-models [version]
     --- stderr
-    no component types but Larder's own are linked in: a program of your own brings them, see https://docs.rs/larder-cli
+    only Larder's own component types are linked in; to link yours, see https://docs.rs/larder-cli
     exit 0
     --- stdout
     {
@@ -258,7 +261,7 @@ fn a_program_without_types_of_ones_own_says_so() {
 
 #[test]
 fn serializers_lists_what_is_linked_in() {
-    assert_snapshot!(kitchen().linked(&["serializers"]), @"
+    assert_snapshot!(dir().linked(&["serializers"]), @"
     exit 0
     --- stdout
     NAME               SERVES                                    TRAITS                                                      CRATE
@@ -275,8 +278,8 @@ fn serializers_lists_what_is_linked_in() {
 
 #[test]
 fn serializers_prints_one_json_document() {
-    let told = kitchen().linked(&["serializers", "--format", "json"]);
-    assert_snapshot!(told, @r#"
+    let printed = dir().linked(&["serializers", "--format", "json"]);
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     {

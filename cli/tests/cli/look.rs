@@ -2,11 +2,11 @@
 
 use insta::assert_snapshot;
 
-use crate::kitchen::everywhere;
+use crate::test_dir::everywhere;
 
 #[test]
 fn list_prints_the_newest_version_of_every_name() {
-    assert_snapshot!(everywhere(|kitchen| kitchen.stocked().plain(&["list"])), @r#"
+    assert_snapshot!(everywhere(|dir| dir.filled().plain(&["list"])), @r#"
     exit 0
     --- stdout
     NAME        VERSION  TYPE           SIZE   CREATED               DIGEST
@@ -17,8 +17,8 @@ fn list_prints_the_newest_version_of_every_name() {
 
 #[test]
 fn list_prints_one_json_document() {
-    let told = everywhere(|kitchen| kitchen.stocked().plain(&["ls", "--format", "json"]));
-    assert_snapshot!(told, @r#"
+    let printed = everywhere(|dir| dir.filled().plain(&["ls", "--format", "json"]));
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     {
@@ -49,14 +49,14 @@ fn list_prints_one_json_document() {
 
 #[test]
 fn an_empty_larder_is_listed_as_empty() {
-    let told = everywhere(|kitchen| {
-        kitchen.larder();
-        kitchen.plain(&["list"]) + &kitchen.plain(&["--format", "json", "list"])
+    let printed = everywhere(|dir| {
+        dir.larder();
+        dir.plain(&["list"]) + &dir.plain(&["--format", "json", "list"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stderr
-    nothing to list in [store]
+    no versions in [store]
     exit 0
     --- stdout
     {
@@ -68,8 +68,8 @@ fn an_empty_larder_is_listed_as_empty() {
 
 #[test]
 fn versions_prints_the_history_of_a_name_with_its_tags() {
-    let told = everywhere(|kitchen| kitchen.stocked().plain(&["versions", "wine/price"]));
-    assert_snapshot!(told, @r#"
+    let printed = everywhere(|dir| dir.filled().plain(&["versions", "wine/price"]));
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     VERSION  TAGS  TYPE           SIZE   CREATED               DIGEST
@@ -80,9 +80,9 @@ fn versions_prints_the_history_of_a_name_with_its_tags() {
 
 #[test]
 fn versions_prints_one_json_document() {
-    let told =
-        everywhere(|kitchen| kitchen.stocked().plain(&["versions", "wine/price", "--format=json"]));
-    assert_snapshot!(told, @r#"
+    let printed =
+        everywhere(|dir| dir.filled().plain(&["versions", "wine/price", "--format=json"]));
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     {
@@ -117,8 +117,8 @@ fn versions_prints_one_json_document() {
 
 #[test]
 fn show_prints_a_version_whose_type_is_not_linked_in() {
-    let told = everywhere(|kitchen| kitchen.stocked().plain(&["show", "wine/price:prod"]));
-    assert_snapshot!(told, @r#"
+    let printed = everywhere(|dir| dir.filled().plain(&["show", "wine/price:prod"]));
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     name     wine/price
@@ -146,8 +146,8 @@ fn show_prints_a_version_whose_type_is_not_linked_in() {
 
 #[test]
 fn show_prints_a_model_with_its_signature() {
-    let told = everywhere(|kitchen| kitchen.stocked().linked(&["show", "wine/price@2"]));
-    assert_snapshot!(told, @r#"
+    let printed = everywhere(|dir| dir.filled().linked(&["show", "wine/price@2"]));
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     name     wine/price
@@ -179,8 +179,8 @@ fn show_prints_a_model_with_its_signature() {
 
 #[test]
 fn show_prints_what_is_no_model() {
-    let told = everywhere(|kitchen| kitchen.stocked().linked(&["show", "label"]));
-    assert_snapshot!(told, @r#"
+    let printed = everywhere(|dir| dir.filled().linked(&["show", "label"]));
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     name     label
@@ -205,10 +205,9 @@ fn show_prints_what_is_no_model() {
 
 #[test]
 fn show_prints_one_json_document() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().linked(&["show", "wine/price:prod", "--format", "json"])
-    });
-    assert_snapshot!(told, @r#"
+    let printed =
+        everywhere(|dir| dir.filled().linked(&["show", "wine/price:prod", "--format", "json"]));
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     {
@@ -302,9 +301,8 @@ fn show_prints_one_json_document() {
 
 #[test]
 fn show_prints_one_json_document_for_a_type_that_is_not_linked_in() {
-    let told =
-        everywhere(|kitchen| kitchen.stocked().plain(&["show", "wine/price", "--format", "json"]));
-    assert_snapshot!(told, @r#"
+    let printed = everywhere(|dir| dir.filled().plain(&["show", "wine/price", "--format", "json"]));
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     {
@@ -347,13 +345,13 @@ fn show_prints_one_json_document_for_a_type_that_is_not_linked_in() {
 
 #[test]
 fn show_finds_a_version_by_the_beginning_of_its_digest() {
-    everywhere(|kitchen| {
-        let larder = kitchen.stocked().larder();
+    everywhere(|dir| {
+        let larder = dir.filled().larder();
         let digest = larder.show("wine/price@1").unwrap().version.digest;
         let reference = format!("wine/price@{}", digest.short());
-        let told = kitchen.plain(&["show", &reference]);
-        assert!(told.starts_with("exit 0\n"), "{told}");
-        assert!(told.contains(&digest.to_string()), "{told}");
-        told
+        let printed = dir.plain(&["show", &reference]);
+        assert!(printed.starts_with("exit 0\n"), "{printed}");
+        assert!(printed.contains(&digest.to_string()), "{printed}");
+        printed
     });
 }

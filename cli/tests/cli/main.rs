@@ -5,7 +5,7 @@
 #[path = "../../examples/linked/components.rs"]
 mod components;
 
-mod kitchen;
+mod test_dir;
 
 mod archives;
 mod children;
@@ -13,6 +13,8 @@ mod copy;
 mod diff;
 mod doctor;
 mod failures;
+#[cfg(not(feature = "full"))]
+mod features;
 mod files;
 mod format;
 mod gc;
@@ -25,6 +27,7 @@ mod linked;
 mod look;
 mod migrate;
 mod mirror;
+#[cfg(feature = "onnx")]
 mod onnx;
 mod places;
 mod predict;
@@ -38,5 +41,6 @@ mod tag;
 mod terminal;
 mod tour;
 mod verify;
+#[cfg(feature = "wasm")]
 mod wasm;
 mod work;

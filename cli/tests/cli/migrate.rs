@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use larder::Component;
 use serde::Serialize;
 
-use crate::kitchen::everywhere;
+use crate::test_dir::everywhere;
 
 /// A `Cellar` as a program of earlier had it, under its old tag.
 #[derive(Serialize)]
@@ -23,18 +23,18 @@ impl Component for Rack {
 
 #[test]
 fn what_an_older_version_of_a_type_wrote_is_written_anew_on_request() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().apply("cellar", &Rack { dozens: 3 });
-        let told = kitchen.linked(&["show", "cellar"])
-            + &kitchen.linked(&["migrate", "--all"])
-            + &kitchen.linked(&["migrate", "cellar"])
-            + &kitchen.linked(&["migrate", "--all", "--format", "json"]);
-        let shown = kitchen.larder().show("cellar").unwrap();
+    let printed = everywhere(|dir| {
+        dir.filled().apply("cellar", &Rack { dozens: 3 });
+        let printed = dir.linked(&["show", "cellar"])
+            + &dir.linked(&["migrate", "--all"])
+            + &dir.linked(&["migrate", "cellar"])
+            + &dir.linked(&["migrate", "--all", "--format", "json"]);
+        let shown = dir.larder().show("cellar").unwrap();
         assert_eq!(shown.manifest.fields(), r#"{"bottles":36}"#);
         assert_eq!((shown.version.version.get(), shown.manifest.type_version()), (2, 2));
-        told
+        printed
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     name     cellar
@@ -52,7 +52,7 @@ fn what_an_older_version_of_a_type_wrote_is_written_anew_on_request() {
     }
     exit 0
     --- stdout
-    migrated cellar@2 (a `example/cellar`)
+    migrated cellar@2 (`example/cellar`)
     exit 0
     --- stderr
     nothing to migrate
@@ -68,24 +68,25 @@ fn what_an_older_version_of_a_type_wrote_is_written_anew_on_request() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn a_type_that_is_not_linked_in_cannot_be_migrated() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().apply("cellar", &Rack { dozens: 3 });
-        kitchen.plain(&["migrate", "cellar"])
-            + &kitchen.plain(&["migrate", "--all"])
-            + &kitchen.plain(&["migrate"])
+    let printed = everywhere(|dir| {
+        dir.filled().apply("cellar", &Rack { dozens: 3 });
+        dir.plain(&["migrate", "cellar"])
+            + &dir.plain(&["migrate", "--all"])
+            + &dir.plain(&["migrate"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 6
     --- stderr
-    error: cellar@1 needs the component type `example/rack`, which is not linked in (linked in: larder/files, larder/onnx, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]: link that crate in (`use … as _;`)
-    hint: a program of your own brings it to this command line: https://docs.rs/larder-cli
+    error: cannot use cellar@1: the component type `example/rack` is not linked in (linked in: larder/files, larder/onnx, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]; link that crate in (`use … as _;`)
+    hint: to use it, link it into your own command line: https://docs.rs/larder-cli
     exit 0
     --- stderr
     nothing to migrate
-    cellar stays as it is: its type is not linked in
-    label stays as it is: its type is not linked in
-    wine/price stays as it is: its type is not linked in
+    skipped cellar: its type is not linked in
+    skipped label: its type is not linked in
+    skipped wine/price: its type is not linked in
     exit 2
     --- stderr
     error: the following required arguments were not provided:

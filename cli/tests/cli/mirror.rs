@@ -3,24 +3,24 @@
 use insta::assert_snapshot;
 use larder::maintenance::LarderMaintenance;
 
-use crate::kitchen::{everywhere, price};
+use crate::test_dir::{everywhere, price};
 
 #[test]
 fn mirror_brings_all_and_then_only_what_changed() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
-        let here = kitchen.store;
-        let first = kitchen.plain(&["mirror", here, "fs:other"]);
-        let again = kitchen.plain(&["mirror", here, "fs:other"]);
-        kitchen.apply("wine/price", &price([5.0, 1.0, 1.0]));
-        kitchen.larder().tag("wine/price@2", "prod").unwrap();
+    let printed = everywhere(|dir| {
+        dir.filled();
+        let here = dir.store;
+        let first = dir.plain(&["mirror", here, "fs:other"]);
+        let again = dir.plain(&["mirror", here, "fs:other"]);
+        dir.apply("wine/price", &price([5.0, 1.0, 1.0]));
+        dir.larder().tag("wine/price@2", "prod").unwrap();
         first
             + &again
-            + &kitchen.plain(&["mirror", here, "fs:other", "--dry-run"])
-            + &kitchen.plain(&["mirror", here, "fs:other", "--quiet"])
-            + &kitchen.plain(&["versions", "wine/price", "--store", "fs:other"])
+            + &dir.plain(&["mirror", here, "fs:other", "--dry-run"])
+            + &dir.plain(&["mirror", here, "fs:other", "--quiet"])
+            + &dir.plain(&["versions", "wine/price", "--store", "fs:other"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     copied label@1 (b3:7e39801b4cf9, 100 B)
@@ -52,19 +52,19 @@ fn mirror_brings_all_and_then_only_what_changed() {
 
 #[test]
 fn mirror_deletes_only_if_it_is_told_to() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
-        let here = kitchen.store;
-        let first = kitchen.plain(&["mirror", here, "fs:other", "--quiet"]);
-        kitchen.larder().untag("wine/price", "prod").unwrap();
-        kitchen.larder().remove("wine/price@1").unwrap();
-        let kept = kitchen.plain(&["mirror", here, "fs:other"]);
-        let planned = kitchen.plain(&["mirror", here, "fs:other", "--delete", "--dry-run"]);
-        let deleted = kitchen.plain(&["mirror", here, "fs:other", "--delete"]);
-        kitchen.larder().maintenance().restore("wine/price@1").unwrap();
-        first + &kept + &planned + &deleted + &kitchen.plain(&["mirror", here, "fs:other"])
+    let printed = everywhere(|dir| {
+        dir.filled();
+        let here = dir.store;
+        let first = dir.plain(&["mirror", here, "fs:other", "--quiet"]);
+        dir.larder().untag("wine/price", "prod").unwrap();
+        dir.larder().remove("wine/price@1").unwrap();
+        let kept = dir.plain(&["mirror", here, "fs:other"]);
+        let planned = dir.plain(&["mirror", here, "fs:other", "--delete", "--dry-run"]);
+        let deleted = dir.plain(&["mirror", here, "fs:other", "--delete"]);
+        dir.larder().maintenance().restore("wine/price@1").unwrap();
+        first + &kept + &planned + &deleted + &dir.plain(&["mirror", here, "fs:other"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     label@1
@@ -95,24 +95,24 @@ fn mirror_deletes_only_if_it_is_told_to() {
 
 #[test]
 fn mirror_refuses_another_version_under_a_number_and_a_larder_that_is_not_there() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
-        kitchen.write("list", "another");
-        let here = kitchen.store;
-        kitchen.plain(&["put", "wine/price", "list", "--store", "fs:other"])
-            + &kitchen.plain(&["mirror", here, "fs:other"])
-            + &kitchen.plain(&["mirror", "fs:nothing", "fs:other"])
+    let printed = everywhere(|dir| {
+        dir.filled();
+        dir.write("list", "another");
+        let here = dir.store;
+        dir.plain(&["put", "wine/price", "list", "--store", "fs:other"])
+            + &dir.plain(&["mirror", here, "fs:other"])
+            + &dir.plain(&["mirror", "fs:nothing", "fs:other"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     put wine/price@1 (b3:1411bd916de7, 353 B)
     exit 5
     --- stderr
-    error: the mirroring is refused: wine/price@1 is another version there, and numbers are never given twice; mirror to a new larder, or copy
+    error: cannot mirror wine/price@1: the target has another version under that number; mirror to a new larder, or copy
     exit 3
     --- stderr
-    error: there is no larder at fs:nothing
-    hint: apply something first, or name another larder with `--store URL`
+    error: cannot open fs:nothing: there is no larder
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     ");
 }

@@ -6,22 +6,22 @@ use larder::store::BlobCache;
 use larder::store::Digest;
 use larder::store::files::BlobFolder;
 
-use crate::kitchen::{Kitchen, PLAIN, everywhere};
+use crate::test_dir::{PLAIN, TestDir, everywhere};
 
-/// What a command prints that is not told of the larder but by `words`, in which `HERE` stands for it.
-fn elsewhere(kitchen: &Kitchen, words: &[&str]) -> String {
-    let there = format!("{}#", kitchen.store);
+/// What a command prints that is not printed of the larder but by `words`, in which `HERE` stands for it.
+fn elsewhere(dir: &TestDir, words: &[&str]) -> String {
+    let there = format!("{}#", dir.store);
     let words: Vec<_> = words.iter().map(|word| word.replacen("HERE#", &there, 1)).collect();
     let mut words: Vec<_> = words.iter().map(String::as_str).collect();
     words.extend(["--store", "fs:nowhere"]);
-    kitchen.plain(&words)
+    dir.plain(&words)
 }
 
 #[test]
 fn a_command_works_in_the_larder_that_its_reference_names() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
-        kitchen.write("note.txt", "a text");
+    let printed = everywhere(|dir| {
+        dir.filled();
+        dir.write("note.txt", "a text");
         let commands: [&[&str]; 14] = [
             &["versions", "HERE#wine/price"],
             &["show", "HERE#label@1", "--quiet"],
@@ -38,13 +38,13 @@ fn a_command_works_in_the_larder_that_its_reference_names() {
             &["put", "HERE#text", "note.txt"],
             &["copy", "HERE#wine/price@1", "fs:other"],
         ];
-        let told = commands.map(|words| elsewhere(kitchen, words)).concat();
-        assert!(!kitchen.path("nowhere").exists());
+        let printed = commands.map(|words| elsewhere(dir, words)).concat();
+        assert!(!dir.path("nowhere").exists());
         // The time of a move differs from run to run.
-        let lines = told.lines().filter(|line| !line.ends_with("  ann"));
+        let lines = printed.lines().filter(|line| !line.ends_with("  ann"));
         lines.collect::<Vec<_>>().join("\n")
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     VERSION  TAGS  TYPE           SIZE   CREATED               DIGEST
@@ -73,14 +73,14 @@ fn a_command_works_in_the_larder_that_its_reference_names() {
     unlocked the name label
     exit 0
     --- stderr
-    read 2 versions, 3 blobs, 430 B: all sound
+    verified 2 versions, 3 blobs, 430 B: no damage
     exit 0
     --- stdout
     removed wine/price@2 (b3:7e6cc7296b5e, 330 B)
     exit 2
     --- stderr
-    error: `label` does not say which version to remove
-    hint: write `label@N` or `label:latest`, or `--all label` for every one
+    error: cannot remove `label`: it does not name a version
+    hint: use `label@N` or `label:latest`, or `--all label` for all versions
     exit 0
     --- stdout
     restored wine/price@2 (b3:7e6cc7296b5e, 330 B)
@@ -98,38 +98,38 @@ fn a_command_works_in_the_larder_that_its_reference_names() {
 
 #[test]
 fn all_that_a_command_names_is_in_one_larder() {
-    let kitchen = Kitchen::new("fs:shelf");
-    kitchen.stocked();
+    let dir = TestDir::new("fs:data_dir");
+    dir.filled();
     let commands: [&[&str]; 4] = [
-        &["verify", "fs:shelf#label", "fs:other#label"],
+        &["verify", "fs:data_dir#label", "fs:other#label"],
         &["verify", "fs:other#label", "label"],
-        &["verify", "fs:shelf#label", "label"],
-        &["pull", "fs:shelf#label", "fs:other#label"],
+        &["verify", "fs:data_dir#label", "label"],
+        &["pull", "fs:data_dir#label", "fs:other#label"],
     ];
-    let told = commands.map(|words| kitchen.plain(words)).concat();
-    assert_snapshot!(told, @"
+    let printed = commands.map(|words| dir.plain(words)).concat();
+    assert_snapshot!(printed, @"
     exit 2
     --- stderr
-    error: a command works in one larder; [store] and fs:other are named
-    hint: write the same larder before every `#`, or run the command for each
+    error: cannot use [store] and fs:other in one command
+    hint: use the same larder before every `#`, or run the command once for each
     exit 2
     --- stderr
-    error: a command works in one larder; fs:other and [store] are named
-    hint: write the same larder before every `#`, or run the command for each
+    error: cannot use fs:other and [store] in one command
+    hint: use the same larder before every `#`, or run the command once for each
     exit 0
     --- stderr
-    read 2 versions, 1 blob, 100 B: all sound
+    verified 2 versions, 1 blob, 100 B: no damage
     exit 2
     --- stderr
-    error: a command works in one larder; [store] and fs:other are named
-    hint: write the same larder before every `#`, or run the command for each
+    error: cannot use [store] and fs:other in one command
+    hint: use the same larder before every `#`, or run the command once for each
     ");
 }
 
 #[test]
 fn pull_copies_from_the_larder_that_is_named_to_this_one() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
+    let printed = everywhere(|dir| {
+        dir.filled();
         let commands: [&[&str]; 5] = [
             &["pull", "HERE#wine/price:prod", "HERE#label", "--dry-run"],
             &["pull", "HERE#wine/price:prod", "HERE#label"],
@@ -137,9 +137,9 @@ fn pull_copies_from_the_larder_that_is_named_to_this_one() {
             &["pull", "HERE#none"],
             &["versions", "wine/price"],
         ];
-        commands.map(|words| elsewhere(kitchen, words)).concat()
+        commands.map(|words| elsewhere(dir, words)).concat()
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     would copy label@1 (b3:7e39801b4cf9, 100 B)
@@ -162,8 +162,8 @@ fn pull_copies_from_the_larder_that_is_named_to_this_one() {
     copied 0 versions, 0 blobs, 0 B
     exit 3
     --- stderr
-    error: none is not in this larder
-    hint: `list` prints the names that are there
+    error: cannot find none in this larder
+    hint: `larder list` lists the names
     exit 0
     --- stdout
     VERSION  TAGS  TYPE           SIZE   CREATED               DIGEST
@@ -172,11 +172,12 @@ fn pull_copies_from_the_larder_that_is_named_to_this_one() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
-    let kitchen = Kitchen::new("fs:shelf");
-    kitchen.stocked();
+    let dir = TestDir::new("fs:data_dir");
+    dir.filled();
     let commands: [&[&str]; 9] = [
-        &["show", "fs:shelf#Label"],
+        &["show", "fs:data_dir#Label"],
         &["show", "#label"],
         &["show", "fs:nothing#label"],
         &["pull", "label"],
@@ -186,47 +187,47 @@ fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
         &["pull", "cellar://host/db?token=S3CRET#label"],
         &["verify", "--repair-from", "cellar://ann:S3C?RET@host/db"],
     ];
-    let told = commands.map(|words| kitchen.plain(words)).concat();
-    assert!(!told.contains("S3C") && !told.contains("RET"), "{told}");
-    assert_snapshot!(told, @r#"
+    let printed = commands.map(|words| dir.plain(words)).concat();
+    assert!(!printed.contains("S3C") && !printed.contains("RET"), "{printed}");
+    assert_snapshot!(printed, @r#"
     exit 2
     --- stderr
-    error: invalid value '…' for '<REF>': "Label" is not a valid identifier: each part begins with one of a-z 0-9
+    error: invalid value '…' for '<REF>': cannot use "Label" as an identifier: each part begins with one of a-z 0-9
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value '…' for '<REF>': "" is not a valid store URL: empty; write a path or a URL such as `sqlite:larder.db`
+    error: invalid value '…' for '<REF>': cannot use "" as a store URL: it is empty; give a path or a URL such as `sqlite:larder.db`
 
     For more information, try '--help'.
     exit 3
     --- stderr
-    error: there is no larder at fs:nothing
-    hint: apply something first, or name another larder with `--store URL`
+    error: cannot open fs:nothing: there is no larder
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     exit 2
     --- stderr
-    error: invalid value 'label' for '<URL#REF>...': "fs:label" is not a valid reference to a larder: write the larder, `#` and the name: `larder.db#wine/quality:prod`
+    error: invalid value 'label' for '<URL#REF>...': cannot use "fs:label" as a reference to a larder: write the larder, `#` and the name: `larder.db#wine/quality:prod`
 
     For more information, try '--help'.
     exit 6
     --- stderr
-    error: cellar://***@host/db needs the store scheme `cellar`, which is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that brings it (`use … as _;`)
+    error: cannot use cellar://***@host/db: the store scheme `cellar` is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that has it (`use … as _;`)
     exit 2
     --- stderr
-    error: invalid value '…' for '<REF>': "cellar://***@host/db" is not a valid reference to a larder: write the larder, `#` and the name: `larder.db#wine/quality:prod`
+    error: invalid value '…' for '<REF>': cannot use "cellar://***@host/db" as a reference to a larder: write the larder, `#` and the name: `larder.db#wine/quality:prod`
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value '…' for '<REF>': "cellar://ann:***#…" is not a valid reference: after `@` comes a version number from 1, or `b3:` and a digest
+    error: invalid value '…' for '<REF>': cannot use "cellar://ann:***#…" as a reference: after `@` comes a version number from 1, or `b3:` and a digest
 
     For more information, try '--help'.
     exit 6
     --- stderr
-    error: cellar://host/db?token=*** needs the store scheme `cellar`, which is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that brings it (`use … as _;`)
+    error: cannot use cellar://host/db?token=***: the store scheme `cellar` is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that has it (`use … as _;`)
     exit 2
     --- stderr
-    error: invalid value '…' for '--repair-from <URL>': "cellar:…" is not a valid store URL: options after `?` are `name=value`, joined by `&`; in a user name or password write `%3F` for `?` and `%26` for `&`
+    error: invalid value '…' for '--repair-from <URL>': cannot use "cellar:…" as a store URL: after `?` come options, `name=value` joined by `&`; in a user's name or a password write `%3F` for `?`, `%26` for `&`
 
     For more information, try '--help'.
     "#);
@@ -234,13 +235,13 @@ fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
 
 #[test]
 fn the_size_of_the_cache_is_the_users_choice() {
-    let kitchen = Kitchen::new("fs:shelf");
-    let told = ["1.5 MiB", "much"].map(|size| {
-        let mut command = kitchen.command(PLAIN, &["cache", "info"]);
+    let dir = TestDir::new("fs:data_dir");
+    let printed = ["1.5 MiB", "much"].map(|size| {
+        let mut command = dir.command(PLAIN, &["cache", "info"]);
         command.env("LARDER_CACHE_SIZE", size);
-        kitchen.told(command, b"")
+        dir.run(command, b"")
     });
-    assert_snapshot!(told.concat(), @r#"
+    assert_snapshot!(printed.concat(), @r#"
     exit 0
     --- stdout
     path   [folder]/cache/larder/blobs
@@ -248,22 +249,22 @@ fn the_size_of_the_cache_is_the_users_choice() {
     limit  1.5 MiB
     exit 5
     --- stderr
-    error: `LARDER_CACHE_SIZE`, the size of the cache, is refused: "much" is no size: write `64GiB` or `500MB`
+    error: cannot read `LARDER_CACHE_SIZE`: "much" is not a size; write `64GiB` or `500MB`
     "#);
 }
 
 #[test]
 fn the_cache_of_the_user_is_shown_and_emptied() {
-    let kitchen = Kitchen::new("fs:shelf");
-    let blobs = BlobFolder::open(&kitchen.path("cache/larder").join(BlobCache::FOLDER));
+    let dir = TestDir::new("fs:data_dir");
+    let blobs = BlobFolder::open(&dir.path("cache/larder").join(BlobCache::FOLDER));
     for text in ["a blob", "another blob"] {
         let bytes = Bytes::from_static(text.as_bytes());
         blobs.put_all(&[(Digest::of(&bytes), bytes)]).unwrap();
     }
-    let told = ["info", "clear", "info"].map(|what| kitchen.plain(&["cache", what])).concat()
-        + &kitchen.plain(&["cache", "info", "--format", "json"])
-        + &kitchen.plain(&["cache", "clear", "--format", "json"]);
-    assert_snapshot!(told, @r#"
+    let printed = ["info", "clear", "info"].map(|what| dir.plain(&["cache", what])).concat()
+        + &dir.plain(&["cache", "info", "--format", "json"])
+        + &dir.plain(&["cache", "clear", "--format", "json"]);
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     path   [folder]/cache/larder/blobs

@@ -9,17 +9,17 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use larder::store::StoreExt;
 
-use crate::kitchen::{Kitchen, everywhere, linked};
+use crate::test_dir::{TestDir, everywhere, linked};
 
 const BOTTLE: &str = r#"{"age": 4, "points": 90}"#;
 
 #[test]
 fn predict_reads_a_file_and_prints_what_the_model_gives() {
-    let told = everywhere(|kitchen| {
-        kitchen.write("bottle.json", BOTTLE);
-        kitchen.stocked().linked(&["predict", "wine/price", "--input", "bottle.json"])
+    let printed = everywhere(|dir| {
+        dir.write("bottle.json", BOTTLE);
+        dir.filled().linked(&["predict", "wine/price", "--input", "bottle.json"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     {"currency":"EUR","price":35.5}
@@ -28,11 +28,11 @@ fn predict_reads_a_file_and_prints_what_the_model_gives() {
 
 #[test]
 fn predict_reads_stdin() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().fed(&["predict", "wine/price:prod", "--input", "-"], BOTTLE)
-            + &kitchen.fed(&["predict", "wine/price", "--format", "json"], BOTTLE)
+    let printed = everywhere(|dir| {
+        dir.filled().fed(&["predict", "wine/price:prod", "--input", "-"], BOTTLE)
+            + &dir.fed(&["predict", "wine/price", "--format", "json"], BOTTLE)
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     {"currency":"EUR","price":33.5}
@@ -44,11 +44,11 @@ fn predict_reads_stdin() {
 
 #[test]
 fn lines_are_predicted_one_by_one_and_empty_ones_skipped() {
-    let told = everywhere(|kitchen| {
+    let printed = everywhere(|dir| {
         let lines = format!("{BOTTLE}\r\n\n  \t\n{{\"age\":0,\"points\":0}}\n{BOTTLE}");
-        kitchen.stocked().fed(&["predict", "wine/price", "--lines"], lines)
+        dir.filled().fed(&["predict", "wine/price", "--lines"], lines)
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     {"currency":"EUR","price":35.5}
@@ -59,27 +59,27 @@ fn lines_are_predicted_one_by_one_and_empty_ones_skipped() {
 
 #[test]
 fn a_bad_line_is_named_and_the_lines_before_it_are_answered() {
-    let told = everywhere(|kitchen| {
-        kitchen.write("bottles.jsonl", format!("{BOTTLE}\n\n{{\"age\": \"old\"}}\n{BOTTLE}\n"));
-        kitchen.stocked().linked(&["predict", "wine/price", "--lines", "-i", "bottles.jsonl"])
+    let printed = everywhere(|dir| {
+        dir.write("bottles.jsonl", format!("{BOTTLE}\n\n{{\"age\": \"old\"}}\n{BOTTLE}\n"));
+        dir.filled().linked(&["predict", "wine/price", "--lines", "-i", "bottles.jsonl"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 1
     --- stdout
     {"currency":"EUR","price":35.5}
     --- stderr
-    error: line 3 of bottles.jsonl failed
-      caused by: the input does not fit the model's signature, at `age`
+    error: cannot predict line 3 of bottles.jsonl
+      caused by: cannot use the input at `age`: it does not fit the model's signature
       caused by: invalid type: string "old", expected u32 at line 1 column 13
-    hint: `show` prints what the model takes
+    hint: `larder show REF` prints the signature of the model
     "#);
 }
 
 #[test]
 fn a_line_is_answered_before_the_next_one_is_asked() {
-    let kitchen = Kitchen::new("sqlite:larder.db");
+    let dir = TestDir::new("sqlite:larder.db");
     let mut command =
-        kitchen.stocked().command(linked(), &["predict", "wine/price", "--lines", "--input=-"]);
+        dir.filled().command(linked(), &["predict", "wine/price", "--lines", "--input=-"]);
     let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
     let mut questions = child.stdin.take().unwrap();
     let (tell, answers) = mpsc::channel();
@@ -97,7 +97,7 @@ fn a_line_is_answered_before_the_next_one_is_asked() {
 
 #[test]
 fn an_input_that_does_not_fit_is_refused_with_its_path() {
-    let told = everywhere(|kitchen| {
+    let printed = everywhere(|dir| {
         let inputs = [
             r#"{"age": -1, "points": 9}"#,
             "{\"age\": 1}",
@@ -106,122 +106,123 @@ fn an_input_that_does_not_fit_is_refused_with_its_path() {
             "{\"age\":1,\"points\":9} {}",
             "\u{1b}",
         ];
-        kitchen.stocked();
-        inputs.map(|input| kitchen.fed(&["predict", "wine/price"], input)).concat()
+        dir.filled();
+        inputs.map(|input| dir.fed(&["predict", "wine/price"], input)).concat()
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @"
     exit 1
     --- stderr
-    error: the input does not fit the model's signature, at `age`
+    error: cannot use the input at `age`: it does not fit the model's signature
       caused by: invalid value: integer `-1`, expected u32 at line 1 column 10
-    hint: `show` prints what the model takes
+    hint: `larder show REF` prints the signature of the model
     exit 1
     --- stderr
-    error: the input does not fit the model's signature
+    error: cannot use the input: it does not fit the model's signature
       caused by: missing field `points` at line 1 column 10
-    hint: `show` prints what the model takes
+    hint: `larder show REF` prints the signature of the model
     exit 1
     --- stderr
-    error: the input does not fit the model's signature
+    error: cannot use the input: it does not fit the model's signature
       caused by: EOF while parsing a value at line 1 column 0
-    hint: `show` prints what the model takes
+    hint: `larder show REF` prints the signature of the model
     exit 1
     --- stderr
-    error: the input does not fit the model's signature
+    error: cannot use the input: it does not fit the model's signature
       caused by: invalid length 0, expected struct Bottle with 2 elements at line 1 column 2
-    hint: `show` prints what the model takes
+    hint: `larder show REF` prints the signature of the model
     exit 1
     --- stderr
-    error: the input does not fit the model's signature
+    error: cannot use the input: it does not fit the model's signature
       caused by: trailing characters at line 1 column 22
-    hint: `show` prints what the model takes
+    hint: `larder show REF` prints the signature of the model
     exit 1
     --- stderr
-    error: the input does not fit the model's signature
+    error: cannot use the input: it does not fit the model's signature
       caused by: expected value at line 1 column 1
-    hint: `show` prints what the model takes
-    "#);
+    hint: `larder show REF` prints the signature of the model
+    ");
 }
 
 #[test]
 fn an_input_that_is_not_text_is_refused() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().fed(&["predict", "wine/price"], b"\"\xff\"")
-            + &kitchen.fed(&["predict", "wine/price", "--lines"], b"\n\xff\n")
+    let printed = everywhere(|dir| {
+        dir.filled().fed(&["predict", "wine/price"], b"\"\xff\"")
+            + &dir.fed(&["predict", "wine/price", "--lines"], b"\n\xff\n")
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @"
     exit 1
     --- stderr
-    error: the input is not UTF-8 text
+    error: cannot read the input as UTF-8
       caused by: invalid utf-8 sequence of 1 bytes from index 1
     exit 1
     --- stderr
-    error: line 2 of stdin failed
-      caused by: the input is not UTF-8 text
+    error: cannot predict line 2 of stdin
+      caused by: cannot read the input as UTF-8
       caused by: invalid utf-8 sequence of 1 bytes from index 0
-    "#);
+    ");
 }
 
 #[test]
 fn a_failure_of_the_model_is_told() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().fed(&["predict", "wine/price"], r#"{"age": 1, "points": 101}"#)
+    let printed = everywhere(|dir| {
+        dir.filled().fed(&["predict", "wine/price"], r#"{"age": 1, "points": 101}"#)
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @"
     exit 1
     --- stderr
-    error: the model failed
+    error: cannot predict: the model failed
       caused by: 101 points are not 0 to 100
-    "#);
+    ");
 }
 
 #[test]
 fn an_input_file_that_is_not_there_is_told() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().linked(&["predict", "wine/price", "--input", "no\u{1b}.json"])
+    let printed = everywhere(|dir| {
+        dir.filled().linked(&["predict", "wine/price", "--input", "no\u{1b}.json"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 1
     --- stderr
-    error: could not read no\u{1b}.json
+    error: cannot read no\u{1b}.json
       caused by: No such file or directory (os error 2)
     "#);
 }
 
 #[test]
 fn what_is_no_model_does_not_predict() {
-    let told = everywhere(|kitchen| kitchen.stocked().fed(&["predict", "label"], BOTTLE));
-    assert_snapshot!(told, @r#"
+    let printed = everywhere(|dir| dir.filled().fed(&["predict", "label"], BOTTLE));
+    assert_snapshot!(printed, @r#"
     exit 1
     --- stderr
-    error: label@1 is a `example/label`, which is not a model; implement `Predict` for its type and say `#[component(tag = "…", model)]`
+    error: cannot load label@1 as a model: its type `example/label` is not one; implement `Predict` for it, with `#[component(tag = "…", model)]`
     "#);
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn a_model_that_is_not_linked_in_does_not_predict() {
-    let told = everywhere(|kitchen| kitchen.stocked().plain(&["predict", "wine/price"]));
-    assert_snapshot!(told, @"
+    let printed = everywhere(|dir| dir.filled().plain(&["predict", "wine/price"]));
+    assert_snapshot!(printed, @"
     exit 6
     --- stderr
-    error: wine/price@2 needs the component type `example/price`, which is not linked in (linked in: larder/files, larder/onnx, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]: link that crate in (`use … as _;`)
-    hint: a program of your own brings it to this command line: https://docs.rs/larder-cli
+    error: cannot use wine/price@2: the component type `example/price` is not linked in (linked in: larder/files, larder/onnx, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]; link that crate in (`use … as _;`)
+    hint: to use it, link it into your own command line: https://docs.rs/larder-cli
     ");
 }
 
 #[test]
 fn a_model_whose_artifact_is_gone_is_corrupt() {
-    let told = everywhere(|kitchen| {
-        let larder = kitchen.stocked().larder();
+    let printed = everywhere(|dir| {
+        let larder = dir.filled().larder();
         let shown = larder.show("wine/price").unwrap();
         let digest = shown.manifest.artifacts()[0].digest;
         larder.store().remove_blobs(&[digest]).unwrap();
         assert!(!larder.store().has_blob(&digest).unwrap());
-        kitchen.fed(&["predict", "wine/price"], BOTTLE)
+        dir.fed(&["predict", "wine/price"], BOTTLE)
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 4
     --- stderr
-    error: the artifact b3:50dd04420efa of wine/price@2 is corrupt: its bytes are missing; restore it from a copy
+    error: cannot read the artifact b3:50dd04420efa of wine/price@2: it is corrupt (its bytes are missing); restore it from a copy
     ");
 }

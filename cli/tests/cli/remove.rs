@@ -2,15 +2,14 @@
 
 use insta::assert_snapshot;
 
-use crate::kitchen::everywhere;
+use crate::test_dir::everywhere;
 
 #[test]
 fn remove_takes_out_one_version() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().plain(&["remove", "wine/price@2"])
-            + &kitchen.plain(&["versions", "wine/price"])
+    let printed = everywhere(|dir| {
+        dir.filled().plain(&["remove", "wine/price@2"]) + &dir.plain(&["versions", "wine/price"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     removed wine/price@2 (b3:7e6cc7296b5e, 330 B)
@@ -23,10 +22,9 @@ fn remove_takes_out_one_version() {
 
 #[test]
 fn rm_of_latest_takes_out_the_newest() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().plain(&["rm", "wine/price:latest", "--format", "json"])
-    });
-    assert_snapshot!(told, @r#"
+    let printed =
+        everywhere(|dir| dir.filled().plain(&["rm", "wine/price:latest", "--format", "json"]));
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     {
@@ -48,31 +46,30 @@ fn rm_of_latest_takes_out_the_newest() {
 
 #[test]
 fn a_bare_name_is_not_enough_to_remove() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().plain(&["rm", "wine/price"]) + &kitchen.plain(&["list"])
-    });
-    assert_snapshot!(told, @r#"
+    let printed =
+        everywhere(|dir| dir.filled().plain(&["rm", "wine/price"]) + &dir.plain(&["list"]));
+    assert_snapshot!(printed, @"
     exit 2
     --- stderr
-    error: `wine/price` does not say which version to remove
-    hint: write `wine/price@N` or `wine/price:latest`, or `--all wine/price` for every one
+    error: cannot remove `wine/price`: it does not name a version
+    hint: use `wine/price@N` or `wine/price:latest`, or `--all wine/price` for all versions
     exit 0
     --- stdout
     NAME        VERSION  TYPE           SIZE   CREATED               DIGEST
     label       v1       example/label  100 B  2027-01-15T08:00:00Z  b3:7e39801b4cf9
     wine/price  v2       example/price  330 B  2027-01-15T08:00:00Z  b3:7e6cc7296b5e
-    "#);
+    ");
 }
 
 #[test]
 fn all_versions_of_a_name_are_removed_at_once() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().larder().untag("wine/price", "prod").unwrap();
-        kitchen.plain(&["rm", "--all", "wine/price"])
-            + &kitchen.plain(&["list"])
-            + &kitchen.plain(&["rm", "--all", "wine/price"])
+    let printed = everywhere(|dir| {
+        dir.filled().larder().untag("wine/price", "prod").unwrap();
+        dir.plain(&["rm", "--all", "wine/price"])
+            + &dir.plain(&["list"])
+            + &dir.plain(&["rm", "--all", "wine/price"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     removed wine/price@1 (b3:d9836dc820fe, 330 B)
@@ -83,39 +80,39 @@ fn all_versions_of_a_name_are_removed_at_once() {
     label  v1       example/label  100 B  2027-01-15T08:00:00Z  b3:7e39801b4cf9
     exit 3
     --- stderr
-    error: wine/price is not in this larder
-    hint: `list` prints the names that are there
-    "#);
+    error: cannot find wine/price in this larder
+    hint: `larder list` lists the names
+    ");
 }
 
 #[test]
 fn a_version_that_is_tagged_is_not_removed() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
-        let refused = ["wine/price@1", "wine/price:prod"].map(|one| kitchen.plain(&["rm", one]));
-        let all = kitchen.plain(&["rm", "--all", "wine/price"]);
-        assert_eq!(kitchen.larder().versions("wine/price").unwrap().len(), 2);
+    let printed = everywhere(|dir| {
+        dir.filled();
+        let refused = ["wine/price@1", "wine/price:prod"].map(|one| dir.plain(&["rm", one]));
+        let all = dir.plain(&["rm", "--all", "wine/price"]);
+        assert_eq!(dir.larder().versions("wine/price").unwrap().len(), 2);
         refused.concat() + &all
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 5
     --- stderr
-    error: the removal of wine/price is refused: tags name what would go: wine/price:prod (v1); untag it first
+    error: cannot remove wine/price: it has tags: wine/price:prod (v1); remove them first
     exit 5
     --- stderr
-    error: the removal of wine/price is refused: tags name what would go: wine/price:prod (v1); untag it first
+    error: cannot remove wine/price: it has tags: wine/price:prod (v1); remove them first
     exit 5
     --- stderr
-    error: the removal of wine/price is refused: tags name what would go: wine/price:prod (v1); untag it first
+    error: cannot remove wine/price: it has tags: wine/price:prod (v1); remove them first
     ");
 }
 
 #[test]
 fn all_wants_a_name_and_no_reference() {
-    let told = everywhere(|kitchen| kitchen.stocked().plain(&["rm", "--all", "wine/price@2"]));
-    assert_snapshot!(told, @r#"
+    let printed = everywhere(|dir| dir.filled().plain(&["rm", "--all", "wine/price@2"]));
+    assert_snapshot!(printed, @r#"
     exit 2
     --- stderr
-    error: "wine/price@2" is not a valid identifier: only a-z 0-9 . _ - are allowed, with `/` between parts
+    error: cannot use "wine/price@2" as an identifier: only a-z 0-9 . _ - are allowed, with `/` between parts
     "#);
 }

@@ -3,11 +3,11 @@
 use insta::assert_snapshot;
 use larder::versions::AnnotationsChange;
 
-use crate::kitchen::{Kitchen, everywhere};
+use crate::test_dir::{TestDir, everywhere};
 
 /// A stocked larder with notes.
-fn noted(kitchen: &Kitchen) -> &Kitchen {
-    let larder = kitchen.stocked().larder();
+fn noted(dir: &TestDir) -> &TestDir {
+    let larder = dir.filled().larder();
     let change = AnnotationsChange::new;
     larder
         .annotate("wine/price@1", &change().label("team", "wine").metric("accuracy", 0.75))
@@ -16,14 +16,14 @@ fn noted(kitchen: &Kitchen) -> &Kitchen {
         .annotate("wine/price@2", &change().label("team", "wine").metric("accuracy", 0.93))
         .unwrap();
     larder.annotate("label", &change().label("team", "print")).unwrap();
-    kitchen
+    dir
 }
 
 #[test]
 fn list_finds_by_name_type_tag_label_and_filter() {
-    let told = everywhere(|kitchen| {
-        let list = |args: &[&str]| kitchen.plain(&[&["list"], args].concat());
-        noted(kitchen);
+    let printed = everywhere(|dir| {
+        let list = |args: &[&str]| dir.plain(&[&["list"], args].concat());
+        noted(dir);
         list(&["wine/*"])
             + &list(&["--type", "example/label"])
             + &list(&["--tag", "prod"])
@@ -35,7 +35,7 @@ fn list_finds_by_name_type_tag_label_and_filter() {
             ])
             + &list(&["--where", "metrics.accuracy > 0.99"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     NAME        VERSION  TYPE           SIZE   CREATED               DIGEST
@@ -64,21 +64,21 @@ fn list_finds_by_name_type_tag_label_and_filter() {
     wine/price  v2       example/price  330 B  2027-01-15T08:00:00Z  b3:7e6cc7296b5e
     exit 0
     --- stderr
-    nothing matches in [store]
+    no matches in [store]
     ");
 }
 
 #[test]
 fn search_is_list_sorted_and_in_pages_and_with_notes() {
-    let told = everywhere(|kitchen| {
-        let search = |args: &[&str]| kitchen.plain(&[&["search", "--all"], args].concat());
-        noted(kitchen);
+    let printed = everywhere(|dir| {
+        let search = |args: &[&str]| dir.plain(&[&["search", "--all"], args].concat());
+        noted(dir);
         search(&["--sort", "metrics.accuracy", "--reverse", "--notes"])
             + &search(&["--sort", "size", "--limit", "2"])
             + &search(&["--sort", "size", "--limit", "2", "--page", "2"])
             + &search(&["wine/*", "--notes", "--limit", "1", "--format", "json"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     NAME        VERSION  TYPE           SIZE   CREATED               DIGEST           LABELS      METRICS
@@ -123,29 +123,29 @@ fn search_is_list_sorted_and_in_pages_and_with_notes() {
 
 #[test]
 fn conditions_that_cannot_be_read_are_refused() {
-    let told = everywhere(|kitchen| {
-        let list = |args: &[&str]| kitchen.plain(&[&["list"], args].concat());
-        noted(kitchen);
+    let printed = everywhere(|dir| {
+        let list = |args: &[&str]| dir.plain(&[&["list"], args].concat());
+        noted(dir);
         list(&["--where", "accuracy > 0.9"])
             + &list(&["--where", "size < 10MB and (age < soon)"])
             + &list(&["--sort", "colour"])
             + &list(&["--page", "2"])
             + &list(&["--limit", "2", "--page", "0"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 2
     --- stderr
-    error: invalid value 'accuracy > 0.9' for '--where <FILTER>': "accuracy > 0.9" is not a valid filter: at column 1, `accuracy`: expected a field: name, version, type, tag, size, age, created, description, labels.NAME, metrics.NAME, or `has locked`
+    error: invalid value 'accuracy > 0.9' for '--where <FILTER>': cannot use "accuracy > 0.9" as a filter: at column 1, `accuracy`: expected a field: name, version, type, tag, size, age, created, description, labels.NAME, metrics.NAME, or `has locked`
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value 'size < 10MB and (age < soon)' for '--where <FILTER>': "size < 10MB and (age < soon)" is not a valid filter: at column 24, `soon`: expected a duration, such as 7d or 1h30m
+    error: invalid value 'size < 10MB and (age < soon)' for '--where <FILTER>': cannot use "size < 10MB and (age < soon)" as a filter: at column 24, `soon`: expected a duration, such as 7d or 1h30m
 
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value 'colour' for '--sort <FIELD>': "colour" is not a valid order: there are: name, version, created, size, metrics.NAME
+    error: invalid value 'colour' for '--sort <FIELD>': cannot use "colour" as an order: there are: name, version, created, size, metrics.NAME
 
     For more information, try '--help'.
     exit 2
@@ -158,7 +158,7 @@ fn conditions_that_cannot_be_read_are_refused() {
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value '0' for '--page <NUMBER>': pages are counted from 1
+    error: invalid value '0' for '--page <NUMBER>': page numbers start at 1
 
     For more information, try '--help'.
     "#);

@@ -3,10 +3,10 @@
 use std::fs;
 
 use insta::assert_snapshot;
-use larder::serializers::FnSerializer;
 use larder::{Artifact, Component, Item, Registry};
+use larder::serializers::FnSerializer;
 
-use crate::kitchen::{Kitchen, everywhere, price};
+use crate::test_dir::{TestDir, everywhere, price};
 
 /// A note that goes by a serializer which neither program has.
 #[derive(larder::prelude::Serialize, larder::prelude::Deserialize, Component)]
@@ -30,9 +30,9 @@ fn rot13() -> FnSerializer<String> {
 }
 
 /// A model by a serializer that the example links in, and notes by two that it does not.
-fn kitchen(store: &'static str) -> Kitchen {
-    let kitchen = Kitchen::new(store);
-    kitchen.apply("wine/price", &price([5.0, 1.5, 0.25]));
+fn dir(store: &'static str) -> TestDir {
+    let dir = TestDir::new(store);
+    dir.apply("wine/price", &price([5.0, 1.5, 0.25]));
     let mut registry = Registry::linked().unwrap();
     registry.register(Item::pair(rot13())).unwrap();
     let plain = FnSerializer::<String>::new(
@@ -41,7 +41,7 @@ fn kitchen(store: &'static str) -> Kitchen {
         |_| Err("no".into()),
     );
     registry.register(Item::pair(plain)).unwrap();
-    let larder = larder::Larder::new(kitchen.larder().store().clone(), registry);
+    let larder = larder::Larder::new(dir.larder().store().clone(), registry);
     larder.apply_serializer("rot13").unwrap();
     for number in 1..=5 {
         let text = Artifact::named("rot13", format!("note {number}"));
@@ -49,13 +49,13 @@ fn kitchen(store: &'static str) -> Kitchen {
     }
     let text = Artifact::named("plain", "plain".to_owned());
     larder.apply("note/plain", &Note { text }).unwrap();
-    kitchen
+    dir
 }
 
 #[test]
 fn serializers_says_what_is_missing_and_where_to_get_it() {
-    let told = everywhere(|empty| kitchen(empty.store).linked(&["serializers"]));
-    assert_snapshot!(told, @"
+    let printed = everywhere(|empty| dir(empty.store).linked(&["serializers"]));
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     NAME               SERVES                                    TRAITS                                                      CRATE                     USED BY
@@ -70,15 +70,15 @@ fn serializers_says_what_is_missing_and_where_to_get_it() {
 
     not linked in:
     NAME   USED BY                                  WHERE TO GET IT
-    plain  note/plain@1                             the larder has no record of it
+    plain  note/plain@1                             unknown: the larder has no record of it
     rot13  note/1@1, note/2@1, note/3@1 and 2 more  the crate `caesar`
     ");
 }
 
 #[test]
 fn serializers_prints_what_is_missing_as_json_too() {
-    let told = everywhere(|empty| kitchen(empty.store).plain(&["serializers", "--format", "json"]));
-    assert_snapshot!(told, @r#"
+    let printed = everywhere(|empty| dir(empty.store).plain(&["serializers", "--format", "json"]));
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     {
@@ -224,11 +224,11 @@ fn serializers_prints_what_is_missing_as_json_too() {
 
 #[test]
 fn a_damaged_version_does_not_hide_what_the_others_need() {
-    let kitchen = kitchen("fs:shelf");
-    let digest = kitchen.larder().show("note/1").unwrap().version.digest.to_hex();
-    fs::remove_file(kitchen.path(&format!("shelf/blobs/{}/{digest}", &digest[..2]))).unwrap();
-    let told = kitchen.plain(&["serializers"]);
-    assert!(told.starts_with("exit 4\n"), "{told}");
-    assert!(told.contains("note/2@1, note/3@1, note/4@1 and 1 more"), "{told}");
-    assert!(told.contains("the manifest of note/1@1 is corrupt"), "{told}");
+    let dir = dir("fs:data_dir");
+    let digest = dir.larder().show("note/1").unwrap().version.digest.to_hex();
+    fs::remove_file(dir.path(&format!("data_dir/blobs/{}/{digest}", &digest[..2]))).unwrap();
+    let printed = dir.plain(&["serializers"]);
+    assert!(printed.starts_with("exit 4\n"), "{printed}");
+    assert!(printed.contains("note/2@1, note/3@1, note/4@1 and 1 more"), "{printed}");
+    assert!(printed.contains("cannot read the manifest of note/1@1: it is corrupt"), "{printed}");
 }

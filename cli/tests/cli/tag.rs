@@ -2,17 +2,17 @@
 
 use insta::assert_snapshot;
 
-use crate::kitchen::everywhere;
+use crate::test_dir::everywhere;
 
 #[test]
 fn a_tag_moves_and_goes_and_its_version_stays() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().plain(&["tag", "wine/price@2", "prod"])
-            + &kitchen.plain(&["tag", "wine/price:prod", "staging", "--format", "json"])
-            + &kitchen.plain(&["untag", "wine/price:prod"])
-            + &kitchen.plain(&["versions", "wine/price"])
+    let printed = everywhere(|dir| {
+        dir.filled().plain(&["tag", "wine/price@2", "prod"])
+            + &dir.plain(&["tag", "wine/price:prod", "staging", "--format", "json"])
+            + &dir.plain(&["untag", "wine/price:prod"])
+            + &dir.plain(&["versions", "wine/price"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     wine/price:prod is wine/price@2 (b3:7e6cc7296b5e)
@@ -42,27 +42,27 @@ fn a_tag_moves_and_goes_and_its_version_stays() {
 
 #[test]
 fn a_tag_that_is_reserved_or_not_there_or_not_said_is_an_error() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().plain(&["tag", "wine/price", "Latest"])
-            + &kitchen.plain(&["untag", "wine/price:gone"])
-            + &kitchen.plain(&["untag", "wine/price@1"])
-            + &kitchen.plain(&["tag", "wine/prise", "prod"])
+    let printed = everywhere(|dir| {
+        dir.filled().plain(&["tag", "wine/price", "Latest"])
+            + &dir.plain(&["untag", "wine/price:gone"])
+            + &dir.plain(&["untag", "wine/price@1"])
+            + &dir.plain(&["tag", "wine/prise", "prod"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 2
     --- stderr
-    error: invalid value 'Latest' for '<TAG>': "Latest" is not a valid tag: `latest` is reserved: it always means the newest version
+    error: invalid value 'Latest' for '<TAG>': cannot use "Latest" as a tag: `latest` is reserved: it always means the newest version
 
     For more information, try '--help'.
     exit 3
     --- stderr
-    error: wine/price:gone is not in this larder; did you mean wine/price:prod or wine/price@2?
+    error: cannot find wine/price:gone in this larder; did you mean wine/price:prod or wine/price@2?
     exit 2
     --- stderr
-    error: `wine/price@1` does not say which tag
-    hint: write `wine/price:TAG`
+    error: cannot use `wine/price@1`: it does not name a tag
+    hint: use `wine/price:TAG`
     exit 3
     --- stderr
-    error: wine/prise is not in this larder; did you mean wine/price?
+    error: cannot find wine/prise in this larder; did you mean wine/price?
     "#);
 }

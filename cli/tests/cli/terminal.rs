@@ -4,28 +4,28 @@ use std::fs;
 
 use insta::assert_snapshot;
 
-use crate::kitchen::{Kitchen, PLAIN, everywhere};
+use crate::test_dir::{PLAIN, TestDir, everywhere};
 
 /// What the shell fish would offer after `words`, which is asked in the same way as the others.
-fn offered(kitchen: &Kitchen, words: &[&str]) -> String {
+fn offered(dir: &TestDir, words: &[&str]) -> String {
     let words: Vec<_> = ["--", "larder"].iter().chain(words).copied().collect();
-    let mut command = kitchen.command(PLAIN, &words);
+    let mut command = dir.command(PLAIN, &words);
     command.env("LARDER_COMPLETE", "fish");
-    kitchen.told(command, b"")
+    dir.run(command, b"")
 }
 
 #[test]
 fn names_tags_and_versions_are_completed_from_the_larder() {
-    let told = everywhere(|kitchen| {
-        let kitchen = kitchen.stocked();
+    let printed = everywhere(|dir| {
+        let dir = dir.filled();
         ["wi", "wine/price:", "wine/price@", "wine/price:p", "none/", "none@"]
-            .map(|word| offered(kitchen, &["show", word]))
+            .map(|word| offered(dir, &["show", word]))
             .concat()
-            + &offered(kitchen, &["versions", "l"])
-            + &offered(kitchen, &["show", &format!("{}#wine/price:", kitchen.store)])
-            + &offered(kitchen, &["show", "fs:nowhere#"])
+            + &offered(dir, &["versions", "l"])
+            + &offered(dir, &["show", &format!("{}#wine/price:", dir.store)])
+            + &offered(dir, &["show", "fs:nowhere#"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     wine/price
@@ -55,66 +55,68 @@ fn names_tags_and_versions_are_completed_from_the_larder() {
 
 #[test]
 fn completing_where_no_larder_is_makes_none() {
-    let kitchen = Kitchen::new("fs:shelf");
-    assert_eq!(offered(&kitchen, &["show", "wi"]), "exit 0\n");
-    assert_eq!(offered(&kitchen, &["show", "--store", "other.db", "wi"]), "exit 0\n");
-    assert!(!kitchen.path("shelf").exists() && !kitchen.path("other.db").exists());
+    let dir = TestDir::new("fs:data_dir");
+    assert_eq!(offered(&dir, &["show", "wi"]), "exit 0\n");
+    assert_eq!(offered(&dir, &["show", "--store", "other.db", "wi"]), "exit 0\n");
+    assert!(!dir.path("data_dir").exists() && !dir.path("other.db").exists());
 }
 
 #[test]
 fn the_larder_that_the_command_names_is_the_one_that_is_asked() {
-    let kitchen = Kitchen::new("fs:shelf");
-    kitchen.stocked();
-    fs::rename(kitchen.path("shelf"), kitchen.path("elsewhere")).unwrap();
+    let dir = TestDir::new("fs:data_dir");
+    dir.filled();
+    fs::rename(dir.path("data_dir"), dir.path("elsewhere")).unwrap();
     for said in [&["--store", "fs:elsewhere"][..], &["--store=fs:elsewhere"]] {
         let words = [&["show"], said, &["wine"]].concat();
-        assert_eq!(offered(&kitchen, &words), "exit 0\n--- stdout\nwine/price\n");
+        assert_eq!(offered(&dir, &words), "exit 0\n--- stdout\nwine/price\n");
     }
 }
 
 #[test]
 fn completions_are_for_the_program_by_the_name_it_is_called() {
-    let kitchen = Kitchen::new("fs:shelf");
+    let dir = TestDir::new("fs:data_dir");
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let plain = kitchen.plain(&["completions", shell]);
+        let plain = dir.plain(&["completions", shell]);
         assert!(plain.starts_with("exit 0\n--- stdout\n"), "{plain}");
         assert!(plain.contains("LARDER_COMPLETE") && plain.contains("larder"), "{shell}: {plain}");
-        let linked = kitchen.linked(&["completions", shell]);
+        let linked = dir.linked(&["completions", shell]);
         assert!(linked.contains("linked"), "{shell}: {linked}");
     }
-    let unknown = kitchen.plain(&["completions", "tcsh"]);
+    let unknown = dir.plain(&["completions", "tcsh"]);
     assert!(unknown.starts_with("exit 2\n"), "{unknown}");
 }
 
 #[test]
 fn every_command_has_a_manual_page() {
-    let kitchen = Kitchen::new("fs:shelf");
-    let told = kitchen.plain(&["man", "pages"]);
-    assert_eq!(told, "exit 0\n--- stderr\nwrote the manual pages to pages\n");
+    let dir = TestDir::new("fs:data_dir");
+    let printed = dir.plain(&["man", "pages"]);
+    assert_eq!(printed, "exit 0\n--- stderr\nwrote manual pages to pages\n");
     for (page, says) in [("larder", "larder\\-predict"), ("larder-predict", "JSON Lines")] {
-        let page = fs::read_to_string(kitchen.path("pages").join(format!("{page}.1"))).unwrap();
+        let page = fs::read_to_string(dir.path("pages").join(format!("{page}.1"))).unwrap();
         assert!(page.contains(says), "{page}");
     }
-    kitchen.write("file", "");
-    let told = kitchen.plain(&["man", "file/pages"]);
-    assert!(told.starts_with("exit 1\n--- stderr\nerror: could not write manual pages"), "{told}");
+    dir.write("file", "");
+    let printed = dir.plain(&["man", "file/pages"]);
+    assert!(
+        printed.starts_with("exit 1\n--- stderr\nerror: cannot write manual pages"),
+        "{printed}"
+    );
 }
 
 #[test]
 fn colours_are_printed_when_they_are_asked_for() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().plain(&["versions", "wine/price", "--color", "always"])
-    });
-    assert!(told.contains("\u{1b}[32mprod"), "{told:?}");
-    let told = everywhere(|kitchen| kitchen.stocked().plain(&["versions", "wine/price"]));
-    assert!(!told.contains('\u{1b}'), "{told:?}");
+    let printed =
+        everywhere(|dir| dir.filled().plain(&["versions", "wine/price", "--color", "always"]));
+    assert!(printed.contains("\u{1b}[32mprod"), "{printed:?}");
+    let printed = everywhere(|dir| dir.filled().plain(&["versions", "wine/price"]));
+    assert!(!printed.contains('\u{1b}'), "{printed:?}");
 }
 
 #[test]
 fn quiet_prints_references_only_one_a_line() {
-    let told = everywhere(|kitchen| {
-        let kitchen = kitchen.stocked();
-        kitchen.write("notes.txt", "dry");
+    let printed = everywhere(|dir| {
+        let dir = dir.filled();
+        dir.write("notes.txt", "dry");
         [
             &["list"][..],
             &["versions", "wine/price"],
@@ -124,10 +126,10 @@ fn quiet_prints_references_only_one_a_line() {
             &["remove", "label", "--all"],
             &["verify"],
         ]
-        .map(|words| kitchen.plain(&[words, &["--quiet"]].concat()))
+        .map(|words| dir.plain(&[words, &["--quiet"]].concat()))
         .concat()
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     label@1
@@ -151,10 +153,11 @@ fn quiet_prints_references_only_one_a_line() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn quiet_is_as_quiet_with_the_keeper_s_commands() {
-    let told = everywhere(|kitchen| {
-        let kitchen = kitchen.stocked();
-        kitchen.larder().tag("wine/price@2", "prod").unwrap();
+    let printed = everywhere(|dir| {
+        let dir = dir.filled();
+        dir.larder().tag("wine/price@2", "prod").unwrap();
         [
             &["show", "wine/price:prod"][..],
             &["history", "wine/price:prod"],
@@ -176,11 +179,11 @@ fn quiet_is_as_quiet_with_the_keeper_s_commands() {
             &["types"],
         ]
         .map(|words| {
-            format!("> {}\n{}", words.join(" "), kitchen.plain(&[words, &["--quiet"]].concat()))
+            format!("> {}\n{}", words.join(" "), dir.plain(&[words, &["--quiet"]].concat()))
         })
         .concat()
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     > show wine/price:prod
     exit 0
     --- stdout
@@ -260,20 +263,20 @@ fn quiet_is_as_quiet_with_the_keeper_s_commands() {
 
 #[test]
 fn quiet_names_the_versions_that_are_damaged() {
-    let told = everywhere(|kitchen| {
-        let kitchen = kitchen.stocked();
-        let larder = kitchen.larder();
+    let printed = everywhere(|dir| {
+        let dir = dir.filled();
+        let larder = dir.larder();
         let shown = larder.show("wine/price@1").unwrap();
         let gone: Vec<_> = shown.manifest.artifacts().iter().map(|entry| entry.digest).collect();
         larder.store().remove_blobs(&gone).unwrap();
-        kitchen.plain(&["verify", "--quiet"])
+        dir.plain(&["verify", "--quiet"])
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 4
     --- stdout
     wine/price@1
     --- stderr
-    error: 1 fault in [store]
-    hint: `verify --repair-from URL` takes good copies from another larder
+    error: found 1 fault in [store]
+    hint: repair from another larder with `larder verify --repair-from URL`
     ");
 }

@@ -1,6 +1,6 @@
-//! `docs/tour.md`, run: what is printed must be what stands there.
+//! Runs the commands of `docs/tour.md`, and compares their output.
 //!
-//! `UPDATE_TOUR=1` writes what is printed into it; read the difference before committing.
+//! `UPDATE_TOUR=1` updates it; review the difference.
 
 #![cfg(unix)]
 
@@ -10,29 +10,29 @@ use std::process::Command;
 
 use larder::versions::Toolchain;
 
-use crate::kitchen::PLAIN;
+use crate::test_dir::PLAIN;
 
 const TOUR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/tour.md");
-/// What every point in time is in the tour.
+/// Replaces every time in the tour.
 const DAY: &str = "2026-11-21T08:30:00";
 
-/// The tour with each command's output as it is now.
-fn taken(tour: &str, folder: &Path) -> String {
-    let mut taken = String::new();
+/// The tour with the current output of each command.
+fn updated(tour: &str, folder: &Path) -> String {
+    let mut updated = String::new();
     let mut in_console = false;
     for line in tour.lines() {
         let fence = line.starts_with("```");
         in_console = if fence { line == "```console" } else { in_console };
         if let Some(command) = line.strip_prefix("$ ").filter(|_| in_console) {
-            taken += &format!("{line}\n{}", run(command, folder));
+            updated += &format!("{line}\n{}", run(command, folder));
         } else if fence || !in_console {
-            taken += &format!("{line}\n");
+            updated += &format!("{line}\n");
         }
     }
-    taken
+    updated
 }
 
-/// What a command prints, to stdout and stderr, without what differs from day to day.
+/// The output of a command, with stable times and versions.
 fn run(command: &str, folder: &Path) -> String {
     let programs = Path::new(PLAIN).parent().unwrap().display().to_string();
     let path = format!("{programs}:{}", std::env::var("PATH").unwrap_or_default());
@@ -54,7 +54,7 @@ fn run(command: &str, folder: &Path) -> String {
     text.lines().map(free).map(|line| on_the_day(&line)).collect()
 }
 
-/// The line, with every point in time replaced by one.
+/// Replaces every time in the line.
 fn on_the_day(line: &str) -> String {
     let is_time = |found: &[u8]| {
         found.iter().zip(DAY.bytes()).all(|(found, model)| match model {
@@ -68,7 +68,7 @@ fn on_the_day(line: &str) -> String {
         let end = at + DAY.len();
         if is_time(&bytes[at..end]) {
             bytes[at..end].copy_from_slice(DAY.as_bytes());
-            // Where a point in time is told to the millisecond.
+            // Removes milliseconds.
             if bytes.get(end) == Some(&b'.') {
                 bytes.drain(end..(end + 4).min(bytes.len()));
             }
@@ -79,26 +79,27 @@ fn on_the_day(line: &str) -> String {
 }
 
 #[test]
-fn the_tour_prints_what_it_says() {
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
+fn the_tour_is_up_to_date() {
     let folder = tempfile::tempdir().unwrap();
     let tour = fs::read_to_string(TOUR).unwrap();
-    let taken = taken(&tour, folder.path());
+    let updated = updated(&tour, folder.path());
     if std::env::var_os("UPDATE_TOUR").is_some() {
-        fs::write(TOUR, &taken).unwrap();
+        fs::write(TOUR, &updated).unwrap();
     }
-    let differ = |(said, printed): (&str, &str)| {
-        (said != printed).then(|| format!("- {said}\n+ {printed}\n"))
+    let differ = |(expected, printed): (&str, &str)| {
+        (expected != printed).then(|| format!("- {expected}\n+ {printed}\n"))
     };
-    let lines = tour.lines().zip(taken.lines());
+    let lines = tour.lines().zip(updated.lines());
     let difference: String = lines.filter_map(differ).take(20).collect();
     assert!(
-        tour == taken || std::env::var_os("UPDATE_TOUR").is_some(),
-        "docs/tour.md is not what happens; UPDATE_TOUR=1 rewrites it:\n{difference}"
+        tour == updated || std::env::var_os("UPDATE_TOUR").is_some(),
+        "docs/tour.md is out of date; UPDATE_TOUR=1 updates it:\n{difference}"
     );
 }
 
 #[test]
-fn the_tour_leads_past_every_command() {
+fn the_tour_has_every_command() {
     let help = Command::new(PLAIN).arg("help").env("COLUMNS", "100").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
     let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
@@ -118,7 +119,7 @@ fn the_tour_leads_past_every_command() {
 }
 
 #[test]
-fn points_in_time_are_normalised_wherever_they_stand() {
+fn times_are_normalised_everywhere() {
     assert_eq!(on_the_day("a 2031-01-02T03:04:05Z b"), format!("a {DAY}Z b"));
     assert_eq!(on_the_day("2031-01-02T03:04:05.678Z"), format!("{DAY}Z"));
     assert_eq!(on_the_day("2031-01-02 03:04:05Z"), "2031-01-02 03:04:05Z");

@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use insta::assert_snapshot;
 use larder::store::Digest;
 
-use crate::kitchen::{Kitchen, everywhere};
+use crate::test_dir::{TestDir, everywhere};
 
 #[test]
 fn verify_reads_everything_without_any_type() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked().plain(&["verify"]) + &kitchen.plain(&["verify", "--format", "json"])
+    let printed = everywhere(|dir| {
+        dir.filled().plain(&["verify"]) + &dir.plain(&["verify", "--format", "json"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stderr
-    read 3 versions, 5 blobs, 760 B: all sound
+    verified 3 versions, 5 blobs, 760 B: no damage
     exit 0
     --- stdout
     {
@@ -35,34 +35,34 @@ fn verify_reads_everything_without_any_type() {
 
 #[test]
 fn verify_reads_only_what_it_is_told_to() {
-    let told = everywhere(|kitchen| kitchen.stocked().plain(&["verify", "wine/price@1", "label"]));
-    assert_snapshot!(told, @r#"
+    let printed = everywhere(|dir| dir.filled().plain(&["verify", "wine/price@1", "label"]));
+    assert_snapshot!(printed, @"
     exit 0
     --- stderr
-    read 2 versions, 3 blobs, 430 B: all sound
-    "#);
+    verified 2 versions, 3 blobs, 430 B: no damage
+    ");
 }
 
 #[test]
 fn verify_lists_what_is_gone_and_ends_with_4() {
-    let told = everywhere(|kitchen| {
-        kitchen.stocked();
-        let (weights, label) = (weights_of(kitchen, "wine/price@1"), manifest_of(kitchen, "label"));
-        kitchen.larder().store().remove_blobs(&[weights, label]).unwrap();
-        kitchen.plain(&["verify"])
-            + &kitchen.plain(&["verify", "--format", "json"])
-            + &kitchen.plain(&["verify", "wine/price@2"])
+    let printed = everywhere(|dir| {
+        dir.filled();
+        let (weights, label) = (weights_of(dir, "wine/price@1"), manifest_of(dir, "label"));
+        dir.larder().store().remove_blobs(&[weights, label]).unwrap();
+        dir.plain(&["verify"])
+            + &dir.plain(&["verify", "--format", "json"])
+            + &dir.plain(&["verify", "wine/price@2"])
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 4
     --- stdout
     WHAT          BLOB             FAULT
     label@1       b3:7e39801b4cf9  its bytes are missing
     wine/price@1  b3:f188dcc52279  its bytes are missing
     --- stderr
-    read 3 versions, 5 blobs, 636 B
-    error: 2 faults in [store]
-    hint: `verify --repair-from URL` takes good copies from another larder
+    verified 3 versions, 5 blobs, 636 B
+    error: found 2 faults in [store]
+    hint: repair from another larder with `larder verify --repair-from URL`
     exit 4
     --- stdout
     {
@@ -85,76 +85,76 @@ fn verify_lists_what_is_gone_and_ends_with_4() {
       "orphans": null
     }
     --- stderr
-    error: 2 faults in [store]
-    hint: `verify --repair-from URL` takes good copies from another larder
+    error: found 2 faults in [store]
+    hint: repair from another larder with `larder verify --repair-from URL`
     exit 0
     --- stderr
-    read 1 version, 2 blobs, 330 B: all sound
+    verified 1 version, 2 blobs, 330 B: no damage
     "#);
 }
 
 #[test]
 fn a_flipped_bit_is_found() {
-    let kitchen = Kitchen::new("fs:shelf");
-    let weights = weights_of(kitchen.stocked(), "wine/price@1");
-    let blob = find(kitchen.path("shelf/blobs"), &weights.to_hex()).expect("a file by its digest");
+    let dir = TestDir::new("fs:data_dir");
+    let weights = weights_of(dir.filled(), "wine/price@1");
+    let blob = find(dir.path("data_dir/blobs"), &weights.to_hex()).expect("a file by its digest");
     let mut bytes = fs::read(&blob).unwrap();
     bytes[3] ^= 0x10;
     fs::remove_file(&blob).unwrap();
     fs::write(&blob, bytes).unwrap();
-    assert_snapshot!(kitchen.plain(&["verify"]), @"
+    assert_snapshot!(dir.plain(&["verify"]), @"
     exit 4
     --- stdout
     WHAT          BLOB             FAULT
-    wine/price@1  b3:f188dcc52279  its digest is b3:aef0a2b61ad9 where b3:f188dcc52279 was written
+    wine/price@1  b3:f188dcc52279  its digest is b3:aef0a2b61ad9 instead of b3:f188dcc52279
     --- stderr
-    read 3 versions, 5 blobs, 760 B
-    error: 1 fault in [store]
-    hint: `verify --repair-from URL` takes good copies from another larder
+    verified 3 versions, 5 blobs, 760 B
+    error: found 1 fault in [store]
+    hint: repair from another larder with `larder verify --repair-from URL`
     ");
 }
 
 #[test]
 fn a_damaged_record_does_not_hide_the_other_names() {
-    let kitchen = Kitchen::new("fs:shelf");
-    kitchen.stocked();
-    let record = find(kitchen.path("shelf/records/names"), "label").expect("a file by its name");
+    let dir = TestDir::new("fs:data_dir");
+    dir.filled();
+    let record = find(dir.path("data_dir/records/names"), "label").expect("a file by its name");
     fs::write(record, "{\"larder\": 1, \u{1b}[31m").unwrap();
-    let told = ["list", "verify"].map(|command| kitchen.plain(&[command])).concat();
-    assert_snapshot!(told, @"
+    let printed = ["list", "verify"].map(|command| dir.plain(&[command])).concat();
+    assert_snapshot!(printed, @"
     exit 4
     --- stdout
     NAME        VERSION  TYPE           SIZE   CREATED               DIGEST
     wine/price  v2       example/price  330 B  2027-01-15T08:00:00Z  b3:7e6cc7296b5e
     --- stderr
-    error: the record names/label is corrupt: key must be a string at line 1 column 15; restore it from a copy
+    error: cannot read the record names/label: it is corrupt (key must be a string at line 1 column 15); restore it from a copy
     exit 4
     --- stdout
     WHAT                    BLOB  FAULT
     the record names/label  -     key must be a string at line 1 column 15
     --- stderr
-    read 3 versions, 5 blobs, 760 B
-    error: 1 fault in [store]
-    hint: `verify --repair-from URL` takes good copies from another larder
+    verified 3 versions, 5 blobs, 760 B
+    error: found 1 fault in [store]
+    hint: repair from another larder with `larder verify --repair-from URL`
     ");
 }
 
 #[test]
 fn verify_of_what_is_not_there_ends_with_3() {
-    let told = everywhere(|kitchen| kitchen.stocked().plain(&["verify", "wine/price@7"]));
-    assert_snapshot!(told, @r#"
+    let printed = everywhere(|dir| dir.filled().plain(&["verify", "wine/price@7"]));
+    assert_snapshot!(printed, @"
     exit 3
     --- stderr
-    error: wine/price@7 is not in this larder; did you mean wine/price:prod or wine/price@2?
-    "#);
+    error: cannot find wine/price@7 in this larder; did you mean wine/price:prod or wine/price@2?
+    ");
 }
 
-fn weights_of(kitchen: &Kitchen, reference: &str) -> Digest {
-    kitchen.larder().show(reference).unwrap().manifest.artifacts()[0].digest
+fn weights_of(dir: &TestDir, reference: &str) -> Digest {
+    dir.larder().show(reference).unwrap().manifest.artifacts()[0].digest
 }
 
-fn manifest_of(kitchen: &Kitchen, reference: &str) -> Digest {
-    kitchen.larder().show(reference).unwrap().version.digest
+fn manifest_of(dir: &TestDir, reference: &str) -> Digest {
+    dir.larder().show(reference).unwrap().version.digest
 }
 
 /// The file under `folder` whose name begins so.

@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 use larder::models::WasmModel;
 
-use crate::kitchen::{Kitchen, everywhere};
+use crate::test_dir::{TestDir, everywhere};
 
 const TREE: &[u8] = include_bytes!("../../../models/tests/guests/tree.wasm");
 
@@ -17,23 +17,23 @@ fn endless() -> WasmModel {
     WasmModel::from_bytes(&wasm[..]).unwrap().with_limits(limits).unwrap()
 }
 
-fn stocked(kitchen: &Kitchen) -> &Kitchen {
-    kitchen.apply("flower/tree", &WasmModel::from_bytes(TREE).unwrap());
-    kitchen.apply("endless", &endless());
-    kitchen
+fn filled(dir: &TestDir) -> &TestDir {
+    dir.apply("flower/tree", &WasmModel::from_bytes(TREE).unwrap());
+    dir.apply("endless", &endless());
+    dir
 }
 
 #[test]
 fn the_published_program_predicts_by_the_code_that_a_model_carries() {
-    let told = everywhere(|kitchen| {
+    let printed = everywhere(|dir| {
         let lines = "[5.1, 3.5, 1.4, 0.2]\n[6.0, 2.7, 5.1, 1.6]\n";
         let predict = ["predict", "flower/tree", "--lines"];
-        let told = kitchen
-            .told(stocked(kitchen).command(crate::kitchen::PLAIN, &predict), lines.as_bytes());
-        assert!(kitchen.path("cache/larder/wasm").is_dir(), "it is compiled into the user's cache");
-        told
+        let printed =
+            dir.run(filled(dir).command(crate::test_dir::PLAIN, &predict), lines.as_bytes());
+        assert!(dir.path("cache/larder/wasm").is_dir(), "it is compiled into the user's cache");
+        printed
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     {"species":"setosa","area":0.27999999999999999}
@@ -43,30 +43,30 @@ fn the_published_program_predicts_by_the_code_that_a_model_carries() {
 
 #[test]
 fn what_a_guest_says_and_how_it_ends_are_told() {
-    let told = everywhere(|kitchen| {
+    let printed = everywhere(|dir| {
         let plain = |name: &str| {
-            let command = kitchen.command(crate::kitchen::PLAIN, &["predict", name]);
-            kitchen.told(command, b"[1, 2]")
+            let command = dir.command(crate::test_dir::PLAIN, &["predict", name]);
+            dir.run(command, b"[1, 2]")
         };
-        stocked(kitchen);
+        filled(dir);
         plain("flower/tree") + &plain("endless")
     });
-    assert_snapshot!(told, @"
+    assert_snapshot!(printed, @"
     exit 1
     --- stderr
-    error: the model failed
+    error: cannot predict: the model failed
       caused by: expected four numbers
     exit 1
     --- stderr
-    error: the model failed
+    error: cannot predict: the model failed
       caused by: it did not end within 100ms
     ");
 }
 
 #[test]
 fn show_says_what_a_guest_is() {
-    let told = everywhere(|kitchen| stocked(kitchen).plain(&["show", "endless"]));
-    assert_snapshot!(told, @r#"
+    let printed = everywhere(|dir| filled(dir).plain(&["show", "endless"]));
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stdout
     name     endless

@@ -2,22 +2,23 @@
 
 use insta::assert_snapshot;
 
-use crate::kitchen::everywhere;
+use crate::test_dir::everywhere;
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn a_queue_that_cannot_be_is_told_without_secrets() {
-    let told = everywhere(|kitchen| {
-        let work = |queue: &str| kitchen.plain(&["work", "--drain", "--queue", queue]);
-        kitchen.stocked();
+    let printed = everywhere(|dir| {
+        let work = |queue: &str| dir.plain(&["work", "--drain", "--queue", queue]);
+        dir.filled();
         let secret = "a-secret";
         let nobody = work(&format!("nats://ann:{secret}@127.0.0.1:1?stream=wine"));
         let unknown = work(&format!("amqp://ann:{secret}@127.0.0.1:1"));
         let option = work(&format!("nats://ann:{secret}@127.0.0.1:1?streams={secret}"));
-        let told = [nobody, unknown, option].concat();
-        assert!(!told.contains(secret), "{told}");
-        told
+        let printed = [nobody, unknown, option].concat();
+        assert!(!printed.contains(secret), "{printed}");
+        printed
     });
-    assert_snapshot!(told, @r#"
+    assert_snapshot!(printed, @r#"
     exit 1
     --- stderr
     error: cannot connect to nats://127.0.0.1:1?stream=wine
@@ -25,17 +26,17 @@ fn a_queue_that_cannot_be_is_told_without_secrets() {
       caused by: Connection refused (os error 111)
     exit 6
     --- stderr
-    error: amqp://***@127.0.0.1:1 needs the queue scheme `amqp`, which is not linked in (linked in: nats, tls); link in the crate that brings it (`use … as _;`)
+    error: cannot use amqp://***@127.0.0.1:1: the queue scheme `amqp` is not linked in (linked in: nats, tls); link in the crate that has it (`use … as _;`)
     exit 2
     --- stderr
-    error: "nats://***@127.0.0.1:1" is not a valid store URL: unknown option `streams`; known options: stream, ack_wait, replicas, tls, ca, credentials, token
+    error: cannot use "nats://***@127.0.0.1:1" as a store URL: the option `streams` is unknown; there are: stream, ack_wait, replicas, tls, ca, credentials, token
     "#);
 }
 
 #[test]
 fn without_a_queue_what_is_there_is_found() {
-    let told = everywhere(|kitchen| kitchen.stocked().plain(&["work", "--drain"]));
-    assert_snapshot!(told, @r#"
+    let printed = everywhere(|dir| dir.filled().plain(&["work", "--drain"]));
+    assert_snapshot!(printed, @r#"
     exit 0
     --- stderr
     0 jobs done

@@ -265,9 +265,9 @@ impl Larder {
             named.map(|(name, number)| format!("{name}@{}", number.get())).collect();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         Err(Error::Refused {
-            what: format!("the removal of {name}"),
+            action: format!("remove {name}"),
             reason: format!(
-                "it is used by {}{more}; remove those first, or force it (`--force`) if it must be",
+                "it is used by {}{more}; remove those first, or force the removal",
                 named.join(", ")
             ),
         })

@@ -72,8 +72,7 @@ impl Larder {
                 return Err(Error::Hook {
                     component: pin,
                     hook: Hook::OnCreate,
-                    left: "the version stays, and `latest` does not name it; apply the same again \
-                           to try again, or remove it",
+                    left: "the version stays, without `latest`; apply the same value to retry, or remove it",
                     source,
                 });
             }
@@ -157,8 +156,8 @@ impl Larder {
             let mut version: VersionRecord = record::read(&key, &found)?;
             if version.removed.is_some() {
                 return Err(Error::Refused {
-                    what: format!("to make {} ready", what()),
-                    reason: "it was removed meanwhile".into(),
+                    action: format!("make {} ready", what()),
+                    reason: "it was removed in the meantime".into(),
                 });
             }
             let expected = Expected::Revision(found.revision.clone());
@@ -173,7 +172,7 @@ impl Larder {
             } else {
                 let head: NameRecord = record::read(&head_key, &found_head)?;
                 let newer = head.latest.as_ref().filter(|latest| latest.version > number).cloned();
-                refuse_locked_name(name, &head, || format!("to make {} ready", what()))?;
+                refuse_locked_name(name, &head, || format!("make {} ready", what()))?;
                 let was_ready = version.status.is_ready();
                 (version.status, version.failure) = (Status::Ready, None);
                 changes.push(record::put(key.clone(), &version, expected)?);
@@ -221,16 +220,15 @@ impl Larder {
         let component = match self.load_named(&pin) {
             Ok((_, component)) => component,
             Err(Error::NotLinked { kind, name, hint, known, .. }) => {
-                let needed_by = format!("`cleanup`, which runs before {pin} is removed,");
-                let hint = format!("{hint}; or force the removal (`--force`), without it");
+                let needed_by = format!("the `cleanup` of {pin}");
+                let hint = format!("{hint}; or force the removal to skip it");
                 return Err(Error::NotLinked { kind, name, needed_by, hint, known });
             }
             Err(error) => {
                 return Err(Error::Refused {
-                    what: format!("the removal of {pin}"),
+                    action: format!("remove {pin}"),
                     reason: format!(
-                        "it cannot be loaded to run its `cleanup` ({error}); force it (`--force`) \
-                         if it must be"
+                        "it cannot be loaded to run its `cleanup` ({error}); force the removal to skip it"
                     ),
                 });
             }
@@ -240,7 +238,7 @@ impl Larder {
         run_hook(Hook::Cleanup, || hooks.cleanup(&context)).map_err(|source| Error::Hook {
             component: pin.to_string(),
             hook: Hook::Cleanup,
-            left: "it was not removed; force it (`--force`) if it must be",
+            left: "the version was not removed; fix the hook, or force the removal",
             source,
         })
     }

@@ -142,8 +142,8 @@ impl Larder {
         let tag = manifest.type_tag().as_str();
         if tag == OBJECT {
             return Err(Error::Refused {
-                what: format!("loading {what} as a component"),
-                reason: "it is a plain value: `load_object` loads it".into(),
+                action: format!("load {what} as a component"),
+                reason: "it is a plain value; use `load_object`".into(),
             });
         }
         self.check_strict(&what, version)?;
@@ -239,7 +239,7 @@ fn with_source(error: Error, what: &str, manifest: &Manifest) -> Error {
         (Error::NotLinked { kind, name, needed_by, mut hint, known }, Some(source)) => {
             let file = if source.file.is_empty() { "" } else { " of " };
             hint += &format!(
-                "; its source{file}{} is kept: `larder show --source {what}` prints it",
+                "; its source{file}{} is stored with {what}",
                 source.file
             );
             Error::NotLinked { kind, name, needed_by, hint, known }

@@ -90,33 +90,36 @@ impl Larder {
     }
 }
 
-/// Refuses `what`, which would change something under a name that is locked.
+/// Refuses an action that would change something under a locked name.
+///
+/// # Errors
+/// [`Error::Refused`].
 pub fn refuse_locked_name(
     name: &Identifier,
     head: &NameRecord,
-    what: impl FnOnce() -> String,
+    action: impl FnOnce() -> String,
 ) -> Result<()> {
     match head.locked {
         None => Ok(()),
         Some(_) => Err(Error::Refused {
-            what: what(),
-            reason: format!("the name is locked; `unlock` {name} first"),
+            action: action(),
+            reason: format!("the name is locked; unlock {name} first"),
         }),
     }
 }
 
-/// Refuses `what`, which would change a version that is locked.
+/// Refuses an action that would change a locked version.
 pub(super) fn refuse_locked_version(
     name: &Identifier,
     version: VersionNumber,
     notes: &Annotations,
-    what: impl FnOnce() -> String,
+    action: impl FnOnce() -> String,
 ) -> Result<()> {
     match notes.locked {
         None => Ok(()),
         Some(_) => Err(Error::Refused {
-            what: what(),
-            reason: format!("the version is locked; `unlock` {name}@{} first", version.get()),
+            action: action(),
+            reason: format!("the version is locked; unlock {name}@{} first", version.get()),
         }),
     }
 }

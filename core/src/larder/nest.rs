@@ -107,10 +107,10 @@ impl ApplySession {
             }
             Some(_) => {
                 return Err(Error::Refused {
-                    what: nest.applying(),
+                    action: nest.applying(),
                     reason: format!(
-                        "two different components in it are named {name}: give one of them another name, or \
-                         apply one of them before and refer to its version"
+                        "it has two different components named {name}; rename one of them, or apply one first and \
+                         refer to its version"
                     ),
                 });
             }
@@ -124,20 +124,19 @@ impl ApplySession {
             let cycle: Vec<_> =
                 stack[at..].iter().chain([name]).map(|name| name.as_str()).collect();
             return Err(Error::Refused {
-                what: self.applying(),
+                action: self.applying(),
                 reason: format!(
-                    "components refer to each other in a cycle: {}; what is applied together needs names of \
-                     its own",
+                    "its components refer to each other in a cycle: {}; give each its own name",
                     cycle.join(" -> ")
                 ),
             });
         }
         if stack.len() > MOST_LEVELS {
             return Err(Error::Refused {
-                what: self.applying(),
+                action: self.applying(),
                 reason: format!(
-                    "components refer to components deeper than {MOST_LEVELS} levels; apply the inner ones \
-                     first, and refer to their versions"
+                    "its components are nested deeper than {MOST_LEVELS} levels; apply the inner ones first, and \
+                     refer to their versions"
                 ),
             });
         }
@@ -146,6 +145,6 @@ impl ApplySession {
 
     fn applying(&self) -> String {
         let stack = self.stack.borrow();
-        format!("the application of {}", stack.first().map_or("a component", Identifier::as_str))
+        format!("apply {}", stack.first().map_or("a component", Identifier::as_str))
     }
 }

@@ -238,15 +238,15 @@ impl Larder {
         for tries in 0..MOST_TRIES {
             back_off(tries);
             let found = self.store.get_record(&head_key)?;
-            let what = || format!("a change of the notes of {reference}");
+            let action = || format!("annotate {reference}");
             if let Some(found) = &found {
-                refuse_locked_name(name, &record::read::<NameRecord>(&head_key, found)?, what)?;
+                refuse_locked_name(name, &record::read::<NameRecord>(&head_key, found)?, action)?;
             }
             let head = record::unchanged(head_key.clone(), found.as_ref());
             let changed = self.try_notes(&reference, &[head], |noted| {
-                refuse_locked_version(name, noted.version.version, &noted.notes, what)?;
+                refuse_locked_version(name, noted.version.version, &noted.notes, action)?;
                 change.make(&mut noted.notes);
-                refuse_too_many(what, &noted.notes)
+                refuse_too_many(action, &noted.notes)
             })?;
             if let Some(noted) = changed {
                 return Ok(noted.notes);
@@ -312,13 +312,13 @@ pub fn read_notes(key: &RecordKey, found: Option<&Record>) -> Result<Annotations
     }
 }
 
-fn refuse_too_many(what: impl Fn() -> String, notes: &Annotations) -> Result<()> {
+fn refuse_too_many(action: impl Fn() -> String, notes: &Annotations) -> Result<()> {
     let full = [("labels", notes.labels.len()), ("metrics", notes.metrics.len())];
     match full.into_iter().find(|(_, number)| *number > MOST_ENTRIES) {
         None => Ok(()),
         Some((kind, number)) => Err(Error::Refused {
-            what: what(),
-            reason: format!("it would have {number} {kind}, and 64 is the most; remove some first"),
+            action: action(),
+            reason: format!("it would have {number} {kind}, more than 64; remove some first"),
         }),
     }
 }

@@ -121,7 +121,7 @@ impl ArtifactWriter {
         let version = self.nest.larder().find(reference)?;
         if !version.status.is_ready() {
             return Err(Error::Refused {
-                what: format!("a reference to {reference}"),
+                action: format!("refer to {reference}"),
                 reason: format!("its status is `{}`", version.status),
             });
         }
@@ -134,9 +134,9 @@ impl ArtifactWriter {
     fn list_child(&self, child: &ChildEntry) -> Result<()> {
         if !self.open.borrow().is_empty() {
             return Err(Error::Refused {
-                what: format!("a reference to {} inside an artifact", child.name),
-                reason: "a component lists what it refers to, and does not read its artifacts for \
-                         that: hold it in a field beside the artifact"
+                action: format!("refer to {} inside an artifact", child.name),
+                reason: "references are listed without reading artifacts; hold it in a field beside the \
+                         artifact"
                     .into(),
             });
         }
@@ -211,7 +211,7 @@ impl ArtifactWriter {
         name: &str,
         value: &T,
     ) -> Result<StoredArtifact> {
-        self.shelf.check_serializer::<T, S>(name, || "writing an artifact".to_owned())?;
+        self.shelf.check_serializer::<T, S>(name, || "write an artifact".to_owned())?;
         let ((digest, size), holds) = self.opened(|| {
             let mut sink = self.sink();
             let encoded = caught(name, || {

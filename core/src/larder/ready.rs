@@ -69,7 +69,7 @@ impl<T: Component + ?Sized> Ready<T> {
                     Error::Hook {
                         component: Larder::pin(&self.context.version).to_string(),
                         hook: Hook::Setup,
-                        left: "it was not used, and its next use tries again",
+                        left: "the component was not used; its next use retries",
                         source,
                     }
                 })?;

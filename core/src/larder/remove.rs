@@ -214,8 +214,8 @@ impl Larder {
         let tags: Vec<_> =
             tags.iter().map(|tag| format!("{name}:{} ({})", tag.tag, tag.version)).collect();
         Err(Error::Refused {
-            what: format!("the removal of {name}"),
-            reason: format!("tags name what would go: {}; untag it first", tags.join(", ")),
+            action: format!("remove {name}"),
+            reason: format!("it has tags: {}; remove them first", tags.join(", ")),
         })
     }
 
@@ -232,7 +232,7 @@ impl Larder {
             return Err(self.not_found(&name.into()));
         };
         let head: NameRecord = record::read(&head_key, &found)?;
-        refuse_locked_name(name, &head, || format!("the removal of {name}"))?;
+        refuse_locked_name(name, &head, || format!("remove {name}"))?;
         // Whoever moves a tag after the name was read changes the name.
         self.refuse_tagged(name, numbers)?;
         let versions = self.removable(name, numbers)?;
@@ -312,7 +312,7 @@ impl Larder {
         let mut changes = Vec::with_capacity(keys.len());
         for ((key, found), number) in keys.into_iter().zip(found).zip(numbers) {
             let notes = read_notes(&key, found.as_ref())?;
-            refuse_locked_version(name, *number, &notes, || format!("the removal of {name}"))?;
+            refuse_locked_version(name, *number, &notes, || format!("remove {name}"))?;
             changes.push(record::unchanged(key, found.as_ref()));
         }
         Ok(changes)

@@ -65,9 +65,9 @@ impl Larder {
                 && let Some(fault) = earlier.fault_in(&**pair)?
             {
                 return Err(Error::Refused {
-                    what: format!("a new record of the serializer `{serializer}`"),
+                    action: format!("record the serializer `{serializer}`"),
                     reason: format!(
-                        "it {fault}, and so would misread what was written: give it another name"
+                        "it {fault}, and would misread stored data; give it another name"
                     ),
                 });
             }
@@ -106,10 +106,10 @@ impl ArtifactReader {
     pub(crate) fn check_serializer<T: 'static, S: Serializer<T>>(
         &self,
         name: &str,
-        what: impl FnOnce() -> String,
+        action: impl FnOnce() -> String,
     ) -> Result<()> {
         let key = || (name.to_owned(), TypeId::of::<StaticSerializer<T, S>>());
-        if registry::is_own(name) || self.registry().compared().contains(&key()) {
+        if registry::is_trusted(name) || self.registry().compared().contains(&key()) {
             return Ok(());
         }
         let own = StaticSerializer::<T, S>::new();
@@ -123,9 +123,9 @@ impl ArtifactReader {
             && let Some(fault) = record.fault_in(pair)?
         {
             return Err(Error::Refused {
-                what: what(),
+                action: action(),
                 reason: format!(
-                    "the serializer `{name}` that is linked in {fault}; the one that wrote it is from {}",
+                    "the serializer `{name}` that is linked in {fault}; it was written with the one from {}",
                     record.whereabouts()
                 ),
             });

@@ -96,9 +96,9 @@ impl Larder {
             return Ok(());
         }
         Err(Error::Refused {
-            what: format!("the strict loading of {what}"),
+            action: format!("load {what} strictly"),
             reason: format!(
-                "{}; load it without `strict`, or apply it anew",
+                "{}; load it without `strict`, or apply it again",
                 differences.join("; ")
             ),
         })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::missing::not_linked;
+use super::hints::not_linked;
 use super::{Entry, Origin, Registry, SerializerInfo};
 use crate::error::{BoxError, ItemKind, Result};
 use crate::serializer::{DynSerializer, Serializer, not_served};

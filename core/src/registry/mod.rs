@@ -1,8 +1,8 @@
 //! The registry: what is linked in, by name.
 
 mod by_name;
+mod hints;
 mod item;
-mod missing;
 
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +12,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub(crate) use by_name::find_pair;
 use by_name::info;
+pub(crate) use hints::is_trusted;
+use hints::not_linked;
+pub use hints::{Hints, Trusted};
 pub use item::{Built, Item, Linked};
 use item::{Extension, Family, ItemValue};
-pub(crate) use missing::is_own;
-use missing::not_linked;
 
 use crate::component::TypeEntry;
 use crate::error::{Error, ItemKind, Result};

@@ -260,8 +260,8 @@ fn open_database(path: &Path, cache: Option<usize>) -> Result<Arc<Database>> {
     };
     if !make_tables(&database).map_err(failed)? {
         return Err(Error::Refused {
-            what: format!("the use of {} as a larder", path.display()),
-            reason: "it is a database of another program; name another file".into(),
+            action: format!("use {} as a larder", path.display()),
+            reason: "it is a database of something else; name another file".into(),
         });
     }
     sync_dir(parent).map_err(io)?;

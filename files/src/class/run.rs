@@ -39,8 +39,8 @@ impl Run {
         check_key(key)?;
         match self.artifacts.entry(key.to_owned()) {
             Entry::Occupied(_) => Err(Error::Refused {
-                what: format!("the artifact `{key}` of {}", self.name),
-                reason: "the key is taken; `overwrite_artifact` puts another in its place".into(),
+                action: format!("add the artifact `{key}` to {}", self.name),
+                reason: "the key is taken; replace it with `overwrite_artifact`".into(),
             }),
             Entry::Vacant(free) => {
                 free.insert(Tree::read(path)?);
@@ -59,7 +59,7 @@ impl Run {
         Ok(())
     }
 
-    /// Notes what the model needs where it runs, such as `kiddo 5`, for people: `show` prints it.
+    /// Notes what the model needs where it runs, such as `kiddo 5`, for people.
     ///
     /// The crate that brings the class, its version and features, rustc, the target and `Cargo.lock` are recorded without being
     /// asked for, and compared by [`Larder::differences`].
@@ -105,8 +105,8 @@ impl Run {
         if !missing.is_empty() {
             let keys = missing.join("`, `");
             return Err(Error::Refused {
-                what: format!("the model {} (a `{}`)", self.name, M::TAG),
-                reason: format!("it needs the artifacts `{keys}` too: give their keys"),
+                action: format!("apply the model {} (a `{}`)", self.name, M::TAG),
+                reason: format!("it also needs the artifacts `{keys}`; pass their keys"),
             });
         }
         let own = |(key, tree): (&String, &Tree)| (key.clone(), tree.clone());

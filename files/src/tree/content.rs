@@ -69,9 +69,9 @@ impl FileContent {
             Source::At(path, stamp) => match copy_unchanged(path, stamp, out) {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(Error::Refused {
-                    what: format!("the file {}", path.display()),
-                    reason: "it changed after it was listed, or while it was read; try again when \
-                             nobody writes to it"
+                    action: format!("read the file {}", path.display()),
+                    reason: "it changed after it was listed, or while it was read; retry when nothing \
+                             writes to it"
                         .into(),
                 }),
                 Err(error) => Err(read(path, error)),

@@ -91,16 +91,16 @@ impl Tree {
             let reason = match (replace, meta.is_dir(), self.kind) {
                 (false, ..) => "something is there already",
                 (true, true, TreeKind::File) => {
-                    "it is a folder, and what would take its place is a file"
+                    "it is a folder, and the replacement is a file"
                 }
                 (true, false, TreeKind::Folder) => {
-                    "it is no folder, and what would take its place is one"
+                    "it is a file, and the replacement is a folder"
                 }
                 _ => "",
             };
             if !reason.is_empty() {
-                let what = format!("writing to {}", path.display());
-                return Err(Error::Refused { what, reason: reason.into() });
+                let action = format!("write to {}", path.display());
+                return Err(Error::Refused { action, reason: reason.into() });
             }
         }
         let write = |error| failed("write", path, error);
@@ -163,9 +163,9 @@ impl TreeFile {
     fn put(&self, to: &Path, listed: &Listed<'_>) -> Result<()> {
         let write = |error| failed("write", to, error);
         if fs::symlink_metadata(to).is_ok() {
-            let reason = "this file system takes its name for that of another file in the folder";
+            let reason = "this file system treats its name as that of another file in the folder";
             return Err(Error::Refused {
-                what: format!("{}", to.display()),
+                action: format!("write {}", to.display()),
                 reason: reason.into(),
             });
         }

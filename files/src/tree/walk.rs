@@ -69,12 +69,12 @@ impl Walk {
     fn file(&mut self, path: PathBuf, place: TreePath, meta: &Metadata) -> Result<()> {
         if !meta.is_file() {
             let reason = if meta.is_symlink() {
-                "it is a link: name what it leads to, or put a copy in its place"
+                "it is a link; name its target, or replace it with a copy"
             } else {
-                "it is a device, a pipe or a socket: only files and folders are kept"
+                "it is a device, a pipe or a socket; only files and folders are stored"
             };
-            let what = format!("{}", path.display());
-            return Err(Error::Refused { what, reason: reason.into() });
+            let action = format!("read {}", path.display());
+            return Err(Error::Refused { action, reason: reason.into() });
         }
         let content = Artifact::new(FileContent::at(path, meta));
         self.files.insert(place, TreeFile { content, executable: is_executable(meta) });

@@ -206,7 +206,7 @@ impl<'a> Carrier<'a> {
             }
             None => (NameRecord::new(), Expected::Absent),
         };
-        refuse_locked_name(name, &head, || format!("the copy of {name}"))?;
+        refuse_locked_name(name, &head, || format!("copy {name}"))?;
         let users: Vec<_> = contents
             .iter()
             .map(|(version, content)| {

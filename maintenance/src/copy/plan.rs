@@ -134,7 +134,7 @@ impl Placing<'_> {
         if let Some(head) = &head
             && places.iter().any(|place| place.lacking)
         {
-            refuse_locked_name(name, head, || format!("the copy of {name}"))?;
+            refuse_locked_name(name, head, || format!("copy {name}"))?;
         }
         Ok(places)
     }
@@ -218,10 +218,10 @@ impl Placing<'_> {
                 report.present = is_there && (is_like || self.how != How::Mirror);
                 if !is_there && there.protected && self.how != How::Mirror {
                     return Err(Error::Refused {
-                        what: "the copy".into(),
+                        action: format!("copy the tag {}:{tag}", selected.name),
                         reason: format!(
-                            "{}:{tag} is protected there, and would move from {} to {version}",
-                            selected.name, there.version
+                            "it is protected in the target, and would move from {} to {version}",
+                            there.version
                         ),
                     });
                 }
@@ -243,9 +243,9 @@ impl Placing<'_> {
             return Ok(());
         }
         Err(Error::Refused {
-            what: "the copy".into(),
+            action: "copy tags".into(),
             reason: format!(
-                "it would move tags: {}; let it overwrite them, or untag there first",
+                "these would move in the target: {}; allow overwriting, or untag them there first",
                 moves.join(", ")
             ),
         })
@@ -254,12 +254,8 @@ impl Placing<'_> {
 
 fn is_another(name: &Identifier, number: VersionNumber) -> Error {
     Error::Refused {
-        what: "the mirroring".into(),
-        reason: format!(
-            "{name}@{} is another version there, and numbers are never given twice; mirror to a new larder, or \
-             copy",
-            number.get()
-        ),
+        action: format!("mirror {name}@{}", number.get()),
+        reason: "the target has another version under that number; mirror to a new larder, or copy".into(),
     }
 }
 

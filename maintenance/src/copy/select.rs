@@ -154,9 +154,9 @@ fn one_version(
         Some(version) if version.version == number && version.is_current() => Ok(version),
         Some(version) if version.version == number && version.removed.is_none() => {
             Err(Error::Refused {
-                what: format!("a copy of {name}@{}", number.get()),
+                action: format!("copy {name}@{}", number.get()),
                 reason: format!(
-                    "its status is `{}`: only versions that are ready are copied",
+                    "its status is `{}`; only ready versions are copied",
                     version.status
                 ),
             })

@@ -1,4 +1,4 @@
-//! `gc`: taking away the blobs that no version needs.
+//! Garbage collection: removes the blobs that no version uses.
 //!
 //! A collector knows nothing of the writers of other processes, and a store need not have transactions. So a
 //! blob goes in two steps, between which everybody can see what is to come:

@@ -122,7 +122,7 @@ impl Reach {
                 let what = format!("the manifest of {}@{}", child.name, child.manifest);
                 match read_manifest(larder, &child.manifest, &what, meter) {
                     Ok(manifest) => found.push((child.manifest, manifest)),
-                    // `verify` says so; there is nothing left to keep.
+                    // Verification reports it; there is nothing left to keep.
                     Err(Error::Corrupt { fault: Corruption::Missing, .. }) => {}
                     Err(error) => return Err(unknown(error)),
                 }
@@ -153,17 +153,17 @@ fn read_manifest(
     Manifest::from_json(&json, what)
 }
 
-/// The refusal to collect anything while something cannot be read: what that refers to is not known.
+/// The error for a manifest or record that cannot be read: the blobs that it refers to are not known.
 fn unknown(error: Error) -> Error {
     let reason = match error {
         Error::Corrupt { what, fault } => {
-            format!("{what} is corrupt ({fault}): repair it, or remove the version")
+            format!("{what} is corrupt ({fault}); repair it, or remove the version")
         }
         error @ Error::NewerFormat { .. } => error.to_string(),
         error => return error,
     };
     Error::Refused {
-        what: "garbage collection".into(),
-        reason: format!("what is needed is not known, because {reason}"),
+        action: "collect garbage".into(),
+        reason: format!("the blobs in use are not known, because {reason}"),
     }
 }

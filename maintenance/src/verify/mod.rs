@@ -1,4 +1,4 @@
-//! `verify`: reading everything, to find what is damaged.
+//! Verification: reads everything, to find damage.
 
 mod blobs;
 mod records;

@@ -83,16 +83,16 @@ impl OnnxModel {
     /// not known, or if its tensors are in other files; [`Error::Store`] if it cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let what = format!("the ONNX file {}", path.display());
+        let action = format!("read the ONNX file {}", path.display());
         let failed = |error| Error::store(format!("read {}", path.display()), error);
         let meta = fs::metadata(path).map_err(failed)?;
         if !meta.is_file() {
-            return Err(Error::Refused { what, reason: "it is no file".into() });
+            return Err(Error::Refused { action, reason: "it is not a file".into() });
         }
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(failed)?;
         file.take(file::MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-        Self::read(bytes.into(), what)
+        Self::read(bytes.into(), action)
     }
 
     /// Checks an ONNX file that is in memory.
@@ -100,11 +100,11 @@ impl OnnxModel {
     /// # Errors
     /// As [`open`](OnnxModel::open).
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Result<Self> {
-        Self::read(bytes.into(), "the ONNX file".into())
+        Self::read(bytes.into(), "read the ONNX file".into())
     }
 
-    fn read(bytes: Bytes, what: String) -> Result<Self> {
-        let built = build::build(&bytes).map_err(|reason| Error::Refused { what, reason })?;
+    fn read(bytes: Bytes, action: String) -> Result<Self> {
+        let built = build::build(&bytes).map_err(|reason| Error::Refused { action, reason })?;
         Ok(Self {
             file: FileContent::of(bytes).into(),
             interface: built.interface.clone(),

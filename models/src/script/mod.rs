@@ -47,7 +47,7 @@ pub(crate) const MOST_BYTES: u64 = 1 << 20;
 /// "#)?;
 ///
 /// let larder = Registry::linked()?.open("memory:")?;
-/// larder.apply("house/price", &script)?; // its text stands in the manifest: `larder show --source` prints it
+/// larder.apply("house/price", &script)?; // its text is stored in the manifest
 ///
 /// let model = larder.load_model("house/price")?;
 /// assert_eq!(model.predict_json("[3.0, 4.0]")?, r#"{"currency":"EUR","price":8.0}"#);
@@ -90,7 +90,7 @@ impl Script {
     /// [`Error::Refused`] with line and column if it cannot be parsed; if it does not define `predict`.
     pub fn new(file: &str, text: &str) -> Result<Self> {
         let refused = |error: ScriptError| Error::Refused {
-            what: format!("the script {file}"),
+            action: format!("read the script {file}"),
             reason: error.to_string(),
         };
         let source = Source::new("rhai", file.to_owned(), text.to_owned());
@@ -105,16 +105,16 @@ impl Script {
         let path = path.as_ref();
         let failed = |error| Error::store(format!("read {}", path.display()), error);
         let refused = |reason: &str| Error::Refused {
-            what: format!("the script {}", path.display()),
+            action: format!("read the script {}", path.display()),
             reason: reason.into(),
         };
         if !fs::metadata(path).map_err(failed)?.is_file() {
-            return Err(refused("it is no file"));
+            return Err(refused("it is not a file"));
         }
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(failed)?;
         file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-        let text = String::from_utf8(bytes).map_err(|_| refused("it is no text in UTF-8"))?;
+        let text = String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8 text"))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         Self::new(&name, &text)
     }

@@ -70,9 +70,9 @@ impl Limits {
         match over.iter().find(|(_, over)| *over) {
             None => Ok(()),
             Some((name, _)) => Err(Error::Refused {
-                what: format!("the limit `{name}` of a model"),
-                reason: "it is above what a stored model may ask for (`Limits::MOST`); its callers may allow \
-                         it more, call by call"
+                action: format!("set the limit `{name}` of a model"),
+                reason: "it is above `Limits::MOST`, the most that a stored model may request; callers \
+                         may allow more for each call"
                     .into(),
             }),
         }

@@ -126,7 +126,7 @@ fn refused(path: &Path, error: WasmError) -> Error {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
     };
-    Error::Refused { what: path.display().to_string(), reason }
+    Error::Refused { action: format!("read the WebAssembly file {}", path.display()), reason }
 }
 
 impl fmt::Debug for WasmModel {

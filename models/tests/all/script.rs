@@ -82,8 +82,8 @@ fn calls_are_independent_of_each_other() {
 #[test]
 fn a_syntax_error_is_refused_with_line_and_column() {
     let error = Script::new("bad.rhai", "fn predict(x) {\n    x +* 2\n}").unwrap_err();
-    let Error::Refused { what, reason } = &error else { panic!("{error}") };
-    assert_eq!(what, "the script bad.rhai");
+    let Error::Refused { action, reason } = &error else { panic!("{error}") };
+    assert_eq!(action, "read the script bad.rhai");
     assert!(reason.starts_with("line 2, column "), "{reason}");
 }
 

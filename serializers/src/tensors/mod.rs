@@ -84,7 +84,7 @@ impl Tensors {
             let more = if self.len() > MOST_LISTED { ", …" } else { "" };
             let reason =
                 format!("none of the {} has this name: {}{more}", self.len(), names.join(", "));
-            Error::Refused { what: format!("the tensor `{name}`"), reason }
+            Error::Refused { action: format!("find the tensor `{name}`"), reason }
         })
     }
 

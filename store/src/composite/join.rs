@@ -89,7 +89,7 @@ fn begin(records: &dyn Store, blobs: &dyn Store, key: &RecordKey) -> Result<(Rec
     }
     // Another process may have written it first.
     read(records, key)?.ok_or_else(|| {
-        let reason = "it already keeps its own blobs; copy it to a new pair of stores";
+        let reason = "it holds its own blobs; copy it to a new larder with separate blobs";
         refused(records, reason.to_owned())
     })
 }
@@ -115,8 +115,8 @@ fn describe_half(half: &JoinRecord) -> String {
 
 fn not_empty(blobs: &dyn Store) -> Error {
     Error::Refused {
-        what: format!("the use of {} for blobs", blobs.url()),
-        reason: "it is not empty; name an empty or a new one".into(),
+        action: format!("use {} for blobs", blobs.url()),
+        reason: "it is not empty; name an empty or a new store".into(),
     }
 }
 
@@ -125,7 +125,7 @@ fn is_empty(store: &dyn Store) -> Result<bool> {
 }
 
 fn refused(store: &dyn Store, reason: String) -> Error {
-    Error::Refused { what: format!("the use of {} as a larder", store.url()), reason }
+    Error::Refused { action: format!("use {} as a larder", store.url()), reason }
 }
 
 fn keys() -> Result<[RecordKey; 2]> {

@@ -236,7 +236,7 @@ fn one_name_for_two_different_components_is_refused() {
         pipeline.others.push(Ref::any("words", words("french", 1)).unwrap());
         let error = larder.apply("pipeline", &pipeline).unwrap_err();
         assert!(
-            error.to_string().contains("two different components in it are named words"),
+            error.to_string().contains("two different components named words"),
             "{error}"
         );
         assert_eq!(records(larder), [""; 0]);

@@ -75,7 +75,7 @@ fn a_serializer_of_ones_own_is_kept_beside_its_model() {
     let folder = tempfile::tempdir().unwrap();
     let said = run("custom_serializer", folder.path(), &["larder.db"], "");
     assert!(said.contains("with the serializer, 150 are judged as before"), "{said}");
-    assert!(said.contains("needs the serializer `npy-f64`, which is not linked in"), "{said}");
+    assert!(said.contains("the serializer `npy-f64` is not linked in"), "{said}");
     assert!(said.contains("its record says: `npy` in Larder's examples"), "{said}");
 
     // The blob is a file of NumPy's, as any reader of that format sees it.

@@ -76,13 +76,13 @@ fn a_function_that_returns_a_result_gives_its_value_or_fails_with_its_error() {
     assert_eq!(model.predict_json(r#"{"x": 4}"#).unwrap(), "2.0");
     let error = model.predict_json(r#"{"x": -4}"#).unwrap_err();
     assert!(matches!(error, Error::Predict { row: None, .. }), "{error:?}");
-    assert_eq!(chain(&error), "the model failed: -4 has no root");
+    assert_eq!(chain(&error), "cannot predict: the model failed: -4 has no root");
 }
 
 #[objectmodel(tag = "test/relay")]
 fn relay(kind: String) -> larder::Result<()> {
     match kind.as_str() {
-        "refused" => Err(Error::Refused { what: "it".into(), reason: "no".into() }),
+        "refused" => Err(Error::Refused { action: "it".into(), reason: "no".into() }),
         "io" => Err(Error::predict(std::io::Error::other("the disk is gone"))),
         _ => Ok(()),
     }
@@ -93,7 +93,7 @@ fn an_error_of_larders_own_stays_what_it_is() {
     let refused = relay::model().predict(("refused".to_owned(),).into()).unwrap_err();
     assert!(matches!(refused, Error::Refused { .. }), "{refused:?}");
     let failed = relay::model().predict(("io".to_owned(),).into()).unwrap_err();
-    assert_eq!(chain(&failed), "the model failed: the disk is gone");
+    assert_eq!(chain(&failed), "cannot predict: the model failed: the disk is gone");
     assert_eq!((&relay::model() as &dyn Model).predict_json(r#"{"kind":""}"#).unwrap(), "null");
 }
 

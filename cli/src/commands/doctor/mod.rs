@@ -1,4 +1,4 @@
-//! `doctor`: whether all is well with the program and its larder.
+//! `doctor`: diagnostics of the program and its larder.
 
 mod examine;
 
@@ -13,10 +13,10 @@ use crate::command_error::{CommandError, Exit};
 use crate::output::Output;
 use crate::text;
 
-/// Says what is linked in, what the larder holds and needs, and what to do about it
+/// Checks the program and the larder, and suggests what to do
 ///
-/// It changes nothing. Exit code 1 if anything wants attention, 0 if there are notes only. It does not read
-/// every byte: `verify` does.
+/// Changes nothing, and does not read blobs; `verify` does. The exit code is 1 if there are warnings, and 0 if there are
+/// only notes.
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -35,7 +35,7 @@ struct Program {
     target: Option<String>,
 }
 
-/// What is linked in, by name.
+/// The names of linked items.
 #[derive(Serialize)]
 struct Linked {
     types: Vec<String>,
@@ -46,10 +46,10 @@ struct Linked {
 #[derive(Serialize)]
 struct StoreState {
     url: String,
-    /// The newest format that this program reads; a larder of a newer one is not opened.
+    /// The newest format that this program reads.
     format: u64,
     atomic_commit: bool,
-    /// The bytes that are free where the larder is, if it is on this machine.
+    /// The free disk space, for local larders.
     free: Option<u64>,
     #[serde(flatten)]
     survey: Option<HealthReport>,
@@ -65,9 +65,9 @@ struct Finding {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Level {
-    /// Something is wrong.
+    /// A problem.
     Warning,
-    /// Something is worth knowing.
+    /// Information.
     Note,
 }
 
@@ -104,16 +104,16 @@ pub(crate) fn run(
     let printed = if output.is_json() { output.document(&report) } else { print(&report, output) };
     match warnings as u64 {
         0 => Ok(printed?),
-        // What is wrong counts for more than a reader that has gone away.
-        1 => Err(CommandError::new(Exit::Failure, "1 thing wants attention")),
-        many => Err(CommandError::new(Exit::Failure, format!("{many} things want attention"))),
+        // Warnings take precedence over a closed stdout.
+        1 => Err(CommandError::new(Exit::Failure, "found 1 warning")),
+        many => Err(CommandError::new(Exit::Failure, format!("found {many} warnings"))),
     }
 }
 
 fn print(report: &Report, output: &mut Output) -> io::Result<()> {
     let Program { version, rustc, target } = &report.program;
-    let known = [rustc.as_ref().map(|rustc| format!("rustc {rustc}")), target.clone()];
-    let program = [format!("larder {version}")].into_iter().chain(known.into_iter().flatten());
+    let toolchain = [rustc.as_ref().map(|rustc| format!("rustc {rustc}")), target.clone()];
+    let program = [format!("larder {version}")].into_iter().chain(toolchain.into_iter().flatten());
     let Linked { types, serializers, stores } = &report.linked;
     let linked = [(types, "type"), (serializers, "serializer"), (stores, "store")]
         .map(|(names, thing)| text::count(names.len() as u64, thing));
@@ -122,7 +122,7 @@ fn print(report: &Report, output: &mut Output) -> io::Result<()> {
         ["linked in".into(), linked.join(", ")],
     ];
     if let Some(StoreState { url, format, atomic_commit, free, survey }) = &report.larder {
-        let commits = if *atomic_commit { "commits are atomic" } else { "commits go step by step" };
+        let commits = if *atomic_commit { "atomic commits" } else { "ordered commits" };
         rows.push(["larder".into(), format!("{url}, format {format}, {commits}")]);
         if let Some(survey) = survey {
             let counts =
@@ -143,7 +143,7 @@ fn print(report: &Report, output: &mut Output) -> io::Result<()> {
         output.line(&text::clean(&format!("  {advice}")))?;
     }
     if report.findings.is_empty() {
-        output.say("all is well");
+        output.say("no problems found");
     }
     Ok(())
 }

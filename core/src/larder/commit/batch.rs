@@ -124,7 +124,7 @@ impl<'a> Batch<'a> {
         for (item, state) in self.items.iter().zip(&self.states) {
             let locked = !matches!(state, ComponentState::There(_));
             if let Some(head) = self.heads.get(&item.name).filter(|_| locked) {
-                let what = || format!("a new version of {}", item.name);
+                let what = || format!("commit a new version of {}", item.name);
                 refuse_locked_name(&item.name, &head.record, what)?;
             }
         }

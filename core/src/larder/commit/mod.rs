@@ -187,10 +187,10 @@ fn done(
 /// The error of a writer that a collector is always faster than.
 fn swept_again(name: &Identifier, digest: &Digest) -> Error {
     Error::Refused {
-        what: format!("the new version of {name}"),
+        action: format!("commit a new version of {name}"),
         reason: format!(
-            "garbage collections removed its blob {} again and again before it was committed: \
-             give them a grace period that is longer than the writing takes",
+            "garbage collection repeatedly removed its blob {} before the commit; use a grace period that is \
+             longer than the write takes",
             digest.short()
         ),
     }

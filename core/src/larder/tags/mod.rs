@@ -159,9 +159,9 @@ impl Larder {
             let version = self.find(&reference)?;
             if !version.status.is_ready() && !options.force {
                 return Err(Error::Refused {
-                    what: format!("a move of {place} to version {}", version.version.get()),
+                    action: format!("move {place} to version {}", version.version.get()),
                     reason: format!(
-                        "its status is `{}`; force it (`--force`) if it must be",
+                        "its status is `{}`; wait until it is ready, or force the move",
                         version.status
                     ),
                 });
@@ -177,7 +177,7 @@ impl Larder {
             if moves || !protected {
                 place.check_protection(&state, options)?;
             }
-            refuse_locked_name(&place.name, &state.head, || format!("a move of {place}"))?;
+            refuse_locked_name(&place.name, &state.head, || format!("move {place}"))?;
             let (changes, needed) = match &state.tag {
                 Some(tag) if !moves => {
                     let mut tag = tag.clone();
@@ -243,7 +243,7 @@ impl Larder {
             }
             place.check_from(self, &state, options)?;
             place.check_protection(&state, options)?;
-            refuse_locked_name(&place.name, &state.head, || format!("the removal of {place}"))?;
+            refuse_locked_name(&place.name, &state.head, || format!("remove {place}"))?;
             let (changes, needed) = place.moved(self, state, None, None, Vec::new())?;
             if is_made(self.store.commit(&changes)?, needed) {
                 return Ok(());

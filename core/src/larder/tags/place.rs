@@ -92,9 +92,9 @@ impl TagSlot {
             None => "nothing".to_owned(),
         };
         Err(Error::Refused {
-            what: format!("a move of {self}"),
+            action: format!("move {self}"),
             reason: format!(
-                "it names {}, not {}; look at its history, and decide again",
+                "it names {}, not {}; check its history",
                 said(now),
                 said(expected)
             ),
@@ -104,8 +104,8 @@ impl TagSlot {
     pub(super) fn check_protection(&self, state: &TagState, options: &TagOptions) -> Result<()> {
         match &state.tag {
             Some(tag) if tag.protected && !options.force => Err(Error::Refused {
-                what: format!("a change of {self}"),
-                reason: "the tag is protected; force it (`--force`) if it must be".into(),
+                action: format!("change {self}"),
+                reason: "the tag is protected; force the change to override".into(),
             }),
             _ => Ok(()),
         }

@@ -16,8 +16,8 @@ fn reason(bytes: Vec<u8>) -> String {
 
 fn reason_of(name: &str) -> String {
     match OnnxModel::open(fixture(&format!("refused_{name}.onnx"))) {
-        Err(Error::Refused { what, reason }) => {
-            assert!(what.contains(name), "{what}");
+        Err(Error::Refused { action, reason }) => {
+            assert!(action.contains(name), "{action}");
             reason
         }
         other => panic!("{other:?}"),

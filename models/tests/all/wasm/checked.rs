@@ -23,7 +23,7 @@ fn a_file_is_opened_and_known_for_what_it_is() {
     std::fs::write(&path, b"no wasm").unwrap();
     let error = WasmModel::open(&path).unwrap_err();
     let text = format!(
-        "{} is refused: it is no valid WebAssembly: it begins neither as a module nor as a component does",
+        "cannot read the WebAssembly file {}: it is no valid WebAssembly: it begins neither as a module nor as a component does",
         path.display()
     );
     assert_eq!(error.to_string(), text);

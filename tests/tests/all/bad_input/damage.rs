@@ -59,11 +59,8 @@ fn a_flipped_bit_is_found_when_the_artifact_is_used_and_by_verify() {
             Some(bytes)
         });
         let (found, said) = fault(&larder);
-        assert!(
-            matches!(found, Corruption::Digest { expected, .. } if expected == digest),
-            "{found:?}"
-        );
-        assert!(said.contains(&format!("where {} was written", digest.short())), "{said}");
+        assert!(matches!(found, Corruption::Digest { expected, .. } if expected == digest), "{found:?}");
+        assert!(said.contains(&format!("instead of {}", digest.short())), "{said}");
         assert_found(&larder, digest, "its digest is b3:");
     }
 }
@@ -76,8 +73,8 @@ fn bytes_cut_short_or_grown_are_found() {
     });
     let (found, said) = fault(&larder);
     assert_eq!(found, Corruption::Size { expected: 16, found: 15 });
-    assert!(said.contains("is corrupt: it has 15 bytes where 16 were written"), "{said}");
-    assert_found(&larder, digest, "it has 15 bytes where 16 were written");
+    assert!(said.contains("it is corrupt (it has 15 bytes instead of 16)"), "{said}");
+    assert_found(&larder, digest, "it has 15 bytes instead of 16");
     let (larder, digest, _) = damaged(|bytes| Some([bytes, vec![0]].concat()));
     assert_eq!(fault(&larder).0, Corruption::Size { expected: 16, found: 17 });
     assert_found(&larder, digest, "it has 17 bytes");

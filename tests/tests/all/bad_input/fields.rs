@@ -48,7 +48,7 @@ fn refused(fields: Fields, path: &str, reason: &str) {
     assert_eq!(said, reason);
     assert!(advice.contains("`Artifact`"), "{advice}");
     let said = error.to_string();
-    assert!(said.contains(&format!("is refused at `{path}`: {reason}")), "{said}");
+    assert!(said.contains(&format!(" at `{path}`: {reason}")), "{said}");
     assert!(said.contains(advice), "{said}");
     assert_empty(&larder);
 }

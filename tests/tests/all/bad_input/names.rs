@@ -54,7 +54,7 @@ fn an_identifier_that_breaks_a_rule_is_refused_and_nothing_is_written() {
         };
         assert!(!reason.is_empty() && text.chars().count() <= 81, "{name:?} gives {error:?}");
         let said = error.to_string();
-        assert!(said.contains("is not a valid identifier: "), "{said}");
+        assert!(said.contains(" as an identifier: "), "{said}");
         assert!(!said.contains(['\n', '\0']), "{said:?} is one line");
     }
     assert_empty(&larder);
@@ -71,7 +71,7 @@ fn latest_is_no_tag_in_any_letter_case() {
     for tag in ["latest", "Latest", "LATEST", "lAtEsT"] {
         let error = larder.tag("wine", tag).unwrap_err();
         let said = format!(
-            "{tag:?} is not a valid tag: `latest` is reserved: it always means the newest version"
+            "cannot use {tag:?} as a tag: `latest` is reserved: it always means the newest version"
         );
         assert!(matches!(error, Error::InvalidName { what: "tag", .. }), "{error:?}");
         assert_eq!(error.to_string(), said);
@@ -93,7 +93,7 @@ fn a_tag_that_breaks_a_rule_is_refused() {
     let said = TagName::new("42").unwrap_err().to_string();
     assert_eq!(
         said,
-        "\"42\" is not a valid tag: a tag is not a number; a version is written `name@7`"
+        "cannot use \"42\" as a tag: a tag is not a number; a version is written `name@7`"
     );
     assert!(TagName::new("v2").is_ok() && TagName::new(&"a".repeat(64)).is_ok());
 }
@@ -154,7 +154,7 @@ fn a_name_that_is_not_there_suggests_near_names() {
     let error = larder.load::<Plain>("wine/qualiti").unwrap_err();
     let said = error.to_string();
     assert!(
-        said.starts_with("wine/qualiti is not in this larder; did you mean wine/quality"),
+        said.starts_with("cannot find wine/qualiti in this larder; did you mean wine/quality"),
         "{said}"
     );
     let (_, similar) = not_found(error);
@@ -183,7 +183,7 @@ fn a_version_or_tag_that_is_not_there_names_the_tags_that_are() {
         let said = error.to_string();
         assert_eq!(
             said,
-            format!("{reference} is not in this larder; did you mean wine:prod or wine@2?")
+            format!("cannot find {reference} in this larder; did you mean wine:prod or wine@2?")
         );
     }
     assert_eq!(larder.load::<Plain>("wine:prod").unwrap().number, 1);
@@ -221,12 +221,12 @@ fn a_component_is_not_loaded_as_another_type() {
     assert!(matches!(error, Error::WrongType { .. }), "{error:?}");
     assert_eq!(
         error.to_string(),
-        "wine@1 is a `test/plain`, not a `test/with-artifacts`; load it as the type with that tag"
+        "cannot load wine@1 as `test/with-artifacts`: its type is `test/plain`; load it as that type"
     );
     let error = larder.load_model("wine").unwrap_err();
     assert!(matches!(error, Error::NotAModel { .. }), "{error:?}");
     assert!(
-        error.to_string().starts_with("wine@1 is a `test/plain`, which is not a model"),
+        error.to_string().starts_with("cannot load wine@1 as a model: its type `test/plain` is not one"),
         "{error}"
     );
 }

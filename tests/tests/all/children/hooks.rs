@@ -106,7 +106,7 @@ fn a_child_that_fails_takes_its_parents_with_it_and_the_same_again_completes_the
         FAILING.lock().unwrap().push("fail/bad".into());
         let error = larder.apply("fail/top", &tree()).unwrap_err();
         assert!(
-            error.to_string().starts_with("the hook `on_create` of fail/bad@1 failed"),
+            error.to_string().starts_with("cannot complete the hook `on_create` of fail/bad@1"),
             "{error}"
         );
         FAILING.lock().unwrap().retain(|label| label != "fail/bad");
@@ -139,7 +139,7 @@ fn a_child_that_post_init_refuses_keeps_its_parent_from_being_written() {
     everywhere(|larder| {
         let tree = Pipeline { others: vec![child("post/refused", vec![])], stages: vec![] };
         let error = larder.apply("post/top", &tree).unwrap_err();
-        assert!(error.to_string().contains("`post_init` of post/refused failed"), "{error}");
+        assert!(error.to_string().contains("the hook `post_init` of post/refused"), "{error}");
         assert_eq!(records(larder), [""; 0]);
     });
 }

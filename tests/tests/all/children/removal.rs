@@ -15,8 +15,7 @@ fn what_is_used_is_removed_by_force_only_and_its_users_are_named() {
             let error = remove.unwrap_err();
             assert_eq!(
                 error.to_string(),
-                "the removal of words is refused: it is used by encoder@1, pipeline@1; remove those first, or \
-                 force it (`--force`) if it must be"
+                "cannot remove words: it is used by encoder@1, pipeline@1; remove those first, or force the removal"
             );
         }
         // A version of the same content serves as well.
@@ -37,7 +36,7 @@ fn what_is_used_is_removed_by_force_only_and_its_users_are_named() {
         // And back: what is used before its users.
         let error = larder.maintenance().restore("encoder@1").unwrap_err();
         assert!(matches!(&error, Error::Removed { .. }), "{error}");
-        assert_eq!(error.to_string(), "encoder@1 needs words@3, which was removed; `restore` it");
+        assert_eq!(error.to_string(), "cannot use encoder@1: it refers to words@3, which was removed; restore that version first");
         larder.maintenance().restore("words@3").unwrap();
         larder.maintenance().restore("encoder@1").unwrap();
         assert_eq!(pins(&larder.used_by("words@3").unwrap()), ["encoder@1"]);
@@ -55,7 +54,7 @@ fn a_user_of_what_was_removed_by_force_says_so_until_it_is_restored() {
     larder.remove_with("words@1", &RemoveOptions::new().force(true)).unwrap();
     let encoder: Encoder = larder.load("encoder").unwrap();
     let error = encoder.words.get().map(drop).unwrap_err();
-    assert_eq!(error.to_string(), "encoder@1 needs words@1, which was removed; `restore` it");
+    assert_eq!(error.to_string(), "cannot use encoder@1: it refers to words@1, which was removed; restore that version first");
     let uses = larder.uses("encoder").unwrap();
     assert_eq!(uses[0].version, None);
     let findings = larder.maintenance().verify(Selection::All).unwrap().findings;

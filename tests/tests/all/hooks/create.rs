@@ -34,8 +34,8 @@ fn a_version_whose_on_create_fails_stays_and_latest_does_not_name_it() {
         assert_eq!(
             error.to_string(),
             format!(
-                "the hook `on_create` of {name}@2 failed: the version stays, and `latest` does not name it; apply \
-                 the same again to try again, or remove it"
+                "cannot complete the hook `on_create` of {name}@2: the version stays, without `latest`; apply the same \
+                 value to retry, or remove it"
             )
         );
         assert!(matches!(error, Error::Hook { hook: Hook::OnCreate, .. }));
@@ -166,7 +166,7 @@ impl Hooks for Moth {
 fn a_hook_may_use_the_larder_and_the_newest_version_stays_the_newest() {
     everywhere(|larder, _| {
         let error = larder.apply("moth", &Moth { number: 0 }).unwrap_err();
-        assert!(error.to_string().contains("it was removed meanwhile"), "{error}");
+        assert!(error.to_string().contains("it was removed in the meantime"), "{error}");
         let applied = larder.apply("moth", &Moth { number: 1 }).unwrap();
         assert_eq!(applied.version().version.get(), 2);
         assert_eq!(latest(larder, "moth"), 3);

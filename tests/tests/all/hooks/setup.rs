@@ -47,7 +47,7 @@ fn a_setup_that_fails_is_told_to_each_that_asks_and_tried_again() {
             assert!(matches!(error, Error::Hook { hook: Hook::Setup, .. }), "{told}");
             assert_eq!(
                 told,
-                "the hook `setup` of tried@1 failed: it was not used, and its next use tries again"
+                "cannot complete the hook `setup` of tried@1: the component was not used; its next use retries"
             );
         }
     }

@@ -190,14 +190,14 @@ fn a_failure_keeps_its_causes_and_is_tried_again_as_often_as_is_said() {
     let Error::Job { trigger, status, .. } = &error else { panic!("{error}") };
     assert_eq!((trigger.as_str(), *status), ("bad", JobStatus::Failed));
     let cause = std::error::Error::source(&error).unwrap();
-    assert_eq!(cause.to_string(), "the model failed");
+    assert_eq!(cause.to_string(), "cannot predict: the model failed");
     assert_eq!(cause.source().unwrap().to_string(), "corked");
 
     let jobs: Vec<_> = larder.jobs().list(&JobsQuery::new()).map(Result::unwrap).collect();
     let [flaky, bad] = &jobs[..] else { panic!("{jobs:?}") };
     assert_eq!((flaky.status, flaky.attempt, flaky.failures), (JobStatus::Succeeded, 3, 2));
     assert_eq!((bad.status, bad.attempt, bad.failures), (JobStatus::Failed, 1, 1));
-    assert_eq!(bad.error, ["the model failed", "corked"]);
+    assert_eq!(bad.error, ["cannot predict: the model failed", "corked"]);
     let log = larder.jobs().log(&flaky.id).unwrap();
     let said: Vec<_> = log.iter().map(|line| (line.attempt, line.text.as_str())).collect();
     assert_eq!(said, [(1, "attempt 1"), (2, "attempt 2"), (3, "attempt 3")]);
@@ -234,7 +234,7 @@ fn outputs_and_lines_are_bounded() {
         .on(Event::Apply),
     ]);
     let error = larder.jobs().wait(&larder.apply("a", &plain(1)).unwrap()).unwrap_err();
-    assert!(error.to_string().contains("(`large`) failed"), "{error}");
+    assert!(error.to_string().contains("(`large`): it failed"), "{error}");
     let jobs: Vec<_> = larder.jobs().list(&JobsQuery::new()).map(Result::unwrap).collect();
     assert_eq!(jobs[0].attempt, 1, "the same output is as large the next time");
     assert!(jobs[0].error[0].contains("of at most 65536"), "{:?}", jobs[0].error);

@@ -18,7 +18,7 @@ fn a_locked_version_is_not_removed_nor_annotated_until_it_is_unlocked() {
         larder.notes("wine@2").unwrap().locked.unwrap().to_string(),
         "2027-01-15T08:00:00.123Z"
     );
-    let says = "the version is locked; `unlock` wine@2 first";
+    let says = "the version is locked; unlock wine@2 first";
     assert_refused(larder.remove("wine@2"), says);
     assert_refused(larder.remove_all("wine"), says);
     let other = AnnotationsChange::new().remove_label("team");
@@ -46,7 +46,7 @@ fn under_a_locked_name_nothing_changes_until_it_is_unlocked() {
     let before = larder.store().list_records("", None, 100).unwrap();
     let blobs = larder.store().list_blobs(None, 100).unwrap();
     larder.lock_name("wine").unwrap();
-    let says = "the name is locked; `unlock` wine first";
+    let says = "the name is locked; unlock wine first";
     assert_refused(larder.apply("wine", &Doubler { factor: 9.0 }), says);
     assert_refused(larder.remove("wine@2"), says);
     assert_refused(larder.remove_all("wine"), says);

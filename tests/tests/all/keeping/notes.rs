@@ -72,7 +72,7 @@ fn what_notes_cannot_hold_is_refused_and_nothing_is_written() {
         assert!(matches!(error, Error::InvalidName { .. }), "{error:?}");
     }
     let many = (0..65).fold(change(), |change, at| change.metric(format!("m{at}"), 1.0));
-    assert_refused(larder.annotate("wine", &many), "65 metrics, and 64 is the most");
+    assert_refused(larder.annotate("wine", &many), "65 metrics, more than 64");
     assert_eq!(record(&larder, "notes/wine/@0000000001"), None);
     for gone in ["wine@2", "beer", "wine:prod"] {
         let error = larder.annotate(gone, &change().label("a", "b")).unwrap_err();
@@ -101,7 +101,7 @@ fn damaged_notes_are_an_error_that_names_them() {
     set_record(&larder, "notes/wine/@0000000001", Some(r#"{"larder":1,"label":{}}"#));
     let error = larder.notes("wine").unwrap_err();
     assert!(
-        error.to_string().starts_with("the record notes/wine/@0000000001 is corrupt"),
+        error.to_string().starts_with("cannot read the record notes/wine/@0000000001: it is corrupt"),
         "{error}"
     );
     set_record(&larder, "notes/wine/@0000000001", Some(r#"{"larder":2,"stars":5}"#));

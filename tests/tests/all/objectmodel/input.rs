@@ -111,7 +111,7 @@ fn a_batch_says_which_row_does_not_fit_and_where() {
     let error = model.predict_batch_json(r#"[{"x": 1, "y": 2}, {"x": 1, "y": true}]"#).unwrap_err();
     assert_eq!(
         chain(&error),
-        "the input does not fit the model's signature, at `[1].y`: invalid type: boolean `true`, \
+        "cannot use the input at `[1].y`: it does not fit the model's signature: invalid type: boolean `true`, \
          expected f64 at line 1 column 37"
     );
 }

@@ -45,7 +45,7 @@ fn a_batch_on_workers_uses_one_state() {
         (0..100).map(|x| 2.0 * f64::from(x) + if x % 2 == 0 { 0.5 } else { 1.5 }).collect();
     assert_eq!(outputs, expected);
     let bad = model.predict_batch_json(r#"[{"x": 1, "at": 1}, {"x": 1, "at": 2}]"#).unwrap_err();
-    assert_eq!(chain(&bad), "the model failed on row 1: nothing at 2");
+    assert_eq!(chain(&bad), "cannot predict row 1: the model failed: nothing at 2");
 }
 
 #[derive(Serialize, Deserialize)]

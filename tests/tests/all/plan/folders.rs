@@ -1,5 +1,6 @@
 //! Folders, path by path.
 
+use larder::maintenance::LarderMaintenance;
 use std::fs;
 use std::path::Path;
 

@@ -1,5 +1,6 @@
 //! Types with hooks.
 
+use larder::maintenance::LarderMaintenance;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use larder::store::Hook;

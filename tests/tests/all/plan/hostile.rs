@@ -1,5 +1,6 @@
 //! Manifests that nobody would write.
 
+use larder::maintenance::LarderMaintenance;
 use std::sync::Arc;
 
 use larder::VersionInfo;

@@ -1,5 +1,6 @@
 //! Types with triggers.
 
+use larder::maintenance::LarderMaintenance;
 use larder::ApplyOptions;
 use larder::jobs::LarderJobs;
 use larder::jobs::{JobContext, JobsQuery};

@@ -1,5 +1,6 @@
 //! What holds of any two values: the differences that are told turn one into the other, and the other way round.
 
+use larder::maintenance::LarderMaintenance;
 use serde_json::{Map, Value, json};
 
 use super::*;

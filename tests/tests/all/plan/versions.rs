@@ -1,5 +1,6 @@
 //! Two versions that are there.
 
+use larder::maintenance::LarderMaintenance;
 use std::sync::Arc;
 
 use larder::Reference;

@@ -1,4 +1,4 @@
-//! `URL#REF`: what is named together with the larder that it is in.
+//! `URL#REF`: references and names with their larder.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -12,14 +12,14 @@ use larder::{Error, Identifier, QualifiedReference, Reference, StoreUrl};
 
 use crate::command_error::{CommandError, Exit};
 
-/// A reference or a name, in the larder that stands before its `#`, or in that of `--store`.
+/// A reference or name, in the larder before its `#`, or in the one of `--store`.
 #[derive(Debug, Clone)]
-pub(crate) struct At<T = Reference> {
+pub(crate) struct Qualified<T = Reference> {
     store: Option<StoreUrl>,
     what: T,
 }
 
-impl<T> Deref for At<T> {
+impl<T> Deref for Qualified<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
@@ -27,50 +27,50 @@ impl<T> Deref for At<T> {
     }
 }
 
-impl<T: FromStr<Err: Into<Error>>> FromStr for At<T> {
+impl<T: FromStr<Err: Into<Error>>> FromStr for Qualified<T> {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let parse = |what: &str| what.parse().map_err(Into::into);
-        if !is_located(text) {
+        if !is_qualified(text) {
             return Ok(Self { store: None, what: parse(text)? });
         }
-        let located: QualifiedReference = text.parse()?;
+        let qualified: QualifiedReference = text.parse()?;
         let what = text.rsplit_once('#').map_or("", |(_, what)| what);
-        Ok(Self { store: Some(located.store().clone()), what: parse(what)? })
+        Ok(Self { store: Some(qualified.store().clone()), what: parse(what)? })
     }
 }
 
-impl<T: fmt::Display> fmt::Display for At<T> {
+impl<T: fmt::Display> fmt::Display for Qualified<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.what.fmt(f)
     }
 }
 
-impl From<&At> for Reference {
-    fn from(at: &At) -> Self {
+impl From<&Qualified> for Reference {
+    fn from(at: &Qualified) -> Self {
         at.what.clone()
     }
 }
 
-impl From<&At<Identifier>> for Identifier {
-    fn from(at: &At<Identifier>) -> Self {
+impl From<&Qualified<Identifier>> for Identifier {
+    fn from(at: &Qualified<Identifier>) -> Self {
         at.what.clone()
     }
 }
 
-/// A version that a command does not ask to be in the same larder as the others that it names.
+/// A reference that may be in another larder than the others of the command.
 #[derive(Debug, Clone)]
-pub(crate) struct AnyReference(At);
+pub(crate) struct IndependentReference(Qualified);
 
-impl AnyReference {
-    /// The larder that it says it is in.
+impl IndependentReference {
+    /// The larder before its `#`.
     pub(crate) fn store(&self) -> Option<&StoreUrl> {
         self.0.store.as_ref()
     }
 }
 
-impl FromStr for AnyReference {
+impl FromStr for IndependentReference {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
@@ -78,13 +78,13 @@ impl FromStr for AnyReference {
     }
 }
 
-impl From<&AnyReference> for Reference {
-    fn from(at: &AnyReference) -> Self {
+impl From<&IndependentReference> for Reference {
+    fn from(at: &IndependentReference) -> Self {
         at.0.what.clone()
     }
 }
 
-impl ValueParserFactory for AnyReference {
+impl ValueParserFactory for IndependentReference {
     type Parser = Parser<Self>;
 
     fn value_parser() -> Parser<Self> {
@@ -92,18 +92,17 @@ impl ValueParserFactory for AnyReference {
     }
 }
 
-/// No name holds either.
-fn is_located(text: &str) -> bool {
+/// Names contain neither.
+fn is_qualified(text: &str) -> bool {
     text.contains('#') || text.contains("://")
 }
 
-/// What is named, without where it is.
-pub(crate) fn plain<T: Clone>(named: &[At<T>]) -> Vec<T> {
+/// The references or names, without their larders.
+pub(crate) fn plain<T: Clone>(named: &[Qualified<T>]) -> Vec<T> {
     named.iter().map(|at| at.what.clone()).collect()
 }
 
-/// The larder that the names on a command line are in, if one of them says so; `default` is that of those which
-/// do not.
+/// The larder that the arguments name, if any does; `default` is the larder of those that do not.
 pub(crate) fn larder(
     command: &ArgMatches,
     default: impl FnOnce() -> larder::Result<StoreUrl>,
@@ -127,30 +126,30 @@ fn stores_of<T: Clone + Send + Sync + 'static>(
     arguments: &ArgMatches,
     id: &str,
 ) -> impl Iterator<Item = Option<StoreUrl>> {
-    // An argument of another type has none.
-    let found = arguments.try_get_many::<At<T>>(id).ok().flatten();
+    // Arguments of other types have none.
+    let found = arguments.try_get_many::<Qualified<T>>(id).ok().flatten();
     found.into_iter().flatten().map(|at| at.store.clone())
 }
 
-/// The larder that all of them name; one at least does.
+/// The one larder that all arguments name.
 pub(crate) fn one(mut stores: impl Iterator<Item = StoreUrl>) -> Result<StoreUrl, CommandError> {
-    let missing = || CommandError::new(Exit::Usage, "no larder is named");
+    let missing = || CommandError::new(Exit::Usage, "cannot choose a larder: none is named");
     let first = stores.next().ok_or_else(missing)?;
     match stores.find(|store| *store != first) {
         None => Ok(first),
         Some(other) => {
-            let message = format!("a command works in one larder; {first} and {other} are named");
-            let hint = "write the same larder before every `#`, or run the command for each";
+            let message = format!("cannot use {first} and {other} in one command");
+            let hint = "use the same larder before every `#`, or run the command once for each";
             Err(CommandError::new(Exit::Usage, message).with_hint(hint))
         }
     }
 }
 
-/// Parses what may hold a URL. What does not parse is not printed: it may hold secrets.
+/// Parses arguments that may hold a URL. Invalid values are not printed, because they may hold secrets.
 #[derive(Clone)]
 pub(crate) struct Parser<T>(PhantomData<T>);
 
-/// A parser of what may hold a URL.
+/// A parser for arguments that may hold a URL.
 pub(crate) fn parser<T>() -> Parser<T> {
     Parser(PhantomData)
 }
@@ -167,7 +166,7 @@ where
         argument: Option<&clap::Arg>,
         value: &OsStr,
     ) -> Result<T, clap::Error> {
-        let may_hold_secrets = |text: &str| is_located(text) || text.contains('?');
+        let may_hold_secrets = |text: &str| is_qualified(text) || text.contains('?');
         let shown = match value.to_str() {
             Some(text) if may_hold_secrets(text) => OsStr::new("…"),
             _ => value,
@@ -178,7 +177,7 @@ where
     }
 }
 
-impl<T> ValueParserFactory for At<T>
+impl<T> ValueParserFactory for Qualified<T>
 where
     T: FromStr<Err: Into<Error>> + Clone + Send + Sync + 'static,
 {

@@ -1,24 +1,24 @@
-//! What becomes of the jobs that a command makes: who is told of them, and whether it waits until they are over.
+//! Arguments of commands that create jobs: the queue, and whether to wait.
 
 use larder::jobs::LarderJobs;
 use larder::jobs::RegistryJobs;
-use larder::jobs::{Event, JobInfo, WaitTarget};
 use larder::{Error, Larder};
+use larder::jobs::{Event, JobInfo, WaitTarget};
 
 use crate::command_error::CommandError;
 use crate::output::Output;
 use crate::{progress, text};
 
-/// The queue between those who make jobs and those who run them.
+/// The queue that notifies workers.
 #[derive(clap::Args)]
-pub(crate) struct Queue {
-    /// The queue that brings jobs to workers at once, such as `nats://HOST:4222?stream=larder`; else they look for them
+pub(crate) struct QueueArgs {
+    /// A queue that notifies workers at once, such as `nats://HOST:4222?stream=larder`; by default they poll
     #[arg(long, value_name = "URL", env = "LARDER_QUEUE", hide_env_values = true)]
     queue: Option<String>,
 }
 
-impl Queue {
-    /// The larder, with the queue that is named.
+impl QueueArgs {
+    /// Adds the queue to the larder.
     pub(super) fn of(&self, larder: &Larder) -> larder::Result<Larder> {
         let larder = larder.clone();
         let Some(queue) = &self.queue else { return Ok(larder) };
@@ -27,31 +27,30 @@ impl Queue {
     }
 }
 
-/// For commands that make jobs.
+/// Arguments of commands that create jobs.
 #[derive(clap::Args)]
-pub(crate) struct Making {
+pub(crate) struct JobArgs {
     #[command(flatten)]
-    queue: Queue,
-    /// Run the jobs that this makes here, and wait until they are over
+    queue: QueueArgs,
+    /// Run the jobs that this creates here, and wait for them
     #[arg(long)]
     pub(super) wait: bool,
 }
 
-impl Making {
-    /// The larder, with the queue that is named. One that is away keeps nobody from making jobs.
+impl JobArgs {
+    /// Adds the queue to the larder. An unreachable queue is reported, but does not prevent jobs.
     pub(super) fn of(&self, larder: &Larder) -> Result<Larder, CommandError> {
         match self.queue.of(larder) {
             Err(error @ Error::Store { .. }) => {
-                let hint =
-                    "nothing is lost: workers find the jobs by themselves, within ten seconds";
-                let _ = CommandError::passing(&error, hint).report();
+                let hint = "workers poll for the jobs within ten seconds";
+                let _ = CommandError::recoverable(&error, hint).report();
                 Ok(larder.clone())
             }
             larder => Ok(larder?),
         }
     }
 
-    /// The larder, with the queue that is named if an event could make a job: else it is not asked.
+    /// Adds the queue to the larder, if the event can create a job.
     pub(super) fn on(&self, event: &Event, larder: &Larder) -> Result<Larder, CommandError> {
         let registry = larder.registry();
         let runs = |tag| registry.triggers_of(tag).is_some_and(|table| table.on(event).count() > 0);
@@ -59,7 +58,7 @@ impl Making {
         if any { self.of(larder) } else { Ok(larder.clone()) }
     }
 
-    /// Runs the jobs and waits for them, if that is wanted.
+    /// Runs the jobs and waits for them, if requested.
     pub(super) fn wait(
         &self,
         larder: &Larder,
@@ -69,8 +68,8 @@ impl Making {
     }
 }
 
-/// Tells how many jobs a command waited for.
-pub(super) fn tell(jobs: Option<Vec<JobInfo>>, output: &mut Output) {
+/// Reports how many jobs a command waited for.
+pub(super) fn report(jobs: Option<Vec<JobInfo>>, output: &mut Output) {
     if let Some(jobs) = jobs.filter(|jobs| !jobs.is_empty()) {
         output.say(format_args!("{} done", text::count(jobs.len() as u64, "job")));
     }

@@ -1,4 +1,4 @@
-//! A folder with a larder in it, and the program run there.
+//! A temporary folder with a larder, and programs that run in it.
 
 use larder::files::LarderFiles;
 use std::fs;
@@ -15,13 +15,13 @@ use tempfile::TempDir;
 
 use crate::components::{Label, LittleEndian, Price, Years};
 
-/// The stores that every test is run on.
-const STORES: [&str; 2] = ["sqlite:larder.db", "fs:shelf"];
+/// The stores that tests run on.
+const STORES: [&str; 2] = ["sqlite:larder.db", "fs:data_dir"];
 
-/// The program as it is published, with no components of anyone.
+/// The program, without components of other crates.
 pub(crate) const PLAIN: &str = env!("CARGO_BIN_EXE_larder");
 
-/// The example, with the components of `components.rs`.
+/// The example program, with the components of `components.rs`.
 pub(crate) fn linked() -> PathBuf {
     let name = format!("linked{}", std::env::consts::EXE_SUFFIX);
     let path = Path::new(PLAIN).with_file_name("examples").join(name);
@@ -29,25 +29,25 @@ pub(crate) fn linked() -> PathBuf {
     path
 }
 
-/// Runs `test` on every store; what it gives must be the same on all of them.
-pub(crate) fn everywhere(test: impl Fn(&Kitchen) -> String) -> String {
-    let [first, second] = STORES.map(|store| test(&Kitchen::new(store)));
+/// Runs `test` on every store, which must return the same on each.
+pub(crate) fn everywhere(test: impl Fn(&TestDir) -> String) -> String {
+    let [first, second] = STORES.map(|store| test(&TestDir::new(store)));
     assert_eq!(first, second, "the stores differ");
     first
 }
 
-pub(crate) struct Kitchen {
+pub(crate) struct TestDir {
     folder: TempDir,
     pub(crate) store: &'static str,
 }
 
-impl Kitchen {
-    /// A folder with no larder in it yet.
+impl TestDir {
+    /// A folder without a larder.
     pub(crate) fn new(store: &'static str) -> Self {
         Self { folder: tempfile::tempdir().unwrap(), store }
     }
 
-    /// The larder, made if it is not there. Its clock stands still.
+    /// The larder, which is created if there is none. Its clock stands still.
     pub(crate) fn larder(&self) -> Larder {
         let (scheme, path) = self.store.split_once(':').unwrap();
         let url = format!("{scheme}:{}", self.path(path).display());
@@ -55,8 +55,8 @@ impl Kitchen {
         larder::open(&url).unwrap().with_clock(clock)
     }
 
-    /// Two versions of a model, the first of them tagged, and a label.
-    pub(crate) fn stocked(&self) -> &Self {
+    /// Applies two versions of a model, the first one tagged, and a label.
+    pub(crate) fn filled(&self) -> &Self {
         self.apply("wine/price", &price([5.0, 1.5, 0.25]));
         self.apply("wine/price", &price([5.0, 2.0, 0.25]));
         self.apply("label", &Label { title: "Riesling".into(), years: vec![2019, 2021] });
@@ -69,7 +69,7 @@ impl Kitchen {
         assert!(applied.is_created(), "{applied:?}");
     }
 
-    /// A class model, as it was made with another compiler.
+    /// Applies a class model, as if built with another compiler.
     pub(crate) fn class_model(&self) -> &Self {
         self.write("years.csv", "Riesling,2019\nMerlot,2021\n");
         let larder = self.larder();
@@ -97,7 +97,7 @@ impl Kitchen {
         fs::write(self.path(name), content).unwrap();
     }
 
-    /// A program that is to be run on the larder here.
+    /// A command that runs on the larder.
     pub(crate) fn command(&self, program: impl AsRef<Path>, args: &[&str]) -> Command {
         let mut command = Command::new(program.as_ref());
         command.args(args).current_dir(self.folder.path());
@@ -107,42 +107,43 @@ impl Kitchen {
         command
     }
 
-    /// What the published program prints.
+    /// The output of the program.
     pub(crate) fn plain(&self, args: &[&str]) -> String {
-        self.told(self.command(PLAIN, args), b"")
+        self.run(self.command(PLAIN, args), b"")
     }
 
-    /// What the program with the components prints.
+    /// The output of the example program.
     pub(crate) fn linked(&self, args: &[&str]) -> String {
-        self.told(self.command(linked(), args), b"")
+        self.run(self.command(linked(), args), b"")
     }
 
-    /// What the program with the components prints when it is given `input`.
+    /// The output of the example program with `input` on stdin.
     pub(crate) fn fed(&self, args: &[&str], input: impl AsRef<[u8]>) -> String {
-        self.told(self.command(linked(), args), input.as_ref())
+        self.run(self.command(linked(), args), input.as_ref())
     }
 
-    /// The exit code, stdout and stderr of a run, without what differs from store to store.
-    pub(crate) fn told(&self, mut command: Command, input: &[u8]) -> String {
+    /// Runs a command; returns its exit code, stdout and stderr, without differences between stores.
+    pub(crate) fn run(&self, mut command: Command, input: &[u8]) -> String {
         let mut child = command.stdin(Stdio::piped()).spawn().unwrap();
-        // A program that does not read its input to the end is free to.
+        // Programs need not read all of their input.
         let _ = child.stdin.take().unwrap().write_all(input);
         let output = child.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
-        let mut told = format!("exit {}\n", output.status.code().unwrap());
+        let mut printed = format!("exit {}\n", output.status.code().unwrap());
         for (name, text) in [("stdout", text(output.stdout)), ("stderr", text(output.stderr))] {
             if !text.is_empty() {
-                told += &format!("--- {name}\n{text}");
+                printed += &format!("--- {name}\n{text}");
             }
         }
         let place = self.store.split_once(':').unwrap().1;
-        let told = match Toolchain::here() {
-            Some(here) => told.replace(&here.rustc, "[rustc]").replace(&here.target, "[target]"),
-            None => told,
+        let printed = match Toolchain::here() {
+            Some(here) => printed.replace(&here.rustc, "[rustc]").replace(&here.target, "[target]"),
+            None => printed,
         };
         let lock = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();
-        let told = told.replace(&larder::store::Digest::of(&lock).to_string(), "[Cargo.lock]");
-        told.replace(&format!("{}", self.folder.path().display()), "[folder]")
+        let printed = printed.replace(&larder::store::Digest::of(&lock).to_string(), "[Cargo.lock]");
+        printed
+            .replace(&format!("{}", self.folder.path().display()), "[folder]")
             .replace(self.store, "[store]")
             .replace(place, "[place]")
             .replace(env!("CARGO_PKG_VERSION"), "[version]")

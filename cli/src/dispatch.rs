@@ -1,0 +1,90 @@
+//! From the parsed command line to the command.
+
+use clap::CommandFactory as _;
+use larder::Registry;
+
+use crate::args::{Cli, Command};
+use crate::command_error::CommandError;
+#[cfg(not(feature = "archive"))]
+use crate::commands::without_archive;
+use crate::commands::{
+    cache, completions, copy, diff, doctor, fire, gc, get, history, job, jobs, list, lock, man,
+    migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
+    versions, welcome, work,
+};
+#[cfg(feature = "archive")]
+use crate::commands::{export, import};
+use crate::global::Global;
+use crate::open::{make, open, open_if_there, stand_in};
+use crate::output::Output;
+
+/// Runs a command.
+pub(crate) fn run(
+    Cli { global, command }: Cli,
+    program: &str,
+    registry: impl FnOnce() -> larder::Result<Registry>,
+) -> Result<(), CommandError> {
+    let mut output = Output::new(&global);
+    let result = dispatch(&global, command, program, registry, &mut output);
+    // Output before a failure comes before its message.
+    let flushed = output.flush().map_err(CommandError::from);
+    result.and(flushed)
+}
+
+fn dispatch(
+    global: &Global,
+    command: Option<Command>,
+    program: &str,
+    registry: impl FnOnce() -> larder::Result<Registry>,
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    let url = || global.url();
+    let larder = |registry| open(&url()?, registry);
+    match command {
+        None => Ok(welcome::run(program, output)?),
+        Some(Command::List(args)) => list::run(&args, &larder(registry()?)?, output),
+        Some(Command::Show(args)) => show::run(&args, &larder(registry()?)?, output),
+        Some(Command::Versions(args)) => versions::run(&args, &larder(registry()?)?, output),
+        Some(Command::Diff(args)) => diff::run(&args, url, registry, output),
+        Some(Command::Predict(args)) => predict::run(&args, &larder(registry()?)?, output),
+        Some(Command::Put(args)) if args.dry_run => {
+            put::plan(&args, || stand_in(&url()?, registry()?), output)
+        }
+        Some(Command::Put(args)) => put::run(&args, || make(&url()?, registry()?), output),
+        Some(Command::Get(args)) => get::run(&args, &larder(registry()?)?, output),
+        Some(Command::Copy(args)) => copy::run(&args, &larder(registry()?)?, output),
+        Some(Command::Pull(args)) => copy::pull(&args, &url()?, registry()?, output),
+        Some(Command::Mirror(args)) => mirror::run(&args, registry()?, output),
+        #[cfg(not(feature = "archive"))]
+        Some(Command::Export(_)) => without_archive::run("export"),
+        #[cfg(not(feature = "archive"))]
+        Some(Command::Import(_)) => without_archive::run("import"),
+        #[cfg(feature = "archive")]
+        Some(Command::Export(args)) => export::run(&args, &larder(registry()?)?, output),
+        #[cfg(feature = "archive")]
+        Some(Command::Import(args)) => import::run(&args, &url()?, &registry()?, output),
+        Some(Command::Verify(args)) => verify::run(&args, &larder(registry()?)?, output),
+        Some(Command::Remove(args)) => remove::run(&args, &larder(registry()?)?, output),
+        Some(Command::Restore(args)) => restore::run(&args, &larder(registry()?)?, output),
+        Some(Command::Gc(args)) => gc::run(&args, &larder(registry()?)?, output),
+        Some(Command::Doctor(_)) => doctor::run(&global.store, registry()?, output),
+        Some(Command::Tag(args)) => tag::run(&args, &larder(registry()?)?, output),
+        Some(Command::Untag(args)) => tag::untag(&args, &larder(registry()?)?, output),
+        Some(Command::Migrate(args)) => migrate::run(&args, &larder(registry()?)?, output),
+        Some(Command::History(args)) => history::run(&args, &larder(registry()?)?, output),
+        Some(Command::Note(args)) => note::run(&args, &larder(registry()?)?, output),
+        Some(Command::Lock(args)) => lock::run(&args, &larder(registry()?)?, output),
+        Some(Command::Unlock(args)) => lock::unlock(&args, &larder(registry()?)?, output),
+        Some(Command::Jobs(args)) => jobs::run(&args, &larder(registry()?)?, output),
+        Some(Command::Job(args)) => job::run(&args, &larder(registry()?)?, output),
+        Some(Command::Fire(args)) => fire::run(&args, &larder(registry()?)?, output),
+        Some(Command::Work(args)) => work::run(&args, &larder(registry()?)?, output),
+        Some(Command::Types(_)) => types::run(&registry()?, output),
+        Some(Command::Serializers(_)) => {
+            serializers::run(&open_if_there(&url()?, registry()?)?, output)
+        }
+        Some(Command::Cache(args)) => cache::run(&args, output),
+        Some(Command::Completions(args)) => completions::run(&args, program, output),
+        Some(Command::Man(args)) => man::run(&args, Cli::command(), output),
+    }
+}

@@ -1,0 +1,49 @@
+//! The options that every command has.
+
+use clap::ValueEnum;
+use larder::StoreUrl;
+
+/// The larder that is used if none is named.
+pub(crate) const DEFAULT_STORE: &str = "larder.db";
+
+#[derive(clap::Args)]
+pub(crate) struct Global {
+    /// The larder: `larder.db`, `sqlite:PATH`, `fs:FOLDER`
+    #[arg(
+        long,
+        global = true,
+        env = "LARDER_STORE",
+        value_name = "URL",
+        default_value = DEFAULT_STORE,
+        // A URL may hold secrets.
+        hide_env_values = true
+    )]
+    pub(crate) store: String,
+    /// The output format
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Print references only, one per line
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    #[command(flatten)]
+    pub(crate) color: colorchoice_clap::Color,
+    /// The larder that a reference names, which takes precedence over `store`.
+    #[arg(skip)]
+    pub(crate) named: Option<StoreUrl>,
+}
+
+impl Global {
+    /// The URL of the larder.
+    pub(crate) fn url(&self) -> larder::Result<StoreUrl> {
+        self.named.clone().map_or_else(|| self.store.parse(), Ok)
+    }
+}
+
+/// The output format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Text for people
+    Text,
+    /// One JSON object for programs
+    Json,
+}

@@ -1,0 +1,44 @@
+//! Which feature of this crate has which item.
+
+use larder_core::store::ItemKind;
+
+macro_rules! features {
+    ($($feature:literal: $($kind:ident $name:literal),+;)+) => {
+        const FEATURES: &[(ItemKind, &str, &str)] =
+            &[$($((ItemKind::$kind, $name, $feature),)+)+];
+
+        larder_core::hints!(&[$($((
+            ItemKind::$kind,
+            $name,
+            concat!("enable the feature `", $feature, "` of the crate `larder`"),
+        ),)+)+]);
+    };
+}
+
+features! {
+    "bincode": Serializer "bincode2-standard";
+    "bytes": Serializer "bytes";
+    "files": Serializer "file", Type "larder/files";
+    "fs": Store "file", Store "fs";
+    "json": Serializer "json";
+    "msgpack": Serializer "msgpack-named";
+    "nats": Queue "nats", Queue "tls";
+    "object": Store "az", Store "gs", Store "s3";
+    "onnx": Type "larder/onnx";
+    "postcard": Serializer "postcard1";
+    "postgres": Store "postgres", Store "postgresql";
+    "script": Type "larder/script";
+    "sqlite": Store "sqlite";
+    "tensors": Serializer "safetensors";
+    "wasm": Type "larder/wasm", Type "larder/wasm-serializer";
+}
+
+/// Returns the feature of this crate that has an item, whether or not it is enabled.
+///
+/// ```
+/// assert_eq!(larder::features::feature_of(larder::store::ItemKind::Store, "s3"), Some("object"));
+/// ```
+pub fn feature_of(kind: ItemKind, name: &str) -> Option<&'static str> {
+    let found = FEATURES.iter().find(|(of, item, _)| *of == kind && *item == name);
+    found.map(|(_, _, feature)| *feature)
+}
