@@ -195,6 +195,13 @@ pub enum Error {
         source: BoxError,
     },
 
+    /// A state that Larder's own code rules out: a bug of Larder.
+    #[error("internal error: {what}; this is a bug of Larder, please report it")]
+    Internal {
+        /// What is so and cannot be.
+        what: String,
+    },
+
     /// An input that does not fit the model's signature.
     #[error("the input does not fit the model's signature{}", At(path))]
     Input {
@@ -316,6 +323,11 @@ impl Error {
     /// Damaged stored bytes.
     pub fn corrupt(what: impl Into<String>, fault: Corruption) -> Self {
         Self::Corrupt { what: what.into(), fault }
+    }
+
+    /// A state that the code rules out.
+    pub(crate) fn internal(what: impl Into<String>) -> Self {
+        Self::Internal { what: what.into() }
     }
 
     /// A failure inside a model, from any error or message.

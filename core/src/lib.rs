@@ -35,6 +35,7 @@ mod size;
 mod source;
 pub mod store;
 mod time;
+mod transaction;
 #[cfg(feature = "files")]
 mod tree;
 mod url;

@@ -9,11 +9,10 @@ use super::record::{JobRecord, JobStatus, Lease, job_key, queue_key};
 use crate::error::{Error, Result};
 use crate::larder::Larder;
 use crate::record;
-use crate::store::{Change, Committed, Expected, Record, StoreExt};
+use crate::store::{Change, Expected};
 use crate::time::Timestamp;
+use crate::transaction::{Outcome as Attempt, Transaction};
 
-/// How often a write that another writer overtook is tried again.
-pub(super) const MOST_TRIES: u32 = 100;
 /// How long a job waits for its second attempt; twice as long for each one after that.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest that it waits.
@@ -42,6 +41,14 @@ pub(super) struct Claim {
     pub(super) lease: Duration,
 }
 
+impl Claim {
+    /// Reads the record of the job; `None` if another worker has it by now.
+    pub(super) fn read(&self, tx: &mut Transaction<'_>) -> Result<Option<JobRecord>> {
+        let job = tx.read::<JobRecord>(&job_key(&self.id)?)?;
+        Ok(job.filter(|job| job.is_held_by(&self.holder)))
+    }
+}
+
 /// How an attempt ended.
 pub(super) enum Outcome {
     Succeeded(Option<Box<serde_json::value::RawValue>>),
@@ -56,32 +63,32 @@ pub(super) enum Outcome {
 }
 
 impl Larder {
-    /// Tries to claim a job for so long.
+    /// Claims a job for the time `lease`, if it is to run now.
     pub(super) fn claim_job(&self, id: &JobId, lease: Duration) -> Result<Claimed> {
-        for _ in 0..MOST_TRIES {
-            let Some(InspectedJob { found, verdict, .. }) = self.look_at(std::slice::from_ref(id))?.pop()
-            else {
-                return Ok(Claimed::Over);
+        self.transact(id, |tx| {
+            let inspected = self.look_at(std::slice::from_ref(id))?.pop();
+            let Some(InspectedJob { found, verdict, .. }) = inspected else {
+                return Err(Error::internal(format!("{id} was not looked at")));
             };
             let Some((found, mut job)) = found else {
-                return Ok(match verdict {
+                return Ok(Attempt::Done(match verdict {
                     Verdict::Damaged(_) => Claimed::NotHere,
                     _ => Claimed::Over,
-                });
+                }));
             };
+            let expected = Expected::Revision(found.revision);
             match verdict {
                 Verdict::Run => {}
-                Verdict::Wait(until) => return Ok(Claimed::Later(until)),
-                Verdict::NotLinked | Verdict::Damaged(_) => return Ok(Claimed::NotHere),
-                Verdict::Missing | Verdict::Over => return Ok(Claimed::Over),
+                Verdict::Wait(until) => return Ok(Attempt::Done(Claimed::Later(until))),
+                Verdict::NotLinked | Verdict::Damaged(_) => {
+                    return Ok(Attempt::Done(Claimed::NotHere));
+                }
+                Verdict::Missing | Verdict::Over => return Ok(Attempt::Done(Claimed::Over)),
                 Verdict::End(status, reason) => {
                     let job = job.over(status, self.now(), vec![reason]);
-                    let expected = Expected::Revision(found.revision);
-                    let changes = [record::put(job_key(id)?, &job, expected)?, leave_queue(id)?];
-                    match self.store().commit(&changes)? {
-                        Committed::All => return Ok(Claimed::Ended),
-                        Committed::Conflict { .. } => continue,
-                    }
+                    tx.push(record::put(job_key(id)?, &job, expected)?);
+                    tx.remove_any(queue_key(id)?);
+                    return Ok(Attempt::Commit(Claimed::Ended));
                 }
             }
             if job.status == JobStatus::Running {
@@ -98,17 +105,18 @@ impl Larder {
             job.error.clear();
             let until = Timestamp::new(now.as_system_time() + lease);
             job.lease = Some(Lease { holder: holder.clone(), until });
-            let expected = Expected::Revision(found.revision);
-            let change = record::put(job_key(id)?, &job, expected)?;
-            if self.store().commit(&[change])? == Committed::All {
-                return Ok(Claimed::Mine(Box::new(Claim { id: id.clone(), job, holder, lease })));
-            }
-        }
-        // Others are at it.
-        Ok(Claimed::Later(None))
+            tx.push(record::put(job_key(id)?, &job, expected)?);
+            let claim = Claim { id: id.clone(), job, holder, lease };
+            Ok(Attempt::Commit(Claimed::Mine(Box::new(claim))))
+        })
+        .or_else(|error| match error {
+            // Other workers change it all the time: it is looked at again later.
+            Error::Conflict { .. } => Ok(Claimed::Later(None)),
+            error => Err(error),
+        })
     }
 
-    /// Changes a job that is ours, after other changes; `None` if it is ours no longer.
+    /// Changes a job that this process has, after other changes; `None` if it has it no longer.
     pub(super) fn change_held(
         &self,
         claim: &Claim,
@@ -116,24 +124,13 @@ impl Larder {
         change: impl Fn(JobRecord) -> JobRecord,
     ) -> Result<Option<JobRecord>> {
         let key = job_key(&claim.id)?;
-        for _ in 0..MOST_TRIES {
-            let Some((found, job)) = self.held(claim)? else { return Ok(None) };
+        self.transact(&claim.id, |tx| {
+            let Some(job) = claim.read(tx)? else { return Ok(Attempt::Done(None)) };
             let job = change(job);
-            let mut changes = before.to_vec();
-            changes.push(record::put(key.clone(), &job, Expected::Revision(found.revision))?);
-            if self.store().commit(&changes)? == Committed::All {
-                return Ok(Some(job));
-            }
-        }
-        Err(Error::Conflict { what: claim.id.to_string() })
-    }
-
-    /// The record of a job, if it is ours.
-    pub(super) fn held(&self, claim: &Claim) -> Result<Option<(Record, JobRecord)>> {
-        let key = job_key(&claim.id)?;
-        let Some(found) = self.store().get_record(&key)? else { return Ok(None) };
-        let job: JobRecord = record::read(&key, &found)?;
-        Ok(job.is_held_by(&claim.holder).then_some((found, job)))
+            tx.extend(before.iter().cloned());
+            tx.put(key.clone(), &job)?;
+            Ok(Attempt::Commit(Some(job)))
+        })
     }
 
     /// Keeps a job for another lease; `None` if it is ours no longer.
@@ -157,23 +154,20 @@ impl Larder {
     ) -> Result<Option<JobStatus>> {
         let now = self.now();
         let key = job_key(&claim.id)?;
-        for _ in 0..MOST_TRIES {
-            let Some((found, mut job)) = self.held(claim)? else { return Ok(None) };
+        self.transact(&claim.id, |tx| {
+            let Some(mut job) = claim.read(tx)? else { return Ok(Attempt::Done(None)) };
             if news.progress.is_some() {
                 job.progress.clone_from(&news.progress);
             }
             let job = ended(job, outcome, now);
             let status = job.status;
-            let mut changes = news.changes.clone();
-            changes.push(record::put(key.clone(), &job, Expected::Revision(found.revision))?);
+            tx.extend(news.changes.iter().cloned());
+            tx.put(key.clone(), &job)?;
             if status.is_over() {
-                changes.push(leave_queue(&claim.id)?);
+                tx.remove_any(queue_key(&claim.id)?);
             }
-            if self.store().commit(&changes)? == Committed::All {
-                return Ok(Some(status));
-            }
-        }
-        Err(Error::Conflict { what: claim.id.to_string() })
+            Ok(Attempt::Commit(Some(status)))
+        })
     }
 }
 
@@ -209,9 +203,4 @@ fn ended(mut job: JobRecord, outcome: &Outcome, now: Timestamp) -> JobRecord {
             job.over(JobStatus::Failed, now, error.clone())
         }
     }
-}
-
-/// The change that takes a job out of the queue.
-pub(super) fn leave_queue(id: &JobId) -> Result<Change> {
-    Ok(Change::RemoveRecord { key: queue_key(id)?, expected: Expected::Anything })
 }

@@ -9,12 +9,13 @@ use super::MOST_OUTPUT;
 use super::id::{JobId, in_run, new_run};
 use super::record::{CronRecord, JobRecord, QueueRecord, cron_key, job_key, queue_key};
 use super::table::{Event, TriggerEntry};
-use crate::error::{Error, Result};
+use crate::error::{Corruption, Error, Result};
 use crate::larder::{Larder, VersionInfo};
 use crate::name::{EventName, Identifier};
 use crate::record::{self, VersionRecord};
 use crate::reference::Reference;
-use crate::store::{Change, Committed, Expected, StoreExt};
+use crate::store::{Change, Expected, StoreExt};
+use crate::transaction::Outcome;
 
 /// What [`Larder::fire`] made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -79,28 +80,26 @@ impl Larder {
         }
         let payload = (payload.get() != "null").then_some(payload);
         let name = reference.identifier();
-        for _ in 0..super::claim::MOST_TRIES {
+        let (version, jobs) = self.transact(&reference, |tx| {
             let version = self.find(&reference)?;
             let happened = Event::Custom(event.clone());
             self.check_linked(name, &version, &happened)?;
             let key = record::version_key(name, version.version)?;
-            let Some(found) = self.store().get_record(&key)? else { continue };
+            let Some(stored) = tx.read::<VersionRecord>(&key)? else {
+                return Err(Error::corrupt(format!("the record {key}"), Corruption::Missing));
+            };
+            if stored.removed.is_some() {
+                return Ok(Outcome::Retry);
+            }
             let run = new_run(self.now());
             let jobs = self.jobs_of_run(&happened, name, &version, payload.as_deref(), &run)?;
-            // Who removes the version changes its record.
-            let mut changes = vec![record::unchanged(key, Some(&found))];
-            changes.extend(jobs.changes.iter().cloned());
-            if record::read::<VersionRecord>(&record::version_key(name, version.version)?, &found)?
-                .removed
-                .is_none()
-                && self.store().commit(&changes)? == Committed::All
-            {
-                self.submit(&jobs);
-                let version = VersionInfo::new(name, &version);
-                return Ok(Fired { version, event, jobs: jobs.ids });
-            }
-        }
-        Err(Error::Conflict { what: reference.to_string() })
+            // A removal of the version changes its record.
+            tx.require(key)?;
+            tx.extend(jobs.changes.iter().cloned());
+            Ok(Outcome::Commit((VersionInfo::new(name, &version), jobs)))
+        })?;
+        self.submit(&jobs);
+        Ok(Fired { version, event, jobs: jobs.ids })
     }
 
     /// Refuses an event that nothing runs on.

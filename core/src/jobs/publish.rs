@@ -9,8 +9,8 @@ use crate::component::Component;
 use crate::error::{Error, Result};
 use crate::larder::{Applied, Larder};
 use crate::name::Identifier;
-use crate::record::{self, VersionRecord};
-use crate::store::{Change, Record, StoreExt};
+use crate::record::VersionRecord;
+use crate::transaction::Transaction;
 
 /// What happens when a job publishes.
 ///
@@ -80,46 +80,33 @@ impl JobContext {
 }
 
 impl Larder {
-    /// What the job that publishes here has published already, if it has.
+    /// The version that the job that publishes here has published already, if it has.
     pub(crate) fn published(&self, name: &Identifier) -> Result<Option<VersionRecord>> {
         let Some(publishing) = self.being_published() else { return Ok(None) };
-        let Some((_, made)) = self.made(publishing)? else { return Ok(None) };
+        let key = made_key(&publishing.claim.id, publishing.number)?;
+        let Some(made) = self.transaction().read::<MadeRecord>(&key)? else { return Ok(None) };
         let version = self.version(name, made.version)?;
         // The number may have come to be another's, if the attempt was cut short before the version was written.
         Ok(version.filter(|version| version.job.as_ref() == Some(&publishing.claim.id)))
     }
 
-    /// Makes `version` that of the job that publishes here; gives what goes before it in its commit.
-    pub(crate) fn publication(&self, version: &mut VersionRecord) -> Result<Vec<Change>> {
-        let Some(publishing) = self.being_published() else { return Ok(Vec::new()) };
-        let Publishing { claim, number } = publishing;
-        let Some((held, _)) = self.held(claim)? else {
+    /// Makes `version` that of the job that publishes here, and adds the changes that go before it.
+    pub(crate) fn publish_in(
+        &self,
+        tx: &mut Transaction<'_>,
+        version: &mut VersionRecord,
+    ) -> Result<()> {
+        let Some(Publishing { claim, number }) = self.being_published() else { return Ok(()) };
+        if claim.read(tx)?.is_none() {
             return Err(Error::Refused {
                 what: format!("a new version by the job {}", claim.id),
                 reason: "the job is another's by now: its lease was over before it was done".into(),
             });
-        };
+        }
         version.job = Some(claim.id.clone());
-        let made = self.made(publishing)?.map(|(found, _)| found);
-        Ok(vec![
-            record::unchanged(job_key(&claim.id)?, Some(&held)),
-            record::put(
-                made_key(&claim.id, *number)?,
-                &MadeRecord::new(version.version),
-                record::expect(made.as_ref()),
-            )?,
-        ])
-    }
-
-    fn made(
-        &self,
-        Publishing { claim, number }: &Publishing,
-    ) -> Result<Option<(Record, MadeRecord)>> {
+        tx.require(job_key(&claim.id)?)?;
         let key = made_key(&claim.id, *number)?;
-        let found = self.store().get_record(&key)?;
-        found
-            .map(|found| Ok((record::read(&key, &found)?, found)))
-            .transpose()
-            .map(|read| read.map(|(made, found)| (found, made)))
+        tx.read::<MadeRecord>(&key)?;
+        tx.put(key, &MadeRecord::new(version.version))
     }
 }

@@ -29,6 +29,7 @@ mod tags;
 mod toolchain;
 mod verify;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -67,6 +68,7 @@ use crate::store::Store;
 #[cfg(feature = "files")]
 use crate::store::{BlobCache, Cached};
 use crate::time::Timestamp;
+use crate::transaction::{self, Outcome, Transaction};
 
 /// A larder: a store, and a registry of the code that its content needs.
 ///
@@ -99,9 +101,6 @@ pub struct Larder {
 
 /// The most bytes of an author.
 const MOST_AUTHOR: usize = 200;
-
-/// How often a commit that another writer overtook is tried again.
-const MOST_TRIES: u32 = 1_000;
 
 impl Larder {
     /// A larder on `store`, with the code that `registry` knows.
@@ -248,6 +247,20 @@ impl Larder {
     #[cfg(feature = "files")]
     pub(crate) fn cache(&self) -> &Arc<Cache> {
         &self.cache
+    }
+
+    /// Writes through [`transaction::transact`].
+    pub(crate) fn transact<'a, T>(
+        &'a self,
+        what: impl fmt::Display,
+        attempt: impl FnMut(&mut Transaction<'a>) -> Result<Outcome<T>>,
+    ) -> Result<T> {
+        transaction::transact(&*self.store, what, attempt)
+    }
+
+    /// A transaction that is tried once.
+    pub(crate) fn transaction(&self) -> Transaction<'_> {
+        Transaction::new(&*self.store)
     }
 
     /// The store.

@@ -10,7 +10,7 @@ use super::{VerifyReport, Finding, Larder};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::Manifest;
-use crate::store::{Change, Committed, Store, StoreExt};
+use crate::store::{Change, Store, StoreExt};
 
 /// What [`Larder::repair`] did.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
@@ -90,11 +90,9 @@ impl Larder {
     fn replace(&self, digest: &Digest, bytes: &Bytes) -> Result<()> {
         self.store.remove_blobs(std::slice::from_ref(digest))?;
         if bytes.len() <= self.store.capabilities().inline_blob {
-            let put = Change::PutBlob { digest: *digest, bytes: bytes.clone() };
-            return match self.store.commit(&[put])? {
-                Committed::All => Ok(()),
-                Committed::Conflict { .. } => Err(Error::Conflict { what: digest.to_string() }),
-            };
+            let mut tx = self.transaction();
+            tx.push(Change::PutBlob { digest: *digest, bytes: bytes.clone() });
+            return tx.commit_unconditional();
         }
         let mut writer = self.store.write_blob()?;
         writer.write_all(bytes).map_err(|error| {

@@ -9,18 +9,19 @@ use super::plan::{How, PAGE, Placed, PlacedTag, Placing};
 use super::select::Selected;
 use crate::digest::Digest;
 use crate::error::{Error, Corruption, Result};
-use crate::larder::apply::{QUICK, back_off};
+use crate::larder::apply::QUICK;
 use crate::larder::children::User;
 use crate::larder::gc::{Claim, PATIENCE};
 use crate::larder::keep::BlobWrites;
 use crate::larder::locks::refuse_locked_name;
-use crate::larder::{Larder, MOST_TRIES, TagOptions};
+use crate::larder::{Larder, TagOptions};
 use crate::manifest::{ChildEntry, Manifest};
 use crate::name::{Identifier, VersionNumber};
 use crate::progress::Meter;
 use crate::record::{self, DigestRecord, NameRecord, VersionRecord};
 use crate::reference::{Reference, Selector};
-use crate::store::{Change, Committed, Expected, StoreExt, fault};
+use crate::store::{Change, Committed, StoreExt, fault};
+use crate::transaction::Outcome;
 use bytes::Bytes;
 
 /// How many versions one commit writes at most.
@@ -136,16 +137,16 @@ impl<'a> Carrier<'a> {
 
     /// Carries all that is selected of a name; gives the places that it found in the end.
     pub(super) fn carry(&self, selected: &Selected) -> Result<(Vec<Placed>, Vec<PlacedTag>)> {
-        for tries in 0..MOST_TRIES {
-            back_off(tries);
-            let places = self.placing.place(selected, tries > 0)?;
-            if self.carry_versions(selected, &places)? {
-                notes::carry(&self.placing, selected, &places)?;
-                let tags = self.carry_tags(selected, &places)?;
-                return Ok((places, tags));
+        let target = self.placing.target;
+        target.transact(&selected.name, |tx| {
+            let places = self.placing.place(selected, tx.attempt() > 0)?;
+            if !self.carry_versions(selected, &places)? {
+                return Ok(Outcome::Retry);
             }
-        }
-        Err(Error::Conflict { what: selected.name.to_string() })
+            notes::carry(&self.placing, selected, &places)?;
+            let tags = self.carry_tags(selected, &places)?;
+            Ok(Outcome::Done((places, tags)))
+        })
     }
 
     /// Writes those versions that nothing leads to yet; `false` if another writer was faster.
@@ -192,22 +193,17 @@ impl<'a> Carrier<'a> {
         last: bool,
     ) -> Result<bool> {
         let Selected { name, .. } = selected;
-        let store = &self.placing.target.store;
         let contents = self.contents_of(batch)?;
         let mut blobs: Vec<_> =
             contents.iter().flat_map(|(_, content)| content.blobs.iter().copied()).collect();
         blobs.sort_unstable();
         blobs.dedup();
         let claimed = Instant::now();
-        let Some(mut changes) = self.claim(&blobs)? else { return Ok(false) };
+        let Some(changes) = self.claim(&blobs)? else { return Ok(false) };
+        let mut tx = self.placing.target.transaction();
+        tx.extend(changes);
         let head_key = record::name_key(name)?;
-        let (head, expected) = match store.get_record(&head_key)? {
-            Some(found) => {
-                let expected = Expected::Revision(found.revision.clone());
-                (record::read::<NameRecord>(&head_key, &found)?, expected)
-            }
-            None => (NameRecord::new(), Expected::Absent),
-        };
+        let head = tx.read(&head_key)?.unwrap_or_else(NameRecord::new);
         refuse_locked_name(name, &head, || format!("the copy of {name}"))?;
         let users: Vec<_> = contents
             .iter()
@@ -217,7 +213,7 @@ impl<'a> Carrier<'a> {
             })
             .collect();
         match self.placing.target.link(&users, true) {
-            Ok(links) => changes.extend(links),
+            Ok(links) => tx.extend(links),
             // One of them is being removed just now.
             Err(Error::Conflict { .. }) => return Ok(false),
             Err(error) => return Err(error),
@@ -225,18 +221,14 @@ impl<'a> Carrier<'a> {
         for (version, lacking) in batch {
             if *lacking {
                 let key = record::version_key(name, version.version)?;
-                changes.push(record::put(key, version, Expected::Absent)?);
+                tx.put_new(key, version)?;
             }
             let key = record::digest_key(name, &version.manifest, version.version)?;
-            changes.push(record::put(
-                key,
-                &DigestRecord::new(version.version),
-                Expected::Anything,
-            )?);
+            tx.put_any(key, &DigestRecord::new(version.version))?;
         }
         let versions: Vec<_> = batch.iter().map(|(version, _)| version.clone()).collect();
-        changes.push(record::put(head_key, &selected.onto(head, &versions, last), expected)?);
-        let made = store.commit(&changes)? == Committed::All;
+        tx.put(head_key, &selected.onto(head, &versions, last))?;
+        let made = tx.commit_once()? == Committed::All;
         if made && claimed.elapsed() > QUICK {
             self.confirm(name, &blobs)?;
         }
@@ -265,8 +257,12 @@ impl<'a> Carrier<'a> {
         for _ in 0..MOST_ROUNDS {
             match self.claim(blobs)? {
                 Some(changes) if changes.is_empty() => return Ok(()),
-                // Blobs have no precondition, and a record that somebody else changed is looked at again.
-                Some(changes) => drop(self.placing.target.store.commit(&changes)?),
+                Some(changes) => {
+                    let mut tx = self.placing.target.transaction();
+                    tx.extend(changes);
+                    // A record that was changed meanwhile is looked at again.
+                    let _ = tx.commit_once()?;
+                }
                 None => {}
             }
         }
@@ -340,7 +336,7 @@ impl<'a> Carrier<'a> {
         let bytes = source.get_blobs(&[digest])?.pop().flatten();
         match fault(&digest, Some(size), bytes.as_ref(), |bytes| meter.add(bytes)) {
             Some(fault) => Err(Error::corrupt(format!("the blob {digest}"), fault)),
-            None => Ok(bytes.unwrap_or_default()),
+            None => bytes.ok_or_else(|| Error::corrupt(format!("the blob {digest}"), Corruption::Missing)),
         }
     }
 
@@ -350,20 +346,22 @@ impl<'a> Carrier<'a> {
     }
 
     fn carry_tags(&self, selected: &Selected, places: &[Placed]) -> Result<Vec<PlacedTag>> {
-        for tries in 0..MOST_TRIES {
-            back_off(tries);
+        let target = self.placing.target;
+        target.transact(format_args!("tags of {}", selected.name), |tx| {
             let tags = self.placing.place_tags(selected, places)?;
             // Somebody may have set one since the copy began.
             self.placing.refuse_moves(&tags)?;
             match tags.iter().try_for_each(|tag| self.carry_tag(tag)) {
-                Ok(()) => return Ok(tags),
-                // Somebody else moved it just now: it is looked at again.
+                Ok(()) => Ok(Outcome::Done(tags)),
+                // Another writer moved it just now.
                 Err(Error::Refused { .. } | Error::Conflict { .. } | Error::NotFound { .. })
-                    if tries + 1 < MOST_TRIES => {}
-                Err(error) => return Err(error),
+                    if !tx.is_last_attempt() =>
+                {
+                    Ok(Outcome::Retry)
+                }
+                Err(error) => Err(error),
             }
-        }
-        Err(Error::Conflict { what: format!("tags of {}", selected.name) })
+        })
     }
 
     /// Sets a tag in the target where it is not set so. A new one keeps its time, and who set it.
