@@ -177,13 +177,15 @@ fn hint_for(error: &Error) -> Option<String> {
             "print its source with `larder show --source REF`; to use it, link it into your own \
              command line: https://docs.rs/larder-cli"
         }
-        Error::NotLinked { kind, name, .. } => match (larder::features::feature_of(*kind, name), kind) {
-            (Some(feature), _) => return Some(install_hint(feature)),
-            (None, ItemKind::Type | ItemKind::Serializer) => {
-                "to use it, link it into your own command line: https://docs.rs/larder-cli"
+        Error::NotLinked { kind, name, .. } => {
+            match (larder::features::feature_of(*kind, name), kind) {
+                (Some(feature), _) => return Some(install_hint(feature)),
+                (None, ItemKind::Type | ItemKind::Serializer) => {
+                    "to use it, link it into your own command line: https://docs.rs/larder-cli"
+                }
+                _ => return None,
             }
-            _ => return None,
-        },
+        }
         Error::Removed { reference, .. } => {
             return Some(format!("`larder restore {reference}` restores it"));
         }

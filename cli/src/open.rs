@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use larder::{Larder, Registry, StoreUrl};
 use larder::store::{MemoryStore, Store};
+use larder::{Larder, Registry, StoreUrl};
 
 use crate::command_error::CommandError;
 use crate::progress;

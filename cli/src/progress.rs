@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
-use larder::jobs::LarderJobs;
 use larder::Larder;
+use larder::jobs::LarderJobs;
 use larder::jobs::{JobId, JobInfo, JobStatus, WaitTarget};
 use larder::progress::Progress;
 

@@ -197,8 +197,9 @@ impl<T: Child + ?Sized> Held<T> {
         let Some(Pinned { manifest, shelf }) = self.pinned().clone() else {
             return Err(Error::Refused {
                 action: format!("use {}", self.name),
-                reason: "the component that refers to it has not been applied, so it has no version yet"
-                    .into(),
+                reason:
+                    "the component that refers to it has not been applied, so it has no version yet"
+                        .into(),
             });
         };
         if self.loaded.get().is_none() {
@@ -210,7 +211,9 @@ impl<T: Child + ?Sized> Held<T> {
             // The lock is held, so nobody else sets it meanwhile.
             let _ = self.loaded.set(Ready::of(&larder, &at, component));
         }
-        self.loaded.get().ok_or_else(|| Error::Conflict { what: self.name.to_string() })
+        self.loaded
+            .get()
+            .ok_or_else(|| Error::internal(format!("{} was loaded and is not", self.name)))
     }
 
     /// What stands in the parent's fields; a value is packed as well.
@@ -223,7 +226,12 @@ impl<T: Child + ?Sized> Held<T> {
             Given::Version(reference) => packer.pin_reference(reference),
             Given::Pin => {
                 let pinned = self.pinned().clone();
-                let manifest = pinned.map(|pinned| pinned.manifest).unwrap_or(Digest::of(b""));
+                let Some(Pinned { manifest, .. }) = pinned else {
+                    return Err(Error::internal(format!(
+                        "the reference to {} has no pin",
+                        self.name
+                    )));
+                };
                 let child = ChildEntry { name: self.name.clone(), manifest };
                 match packer.pin(&child)? {
                     true => Ok(child),

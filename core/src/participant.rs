@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::larder::Larder;
 use crate::name::Identifier;
 use crate::record::VersionRecord;
-use crate::store::Change;
+use crate::store::{Change, Transaction};
 
 /// Adds changes to the commits of a [`Larder`], and acts after them.
 ///
@@ -25,13 +25,17 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
     /// [`Error::Store`](crate::Error::Store), and those of the participant's records.
     fn existing(&self, larder: &Larder, name: &Identifier) -> Result<Option<VersionRecord>>;
 
-    /// Changes that stand before the record of the new version `version`, which it may complete.
+    /// Completes the record of the new version `version`, and adds to `transaction` what stands before it.
     ///
-    /// It is asked for the component that is applied itself, not for those that it refers to.
+    /// It is called for the component that is applied itself, not for those that it refers to.
     ///
     /// # Errors
     /// Any error stops the apply.
-    fn before_version(&self, larder: &Larder, version: &mut VersionRecord) -> Result<Vec<Change>>;
+    fn before_version(
+        &self,
+        transaction: &mut Transaction<'_>,
+        version: &mut VersionRecord,
+    ) -> Result<()>;
 
     /// What to add to the commit after which `version` of `name` is ready, or removed.
     ///
@@ -148,13 +152,14 @@ impl Larder {
         Ok(None)
     }
 
-    /// Lets the participants of this call complete the record of a version; returns what stands before it.
-    pub(crate) fn complete(&self, version: &mut VersionRecord) -> Result<Vec<Change>> {
-        let mut changes = Vec::new();
-        for participant in &self.options().participants {
-            changes.extend(participant.before_version(self, version)?);
-        }
-        Ok(changes)
+    /// Lets the participants of this call complete the record of a version.
+    pub(crate) fn complete(
+        &self,
+        transaction: &mut Transaction<'_>,
+        version: &mut VersionRecord,
+    ) -> Result<()> {
+        let participants = &self.options().participants;
+        participants.iter().try_for_each(|it| it.before_version(transaction, version))
     }
 
     /// The jobs that an apply of `component` would create.

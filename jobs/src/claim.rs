@@ -8,7 +8,7 @@ use crate::judge::{InspectedJob, Verdict};
 use crate::record::{JobRecord, Lease, job_key, queue_key};
 use crate::run::unlike_any_other;
 use larder_core::store::Timestamp;
-use larder_core::store::{Change, Committed, Expected, JobStatus, Record, StoreExt};
+use larder_core::store::{Change, Expected, JobStatus, Outcome, Transaction};
 use larder_core::versions::JobId;
 use larder_core::{Error, Result, record};
 
@@ -42,8 +42,16 @@ pub(crate) struct Claim {
     pub(crate) lease: Duration,
 }
 
+impl Claim {
+    /// Reads the record of the job; `None` if another worker has it by now.
+    pub(crate) fn read(&self, tx: &mut Transaction<'_>) -> Result<Option<JobRecord>> {
+        let job = tx.read::<JobRecord>(&job_key(&self.id)?)?;
+        Ok(job.filter(|job| job.is_held_by(&self.holder)))
+    }
+}
+
 /// How an attempt ended.
-pub(crate) enum Outcome {
+pub(crate) enum AttemptEnd {
     Succeeded(Option<Box<serde_json::value::RawValue>>),
     /// It may be tried again, so often in all.
     Failed {
@@ -56,33 +64,32 @@ pub(crate) enum Outcome {
 }
 
 impl Jobs {
-    /// Tries to claim a job for so long.
+    /// Claims a job for the time `lease`, if it is to run now.
     pub(crate) fn claim_job(&self, id: &JobId, lease: Duration) -> Result<Claimed> {
-        for _ in 0..MOST_TRIES {
-            let Some(InspectedJob { found, verdict, .. }) =
-                self.look_at(std::slice::from_ref(id))?.pop()
-            else {
-                return Ok(Claimed::Over);
+        self.transact(id, |tx| {
+            let inspected = self.look_at(std::slice::from_ref(id))?.pop();
+            let Some(InspectedJob { found, verdict, .. }) = inspected else {
+                return Err(Error::internal(format!("{id} was not looked at")));
             };
             let Some((found, mut job)) = found else {
-                return Ok(match verdict {
+                return Ok(Outcome::Done(match verdict {
                     Verdict::Damaged(_) => Claimed::NotHere,
                     _ => Claimed::Over,
-                });
+                }));
             };
+            let expected = Expected::Revision(found.revision);
             match verdict {
                 Verdict::Run => {}
-                Verdict::Wait(until) => return Ok(Claimed::Later(until)),
-                Verdict::NotLinked | Verdict::Damaged(_) => return Ok(Claimed::NotHere),
-                Verdict::Missing | Verdict::Over => return Ok(Claimed::Over),
+                Verdict::Wait(until) => return Ok(Outcome::Done(Claimed::Later(until))),
+                Verdict::NotLinked | Verdict::Damaged(_) => {
+                    return Ok(Outcome::Done(Claimed::NotHere));
+                }
+                Verdict::Missing | Verdict::Over => return Ok(Outcome::Done(Claimed::Over)),
                 Verdict::End(status, reason) => {
                     let job = job.over(status, self.now(), vec![reason]);
-                    let expected = Expected::Revision(found.revision);
-                    let changes = [record::put(job_key(id)?, &job, expected)?, leave_queue(id)?];
-                    match self.store().commit(&changes)? {
-                        Committed::All => return Ok(Claimed::Ended),
-                        Committed::Conflict { .. } => continue,
-                    }
+                    tx.push(record::put(job_key(id)?, &job, expected)?);
+                    tx.remove_any(queue_key(id)?);
+                    return Ok(Outcome::Commit(Claimed::Ended));
                 }
             }
             if job.status == JobStatus::Running {
@@ -99,17 +106,18 @@ impl Jobs {
             job.error.clear();
             let until = Timestamp::new(now.as_system_time() + lease);
             job.lease = Some(Lease { holder: holder.clone(), until });
-            let expected = Expected::Revision(found.revision);
-            let change = record::put(job_key(id)?, &job, expected)?;
-            if self.store().commit(&[change])? == Committed::All {
-                return Ok(Claimed::Mine(Box::new(Claim { id: id.clone(), job, holder, lease })));
-            }
-        }
-        // Others are at it.
-        Ok(Claimed::Later(None))
+            tx.push(record::put(job_key(id)?, &job, expected)?);
+            let claim = Claim { id: id.clone(), job, holder, lease };
+            Ok(Outcome::Commit(Claimed::Mine(Box::new(claim))))
+        })
+        .or_else(|error| match error {
+            // Other workers change it all the time: it is looked at again later.
+            Error::Conflict { .. } => Ok(Claimed::Later(None)),
+            error => Err(error),
+        })
     }
 
-    /// Changes a job that is ours, after other changes; `None` if it is ours no longer.
+    /// Changes a job that this process has, after other changes; `None` if it has it no longer.
     pub(crate) fn change_held(
         &self,
         claim: &Claim,
@@ -117,24 +125,13 @@ impl Jobs {
         change: impl Fn(JobRecord) -> JobRecord,
     ) -> Result<Option<JobRecord>> {
         let key = job_key(&claim.id)?;
-        for _ in 0..MOST_TRIES {
-            let Some((found, job)) = self.held(claim)? else { return Ok(None) };
+        self.transact(&claim.id, |tx| {
+            let Some(job) = claim.read(tx)? else { return Ok(Outcome::Done(None)) };
             let job = change(job);
-            let mut changes = before.to_vec();
-            changes.push(record::put(key.clone(), &job, Expected::Revision(found.revision))?);
-            if self.store().commit(&changes)? == Committed::All {
-                return Ok(Some(job));
-            }
-        }
-        Err(Error::Conflict { what: claim.id.to_string() })
-    }
-
-    /// The record of a job, if it is ours.
-    pub(crate) fn held(&self, claim: &Claim) -> Result<Option<(Record, JobRecord)>> {
-        let key = job_key(&claim.id)?;
-        let Some(found) = self.store().get_record(&key)? else { return Ok(None) };
-        let job: JobRecord = record::read(&key, &found)?;
-        Ok(job.is_held_by(&claim.holder).then_some((found, job)))
+            tx.extend(before.iter().cloned());
+            tx.put(key.clone(), &job)?;
+            Ok(Outcome::Commit(Some(job)))
+        })
     }
 
     /// Keeps a job for another lease; `None` if it is ours no longer.
@@ -158,49 +155,46 @@ impl Jobs {
         &self,
         claim: &Claim,
         news: &UnwrittenOutput,
-        outcome: &Outcome,
+        outcome: &AttemptEnd,
     ) -> Result<Option<JobStatus>> {
         let now = self.now();
         let key = job_key(&claim.id)?;
-        for _ in 0..MOST_TRIES {
-            let Some((found, mut job)) = self.held(claim)? else { return Ok(None) };
+        self.transact(&claim.id, |tx| {
+            let Some(mut job) = claim.read(tx)? else { return Ok(Outcome::Done(None)) };
             if news.progress.is_some() {
                 job.progress.clone_from(&news.progress);
             }
             let job = ended(job, outcome, now);
             let status = job.status;
-            let mut changes = news.changes.clone();
-            changes.push(record::put(key.clone(), &job, Expected::Revision(found.revision))?);
+            tx.extend(news.changes.iter().cloned());
+            tx.put(key.clone(), &job)?;
             if status.is_over() {
-                changes.push(leave_queue(&claim.id)?);
+                tx.remove_any(queue_key(&claim.id)?);
             }
-            if self.store().commit(&changes)? == Committed::All {
-                return Ok(Some(status));
-            }
-        }
-        Err(Error::Conflict { what: claim.id.to_string() })
+            Ok(Outcome::Commit(Some(status)))
+        })
     }
 }
 
 /// The job after an attempt.
-fn ended(mut job: JobRecord, outcome: &Outcome, now: Timestamp) -> JobRecord {
+fn ended(mut job: JobRecord, outcome: &AttemptEnd, now: Timestamp) -> JobRecord {
     let was_cancelled = job.cancel.is_some();
     match outcome {
-        Outcome::Succeeded(output) => {
+        AttemptEnd::Succeeded(output) => {
             job.output.clone_from(output);
             job.over(JobStatus::Succeeded, now, Vec::new())
         }
-        Outcome::Skipped(reason) => {
+        AttemptEnd::Skipped(reason) => {
             // It never ran.
             job.attempt -= job.attempt.min(1);
             job.started = None;
             job.over(JobStatus::Skipped, now, vec![reason.clone()])
         }
-        Outcome::Failed { error, .. } | Outcome::FailedForGood(error) if was_cancelled => {
+        AttemptEnd::Failed { error, .. } | AttemptEnd::FailedForGood(error) if was_cancelled => {
             job.failures = job.failures.saturating_add(1);
             job.over(JobStatus::Cancelled, now, error.clone())
         }
-        Outcome::Failed { error, retries } if job.failures < *retries => {
+        AttemptEnd::Failed { error, retries } if job.failures < *retries => {
             let pause = FIRST_PAUSE.saturating_mul(1 << job.failures.min(16)).min(LONGEST_PAUSE);
             job.failures = job.failures.saturating_add(1);
             job.status = JobStatus::Pending;
@@ -209,14 +203,9 @@ fn ended(mut job: JobRecord, outcome: &Outcome, now: Timestamp) -> JobRecord {
             job.error.clone_from(error);
             job
         }
-        Outcome::Failed { error, .. } | Outcome::FailedForGood(error) => {
+        AttemptEnd::Failed { error, .. } | AttemptEnd::FailedForGood(error) => {
             job.failures = job.failures.saturating_add(1);
             job.over(JobStatus::Failed, now, error.clone())
         }
     }
-}
-
-/// The change that takes a job out of the queue.
-pub(crate) fn leave_queue(id: &JobId) -> Result<Change> {
-    Ok(Change::RemoveRecord { key: queue_key(id)?, expected: Expected::Anything })
 }

@@ -12,7 +12,7 @@ use crate::run::{in_run, new_run};
 use crate::table::{Event, TriggerEntry};
 use larder_core::record::{self, VersionRecord};
 use larder_core::store::EventName;
-use larder_core::store::{Change, Committed, Expected, StoreExt};
+use larder_core::store::{Change, Corruption, Expected, Outcome, StoreExt};
 use larder_core::versions::JobId;
 use larder_core::{Error, Identifier, Reference, Result, VersionInfo};
 
@@ -70,28 +70,26 @@ impl Jobs {
         }
         let payload = (payload.get() != "null").then_some(payload);
         let name = reference.identifier();
-        for _ in 0..crate::claim::MOST_TRIES {
+        let (version, jobs) = self.transact(&reference, |tx| {
             let version = self.find(&reference)?;
             let happened = Event::Custom(event.clone());
             self.check_linked(name, &version, &happened)?;
             let key = record::version_key(name, version.version)?;
-            let Some(found) = self.store().get_record(&key)? else { continue };
+            let Some(stored) = tx.read::<VersionRecord>(&key)? else {
+                return Err(Error::corrupt(format!("the record {key}"), Corruption::Missing));
+            };
+            if stored.removed.is_some() {
+                return Ok(Outcome::Retry);
+            }
             let run = new_run(self.now());
             let jobs = self.jobs_of_run(&happened, name, &version, payload.as_deref(), &run)?;
-            // Who removes the version changes its record.
-            let mut changes = vec![record::unchanged(key, Some(&found))];
-            changes.extend(jobs.changes.iter().cloned());
-            if record::read::<VersionRecord>(&record::version_key(name, version.version)?, &found)?
-                .removed
-                .is_none()
-                && self.store().commit(&changes)? == Committed::All
-            {
-                self.submit(&jobs);
-                let version = VersionInfo::new(name, &version);
-                return Ok(Fired { version, event, jobs: jobs.ids });
-            }
-        }
-        Err(Error::Conflict { what: reference.to_string() })
+            // A removal of the version changes its record.
+            tx.require(key)?;
+            tx.extend(jobs.changes.iter().cloned());
+            Ok(Outcome::Commit((VersionInfo::new(name, &version), jobs)))
+        })?;
+        self.submit(&jobs);
+        Ok(Fired { version, event, jobs: jobs.ids })
     }
 
     /// Refuses an event that nothing runs on.

@@ -62,11 +62,12 @@ impl Jobs {
         // is tried again, so that goes after.
         run.iter().try_for_each(|(id, ..)| self.remove_records(&logs_of(id)))?;
         // Of two jobs, the one that depends on the other goes first.
-        let jobs = run.iter().rev().map(|(_, key, found)| {
+        let mut tx = self.transaction();
+        tx.extend(run.iter().rev().map(|(_, key, found)| {
             let expected = Expected::Revision(found.revision.clone());
             Change::RemoveRecord { key: key.clone(), expected }
-        });
-        match self.store().commit(&jobs.collect::<Vec<_>>())? {
+        }));
+        match tx.commit_once()? {
             Committed::All => {}
             // Somebody tries one of them again.
             Committed::Conflict { .. } => return Ok(0),
@@ -81,10 +82,9 @@ impl Jobs {
             if found.is_empty() {
                 return Ok(());
             }
-            let remove = |(key, _)| Change::RemoveRecord { key, expected: Expected::Anything };
-            let changes: Vec<_> = found.into_iter().map(remove).collect();
-            // There is no condition that could fail.
-            let _ = self.store().commit(&changes)?;
+            let mut tx = self.transaction();
+            found.into_iter().for_each(|(key, _)| tx.remove_any(key));
+            tx.commit_unconditional()?;
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The handle on the jobs of a larder.
 
+use std::fmt;
 use std::sync::Arc;
 
 use larder_core::extend::Records;
 use larder_core::record::{NameRecord, VersionRecord};
-use larder_core::store::Store;
 use larder_core::store::Timestamp;
+use larder_core::store::{Outcome, Store, Transaction, transact};
 use larder_core::{Identifier, Larder, Reference, Registry, Result, StoreUrl};
 
 use crate::participant::JobsParticipant;
@@ -64,6 +65,18 @@ impl Jobs {
 
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         self.larder.store()
+    }
+
+    pub(crate) fn transact<'a, T>(
+        &'a self,
+        what: impl fmt::Display,
+        attempt: impl FnMut(&mut Transaction<'a>) -> Result<Outcome<T>>,
+    ) -> Result<T> {
+        transact(&**self.store(), what, attempt)
+    }
+
+    pub(crate) fn transaction(&self) -> Transaction<'_> {
+        Transaction::new(&**self.store())
     }
 
     pub(crate) fn registry(&self) -> &Registry {

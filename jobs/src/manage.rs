@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use crate::claim::{MOST_TRIES, leave_queue};
 use crate::history::JobInfo;
 use crate::jobs::Jobs;
 use crate::record::{JobRecord, QueueRecord, job_in, job_key, jobs_of_version, queue_key};
-use larder_core::store::{Committed, Expected, JobStatus, Record, RecordKey, StoreExt};
+use larder_core::store::{Expected, JobStatus, Outcome, Record, RecordKey, StoreExt};
 use larder_core::versions::JobId;
 use larder_core::{Error, Result, record};
 
@@ -20,31 +19,28 @@ impl Jobs {
     pub fn cancel(&self, id: impl TryInto<JobId, Error: Into<Error>>) -> Result<JobInfo> {
         let id: JobId = id.try_into().map_err(Into::into)?;
         let key = job_key(&id)?;
-        for _ in 0..MOST_TRIES {
-            let Some(found) = self.store().get_record(&key)? else {
+        self.transact(&id, |tx| {
+            let Some(mut job) = tx.read::<JobRecord>(&key)? else {
                 return Err(self.no_such_job(&id));
             };
-            let mut job: JobRecord = record::read(&key, &found)?;
-            let expected = Expected::Revision(found.revision);
-            let changes = match job.status {
+            match job.status {
                 JobStatus::Pending => {
                     let reason = vec!["somebody cancelled it".to_owned()];
                     let job = job.over(JobStatus::Cancelled, self.now(), reason);
-                    vec![record::put(key.clone(), &job, expected)?, leave_queue(&id)?]
+                    tx.put(key.clone(), &job)?;
+                    tx.remove_any(queue_key(&id)?);
                 }
                 JobStatus::Running => {
                     job.cancel = Some(self.now());
-                    vec![record::put(key.clone(), &job, expected)?]
+                    tx.put(key.clone(), &job)?;
                 }
-                status => return Err(refused(&id, "cancel", status)),
-            };
-            if self.store().commit(&changes)? == Committed::All {
-                // What waits for it is looked at.
-                let _ = self.queue().submit(&self.jobs_after(&id)?);
-                return self.get(&id);
+                status => return Err(refused(&id, "cancelled", status)),
             }
-        }
-        Err(Error::Conflict { what: id.to_string() })
+            Ok(Outcome::Commit(()))
+        })?;
+        // What depends on it is to be looked at; a worker finds what is not submitted.
+        let _ = self.queue().submit(&self.jobs_after(&id)?);
+        self.get(&id)
     }
 
     /// Lets a job that failed, or was cancelled, skipped or blocked, run again from the beginning, with all its retries;
@@ -54,7 +50,7 @@ impl Jobs {
     /// [`Error::Refused`] if it is not over, or has succeeded; [`Error::NotFound`]; [`Error::Conflict`]; [`Error::Store`].
     pub fn retry(&self, id: impl TryInto<JobId, Error: Into<Error>>) -> Result<Vec<JobInfo>> {
         let id: JobId = id.try_into().map_err(Into::into)?;
-        for _ in 0..MOST_TRIES {
+        let ids = self.transact(&id, |tx| {
             let run = format!("{}{}-", jobs_of_version(id.name(), id.version()), id.run());
             // Those that begin again, by their ids alone.
             let mut again: BTreeSet<String> = BTreeSet::new();
@@ -80,21 +76,16 @@ impl Jobs {
             if jobs.is_empty() {
                 return Err(self.no_such_job(&id));
             }
-            let mut changes = Vec::with_capacity(2 * jobs.len());
             let now = self.now();
             for (id, key, found, job) in &jobs {
-                let line = QueueRecord::new(id.clone(), now);
-                changes.push(record::put(queue_key(id)?, &line, Expected::Anything)?);
+                tx.put_any(queue_key(id)?, &QueueRecord::new(id.clone(), now))?;
                 let expected = Expected::Revision(found.revision.clone());
-                changes.push(record::put(key.clone(), &job.clone().again(), expected)?);
+                tx.push(record::put(key.clone(), &job.clone().again(), expected)?);
             }
-            if self.store().commit(&changes)? == Committed::All {
-                let ids: Vec<_> = jobs.into_iter().map(|(id, ..)| id).collect();
-                let _ = self.queue().submit(&ids[..1]);
-                return ids.iter().map(|id| self.get(id)).collect();
-            }
-        }
-        Err(Error::Conflict { what: id.to_string() })
+            Ok(Outcome::Commit(jobs.into_iter().map(|(id, ..)| id).collect::<Vec<_>>()))
+        })?;
+        let _ = self.queue().submit(&ids[..1]);
+        ids.iter().map(|id| self.get(id)).collect()
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use larder_core::extend::{Contribution, Participant, PlannedJob, Transition};
 use larder_core::record::VersionRecord;
-use larder_core::store::Change;
+use larder_core::store::Transaction;
 use larder_core::{Component, Identifier, Item, Larder, Result};
 
 use crate::jobs::{Jobs, RegistryJobs};
@@ -34,8 +34,8 @@ impl Participant for JobsParticipant {
         Ok(None)
     }
 
-    fn before_version(&self, _: &Larder, _: &mut VersionRecord) -> Result<Vec<Change>> {
-        Ok(Vec::new())
+    fn before_version(&self, _: &mut Transaction<'_>, _: &mut VersionRecord) -> Result<()> {
+        Ok(())
     }
 
     fn contribute(

@@ -5,11 +5,10 @@ use std::sync::atomic::Ordering;
 
 use crate::claim::Claim;
 use crate::context::JobContext;
-use crate::jobs::Jobs;
 use crate::record::{MadeRecord, job_key, made_key};
 use larder_core::extend::{Contribution, Participant, PlannedJob, Records, Transition};
 use larder_core::record::{self, VersionRecord};
-use larder_core::store::{Change, Record, StoreExt};
+use larder_core::store::{StoreExt, Transaction};
 use larder_core::{Applied, ApplyOptions, Component, Error, Identifier, Larder, Result};
 
 /// What happens when a job publishes.
@@ -81,30 +80,29 @@ impl JobContext {
 
 impl Participant for Publishing {
     fn existing(&self, larder: &Larder, name: &Identifier) -> Result<Option<VersionRecord>> {
-        let Some((_, made)) = self.made(larder)? else { return Ok(None) };
+        let Some(made) = self.made(larder)? else { return Ok(None) };
         let version = larder.version(name, made.version)?;
         // Another writer may have the number by now, if the attempt was cut short before the version was written.
         Ok(version.filter(|version| version.job.as_ref() == Some(&self.claim.id)))
     }
 
-    fn before_version(&self, larder: &Larder, version: &mut VersionRecord) -> Result<Vec<Change>> {
+    fn before_version(
+        &self,
+        transaction: &mut Transaction<'_>,
+        version: &mut VersionRecord,
+    ) -> Result<()> {
         let Self { claim, number } = self;
-        let Some((held, _)) = Jobs::new(larder).held(claim)? else {
+        if claim.read(transaction)?.is_none() {
             return Err(Error::Refused {
                 action: format!("publish a version from the job {}", claim.id),
                 reason: "its lease expired, and another worker has taken the job".into(),
             });
-        };
+        }
         version.job = Some(claim.id.clone());
-        let made = self.made(larder)?.map(|(found, _)| found);
-        Ok(vec![
-            record::unchanged(job_key(&claim.id)?, Some(&held)),
-            record::put(
-                made_key(&claim.id, *number)?,
-                &MadeRecord::new(version.version),
-                record::expect(made.as_ref()),
-            )?,
-        ])
+        transaction.require(job_key(&claim.id)?)?;
+        let key = made_key(&claim.id, *number)?;
+        transaction.read::<MadeRecord>(&key)?;
+        transaction.put(key, &MadeRecord::new(version.version))
     }
 
     fn contribute(
@@ -124,9 +122,9 @@ impl Participant for Publishing {
 
 impl Publishing {
     /// The record of the version that this call of the job published, if an attempt did.
-    fn made(&self, larder: &Larder) -> Result<Option<(Record, MadeRecord)>> {
+    fn made(&self, larder: &Larder) -> Result<Option<MadeRecord>> {
         let key = made_key(&self.claim.id, self.number)?;
         let found = larder.store().get_record(&key)?;
-        found.map(|found| Ok((found.clone(), record::read(&key, &found)?))).transpose()
+        found.map(|found| record::read(&key, &found)).transpose()
     }
 }

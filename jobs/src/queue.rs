@@ -168,8 +168,9 @@ impl Jobs {
 
     /// Removes a line of the queue, if it was not written again meanwhile: then the job is to be tried again.
     fn forget_line(&self, key: &RecordKey, found: &Record) -> Result<()> {
+        let mut tx = self.transaction();
         let expected = Expected::Revision(found.revision.clone());
-        let change = Change::RemoveRecord { key: key.clone(), expected };
-        self.store().commit(&[change]).map(drop)
+        tx.push(Change::RemoveRecord { key: key.clone(), expected });
+        tx.commit_once().map(drop)
     }
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::value::RawValue;
 
-use crate::claim::{Claim, Claimed, Outcome};
+use crate::claim::{AttemptEnd, Claim, Claimed};
 use crate::context::{JobContext, Shared};
 use crate::jobs::Jobs;
 use crate::table::TriggerEntry;
@@ -95,7 +95,8 @@ impl Running {
         // From here on the worker neither extends the lease nor ends the job.
         match std::mem::replace(&mut *self.state(), RunState::GivenUp) {
             RunState::Held { late: true, timeout: Some(timeout), .. } => {
-                outcome = Outcome::Failed { error: vec![late(timeout)], retries: entry.retries() };
+                outcome =
+                    AttemptEnd::Failed { error: vec![late(timeout)], retries: entry.retries() };
             }
             RunState::Held { .. } => {}
             _ => return Ok(JobOutcome::Over),
@@ -114,15 +115,15 @@ impl Running {
         claim: &Claim,
         entry: &TriggerEntry,
         instances: &Instances,
-    ) -> Outcome {
+    ) -> AttemptEnd {
         let retries = entry.retries();
-        let failed = |error: BoxError| Outcome::Failed { error: causes(&*error), retries };
+        let failed = |error: BoxError| AttemptEnd::Failed { error: causes(&*error), retries };
         let component = match instances.get(handle, claim) {
             Ok(component) => component,
             Err(error) => return failed(error.into()),
         };
         if let Some(field) = entry.unmet(component.peek()) {
-            return Outcome::Skipped(format!("it requires `{field}`, which is not set"));
+            return AttemptEnd::Skipped(format!("it requires `{field}`, which is not set"));
         }
         // It is set up once for all jobs of the version that this worker runs.
         let component = match component.get() {
@@ -139,13 +140,13 @@ impl Running {
         // The component is used again after a panic, as it would be by any other job on another thread.
         match catch_panic(&what, || (entry.run)(component, &context)).flatten() {
             Err(error) => failed(error),
-            Ok(None) => Outcome::Succeeded(None),
-            Ok(Some(json)) if json.len() > MOST_OUTPUT => Outcome::FailedForGood(vec![format!(
+            Ok(None) => AttemptEnd::Succeeded(None),
+            Ok(Some(json)) if json.len() > MOST_OUTPUT => AttemptEnd::FailedForGood(vec![format!(
                 "its output has {} bytes, of at most {MOST_OUTPUT}: apply what is large, and return its reference",
                 json.len()
             )]),
             Ok(Some(json)) => match RawValue::from_string(json) {
-                Ok(output) => Outcome::Succeeded(Some(output)),
+                Ok(output) => AttemptEnd::Succeeded(Some(output)),
                 Err(error) => failed(error.into()),
             },
         }
@@ -172,7 +173,7 @@ impl Running {
                 if !is_last {
                     error.push("it did not stop when it was told to".into());
                 }
-                let outcome = Outcome::FailedForGood(error);
+                let outcome = AttemptEnd::FailedForGood(error);
                 let news = self.shared.news(claim);
                 let ended = news.and_then(|news| handle.end_attempt(claim, &news, &outcome));
                 if ended.is_ok() {

@@ -1,17 +1,24 @@
 //! Schedules: firing what is due.
 
+use crate::create::NewJobs;
 use crate::jobs::Jobs;
 use crate::record::{CRON, CronRecord, cron_in, cron_key, job_key};
 use crate::run::run_at;
 use crate::table::Event;
-use larder_core::record::{self, VersionRecord};
+use larder_core::record::VersionRecord;
 use larder_core::store::Timestamp;
-use larder_core::store::{Change, Committed, Expected, StoreExt};
+use larder_core::store::{Outcome, StoreExt};
 use larder_core::versions::JobId;
 use larder_core::{Error, Identifier, Result};
 
-/// How often a tick that another worker fires too is looked at again.
-const MOST_TRIES: u32 = 5;
+/// What a name's schedules fired.
+#[derive(Default)]
+struct Fired {
+    /// The jobs that were written.
+    ids: Vec<JobId>,
+    /// All jobs of the times that were due.
+    runs: Vec<NewJobs>,
+}
 
 impl Jobs {
     /// Makes the jobs of all schedules that are due, and gives them. A [`Worker`](crate::Worker) does it each second.
@@ -36,45 +43,41 @@ impl Jobs {
 
     fn fire_schedules_of(&self, name: &Identifier) -> Result<Vec<JobId>> {
         let key = cron_key(name)?;
-        for _ in 0..MOST_TRIES {
-            let Some(found) = self.store().get_record(&key)? else { return Ok(Vec::new()) };
-            let cron: CronRecord = record::read(&key, &found)?;
-            let expected = Expected::Revision(found.revision);
+        let fired = self.transact(&key, |tx| {
+            let Some(cron) = tx.read::<CronRecord>(&key)? else {
+                return Ok(Outcome::Done(Fired::default()));
+            };
             let Some(version) = self.head(name)?.and_then(|head| head.latest) else {
-                // The name has no version: the next apply begins anew.
-                let _ = self.store().commit(&[Change::RemoveRecord { key, expected }])?;
-                return Ok(Vec::new());
+                // The next apply begins anew.
+                tx.remove(key.clone())?;
+                return Ok(Outcome::Commit(Fired::default()));
             };
             let now = self.now();
             let due = self.due(&version, cron.fired, now);
             if due.is_empty() {
-                return Ok(Vec::new());
+                return Ok(Outcome::Done(Fired::default()));
             }
-            let mut changes = Vec::new();
-            let (mut ids, mut made) = (Vec::new(), Vec::new());
+            let mut fired = Fired::default();
             for (event, time) in due {
                 // Two workers make the same ids, so that of two jobs for one time one is refused.
                 let run = run_at(time, &format!("{name} {event}"));
                 let jobs = self.jobs_of_run(&event, name, &version, None, &run)?;
                 let keys = jobs.ids.iter().map(job_key).collect::<Result<Vec<_>>>()?;
-                let there = self.store().get_records(&keys)?;
+                let there = tx.get_all(&keys)?;
                 // A line and a job for each; those that a worker made before it died are there.
                 for ((pair, id), there) in jobs.changes.chunks(2).zip(&jobs.ids).zip(there) {
                     if there.is_none() {
-                        changes.extend_from_slice(pair);
-                        ids.push(id.clone());
+                        tx.extend(pair.iter().cloned());
+                        fired.ids.push(id.clone());
                     }
                 }
-                made.push(jobs);
+                fired.runs.push(jobs);
             }
-            let cron = CronRecord::new(now);
-            changes.push(record::put(key.clone(), &cron, expected)?);
-            if self.store().commit(&changes)? == Committed::All {
-                made.iter().for_each(|jobs| self.submit(jobs));
-                return Ok(ids);
-            }
-        }
-        Ok(Vec::new())
+            tx.put(key.clone(), &CronRecord::new(now))?;
+            Ok(Outcome::Commit(fired))
+        })?;
+        fired.runs.iter().for_each(|jobs| self.submit(jobs));
+        Ok(fired.ids)
     }
 
     /// The schedules of a version that are due, each with the last of its times.

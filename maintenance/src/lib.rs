@@ -21,12 +21,15 @@ mod repair;
 mod restore;
 mod verify;
 
+use std::fmt;
 use std::sync::Arc;
 
 use larder_core::extend::{Claim, Records, User};
 use larder_core::manifest::{ChildEntry, Manifest};
 use larder_core::record::{NameRecord, VersionRecord};
-use larder_core::store::{Change, Digest, Store, Timestamp, VersionNumber};
+use larder_core::store::{
+    Change, Digest, Outcome, Store, Timestamp, Transaction, VersionNumber, transact,
+};
 use larder_core::{ApplyOptions, Component, Error, Identifier, Larder, Reference, Result};
 
 pub use crate::copy::{
@@ -39,9 +42,6 @@ pub use crate::health::{HealthReport, LockedItem, UnreadyVersion};
 pub use crate::repair::RepairReport;
 pub use crate::restore::RemovedVersion;
 pub use crate::verify::{Finding, VerifyReport};
-
-/// How often a commit that another writer overtook is tried again.
-const MOST_TRIES: u32 = 1_000;
 
 /// The upkeep of a larder.
 #[derive(Debug, Clone)]
@@ -176,6 +176,18 @@ impl Maintenance {
 
     fn uncached(&self) -> Self {
         Self::new(self.larder.uncached())
+    }
+
+    fn transact<'a, T>(
+        &'a self,
+        what: impl fmt::Display,
+        attempt: impl FnMut(&mut Transaction<'a>) -> Result<Outcome<T>>,
+    ) -> Result<T> {
+        transact(&*self.store, what, attempt)
+    }
+
+    fn transaction(&self) -> Transaction<'_> {
+        Transaction::new(&*self.store)
     }
 
     fn now(&self) -> Timestamp {

@@ -9,7 +9,7 @@ use crate::verify::Finding;
 use crate::verify::VerifyReport;
 use crate::verify::{Blob, look_at};
 use larder_core::manifest::Manifest;
-use larder_core::store::{Change, Committed, Digest, Store, StoreExt};
+use larder_core::store::{Change, Digest, Store, StoreExt};
 use larder_core::{Error, Result};
 
 /// What [`Larder::repair`] did.
@@ -90,11 +90,9 @@ impl Maintenance {
     fn replace(&self, digest: &Digest, bytes: &Bytes) -> Result<()> {
         self.store.remove_blobs(std::slice::from_ref(digest))?;
         if bytes.len() <= self.store.capabilities().inline_blob {
-            let put = Change::PutBlob { digest: *digest, bytes: bytes.clone() };
-            return match self.store.commit(&[put])? {
-                Committed::All => Ok(()),
-                Committed::Conflict { .. } => Err(Error::Conflict { what: digest.to_string() }),
-            };
+            let mut tx = self.transaction();
+            tx.push(Change::PutBlob { digest: *digest, bytes: bytes.clone() });
+            return tx.commit_unconditional();
         }
         self.store.put_blob(digest, bytes.clone())
     }

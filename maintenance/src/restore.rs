@@ -1,11 +1,10 @@
 //! Restoring removed versions.
 
-use crate::MOST_TRIES;
 use crate::Maintenance;
 use larder_core::extend::{Claim, User, refuse_locked_name};
 use larder_core::manifest::Manifest;
 use larder_core::record::{self, DigestRecord, NameRecord, VersionRecord};
-use larder_core::store::{Change, Committed, Corruption, Expected, StoreExt, Timestamp};
+use larder_core::store::{Change, Corruption, Outcome, StoreExt, Timestamp};
 use larder_core::{Error, Identifier, Reference, Result, Selector, VersionInfo};
 
 /// A version that was removed.
@@ -45,45 +44,33 @@ impl Maintenance {
         };
         let key = record::version_key(name, number)?;
         let head_key = record::name_key(name)?;
-        for _ in 0..MOST_TRIES {
-            let mut found = self.store.get_records(&[key.clone(), head_key.clone()])?.into_iter();
-            let (Some(Some(found)), Some(head)) = (found.next(), found.next()) else {
+        self.transact(&reference, |tx| {
+            tx.get_each([&key, &head_key])?;
+            let Some(mut version) = tx.read::<VersionRecord>(&key)? else {
                 return Err(self.not_found(&reference));
             };
-            let mut version: VersionRecord = record::read(&key, &found)?;
-            let (head, expected) = match head {
-                Some(head) => {
-                    let read: NameRecord = record::read(&head_key, &head)?;
-                    (read, Expected::Revision(head.revision))
-                }
-                None => (NameRecord::new(), Expected::Absent),
-            };
+            let head = tx.read(&head_key)?.unwrap_or_else(NameRecord::new);
             refuse_locked_name(name, &head, || format!("restore {reference}"))?;
             // As when a version is applied: collectors first, then the version, then what leads to it.
-            let mut changes = Vec::new();
             if version.removed.is_some() {
                 let (pardons, manifest) = self.claim_removed(&reference, &version)?;
-                changes = pardons;
+                tx.extend(pardons);
                 let children = manifest.children();
                 let user = User { name, number, manifest: version.manifest, children };
                 // Somebody may be removing one just now.
                 match self.link(&[user], false) {
-                    Ok(links) => changes.extend(links),
-                    Err(Error::Conflict { .. }) => continue,
+                    Ok(links) => tx.extend(links),
+                    Err(Error::Conflict { .. }) => return Ok(Outcome::Retry),
                     Err(error) => return Err(error),
                 }
                 (version.removed, version.collected) = (None, None);
-                changes.push(record::put(
-                    key.clone(),
-                    &version,
-                    Expected::Revision(found.revision),
-                )?);
+                tx.put(key.clone(), &version)?;
             }
             let mut latest = head.latest.clone();
             // One that never was ready is not now.
             if version.is_current() {
                 let key = record::digest_key(name, &version.manifest, number)?;
-                changes.push(record::put(key, &DigestRecord::new(number), Expected::Anything)?);
+                tx.put_any(key, &DigestRecord::new(number))?;
                 if latest.as_ref().is_none_or(|latest| latest.version < number) {
                     latest = Some(version.clone());
                 }
@@ -92,12 +79,9 @@ impl Maintenance {
             let mut head = head.with(next, latest);
             // Who removes another version meanwhile must see that this one is back.
             head.moves += 1;
-            changes.push(record::put(head_key.clone(), &head, expected)?);
-            if self.store.commit(&changes)? == Committed::All {
-                return Ok(VersionInfo::new(name, &version));
-            }
-        }
-        Err(Error::Conflict { what: reference.to_string() })
+            tx.put(head_key.clone(), &head)?;
+            Ok(Outcome::Commit(VersionInfo::new(name, &version)))
+        })
     }
 
     /// Claims the blobs of a removed version, and gives its manifest.

@@ -48,9 +48,7 @@ pub(crate) fn check_or_create(layout: &Layout) -> Result<()> {
             if let Some(other) = foreign_file(root).map_err(failed)? {
                 return Err(Error::Refused {
                     action: format!("use {what} as a larder"),
-                    reason: format!(
-                        "it holds `{other}`; name an empty or a new folder"
-                    ),
+                    reason: format!("it holds `{other}`; name an empty or a new folder"),
                 });
             }
             layout.write(&layout.marker(), marker().as_bytes()).map_err(failed)

@@ -39,7 +39,9 @@ pub enum Error {
     },
 
     /// A version that another one refers to was removed.
-    #[error("cannot use {needed_by}: it refers to {reference}, which was removed; restore that version first")]
+    #[error(
+        "cannot use {needed_by}: it refers to {reference}, which was removed; restore that version first"
+    )]
     Removed {
         /// The version that was removed.
         reference: String,
@@ -66,7 +68,9 @@ pub enum Error {
     },
 
     /// Two types, serializers or stores with one name.
-    #[error("cannot register the {kind} `{name}` twice: {first} and {second} have that name; rename one of them")]
+    #[error(
+        "cannot register the {kind} `{name}` twice: {first} and {second} have that name; rename one of them"
+    )]
     Duplicate {
         /// Their kind.
         kind: ItemKind,
@@ -146,7 +150,9 @@ pub enum Error {
     },
 
     /// Data written by a newer version of Larder.
-    #[error("cannot read {what}: it has format {found}, and this version of Larder reads up to {known}; use a newer one")]
+    #[error(
+        "cannot read {what}: it has format {found}, and this version of Larder reads up to {known}; use a newer one"
+    )]
     NewerFormat {
         /// What was read.
         what: String,
@@ -192,6 +198,13 @@ pub enum Error {
         action: String,
         /// What the system said.
         source: BoxError,
+    },
+
+    /// A state that Larder's own code rules out: a bug of Larder.
+    #[error("internal error: {what}; this is a bug of Larder, please report it")]
+    Internal {
+        /// What is so and cannot be.
+        what: String,
     },
 
     /// An input that does not fit the model's signature.
@@ -315,6 +328,11 @@ impl Error {
     /// Damaged stored bytes.
     pub fn corrupt(what: impl Into<String>, fault: Corruption) -> Self {
         Self::Corrupt { what: what.into(), fault }
+    }
+
+    /// A state that the code rules out.
+    pub fn internal(what: impl Into<String>) -> Self {
+        Self::Internal { what: what.into() }
     }
 
     /// A failure inside a model, from any error or message.

@@ -36,6 +36,7 @@ pub mod size;
 mod status;
 mod store;
 pub mod time;
+pub mod transaction;
 pub mod url;
 
 pub use bytes;
@@ -57,6 +58,7 @@ pub use crate::size::parse_size;
 pub use crate::status::{BlobCount, Hook, JobStatus};
 pub use crate::store::{Capabilities, Change, Committed, Expected, Record, Revision, Store};
 pub use crate::time::Timestamp;
+pub use crate::transaction::{Backoff, Outcome, Transaction, transact};
 pub use crate::url::StoreUrl;
 
 link!(Scheme::new("memory", |url| {

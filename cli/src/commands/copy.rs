@@ -3,8 +3,8 @@
 use larder::maintenance::LarderMaintenance;
 use std::io;
 
-use larder::{Larder, QualifiedReference, Reference, Registry, StoreUrl};
 use larder::maintenance::{CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, CopyReport};
+use larder::{Larder, QualifiedReference, Reference, Registry, StoreUrl};
 use serde::Serialize;
 
 use crate::command_error::CommandError;
@@ -99,7 +99,11 @@ fn copy(
         larder.show(reference)?;
     }
     let target = target(to, larder.registry(), options.dry_run)?;
-    print(&larder.maintenance().copy(references, &target, &options.options(all_versions))?, options, output)
+    print(
+        &larder.maintenance().copy(references, &target, &options.options(all_versions))?,
+        options,
+        output,
+    )
 }
 
 #[derive(Serialize)]

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 #[cfg(any(feature = "onnx", feature = "script", feature = "wasm"))]
 use larder::ComponentType as _;
-use larder::{Error, Larder, Tree};
 use larder::store::ItemKind;
+use larder::{Error, Larder, Tree};
 #[cfg(feature = "onnx")]
 use larder_models::OnnxModel;
 #[cfg(feature = "script")]
@@ -69,12 +69,14 @@ fn tree(larder: &Larder, reference: &Qualified) -> Result<Tree, CommandError> {
         WasmSerializer::TAG => {
             Tree::file("serializer.wasm", larder.load::<WasmSerializer>(exactly)?.module()?)
         }
-        tag => match (larder::features::feature_of(ItemKind::Type, tag), larder.registry().find(tag)) {
-            (Some(feature), None) => {
-                return Err(CommandError::without_feature(format!("get {exactly}"), feature));
+        tag => {
+            match (larder::features::feature_of(ItemKind::Type, tag), larder.registry().find(tag)) {
+                (Some(feature), None) => {
+                    return Err(CommandError::without_feature(format!("get {exactly}"), feature));
+                }
+                _ => larder.load(exactly),
             }
-            _ => larder.load(exactly),
-        },
+        }
     };
     Ok(tree?)
 }

@@ -2,8 +2,8 @@
 
 use larder::jobs::LarderJobs;
 use larder::jobs::RegistryJobs;
-use larder::{Error, Larder};
 use larder::jobs::{Event, JobInfo, WaitTarget};
+use larder::{Error, Larder};
 
 use crate::command_error::CommandError;
 use crate::output::Output;

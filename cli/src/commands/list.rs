@@ -2,10 +2,10 @@
 
 use std::io;
 
-use larder::{Larder, VersionInfo};
 use larder::search::{Filter, Query, SearchHit, Sort};
 use larder::store::{TagName, TypeTag};
 use larder::versions::Annotations;
+use larder::{Larder, VersionInfo};
 use serde::Serialize;
 
 use super::note;

@@ -5,10 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use larder::{Applied, Component, Error, Identifier, Larder, Tree, VersionInfo};
-use larder::maintenance::diff::Plan;
 use larder::jobs::Event;
+use larder::maintenance::diff::Plan;
 use larder::store::{TagName, TypeTag};
+use larder::{Applied, Component, Error, Identifier, Larder, Tree, VersionInfo};
 use larder_models::ModelKind;
 use serde::Serialize;
 

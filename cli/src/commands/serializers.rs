@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use larder::{ComponentType, Error, Larder, Reference, Registry, VersionInfo};
 use larder::serializers::{FormatTraits, SerializerInfo, SerializerRecord};
 use larder::store::Digest;
+use larder::{ComponentType, Error, Larder, Reference, Registry, VersionInfo};
 use serde::Serialize;
 
 use crate::command_error::CommandError;

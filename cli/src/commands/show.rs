@@ -2,11 +2,11 @@
 
 use std::io;
 
-use larder::{Larder, Reference, Registry, Selector, Signature, VersionInfo};
 use larder::extend::TypeEntry;
 use larder::manifest::ArtifactEntry;
 use larder::store::Timestamp;
 use larder::versions::{Annotations, ChildInfo, Difference, Source, TagInfo, VersionDetails};
+use larder::{Larder, Reference, Registry, Selector, Signature, VersionInfo};
 use serde::Serialize;
 use serde_json::value::RawValue;
 

@@ -3,8 +3,8 @@
 use larder::maintenance::LarderMaintenance;
 use std::io;
 
-use larder::{Larder, StoreUrl};
 use larder::maintenance::{Finding, RepairReport, VerifyReport};
+use larder::{Larder, StoreUrl};
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};

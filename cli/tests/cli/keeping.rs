@@ -124,8 +124,9 @@ fn what_is_put_may_have_notes_at_once() {
 fn show_prints_notes_locks_and_protected_tags() {
     let printed = everywhere(|dir| {
         let larder = dir.filled().larder();
-        let change =
-            larder::versions::AnnotationsChange::new().description("Sweet\u{1b}[31m").label("team", "wine");
+        let change = larder::versions::AnnotationsChange::new()
+            .description("Sweet\u{1b}[31m")
+            .label("team", "wine");
         larder.annotate("label", &change.metric("f1", 0.5)).unwrap();
         larder.lock_version("label").unwrap();
         larder.tag_with("label", "prod", &larder::versions::TagOptions::new().protect()).unwrap();

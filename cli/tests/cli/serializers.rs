@@ -3,8 +3,8 @@
 use std::fs;
 
 use insta::assert_snapshot;
-use larder::{Artifact, Component, Item, Registry};
 use larder::serializers::FnSerializer;
+use larder::{Artifact, Component, Item, Registry};
 
 use crate::test_dir::{TestDir, everywhere, price};
 

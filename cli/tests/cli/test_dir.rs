@@ -141,7 +141,8 @@ impl TestDir {
             None => printed,
         };
         let lock = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();
-        let printed = printed.replace(&larder::store::Digest::of(&lock).to_string(), "[Cargo.lock]");
+        let printed =
+            printed.replace(&larder::store::Digest::of(&lock).to_string(), "[Cargo.lock]");
         printed
             .replace(&format!("{}", self.folder.path().display()), "[folder]")
             .replace(self.store, "[store]")

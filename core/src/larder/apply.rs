@@ -1,7 +1,6 @@
 //! `apply`: from a component to a version.
 
 use std::rc::Rc;
-use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -222,14 +221,5 @@ pub(super) fn refused(what: String, error: crate::guard::GuardError) -> Error {
             }
         }
         _ => Error::Encode { what, source: error.into() },
-    }
-}
-
-/// Waits before another try, longer each time, and not as long as other threads do.
-pub fn back_off(tries: u32) {
-    if tries > 0 {
-        let address = &raw const tries as usize as u64;
-        let spread = (address >> 4) % 5 + 1;
-        thread::sleep(Duration::from_micros(u64::from(tries.min(50)) * 100 * spread));
     }
 }

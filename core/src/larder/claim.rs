@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use super::Larder;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::larder::apply::back_off;
 use crate::record::{self, GarbageRecord};
+use crate::store::Backoff;
 use crate::store::{Change, Expected, RecordKey};
 
 /// How long a writer waits for a collector to end the removal of a blob before it takes that collector for
@@ -66,7 +66,7 @@ impl Larder {
     fn pardons(&self, keys: &[RecordKey], patience: Duration) -> Result<Vec<Change>> {
         let begun = Instant::now();
         let mut deleting_since = HashMap::new();
-        let mut tries = 0;
+        let mut backoff = Backoff::default();
         loop {
             let mut pardons = Vec::new();
             let mut waits_for = None;
@@ -94,10 +94,7 @@ impl Larder {
                 Some(key) if begun.elapsed() > patience * 4 => {
                     return Err(Error::Conflict { what: format!("the record {key}") });
                 }
-                Some(_) => {
-                    tries += 1;
-                    back_off(tries);
-                }
+                Some(_) => backoff.pause(),
             }
         }
     }

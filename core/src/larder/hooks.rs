@@ -1,10 +1,10 @@
 //! Running the hooks of components, and the status that `on_create` leaves a version with.
 
-use super::apply::{back_off, refused};
+use super::apply::refused;
 use super::commit::UnreadyComponent;
 use super::load::erased;
 use super::locks::refuse_locked_name;
-use super::{Applied, Larder, MOST_TRIES, VersionInfo};
+use super::{Applied, Larder, VersionInfo};
 use crate::caught::catch_panic;
 use crate::component::Component;
 use crate::digest::Digest;
@@ -16,7 +16,7 @@ use crate::participant::{Contribution, Transition};
 use crate::record::{self, DigestRecord, NameRecord, Status, VersionRecord};
 use crate::scope;
 use crate::store::Hook;
-use crate::store::{Committed, Expected};
+use crate::store::Outcome;
 
 /// How many of the versions that are newer than the newest ready one are looked at for one to try again.
 const MOST_UNREADY: u64 = 64;
@@ -146,54 +146,47 @@ impl Larder {
         let VersionInfo { identifier: name, version: number, .. } = version;
         let number = *number;
         let (key, head_key) = (record::version_key(name, number)?, record::name_key(name)?);
-        let what = || format!("{name}@{}", number.get());
-        for tries in 0..MOST_TRIES {
-            back_off(tries);
-            let mut found = self.store.get_records(&[key.clone(), head_key.clone()])?.into_iter();
-            let (Some(Some(found)), Some(Some(found_head))) = (found.next(), found.next()) else {
-                return Err(Error::Conflict { what: what() });
+        let what = format!("{name}@{}", number.get());
+        let (version, added) = self.transact(&what, |tx| {
+            tx.get_each([&key, &head_key])?;
+            let (version, head) = (tx.read(&key)?, tx.read(&head_key)?);
+            let (Some::<VersionRecord>(mut version), Some::<NameRecord>(head)) = (version, head)
+            else {
+                return Err(Error::Conflict { what: what.clone() });
             };
-            let mut version: VersionRecord = record::read(&key, &found)?;
             if version.removed.is_some() {
                 return Err(Error::Refused {
-                    action: format!("make {} ready", what()),
+                    action: format!("make {what} ready"),
                     reason: "it was removed in the meantime".into(),
                 });
             }
-            let expected = Expected::Revision(found.revision.clone());
-            let mut changes = Vec::new();
             let mut added = Contribution::default();
             if failure.is_some() {
                 // If another who applied the same was successful, so be it.
                 if !version.status.is_ready() {
                     (version.status, version.failure) = (Status::Failed, failure.clone());
-                    changes.push(record::put(key.clone(), &version, expected)?);
+                    tx.put(key.clone(), &version)?;
                 }
             } else {
-                let head: NameRecord = record::read(&head_key, &found_head)?;
                 let newer = head.latest.as_ref().filter(|latest| latest.version > number).cloned();
-                refuse_locked_name(name, &head, || format!("make {} ready", what()))?;
+                refuse_locked_name(name, &head, || format!("make {what} ready"))?;
                 let was_ready = version.status.is_ready();
                 (version.status, version.failure) = (Status::Ready, None);
-                changes.push(record::put(key.clone(), &version, expected)?);
+                tx.put(key.clone(), &version)?;
                 let digest_key = record::digest_key(name, &version.manifest, number)?;
-                let digest = DigestRecord::new(number);
-                changes.push(record::put(digest_key, &digest, Expected::Anything)?);
+                tx.put_any(digest_key, &DigestRecord::new(number))?;
                 if !was_ready {
                     added = self.contributions(Transition::Ready, name, &version)?;
-                    changes.append(&mut added.changes);
+                    tx.extend(added.changes.drain(..));
                 }
                 let next = head.next.max(number.next());
                 let head = head.with(next, Some(newer.unwrap_or_else(|| version.clone())));
-                let expected = Expected::Revision(found_head.revision);
-                changes.push(record::put(head_key.clone(), &head, expected)?);
+                tx.put(head_key.clone(), &head)?;
             }
-            if self.store.commit(&changes)? == Committed::All {
-                added.committed();
-                return Ok(VersionInfo::new(name, &version));
-            }
-        }
-        Err(Error::Conflict { what: what() })
+            Ok(Outcome::Commit((version, added)))
+        })?;
+        added.committed();
+        Ok(VersionInfo::new(name, &version))
     }
 
     /// Runs the `cleanup` of a version that is about to be removed, if its type has hooks. If that is `forced`, what keeps

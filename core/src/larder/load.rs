@@ -238,10 +238,7 @@ fn with_source(error: Error, what: &str, manifest: &Manifest) -> Error {
     match (error, manifest.source()) {
         (Error::NotLinked { kind, name, needed_by, mut hint, known }, Some(source)) => {
             let file = if source.file.is_empty() { "" } else { " of " };
-            hint += &format!(
-                "; its source{file}{} is stored with {what}",
-                source.file
-            );
+            hint += &format!("; its source{file}{} is stored with {what}", source.file);
             Error::NotLinked { kind, name, needed_by, hint, known }
         }
         (error, _) => error,

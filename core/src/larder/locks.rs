@@ -1,12 +1,11 @@
 //! Locks: versions and names that are closed against change.
 
-use super::apply::back_off;
-use super::{Annotations, Larder, MOST_TRIES, VersionInfo};
+use super::{Annotations, Larder, VersionInfo};
 use crate::error::{Error, Result};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, NameRecord};
 use crate::reference::Reference;
-use crate::store::{Committed, Expected, StoreExt};
+use crate::store::Outcome;
 use crate::time::Timestamp;
 
 impl Larder {
@@ -53,40 +52,30 @@ impl Larder {
     }
 
     fn set_lock(&self, reference: Reference, locked: Option<Timestamp>) -> Result<VersionInfo> {
-        for tries in 0..MOST_TRIES {
-            back_off(tries);
-            let changed = self.try_notes(&reference, &[], |noted| {
+        self.transact(&reference, |tx| {
+            let noted = self.change_notes(tx, &reference, |noted| {
                 noted.notes.locked = locked.map(|now| noted.notes.locked.unwrap_or(now));
                 Ok(())
             })?;
-            if let Some(noted) = changed {
-                return Ok(VersionInfo::new(reference.identifier(), &noted.version));
-            }
-        }
-        Err(Error::Conflict { what: reference.to_string() })
+            Ok(Outcome::Commit(VersionInfo::new(reference.identifier(), &noted.version)))
+        })
     }
 
     fn set_name_lock(&self, name: Identifier, locked: Option<Timestamp>) -> Result<()> {
         let key = record::name_key(&name)?;
-        for tries in 0..MOST_TRIES {
-            back_off(tries);
-            let Some(found) = self.store.get_record(&key)? else {
-                return Err(self.not_found(&name.into()));
+        self.transact(&name, |tx| {
+            let head: Option<NameRecord> = tx.read(&key)?;
+            let head = head.filter(|head| head.latest.is_some() || locked.is_none());
+            let Some(mut head) = head else {
+                return Err(self.not_found(&name.clone().into()));
             };
-            let mut head: NameRecord = record::read(&key, &found)?;
-            if head.latest.is_none() && locked.is_some() {
-                return Err(self.not_found(&name.into()));
-            }
             if head.locked.is_some() == locked.is_some() {
-                return Ok(());
+                return Ok(Outcome::Done(()));
             }
             head.locked = locked;
-            let change = record::put(key.clone(), &head, Expected::Revision(found.revision))?;
-            if self.store.commit(&[change])? == Committed::All {
-                return Ok(());
-            }
-        }
-        Err(Error::Conflict { what: name.to_string() })
+            tx.put(key.clone(), &head)?;
+            Ok(Outcome::Commit(()))
+        })
     }
 }
 

@@ -27,10 +27,11 @@ mod toolchain;
 
 use std::any::{Any, TypeId};
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-pub use apply::{Applied, QUICK, back_off};
+pub use apply::{Applied, QUICK};
 pub use children::{ChildInfo, User};
 pub use claim::{Claim, PATIENCE};
 pub use dry_run::DryRun;
@@ -55,9 +56,9 @@ use crate::error::{Error, Result};
 use crate::participant::Participant;
 use crate::progress::{Meter, Progress, Watcher};
 use crate::registry::Registry;
-use crate::store::Store;
 #[cfg(feature = "files")]
 use crate::store::{BlobCache, Cached};
+use crate::store::{Outcome, Store, Transaction};
 use crate::time::Timestamp;
 use crate::url::StoreUrl;
 
@@ -88,9 +89,6 @@ pub struct Larder {
 
 /// The most bytes of an author.
 const MOST_AUTHOR: usize = 200;
-
-/// How often a commit that another writer overtook is tried again.
-const MOST_TRIES: u32 = 1_000;
 
 impl Larder {
     /// A larder on `store`, with the code that `registry` knows.
@@ -224,6 +222,20 @@ impl Larder {
     /// The folder where files are laid out.
     pub fn cache(&self) -> &CacheFolder {
         &self.cache
+    }
+
+    /// Writes through [`transact`](crate::store::transact).
+    pub(crate) fn transact<'a, T>(
+        &'a self,
+        what: impl fmt::Display,
+        attempt: impl FnMut(&mut Transaction<'a>) -> Result<Outcome<T>>,
+    ) -> Result<T> {
+        crate::store::transact(&*self.store, what, attempt)
+    }
+
+    /// A transaction that is tried once.
+    pub(crate) fn transaction(&self) -> Transaction<'_> {
+        Transaction::new(&*self.store)
     }
 
     /// The store.

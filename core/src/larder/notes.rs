@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::apply::back_off;
+use super::Larder;
 use super::locks::{refuse_locked_name, refuse_locked_version};
-use super::{Larder, MOST_TRIES};
 use crate::error::{Error, Result};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, AnnotationsRecord, NameRecord, VersionRecord};
 use crate::reference::Reference;
-use crate::store::{Change, Committed, Record, RecordKey, StoreExt};
+use crate::store::{Outcome, Transaction};
+use crate::store::{Record, RecordKey};
 use crate::time::Timestamp;
 
 /// The most bytes of a description.
@@ -235,39 +235,39 @@ impl Larder {
         change.check()?;
         let name = reference.identifier();
         let head_key = record::name_key(name)?;
-        for tries in 0..MOST_TRIES {
-            back_off(tries);
-            let found = self.store.get_record(&head_key)?;
-            let action = || format!("annotate {reference}");
-            if let Some(found) = &found {
-                refuse_locked_name(name, &record::read::<NameRecord>(&head_key, found)?, action)?;
+        self.transact(format_args!("the notes of {reference}"), |tx| {
+            let what = || format!("annotate {reference}");
+            if let Some(head) = tx.read::<NameRecord>(&head_key)? {
+                refuse_locked_name(name, &head, what)?;
             }
-            let head = record::unchanged(head_key.clone(), found.as_ref());
-            let changed = self.try_notes(&reference, &[head], |noted| {
-                refuse_locked_version(name, noted.version.version, &noted.notes, action)?;
+            tx.require(head_key.clone())?;
+            let mut is_changed = false;
+            let noted = self.change_notes(tx, &reference, |noted| {
+                refuse_locked_version(name, noted.version.version, &noted.notes, what)?;
+                let old = noted.notes.clone();
                 change.make(&mut noted.notes);
-                refuse_too_many(action, &noted.notes)
+                is_changed = noted.notes != old;
+                refuse_too_many(what, &noted.notes)
             })?;
-            if let Some(noted) = changed {
-                return Ok(noted.notes);
-            }
-        }
-        Err(Error::Conflict { what: format!("the notes of {reference}") })
+            Ok(match is_changed {
+                true => Outcome::Commit(noted.notes),
+                false => Outcome::Done(noted.notes),
+            })
+        })
     }
 
-    /// Changes the notes of a version that is not removed, if nothing has changed since they were read.
-    pub(super) fn try_notes(
+    /// Adds the changes that write the annotations of a version, if `change` changes them and the version is not removed.
+    pub(super) fn change_notes(
         &self,
+        tx: &mut Transaction<'_>,
         reference: &Reference,
-        before: &[Change],
-        change: impl Fn(&mut Noted) -> Result<()>,
-    ) -> Result<Option<Noted>> {
+        change: impl FnOnce(&mut Noted) -> Result<()>,
+    ) -> Result<Noted> {
         let name = reference.identifier();
         let number = self.find(reference)?.version;
-        let keys = [record::version_key(name, number)?, record::annotations_key(name, number)?];
-        let mut found = self.store.get_records(&keys)?.into_iter();
-        let (version, notes) = (found.next().flatten(), found.next().flatten());
-        let [version_key, annotations_key] = keys;
+        let version_key = record::version_key(name, number)?;
+        let annotations_key = record::annotations_key(name, number)?;
+        let [version, notes] = tx.get_each([&version_key, &annotations_key])?;
         let Some(version) = version else { return Err(self.not_found(reference)) };
         let read: VersionRecord = record::read(&version_key, &version)?;
         if read.removed.is_some() {
@@ -278,14 +278,12 @@ impl Larder {
         let old = noted.notes.clone();
         change(&mut noted)?;
         if noted.notes == old {
-            return Ok(Some(noted));
+            return Ok(noted);
         }
-        let record = noted.notes.clone().into_record();
-        let mut changes = before.to_vec();
-        // Who removes the version changes its record.
-        changes.push(record::unchanged(version_key, Some(&version)));
-        changes.push(record::put(annotations_key, &record, record::expect(notes.as_ref()))?);
-        Ok((self.store.commit(&changes)? == Committed::All).then_some(noted))
+        // A removal of the version changes its record.
+        tx.require(version_key)?;
+        tx.put(annotations_key, &noted.notes.clone().into_record())?;
+        Ok(noted)
     }
 
     /// The notes of versions, in the order asked for.

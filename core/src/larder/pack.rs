@@ -23,7 +23,8 @@ use crate::name::Identifier;
 use crate::progress::Meter;
 use crate::reference::Reference;
 use crate::serializer::Serializer;
-use crate::store::{BlobWriter, Change, Committed, Store, StoreExt};
+use crate::store::Transaction;
+use crate::store::{BlobWriter, Change, Store, StoreExt};
 
 /// How many bytes of small blobs wait for the commit before they are written ahead of it.
 const MOST_WAITING: usize = 8 << 20;
@@ -253,13 +254,9 @@ impl ArtifactWriter {
                 if self.waiting_bytes.get() > MOST_WAITING {
                     self.waiting_bytes.set(0);
                     let blobs = mem::take(&mut *self.waiting.borrow_mut());
-                    match self.shelf.store().commit(&blobs)? {
-                        Committed::All => {}
-                        // Blobs have no precondition.
-                        Committed::Conflict { .. } => {
-                            return Err(Error::Conflict { what: "a blob".into() });
-                        }
-                    }
+                    let mut tx = Transaction::new(&**self.shelf.store());
+                    tx.extend(blobs);
+                    tx.commit_unconditional()?;
                 }
             }
         }

@@ -2,16 +2,16 @@
 
 use std::collections::BTreeSet;
 
-use super::apply::back_off;
 use super::locks::{refuse_locked_name, refuse_locked_version};
 use super::notes::read_notes;
-use super::{Larder, MOST_TRIES, VersionInfo};
+use super::{Larder, VersionInfo};
 use crate::error::{Error, Result};
 use crate::name::{Identifier, VersionNumber};
 use crate::participant::{Contribution, Transition};
 use crate::record::{self, DigestRecord, NameRecord, VersionRecord};
 use crate::reference::{Reference, Selector};
-use crate::store::{Change, Committed, Expected, Record, StoreExt};
+use crate::store::{Committed, Record};
+use crate::store::{Outcome, Transaction};
 
 /// What a removal may go past.
 ///
@@ -102,18 +102,19 @@ impl Larder {
         let name = reference.identifier();
         self.removing(name, |removal| {
             let pinned = |number| Reference::new(name.clone(), Selector::Version(number));
-            for tries in 0..MOST_TRIES {
-                back_off(tries);
+            self.transact(&reference, |tx| {
                 // Once the name was changed, the reference may lead to another version.
                 let version = match removal.half.first() {
                     Some(&number) => self.find(&pinned(number))?,
                     None => self.find(&reference)?,
                 };
-                if self.try_remove(name, &[version.version], *options, removal)? {
-                    return Ok(VersionInfo::new(name, &version));
-                }
-            }
-            Err(Error::Conflict { what: reference.to_string() })
+                let is_removed =
+                    self.try_remove(tx, name, &[version.version], *options, removal)?;
+                Ok(match is_removed {
+                    true => Outcome::Done(VersionInfo::new(name, &version)),
+                    false => Outcome::Retry,
+                })
+            })
         })
     }
 
@@ -139,15 +140,14 @@ impl Larder {
     ) -> Result<Vec<VersionInfo>> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
         self.removing(&name, |removal| {
-            for tries in 0..MOST_TRIES {
-                back_off(tries);
+            self.transact(&name, |tx| {
                 let versions = self.versions(&name)?;
                 let numbers: Vec<_> = versions.iter().map(|version| version.version).collect();
-                if self.try_remove(&name, &numbers, *options, removal)? {
-                    return Ok(versions);
-                }
-            }
-            Err(Error::Conflict { what: name.to_string() })
+                Ok(match self.try_remove(tx, &name, &numbers, *options, removal)? {
+                    true => Outcome::Done(versions),
+                    false => Outcome::Retry,
+                })
+            })
         })
     }
 
@@ -168,41 +168,30 @@ impl Larder {
     fn relist(&self, name: &Identifier, numbers: &BTreeSet<VersionNumber>) -> Result<()> {
         let numbers: Vec<_> = numbers.iter().copied().collect();
         let head_key = record::name_key(name)?;
-        for tries in 0..MOST_TRIES {
-            back_off(tries);
-            let mut changes = Vec::new();
-            let Some(found_head) = self.store.get_record(&head_key)? else { return Ok(()) };
-            let head: NameRecord = record::read(&head_key, &found_head)?;
+        self.transact(name, |tx| {
+            let Some(head) = tx.read::<NameRecord>(&head_key)? else {
+                return Ok(Outcome::Done(()));
+            };
             let mut latest = head.latest.clone();
-            for (found, version) in self.removable(name, &numbers)? {
+            for version in Self::removable(tx, name, &numbers)? {
                 if !version.is_current() {
                     continue;
                 }
-                // Whoever removes it changes its record.
-                let key = record::version_key(name, version.version)?;
-                changes.push(record::unchanged(key, Some(&found)));
+                // A removal of the version changes its record.
+                tx.require(record::version_key(name, version.version)?)?;
                 let key = record::digest_key(name, &version.manifest, version.version)?;
-                let digest = DigestRecord::new(version.version);
-                changes.push(record::put(key, &digest, Expected::Anything)?);
+                tx.put_any(key, &DigestRecord::new(version.version))?;
                 if latest.as_ref().is_none_or(|latest| latest.version < version.version) {
                     latest = Some(version);
                 }
             }
-            if changes.is_empty() {
-                return Ok(());
+            if tx.len() == 0 {
+                return Ok(Outcome::Done(()));
             }
             let next = head.next;
-            let head = head.with(next, latest);
-            changes.push(record::put(
-                head_key.clone(),
-                &head,
-                Expected::Revision(found_head.revision),
-            )?);
-            if self.store.commit(&changes)? == Committed::All {
-                return Ok(());
-            }
-        }
-        Err(Error::Conflict { what: name.to_string() })
+            tx.put(head_key.clone(), &head.with(next, latest))?;
+            Ok(Outcome::Commit(()))
+        })
     }
 
     fn refuse_tagged(&self, name: &Identifier, numbers: &[VersionNumber]) -> Result<()> {
@@ -222,27 +211,25 @@ impl Larder {
     /// Marks versions as removed; `false` if another writer was faster.
     fn try_remove(
         &self,
+        tx: &mut Transaction<'_>,
         name: &Identifier,
         numbers: &[VersionNumber],
         options: RemoveOptions,
         removal: &mut Removal,
     ) -> Result<bool> {
         let head_key = record::name_key(name)?;
-        let Some(found) = self.store.get_record(&head_key)? else {
+        let Some(head) = tx.read::<NameRecord>(&head_key)? else {
             return Err(self.not_found(&name.into()));
         };
-        let head: NameRecord = record::read(&head_key, &found)?;
         refuse_locked_name(name, &head, || format!("remove {name}"))?;
-        // Whoever moves a tag after the name was read changes the name.
+        // A move of a tag after this read changes the name's record.
         self.refuse_tagged(name, numbers)?;
-        let versions = self.removable(name, numbers)?;
-        // Whoever comes to refer to one after the name was read changes the name too.
+        let versions = Self::removable(tx, name, numbers)?;
+        // So does a new reference to one of the versions.
         if !options.force {
-            let going: Vec<_> = versions.iter().map(|(_, version)| version.clone()).collect();
-            self.refuse_used(name, &going)?;
+            self.refuse_used(name, &versions)?;
         }
-        // Whoever locks a version changes its notes.
-        let mut changes = self.unlocked(name, numbers)?;
+        Self::require_unlocked(tx, name, numbers)?;
         let latest = match &head.latest {
             Some(latest) if numbers.contains(&latest.version) => {
                 self.newest_without(name, numbers, latest.version)?
@@ -252,11 +239,11 @@ impl Larder {
         // The name goes before the versions: at no time does it name one that is gone.
         let next = head.next;
         let head = head.with(next, latest);
-        let head_at = changes.len();
-        changes.push(record::put(head_key, &head, Expected::Revision(found.revision))?);
+        let head_at = tx.len();
+        tx.put(head_key, &head)?;
         let mut unlinked = Vec::new();
         let mut added = Contribution::default();
-        for (found, mut version) in versions {
+        for mut version in versions {
             let number = version.version;
             if options.hooks && !removal.cleaned.contains(&number) {
                 self.clean_up(name, &version, options.force)?;
@@ -265,16 +252,15 @@ impl Larder {
             let digest_key = record::digest_key(name, &version.manifest, number)?;
             unlinked.extend(self.unlink(name, &version)?);
             version.removed = Some(self.now());
-            changes.push(Change::RemoveRecord { key: digest_key, expected: Expected::Anything });
-            let key = record::version_key(name, number)?;
-            changes.push(record::put(key, &version, Expected::Revision(found.revision))?);
+            tx.remove_any(digest_key);
+            tx.put(record::version_key(name, number)?, &version)?;
             if options.hooks && options.triggers {
                 added.merge(self.contributions(Transition::Removed, name, &version)?);
             }
         }
-        changes.extend(unlinked);
-        changes.append(&mut added.changes);
-        match self.store.commit(&changes)? {
+        tx.extend(unlinked);
+        tx.extend(added.changes.drain(..));
+        match tx.commit_once()? {
             Committed::All => {
                 added.committed();
                 Ok(true)
@@ -288,34 +274,34 @@ impl Larder {
         }
     }
 
-    /// The records of those versions that are there.
+    /// Reads the records of those versions that are there.
     fn removable(
-        &self,
+        tx: &mut Transaction<'_>,
         name: &Identifier,
         numbers: &[VersionNumber],
-    ) -> Result<Vec<(Record, VersionRecord)>> {
+    ) -> Result<Vec<VersionRecord>> {
         let keys = numbers.iter().map(|number| record::version_key(name, *number));
         let keys = keys.collect::<Result<Vec<_>>>()?;
-        let found = self.store.get_records(&keys)?;
-        let read = |(key, found): (_, Option<Record>)| {
-            let found = found?;
-            Some(record::read(key, &found).map(|version| (found, version)))
-        };
+        let found = tx.get_all(&keys)?;
+        let read = |(key, found): (_, Option<Record>)| Some(record::read(key, &found?));
         keys.iter().zip(found).filter_map(read).collect()
     }
 
-    /// The changes that make a commit depend on these versions not being locked.
-    fn unlocked(&self, name: &Identifier, numbers: &[VersionNumber]) -> Result<Vec<Change>> {
+    /// Refuses versions that are locked, and makes the commit depend on none of them being locked meanwhile.
+    fn require_unlocked(
+        tx: &mut Transaction<'_>,
+        name: &Identifier,
+        numbers: &[VersionNumber],
+    ) -> Result<()> {
         let keys = numbers.iter().map(|number| record::annotations_key(name, *number));
         let keys = keys.collect::<Result<Vec<_>>>()?;
-        let found = self.store.get_records(&keys)?;
-        let mut changes = Vec::with_capacity(keys.len());
+        let found = tx.get_all(&keys)?;
         for ((key, found), number) in keys.into_iter().zip(found).zip(numbers) {
             let notes = read_notes(&key, found.as_ref())?;
             refuse_locked_version(name, *number, &notes, || format!("remove {name}"))?;
-            changes.push(record::unchanged(key, found.as_ref()));
+            tx.require(key)?;
         }
-        Ok(changes)
+        Ok(())
     }
 
     /// The newest version before `from` that is ready, neither removed nor among `numbers`.

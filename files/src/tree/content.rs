@@ -70,9 +70,10 @@ impl FileContent {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(Error::Refused {
                     action: format!("read the file {}", path.display()),
-                    reason: "it changed after it was listed, or while it was read; retry when nothing \
+                    reason:
+                        "it changed after it was listed, or while it was read; retry when nothing \
                              writes to it"
-                        .into(),
+                            .into(),
                 }),
                 Err(error) => Err(read(path, error)),
             },

@@ -90,12 +90,8 @@ impl Tree {
         if let Some(meta) = &there {
             let reason = match (replace, meta.is_dir(), self.kind) {
                 (false, ..) => "something is there already",
-                (true, true, TreeKind::File) => {
-                    "it is a folder, and the replacement is a file"
-                }
-                (true, false, TreeKind::Folder) => {
-                    "it is a file, and the replacement is a folder"
-                }
+                (true, true, TreeKind::File) => "it is a folder, and the replacement is a file",
+                (true, false, TreeKind::Folder) => "it is a file, and the replacement is a folder",
                 _ => "",
             };
             if !reason.is_empty() {

@@ -5,10 +5,8 @@ use serde::Deserialize;
 
 use super::plan::{How, PAGE, Placed, Placing};
 use super::select::Selected;
-use crate::MOST_TRIES;
-use larder_core::extend::back_off;
-use larder_core::store::{Change, Committed, RecordKey, record::read_versioned};
-use larder_core::{Error, Result, record};
+use larder_core::store::{Change, Outcome, RecordKey, record::read_versioned};
+use larder_core::{Result, record};
 
 /// The newest format of notes that can be copied.
 const FORMAT: u64 = 1;
@@ -40,12 +38,9 @@ pub(super) fn carry(placing: &Placing<'_>, selected: &Selected, places: &[Placed
 }
 
 fn put(placing: &Placing<'_>, selected: &Selected, notes: Vec<(RecordKey, Bytes)>) -> Result<()> {
-    let store = &placing.target.store;
-    for tries in 0..MOST_TRIES {
-        back_off(tries);
-        let keys: Vec<_> = notes.iter().map(|(key, _)| key.clone()).collect();
-        let there = store.get_records(&keys)?;
-        let mut changes = Vec::new();
+    let keys: Vec<_> = notes.iter().map(|(key, _)| key.clone()).collect();
+    placing.target.transact(format_args!("the notes of {}", selected.name), |tx| {
+        let there = tx.get_all(&keys)?;
         for ((key, value), there) in notes.iter().zip(&there) {
             let is_lacking = match there {
                 Some(there) => placing.how == How::Mirror && there.value != value,
@@ -54,12 +49,9 @@ fn put(placing: &Placing<'_>, selected: &Selected, notes: Vec<(RecordKey, Bytes)
             if is_lacking {
                 let (key, value) = (key.clone(), value.clone());
                 let expected = record::expect(there.as_ref());
-                changes.push(Change::PutRecord { key, value, expected });
+                tx.push(Change::PutRecord { key, value, expected });
             }
         }
-        if changes.is_empty() || store.commit(&changes)? == Committed::All {
-            return Ok(());
-        }
-    }
-    Err(Error::Conflict { what: format!("the notes of {}", selected.name) })
+        Ok(Outcome::Commit(()))
+    })
 }

@@ -7,15 +7,14 @@ use std::time::Instant;
 use super::annotations;
 use super::plan::{How, PAGE, Placed, PlacedTag, Placing};
 use super::select::Selected;
-use crate::MOST_TRIES;
 use crate::Maintenance;
 use bytes::Bytes;
-use larder_core::extend::{BlobWrites, Claim, QUICK, User, back_off, refuse_locked_name};
+use larder_core::extend::{BlobWrites, Claim, QUICK, User, refuse_locked_name};
 use larder_core::manifest::{ChildEntry, Manifest};
 use larder_core::progress::Meter;
 use larder_core::record::{self, DigestRecord, NameRecord, VersionRecord};
 use larder_core::store::{
-    BlobWriter, Change, Committed, Corruption, Digest, Expected, StoreExt, VersionNumber,
+    BlobWriter, Change, Committed, Corruption, Digest, Outcome, StoreExt, VersionNumber,
     copy_verified, find_corruption,
 };
 use larder_core::versions::TagOptions;
@@ -134,16 +133,16 @@ impl<'a> Carrier<'a> {
 
     /// Carries all that is selected of a name; gives the places that it found in the end.
     pub(super) fn carry(&self, selected: &Selected) -> Result<(Vec<Placed>, Vec<PlacedTag>)> {
-        for tries in 0..MOST_TRIES {
-            back_off(tries);
-            let places = self.placing.place(selected, tries > 0)?;
-            if self.carry_versions(selected, &places)? {
-                annotations::carry(&self.placing, selected, &places)?;
-                let tags = self.carry_tags(selected, &places)?;
-                return Ok((places, tags));
+        let target = self.placing.target;
+        target.transact(&selected.name, |tx| {
+            let places = self.placing.place(selected, tx.attempt() > 0)?;
+            if !self.carry_versions(selected, &places)? {
+                return Ok(Outcome::Retry);
             }
-        }
-        Err(Error::Conflict { what: selected.name.to_string() })
+            annotations::carry(&self.placing, selected, &places)?;
+            let tags = self.carry_tags(selected, &places)?;
+            Ok(Outcome::Done((places, tags)))
+        })
     }
 
     /// Writes those versions that nothing leads to yet; `false` if another writer was faster.
@@ -190,22 +189,17 @@ impl<'a> Carrier<'a> {
         last: bool,
     ) -> Result<bool> {
         let Selected { name, .. } = selected;
-        let store = &self.placing.target.store;
         let contents = self.contents_of(batch)?;
         let mut blobs: Vec<_> =
             contents.iter().flat_map(|(_, content)| content.blobs.iter().copied()).collect();
         blobs.sort_unstable();
         blobs.dedup();
         let claimed = Instant::now();
-        let Some(mut changes) = self.claim(&blobs)? else { return Ok(false) };
+        let Some(changes) = self.claim(&blobs)? else { return Ok(false) };
+        let mut tx = self.placing.target.transaction();
+        tx.extend(changes);
         let head_key = record::name_key(name)?;
-        let (head, expected) = match store.get_record(&head_key)? {
-            Some(found) => {
-                let expected = Expected::Revision(found.revision.clone());
-                (record::read::<NameRecord>(&head_key, &found)?, expected)
-            }
-            None => (NameRecord::new(), Expected::Absent),
-        };
+        let head = tx.read(&head_key)?.unwrap_or_else(NameRecord::new);
         refuse_locked_name(name, &head, || format!("copy {name}"))?;
         let users: Vec<_> = contents
             .iter()
@@ -215,7 +209,7 @@ impl<'a> Carrier<'a> {
             })
             .collect();
         match self.placing.target.link(&users, true) {
-            Ok(links) => changes.extend(links),
+            Ok(links) => tx.extend(links),
             // One of them is being removed just now.
             Err(Error::Conflict { .. }) => return Ok(false),
             Err(error) => return Err(error),
@@ -223,18 +217,14 @@ impl<'a> Carrier<'a> {
         for (version, lacking) in batch {
             if *lacking {
                 let key = record::version_key(name, version.version)?;
-                changes.push(record::put(key, version, Expected::Absent)?);
+                tx.put_new(key, version)?;
             }
             let key = record::digest_key(name, &version.manifest, version.version)?;
-            changes.push(record::put(
-                key,
-                &DigestRecord::new(version.version),
-                Expected::Anything,
-            )?);
+            tx.put_any(key, &DigestRecord::new(version.version))?;
         }
         let versions: Vec<_> = batch.iter().map(|(version, _)| version.clone()).collect();
-        changes.push(record::put(head_key, &selected.onto(head, &versions, last), expected)?);
-        let made = store.commit(&changes)? == Committed::All;
+        tx.put(head_key, &selected.onto(head, &versions, last))?;
+        let made = tx.commit_once()? == Committed::All;
         if made && claimed.elapsed() > QUICK {
             self.confirm(name, &blobs)?;
         }
@@ -263,8 +253,12 @@ impl<'a> Carrier<'a> {
         for _ in 0..MOST_ROUNDS {
             match self.claim(blobs)? {
                 Some(changes) if changes.is_empty() => return Ok(()),
-                // Blobs have no precondition, and a record that somebody else changed is looked at again.
-                Some(changes) => drop(self.placing.target.store.commit(&changes)?),
+                Some(changes) => {
+                    let mut tx = self.placing.target.transaction();
+                    tx.extend(changes);
+                    // A record that was changed meanwhile is looked at again.
+                    let _ = tx.commit_once()?;
+                }
                 None => {}
             }
         }
@@ -349,20 +343,22 @@ impl<'a> Carrier<'a> {
     }
 
     fn carry_tags(&self, selected: &Selected, places: &[Placed]) -> Result<Vec<PlacedTag>> {
-        for tries in 0..MOST_TRIES {
-            back_off(tries);
+        let target = self.placing.target;
+        target.transact(format_args!("tags of {}", selected.name), |tx| {
             let tags = self.placing.place_tags(selected, places)?;
             // Somebody may have set one since the copy began.
             self.placing.refuse_moves(&tags)?;
             match tags.iter().try_for_each(|tag| self.carry_tag(tag)) {
-                Ok(()) => return Ok(tags),
-                // Somebody else moved it just now: it is looked at again.
+                Ok(()) => Ok(Outcome::Done(tags)),
+                // Another writer moved it just now.
                 Err(Error::Refused { .. } | Error::Conflict { .. } | Error::NotFound { .. })
-                    if tries + 1 < MOST_TRIES => {}
-                Err(error) => return Err(error),
+                    if !tx.is_last_attempt() =>
+                {
+                    Ok(Outcome::Retry)
+                }
+                Err(error) => Err(error),
             }
-        }
-        Err(Error::Conflict { what: format!("tags of {}", selected.name) })
+        })
     }
 
     /// Sets a tag in the target where it is not set so. A new one keeps its time, and who set it.

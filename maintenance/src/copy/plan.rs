@@ -255,7 +255,8 @@ impl Placing<'_> {
 fn is_another(name: &Identifier, number: VersionNumber) -> Error {
     Error::Refused {
         action: format!("mirror {name}@{}", number.get()),
-        reason: "the target has another version under that number; mirror to a new larder, or copy".into(),
+        reason: "the target has another version under that number; mirror to a new larder, or copy"
+            .into(),
     }
 }
 

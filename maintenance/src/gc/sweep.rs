@@ -106,7 +106,9 @@ impl Maintenance {
         for batch in changes.chunks(BATCH) {
             let mut open = batch.to_vec();
             while !open.is_empty() {
-                let made = match self.store.commit(&open)? {
+                let mut tx = self.transaction();
+                tx.extend(open.iter().cloned());
+                let made = match tx.commit_once()? {
                     Committed::All => open.len(),
                     Committed::Conflict { at, made } => {
                         open.remove(at);

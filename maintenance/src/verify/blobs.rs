@@ -102,7 +102,8 @@ pub(crate) fn finding_of(error: Error) -> Result<Finding> {
     match error {
         Error::Corrupt { what, fault } => Ok(Finding::new(what, None, &fault)),
         Error::NewerFormat { what, found, known } => {
-            let reason = format!("it has format {found}, and this version of Larder reads up to {known}");
+            let reason =
+                format!("it has format {found}, and this version of Larder reads up to {known}");
             Ok(Finding::new(what, None, &Corruption::Unreadable(reason)))
         }
         error => Err(error),

@@ -71,9 +71,10 @@ impl Limits {
             None => Ok(()),
             Some((name, _)) => Err(Error::Refused {
                 action: format!("set the limit `{name}` of a model"),
-                reason: "it is above `Limits::MOST`, the most that a stored model may request; callers \
+                reason:
+                    "it is above `Limits::MOST`, the most that a stored model may request; callers \
                          may allow more for each call"
-                    .into(),
+                        .into(),
             }),
         }
     }

@@ -88,7 +88,10 @@ impl Tensor {
 
     fn of_data(dtype: Dtype, shape: Vec<usize>, data: Data) -> Result<Self> {
         let given = data.bytes().len();
-        let refused = |reason| Error::Refused { action: format!("make the tensor {}", describe(dtype, &shape)), reason };
+        let refused = |reason| Error::Refused {
+            action: format!("make the tensor {}", describe(dtype, &shape)),
+            reason,
+        };
         match byte_len(dtype, &shape) {
             Ok(byte_len) if byte_len == given => {
                 Ok(Self { dtype, shape, byte_len, data: Artifact::new(data) })

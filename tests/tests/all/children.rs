@@ -235,10 +235,7 @@ fn one_name_for_two_different_components_is_refused() {
         let mut pipeline = diamond("english");
         pipeline.others.push(Ref::any("words", words("french", 1)).unwrap());
         let error = larder.apply("pipeline", &pipeline).unwrap_err();
-        assert!(
-            error.to_string().contains("two different components named words"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("two different components named words"), "{error}");
         assert_eq!(records(larder), [""; 0]);
         // The same content twice is one.
         let mut pipeline = diamond("english");

@@ -196,7 +196,10 @@ fn a_component_that_post_init_refuses_leaves_nothing_and_is_not_loaded() {
             let_fail(name, "post_init", how);
             let error = larder.apply(name.as_str(), &probe(name, 1.0)).unwrap_err();
             let told = error.to_string();
-            assert_eq!(told, format!("cannot complete the hook `post_init` of {name}: nothing was written"));
+            assert_eq!(
+                told,
+                format!("cannot complete the hook `post_init` of {name}: nothing was written")
+            );
             let Error::Hook { hook: Hook::PostInit, component, source, .. } = error else {
                 panic!("{told}");
             };
@@ -219,7 +222,10 @@ fn a_component_that_post_init_refuses_leaves_nothing_and_is_not_loaded() {
         ] {
             let told = error.to_string();
             assert!(matches!(error, Error::Hook { hook: Hook::PostInit, .. }), "{told}");
-            assert_eq!(told, format!("cannot complete the hook `post_init` of {name}@1: it was not loaded"));
+            assert_eq!(
+                told,
+                format!("cannot complete the hook `post_init` of {name}@1: it was not loaded")
+            );
         }
     });
 }

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use larder::{Error, Larder, Registry, StoreUrl};
 use larder::maintenance::HealthReport;
 use larder::versions::Status;
+use larder::{Error, Larder, Registry, StoreUrl};
 
 use super::{Finding, StoreState};
 use crate::commands::serializers::{self, named};

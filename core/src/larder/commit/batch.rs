@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Corruption, Error, Result};
 use crate::larder::Larder;
 use crate::larder::locks::refuse_locked_name;
 use crate::larder::nest::PendingComponent;
@@ -11,7 +11,8 @@ use crate::manifest::ChildEntry;
 use crate::name::{Identifier, VersionNumber};
 use crate::participant::{Contribution, Transition};
 use crate::record::{self, DigestRecord, NameRecord, Status, VersionRecord};
-use crate::store::{Change, Expected, Record, RecordKey, StoreExt};
+use crate::store::Transaction;
+use crate::store::{Change, RecordKey, StoreExt};
 
 /// What became of one of the components.
 pub(super) enum ComponentState {
@@ -40,7 +41,7 @@ impl ComponentState {
 
 /// A name's record as it was read, and as it is to be written.
 struct Head {
-    found: Option<Record>,
+    is_there: bool,
     record: NameRecord,
     is_changed: bool,
     is_put: bool,
@@ -52,8 +53,8 @@ pub(super) struct Batch<'a> {
     items: &'a [PendingComponent],
     pub(super) states: Vec<ComponentState>,
     heads: BTreeMap<Identifier, Head>,
-    /// The versions that new ones refer to and that are there, and their records.
-    pinned: HashMap<ChildEntry, (RecordKey, Record)>,
+    /// The keys of the versions that new ones refer to and that are there.
+    pinned: HashMap<ChildEntry, RecordKey>,
     /// What participants add for the versions that are new and ready.
     pub(super) added: Contribution,
 }
@@ -62,6 +63,7 @@ impl<'a> Batch<'a> {
     /// Looks at what is there. The last of the items is the one that is applied itself, which may be `written`.
     pub(super) fn read(
         larder: &'a Larder,
+        tx: &mut Transaction<'_>,
         items: &'a [PendingComponent],
         written: Option<&VersionRecord>,
     ) -> Result<Self> {
@@ -70,12 +72,12 @@ impl<'a> Batch<'a> {
             items.iter().map(|item| &item.name).chain(children.map(|child| &child.name)).collect();
         let keys = names.iter().map(|name| record::name_key(name)).collect::<Result<Vec<_>>>()?;
         let mut heads = BTreeMap::new();
-        for ((name, key), found) in names.iter().zip(&keys).zip(larder.store.get_records(&keys)?) {
-            let record = match &found {
-                Some(found) => record::read(key, found)?,
-                None => NameRecord::new(),
-            };
-            let head = Head { found, record, is_changed: false, is_put: false };
+        tx.get_all(&keys)?;
+        for (name, key) in names.iter().zip(&keys) {
+            let found = tx.read(key)?;
+            let is_there = found.is_some();
+            let record = found.unwrap_or_else(NameRecord::new);
+            let head = Head { is_there, record, is_changed: false, is_put: false };
             heads.insert((*name).clone(), head);
         }
         let pinned = HashMap::new();
@@ -94,7 +96,7 @@ impl<'a> Batch<'a> {
 
     fn state_of(&self, item: &PendingComponent, is_root: bool) -> Result<ComponentState> {
         let PendingComponent { name, packed, .. } = item;
-        let Some(head) = self.heads.get(name) else { return Ok(ComponentState::New) };
+        let head = self.heads.get(name).ok_or_else(|| unread(name))?;
         let latest = head.record.latest.as_ref();
         if let Some(latest) = latest.filter(|latest| latest.manifest == packed.digest) {
             return Ok(ComponentState::There(latest.clone()));
@@ -102,7 +104,7 @@ impl<'a> Batch<'a> {
         if packed.onto.is_some() && packed.onto != latest.map(|latest| latest.manifest) {
             return Err(Error::Conflict { what: name.to_string() });
         }
-        let may_be_there = head.found.is_some() || !self.larder.store.capabilities().atomic_commit;
+        let may_be_there = head.is_there || !self.larder.store.capabilities().atomic_commit;
         if !is_root
             && may_be_there
             && let Some(version) = self.larder.find_child(&item.entry())?
@@ -122,8 +124,8 @@ impl<'a> Batch<'a> {
     /// Refuses to write under a name that is locked.
     pub(super) fn check(&self) -> Result<()> {
         for (item, state) in self.items.iter().zip(&self.states) {
-            let locked = !matches!(state, ComponentState::There(_));
-            if let Some(head) = self.heads.get(&item.name).filter(|_| locked) {
+            if !matches!(state, ComponentState::There(_)) {
+                let head = self.heads.get(&item.name).ok_or_else(|| unread(&item.name))?;
                 let what = || format!("commit a new version of {}", item.name);
                 refuse_locked_name(&item.name, &head.record, what)?;
             }
@@ -155,12 +157,8 @@ impl<'a> Batch<'a> {
 
     /// Adds the changes that write what is new, children before those that refer to them, and gives the place of the
     /// record of the version that is applied itself, if that is new. `None` if something is being removed meanwhile.
-    pub(super) fn write(
-        &mut self,
-        changes: &mut Vec<Change>,
-        tries: u32,
-    ) -> Result<Option<Option<usize>>> {
-        if !self.find_pinned()? {
+    pub(super) fn write(&mut self, tx: &mut Transaction<'_>) -> Result<Option<Option<usize>>> {
+        if !self.find_pinned(tx)? {
             return Ok(None);
         }
         let (items, mut root_at) = (self.items, None);
@@ -168,61 +166,59 @@ impl<'a> Batch<'a> {
         for (at, item) in items.iter().enumerate() {
             if let ComponentState::Written(version) = &self.states[at] {
                 let version = version.clone();
-                self.lead_to(&item.name, &version);
+                self.lead_to(&item.name, &version)?;
             }
             if !self.states[at].is_new() {
                 continue;
             }
             let PendingComponent { name, packed, .. } = item;
-            let Some(head) = self.heads.get(name) else { continue };
-            let number = self.larder.free_number(name, head.record.next, tries)?;
+            let head = self.heads.get(name).ok_or_else(|| unread(name))?;
+            let number = self.larder.free_number(name, head.record.next, tx.attempt())?;
             for child in &packed.children {
-                changes.push(Larder::use_of(child, name, number, packed.digest)?);
+                tx.push(Larder::use_of(child, name, number, packed.digest)?);
             }
             for child in &packed.children {
-                if let Some((key, found)) = self.pinned.get(child)
+                if let Some(key) = self.pinned.get(child)
                     && depended.insert(key.clone())
                 {
-                    changes.push(record::unchanged(key.clone(), Some(found)));
-                    // Who removes it reads this record first, and then who uses it.
-                    if let Some(head) = self.heads.get_mut(&child.name) {
-                        head.record.moves += 1;
-                        head.is_changed = true;
-                    }
+                    tx.require(key.clone())?;
+                    // A removal reads this record first, and then the users.
+                    let head = self.heads.get_mut(&child.name);
+                    let head = head.ok_or_else(|| unread(&child.name))?;
+                    head.record.moves += 1;
+                    head.is_changed = true;
                 }
                 let is_done = |at: usize| items[at..].iter().all(|item| item.name != child.name);
                 if is_done(at) {
-                    self.put_head(&child.name, changes)?;
+                    self.put_head(&child.name, tx)?;
                 }
             }
             let mut version = self.new_version(item, number);
             let is_root = at + 1 == items.len();
             if is_root {
-                changes.extend(self.larder.complete(&mut version)?);
+                self.larder.complete(tx, &mut version)?;
             }
-            root_at = is_root.then_some(changes.len());
-            let key = record::version_key(name, number)?;
-            changes.push(record::put(key, &version, Expected::Absent)?);
+            root_at = is_root.then_some(tx.len());
+            tx.put_new(record::version_key(name, number)?, &version)?;
             if version.is_current() {
                 let key = record::digest_key(name, &packed.digest, number)?;
-                let digest = DigestRecord::new(number);
-                changes.push(record::put(key, &digest, Expected::Anything)?);
+                tx.put_any(key, &DigestRecord::new(number))?;
                 let mut added = self.larder.contributions(Transition::Ready, name, &version)?;
-                changes.append(&mut added.changes);
+                tx.extend(added.changes.drain(..));
                 self.added.merge(added);
             }
-            self.lead_to(name, &version);
+            self.lead_to(name, &version)?;
             self.states[at] = ComponentState::Written(version);
         }
         let names: Vec<_> = self.heads.keys().cloned().collect();
         for name in names {
-            self.put_head(&name, changes)?;
+            self.put_head(&name, tx)?;
         }
         Ok(Some(root_at))
     }
 
     /// Finds the versions that new ones refer to and that are there already; `false` if one is being removed.
-    fn find_pinned(&mut self) -> Result<bool> {
+    fn find_pinned(&mut self, tx: &mut Transaction<'_>) -> Result<bool> {
         let mut wanted = Vec::new();
         let children: BTreeMap<_, _> = self
             .new_items()
@@ -242,12 +238,15 @@ impl<'a> Batch<'a> {
             wanted.push((child.clone(), record::version_key(&child.name, version.version)?));
         }
         let keys: Vec<_> = wanted.iter().map(|(_, key)| key.clone()).collect();
-        for ((child, key), found) in wanted.into_iter().zip(self.larder.store.get_records(&keys)?) {
-            let Some(found) = found else { return Ok(false) };
-            if record::read::<VersionRecord>(&key, &found)?.removed.is_some() {
+        tx.get_all(&keys)?;
+        for (child, key) in wanted {
+            let Some(version) = tx.read::<VersionRecord>(&key)? else {
+                return Err(Error::corrupt(format!("the record {key}"), Corruption::Missing));
+            };
+            if version.removed.is_some() {
                 return Ok(false);
             }
-            self.pinned.insert(child, (key, found));
+            self.pinned.insert(child, key);
         }
         Ok(true)
     }
@@ -279,29 +278,31 @@ impl<'a> Batch<'a> {
         version
     }
 
-    /// Lets a name's record know of a version.
-    fn lead_to(&mut self, name: &Identifier, version: &VersionRecord) {
-        let Some(head) = self.heads.get_mut(name) else { return };
+    /// Enters a version into its name's record.
+    fn lead_to(&mut self, name: &Identifier, version: &VersionRecord) -> Result<()> {
+        let head = self.heads.get_mut(name).ok_or_else(|| unread(name))?;
         let newest = head.record.latest.as_ref().map(|latest| latest.version);
         if version.is_current() && newest < Some(version.version) {
             head.record.latest = Some(version.clone());
         }
         head.record.next = head.record.next.max(version.version.next());
         head.is_changed = true;
+        Ok(())
     }
 
     /// Adds the change of a name's record, if it is changed and was not added before.
-    fn put_head(&mut self, name: &Identifier, changes: &mut Vec<Change>) -> Result<()> {
-        if let Some(head) = self.heads.get_mut(name)
-            && head.is_changed
-            && !head.is_put
-        {
+    fn put_head(&mut self, name: &Identifier, tx: &mut Transaction<'_>) -> Result<()> {
+        let head = self.heads.get_mut(name).ok_or_else(|| unread(name))?;
+        if head.is_changed && !head.is_put {
             head.is_put = true;
-            let expected = record::expect(head.found.as_ref());
-            changes.push(record::put(record::name_key(name)?, &head.record, expected)?);
+            tx.put(record::name_key(name)?, &head.record)?;
         }
         Ok(())
     }
+}
+
+fn unread(name: &Identifier) -> Error {
+    Error::internal(format!("the record of the name {name} was not read before the commit"))
 }
 
 impl Larder {
@@ -311,10 +312,10 @@ impl Larder {
         &self,
         name: &Identifier,
         next: VersionNumber,
-        tries: u32,
+        attempt: u32,
     ) -> Result<VersionNumber> {
         let mut number = next;
-        if tries > 0 && !self.store.capabilities().atomic_commit {
+        if attempt > 0 && !self.store.capabilities().atomic_commit {
             while self.store.get_record(&record::version_key(name, number)?)?.is_some() {
                 number = number.next();
             }

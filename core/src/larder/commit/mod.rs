@@ -2,12 +2,13 @@
 
 mod batch;
 
+use std::mem;
 use std::time::Instant;
 
 use self::batch::{Batch, ComponentState};
-use super::apply::{EncodedComponent, QUICK, back_off};
+use super::apply::{EncodedComponent, QUICK};
 use super::nest::PendingComponent;
-use super::{Applied, Larder, MOST_TRIES, VersionInfo};
+use super::{Applied, Larder, VersionInfo};
 use super::{Claim, PATIENCE};
 use crate::component::Component;
 use crate::digest::Digest;
@@ -15,6 +16,7 @@ use crate::error::{Error, Result};
 use crate::name::Identifier;
 use crate::record::VersionRecord;
 use crate::store::Committed;
+use crate::store::Outcome;
 
 /// How often a component is packed, if a collector takes its blobs before it is committed.
 const MOST_PACKS: u32 = 5;
@@ -49,21 +51,20 @@ impl Larder {
         let mut packs = 1;
         // The version that is written already, if the store made a part of a commit.
         let mut written: Option<VersionRecord> = None;
-        for tries in 0..MOST_TRIES {
-            back_off(tries);
+        self.transact(name, |tx| {
             if written.is_none()
                 && let Some(version) = self.existing_version(name)?
             {
-                return Ok(was_published(name, &version));
+                return Ok(Outcome::Done(was_published(name, &version)));
             }
-            let mut batch = Batch::read(self, &items, written.as_ref())?;
+            let mut batch = Batch::read(self, tx, &items, written.as_ref())?;
             let is_there = |state: &ComponentState| {
                 matches!(state, ComponentState::There(_) | ComponentState::Unready(_))
             };
             if batch.states.iter().all(is_there) {
                 self.heal(&items)?;
                 let states = batch.states;
-                return done(items, states);
+                return done(name, mem::take(&mut items), states).map(Outcome::Done);
             }
             batch.check()?;
             let claimed = Instant::now();
@@ -76,29 +77,29 @@ impl Larder {
                 Claim::Gone(_) => {
                     items = items_of(name, pack()?);
                     packs += 1;
-                    continue;
+                    return Ok(Outcome::Retry);
                 }
             };
-            let mut changes = brought;
-            changes.extend(pardons);
-            let Some(root_at) = batch.write(&mut changes, tries)? else { continue };
-            match self.store.commit(&changes)? {
+            tx.extend(brought);
+            tx.extend(pardons);
+            let Some(root_at) = batch.write(tx)? else { return Ok(Outcome::Retry) };
+            match tx.commit_once()? {
                 Committed::All => {
                     std::mem::take(&mut batch.added).committed();
                     if claimed.elapsed() > QUICK {
                         self.confirm(name, &blobs, &pack)?;
                     }
                     let states = batch.states;
-                    return done(items, states);
+                    done(name, mem::take(&mut items), states).map(Outcome::Done)
                 }
                 // Only names are left to be written: the version stands.
                 Committed::Conflict { made, .. } if root_at.is_some_and(|at| made > at) => {
                     written = batch.states.last().and_then(ComponentState::version).cloned();
+                    Ok(Outcome::Retry)
                 }
-                Committed::Conflict { .. } => {}
+                Committed::Conflict { .. } => Ok(Outcome::Retry),
             }
-        }
-        Err(Error::Conflict { what: name.to_string() })
+        })
     }
 
     /// Looks after a slow commit whether its blobs are still there, and writes them again if they are not. A
@@ -109,23 +110,31 @@ impl Larder {
         blobs: &[Digest],
         pack: &impl Fn() -> Result<EncodedComponent>,
     ) -> Result<()> {
-        let mut gone = blobs.first().copied();
-        for _ in 0..MOST_PACKS {
-            // Blobs have no precondition, and a record that somebody else changed is looked at again.
+        let mut packs = 0;
+        loop {
             match self.claim(blobs, &[], PATIENCE)? {
                 Claim::Held(pardons) if pardons.is_empty() => return Ok(()),
-                Claim::Held(pardons) => {
-                    let _ = self.store.commit(&pardons)?;
+                Claim::Held(_) if packs == MOST_PACKS => {
+                    return Err(Error::Conflict { what: name.to_string() });
                 }
-                Claim::Gone(digest) => {
-                    gone = Some(digest);
+                Claim::Gone(digest) if packs == MOST_PACKS => {
+                    return Err(swept_again(name, &digest));
+                }
+                Claim::Held(pardons) => {
+                    let mut tx = self.transaction();
+                    tx.extend(pardons);
+                    // A record that was changed meanwhile is looked at again.
+                    let _ = tx.commit_once()?;
+                }
+                Claim::Gone(_) => {
                     let again = items_of(name, pack()?).into_iter();
-                    let blobs: Vec<_> = again.flat_map(|item| item.packed.blobs).collect();
-                    let _ = self.store.commit(&blobs)?;
+                    let mut tx = self.transaction();
+                    tx.extend(again.flat_map(|item| item.packed.blobs));
+                    tx.commit_unconditional()?;
                 }
             }
+            packs += 1;
         }
-        Err(swept_again(name, &gone.unwrap_or(Digest::of(b""))))
     }
 
     /// Writes those blobs of unchanged versions again that are gone from the store.
@@ -133,9 +142,9 @@ impl Larder {
         let digests: Vec<_> = items.iter().flat_map(|item| item.packed.digests()).collect();
         let there = self.store.stat_blobs(&digests)?;
         if there.iter().any(Option::is_none) {
-            // Blobs have no precondition, so there is no conflict.
-            let blobs: Vec<_> = items.iter().flat_map(|item| item.packed.blobs.clone()).collect();
-            let _ = self.store.commit(&blobs)?;
+            let mut tx = self.transaction();
+            tx.extend(items.iter().flat_map(|item| item.packed.blobs.clone()));
+            tx.commit_unconditional()?;
         }
         Ok(())
     }
@@ -158,6 +167,7 @@ fn was_published(name: &Identifier, version: &VersionRecord) -> (Applied, Vec<Un
 
 /// What was applied, and what of it is not ready.
 fn done(
+    name: &Identifier,
     items: Vec<PendingComponent>,
     states: Vec<ComponentState>,
 ) -> Result<(Applied, Vec<UnreadyComponent>)> {
@@ -165,7 +175,9 @@ fn done(
     let mut root = None;
     let last = items.len().saturating_sub(1);
     for (at, (item, state)) in items.into_iter().zip(states).enumerate() {
-        let Some(version) = state.version() else { continue };
+        let Some(version) = state.version() else {
+            return Err(Error::internal(format!("{} was committed without a version", item.name)));
+        };
         let info = VersionInfo::new(&item.name, version);
         if !version.status.is_ready() {
             let (version, component) = (info.clone(), item.component);
@@ -178,9 +190,7 @@ fn done(
             });
         }
     }
-
-    // The last one is there in any case.
-    let root = root.ok_or_else(|| Error::Conflict { what: "a component".into() })?;
+    let root = root.ok_or_else(|| Error::internal(format!("nothing of {name} was committed")))?;
     Ok((root, unprepared))
 }
 

@@ -2,15 +2,15 @@
 
 mod place;
 
-use place::{TagSlot, is_made};
+use place::TagSlot;
 
-use super::apply::back_off;
 use super::locks::refuse_locked_name;
-use super::{Larder, MOST_TRIES, VersionInfo};
-use crate::error::{Error, Result};
+use super::{Larder, VersionInfo};
+use crate::error::{Corruption, Error, Result};
 use crate::name::{Identifier, TagName, VersionNumber};
 use crate::record::{self, MoveRecord, TagRecord, VersionRecord};
 use crate::reference::Reference;
+use crate::store::Outcome;
 use crate::store::StoreExt;
 use crate::time::Timestamp;
 
@@ -154,8 +154,7 @@ impl Larder {
     ) -> Result<VersionInfo> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
         let place = TagSlot::new(reference.identifier(), &tag.try_into().map_err(Into::into)?)?;
-        for tries in 0..MOST_TRIES {
-            back_off(tries);
+        self.transact(&place, |tx| {
             let version = self.find(&reference)?;
             if !version.status.is_ready() && !options.force {
                 return Err(Error::Refused {
@@ -166,49 +165,44 @@ impl Larder {
                     ),
                 });
             }
-            let state = place.read(self)?;
+            let state = place.read(tx)?;
             let moves = state.tag.as_ref().is_none_or(|tag| tag.version != version.version);
             let was_protected = state.tag.as_ref().is_some_and(|tag| tag.protected);
             let protected = options.protected.unwrap_or(was_protected);
             place.check_from(self, &state, options)?;
+            let info = VersionInfo::new(&place.name, &version);
             if !moves && protected == was_protected {
-                return Ok(VersionInfo::new(&place.name, &version));
+                return Ok(Outcome::Done(info));
             }
             if moves || !protected {
                 place.check_protection(&state, options)?;
             }
             refuse_locked_name(&place.name, &state.head, || format!("move {place}"))?;
-            let (changes, needed) = match &state.tag {
-                Some(tag) if !moves => {
-                    let mut tag = tag.clone();
+            match state.tag {
+                Some(mut tag) if !moves => {
                     tag.protected = protected;
-                    let key = place.tag_key.clone();
-                    let head = record::unchanged(place.head_key.clone(), state.found_head.as_ref());
-                    (vec![head, record::put(key, &tag, state.expect_tag())?], 2)
+                    tx.require(place.head_key.clone())?;
+                    tx.put(place.tag_key.clone(), &tag)?;
+                    Ok(Outcome::Commit(info))
                 }
                 _ => {
                     let key = record::version_key(&place.name, version.version)?;
-                    let Some(found) = self.store.get_record(&key)? else { continue };
-                    if record::read::<VersionRecord>(&key, &found)?.removed.is_some() {
-                        continue;
+                    let Some(stored) = tx.read::<VersionRecord>(&key)? else {
+                        return Err(Error::corrupt(
+                            format!("the record {key}"),
+                            Corruption::Missing,
+                        ));
+                    };
+                    if stored.removed.is_some() {
+                        return Ok(Outcome::Retry);
                     }
-                    // Who removes the version changes its record.
-                    let stays = record::unchanged(key, Some(&found));
-                    let stamp = options.stamp.clone();
-                    place.moved(
-                        self,
-                        state,
-                        Some((version.version, protected)),
-                        stamp,
-                        vec![stays],
-                    )?
+                    // A removal of the version changes its record.
+                    tx.require(key)?;
+                    let to = Some((version.version, protected));
+                    place.commit_move(self, tx, state, to, options.stamp.clone(), info)
                 }
-            };
-            if is_made(self.store.commit(&changes)?, needed) {
-                return Ok(VersionInfo::new(&place.name, &version));
             }
-        }
-        Err(Error::Conflict { what: place.to_string() })
+        })
     }
 
     /// Removes `tag` from `name`; the version stays, and so does the tag's history.
@@ -235,21 +229,16 @@ impl Larder {
     ) -> Result<()> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
         let place = TagSlot::new(&name, &tag.try_into().map_err(Into::into)?)?;
-        for tries in 0..MOST_TRIES {
-            back_off(tries);
-            let state = place.read(self)?;
+        self.transact(&place, |tx| {
+            let state = place.read(tx)?;
             if state.tag.is_none() {
                 return Err(self.not_found(&place.reference()));
             }
             place.check_from(self, &state, options)?;
             place.check_protection(&state, options)?;
             refuse_locked_name(&place.name, &state.head, || format!("remove {place}"))?;
-            let (changes, needed) = place.moved(self, state, None, None, Vec::new())?;
-            if is_made(self.store.commit(&changes)?, needed) {
-                return Ok(());
-            }
-        }
-        Err(Error::Conflict { what: place.to_string() })
+            place.commit_move(self, tx, state, None, None, ())
+        })
     }
 
     /// The tags of a name, in their order.
@@ -285,7 +274,7 @@ impl Larder {
     ) -> Result<Vec<TagMove>> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
         let place = TagSlot::new(&name, &tag.try_into().map_err(Into::into)?)?;
-        let state = place.read(self)?;
+        let state = place.read(&mut self.transaction())?;
         let mut history = Vec::new();
         for found in self.store.records(&record::moves_of(&place.name, &place.tag)) {
             let (key, found) = found?;

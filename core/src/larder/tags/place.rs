@@ -5,17 +5,10 @@ use crate::larder::Larder;
 use crate::name::{Identifier, TagName, VersionNumber};
 use crate::record::{self, MoveRecord, NameRecord, TagRecord};
 use crate::reference::{Reference, Selector};
-use crate::store::{Change, Committed, Expected, Record, RecordKey, StoreExt};
+use crate::store::{Committed, RecordKey, StoreExt};
+use crate::store::{Outcome, Transaction};
 
 use super::{Condition, Stamp, TagOptions};
-
-/// Whether the first `needed` changes were made: only a line of history may be missing after them.
-pub(super) fn is_made(committed: Committed, needed: usize) -> bool {
-    match committed {
-        Committed::All => true,
-        Committed::Conflict { made, .. } => made >= needed,
-    }
-}
 
 /// A tag of a name, there or not, and the keys of what is known of it.
 pub(super) struct TagSlot {
@@ -25,18 +18,10 @@ pub(super) struct TagSlot {
     pub(super) tag_key: RecordKey,
 }
 
-/// What was read of a tag, and what it was read from.
+/// The records of a tag, as a transaction read them.
 pub(super) struct TagState {
     pub(super) head: NameRecord,
-    pub(super) found_head: Option<Record>,
     pub(super) tag: Option<TagRecord>,
-    pub(super) found_tag: Option<Record>,
-}
-
-impl TagState {
-    pub(super) fn expect_tag(&self) -> Expected {
-        record::expect(self.found_tag.as_ref())
-    }
 }
 
 impl TagSlot {
@@ -53,18 +38,10 @@ impl TagSlot {
         Reference::new(self.name.clone(), Selector::Tag(self.tag.clone()))
     }
 
-    pub(super) fn read(&self, larder: &Larder) -> Result<TagState> {
-        let keys = [self.head_key.clone(), self.tag_key.clone()];
-        let mut found = larder.store.get_records(&keys)?.into_iter();
-        let (found_head, found_tag) = (found.next().flatten(), found.next().flatten());
-        let head = found_head.as_ref().map(|found| record::read(&self.head_key, found));
-        let tag = found_tag.as_ref().map(|found| record::read(&self.tag_key, found));
-        Ok(TagState {
-            head: head.transpose()?.unwrap_or_else(NameRecord::new),
-            tag: tag.transpose()?,
-            found_head,
-            found_tag,
-        })
+    pub(super) fn read(&self, tx: &mut Transaction<'_>) -> Result<TagState> {
+        tx.get_each([&self.head_key, &self.tag_key])?;
+        let head = tx.read(&self.head_key)?.unwrap_or_else(NameRecord::new);
+        Ok(TagState { head, tag: tx.read(&self.tag_key)? })
     }
 
     /// Refuses a tag that is not where it is expected.
@@ -93,11 +70,7 @@ impl TagSlot {
         };
         Err(Error::Refused {
             action: format!("move {self}"),
-            reason: format!(
-                "it names {}, not {}; check its history",
-                said(now),
-                said(expected)
-            ),
+            reason: format!("it names {}, not {}; check its history", said(now), said(expected)),
         })
     }
 
@@ -111,26 +84,25 @@ impl TagSlot {
         }
     }
 
-    /// The changes that move the tag `to` a version, protected or not, or remove it: after those that are in `changes`, and how
-    /// many of them it takes for the tag to be moved.
-    pub(super) fn moved(
+    /// Commits a move of the tag `to` a version, protected or not, or its removal, and returns `value` if it was made.
+    pub(super) fn commit_move<T>(
         &self,
         larder: &Larder,
+        tx: &mut Transaction<'_>,
         state: TagState,
         to: Option<(VersionNumber, bool)>,
         stamp: Option<Stamp>,
-        mut changes: Vec<Change>,
-    ) -> Result<(Vec<Change>, usize)> {
+        value: T,
+    ) -> Result<Outcome<T>> {
         let (moved, by) = match stamp {
             Some(stamp) => stamp,
             None => (larder.now(), larder.author()?),
         };
-        let expected = state.expect_tag();
         let number = match &state.tag {
             Some(tag) => {
                 let key = record::move_key(&self.name, &self.tag, tag.moves)?;
-                if larder.store.get_record(&key)?.is_none() {
-                    changes.push(record::put(key, &tag.last_move(), Expected::Absent)?);
+                if tx.get(&key)?.is_none() {
+                    tx.put(key, &tag.last_move())?;
                 }
                 tag.moves + 1
             }
@@ -144,24 +116,23 @@ impl TagSlot {
         };
         let mut head = state.head;
         head.moves += 1;
-        let expected_head = record::expect(state.found_head.as_ref());
-        changes.push(record::put(self.head_key.clone(), &head, expected_head)?);
+        tx.put(self.head_key.clone(), &head)?;
         let key = self.tag_key.clone();
-        changes.push(match to {
+        match to {
             Some((version, protected)) => {
-                let tag = TagRecord::new(version, moved, number, by.clone(), protected);
-                record::put(key, &tag, expected)?
+                tx.put(key, &TagRecord::new(version, moved, number, by.clone(), protected))?;
             }
-            None => Change::RemoveRecord { key, expected },
-        });
-        let needed = changes.len();
+            None => tx.remove(key)?,
+        }
+        // Without the line of history that follows, the tag is moved all the same.
+        let needed = tx.len();
         let key = record::move_key(&self.name, &self.tag, number)?;
-        changes.push(record::put(
-            key,
-            &MoveRecord::new(to.map(|(version, _)| version), moved, by),
-            Expected::Absent,
-        )?);
-        Ok((changes, needed))
+        tx.put_new(key, &MoveRecord::new(to.map(|(version, _)| version), moved, by))?;
+        Ok(match tx.commit_once()? {
+            Committed::All => Outcome::Done(value),
+            Committed::Conflict { made, .. } if made >= needed => Outcome::Done(value),
+            Committed::Conflict { .. } => Outcome::Retry,
+        })
     }
 }
 

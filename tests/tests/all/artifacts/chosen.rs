@@ -95,10 +95,7 @@ fn an_artifact_by_name_without_a_name_is_refused_with_advice() {
     let larder = larder::open("memory:").unwrap();
     let error = larder.apply("oven", &Oven { setting: Artifact::new(Celsius(0.0)) }).unwrap_err();
     assert!(matches!(error, Error::Encode { .. }), "{error:?}");
-    assert_eq!(
-        error.to_string(),
-        "cannot encode the artifact `setting` of oven (a `test/oven`)"
-    );
+    assert_eq!(error.to_string(), "cannot encode the artifact `setting` of oven (a `test/oven`)");
     assert!(chain(&error).contains("`Artifact::named(name, value)`"), "{}", chain(&error));
 }
 

@@ -100,10 +100,7 @@ fn said<T: ComponentType + std::fmt::Debug>() -> (String, String) {
     let Error::Decode { what, type_name, path, .. } = error else { panic!("{said}") };
     assert_eq!(what, "cellar/wine@2", "the error names the version");
     assert_eq!(type_name, std::any::type_name::<T>(), "the error names the type");
-    assert!(
-        said.starts_with(&format!("cannot decode cellar/wine@2 as `{type_name}`")),
-        "{said}"
-    );
+    assert!(said.starts_with(&format!("cannot decode cellar/wine@2 as `{type_name}`")), "{said}");
     assert_eq!(larder.versions("cellar/wine").unwrap().len(), 2, "nothing is lost");
     let loaded: first::Wine = larder.load("cellar/wine").unwrap();
     assert_eq!(loaded.name, "riesling");
@@ -179,7 +176,10 @@ fn a_manifest_of_a_newer_format_is_called_newer() {
     ] {
         let Error::NewerFormat { what, found: 2, known: 1 } = &error else { panic!("{error:?}") };
         assert_eq!(what, "wine@1");
-        assert!(error.to_string().contains("it has format 2, and this version of Larder reads up to 1"), "{error}");
+        assert!(
+            error.to_string().contains("it has format 2, and this version of Larder reads up to 1"),
+            "{error}"
+        );
     }
     assert_eq!(larder.list().count(), 1, "it is listed all the same");
     let findings = larder.maintenance().verify(Selection::All).unwrap().findings;
@@ -215,8 +215,15 @@ fn records_and_manifests_that_are_no_json_are_called_corrupt() {
         put_record(&larder, "names/wine", bad);
         let error = larder.load::<Plain>("wine").unwrap_err();
         assert!(matches!(error, Error::Corrupt { .. }), "{bad:?} gives {error:?}");
-        assert!(error.to_string().starts_with("cannot read the record names/wine: it is corrupt ("), "{error}");
-        assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings.len(), 1, "{bad:?}");
+        assert!(
+            error.to_string().starts_with("cannot read the record names/wine: it is corrupt ("),
+            "{error}"
+        );
+        assert_eq!(
+            larder.maintenance().verify(Selection::All).unwrap().findings.len(),
+            1,
+            "{bad:?}"
+        );
 
         let (larder, _) = super::larder();
         larder.apply("wine", &Plain { number: 1 }).unwrap();

@@ -59,7 +59,10 @@ fn a_flipped_bit_is_found_when_the_artifact_is_used_and_by_verify() {
             Some(bytes)
         });
         let (found, said) = fault(&larder);
-        assert!(matches!(found, Corruption::Digest { expected, .. } if expected == digest), "{found:?}");
+        assert!(
+            matches!(found, Corruption::Digest { expected, .. } if expected == digest),
+            "{found:?}"
+        );
         assert!(said.contains(&format!("instead of {}", digest.short())), "{said}");
         assert_found(&larder, digest, "its digest is b3:");
     }

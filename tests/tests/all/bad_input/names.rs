@@ -226,7 +226,9 @@ fn a_component_is_not_loaded_as_another_type() {
     let error = larder.load_model("wine").unwrap_err();
     assert!(matches!(error, Error::NotAModel { .. }), "{error:?}");
     assert!(
-        error.to_string().starts_with("cannot load wine@1 as a model: its type `test/plain` is not one"),
+        error
+            .to_string()
+            .starts_with("cannot load wine@1 as a model: its type `test/plain` is not one"),
         "{error}"
     );
 }

@@ -30,7 +30,12 @@ fn a_component_whose_type_is_not_linked_in_is_listed_shown_and_verified() {
         assert!(hint.contains("larder-tests 0.1.0"), "{hint}");
         assert_eq!(known, &["test/plain"]);
         let said = error.to_string();
-        assert!(said.contains("cannot use wine@1: the component type `test/with-artifacts` is not linked in"), "{said}");
+        assert!(
+            said.contains(
+                "cannot use wine@1: the component type `test/with-artifacts` is not linked in"
+            ),
+            "{said}"
+        );
     }
     let listed: Vec<_> = larder.list().map(Result::unwrap).collect();
     assert_eq!(listed[0].type_tag.as_str(), "test/with-artifacts");
@@ -122,7 +127,10 @@ fn two_serializers_with_one_name_are_refused_with_both() {
             first.starts_with("a pair for u8 (") && second.starts_with("a pair for u"),
             "{error}"
         );
-        assert!(error.to_string().starts_with("cannot register the serializer `byte` twice: "), "{error}");
+        assert!(
+            error.to_string().starts_with("cannot register the serializer `byte` twice: "),
+            "{error}"
+        );
     }
     for item in [Item::format(MsgPack), Item::serializer::<u8, Same>()] {
         let error = Registry::linked().unwrap().register(item).unwrap_err();

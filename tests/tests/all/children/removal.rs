@@ -36,7 +36,10 @@ fn what_is_used_is_removed_by_force_only_and_its_users_are_named() {
         // And back: what is used before its users.
         let error = larder.maintenance().restore("encoder@1").unwrap_err();
         assert!(matches!(&error, Error::Removed { .. }), "{error}");
-        assert_eq!(error.to_string(), "cannot use encoder@1: it refers to words@3, which was removed; restore that version first");
+        assert_eq!(
+            error.to_string(),
+            "cannot use encoder@1: it refers to words@3, which was removed; restore that version first"
+        );
         larder.maintenance().restore("words@3").unwrap();
         larder.maintenance().restore("encoder@1").unwrap();
         assert_eq!(pins(&larder.used_by("words@3").unwrap()), ["encoder@1"]);
@@ -54,7 +57,10 @@ fn a_user_of_what_was_removed_by_force_says_so_until_it_is_restored() {
     larder.remove_with("words@1", &RemoveOptions::new().force(true)).unwrap();
     let encoder: Encoder = larder.load("encoder").unwrap();
     let error = encoder.words.get().map(drop).unwrap_err();
-    assert_eq!(error.to_string(), "cannot use encoder@1: it refers to words@1, which was removed; restore that version first");
+    assert_eq!(
+        error.to_string(),
+        "cannot use encoder@1: it refers to words@1, which was removed; restore that version first"
+    );
     let uses = larder.uses("encoder").unwrap();
     assert_eq!(uses[0].version, None);
     let findings = larder.maintenance().verify(Selection::All).unwrap().findings;

@@ -101,7 +101,10 @@ fn a_version_that_is_another_there_is_refused_before_anything_is_written() {
         let before = records(to);
         let error = from.maintenance().mirror(to, &DELETE).unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{error}");
-        assert!(error.to_string().contains("cannot mirror other/net@1: the target has another version"), "{error}");
+        assert!(
+            error.to_string().contains("cannot mirror other/net@1: the target has another version"),
+            "{error}"
+        );
         assert_eq!(records(to), before);
     });
 }

@@ -101,7 +101,9 @@ fn damaged_notes_are_an_error_that_names_them() {
     set_record(&larder, "notes/wine/@0000000001", Some(r#"{"larder":1,"label":{}}"#));
     let error = larder.notes("wine").unwrap_err();
     assert!(
-        error.to_string().starts_with("cannot read the record notes/wine/@0000000001: it is corrupt"),
+        error
+            .to_string()
+            .starts_with("cannot read the record notes/wine/@0000000001: it is corrupt"),
         "{error}"
     );
     set_record(&larder, "notes/wine/@0000000001", Some(r#"{"larder":2,"stars":5}"#));

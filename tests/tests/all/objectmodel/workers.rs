@@ -100,7 +100,10 @@ fn a_row_on_which_the_model_panics_is_an_error_on_many_workers_and_on_one() {
     let one = panicky_alone::model().predict_batch((0..100).map(|n| (n,).into()).collect());
     for error in [many.unwrap_err(), one.unwrap_err()] {
         assert!(matches!(error, Error::Predict { row: Some(70), .. }), "{error:?}");
-        assert_eq!(chain(&error), "cannot predict row 70: the model failed: it panicked: row 70 is too much");
+        assert_eq!(
+            chain(&error),
+            "cannot predict row 70: the model failed: it panicked: row 70 is too much"
+        );
     }
     let fine = panicky::model().predict_batch((0..70).map(|n| (n,).into()).collect());
     assert_eq!(fine.unwrap().len(), 70, "the model serves on");

@@ -1,9 +1,9 @@
 //! Types with triggers.
 
-use larder::maintenance::LarderMaintenance;
 use larder::ApplyOptions;
 use larder::jobs::LarderJobs;
 use larder::jobs::{JobContext, JobsQuery};
+use larder::maintenance::LarderMaintenance;
 use larder::triggers;
 
 use super::*;
