@@ -83,7 +83,7 @@ fn a_serializer_that_is_applied_is_a_component_like_any_other() {
     assert_eq!(shown.manifest.type_tag().as_str(), "larder/serializer");
     assert_eq!(
         shown.manifest.fields().replace(&sample.to_string(), "SAMPLE"),
-        r#"{"serializer":"celsius","crate":null,"note":"the crate `acme-oven` on crates.io","types":[{"rust_type":"own_serializers::Celsius","sample":{"$artifact":"SAMPLE","serializer":"bytes"}}]}"#
+        r#"{"serializer":"celsius","crate":null,"note":"the crate `acme-oven` on crates.io","types":[{"rust_type":"all::own_serializers::Celsius","sample":{"$artifact":"SAMPLE","serializer":"bytes"}}]}"#
     );
     assert!(larder.load_component("serializers/celsius").is_ok());
     assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty());
