@@ -1,4 +1,4 @@
-//! Components as a user's crate would bring them: a model, and something that is none.
+//! Components of a user's crate.
 
 use larder::bytes::Bytes;
 use larder::jobs::JobContext;
@@ -49,7 +49,7 @@ impl Predict for Price {
     }
 }
 
-/// What is written on a bottle.
+/// The label of a bottle.
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "example/label")]
 pub(crate) struct Label {
@@ -57,7 +57,7 @@ pub(crate) struct Label {
     pub(crate) years: Vec<u16>,
 }
 
-/// A label is printed when somebody asks for it.
+/// Prints a label on request.
 #[triggers]
 impl Label {
     #[trigger(event("print"), outputs)]
@@ -74,14 +74,14 @@ impl Label {
     }
 }
 
-/// Where bottles lie; it was a rack once, and counted in dozens.
+/// A cellar; the first version of the type counted in dozens.
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "example/cellar", version = 2, migrate_from(1 = "Rack::migrate"), alias = "example/rack")]
 pub(crate) struct Cellar {
     pub(crate) bottles: u32,
 }
 
-/// What lies there is brought away before it goes.
+/// Empties the cellar before it is removed.
 #[triggers]
 impl Cellar {
     #[trigger(remove)]
@@ -102,7 +102,7 @@ impl Rack {
     }
 }
 
-/// What hangs where bottles lie; its hooks fail where nobody can hang it, or reach it.
+/// A thermometer; its hooks fail on request.
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "example/thermometer", hooks)]
 pub(crate) struct Thermometer {
@@ -131,7 +131,7 @@ pub(crate) fn half(x: f64) -> f64 {
     x / 2.0 // exact, but for the smallest
 }
 
-/// Numbers as their bytes, the lowest first.
+/// Numbers as little-endian bytes.
 pub(crate) struct LittleEndian;
 
 impl Serializer<Vec<f64>> for LittleEndian {
@@ -152,7 +152,7 @@ impl Serializer<Vec<f64>> for LittleEndian {
 
 larder::link!(Item::serializer::<Vec<f64>, LittleEndian>());
 
-/// Tells the year of a bottle from a list of names: a class model.
+/// A class model that looks up the year of a bottle in a list.
 pub(crate) struct Years(String);
 
 impl ClassModel for Years {

@@ -1,4 +1,4 @@
-//! A command line of one's own: `larder`, with the components of `components.rs` linked in.
+//! A command line of your own: `larder`, with the components of `components.rs`.
 //!
 //! ```sh
 //! cargo run -p larder-cli --example linked -- types

@@ -72,6 +72,7 @@ fn put_makes_the_larder_and_get_brings_the_same_back() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn get_gives_models_back_as_the_files_that_they_were() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests");
     let script = b"fn predict(input) { input + 1 }".to_vec();
@@ -203,6 +204,7 @@ fn a_link_is_refused_and_the_executable_bit_comes_back() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn a_class_model_predicts_and_tells_what_it_was_made_with() {
     let printed = everywhere(|dir| {
         dir.class_model().linked(&["show", "years"])

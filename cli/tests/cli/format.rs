@@ -19,6 +19,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
+#[cfg_attr(not(feature = "full"), ignore = "needs the feature `full`")]
 fn models_of_format_1_predict_as_they_did() {
     let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/format-1-models");
     for store in ["sqlite:sqlite.db", "fs:folder"] {

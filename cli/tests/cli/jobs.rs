@@ -139,7 +139,7 @@ fn one_job_is_shown_cancelled_and_tried_again() {
 ",
             "progress  50%
 ",
-            "carries   2
+            "payload   2
 ",
         ] {
             assert!(shown.contains(line), "{line}: {shown}");
