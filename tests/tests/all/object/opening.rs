@@ -62,8 +62,8 @@ fn who_asks_whether_a_larder_is_there_makes_none() {
 fn unknown_options_are_refused_by_name() {
     let said = refusal("s3://larder/x?regoin=eu-west-1");
     assert!(said.contains("unknown option `regoin`; known options: endpoint, region"), "{said}");
-    assert!(refusal("az://larder/x?region=eu").contains("the option `region` is unknown"));
-    assert!(refusal("gs://larder/x?region=eu").contains("the option `region` is unknown"));
+    assert!(refusal("az://larder/x?region=eu").contains("unknown option `region`"));
+    assert!(refusal("gs://larder/x?region=eu").contains("unknown option `region`"));
     assert!(refusal("s3://larder/x?retries=many").contains("a number from 0 to 20"));
     assert!(refusal("s3:///x").contains("a bucket is missing"));
     assert!(refusal("s3://larder/a//b").contains("a//b"));

@@ -99,7 +99,7 @@ fn a_url_says_where_the_blobs_are_and_shows_no_secret() {
     }
     let wrong = larder::open(&url.replace("region%3D", "regoin%3D").replace("region=", "regoin="));
     let said = told(&wrong.unwrap_err());
-    assert!(said.contains("the option `regoin` is unknown") && !said.contains(SECRET), "{said}");
+    assert!(said.contains("unknown option `regoin`") && !said.contains(SECRET), "{said}");
 }
 
 #[test]
@@ -208,11 +208,11 @@ fn the_option_is_decoded_and_unknown_ones_are_still_refused() {
     let open = |url: &str| registry.open_store(&url.parse::<StoreUrl>().unwrap());
     assert_eq!(open("memory:?blobs=memory:").unwrap().url(), "memory:?blobs=memory:");
     let said = open("memory:?blobs=memory:%3Fx=1").unwrap_err().to_string();
-    assert!(said.contains("the option `x` is unknown"), "{said}");
+    assert!(said.contains("unknown option `x`"), "{said}");
     let said = open("memory:?blobs=memory:&x=1").unwrap_err().to_string();
-    assert!(said.contains("the option `x` is unknown"), "{said}");
-    assert!(open("memory:?blobs=").unwrap_err().to_string().contains("it is empty"));
+    assert!(said.contains("unknown option `x`"), "{said}");
+    assert!(open("memory:?blobs=").unwrap_err().to_string().contains("empty; write a path"));
     assert!(open("memory:?blobs=a%2").unwrap_err().to_string().contains("two hex digits"));
     let said = open("memory:?blobs=memory:%3Fblobs=memory:").unwrap_err().to_string();
-    assert!(said.contains("the option `blobs` is unknown"), "{said}");
+    assert!(said.contains("unknown option `blobs`"), "{said}");
 }
