@@ -119,7 +119,7 @@ fn half_a_larder_is_refused_and_says_where_the_other_half_is() {
         "{said}"
     );
     let said = refusal(&blobs);
-    assert!(said.contains(&format!("holds the blobs of the larder at {records}: open")), "{said}");
+    assert!(said.contains(&format!("holds the blobs of the larder at {records}; open")), "{said}");
     let other = format!("fs:{}", place("other"));
     let said = refusal(&format!("{records}?blobs={other}"));
     assert!(said.contains(&format!("its blobs are in {blobs}, not in {other}")), "{said}");
