@@ -55,7 +55,7 @@ fn what_names_no_larder_or_no_version_is_refused_with_the_reason() {
     for (text, reason) in [
         ("wine/quality", "write the larder, `#` and the name"),
         ("fs:shelf", "write the larder, `#` and the name"),
-        ("#wine", "it is empty"),
+        ("#wine", "empty; write a path"),
         ("", "it is empty"),
         ("fs:shelf#", "as an identifier"),
         ("fs:shelf#Wine", "cannot use \"Wine\" as an identifier"),
