@@ -125,9 +125,13 @@ impl ArtifactReader {
     pub(crate) fn fetch(&self, entry: &ArtifactEntry) -> Result<Bytes> {
         let meter = self.watcher.begin("reading", Some(entry.size));
         let bytes = self.store.get_blobs(std::slice::from_ref(&entry.digest))?.pop().flatten();
-        match fault(&entry.digest, Some(entry.size), bytes.as_ref(), |done| meter.add(done)) {
-            Some(fault) => Err(Error::corrupt(self.describe(entry), fault)),
-            None => Ok(bytes.unwrap_or_default()),
+        let fault = fault(&entry.digest, Some(entry.size), bytes.as_ref(), |done| meter.add(done));
+        match (fault, bytes) {
+            (None, Some(bytes)) => Ok(bytes),
+            (fault, _) => {
+                let fault = fault.unwrap_or(Corruption::Missing);
+                Err(Error::corrupt(self.describe(entry), fault))
+            }
         }
     }
 

@@ -334,9 +334,13 @@ impl<'a> Carrier<'a> {
     fn whole(&self, digest: Digest, size: u64, meter: &Meter) -> Result<Bytes> {
         let source = &self.placing.source.store;
         let bytes = source.get_blobs(&[digest])?.pop().flatten();
-        match fault(&digest, Some(size), bytes.as_ref(), |bytes| meter.add(bytes)) {
-            Some(fault) => Err(Error::corrupt(format!("the blob {digest}"), fault)),
-            None => bytes.ok_or_else(|| Error::corrupt(format!("the blob {digest}"), Corruption::Missing)),
+        let fault = fault(&digest, Some(size), bytes.as_ref(), |bytes| meter.add(bytes));
+        match (fault, bytes) {
+            (None, Some(bytes)) => Ok(bytes),
+            (fault, _) => {
+                let fault = fault.unwrap_or(Corruption::Missing);
+                Err(Error::corrupt(format!("the blob {digest}"), fault))
+            }
         }
     }
 
