@@ -12,8 +12,6 @@ use larder_core::store::{Change, Expected, JobStatus, Outcome, Transaction};
 use larder_core::versions::JobId;
 use larder_core::{Error, Result, record};
 
-/// How often a write that another writer overtook is tried again.
-pub(crate) const MOST_TRIES: u32 = 100;
 /// How long a job waits for its second attempt; twice as long for each one after that.
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest that it waits.

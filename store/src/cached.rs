@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use crate::digest::Digest;
 use crate::error::Result;
-use crate::ext::find_corruption;
+use crate::ext::verified;
 use crate::files::BlobFolder;
 use crate::status::BlobCount;
 use crate::{
@@ -101,7 +101,7 @@ impl BlobCache {
     fn add(&self, digest: Digest, bytes: &Bytes) {
         let size = bytes.len() as u64;
         if size > self.limit
-            || find_corruption(&digest, None, Some(bytes), |_| ()).is_some()
+            || verified(&digest, None, Some(bytes.clone()), |_| ()).is_err()
             || self.blobs.put_all(&[(digest, bytes.clone())]).is_err()
         {
             return;

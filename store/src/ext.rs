@@ -70,11 +70,8 @@ pub trait StoreExt: Store {
         size: Option<u64>,
         what: impl FnOnce() -> String,
     ) -> Result<Bytes> {
-        let bytes = self.get_blob(digest)?;
-        match find_corruption(digest, size, bytes.as_ref(), |_| ()) {
-            Some(corruption) => Err(Error::corrupt(what(), corruption)),
-            None => Ok(bytes.unwrap_or_default()),
-        }
+        let bytes = verified(digest, size, self.get_blob(digest)?, |_| ());
+        bytes.map_err(|corruption| Error::corrupt(what(), corruption))
     }
 
     /// Passes the content of one blob to `take`, piece by piece, and compares it with its digest and size.
@@ -154,21 +151,22 @@ pub fn copy_verified(
 /// Number of bytes that are digested between two reports of progress.
 const STRIDE: usize = 16 << 20;
 
-/// Compares `bytes` with the digest and, if known, the size that were written. Reports each stride to `progress`.
-pub fn find_corruption(
+/// Returns `bytes` if they have the digest and, if known, the size that were written. Reports each stride to `progress`.
+///
+/// # Errors
+/// How they differ; [`Corruption::Missing`] without bytes.
+pub fn verified(
     digest: &Digest,
     size: Option<u64>,
-    bytes: Option<&Bytes>,
+    bytes: Option<Bytes>,
     progress: impl Fn(u64),
-) -> Option<Corruption> {
-    let Some(bytes) = bytes else {
-        return Some(Corruption::Missing);
-    };
+) -> Result<Bytes, Corruption> {
+    let bytes = bytes.ok_or(Corruption::Missing)?;
     let found = bytes.len() as u64;
     if let Some(expected) = size
         && expected != found
     {
-        return Some(Corruption::Size { expected, found });
+        return Err(Corruption::Size { expected, found });
     }
     let mut hasher = blake3::Hasher::new();
     for stride in bytes.chunks(STRIDE) {
@@ -176,7 +174,10 @@ pub fn find_corruption(
         progress(stride.len() as u64);
     }
     let found = Digest::from_bytes(*hasher.finalize().as_bytes());
-    (found != *digest).then_some(Corruption::Digest { expected: *digest, found })
+    match found == *digest {
+        true => Ok(bytes),
+        false => Err(Corruption::Digest { expected: *digest, found }),
+    }
 }
 
 /// Returns the items of all pages, and ends after an error.

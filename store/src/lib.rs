@@ -49,7 +49,7 @@ pub use crate::cached::{BlobCache, Cached};
 pub use crate::composite::{Composite, refuse_half};
 pub use crate::digest::Digest;
 pub use crate::error::{BoxError, Corruption, Error, ItemKind, Result};
-pub use crate::ext::{StoreExt, content, copy_verified, find_corruption};
+pub use crate::ext::{StoreExt, content, copy_verified, verified};
 pub use crate::key::RecordKey;
 pub use crate::memory::MemoryStore;
 pub use crate::name::{EventName, Identifier, TagName, TreePath, TypeTag, VersionNumber};

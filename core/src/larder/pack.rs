@@ -176,7 +176,8 @@ impl ArtifactWriter {
         }
         self.open.borrow_mut().push(Vec::new());
         let result = inside();
-        let holds = self.open.borrow_mut().pop().unwrap_or_default();
+        let holds = self.open.borrow_mut().pop();
+        let holds = holds.ok_or_else(|| Error::internal("an artifact ended that was not begun"))?;
         Ok((result?, holds))
     }
 

@@ -12,7 +12,7 @@ use crate::error::{Corruption, Error, Result};
 use crate::manifest::{ArtifactEntry, ChildEntry};
 use crate::progress::Watcher;
 use crate::registry::Registry;
-use crate::store::{Blob, Store, StoreExt, content, find_corruption};
+use crate::store::{Blob, Store, StoreExt, content, verified};
 
 /// The artifacts of one version, and what is needed to read them.
 pub(crate) struct ArtifactReader {
@@ -128,14 +128,10 @@ impl ArtifactReader {
 
     /// Returns the bytes of a blob found for an artifact, compared with its digest and size.
     pub(crate) fn bytes_of(&self, entry: &ArtifactEntry, blob: Option<Blob>) -> Result<Bytes> {
-        let bytes = content(blob)?;
         let meter = self.watcher.begin("reading", Some(entry.size));
-        match find_corruption(&entry.digest, Some(entry.size), bytes.as_ref(), |done| {
-            meter.add(done)
-        }) {
-            Some(corruption) => Err(Error::corrupt(self.describe(entry), corruption)),
-            None => Ok(bytes.unwrap_or_default()),
-        }
+        let progress = |done| meter.add(done);
+        let bytes = verified(&entry.digest, Some(entry.size), content(blob)?, progress);
+        bytes.map_err(|corruption| Error::corrupt(self.describe(entry), corruption))
     }
 
     /// Whether the bytes of an artifact are there, without reading them.

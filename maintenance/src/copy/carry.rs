@@ -15,7 +15,7 @@ use larder_core::progress::Meter;
 use larder_core::record::{self, DigestRecord, NameRecord, VersionRecord};
 use larder_core::store::{
     BlobWriter, Change, Committed, Corruption, Digest, Outcome, StoreExt, VersionNumber,
-    copy_verified, find_corruption,
+    copy_verified, verified,
 };
 use larder_core::versions::TagOptions;
 use larder_core::{Error, Identifier, Reference, Result, Selector};
@@ -322,11 +322,9 @@ impl<'a> Carrier<'a> {
         let blob = blob.ok_or_else(|| Error::corrupt(what(), Corruption::Missing))?;
         if target.capabilities().is_remote && blob.path().is_some() {
             // A file on this machine is sent from its map, without a temporary copy.
-            let bytes = blob.bytes()?;
             let progress = |done| meter.add(done);
-            if let Some(corruption) = find_corruption(&digest, Some(size), Some(&bytes), progress) {
-                return Err(Error::corrupt(what(), corruption));
-            }
+            let bytes = verified(&digest, Some(size), Some(blob.bytes()?), progress);
+            let bytes = bytes.map_err(|corruption| Error::corrupt(what(), corruption))?;
             writer.write_bytes(bytes).map_err(failed)?;
         } else {
             copy_verified(&blob, &digest, size, what, |piece| {

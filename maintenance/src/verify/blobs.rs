@@ -9,7 +9,7 @@ use crate::Maintenance;
 use crate::parallel::in_parallel;
 use larder_core::manifest::{ChildEntry, Manifest};
 use larder_core::progress::Meter;
-use larder_core::store::{Corruption, Digest, StoreExt, find_corruption};
+use larder_core::store::{Corruption, Digest, StoreExt, verified};
 use larder_core::{Error, Result};
 
 /// A blob that is to be read.
@@ -39,9 +39,8 @@ pub(crate) fn look_at(
     match larder.store.get_blob(&blob.digest) {
         Ok(bytes) => {
             let progress = |done| meter.add(done);
-            let corruption = find_corruption(&blob.digest, blob.size, bytes.as_ref(), progress);
-            let bytes = bytes.unwrap_or_default();
-            (bytes.len() as u64, corruption.map_or(Ok(bytes), Err))
+            let found = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
+            (found, verified(&blob.digest, blob.size, bytes, progress))
         }
         // The disk may be damaged in one place; the others are worth a look.
         Err(error) => {

@@ -57,9 +57,9 @@ fn what_names_no_larder_or_no_version_is_refused_with_the_reason() {
         ("fs:shelf", "write the larder, `#` and the name"),
         ("#wine", "empty; write a path"),
         ("", "empty; write a path"),
-        ("fs:shelf#", "is not a valid identifier"),
-        ("fs:shelf#Wine", "\"Wine\" is not a valid identifier"),
-        ("fs:shelf#wine@0", "\"wine@0\" is not a valid reference"),
+        ("fs:shelf#", "as an identifier"),
+        ("fs:shelf#Wine", "cannot use \"Wine\" as an identifier"),
+        ("fs:shelf#wine@0", "cannot use \"wine@0\" as a reference"),
         ("fs:a\0b#wine", "NUL"),
     ] {
         let error = text.parse::<QualifiedReference>().unwrap_err();
