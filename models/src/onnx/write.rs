@@ -30,7 +30,7 @@ fn check<S: Serializer>(finite: bool, serializer: &S) -> Result<(), S::Error> {
     if finite || !serializer.is_human_readable() {
         return Ok(());
     }
-    Err(S::Error::custom("it holds NaN or an infinity, which JSON cannot hold exactly"))
+    Err(S::Error::custom("JSON cannot represent NaN or an infinity exactly"))
 }
 
 impl Element for f32 {

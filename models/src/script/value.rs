@@ -123,7 +123,7 @@ impl Serialize for Output<'_> {
         }
         if let Ok(value) = value.as_float() {
             if !value.is_finite() && serializer.is_human_readable() {
-                let message = "it holds NaN or an infinity, which JSON cannot hold exactly";
+                let message = "JSON cannot represent NaN or an infinity exactly";
                 return Err(S::Error::custom(message));
             }
             return serializer.serialize_f64(value);

@@ -195,7 +195,7 @@ fn what_json_cannot_hold_is_refused_by_its_place() {
     match refused {
         Error::Input { path, source } => {
             assert_eq!(path, "[1][1]");
-            assert_eq!(source.to_string(), "NaN, which JSON cannot hold exactly");
+            assert_eq!(source.to_string(), "JSON cannot represent NaN exactly");
         }
         other => panic!("{other:?}"),
     }
