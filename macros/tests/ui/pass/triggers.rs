@@ -18,7 +18,7 @@ struct All {
 
 #[triggers]
 impl All {
-    /// Not one.
+    /// Not a trigger.
     fn plain(&self) -> usize {
         self.text.len()
     }
