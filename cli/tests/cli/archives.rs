@@ -131,7 +131,7 @@ fn export_writes_over_nothing() {
     assert_snapshot!(told, @"
     exit 5
     --- stderr
-    error: the export to out.tar is refused: something is there already; name another place, or remove it
+    error: the export to out.tar is refused: the path already exists; choose another path or remove it
     exit 3
     --- stderr
     error: cellar is not in this larder
@@ -160,7 +160,7 @@ fn import_takes_nothing_that_is_no_export_and_makes_no_larder_for_it() {
     assert_snapshot!(told, @"
     exit 5
     --- stderr
-    error: the import of noise is refused: it is no export: neither a `.tar` nor a `.tar.zst`
+    error: the import of noise is refused: not an export: neither a `.tar` nor a `.tar.zst`
     exit 4
     --- stderr
     error: the blob b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7 in damaged.tar is corrupt: its digest is b3:f153ddfcebb5 where b3:50dd04420efa was written; restore it from a copy
@@ -174,7 +174,7 @@ fn import_takes_nothing_that_is_no_export_and_makes_no_larder_for_it() {
     hint: `list` prints the names that are there
     exit 5
     --- stderr
-    error: the import of out.tar is refused: it holds more than 1000 bytes; raise the limit if you trust it
+    error: the import of out.tar is refused: it has more than 1000 bytes; raise the size limit if you trust it
     exit 2
     --- stderr
     error: invalid value 'much' for '--max-size <SIZE>': a size is written `812`, `64GiB` or `1.5GB`
