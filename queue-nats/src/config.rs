@@ -168,8 +168,8 @@ mod tests {
             ["nats://ann:se%cret@a", "nats://ann:secret@a?token=secret", "nats://ann:secret@/"]
         {
             let error = read(url).unwrap_err();
-            let told = format!("{error} {error:?}");
-            assert!(!told.contains("se%cret") && !told.contains("secret"), "{told}");
+            let message = format!("{error} {error:?}");
+            assert!(!message.contains("se%cret") && !message.contains("secret"), "{message}");
         }
     }
 

@@ -278,7 +278,6 @@ fn delivery(message: Message) -> Option<Delivery> {
     }
 }
 
-#[deny(clippy::missing_trait_methods)]
 impl JobQueue for NatsQueue {
     fn submit(&self, jobs: &[JobId]) -> Result<()> {
         self.send(jobs, false)

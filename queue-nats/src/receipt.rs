@@ -25,7 +25,6 @@ impl NatsReceipt {
     }
 }
 
-#[deny(clippy::missing_trait_methods)]
 impl Receipt for NatsReceipt {
     fn working(&mut self) {
         self.acknowledge(AckKind::Progress);

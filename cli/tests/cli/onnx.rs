@@ -87,14 +87,14 @@ fn what_cannot_be_run_is_refused_when_it_is_put_and_makes_no_larder() {
     assert_snapshot!(told, @r#"
     exit 5
     --- stderr
-    error: the ONNX file strange.onnx is refused: it needs the operator `Teleport`, which tract lacks; there is no way to run it here; export the model with operators of ONNX's own if that can be
+    error: the ONNX file strange.onnx is refused: unsupported operator `Teleport`; export the model with standard ONNX operators
     hint: `--as file` keeps it as a plain file
     exit 5
     --- stderr
-    error: the ONNX file wine.onnx is refused: it needs the operator `ZipMap`, which tract lacks; export it with skl2onnx's `options={"zipmap": False}`
+    error: the ONNX file wine.onnx is refused: unsupported operator `ZipMap`; export the model with skl2onnx's `options={"zipmap": False}`
     exit 5
     --- stderr
-    error: the ONNX file external.onnx is refused: its tensor `w` is in another file; export it as one file (`external_data=False`, or `onnx.save(model, path, save_as_external_data=False)`)
+    error: the ONNX file external.onnx is refused: its tensor `w` is in another file; export the model as one file (`external_data=False`, or `onnx.save(model, path, save_as_external_data=False)`)
     hint: `--as file` keeps it as a plain file
     exit 3
     --- stderr
@@ -128,7 +128,7 @@ fn a_file_is_kept_as_it_is_told_whatever_is_in_it() {
     cut.onnx is kept as a plain file: its content is not what its name says; `--as onnx` tells why
     exit 5
     --- stderr
-    error: the ONNX file cut.onnx is refused: it is no ONNX file, or not all of one: failed to decode Protobuf message: invalid wire type value: 6
+    error: the ONNX file cut.onnx is refused: not an ONNX file, or truncated: failed to decode Protobuf message: invalid wire type value: 6
     "#);
 }
 

@@ -1,12 +1,12 @@
-//! Models that other tools exported, against what onnxruntime says; and files that are refused.
+//! ONNX models exported by other tools.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod agree;
 mod dtypes;
 mod input;
-mod kept;
 mod refused;
+mod stored;
 
 use std::path::PathBuf;
 

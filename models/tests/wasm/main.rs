@@ -1,4 +1,4 @@
-//! WebAssembly models: right answers, and guests that mean harm.
+//! WebAssembly models.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
