@@ -1,4 +1,4 @@
-//! Writing.
+//! Export of versions to folders and archives.
 
 use std::fs;
 use std::io::{self, BufWriter, Write};
@@ -11,22 +11,22 @@ use larder_core::{Error, Larder, Registry, Result, Selection};
 use larder_maintenance::{CopyOptions, LarderMaintenance};
 use larder_store_fs::{FsStore, marker};
 
+use crate::entry_path::EntryPath;
 use crate::header::{self, BLOCK};
-use crate::place::EntryPath;
 
-/// What an export is made as.
+/// Layout of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// A folder: a larder of its own, at `fs:PATH`.
+    /// A folder, which opens as the larder `fs:PATH`.
     Folder,
-    /// That folder as one file.
+    /// The folder as a tar archive.
     Tar,
-    /// That file, compressed by Zstandard.
+    /// The folder as a tar archive compressed with Zstandard.
     TarZst,
 }
 
 impl Form {
-    /// What a file name asks for: `.tar`, `.tar.zst`, and a folder by any other.
+    /// Returns the layout for a file name: `.tar`, `.tar.zst`, otherwise a folder.
     pub fn of(path: &Path) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         if name.ends_with(".tar") {
@@ -39,30 +39,28 @@ impl Form {
     }
 }
 
-/// What [`export`] wrote.
+/// Result of [`export`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Exported {
-    /// The number of versions.
+    /// Number of versions.
     pub versions: u64,
-    /// The number of blobs.
+    /// Number of blobs.
     pub blobs: u64,
-    /// The bytes of those.
+    /// Size of the blobs, in bytes.
     pub bytes: u64,
 }
 
-/// The level of compression. It decides the bytes of an archive, so it never changes.
+/// Compression level. It determines the bytes of an archive, so it never changes.
 const LEVEL: i32 = 3;
 
-/// Writes the selected versions to `path`, where nothing may
-/// be.
+/// Exports the selected versions to `path`, which must not exist.
 ///
-/// The same versions are the same bytes, whatever store they are in. With `all_versions`, every version of
-/// the names comes along.
+/// The same versions give the same bytes for any store. With `all_versions`, exports all versions of the identifiers.
 ///
 /// # Errors
-/// [`Error::Refused`] if something is at `path`; [`Error::NotFound`] for a reference; [`Error::Corrupt`] for
-/// what is damaged; [`Error::Store`]. Nothing is left at `path` then.
+/// [`Error::Refused`] if `path` exists; [`Error::NotFound`] for a reference; [`Error::Corrupt`]; [`Error::Store`]. On
+/// error, nothing is left at `path`.
 pub fn export(
     larder: &Larder,
     selection: impl Into<Selection>,
@@ -74,7 +72,7 @@ pub fn export(
     if fs::symlink_metadata(path).is_ok() {
         return Err(Error::Refused {
             action: format!("export to {}", path.display()),
-            reason: "something is there already; choose another path, or remove it".into(),
+            reason: "the path already exists; choose another path or remove it".into(),
         });
     }
     let parent = match path.parent() {
@@ -107,10 +105,10 @@ pub fn export(
     Ok(exported)
 }
 
-/// As [`export`], to any writer. [`Form::Folder`] is written as a `.tar`.
+/// Exports as [`export`] to a writer. [`Form::Folder`] is written as [`Form::Tar`].
 ///
 /// # Errors
-/// As [`export`]. What was written until then is no archive.
+/// As [`export`]. On error, the output is incomplete.
 pub fn write(
     larder: &Larder,
     selection: impl Into<Selection>,
@@ -147,9 +145,9 @@ fn tar(
             digest,
             size,
             || format!("the blob {digest}"),
-            |piece| {
-                meter.add(piece.len() as u64);
-                out.write_all(piece).map_err(unwritten)
+            |chunk| {
+                meter.add(chunk.len() as u64);
+                out.write_all(chunk).map_err(unwritten)
             },
         )?;
         end(&mut out, size)?;
@@ -165,8 +163,8 @@ fn tar(
     Ok(Exported { versions, blobs: outline.blobs.len() as u64, bytes })
 }
 
-fn begin(out: &mut impl Write, place: &EntryPath, size: u64) -> Result<()> {
-    out.write_all(&header::before(&place.path(), size)).map_err(unwritten)
+fn begin(out: &mut impl Write, entry: &EntryPath, size: u64) -> Result<()> {
+    out.write_all(&header::encode(&entry.path(), size)).map_err(unwritten)
 }
 
 fn end(out: &mut impl Write, size: u64) -> Result<()> {

@@ -1,8 +1,7 @@
-//! Checking a folder that anyone may have made.
+//! Validation of an untrusted folder.
 //!
-//! Links are refused, so that a copy never reads outside of the folder. If somebody puts one there between
-//! this check and the copy, what it leads to is not copied either: no byte is taken whose digest is not the
-//! one asked for, and a record must be one of a larder.
+//! Rejects links, so that a copy never reads outside the folder. A link created after this check is harmless: a copy
+//! checks digests and records.
 
 use std::fs::{self, File};
 use std::io;
@@ -11,19 +10,19 @@ use std::path::Path;
 use larder_core::store::{Corruption, Digest};
 use larder_core::{Error, Result};
 
-use crate::limits::Limits;
+use crate::entry_path::EntryPath;
+use crate::limits::{Limits, record_too_large, too_large, too_many_files};
 use crate::open::{check_document, refused};
-use crate::place::EntryPath;
-use crate::unpack::fault_in_path;
+use crate::unpack::invalid_path;
 
-/// More folders in folders than any key has parts.
-const MOST_DEPTH: usize = 210;
+/// Maximum depth of folders, above the number of segments of any key.
+const MAX_DEPTH: usize = 210;
 
-/// Makes sure that a folder holds the files of a larder, whole, and nothing else.
+/// Checks that a folder contains the files of a larder, complete, and nothing else.
 pub(crate) fn check(root: &Path, limits: &Limits) -> Result<()> {
     let mut check = Check { root, limits, total: 0, files: 0 };
     if fs::symlink_metadata(root.join(EntryPath::Marker.path())).is_err() {
-        return Err(refused(root, "it is no export: it holds no larder.json"));
+        return Err(refused(root, "not an export: it has no larder.json"));
     }
     check.folder(root, "", 0)
 }
@@ -36,25 +35,25 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// Checks what is in the folder `stem`, which is empty or ends in `/`.
+    /// Checks the entries of a folder; `stem` is its path, empty or ending in `/`.
     fn folder(&mut self, folder: &Path, stem: &str, depth: usize) -> Result<()> {
-        if depth > MOST_DEPTH {
-            return Err(refused(self.root, "folders in it are too deep"));
+        if depth > MAX_DEPTH {
+            return Err(refused(self.root, "its folders are nested too deep"));
         }
         let failed = |error: io::Error| Error::store(format!("read {}", folder.display()), error);
         for entry in fs::read_dir(folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
             let Ok(name) = entry.file_name().into_string() else {
-                return Err(refused(self.root, "a name in it is not UTF-8"));
+                return Err(refused(self.root, "a file name is not UTF-8"));
             };
             let path = format!("{stem}{name}");
-            // It says what the entry itself is, not what a link leads to.
+            // Does not follow links.
             let meta = fs::symlink_metadata(entry.path()).map_err(failed)?;
             if meta.is_symlink() {
                 return Err(refused(self.root, format!("`{path}` is a symbolic link")));
             }
             match path.as_str() {
-                // What is half-written is nobody's business.
+                // Unfinished writes are ignored.
                 "tmp" | "blobs/tmp" if meta.is_dir() => {}
                 "lock" if meta.is_file() => {}
                 _ if meta.is_dir() => {
@@ -70,23 +69,21 @@ impl Check<'_> {
     }
 
     fn file(&mut self, file: &Path, path: &str, size: u64) -> Result<()> {
-        let Some(place) = EntryPath::at(path) else {
-            return Err(refused(self.root, fault_in_path(path)));
+        let Some(entry) = EntryPath::parse(path) else {
+            return Err(refused(self.root, invalid_path(path)));
         };
         let Limits { total, record, files, .. } = *self.limits;
         self.files += 1;
         self.total = self.total.saturating_add(size);
         if self.files > files {
-            return Err(refused(self.root, format!("it holds more than {files} files")));
+            return Err(refused(self.root, too_many_files(files)));
         }
         if self.total > total {
-            let reason =
-                format!("it holds more than {total} bytes; raise the limit if you trust it");
-            return Err(refused(self.root, reason));
+            return Err(refused(self.root, too_large(total)));
         }
         let failed = |error: io::Error| Error::store(format!("read {}", file.display()), error);
         let what = || format!("{path} in {}", self.root.display());
-        if let EntryPath::Blob(digest) = place {
+        if let EntryPath::Blob(digest) = entry {
             let mut hasher = blake3::Hasher::new();
             let mut open = File::open(file).map_err(failed)?;
             hasher.update_reader(&mut open).map_err(failed)?;
@@ -99,9 +96,8 @@ impl Check<'_> {
             };
         }
         if size > record {
-            let reason = format!("`{path}` has {size} bytes, and a record has {record} at most");
-            return Err(refused(self.root, reason));
+            return Err(refused(self.root, record_too_large(path, size, record)));
         }
-        check_document(&place, &fs::read(file).map_err(failed)?, what)
+        check_document(&entry, &fs::read(file).map_err(failed)?, what)
     }
 }

@@ -1,17 +1,16 @@
-//! Headers of archives: plain ustar, and a pax header where a path is too long for that.
+//! Headers of archives: ustar, with a pax header for long paths.
 //!
-//! The one function that makes a header serves the reader too: a header is accepted if it is, to the byte,
-//! what would have been written.
+//! A reader accepts a header only if it equals, byte for byte, the header that this module writes.
 
 use tar::{EntryType, Header};
 
-/// Everything in an archive is padded to blocks.
+/// Size of a block, in bytes; headers and contents are padded to blocks.
 pub(crate) const BLOCK: usize = 512;
-/// The most bytes that a pax header can have: one longest path.
-pub(crate) const MOST_PAX: u64 = 1024;
+/// Maximum size of a pax header, in bytes: one path of maximum length.
+pub(crate) const MAX_PAX: u64 = 1024;
 
-/// What stands before the content of a file: one block, or three and more if its path is long.
-pub(crate) fn before(path: &str, size: u64) -> Vec<u8> {
+/// Returns the header of a file: one block, or at least three for a long path.
+pub(crate) fn encode(path: &str, size: u64) -> Vec<u8> {
     match fields(path) {
         Some((prefix, name)) => block(EntryType::Regular, prefix, name, size).to_vec(),
         None => {
@@ -25,19 +24,19 @@ pub(crate) fn before(path: &str, size: u64) -> Vec<u8> {
     }
 }
 
-/// The bytes between the end of a content and the next block.
+/// Returns the number of bytes between the end of a content and the next block.
 pub(crate) fn padding(size: u64) -> usize {
     (BLOCK - (size % BLOCK as u64) as usize) % BLOCK
 }
 
-/// The path that a pax header gives, if it gives a path and nothing else.
+/// Returns the path of a pax header; `None` if it has any other record.
 pub(crate) fn path_in_pax(content: &[u8]) -> Option<&str> {
     let content = std::str::from_utf8(content).ok()?;
     let path = content.split_once(" path=")?.1.strip_suffix('\n')?;
     (pax_record(path) == content).then_some(path)
 }
 
-/// `LENGTH path=PATH\n`, where the length counts its own digits too.
+/// Returns `LENGTH path=PATH\n`, where the length includes its own digits.
 fn pax_record(path: &str) -> String {
     let rest = format!(" path={path}\n");
     let mut length = rest.len();
@@ -47,7 +46,7 @@ fn pax_record(path: &str) -> String {
     format!("{length}{rest}")
 }
 
-/// A path as ustar has it, in two fields, the first as long as can be; `None` if it does not fit.
+/// Splits a path into the ustar fields prefix and name, with the longest prefix; `None` if it does not fit.
 fn fields(path: &str) -> Option<(&str, &str)> {
     if path.len() <= 100 {
         return Some(("", path));
@@ -79,18 +78,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_cut_where_it_fits_and_else_stands_in_a_pax_header() {
+    fn splits_paths_and_uses_pax_for_long_ones() {
         assert_eq!(fields("larder.json"), Some(("", "larder.json")));
         let (long, part) = (format!("{}/{}", "a".repeat(60), "b".repeat(60)), "c".repeat(101));
         assert_eq!(fields(&long), Some((&long[..60], &long[61..])));
         assert_eq!(fields(&part), None);
         assert_eq!(fields(&format!("{}/b", "a".repeat(156))), None);
-        assert_eq!(before(&part, 0).len(), 3 * BLOCK);
+        assert_eq!(encode(&part, 0).len(), 3 * BLOCK);
         assert_eq!(path_in_pax(pax_record(&part).as_bytes()), Some(&part[..]));
     }
 
     #[test]
-    fn the_length_of_a_pax_record_counts_itself() {
+    fn pax_length_includes_itself() {
         for length in [1, 90, 91, 92, 989, 990, 991, 992] {
             let record = pax_record(&"p".repeat(length));
             let stated: usize = record.split(' ').next().unwrap().parse().unwrap();
@@ -99,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pax_header_of_anything_else_is_none_of_ours() {
+    fn rejects_other_pax_records() {
         let others = [
             "",
             "12 path=abc",
@@ -116,8 +115,8 @@ mod tests {
     }
 
     #[test]
-    fn a_size_that_octal_digits_cannot_say_is_written_in_binary() {
-        let header = before("larder.json", 9 << 30);
+    fn large_sizes_are_binary() {
+        let header = encode("larder.json", 9 << 30);
         assert_eq!(Header::from_byte_slice(&header).entry_size().unwrap(), 9 << 30);
         assert_eq!(header[124], 0x80);
     }

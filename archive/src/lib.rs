@@ -1,31 +1,31 @@
-//! Larders as folders and single files, to hand on and to take in.
+//! Export and import of larders as folders and archives.
 //!
-//! An export is a folder larder, which people and tools can read, or that folder as one `.tar` or `.tar.zst`.
-//! The same versions are the same bytes. [`open`] takes either, from anyone: what is not exactly an export is
-//! refused before anything is copied out of it.
+//! An export is a larder in a folder, or that folder as a `.tar` or `.tar.zst`. The same versions give the same bytes.
+//! [`open`] accepts untrusted exports: it validates everything before anything is copied.
 //!
 //! ```
 //! use larder_archive::{Form, Limits, export, open};
 //! use larder_core::{CopyOptions, Registry};
 //!
 //! let folder = tempfile::tempdir()?;
-//! let path = folder.path().join("shelf.tar.zst");
-//! let (here, there) = (Registry::linked()?.open("memory:")?, Registry::linked()?.open("memory:")?);
+//! let path = folder.path().join("larder.tar.zst");
+//! let source = Registry::linked()?.open("memory:")?;
+//! let target = Registry::linked()?.open("memory:")?;
 //!
-//! export(&here, Selection::All, false, &path, Form::of(&path))?;
+//! export(&source, Selection::All, false, &path, Form::of(&path))?;
 //! let archive = open(&path, &Limits::default())?;
-//! archive.larder().maintenance().copy(Selection::All, &there, &CopyOptions::default())?;
+//! archive.larder().maintenance().copy(Selection::All, &target, &CopyOptions::default())?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
 #![forbid(unsafe_code)]
 
+mod entry_path;
 mod export;
 mod folder;
 mod header;
 mod limits;
 mod open;
-mod place;
 mod unpack;
 
 pub use export::{Exported, Form, export, write};

@@ -1,6 +1,6 @@
-//! How much an archive may ask for.
+//! Limits of an import.
 
-/// How much is taken in from an archive before it is refused.
+/// Limits of an import.
 ///
 /// ```
 /// use larder_archive::Limits;
@@ -10,19 +10,30 @@
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The bytes of all files together, unpacked: 64 GiB.
+    /// Maximum unpacked size of all files, in bytes. Default: 64 GiB.
     pub total: u64,
-    /// The bytes of one record: 1 MiB.
+    /// Maximum size of a record, in bytes. Default: 1 MiB.
     pub record: u64,
-    /// The number of files: 2,000,000.
+    /// Maximum number of files. Default: 2,000,000.
     pub files: u64,
-    /// How many times larger the unpacked bytes may be than the packed ones: 1,000. Not looked at before
-    /// 256 MiB are unpacked, because small things are often mostly zeros.
+    /// Maximum compression ratio, checked from 256 MiB of unpacked bytes. Default: 1,000.
     pub ratio: u64,
 }
 
-/// The unpacked bytes below which the ratio does not count.
+/// Number of unpacked bytes from which the ratio is checked: small archives may be mostly zeros.
 pub(crate) const RATIO_FROM: u64 = 256 << 20;
+
+pub(crate) fn too_many_files(limit: u64) -> String {
+    format!("it has more than {limit} files; raise the file limit if you trust it")
+}
+
+pub(crate) fn too_large(limit: u64) -> String {
+    format!("it has more than {limit} bytes; raise the size limit if you trust it")
+}
+
+pub(crate) fn record_too_large(path: &str, size: u64, limit: u64) -> String {
+    format!("the record `{path}` has {size} bytes, the maximum is {limit}")
+}
 
 impl Default for Limits {
     fn default() -> Self {

@@ -1,4 +1,4 @@
-//! Opening what somebody exported.
+//! Opening an untrusted export.
 
 use std::fs;
 use std::io;
@@ -10,11 +10,11 @@ use larder_core::{Error, Larder, Registry, Result};
 use larder_store_fs::{FsStore, marker};
 use tempfile::TempDir;
 
+use crate::entry_path::EntryPath;
 use crate::limits::Limits;
-use crate::place::EntryPath;
 use crate::{folder, unpack};
 
-/// An export that was checked: a larder to [copy from](Larder::copy_to). What was unpacked is removed with it.
+/// A validated export, to [copy from](Larder::copy_to). Dropping it removes the unpacked files.
 #[derive(Debug)]
 pub struct Archive {
     larder: Larder,
@@ -22,25 +22,24 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// What is in it.
+    /// Returns the larder of the export.
     pub fn larder(&self) -> &Larder {
         &self.larder
     }
 }
 
-/// Opens the folder or file that [`export`](crate::export) made.
+/// Opens a folder or archive written by [`export`](crate::export).
 ///
-/// Every name, size and digest in it is checked before this returns. A file is unpacked into a private folder
-/// among the system's temporary files.
+/// Checks every name, size and digest. Unpacks an archive into a private folder in the system's temporary folder.
 ///
 /// # Errors
-/// [`Error::Refused`] for what no export is, or what is beyond the limits; [`Error::Corrupt`];
-/// [`Error::NewerFormat`]; [`Error::Store`]. Nothing is left of it then.
+/// [`Error::Refused`] if it is not an export or exceeds the limits; [`Error::Corrupt`]; [`Error::NewerFormat`];
+/// [`Error::Store`]. On error, no unpacked files are left.
 pub fn open(path: &Path, limits: &Limits) -> Result<Archive> {
     open_in(path, limits, &std::env::temp_dir())
 }
 
-/// As [`open`], with the private folder in `temp`.
+/// Opens an export as [`open`], with `temp` as the temporary folder.
 ///
 /// # Errors
 /// As [`open`].
@@ -65,38 +64,38 @@ fn larder(folder: &Path) -> Result<Larder> {
     Ok(Larder::new(Arc::new(FsStore::open(folder)?), Registry::new()))
 }
 
-/// The format of larder.json and of records, and the newest that is read.
+/// Newest known format of larder.json and of records.
 const FORMAT: u64 = 1;
 
 #[derive(serde::Deserialize)]
-struct Stated {
+struct Document {
     larder: u64,
 }
 
-/// Makes sure that a record or a larder.json is JSON of a known format.
+/// Checks that a record or a larder.json is JSON of a known format.
 pub(crate) fn check_document(
-    place: &EntryPath,
+    entry: &EntryPath,
     json: &[u8],
     what: impl Fn() -> String,
 ) -> Result<()> {
     let unreadable = |reason: String| Error::corrupt(what(), Corruption::Unreadable(reason));
     match serde_json::from_slice(json) {
-        Ok(Stated { larder: FORMAT }) => {}
-        Ok(Stated { larder }) if larder > FORMAT => {
+        Ok(Document { larder: FORMAT }) => {}
+        Ok(Document { larder }) if larder > FORMAT => {
             return Err(Error::NewerFormat { what: what(), found: larder, known: FORMAT });
         }
-        Ok(_) => return Err(unreadable("it states no format under `larder`".into())),
+        Ok(_) => return Err(unreadable("the format number `larder` is 0".into())),
         Err(error) => return Err(unreadable(error.to_string())),
     }
-    match place {
+    match entry {
         EntryPath::Marker if json != marker().as_bytes() => {
-            Err(unreadable("it is not that of a larder in a folder".into()))
+            Err(unreadable("it does not describe a larder in a folder".into()))
         }
         _ => Ok(()),
     }
 }
 
-/// The refusal of an import.
+/// Returns the error of a rejected import.
 pub(crate) fn refused(path: &Path, reason: impl Into<String>) -> Error {
     Error::Refused { action: format!("import {}", path.display()), reason: reason.into() }
 }

@@ -1,7 +1,7 @@
-//! Reading an archive that anyone may have made.
+//! Unpacking of an untrusted archive.
 //!
-//! A header is accepted if it is, to the byte, the one that an export has for that path and size. So links,
-//! devices, owners, sparse files and every extension of tar are refused without being understood.
+//! Accepts a header only if it equals, byte for byte, the one that an export has for its path and size. This rejects
+//! links, devices, owners, sparse files and all extensions of tar.
 
 use std::cell::Cell;
 use std::fs::{self, File};
@@ -13,34 +13,34 @@ use larder_core::store::{Corruption, Digest};
 use larder_core::{Error, Result};
 use tar::{EntryType, Header};
 
-use crate::header::{self, BLOCK, MOST_PAX};
-use crate::limits::{Limits, RATIO_FROM};
+use crate::entry_path::EntryPath;
+use crate::header::{self, BLOCK, MAX_PAX};
+use crate::limits::{Limits, RATIO_FROM, record_too_large, too_large, too_many_files};
 use crate::open::{check_document, refused};
-use crate::place::EntryPath;
 
-/// How a file that Zstandard wrote begins.
+/// Magic number of Zstandard.
 const ZSTANDARD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
-/// How much a decoder may look back, as a power of two: 8 MiB of memory.
+/// Maximum window of the decoder, as a power of two: 8 MiB.
 const WINDOW: u32 = 23;
-/// How much is read at a time.
-const PIECE: usize = 256 << 10;
+/// Number of bytes read at a time.
+const CHUNK: usize = 256 << 10;
 
-/// Unpacks the archive at `path` into an empty folder.
+/// Unpacks an archive into an empty folder.
 pub(crate) fn unpack(path: &Path, limits: &Limits, folder: &Path) -> Result<()> {
     let failed = |error: io::Error| Error::store(format!("read {}", path.display()), error);
     if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(refused(path, "it is neither a file nor a folder"));
+        return Err(refused(path, "neither a file nor a folder"));
     }
     let packed = Rc::new(Cell::new(0));
     let file = Counted { file: File::open(path).map_err(failed)?, count: Rc::clone(&packed) };
-    let mut file = BufReader::with_capacity(PIECE, file);
+    let mut file = BufReader::with_capacity(CHUNK, file);
     let unpacker = |input, packed| Unpacker {
         input,
         packed,
         archive: path,
         folder,
         limits,
-        passed: 0,
+        unpacked: 0,
         total: 0,
         files: 0,
         last: None,
@@ -50,9 +50,9 @@ pub(crate) fn unpack(path: &Path, limits: &Limits, folder: &Path) -> Result<()> 
         decoder.window_log_max(WINDOW).map_err(failed)?;
         let mut unpacker = unpacker(&mut decoder as &mut dyn Read, Some(packed));
         unpacker.unpack()?;
-        // The frame has a checksum after its last byte.
+        // Reading to the end checks the frame's checksum.
         if unpacker.read(&mut [0])? != 0 {
-            return Err(refused(path, "something packed follows its end"));
+            return Err(refused(path, "compressed data follows the end of the archive"));
         }
         decoder.finish()
     } else {
@@ -61,11 +61,11 @@ pub(crate) fn unpack(path: &Path, limits: &Limits, folder: &Path) -> Result<()> 
     };
     match rest.fill_buf().map_err(failed)? {
         [] => Ok(()),
-        _ => Err(refused(path, "something follows its end")),
+        _ => Err(refused(path, "data follows the end of the archive")),
     }
 }
 
-/// A file, and how much of it was read.
+/// A file that counts the bytes read.
 struct Counted {
     file: File,
     count: Rc<Cell<u64>>,
@@ -81,14 +81,14 @@ impl Read for Counted {
 
 struct Unpacker<'a> {
     input: &'a mut dyn Read,
-    /// The bytes that were read of the file, if they are packed.
+    /// Number of compressed bytes read, if the file is compressed.
     packed: Option<Rc<Cell<u64>>>,
     archive: &'a Path,
     folder: &'a Path,
     limits: &'a Limits,
-    /// The bytes that came out.
-    passed: u64,
-    /// The bytes of the files' contents.
+    /// Number of unpacked bytes.
+    unpacked: u64,
+    /// Size of the files, in bytes.
     total: u64,
     files: u64,
     last: Option<EntryPath>,
@@ -96,27 +96,27 @@ struct Unpacker<'a> {
 
 impl Unpacker<'_> {
     fn unpack(&mut self) -> Result<()> {
-        while let Some((place, size)) = self.header()? {
-            self.admit(&place, size)?;
-            match &place {
-                EntryPath::Blob(digest) => self.blob(&place, digest, size)?,
-                EntryPath::Marker | EntryPath::Record(_) => self.document(&place, size)?,
+        while let Some((entry, size)) = self.header()? {
+            self.check_entry(&entry, size)?;
+            match &entry {
+                EntryPath::Blob(digest) => self.blob(&entry, digest, size)?,
+                EntryPath::Marker | EntryPath::Record(_) => self.document(&entry, size)?,
             }
             let mut padding = [0; BLOCK];
             let padding = &mut padding[..header::padding(size)];
             self.fill(padding)?;
             if padding.iter().any(|byte| *byte != 0) {
-                return Err(self.refused(format!("something follows `{}`", place.path())));
+                return Err(self.refused(format!("the padding of `{}` is not zero", entry.path())));
             }
-            self.last = Some(place);
+            self.last = Some(entry);
         }
         match self.last {
             Some(_) => Ok(()),
-            None => Err(self.refused("nothing is in it")),
+            None => Err(self.refused("it is empty")),
         }
     }
 
-    /// The next file and its size; none at the end.
+    /// Reads the next file's path and size; `None` at the end.
     fn header(&mut self) -> Result<Option<(EntryPath, u64)>> {
         let mut block = [0; BLOCK];
         self.fill(&mut block)?;
@@ -124,15 +124,15 @@ impl Unpacker<'_> {
             self.fill(&mut block)?;
             return match block == [0; BLOCK] {
                 true => Ok(None),
-                false => Err(self.refused("its end is only half there")),
+                false => Err(self.refused("its end marker is incomplete")),
             };
         }
         let mut seen = block.to_vec();
         let mut path = None;
-        if self.sound(&block)?.entry_type() == EntryType::XHeader {
+        if self.check_sum(&block)?.entry_type() == EntryType::XHeader {
             let content = self.pax(&block)?;
             let Some(long) = header::path_in_pax(&content) else {
-                return Err(self.refused("an extended header in it gives more than a path"));
+                return Err(self.refused("an extended header has more than a path"));
             };
             path = Some(long.to_owned());
             seen.extend_from_slice(&content);
@@ -140,46 +140,46 @@ impl Unpacker<'_> {
             self.fill(&mut block)?;
             seen.extend_from_slice(&block);
         }
-        let header = self.sound(&block)?;
+        let header = self.check_sum(&block)?;
         let path = match path {
             Some(path) => path,
             None => match std::str::from_utf8(&header.path_bytes()) {
                 Ok(path) => path.to_owned(),
-                Err(_) => return Err(self.refused("a name in it is not UTF-8")),
+                Err(_) => return Err(self.refused("a file name is not UTF-8")),
             },
         };
-        if let Some(kind) = fault_in_kind(header.entry_type()) {
-            return Err(self.refused(format!("`{}` is {kind}", shown(&path))));
+        if let Some(kind) = invalid_kind(header.entry_type()) {
+            return Err(self.refused(format!("`{}` is {kind}", shortened(&path))));
         }
-        let Some(place) = EntryPath::at(&path) else {
-            return Err(self.refused(fault_in_path(&path)));
+        let Some(entry) = EntryPath::parse(&path) else {
+            return Err(self.refused(invalid_path(&path)));
         };
         let size = header.entry_size().unwrap_or(u64::MAX);
-        if seen != header::before(&path, size) {
-            return Err(self.refused(format!("the header of `{path}` is not as an export has it")));
+        if seen != header::encode(&path, size) {
+            return Err(self.refused(format!("the header of `{path}` is not that of an export")));
         }
-        Ok(Some((place, size)))
+        Ok(Some((entry, size)))
     }
 
-    /// A header whose checksum is right.
-    fn sound<'b>(&self, block: &'b [u8; BLOCK]) -> Result<&'b Header> {
+    /// Checks the checksum of a header.
+    fn check_sum<'b>(&self, block: &'b [u8; BLOCK]) -> Result<&'b Header> {
         let header = Header::from_byte_slice(block);
         let mut again = header.clone();
         again.set_cksum();
         match (header.cksum(), again.cksum()) {
-            (Ok(stated), Ok(sum)) if stated == sum => Ok(header),
+            (Ok(stored), Ok(sum)) if stored == sum => Ok(header),
             _ if self.last.is_none() => {
-                Err(self.refused("it is no export: neither a `.tar` nor a `.tar.zst`"))
+                Err(self.refused("not an export: neither a `.tar` nor a `.tar.zst`"))
             }
             _ => Err(self.corrupt("the checksum of a header is wrong")),
         }
     }
 
-    /// The content of an extended header.
+    /// Reads the content of an extended header.
     fn pax(&mut self, block: &[u8; BLOCK]) -> Result<Vec<u8>> {
         let size = Header::from_byte_slice(block).entry_size().unwrap_or(u64::MAX);
-        if size > MOST_PAX {
-            return Err(self.refused("an extended header in it is longer than any path"));
+        if size > MAX_PAX {
+            return Err(self.refused("an extended header is longer than any path"));
         }
         let mut content = vec![0; size as usize + header::padding(size)];
         self.fill(&mut content)?;
@@ -187,49 +187,46 @@ impl Unpacker<'_> {
         Ok(content)
     }
 
-    /// Whether a file may come now, and be so large.
-    fn admit(&mut self, place: &EntryPath, size: u64) -> Result<()> {
-        let path = place.path();
+    /// Checks the order and size of a file.
+    fn check_entry(&mut self, entry: &EntryPath, size: u64) -> Result<()> {
+        let path = entry.path();
         match &self.last {
-            None if *place != EntryPath::Marker => {
-                return Err(self.refused(format!("it begins with `{path}`, not with larder.json")));
+            None if *entry != EntryPath::Marker => {
+                return Err(self.refused(format!("it starts with `{path}`, not with larder.json")));
             }
-            Some(last) if last == place => {
-                return Err(self.refused(format!("`{path}` is in it twice")));
+            Some(last) if last == entry => {
+                return Err(self.refused(format!("duplicate file `{path}`")));
             }
-            Some(last) if last > place => {
-                return Err(self.refused(format!("`{path}` is in it twice or out of order")));
+            Some(last) if last > entry => {
+                return Err(self.refused(format!("`{path}` is a duplicate or out of order")));
             }
             _ => {}
         }
         let Limits { total, record, files, .. } = *self.limits;
-        if !matches!(place, EntryPath::Blob(_)) && size > record {
-            let reason = format!("`{path}` has {size} bytes, and a record has {record} at most");
-            return Err(self.refused(reason));
+        if !matches!(entry, EntryPath::Blob(_)) && size > record {
+            return Err(self.refused(record_too_large(&path, size, record)));
         }
         self.files += 1;
         if self.files > files {
-            return Err(self.refused(format!("it holds more than {files} files")));
+            return Err(self.refused(too_many_files(files)));
         }
         self.total = self.total.saturating_add(size);
         if self.total > total {
-            let reason =
-                format!("it holds more than {total} bytes; raise the limit if you trust it");
-            return Err(self.refused(reason));
+            return Err(self.refused(too_large(total)));
         }
         Ok(())
     }
 
-    fn blob(&mut self, place: &EntryPath, digest: &Digest, size: u64) -> Result<()> {
-        let mut file = self.create(place)?;
+    fn blob(&mut self, entry: &EntryPath, digest: &Digest, size: u64) -> Result<()> {
+        let mut file = self.create(entry)?;
         let mut hasher = blake3::Hasher::new();
-        let mut piece = vec![0; PIECE.min(usize::try_from(size).unwrap_or(PIECE))];
+        let mut chunk = vec![0; CHUNK.min(usize::try_from(size).unwrap_or(CHUNK))];
         let mut left = size;
         while left > 0 {
-            let step = piece.len().min(usize::try_from(left).unwrap_or(PIECE));
-            self.fill(&mut piece[..step])?;
-            hasher.update(&piece[..step]);
-            file.write_all(&piece[..step]).map_err(|error| self.unwritten(error))?;
+            let step = chunk.len().min(usize::try_from(left).unwrap_or(CHUNK));
+            self.fill(&mut chunk[..step])?;
+            hasher.update(&chunk[..step]);
+            file.write_all(&chunk[..step]).map_err(|error| self.unwritten(error))?;
             left -= step as u64;
         }
         let found = Digest::from_bytes(*hasher.finalize().as_bytes());
@@ -240,28 +237,28 @@ impl Unpacker<'_> {
         Err(Error::corrupt(what, Corruption::Digest { expected: *digest, found }))
     }
 
-    fn document(&mut self, place: &EntryPath, size: u64) -> Result<()> {
-        // It is no larger than the limit.
+    fn document(&mut self, entry: &EntryPath, size: u64) -> Result<()> {
+        // The size is below the limit of a record.
         let mut json = vec![0; usize::try_from(size).unwrap_or_default()];
         self.fill(&mut json)?;
-        check_document(place, &json, || format!("{} in {}", place.path(), self.archive.display()))?;
-        let mut file = self.create(place)?;
+        check_document(entry, &json, || format!("{} in {}", entry.path(), self.archive.display()))?;
+        let mut file = self.create(entry)?;
         file.write_all(&json).map_err(|error| self.unwritten(error))
     }
 
-    /// Creates a file of the layout.
-    fn create(&self, place: &EntryPath) -> Result<File> {
-        let path = self.folder.join(place.path());
+    /// Creates the file of an entry.
+    fn create(&self, entry: &EntryPath) -> Result<File> {
+        let path = self.folder.join(entry.path());
         let parent = path.parent().unwrap_or(self.folder);
         let file = fs::create_dir_all(parent).and_then(|()| File::create_new(&path));
         file.map_err(|error| self.unwritten(error))
     }
 
-    /// Reads so many bytes.
+    /// Fills the buffer.
     fn fill(&mut self, mut buf: &mut [u8]) -> Result<()> {
         while !buf.is_empty() {
             match self.read(buf)? {
-                0 => return Err(self.corrupt("it is cut short")),
+                0 => return Err(self.corrupt("it is truncated")),
                 read => buf = &mut buf[read..],
             }
         }
@@ -275,8 +272,8 @@ impl Unpacker<'_> {
                 Ok(read) => break read,
                 Err(error) if self.packed.is_some() => {
                     return Err(match error.kind() {
-                        io::ErrorKind::UnexpectedEof => self.corrupt("it is cut short"),
-                        _ => self.corrupt(&format!("it cannot be unpacked: {error}")),
+                        io::ErrorKind::UnexpectedEof => self.corrupt("it is truncated"),
+                        _ => self.corrupt(&format!("cannot decompress it: {error}")),
                     });
                 }
                 Err(error) => {
@@ -284,14 +281,14 @@ impl Unpacker<'_> {
                 }
             }
         };
-        self.passed += read as u64;
+        self.unpacked += read as u64;
         let ratio = self.limits.ratio;
         if let Some(packed) = &self.packed
-            && self.passed > RATIO_FROM
-            && self.passed > packed.get().saturating_mul(ratio)
+            && self.unpacked > RATIO_FROM
+            && self.unpacked > packed.get().saturating_mul(ratio)
         {
             let reason = format!(
-                "it unpacks to more than {ratio} times its size; raise the limit if you trust it"
+                "it unpacks to more than {ratio} times its size; raise the ratio limit if you trust it"
             );
             return Err(self.refused(reason));
         }
@@ -312,8 +309,8 @@ impl Unpacker<'_> {
     }
 }
 
-/// What an entry is, if it is no file.
-fn fault_in_kind(kind: EntryType) -> Option<&'static str> {
+/// Describes an entry that is not a file.
+fn invalid_kind(kind: EntryType) -> Option<&'static str> {
     Some(match kind {
         EntryType::Regular => return None,
         EntryType::Link => "a hard link",
@@ -321,35 +318,35 @@ fn fault_in_kind(kind: EntryType) -> Option<&'static str> {
         EntryType::Char => "a character device",
         EntryType::Block => "a block device",
         EntryType::Fifo => "a pipe",
-        EntryType::Directory => "a folder of its own, which no export has",
+        EntryType::Directory => "a folder entry, which exports do not have",
         EntryType::GNUSparse => "a sparse file",
-        EntryType::GNULongName => "a long name in GNU's way, which no export has",
-        EntryType::GNULongLink => "a long link in GNU's way",
-        EntryType::XGlobalHeader => "an extended header for all that follows",
-        EntryType::XHeader => "an extended header after another",
-        _ => "of an unknown kind",
+        EntryType::GNULongName => "a GNU long name, which exports do not have",
+        EntryType::GNULongLink => "a GNU long link",
+        EntryType::XGlobalHeader => "a global extended header",
+        EntryType::XHeader => "a second extended header",
+        _ => "an entry of unknown type",
     })
 }
 
-/// Why a path is none of a larder's.
-pub(crate) fn fault_in_path(path: &str) -> String {
-    let fault = if path.starts_with('/') {
+/// Describes a path that no export has.
+pub(crate) fn invalid_path(path: &str) -> String {
+    let reason = if path.starts_with('/') {
         "is an absolute path"
     } else if path.contains('\\') {
-        "has a `\\`"
+        "contains `\\`"
     } else if path.split('/').any(|part| part == "..") {
-        "leads out of the folder by `..`"
+        "leaves the folder by `..`"
     } else if path.split('/').any(|part| part.is_empty() || part == ".") {
-        "is not in its plain form"
-    } else if EntryPath::at(&path.to_ascii_lowercase()).is_some() {
+        "is not normalized"
+    } else if EntryPath::parse(&path.to_ascii_lowercase()).is_some() {
         "has capital letters"
     } else {
-        "is no file of a larder"
+        "is not a file of an export"
     };
-    format!("`{}` {fault}", shown(path))
+    format!("`{}` {reason}", shortened(path))
 }
 
-/// A path for people: not too long.
-fn shown(path: &str) -> &str {
+/// Cuts a path to 80 characters.
+fn shortened(path: &str) -> &str {
     path.char_indices().nth(80).map_or(path, |(cut, _)| &path[..cut])
 }

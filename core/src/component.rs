@@ -20,6 +20,11 @@ use crate::source::Source;
 /// A `Box<dyn Component>` inside another value is written adjacently tagged:
 /// `{"type": "acme/wine", "fields": {…}}`.
 #[typetag::serde(tag = "type", content = "fields")]
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a component",
+    note = "add `#[derive(Serialize, Deserialize, Component)]` and `#[component(tag = \"acme/name\")]`; for a \
+            type of another crate, add a field `Artifact<{Self}>` to a component of your own"
+)]
 pub trait Component: Any + Send + Sync {
     /// The version of its type: [`ComponentType::VERSION`].
     fn type_version(&self) -> u32 {
@@ -70,9 +75,9 @@ impl fmt::Debug for dyn Component {
 ///
 /// Implemented by `#[derive(Component)]`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no component",
-    note = "add `#[derive(Serialize, Deserialize, Component)]` and `#[component(tag = \"acme/name\")]`; a \
-            type from another crate goes into a field `Artifact<{Self}>` of a component of your own"
+    message = "`{Self}` is not a component",
+    note = "add `#[derive(Serialize, Deserialize, Component)]` and `#[component(tag = \"acme/name\")]`; for a \
+            type of another crate, add a field `Artifact<{Self}>` to a component of your own"
 )]
 pub trait ComponentType: Component + DeserializeOwned {
     /// The type's tag, written by hand and never changed.

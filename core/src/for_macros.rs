@@ -34,11 +34,11 @@ pub fn no_migration<T: ComponentType>(wrote: u32) -> erased_serde::Error {
     component::no_migration(wrote, T::VERSION)
 }
 
-/// What a function can give that makes a `New` of an older version of it.
+/// Return type of a migration to `New`.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not what a migration to `{New}` gives",
-    label = "it gives a `{New}`, or a `Result` of it",
-    note = "`migrate_from(1 = \"f\")` names a function `fn f(old: OldType) -> {New}`, or one that gives `Result<{New}, E>`"
+    message = "a migration to `{New}` cannot return `{Self}`",
+    label = "expected `{New}` or `Result<{New}, E>`",
+    note = "`migrate_from(1 = \"f\")` names a function `fn f(old: OldType) -> {New}` or `-> Result<{New}, E>`"
 )]
 pub trait Migration<New> {
     /// The value, or why there is none.
@@ -57,16 +57,16 @@ impl<New, E: Into<BoxError>> Migration<New> for Result<New, E> {
     }
 }
 
-/// Fails to compile where a type cannot be an argument.
+/// Checks at compile time that a type can be an argument.
 pub const fn argument<T: Argument>() {}
 
-/// Fails to compile where a type cannot be what a model gives.
+/// Checks at compile time that a type can be an output.
 pub const fn output<T: Output>() {}
 
-/// What a model can take.
+/// Argument type of a model.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be an argument of a model",
-    label = "it needs `Deserialize` and `JsonSchema`, and owns what it holds",
+    label = "expected `Deserialize + JsonSchema + Send + 'static`",
     note = "add `#[derive(Deserialize, JsonSchema)]` and `#[schemars(crate = \"larder::schemars\")]` \
             (`use larder::prelude::*`)"
 )]
@@ -75,10 +75,10 @@ pub trait Argument {}
 #[diagnostic::do_not_recommend]
 impl<T: DeserializeOwned + JsonSchema + Send + 'static> Argument for T {}
 
-/// What a model can give.
+/// Output type of a model.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot be what a model gives",
-    label = "it needs `Serialize` and `JsonSchema`, and owns what it holds",
+    message = "`{Self}` cannot be the output of a model",
+    label = "expected `Serialize + JsonSchema + Send + 'static`",
     note = "add `#[derive(Serialize, JsonSchema)]` and `#[schemars(crate = \"larder::schemars\")]` \
             (`use larder::prelude::*`)"
 )]

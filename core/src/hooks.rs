@@ -21,8 +21,8 @@ pub type HookResult = Result<(), BoxError>;
 ///
 /// Listing, showing, verifying, copying and collecting garbage run none of them.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` says that it has hooks, and does not implement `Hooks`",
-    note = "write `impl larder::Hooks for {Self} {{ … }}` with those that it needs, or leave `hooks` out of its `#[component(…)]`"
+    message = "`{Self}` does not implement `Hooks`",
+    note = "write `impl larder::Hooks for {Self} {{ … }}`, or remove `hooks` from `#[component(…)]`"
 )]
 pub trait Hooks {
     /// Checks and completes the component.

@@ -34,6 +34,10 @@ use crate::{predict_json, workers};
 /// assert_eq!(model.predict_json("4.0")?, "8.0"); // any format in, any format out
 /// # Ok::<(), Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not implement `Predict`",
+    note = "write `impl larder::Predict for {Self} {{ … }}`, or remove `model` from `#[component(…)]`"
+)]
 pub trait Predict: Send + Sync {
     /// What it takes.
     type Input: DeserializeOwned + JsonSchema + Send + 'static;

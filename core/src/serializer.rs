@@ -41,7 +41,7 @@ use crate::error::BoxError;
 /// }
 /// ```
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is no serializer for `{T}`",
+    message = "`{Self}` is not a serializer for `{T}`",
     note = "a serde format needs `{T}: Serialize + DeserializeOwned`",
     note = "for a type without serde, write `impl Serializer<{T}> for YourFormat` and name the field \
             `Artifact<{T}, YourFormat>`"

@@ -1,4 +1,4 @@
-//! The decoding half: a deserializer around a deserializer.
+//! Decoding: wrappers of deserializers, visitors and seeds.
 
 use std::fmt;
 
@@ -13,9 +13,9 @@ use super::{Guard, Refusal, Segment};
 struct Position<'a> {
     guard: &'a Guard,
     depth: usize,
-    /// Whether this is a map's key, whose text becomes part of the path.
+    /// True for a map key, which becomes part of the path.
     is_key: bool,
-    /// Whether the number is to become an `f32`.
+    /// True if an `f32` was requested.
     is_f32: bool,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Position<'a> {
         E::custom(self.guard.refuse(refusal))
     }
 
-    fn note(self, value: impl fmt::Display) {
+    fn record_key(self, value: impl fmt::Display) {
         if self.is_key {
             use fmt::Write;
             // Writing to a String cannot fail.
@@ -48,32 +48,32 @@ impl<'a> Position<'a> {
         }
     }
 
-    fn around<T>(self, inner: T) -> Guarding<'a, T> {
-        self.around_struct(&[], inner)
+    fn wrap<T>(self, inner: T) -> Guarded<'a, T> {
+        self.wrap_struct(&[], inner)
     }
 
-    /// Around the visitor of a struct: a format without names stores its `fields` in a row.
-    fn around_struct<T>(self, fields: &'static [&'static str], inner: T) -> Guarding<'a, T> {
-        Guarding { place: self, fields, inner }
+    /// Wraps the visitor of a struct, which some formats encode as a sequence of its `fields`.
+    fn wrap_struct<T>(self, fields: &'static [&'static str], inner: T) -> Guarded<'a, T> {
+        Guarded { position: self, fields, inner }
     }
 }
 
-pub(super) fn around<'de, D: Deserializer<'de>>(
+pub(super) fn wrap<'de, D: Deserializer<'de>>(
     guard: &Guard,
     inner: D,
 ) -> impl Deserializer<'de, Error = D::Error> {
-    Position::top(guard).around(inner)
+    Position::top(guard).wrap(inner)
 }
 
 /// A seed at some depth.
 pub(super) struct Seed<'a, S> {
-    place: Position<'a>,
+    position: Position<'a>,
     seed: S,
 }
 
 impl<'a, S> Seed<'a, S> {
     pub(super) fn top(guard: &'a Guard, seed: S) -> Self {
-        Self { place: Position::top(guard), seed }
+        Self { position: Position::top(guard), seed }
     }
 }
 
@@ -81,14 +81,14 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<'_, S> {
     type Value = S::Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
-        let place = self.place;
-        place.level(|| self.seed.deserialize(place.around(deserializer)))
+        let position = self.position;
+        position.level(|| self.seed.deserialize(position.wrap(deserializer)))
     }
 }
 
 /// A deserializer, a visitor or a variant at some depth.
-struct Guarding<'a, T> {
-    place: Position<'a>,
+struct Guarded<'a, T> {
+    position: Position<'a>,
     fields: &'static [&'static str],
     inner: T,
 }
@@ -96,12 +96,12 @@ struct Guarding<'a, T> {
 macro_rules! pass {
     ($($method:ident($($arg:ident: $type:ty),*),)*) => {
         $(fn $method<V: Visitor<'de>>(self, $($arg: $type,)* visitor: V) -> Result<V::Value, D::Error> {
-            self.inner.$method($($arg,)* self.place.around(visitor))
+            self.inner.$method($($arg,)* self.position.wrap(visitor))
         })*
     };
 }
 
-impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarding<'_, D> {
+impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
     type Error = D::Error;
 
     pass! {
@@ -134,11 +134,11 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarding<'_, D> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_f32(Position { is_f32: true, ..self.place }.around(visitor))
+        self.inner.deserialize_f32(Position { is_f32: true, ..self.position }.wrap(visitor))
     }
 
-    // A forged length is checked against the bytes that are there before anything is allocated:
-    // borrowed text and bytes are asked for, and the visitor copies them if it wants to own them.
+    // Requesting borrowed strings and bytes checks a forged length against the input before
+    // anything is allocated; the visitor copies them.
     fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
         self.deserialize_str(visitor)
     }
@@ -153,15 +153,15 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarding<'_, D> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, D::Error> {
-        let visitor = self.place.around_struct(fields, visitor);
+        let visitor = self.position.wrap_struct(fields, visitor);
         self.inner.deserialize_struct(name, fields, visitor)
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        if self.place.guard.rules.strict {
-            return Err(self.place.refuse(Refusal::UnknownField));
+        if self.position.guard.rules.strict {
+            return Err(self.position.refuse(Refusal::UnknownField));
         }
-        self.inner.deserialize_ignored_any(self.place.around(visitor))
+        self.inner.deserialize_ignored_any(self.position.wrap(visitor))
     }
 
     fn is_human_readable(&self) -> bool {
@@ -172,13 +172,13 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarding<'_, D> {
 macro_rules! visit {
     ($($method:ident: $type:ty,)*) => {
         $(fn $method<E: serde::de::Error>(self, v: $type) -> Result<V::Value, E> {
-            self.place.note(&v);
+            self.position.record_key(&v);
             self.inner.$method(v)
         })*
     };
 }
 
-impl<'de, V: Visitor<'de>> Visitor<'de> for Guarding<'_, V> {
+impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
     type Value = V::Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -205,11 +205,11 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarding<'_, V> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, v: f64) -> Result<V::Value, E> {
-        // Serde would make an infinity of it.
-        if self.place.is_f32 && v.is_finite() && (v as f32).is_infinite() {
+        // Serde would turn it into an infinity.
+        if self.position.is_f32 && v.is_finite() && (v as f32).is_infinite() {
             return Err(E::invalid_value(Unexpected::Float(v), &self.inner));
         }
-        self.place.note(v);
+        self.position.record_key(v);
         self.inner.visit_f64(v)
     }
 
@@ -234,43 +234,43 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarding<'_, V> {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<V::Value, D::Error> {
-        let place = self.place.inner()?;
-        place.level(|| self.inner.visit_some(place.around(deserializer)))
+        let position = self.position.inner()?;
+        position.level(|| self.inner.visit_some(position.wrap(deserializer)))
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(
         self,
         deserializer: D,
     ) -> Result<V::Value, D::Error> {
-        let place = self.place.inner()?;
-        place.level(|| self.inner.visit_newtype_struct(place.around(deserializer)))
+        let position = self.position.inner()?;
+        position.level(|| self.inner.visit_newtype_struct(position.wrap(deserializer)))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        let place = self.place.inner()?;
+        let position = self.position.inner()?;
         let mut elements =
-            Elements { place, fields: self.fields, next: 0, ended: false, inner: access };
+            Elements { position, fields: self.fields, next: 0, ended: false, inner: access };
         let value = self.inner.visit_seq(&mut elements)?;
-        if !place.guard.rules.strict {
+        if !position.guard.rules.strict {
             elements.check_end()?;
         }
         Ok(value)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        let place = self.place.inner()?;
-        self.inner.visit_map(Entries { place, key: String::new(), inner: access })
+        let position = self.position.inner()?;
+        self.inner.visit_map(Entries { position, key: String::new(), inner: access })
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
-        let place = self.place.inner()?;
-        self.inner.visit_enum(place.around(access))
+        let position = self.position.inner()?;
+        self.inner.visit_enum(position.wrap(access))
     }
 }
 
-/// A sequence that is being read.
+/// A sequence being decoded.
 struct Elements<'a, A> {
-    place: Position<'a>,
+    position: Position<'a>,
     fields: &'static [&'static str],
     next: usize,
     ended: bool,
@@ -278,17 +278,16 @@ struct Elements<'a, A> {
 }
 
 impl<'de, A: SeqAccess<'de>> Elements<'_, A> {
-    /// Says of a sequence that is too long how long it is; a format would call what is left over
-    /// trailing characters.
+    /// Reports the length of a sequence that is too long, where a format reports trailing characters.
     fn check_end(mut self) -> Result<(), A::Error> {
-        let taken = self.next;
+        let expected = self.next;
         while !self.ended {
             self.next_element::<IgnoredAny>()?;
         }
         match self.next.saturating_sub(1) {
-            found if found > taken => Err(serde::de::Error::invalid_length(
+            found if found > expected => Err(serde::de::Error::invalid_length(
                 found,
-                &format_args!("{taken} elements").to_string().as_str(),
+                &format_args!("{expected} elements").to_string().as_str(),
             )),
             _ => Ok(()),
         }
@@ -302,14 +301,14 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        let (place, index) = (self.place, self.next);
+        let (position, index) = (self.position, self.next);
         self.next += 1;
-        if !place.guard.count_element() {
-            return Err(place.refuse(Refusal::Elements));
+        if !position.guard.count_element() {
+            return Err(position.refuse(Refusal::Elements));
         }
-        let result = self.inner.next_element_seed(Seed { place, seed });
+        let result = self.inner.next_element_seed(Seed { position, seed });
         self.ended = matches!(result, Ok(None));
-        place.guard.at(result, || match self.fields.get(index) {
+        position.guard.at(result, || match self.fields.get(index) {
             Some(name) => Segment::Field(name),
             None => Segment::Index(index),
         })
@@ -320,9 +319,9 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
     }
 }
 
-/// A map that is being read.
+/// A map being decoded.
 struct Entries<'a, A> {
-    place: Position<'a>,
+    position: Position<'a>,
     key: String,
     inner: A,
 }
@@ -334,21 +333,21 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, A> {
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        if !self.place.guard.count_element() {
-            return Err(self.place.refuse(Refusal::Elements));
+        if !self.position.guard.count_element() {
+            return Err(self.position.refuse(Refusal::Elements));
         }
-        let place = Position { is_key: true, ..self.place };
-        place.guard.key.borrow_mut().clear();
-        let key = self.inner.next_key_seed(Seed { place, seed })?;
-        // Maps inside the value note their keys in the same place: this one's is kept here.
-        std::mem::swap(&mut self.key, &mut place.guard.key.borrow_mut());
+        let position = Position { is_key: true, ..self.position };
+        position.guard.key.borrow_mut().clear();
+        let key = self.inner.next_key_seed(Seed { position, seed })?;
+        // Maps inside the value overwrite the guard's key, so this one is kept here.
+        std::mem::swap(&mut self.key, &mut position.guard.key.borrow_mut());
         Ok(key)
     }
 
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        let place = self.place;
-        let result = self.inner.next_value_seed(Seed { place, seed });
-        place.guard.at(result, || Segment::Key(std::mem::take(&mut self.key)))
+        let position = self.position;
+        let result = self.inner.next_value_seed(Seed { position, seed });
+        position.guard.at(result, || Segment::Key(std::mem::take(&mut self.key)))
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -356,21 +355,21 @@ impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, A> {
     }
 }
 
-impl<'de, 'a, A: EnumAccess<'de>> EnumAccess<'de> for Guarding<'a, A> {
+impl<'de, 'a, A: EnumAccess<'de>> EnumAccess<'de> for Guarded<'a, A> {
     type Error = A::Error;
-    type Variant = Guarding<'a, A::Variant>;
+    type Variant = Guarded<'a, A::Variant>;
 
     fn variant_seed<S: DeserializeSeed<'de>>(
         self,
         seed: S,
     ) -> Result<(S::Value, Self::Variant), A::Error> {
-        let place = self.place;
+        let position = self.position;
         let (value, variant) = self.inner.variant_seed(seed)?;
-        Ok((value, place.around(variant)))
+        Ok((value, position.wrap(variant)))
     }
 }
 
-impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Guarding<'_, A> {
+impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Guarded<'_, A> {
     type Error = A::Error;
 
     fn unit_variant(self) -> Result<(), A::Error> {
@@ -378,11 +377,11 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Guarding<'_, A> {
     }
 
     fn newtype_variant_seed<S: DeserializeSeed<'de>>(self, seed: S) -> Result<S::Value, A::Error> {
-        self.inner.newtype_variant_seed(Seed { place: self.place, seed })
+        self.inner.newtype_variant_seed(Seed { position: self.position, seed })
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, len: usize, visitor: V) -> Result<V::Value, A::Error> {
-        self.inner.tuple_variant(len, self.place.around(visitor))
+        self.inner.tuple_variant(len, self.position.wrap(visitor))
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -390,7 +389,7 @@ impl<'de, A: VariantAccess<'de>> VariantAccess<'de> for Guarding<'_, A> {
         fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, A::Error> {
-        let visitor = self.place.around_struct(fields, visitor);
+        let visitor = self.position.wrap_struct(fields, visitor);
         self.inner.struct_variant(fields, visitor)
     }
 }

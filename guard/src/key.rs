@@ -1,59 +1,59 @@
-//! Which map keys are text.
+//! Map keys as strings.
 
 use serde::ser::{self, Serialize, Serializer};
 
-/// Reads a map key as text, if it is text.
-pub(super) struct KeyText;
+/// Serializes a map key to a string; fails for any other type.
+pub(super) struct KeyString;
 
 #[derive(Debug)]
-pub(super) struct NotText;
+pub(super) struct NotString;
 
-impl std::fmt::Display for NotText {
+impl std::fmt::Display for NotString {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("not text")
+        f.write_str("not a string")
     }
 }
 
-impl std::error::Error for NotText {}
+impl std::error::Error for NotString {}
 
-impl ser::Error for NotText {
+impl ser::Error for NotString {
     fn custom<T: std::fmt::Display>(_: T) -> Self {
         Self
     }
 }
 
-macro_rules! not_text {
+macro_rules! not_string {
     ($($method:ident($($type:ty),*),)*) => {
-        $(fn $method(self, $(_: $type),*) -> Result<String, NotText> {
-            Err(NotText)
+        $(fn $method(self, $(_: $type),*) -> Result<String, NotString> {
+            Err(NotString)
         })*
     };
 }
 
 macro_rules! not_compound {
     ($($method:ident($($type:ty),*),)*) => {
-        $(fn $method(self, $(_: $type),*) -> Result<ser::Impossible<String, NotText>, NotText> {
-            Err(NotText)
+        $(fn $method(self, $(_: $type),*) -> Result<ser::Impossible<String, NotString>, NotString> {
+            Err(NotString)
         })*
     };
 }
 
-impl Serializer for KeyText {
+impl Serializer for KeyString {
     type Ok = String;
-    type Error = NotText;
-    type SerializeSeq = ser::Impossible<String, NotText>;
-    type SerializeTuple = ser::Impossible<String, NotText>;
-    type SerializeTupleStruct = ser::Impossible<String, NotText>;
-    type SerializeTupleVariant = ser::Impossible<String, NotText>;
-    type SerializeMap = ser::Impossible<String, NotText>;
-    type SerializeStruct = ser::Impossible<String, NotText>;
-    type SerializeStructVariant = ser::Impossible<String, NotText>;
+    type Error = NotString;
+    type SerializeSeq = ser::Impossible<String, NotString>;
+    type SerializeTuple = ser::Impossible<String, NotString>;
+    type SerializeTupleStruct = ser::Impossible<String, NotString>;
+    type SerializeTupleVariant = ser::Impossible<String, NotString>;
+    type SerializeMap = ser::Impossible<String, NotString>;
+    type SerializeStruct = ser::Impossible<String, NotString>;
+    type SerializeStructVariant = ser::Impossible<String, NotString>;
 
-    fn serialize_str(self, v: &str) -> Result<String, NotText> {
+    fn serialize_str(self, v: &str) -> Result<String, NotString> {
         Ok(v.to_owned())
     }
 
-    fn serialize_char(self, v: char) -> Result<String, NotText> {
+    fn serialize_char(self, v: char) -> Result<String, NotString> {
         Ok(v.to_string())
     }
 
@@ -62,7 +62,7 @@ impl Serializer for KeyText {
         _: &'static str,
         _: u32,
         variant: &'static str,
-    ) -> Result<String, NotText> {
+    ) -> Result<String, NotString> {
         Ok(variant.to_owned())
     }
 
@@ -70,12 +70,12 @@ impl Serializer for KeyText {
         self,
         _: &'static str,
         value: &T,
-    ) -> Result<String, NotText> {
+    ) -> Result<String, NotString> {
         value.serialize(self)
     }
 
-    fn serialize_some<T: ?Sized + Serialize>(self, _: &T) -> Result<String, NotText> {
-        Err(NotText)
+    fn serialize_some<T: ?Sized + Serialize>(self, _: &T) -> Result<String, NotString> {
+        Err(NotString)
     }
 
     fn serialize_newtype_variant<T: ?Sized + Serialize>(
@@ -84,11 +84,11 @@ impl Serializer for KeyText {
         _: u32,
         _: &'static str,
         _: &T,
-    ) -> Result<String, NotText> {
-        Err(NotText)
+    ) -> Result<String, NotString> {
+        Err(NotString)
     }
 
-    not_text! {
+    not_string! {
         serialize_bool(bool),
         serialize_i8(i8),
         serialize_i16(i16),

@@ -1,11 +1,10 @@
-//! Limits on what is encoded and decoded, for every serde format alike.
+//! Limits for encoding and decoding with any serde format.
 //!
-//! A [`Guard`] stands between a value and a format. Whatever the format itself checks, the guard
-//! bounds the depth of nesting (growing the stack as needed, so that the bound holds on a small
-//! thread too) and the number of elements (so that a forged length of elements without bytes cannot
-//! spin), refuses what the format would change silently, and knows the path of what failed.
-//!
-//! Formats use it in one line each way:
+//! A [`Guard`] wraps a value, serializer, seed or deserializer. Independent of the format, it
+//! - bounds the nesting depth, growing the stack as needed;
+//! - bounds the number of elements, so a forged length of zero-sized elements cannot loop;
+//! - rejects values that the format would change silently;
+//! - records the path of the value that failed.
 //!
 //! ```
 //! use larder_guard::{Guard, Rules};
@@ -26,93 +25,107 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer};
 
-/// Any error, as a format or a value made it.
-pub type BoxError = Box<dyn std::error::Error + Send + Sync + 'static>;
+/// A boxed error.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What a guard allows.
+/// Limits of a [`Guard`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Rules {
-    /// How deep values may nest. An option, a newtype and an enum variant count as levels too.
+    /// Maximum nesting depth. Options, newtypes and enum variants count as levels.
     pub depth: usize,
-    /// Whether to refuse what JSON cannot hold exactly: NaN, infinities, 128-bit integers and map
-    /// keys that are not text.
+    /// Rejects what JSON cannot represent exactly: NaN, infinities, 128-bit integers and map keys
+    /// that are not strings.
     pub json: bool,
-    /// Whether to refuse `Some(None)` and `Some(())`, for formats that read both back as `None`.
+    /// Rejects `Some(None)` and `Some(())`, for formats that decode both as `None`.
     pub flat_options: bool,
-    /// Whether to refuse a stored field that the type does not know, which would be dropped.
+    /// Rejects encoded fields that are unknown to the type, instead of dropping them.
     pub strict: bool,
 }
 
 impl Rules {
-    /// JSON: exact, and shallow enough for every JSON reader.
+    /// JSON, shallow enough for any JSON parser.
     pub const JSON: Self = Self { depth: 120, json: true, flat_options: true, strict: true };
-    /// Self-describing binary formats that write an option as its value or nil.
+    /// Self-describing binary formats that encode an option as its value or nil.
     pub const SELF_DESCRIBING: Self =
         Self { depth: 512, json: false, flat_options: true, strict: true };
-    /// Formats that write every option with a mark of its own.
+    /// Formats that encode an option with a discriminant.
     pub const BINARY: Self = Self { depth: 512, json: false, flat_options: false, strict: true };
-    /// Inputs of a model: limited in depth, open to unknown fields as serde is.
+    /// Untrusted input: limited in depth, unknown fields are ignored.
     pub const INPUT: Self = Self { depth: 120, json: false, flat_options: false, strict: false };
 }
 
-/// Elements without bytes of their own that an encoding may hold beyond its number of bytes.
-const FREE_ELEMENTS: u64 = 65_536;
-/// Levels that any stack has room for. Bulk data lies above, and pays for no look at the stack.
-const SHALLOW: usize = 8;
-/// Bytes of stack that must be left for one level more, or for the shallow ones.
+/// Number of zero-sized elements allowed beyond the number of encoded bytes.
+const EXTRA_ELEMENTS: u64 = 65_536;
+/// Depth up to which the remaining stack is not checked.
+const SHALLOW_DEPTH: usize = 8;
+/// Bytes of stack required before entering another level.
 const RED_ZONE: usize = 256 * 1024;
-/// How much longer than the first a text is that quotes it more than once.
-const QUOTED: usize = 64;
-/// The longest text of an error that is handed on as it is.
-const LONG_ERROR: usize = 1024;
-/// Bytes of stack added at a time.
+/// Extra length, in bytes, by which an error that repeats its cause is recognized.
+const REPEATED_LEN: usize = 64;
+/// Maximum length, in bytes, of an error message that is passed on unchanged.
+const MAX_ERROR_LEN: usize = 1024;
+/// Bytes of stack allocated at a time.
 const STACK_SEGMENT: usize = 2 * 1024 * 1024;
 
-/// Watches one encoding or one decoding.
+/// Limits and path tracking for one encoding or decoding.
+///
+/// ```
+/// use larder_core::guard::{Guard, Rules};
+///
+/// let guard = Guard::new(Rules::BINARY);
+/// let json = serde_json::to_vec(&guard.value(&[1, 2, 3])).unwrap();
+/// let mut source = serde_json::Deserializer::from_slice(&json);
+/// let back: Vec<u8> = guard.read(&mut source).unwrap();
+/// assert_eq!(back, [1, 2, 3]);
+/// ```
 #[derive(Debug)]
 pub struct Guard {
     rules: Rules,
     elements: Cell<u64>,
-    most_elements: u64,
+    max_elements: u64,
     refusal: RefCell<Option<Refusal>>,
-    /// The way to what failed, innermost first, gathered while the error travels outwards.
+    /// Path of the failed value, innermost segment first.
     path: RefCell<Vec<Segment>>,
-    /// The map key that is being read.
+    /// The map key being decoded.
     key: RefCell<String>,
-    /// What the innermost level said of an error.
+    /// The message of the innermost error.
     first_error: RefCell<Option<String>>,
 }
 
-/// Why a guard stopped an encoding or a decoding.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Reason why a guard rejected a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Nested deeper than the limit: too deep, or a cycle.
+    /// Nested deeper than this limit, possibly by a cycle.
     Depth(usize),
-    /// More elements than bytes could hold.
+    /// More elements than the encoded bytes can hold.
     Elements,
-    /// A number that JSON cannot hold exactly: `NaN`, `infinity`, a 128-bit integer.
+    /// A number that JSON cannot represent exactly: NaN, an infinity or a 128-bit integer.
     Number(&'static str),
-    /// A map key that is not text.
+    /// A map key that is not a string.
     Key,
     /// `Some(None)` or `Some(())`.
     NestedOption,
-    /// A stored field that the type does not know.
+    /// An encoded field that is unknown to the type.
     UnknownField,
 }
+
+impl std::error::Error for Refusal {}
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Depth(limit) => write!(f, "nested deeper than {limit} levels, or a cycle"),
-            Self::Elements => f.write_str("more elements than its bytes could hold"),
-            Self::Number(kind) => write!(f, "{kind}, which JSON cannot hold exactly"),
-            Self::Key => f.write_str("a map key that is not text, which JSON cannot hold exactly"),
-            Self::NestedOption => {
-                f.write_str("`Some(None)` or `Some(())`, which this format reads back as `None`")
+            Self::Elements => f.write_str("more elements than the encoded bytes can hold"),
+            Self::Number(kind) => write!(f, "JSON cannot represent {kind} exactly"),
+            Self::Key => {
+                f.write_str("JSON cannot represent a map key that is not a string exactly")
             }
-            Self::UnknownField => f.write_str("a stored field that the type no longer has"),
+            Self::NestedOption => {
+                f.write_str("this format decodes `Some(None)` and `Some(())` as `None`")
+            }
+            Self::UnknownField => f.write_str("unknown field: the type has no such field"),
         }
     }
 }
@@ -125,34 +138,39 @@ enum Segment {
     Variant(&'static str),
 }
 
-/// Why an encoding or a decoding under a guard failed, and where.
-#[derive(Debug, thiserror::Error)]
+/// Error of a guarded encoding or decoding, with the path of the value.
+#[derive(Debug)]
 pub struct GuardError {
     path: String,
     refusal: Option<Refusal>,
-    #[source]
     source: Option<BoxError>,
 }
 
 impl GuardError {
-    /// Where it failed, such as `layers[3].bias`; empty at the top.
+    /// Returns the path of the value, such as `layers[3].bias`; empty at the top level.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Where it failed, and why without where.
+    /// Returns the path and the error without it.
     pub fn into_parts(self) -> (String, BoxError) {
         let reason = match (self.refusal, self.source) {
             (Some(refusal), _) => refusal.into(),
             (None, Some(source)) => source,
-            (None, None) => "the serializer refused it".into(),
+            (None, None) => "serializer error".into(),
         };
         (self.path, reason)
     }
 
-    /// The guard's own reason, if it was the guard that stopped.
+    /// Returns the guard's reason, or `None` if the format failed.
     pub fn refusal(&self) -> Option<&Refusal> {
         self.refusal.as_ref()
+    }
+}
+
+impl std::error::Error for GuardError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
     }
 }
 
@@ -161,19 +179,19 @@ impl fmt::Display for GuardError {
         match (&self.refusal, self.path.as_str()) {
             (Some(refusal), "") => write!(f, "{refusal}"),
             (Some(refusal), path) => write!(f, "{refusal}, at `{path}`"),
-            (None, "") => f.write_str("the serializer refused it"),
-            (None, path) => write!(f, "the serializer refused it at `{path}`"),
+            (None, "") => f.write_str("serializer error"),
+            (None, path) => write!(f, "serializer error at `{path}`"),
         }
     }
 }
 
 impl Guard {
-    /// A guard for one encoding.
+    /// Creates a guard for one encoding.
     pub fn new(rules: Rules) -> Self {
         Self {
             rules,
             elements: Cell::new(0),
-            most_elements: u64::MAX,
+            max_elements: u64::MAX,
             refusal: RefCell::default(),
             path: RefCell::default(),
             key: RefCell::default(),
@@ -181,28 +199,28 @@ impl Guard {
         }
     }
 
-    /// A guard for one decoding of `len` bytes.
+    /// Creates a guard for decoding `len` bytes.
     pub fn for_bytes(rules: Rules, len: usize) -> Self {
-        Self { most_elements: len as u64 + FREE_ELEMENTS, ..Self::new(rules) }
+        Self { max_elements: len as u64 + EXTRA_ELEMENTS, ..Self::new(rules) }
     }
 
-    /// The value as the format is to see it.
+    /// Wraps a value to be encoded.
     pub fn value<'a, T: serde::Serialize + ?Sized>(
         &'a self,
         value: &'a T,
     ) -> impl serde::Serialize + 'a {
-        ser::Guarded::top(self, value)
+        ser::GuardedValue::top(self, value)
     }
 
-    /// The serializer as a value is to see it.
+    /// Wraps a serializer.
     pub fn serializer<S: serde::Serializer>(
         &self,
         inner: S,
     ) -> impl serde::Serializer<Ok = S::Ok, Error = S::Error> {
-        ser::around(self, inner)
+        ser::wrap(self, inner)
     }
 
-    /// The seed as the format is to see it.
+    /// Wraps a seed.
     pub fn seed<'de, S: DeserializeSeed<'de>>(
         &self,
         seed: S,
@@ -210,18 +228,18 @@ impl Guard {
         de::Seed::top(self, seed)
     }
 
-    /// The deserializer as a value is to see it.
+    /// Wraps a deserializer.
     pub fn deserializer<'de, D: Deserializer<'de>>(
         &self,
         inner: D,
     ) -> impl Deserializer<'de, Error = D::Error> {
-        de::around(self, inner)
+        de::wrap(self, inner)
     }
 
-    /// Reads one value from `deserializer`.
+    /// Decodes one value from `deserializer`.
     ///
     /// # Errors
-    /// What the format says; [`Guard::error`] adds the path and the guard's reason.
+    /// The format's error; [`Guard::error`] adds the path and the guard's reason.
     pub fn read<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
         &self,
         deserializer: D,
@@ -229,30 +247,30 @@ impl Guard {
         self.seed(std::marker::PhantomData).deserialize(deserializer)
     }
 
-    /// Ends an encoding that wrote `len` bytes.
+    /// Ends an encoding of `len` bytes.
     ///
     /// # Errors
-    /// Refuses what a guard for so many bytes would refuse to read.
+    /// [`Refusal::Elements`] if a guard [for `len` bytes](Guard::for_bytes) would reject the number of elements.
     pub fn finish(&self, len: u64) -> Result<(), GuardError> {
-        if self.elements.get() <= len.saturating_add(FREE_ELEMENTS) {
+        if self.elements.get() <= len.saturating_add(EXTRA_ELEMENTS) {
             return Ok(());
         }
         Err(GuardError { path: String::new(), refusal: Some(Refusal::Elements), source: None })
     }
 
-    /// The format's error, with what the guard knows of it.
+    /// Adds the path and the guard's reason to an error of the format.
     pub fn error(&self, source: impl Into<BoxError>) -> GuardError {
         let refusal = self.refusal.borrow().clone();
         let mut source: BoxError = source.into();
-        // A text that was quoted from level to level is clearest where it was said first.
+        // Formats may repeat an inner error at each level: the innermost message is the clearest.
         if let Some(first) = self.first_error.take()
-            && source.to_string().len() > first.len() + QUOTED
+            && source.to_string().len() > first.len() + REPEATED_LEN
         {
             source = first.into();
         }
         GuardError {
             path: self.path(),
-            // The guard's own reason came through the format as text: it is not said twice.
+            // The format's error repeats the guard's reason as text.
             source: refusal.is_none().then_some(source),
             refusal,
         }
@@ -283,7 +301,7 @@ impl Guard {
         text
     }
 
-    /// Adds a step of the path if `result` is an error.
+    /// Adds a segment to the path if `result` is an error.
     fn at<T, E>(&self, result: Result<T, E>, segment: impl FnOnce() -> Segment) -> Result<T, E> {
         if result.is_err() {
             self.path.borrow_mut().push(segment());
@@ -294,26 +312,28 @@ impl Guard {
     fn count_element(&self) -> bool {
         let elements = self.elements.get() + 1;
         self.elements.set(elements);
-        elements <= self.most_elements
+        elements <= self.max_elements
     }
 
-    /// Runs one level, on more stack where what is left could run short.
+    /// Runs one level, growing the stack if little is left.
     ///
-    /// An error is kept short: some formats quote the error of an inner level at each level around it,
-    /// which doubles its text each time.
+    /// Shortens long errors: some formats quote the inner error at each level, doubling its length.
     fn level<T, E: fmt::Display>(
         &self,
         depth: usize,
         shortened: fn(&'static str) -> E,
         run: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let result =
-            if depth < SHALLOW { run() } else { stacker::maybe_grow(RED_ZONE, STACK_SEGMENT, run) };
+        let result = if depth < SHALLOW_DEPTH {
+            run()
+        } else {
+            stacker::maybe_grow(RED_ZONE, STACK_SEGMENT, run)
+        };
         result.map_err(|error| {
             let text = error.to_string();
             let mut first = self.first_error.borrow_mut();
-            if text.len() > LONG_ERROR && first.is_some() {
-                return shortened("an inner value was refused");
+            if text.len() > MAX_ERROR_LEN && first.is_some() {
+                return shortened("invalid inner value");
             }
             first.get_or_insert(text);
             error

@@ -1,13 +1,13 @@
-//! The encoding half: a serializer around a serializer.
+//! Encoding: wrappers of serializers and values.
 
 use serde::ser::{self, Error as _, Serialize, Serializer};
 
-use super::key::{KeyText, NotText};
+use super::key::{KeyString, NotString};
 use super::{Guard, Refusal, Segment};
 
 /// A value at some depth.
-pub(super) struct Guarded<'a, T: ?Sized> {
-    place: Position<'a>,
+pub(super) struct GuardedValue<'a, T: ?Sized> {
+    position: Position<'a>,
     value: &'a T,
 }
 
@@ -15,21 +15,21 @@ pub(super) struct Guarded<'a, T: ?Sized> {
 struct Position<'a> {
     guard: &'a Guard,
     depth: usize,
-    /// Whether this is what a `Some` holds.
+    /// True for the value of a `Some`.
     in_some: bool,
 }
 
-impl<'a, T: ?Sized> Guarded<'a, T> {
+impl<'a, T: ?Sized> GuardedValue<'a, T> {
     pub(super) fn top(guard: &'a Guard, value: &'a T) -> Self {
-        Position::top(guard).holds(value)
+        Position::top(guard).wrap(value)
     }
 }
 
-pub(super) fn around<S: Serializer>(
+pub(super) fn wrap<S: Serializer>(
     guard: &Guard,
     inner: S,
 ) -> impl Serializer<Ok = S::Ok, Error = S::Error> {
-    Guarding { place: Position::top(guard), inner }
+    GuardedSerializer { position: Position::top(guard), inner }
 }
 
 impl<'a> Position<'a> {
@@ -37,8 +37,8 @@ impl<'a> Position<'a> {
         Self { guard, depth: 0, in_some: false }
     }
 
-    fn holds<T: ?Sized>(self, value: &'a T) -> Guarded<'a, T> {
-        Guarded { place: self, value }
+    fn wrap<T: ?Sized>(self, value: &'a T) -> GuardedValue<'a, T> {
+        GuardedValue { position: self, value }
     }
 
     fn inner<E: ser::Error>(self) -> Result<Self, E> {
@@ -53,14 +53,14 @@ impl<'a> Position<'a> {
         E::custom(self.guard.refuse(refusal))
     }
 
-    fn number<E: ser::Error>(self, kind: Option<&'static str>) -> Result<(), E> {
+    fn check_number<E: ser::Error>(self, kind: Option<&'static str>) -> Result<(), E> {
         match kind {
             Some(kind) if self.guard.rules.json => Err(self.refuse(Refusal::Number(kind))),
             _ => Ok(()),
         }
     }
 
-    fn nothing<E: ser::Error>(self) -> Result<(), E> {
+    fn check_option<E: ser::Error>(self) -> Result<(), E> {
         if self.in_some && self.guard.rules.flat_options {
             return Err(self.refuse(Refusal::NestedOption));
         }
@@ -68,22 +68,22 @@ impl<'a> Position<'a> {
     }
 }
 
-impl<T: ?Sized + Serialize> Serialize for Guarded<'_, T> {
+impl<T: ?Sized + Serialize> Serialize for GuardedValue<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let place = self.place;
-        place.guard.level(place.depth, S::Error::custom, || {
-            self.value.serialize(Guarding { place, inner: serializer })
+        let position = self.position;
+        position.guard.level(position.depth, S::Error::custom, || {
+            self.value.serialize(GuardedSerializer { position, inner: serializer })
         })
     }
 }
 
 /// A serializer, or one of its compound parts, at some depth.
-struct Guarding<'a, S> {
-    place: Position<'a>,
+struct GuardedSerializer<'a, S> {
+    position: Position<'a>,
     inner: S,
 }
 
-fn float_fault(finite: bool, nan: bool) -> Option<&'static str> {
+fn non_finite(finite: bool, nan: bool) -> Option<&'static str> {
     match (finite, nan) {
         (true, _) => None,
         (_, true) => Some("NaN"),
@@ -102,13 +102,13 @@ macro_rules! pass {
 macro_rules! open {
     ($($method:ident ($($arg:ident: $type:ty),*) -> $compound:ident,)*) => {
         $(fn $method(self, $($arg: $type),*) -> Result<Self::$compound, S::Error> {
-            let place = self.place.inner()?;
-            Ok(Compound { place, next: 0, key: None, inner: self.inner.$method($($arg),*)? })
+            let position = self.position.inner()?;
+            Ok(Compound { position, next: 0, key: None, inner: self.inner.$method($($arg),*)? })
         })*
     };
 }
 
-impl<'a, S: Serializer> Serializer for Guarding<'a, S> {
+impl<'a, S: Serializer> Serializer for GuardedSerializer<'a, S> {
     type Ok = S::Ok;
     type Error = S::Error;
     type SerializeSeq = Compound<'a, S::SerializeSeq>;
@@ -147,42 +147,42 @@ impl<'a, S: Serializer> Serializer for Guarding<'a, S> {
     }
 
     fn serialize_i128(self, v: i128) -> Result<S::Ok, S::Error> {
-        self.place.number(Some("a 128-bit integer"))?;
+        self.position.check_number(Some("a 128-bit integer"))?;
         self.inner.serialize_i128(v)
     }
 
     fn serialize_u128(self, v: u128) -> Result<S::Ok, S::Error> {
-        self.place.number(Some("a 128-bit integer"))?;
+        self.position.check_number(Some("a 128-bit integer"))?;
         self.inner.serialize_u128(v)
     }
 
     fn serialize_f32(self, v: f32) -> Result<S::Ok, S::Error> {
-        self.place.number(float_fault(v.is_finite(), v.is_nan()))?;
+        self.position.check_number(non_finite(v.is_finite(), v.is_nan()))?;
         self.inner.serialize_f32(v)
     }
 
     fn serialize_f64(self, v: f64) -> Result<S::Ok, S::Error> {
-        self.place.number(float_fault(v.is_finite(), v.is_nan()))?;
+        self.position.check_number(non_finite(v.is_finite(), v.is_nan()))?;
         self.inner.serialize_f64(v)
     }
 
     fn serialize_none(self) -> Result<S::Ok, S::Error> {
-        self.place.nothing()?;
+        self.position.check_option()?;
         self.inner.serialize_none()
     }
 
     fn serialize_some<T: ?Sized + Serialize>(self, value: &T) -> Result<S::Ok, S::Error> {
-        let place = Position { in_some: true, ..self.place.inner()? };
-        self.inner.serialize_some(&place.holds(value))
+        let position = Position { in_some: true, ..self.position.inner()? };
+        self.inner.serialize_some(&position.wrap(value))
     }
 
     fn serialize_unit(self) -> Result<S::Ok, S::Error> {
-        self.place.nothing()?;
+        self.position.check_option()?;
         self.inner.serialize_unit()
     }
 
     fn serialize_unit_struct(self, name: &'static str) -> Result<S::Ok, S::Error> {
-        self.place.nothing()?;
+        self.position.check_option()?;
         self.inner.serialize_unit_struct(name)
     }
 
@@ -200,8 +200,8 @@ impl<'a, S: Serializer> Serializer for Guarding<'a, S> {
         name: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let place = Position { in_some: self.place.in_some, ..self.place.inner()? };
-        self.inner.serialize_newtype_struct(name, &place.holds(value))
+        let position = Position { in_some: self.position.in_some, ..self.position.inner()? };
+        self.inner.serialize_newtype_struct(name, &position.wrap(value))
     }
 
     fn serialize_newtype_variant<T: ?Sized + Serialize>(
@@ -211,10 +211,10 @@ impl<'a, S: Serializer> Serializer for Guarding<'a, S> {
         variant: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let place = self.place.inner()?;
+        let position = self.position.inner()?;
         let result =
-            self.inner.serialize_newtype_variant(name, index, variant, &place.holds(value));
-        place.guard.at(result, || Segment::Variant(variant))
+            self.inner.serialize_newtype_variant(name, index, variant, &position.wrap(value));
+        position.guard.at(result, || Segment::Variant(variant))
     }
 
     fn collect_str<T: ?Sized + std::fmt::Display>(self, value: &T) -> Result<S::Ok, S::Error> {
@@ -226,37 +226,37 @@ impl<'a, S: Serializer> Serializer for Guarding<'a, S> {
     }
 }
 
-/// A sequence, map or struct that is being written.
+/// A sequence, map or struct being encoded.
 struct Compound<'a, C> {
-    place: Position<'a>,
+    position: Position<'a>,
     next: usize,
     key: Option<String>,
     inner: C,
 }
 
 impl<C> Compound<'_, C> {
-    /// Passes one element on, and adds its index to the path if it fails.
+    /// Encodes one element; adds its index to the path on error.
     fn element<T: ?Sized + Serialize, E: ser::Error>(
         &mut self,
         value: &T,
-        write: impl FnOnce(&mut C, &Guarded<'_, T>) -> Result<(), E>,
+        write: impl FnOnce(&mut C, &GuardedValue<'_, T>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (guard, index) = (self.place.guard, self.next);
+        let (guard, index) = (self.position.guard, self.next);
         self.next += 1;
         if !guard.count_element() {
-            return Err(self.place.refuse(Refusal::Elements));
+            return Err(self.position.refuse(Refusal::Elements));
         }
-        guard.at(write(&mut self.inner, &self.place.holds(value)), || Segment::Index(index))
+        guard.at(write(&mut self.inner, &self.position.wrap(value)), || Segment::Index(index))
     }
 
     fn field<T: ?Sized + Serialize, E: ser::Error>(
         &mut self,
         name: &'static str,
         value: &T,
-        write: impl FnOnce(&mut C, &Guarded<'_, T>) -> Result<(), E>,
+        write: impl FnOnce(&mut C, &GuardedValue<'_, T>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let result = write(&mut self.inner, &self.place.holds(value));
-        self.place.guard.at(result, || Segment::Field(name))
+        let result = write(&mut self.inner, &self.position.wrap(value));
+        self.position.guard.at(result, || Segment::Field(name))
     }
 }
 
@@ -316,24 +316,24 @@ impl<C: ser::SerializeMap> ser::SerializeMap for Compound<'_, C> {
     type Error = C::Error;
 
     fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), C::Error> {
-        if !self.place.guard.count_element() {
-            return Err(self.place.refuse(Refusal::Elements));
+        if !self.position.guard.count_element() {
+            return Err(self.position.refuse(Refusal::Elements));
         }
-        if self.place.guard.rules.json {
-            match key.serialize(KeyText) {
+        if self.position.guard.rules.json {
+            match key.serialize(KeyString) {
                 Ok(text) => self.key = Some(text),
-                Err(NotText) => return Err(self.place.refuse(Refusal::Key)),
+                Err(NotString) => return Err(self.position.refuse(Refusal::Key)),
             }
         }
-        self.inner.serialize_key(&self.place.holds(key))
+        self.inner.serialize_key(&self.position.wrap(key))
     }
 
     fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), C::Error> {
-        let result = self.inner.serialize_value(&self.place.holds(value));
+        let result = self.inner.serialize_value(&self.position.wrap(value));
         let index = self.next;
         self.next += 1;
         let key = self.key.take();
-        self.place.guard.at(result, || key.map_or(Segment::Index(index), Segment::Key))
+        self.position.guard.at(result, || key.map_or(Segment::Index(index), Segment::Key))
     }
 
     fn end(self) -> Result<C::Ok, C::Error> {

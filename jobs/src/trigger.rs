@@ -141,9 +141,9 @@ impl<T> Trigger<T> {
 
 /// What can be set or not: the fields that a trigger may require.
 #[diagnostic::on_unimplemented(
-    message = "a field of the type `{Self}` is always set, so a trigger cannot require it",
-    note = "`requires` asks for an `Option` that is `Some`, for text that is not empty, or for a collection \
-            with something in it; implement `handle::IsSet` for a type of your own"
+    message = "cannot require a field of type `{Self}`: it is always set",
+    note = "`requires` works with `Option`, strings and collections; implement `larder::jobs::IsSet` for a type of \
+            your own"
 )]
 pub trait IsSet {
     /// Whether it is.

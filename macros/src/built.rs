@@ -1,5 +1,4 @@
-//! How the crate that is being compiled is built, as far as a macro can see: its features, and the versions
-//! that its program is locked to.
+//! Build information of the calling crate: its features and the digest of its lock file.
 
 use std::path::{Path, PathBuf};
 use std::{env, fs};
@@ -8,7 +7,7 @@ use proc_macro2::TokenStream;
 use quote::quote;
 use syn::Path as SynPath;
 
-/// An expression of the type `Built`, at `larder`.
+/// Returns an expression of type `Built`, with `larder` as the path of the crate.
 pub(crate) fn built(larder: &SynPath) -> TokenStream {
     let folder = env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
     let features = folder.as_deref().and_then(features).map(|names| {
@@ -16,7 +15,7 @@ pub(crate) fn built(larder: &SynPath) -> TokenStream {
     });
     let lock = folder.as_deref().and_then(lockfile).map(|(path, digest)| {
         quote! {{
-            // So that the compiler knows what this was made of.
+            // Makes the lock file a dependency of the build.
             const _: &[u8] = ::core::include_bytes!(#path);
             ::core::option::Option::Some(#digest)
         }}
@@ -26,7 +25,7 @@ pub(crate) fn built(larder: &SynPath) -> TokenStream {
     quote!(#larder::__private::Built { features: #features, lockfile: #lock })
 }
 
-/// The features that a crate says it has, but for the set of those that are on by themselves.
+/// Returns the features of a crate, except `default`.
 fn features(folder: &Path) -> Option<Vec<String>> {
     let manifest: toml::Table = fs::read_to_string(folder.join("Cargo.toml")).ok()?.parse().ok()?;
     let features = manifest.get("features").and_then(toml::Value::as_table);
@@ -34,8 +33,7 @@ fn features(folder: &Path) -> Option<Vec<String>> {
     Some(names.filter(|name| name != "default").collect())
 }
 
-/// The lock file of the program that a crate is built for, and its BLAKE3 digest. A crate out of a registry
-/// has none: what was locked when it was published is of no use to anyone.
+/// Returns the path of the workspace's lock file and its BLAKE3 digest; `None` for a crate from a registry.
 fn lockfile(folder: &Path) -> Option<(String, String)> {
     if folder.join(".cargo-ok").exists() {
         return None;

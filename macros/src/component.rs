@@ -7,7 +7,7 @@ use syn::{DeriveInput, Error, Ident, LitStr, Path, Result, Token, parse_quote};
 
 use crate::evolution::Evolution;
 
-/// What `#[component(…)]` says.
+/// Options of `#[component(…)]`.
 #[derive(Default)]
 struct Options {
     tag: Option<LitStr>,
@@ -31,7 +31,7 @@ impl Options {
     fn read(&mut self, meta: &ParseNestedMeta<'_>) -> Result<()> {
         if meta.path.is_ident("tag") {
             if self.tag.is_some() {
-                return Err(meta.error("`tag` is given twice"));
+                return Err(meta.error("duplicate option `tag`"));
             }
             let tag: LitStr = meta.value()?.parse()?;
             check_tag(&tag)?;
@@ -44,33 +44,32 @@ impl Options {
             // `version`, `migrate_from` or `alias`
         } else if meta.path.is_ident("crate") {
             if self.larder.is_some() {
-                return Err(meta.error("`crate` is given twice"));
+                return Err(meta.error("duplicate option `crate`"));
             }
             self.larder = Some(meta.value()?.call(Path::parse_mod_style)?);
         } else if meta.path.is_ident("num_workers") {
             return Err(meta.error(
-                "the number of workers is told by the model: write `fn num_workers(&self) -> usize` \
-                 into its `impl Predict`",
+                "unknown option `num_workers`: implement `fn num_workers(&self) -> usize` in `impl Predict`",
             ));
         } else if meta.path.is_ident("method") {
             return Err(meta.error(
-                "a method is chosen where methods are: \
-                 `#[objectmodel(tag = \"…\", method = \"…\")] impl MyType { … }`, without this derive",
+                "unknown option `method`: remove this derive and write \
+                 `#[objectmodel(tag = \"…\", method = \"…\")] impl MyType { … }`",
             ));
         } else {
             return Err(meta.error(
-                "unknown option; there are `tag = \"…\"`, `model`, `hooks`, `version = 2`, \
-                 `migrate_from(1 = \"…\")`, `alias = \"…\"` and `crate = …`",
+                "unknown option: expected `tag = \"…\"`, `model`, `hooks`, `version = 2`, \
+                 `migrate_from(1 = \"…\")`, `alias = \"…\"` or `crate = …`",
             ));
         }
         Ok(())
     }
 }
 
-/// Reads an option that is there or not.
+/// Parses an option without a value.
 pub(crate) fn flag(meta: &ParseNestedMeta<'_>, name: &str, on: &mut bool) -> Result<()> {
     if *on {
-        return Err(meta.error(format!("`{name}` is given twice")));
+        return Err(meta.error(format!("duplicate option `{name}`")));
     }
     if meta.input.peek(Token![=]) {
         return Err(meta.error(format!("`{name}` takes no value")));
@@ -79,7 +78,7 @@ pub(crate) fn flag(meta: &ParseNestedMeta<'_>, name: &str, on: &mut bool) -> Res
     Ok(())
 }
 
-/// Refuses what `larder_core::store::TypeTag` would refuse, where it stands.
+/// Validates a tag by the rules of `larder_core::store::TypeTag`.
 pub(crate) fn check_tag(tag: &LitStr) -> Result<()> {
     let text = tag.value();
     let part = |part: &str| {
@@ -93,8 +92,8 @@ pub(crate) fn check_tag(tag: &LitStr) -> Result<()> {
     }
     Err(Error::new(
         tag.span(),
-        "a type tag is parts of a-z 0-9 . _ - joined by `/`, each beginning with a letter or digit, \
-         such as \"acme/wine\"",
+        "invalid type tag: expected segments of a-z 0-9 . _ - joined by `/`, each starting with a letter \
+         or digit, such as \"acme/wine\"",
     ))
 }
 
@@ -104,13 +103,13 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let Some(tag) = options.tag else {
         return Err(Error::new(
             name.span(),
-            "the type needs a tag, written by hand and never changed: #[component(tag = \"acme/name\")]",
+            "missing type tag: add `#[component(tag = \"acme/name\")]`, and never change it",
         ));
     };
     if !input.generics.params.is_empty() {
         return Err(Error::new_spanned(
             &input.generics,
-            "a component type has no parameters: one tag names one type",
+            "a component type cannot be generic: a tag names one type",
         ));
     }
     let larder = options.larder.unwrap_or_else(|| parse_quote!(::larder));
@@ -127,15 +126,15 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     Ok(register(&registration))
 }
 
-/// What makes a type with serde's traits a component type of a tag, known to the registry.
+/// Input for the `Component` implementation and registration of a type.
 pub(crate) struct Registration<'a> {
     pub(crate) larder: &'a Path,
     pub(crate) name: &'a Ident,
     pub(crate) tag: &'a LitStr,
     pub(crate) model: bool,
-    /// Whether it implements `Hooks`.
+    /// True if the type implements `Hooks`.
     pub(crate) hooks: bool,
-    /// The source text that a code model has now.
+    /// The current source text of a code model.
     pub(crate) source: Option<&'a TokenStream>,
     pub(crate) evolution: &'a Evolution,
 }
@@ -159,8 +158,8 @@ pub(crate) fn register(registration: &Registration<'_>) -> TokenStream {
                 ::core::option::Option::Some(#source);
         }
     });
-    let type_version = evolution.of_component();
-    let evolution = evolution.of_type(larder);
+    let type_version = evolution.component_items();
+    let evolution = evolution.type_items(larder);
     quote! {
         const _: () = {
             use #larder::__private::typetag;
@@ -184,9 +183,9 @@ pub(crate) fn register(registration: &Registration<'_>) -> TokenStream {
     }
 }
 
-/// The way from a component to its `impl Hooks`, and the word that there is one.
+/// Returns the methods that give access to `impl Hooks`, and the constant that declares it.
 fn as_hooks(larder: &Path, name: &Ident) -> (TokenStream, TokenStream) {
-    // The compiler says what is missing at the user's own type.
+    // Points a missing implementation at the user's type.
     let this = quote_spanned!(name.span().resolved_at(Span::call_site())=> self);
     let as_hooks = quote! {
         fn as_hooks(&self) -> ::core::option::Option<&dyn #larder::Hooks> {

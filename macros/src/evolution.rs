@@ -1,4 +1,4 @@
-//! How a type came to be what it is: its version, the ways from older ones, the tags that it had.
+//! Schema evolution of a type: version, migrations and aliases.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::component::check_tag;
 #[derive(Default)]
 pub(crate) struct Evolution {
     version: Option<LitInt>,
-    /// From the number of a version to the function that makes today's value of it.
+    /// Migration functions by the version they migrate from.
     migrations: BTreeMap<u32, (LitInt, Path)>,
     aliases: Vec<LitStr>,
 }
@@ -36,11 +36,11 @@ impl Parse for Migration {
 }
 
 impl Evolution {
-    /// Reads an option, if it is one of its own.
+    /// Parses `version`, `migrate_from` or `alias`; returns `false` for any other option.
     pub(crate) fn read(&mut self, meta: &ParseNestedMeta<'_>) -> Result<bool> {
         if meta.path.is_ident("version") {
             if self.version.is_some() {
-                return Err(meta.error("`version` is given twice"));
+                return Err(meta.error("duplicate option `version`"));
             }
             let version: LitInt = meta.value()?.parse()?;
             number(&version)?;
@@ -53,7 +53,7 @@ impl Evolution {
             {
                 let old = number(&from)?;
                 if self.migrations.contains_key(&old) {
-                    return Err(Error::new(from.span(), "two ways lead from this version"));
+                    return Err(Error::new(from.span(), "duplicate migration from this version"));
                 }
                 self.migrations.insert(old, (from, function));
             }
@@ -61,7 +61,7 @@ impl Evolution {
             let alias: LitStr = meta.value()?.parse()?;
             check_tag(&alias)?;
             if self.aliases.iter().any(|known| known.value() == alias.value()) {
-                return Err(Error::new(alias.span(), "the alias is given twice"));
+                return Err(Error::new(alias.span(), "duplicate alias"));
             }
             self.aliases.push(alias);
         } else {
@@ -70,29 +70,34 @@ impl Evolution {
         Ok(true)
     }
 
-    /// Refuses what cannot be meant, once everything is known.
+    /// Validates the options together.
     pub(crate) fn check(&self, tag: &LitStr) -> Result<()> {
         if let Some(alias) = self.aliases.iter().find(|alias| alias.value() == tag.value()) {
-            return Err(Error::new(alias.span(), "an alias is a tag that the type had before"));
+            return Err(Error::new(
+                alias.span(),
+                "the alias equals the tag: an alias is a former tag of the type",
+            ));
         }
         let version = self.version.as_ref().map_or(Ok(1), number)?;
         match self.migrations.range(version..).next() {
             Some((_, (from, _))) => Err(Error::new(
                 from.span(),
-                format!("the type has version {version}: a migration comes from a lower one"),
+                format!(
+                    "cannot migrate from this version: it must be below the type's version {version}"
+                ),
             )),
             None => Ok(()),
         }
     }
 
-    /// What it adds to `impl Component`.
-    pub(crate) fn of_component(&self) -> Option<TokenStream> {
+    /// Returns the items for `impl Component`.
+    pub(crate) fn component_items(&self) -> Option<TokenStream> {
         let version = self.version.as_ref()?;
         Some(quote!(fn type_version(&self) -> u32 { #version }))
     }
 
-    /// What it adds to `impl ComponentType`.
-    pub(crate) fn of_type(&self, larder: &Path) -> TokenStream {
+    /// Returns the items for `impl ComponentType`.
+    pub(crate) fn type_items(&self, larder: &Path) -> TokenStream {
         let version = self.version.as_ref().map(|version| quote!(const VERSION: u32 = #version;));
         let aliases = (!self.aliases.is_empty()).then(|| {
             let aliases = &self.aliases;
@@ -125,6 +130,6 @@ impl Evolution {
 fn number(literal: &LitInt) -> Result<u32> {
     match literal.base10_parse() {
         Ok(number @ 1..) => Ok(number),
-        _ => Err(Error::new(literal.span(), "versions of a type are counted from 1")),
+        _ => Err(Error::new(literal.span(), "invalid version: versions start at 1")),
     }
 }

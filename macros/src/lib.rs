@@ -1,4 +1,4 @@
-//! The macros of [Larder](https://docs.rs/larder). Use them through the crate `larder`.
+//! Macros of [Larder](https://docs.rs/larder), re-exported by the crate `larder`.
 
 mod built;
 mod component;
@@ -11,22 +11,22 @@ use syn::{DeriveInput, Path, parse_macro_input};
 
 use crate::model::Kind;
 
-/// Makes a plain struct or enum a `Component`.
+/// Implements `Component` for a struct or enum.
 ///
-/// The type implements `Serialize` and `Deserialize` as well.
+/// The type must implement `Serialize` and `Deserialize`.
 ///
 /// | attribute | meaning |
 /// | --- | --- |
-/// | `#[component(tag = "acme/wine")]` | the type's tag: written by hand, never changed; required |
-/// | `#[component(tag = "…", model)]` | the type implements `Predict`, so that it loads as a model |
+/// | `tag = "acme/wine"` | type tag; required, never changes |
+/// | `model` | the type implements `Predict` and loads as a model |
 /// | `hooks` | the type implements `Hooks`: `post_init`, `setup`, `on_create`, `cleanup` |
-/// | `version = 2` | the version of the type's shape, 1 without it: it goes up when what older ones wrote no longer fits |
-/// | `migrate_from(1 = "path::to::function")` | makes today's value of an older version's: `fn(Old) -> New`, or `-> Result<New, E>` |
-/// | `alias = "acme/old-name"` | a tag that the type had before; may be given again |
-/// | `#[component(tag = "…", crate = path)]` | where the crate `larder` is, if not at `::larder` |
+/// | `version = 2` | schema version of the type, default 1; increase it on an incompatible change |
+/// | `migrate_from(1 = "path::to::function")` | migrates from an older version: `fn(Old) -> New` or `fn(Old) -> Result<New, E>` |
+/// | `alias = "acme/old-name"` | former tag of the type; may be repeated |
+/// | `crate = path` | path of the crate `larder`, default `::larder` |
 ///
-/// A field that is added needs no new version where it has `#[serde(default)]`. For other changes keep the old shape as
-/// a struct of its own, which only needs `Deserialize`:
+/// A new field with `#[serde(default)]` needs no new version. For other changes, keep the old shape as a separate
+/// struct that implements `Deserialize`:
 ///
 /// ```standalone_crate
 /// use larder::prelude::*;
@@ -61,21 +61,21 @@ use crate::model::Kind;
 /// # let mut registry = larder::Registry::new();
 /// # registry.register(larder::Item::component::<Oven>())?;
 /// # let larder = larder::Larder::new(store, registry);
-/// let oven: Oven = larder.load("oven")?; // what version 1 wrote, when the type was `acme/stove`
+/// let oven: Oven = larder.load("oven")?; // written as version 1 of `acme/stove`
 /// assert_eq!(oven.celsius, 100.0);
-/// assert!(larder.migrate("oven")?.is_created()); // kept as version 2 writes it, if that is wanted
+/// assert!(larder.migrate("oven")?.is_created()); // optional: stores it as version 2
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// A `Box<dyn Component>` inside another value knows neither older versions nor aliases.
+/// Migrations and aliases do not apply to a `Box<dyn Component>` inside another value.
 #[proc_macro_derive(Component, attributes(component))]
 pub fn derive_component(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as DeriveInput);
     component::derive(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }
 
-/// Makes a function, or a method of a type with state, a model.
+/// Turns a function or a method into a model.
 ///
 /// ```
 /// use larder::prelude::*;
@@ -87,10 +87,10 @@ pub fn derive_component(input: TokenStream) -> TokenStream {
 /// }
 ///
 /// # fn main() -> larder::Result<()> {
-/// assert_eq!(my_model(1.0, 2.0), 3.0); // a function as before
+/// assert_eq!(my_model(1.0, 2.0), 3.0); // still a plain function
 ///
 /// let larder = larder::open("memory:")?;
-/// larder.apply("sum", &my_model::model())?; // beside it, a component
+/// larder.apply("sum", &my_model::model())?; // the component
 /// let model = larder.load_model("sum")?;
 /// assert_eq!(model.predict_json(r#"{"x": 1.0, "y": 2.0}"#)?, "3.0");
 /// assert_eq!(model.predict_batch_json(r#"[{"x": 1, "y": 2}, {"x": 3, "y": 4}]"#)?, "[3.0,7.0]");
@@ -98,15 +98,13 @@ pub fn derive_component(input: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// On a function it makes a type of the function's name, which is a component and a model:
-/// `my_model::model()` is its value. Its input is a struct with the arguments as its fields: a JSON
-/// object by their names, and in Rust `(1.0, 2.0).into()`. An argument that is missing, of another type or unknown is
-/// refused by its name before the function is called. Arguments are of types that implement
-/// `Deserialize` and `JsonSchema`, and take `#[serde(…)]`, `#[schemars(…)]` and doc comments, which the
-/// signature shows.
+/// On a function, the macro defines a model type of the same name; `my_model::model()` returns its value. The input is
+/// a struct with a field per argument: a JSON object, or `(1.0, 2.0).into()` in Rust. Missing, unknown and mistyped
+/// arguments are errors before the function is called. Argument types implement `Deserialize` and `JsonSchema`;
+/// arguments accept `#[serde(…)]`, `#[schemars(…)]` and doc comments, which appear in the signature.
 ///
-/// On an `impl` block it makes the type a component and a model, by its method `call` or the one that
-/// is chosen. The type implements `Serialize` and `Deserialize`, and has no `derive(Component)`. Its state is stored with it.
+/// On an `impl` block, the macro makes the type a component and a model, by its method `call` or the given one. The type
+/// implements `Serialize` and `Deserialize`, without `derive(Component)`. Its state is stored.
 ///
 /// ```
 /// use larder::prelude::*;
@@ -136,25 +134,24 @@ pub fn derive_component(input: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// What is written as returning `Result<T, E>` gives a `T`, and fails with any `E` that goes into a
-/// `Box<dyn Error + Send + Sync>`: an error, or text.
+/// The return type is `T` or `Result<T, E>`, where `E: Into<Box<dyn Error + Send + Sync>>`.
 ///
 /// | option | meaning |
 /// | --- | --- |
-/// | `tag = "acme/name"` | the tag of its type. Without it, a function's is the package's name and its own, `package/function`: then renaming either one makes it another type, so name by hand what is to be kept |
-/// | `num_workers = 4` | on how many threads a batch is predicted; 1 without it |
-/// | `method = "transform"` | which method of the `impl` block predicts; `call` without it |
+/// | `tag = "acme/name"` | type tag. Default for a function: `package/function`, which changes when either is renamed; write a tag for models that are kept |
+/// | `num_workers = 4` | number of threads that predict a batch, default 1 |
+/// | `method = "transform"` | method of the `impl` block that predicts, default `call` |
 /// | `hooks` | the type of the `impl` block implements `Hooks` |
-/// | `crate = path` | where the crate `larder` is, if not at `::larder` |
+/// | `crate = path` | path of the crate `larder`, default `::larder` |
 #[proc_macro_attribute]
 pub fn objectmodel(options: TokenStream, item: TokenStream) -> TokenStream {
     model::expand(Kind::Object, options.into(), item.into()).into()
 }
 
-/// Makes a function or a method a model, as [`macro@objectmodel`] does, and keeps its source text.
+/// Turns a function or a method into a model like [`macro@objectmodel`], and stores its source text.
 ///
-/// The text of the item is stored in the component's field `source`, and can be read where the function is not linked
-/// in. It is for people: what runs is the function that is linked in, whose text may differ.
+/// The text is stored in the component's field `source` and can be read without the function linked in. It is
+/// documentation only: predictions run the linked function, which may differ.
 ///
 /// ```
 /// use larder::prelude::*;
@@ -174,7 +171,7 @@ pub fn objectmodel(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # }
 /// ```
 ///
-/// On an `impl` block, the type has a field for the text, which is filled from `Scaler::source()`:
+/// On an `impl` block, the type needs a field `source`, set from `Scaler::source()`:
 ///
 /// ```
 /// use larder::prelude::*;
@@ -204,7 +201,7 @@ pub fn codemodel(options: TokenStream, item: TokenStream) -> TokenStream {
     model::expand(Kind::Code, options.into(), item.into()).into()
 }
 
-/// Lets methods of a component run when something happens to it.
+/// Runs methods of a component as jobs on events.
 ///
 /// ```
 /// use larder::prelude::*;
@@ -236,37 +233,37 @@ pub fn codemodel(options: TokenStream, item: TokenStream) -> TokenStream {
 /// # fn main() -> larder::Result<()> {
 /// let larder = larder::open("memory:")?;
 /// let applied = larder.apply("ann", &Greeter { name: "Ann".into(), title: Some("Dr".into()) })?;
-/// let jobs = larder.jobs().wait(&applied)?; // runs them here, and waits
+/// let jobs = larder.jobs().wait(&applied)?; // runs the jobs in this process
 /// assert_eq!(larder.jobs().log(&jobs[1].id)?[0].text, "hello, Ann, Dr");
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// The type is a component: it has `#[derive(Component)]`. Its methods stay what they are. Those with `#[trigger(…)]` become jobs:
-/// records in the larder, which a program that links the type runs, by `wait` or a `Worker`.
+/// The type has `#[derive(Component)]`. Each event of a method with `#[trigger(…)]` creates a job, which `wait` or a `Worker`
+/// runs in a program that links the type.
 ///
 /// | in `#[trigger(…)]` | meaning |
 /// | --- | --- |
-/// | `apply` | it runs when a version of the component was applied |
-/// | `remove` | when one was removed |
-/// | `cron("0 3 * * *")` | by the clock, in UTC, for the newest version: see `Schedule` |
-/// | `event("retrain")` | when somebody fires an event of this name: `Larder::fire` |
-/// | `depends_on = "greet"`, `= ["a", "b"]` | it runs after these, if they run on the same event, and succeeded |
-/// | `requires = "title"`, `= ["a", "b"]` | it is skipped unless these fields are set: `Some`, or not empty |
-/// | `retries = 3` | how often it is tried again after a failure; 0 without it |
-/// | `timeout = "30s"` | how long it may take |
-/// | `outputs` | what it returns is kept as JSON, and `JobContext::output` gives it to those that depend on it |
+/// | `apply` | runs after a version is applied |
+/// | `remove` | runs after a version is removed |
+/// | `cron("0 3 * * *")` | runs on a schedule, in UTC, for the newest version: see `Schedule` |
+/// | `event("retrain")` | runs when `Larder::fire` fires the event |
+/// | `depends_on = "greet"`, `= ["a", "b"]` | runs after these triggers of the same event succeed |
+/// | `requires = "title"`, `= ["a", "b"]` | skipped unless these fields are `Some` or not empty |
+/// | `retries = 3` | number of retries after a failure, default 0 |
+/// | `timeout = "30s"` | maximum run time |
+/// | `outputs` | stores the return value as JSON; dependents read it with `JobContext::output` |
 ///
-/// A method may have several events. It takes `&self` and a `&JobContext`, and returns a `Result<T, E>`, where `E` goes into a
-/// `Box<dyn Error + Send + Sync>`. What a job must bear is in `docs/jobs.md`.
+/// A method may have several events. Its signature is `fn name(&self, job: &JobContext) -> Result<T, E>`, where
+/// `E: Into<Box<dyn Error + Send + Sync>>`. Jobs run at least once: see `docs/jobs.md`.
 ///
-/// `#[triggers(crate = path)]` says where the crate `larder` is, if not at `::larder`.
+/// `#[triggers(crate = path)]` sets the path of the crate `larder`, default `::larder`.
 #[proc_macro_attribute]
 pub fn triggers(options: TokenStream, item: TokenStream) -> TokenStream {
     triggers::expand(options.into(), item.into()).into()
 }
 
-/// How the calling crate is built: what `larder::link!` tells the registry.
+/// Returns the build information of the calling crate for `larder::link!`.
 #[doc(hidden)]
 #[proc_macro]
 pub fn __built(larder: TokenStream) -> TokenStream {

@@ -1,20 +1,20 @@
-//! `#[derive(Component)]` as its users see it.
+//! Tests of `#[derive(Component)]`.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use larder::store::ItemKind;
 use larder::{Component, ComponentType, Registry};
 
 #[test]
-fn what_compiles_and_what_each_misuse_says() {
+fn compile_errors() {
     let tests = trybuild::TestCases::new();
     tests.pass("tests/ui/pass/*.rs");
     tests.compile_fail("tests/ui/fail/*.rs");
 }
 
-/// Where another crate re-exports `larder` under a name of its own.
+/// A crate that re-exports `larder` under another name.
 mod kitchen {
     pub(crate) mod pantry {
-        pub(crate) use larder as shelf;
+        pub(crate) use larder as food;
     }
 }
 
@@ -23,7 +23,7 @@ mod deep {
         use serde::{Deserialize, Serialize};
 
         #[derive(Debug, Serialize, Deserialize, PartialEq, larder::Component)]
-        #[component(tag = "test/jam", crate = crate::kitchen::pantry::shelf)]
+        #[component(tag = "test/jam", crate = crate::kitchen::pantry::food)]
         pub(crate) struct Jam {
             pub(crate) fruit: String,
         }
@@ -53,7 +53,7 @@ enum Lid {
 }
 
 #[test]
-fn a_type_in_a_nested_module_with_a_path_of_its_own_to_larder_comes_back() {
+fn round_trips_type_with_custom_crate_path() {
     let larder = larder::open("memory:").unwrap();
     let jam = deep::down::Jam { fruit: "quince".into() };
     larder.apply("jam", &jam).unwrap();
@@ -61,7 +61,7 @@ fn a_type_in_a_nested_module_with_a_path_of_its_own_to_larder_comes_back() {
 }
 
 #[test]
-fn an_enum_comes_back_variant_by_variant() {
+fn round_trips_enum() {
     let larder = larder::open("memory:").unwrap();
     for lid in [Lid::None, Lid::Screw { turns: 3 }] {
         larder.apply("lid", &lid).unwrap();
@@ -71,14 +71,14 @@ fn an_enum_comes_back_variant_by_variant() {
 }
 
 #[test]
-fn the_tag_is_the_one_written_by_hand() {
+fn tag_is_the_declared_one() {
     assert_eq!(deep::down::Jam::TAG, "test/jam");
     let component: &dyn Component = &Lid::None;
     assert_eq!(component.type_tag(), "test/lid");
 }
 
 #[test]
-fn the_registry_knows_each_type_by_its_tag_and_where_it_comes_from() {
+fn registry_lists_types_with_tag_and_origin() {
     let registry = Registry::linked().unwrap();
     let known: Vec<_> = registry
         .types()
@@ -97,7 +97,7 @@ fn the_registry_knows_each_type_by_its_tag_and_where_it_comes_from() {
 }
 
 #[test]
-fn a_model_predicts_after_it_was_loaded_by_name_alone() {
+fn model_predicts_after_untyped_load() {
     let larder = larder::open("memory:").unwrap();
     larder.apply("doubler", &Doubler { times: 2.0 }).unwrap();
     let model = larder.load_model("doubler").unwrap();
@@ -105,7 +105,7 @@ fn a_model_predicts_after_it_was_loaded_by_name_alone() {
 }
 
 #[test]
-fn what_is_not_called_a_model_is_none() {
+fn component_without_model_option_is_not_a_model() {
     let larder = larder::open("memory:").unwrap();
     larder.apply("lid", &Lid::None).unwrap();
     let error = larder.load_model("lid").unwrap_err();
@@ -113,7 +113,7 @@ fn what_is_not_called_a_model_is_none() {
 }
 
 #[test]
-fn a_component_inside_another_value_keeps_its_tag() {
+fn nested_component_keeps_its_tag() {
     let boxed: Box<dyn Component> = Box::new(Lid::Screw { turns: 2 });
     let json = serde_json::to_string(&boxed).unwrap();
     assert_eq!(json, r#"{"type":"test/lid","fields":{"Screw":{"turns":2}}}"#);
@@ -122,7 +122,7 @@ fn a_component_inside_another_value_keeps_its_tag() {
 }
 
 #[test]
-fn a_second_type_with_the_same_tag_is_refused_with_both_names() {
+fn rejects_duplicate_tag() {
     let mut registry = Registry::linked().unwrap();
     let error = registry.register(larder::Item::component::<Lid>()).unwrap_err();
     assert!(matches!(error, larder::Error::Duplicate { kind: ItemKind::Type, .. }), "{error}");

@@ -1,6 +1,4 @@
-//! Types that were renamed or changed their shape still load what they wrote before.
-//!
-//! A program of its own: it links several types with one tag, which `Registry::linked` of any other test refuses.
+//! Tests of `version`, `migrate_from` and `alias`.
 #![allow(missing_docs, clippy::unwrap_used)]
 
 use std::sync::Arc;
@@ -10,7 +8,7 @@ use larder::store::StoreExt;
 use larder::store::{MemoryStore, Store};
 use larder::{Error, Item, Registry};
 
-/// The types as a program of earlier had them.
+/// The types of an older program.
 mod before {
     use larder::prelude::*;
 
@@ -82,7 +80,7 @@ impl Predict for Oven {
     }
 }
 
-/// A larder as the program of earlier left it, opened by today's.
+/// A larder filled by the older program and opened by the current one.
 fn inherited(fill: impl FnOnce(&Larder)) -> Larder {
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let mut registry = Registry::new();
@@ -99,21 +97,21 @@ fn stove() -> before::Stove {
 }
 
 #[test]
-fn what_a_renamed_type_of_an_older_shape_wrote_is_loaded_with_its_artifacts() {
+fn loads_older_version_of_renamed_type_with_artifacts() {
     let larder = inherited(|larder| {
         larder.apply("oven", &stove()).unwrap();
     });
     let oven: Oven = larder.load("oven").unwrap();
     assert_eq!(oven.celsius, 100.0);
     assert_eq!(oven.log.get().unwrap(), &[1.0, 2.0]);
-    // By name alone, it is a component of today's type, and predicts.
+    // An untyped load migrates too.
     assert_eq!(larder.load_component("oven").unwrap().type_tag(), "acme/oven");
     assert_eq!(larder.load_model("oven").unwrap().predict_json("99.0").unwrap(), "true");
     assert_eq!(larder.registry().find("acme/stove").unwrap().tag(), "acme/oven");
 }
 
 #[test]
-fn each_older_version_has_its_own_way() {
+fn each_older_version_has_its_own_migration() {
     let larder = inherited(|larder| {
         let oven = before::Oven { kelvin: 373.15, log: vec![3.0].into() };
         larder.apply("oven", &oven).unwrap();
@@ -124,7 +122,7 @@ fn each_older_version_has_its_own_way() {
 }
 
 #[test]
-fn a_migration_that_fails_says_why() {
+fn failed_migration_reports_its_error() {
     let larder = inherited(|larder| {
         let oven = before::Oven { kelvin: -1.0, log: Vec::new().into() };
         larder.apply("oven", &oven).unwrap();
@@ -136,7 +134,7 @@ fn a_migration_that_fails_says_why() {
 }
 
 #[test]
-fn a_newer_version_and_one_without_a_way_are_refused_with_what_to_do() {
+fn rejects_newer_version_and_version_without_migration() {
     let larder = inherited(|larder| {
         larder.apply("tomorrow", &before::OvenOfTomorrow { joule: 1.0 }).unwrap();
     });
@@ -156,7 +154,7 @@ fn a_newer_version_and_one_without_a_way_are_refused_with_what_to_do() {
 }
 
 #[test]
-fn migrating_writes_a_version_of_today_and_leaves_the_older_one() {
+fn migrate_stores_a_new_version_and_keeps_the_old_one() {
     let larder = inherited(|larder| {
         larder.apply("oven", &stove()).unwrap();
     });
@@ -171,12 +169,12 @@ fn migrating_writes_a_version_of_today_and_leaves_the_older_one() {
     assert_eq!(larder.store().list_blobs(None, 100).unwrap().len(), before + 1, "a manifest only");
     assert_eq!(larder.load::<Oven>("oven@2").unwrap().log.get().unwrap(), &[1.0, 2.0]);
     assert_eq!(larder.show("oven@1").unwrap().manifest.type_tag().as_str(), "acme/stove");
-    // Again, there is nothing to do.
+    // A second migration changes nothing.
     assert!(!larder.migrate("oven").unwrap().is_created());
 }
 
 #[test]
-fn a_type_of_version_1_writes_what_it_always_wrote() {
+fn version_1_is_not_stored() {
     let larder = inherited(|larder| {
         larder.apply("hearth", &before::Hearth {}).unwrap();
     });
@@ -187,7 +185,7 @@ fn a_type_of_version_1_writes_what_it_always_wrote() {
 }
 
 #[test]
-fn an_alias_that_another_type_bears_is_a_duplicate() {
+fn rejects_alias_of_another_type() {
     let mut registry = Registry::new();
     registry.register(Item::component::<before::Stove>()).unwrap();
     let error = registry.register(Item::model::<Oven>()).unwrap_err();

@@ -1,18 +1,18 @@
-//! Models that carry their own code: ONNX, WebAssembly, scripts.
+//! Models with portable code: ONNX, WebAssembly and scripts.
 
 #![forbid(unsafe_code)]
 
+mod kind;
 #[cfg(feature = "onnx")]
 pub mod onnx;
-mod recognise;
 #[cfg(feature = "script")]
 pub mod script;
 #[cfg(feature = "wasm")]
 pub mod wasm;
 
+pub use crate::kind::ModelKind;
 #[cfg(feature = "onnx")]
 pub use crate::onnx::OnnxModel;
-pub use crate::recognise::ModelKind;
 #[cfg(feature = "script")]
 pub use crate::script::{Script, ScriptError};
 #[cfg(feature = "wasm")]

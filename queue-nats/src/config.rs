@@ -1,4 +1,4 @@
-//! Where a queue is, and who asks: from its URL.
+//! Configuration of a queue from its URL.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,21 +6,21 @@ use std::time::Duration;
 
 use larder_core::{Error, Result, StoreUrl};
 
-/// The options of a URL.
+/// URL options.
 const OPTIONS: [&str; 7] = ["stream", "ack_wait", "replicas", "tls", "ca", "credentials", "token"];
-/// The stream, if none is named.
+/// Default stream.
 const STREAM: &str = "larder";
-/// After how long a job is brought to another worker.
+/// Default time after which an unacknowledged job is redelivered.
 const ACK_WAIT: Duration = Duration::from_secs(30);
-/// The least of it: a worker speaks up a few times in its lease.
-const LEAST_ACK_WAIT: Duration = Duration::from_millis(100);
-/// The most characters of a stream's name.
-const MOST_NAME: usize = 64;
+/// Minimum `ack_wait`: a worker reports progress several times within it.
+const MIN_ACK_WAIT: Duration = Duration::from_millis(100);
+/// Maximum length of a stream name.
+const MAX_NAME: usize = 64;
 
-/// A queue, as its URL says.
+/// Configuration of a queue.
 #[derive(Clone)]
 pub(crate) struct Config {
-    /// The servers, `host:port`, as NATS writes them.
+    /// Server URLs.
     pub(crate) servers: Vec<String>,
     pub(crate) stream: String,
     pub(crate) ack_wait: Duration,
@@ -33,16 +33,16 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// Reads a URL. Options that are unknown are refused by name.
+    /// Parses a URL; rejects unknown options.
     pub(crate) fn read(url: &StoreUrl) -> Result<Self> {
         url.allow_options(&OPTIONS)?;
         let tls = match (url.scheme(), url.option("tls")) {
             ("nats", None) => false,
             ("tls", None) | ("nats" | "tls", Some("required")) => true,
             ("nats" | "tls", Some(_)) => {
-                return Err(refused(url, "the option `tls` is `required` or left out"));
+                return Err(refused(url, "the option `tls` must be `required`"));
             }
-            _ => return Err(refused(url, "its scheme is neither `nats` nor `tls`")),
+            _ => return Err(refused(url, "the scheme must be `nats` or `tls`")),
         };
         let place = url.rest().strip_prefix("//").unwrap_or_default().trim_end_matches('/');
         let (user, hosts) = match place.rsplit_once('@') {
@@ -52,7 +52,7 @@ impl Config {
         if hosts.is_empty() || hosts.contains('/') || hosts.split(',').any(str::is_empty) {
             return Err(refused(
                 url,
-                "write it `nats://HOST:4222`, several hosts joined by commas",
+                "expected `nats://HOST:4222`, with several hosts separated by commas",
             ));
         }
         let user = user.map(|user| read_user(url, user)).transpose()?;
@@ -60,7 +60,7 @@ impl Config {
         let (token, credentials) = (option("token"), option("credentials").map(PathBuf::from));
         let ways = [user.is_some(), token.is_some(), credentials.is_some()];
         if ways.into_iter().filter(|given| *given).count() > 1 {
-            let reason = "give a user with a password, a `token` or `credentials`, not two of them";
+            let reason = "use only one of a user with a password, `token` and `credentials`";
             return Err(refused(url, reason));
         }
         Ok(Self {
@@ -76,50 +76,54 @@ impl Config {
         })
     }
 
-    /// The subject that ids are published under.
+    /// Returns the subject of job ids.
     pub(crate) fn subject(&self) -> String {
         format!("{}.jobs", self.stream)
     }
 
-    /// What it is called in errors, without secrets.
-    pub(crate) fn shown(&self) -> String {
+    /// Returns the URL for messages, without secrets.
+    pub(crate) fn redacted(&self) -> String {
         format!("{}?stream={}", self.servers.join(","), self.stream)
     }
 }
 
-/// The queue without secrets.
+/// Omits secrets.
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Config({})", self.shown())
+        write!(f, "Config({})", self.redacted())
     }
 }
 
-/// The error of a URL; secrets are not repeated in it.
+/// Returns the error of an invalid URL, without secrets.
 fn refused(url: &StoreUrl, reason: &str) -> Error {
     Error::invalid("queue URL", &url.to_string(), reason)
 }
 
 fn read_user(url: &StoreUrl, user: &str) -> Result<(String, String)> {
-    let missing = || refused(url, "before the `@` stand a user and a password: `ann:secret@`");
+    let missing =
+        || refused(url, "expected a user and a password before `@`, such as `ann:secret@`");
     let (user, password) = user.split_once(':').ok_or_else(missing)?;
     Ok((StoreUrl::decode(user)?, StoreUrl::decode(password)?))
 }
 
 fn read_stream(url: &StoreUrl) -> Result<String> {
     let stream = url.option("stream").unwrap_or(STREAM);
-    // Dots, blanks and wildcards mean something else in subjects.
+    // Dots, spaces and wildcards are special in subjects.
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-    match !stream.is_empty() && stream.len() <= MOST_NAME && stream.bytes().all(plain) {
+    match !stream.is_empty() && stream.len() <= MAX_NAME && stream.bytes().all(plain) {
         true => Ok(stream.to_owned()),
-        false => Err(refused(url, "the option `stream` has 1 to 64 of a-z A-Z 0-9 - _")),
+        false => Err(refused(url, "the option `stream` must be 1 to 64 of a-z A-Z 0-9 - _")),
     }
 }
 
 fn read_ack_wait(url: &StoreUrl) -> Result<Duration> {
     let Some(text) = url.option("ack_wait") else { return Ok(ACK_WAIT) };
     match humantime::parse_duration(text) {
-        Ok(wait) if wait >= LEAST_ACK_WAIT => Ok(wait),
-        _ => Err(refused(url, "the option `ack_wait` is a time such as `30s`, at least 100ms")),
+        Ok(wait) if wait >= MIN_ACK_WAIT => Ok(wait),
+        _ => Err(refused(
+            url,
+            "the option `ack_wait` must be a duration such as `30s`, at least 100ms",
+        )),
     }
 }
 
@@ -127,7 +131,7 @@ fn read_replicas(url: &StoreUrl) -> Result<usize> {
     match url.option("replicas").map(str::parse) {
         None => Ok(1),
         Some(Ok(replicas)) if matches!(replicas, 1..=5) => Ok(replicas),
-        Some(_) => Err(refused(url, "the option `replicas` is a number from 1 to 5")),
+        Some(_) => Err(refused(url, "the option `replicas` must be a number from 1 to 5")),
     }
 }
 
@@ -141,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_says_where_and_how() {
+    fn parses_url() {
         let config = read("nats://a:4222,b?stream=wine&ack_wait=5s&replicas=3").unwrap();
         assert_eq!(config.servers, ["nats://a:4222", "nats://b"]);
         assert_eq!((config.subject().as_str(), config.replicas), ("wine.jobs", 3));
@@ -152,10 +156,10 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_used_and_never_shown() {
+    fn redacts_secrets() {
         let config = read("nats://ann:p%2Fw%25@a:4222").unwrap();
         assert_eq!(config.user, Some(("ann".into(), "p/w%".into())));
-        for shown in [config.shown(), format!("{config:?}")] {
+        for shown in [config.redacted(), format!("{config:?}")] {
             assert!(!shown.contains("ann") && !shown.contains("p/w"), "{shown}");
         }
         let config = read("nats://a?token=hush").unwrap();
@@ -164,13 +168,13 @@ mod tests {
             ["nats://ann:se%cret@a", "nats://ann:secret@a?token=secret", "nats://ann:secret@/"]
         {
             let error = read(url).unwrap_err();
-            let told = format!("{error} {error:?}");
-            assert!(!told.contains("se%cret") && !told.contains("secret"), "{told}");
+            let message = format!("{error} {error:?}");
+            assert!(!message.contains("se%cret") && !message.contains("secret"), "{message}");
         }
     }
 
     #[test]
-    fn what_is_unknown_or_makes_no_sense_is_refused() {
+    fn rejects_invalid_urls() {
         let urls = [
             "nats:",
             "nats://",

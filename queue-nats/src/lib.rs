@@ -1,7 +1,6 @@
-//! A [Larder](https://docs.rs/larder) queue on [NATS JetStream](https://docs.nats.io), at `nats://HOST:4222`.
+//! Job queue of [Larder](https://docs.rs/larder) on [NATS JetStream](https://docs.nats.io), at `nats://HOST:4222`.
 //!
-//! It brings the ids of jobs to workers on many machines, at once, and from nobody's polling. It carries ids and
-//! nothing else: what a job is and how far it is stands in its record in the larder.
+//! Delivers job ids to workers on many machines without polling. The state of a job is its record in the larder.
 //!
 //! ```no_run
 //! # fn main() -> larder_core::Result<()> {
@@ -11,32 +10,30 @@
 //! use larder_queue_nats::NatsQueue;
 //!
 //! let queue = Arc::new(NatsQueue::open(&"nats://queue.example:4222?stream=wine".parse()?)?);
-//! let larder = Registry::linked()?.open("postgres://shelf/larder")?.with_executor(queue);
-//! Worker::new(&larder).concurrency(4).run(|| false)?; // on as many machines as you like
+//! let larder = Registry::linked()?.open("postgres://db.example/larder")?.with_queue(queue);
+//! Worker::new(&larder).concurrency(4).run(|| false)?; // on any number of machines
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! | option | means |
+//! | option | meaning |
 //! | --- | --- |
-//! | `stream` | the stream that holds the ids, made if it is not there; `larder` if nothing is said. A larder has one of its own |
-//! | `ack_wait` | after how long without a word of its worker a job is brought to another; `30s` |
-//! | `replicas` | on how many servers of a cluster the stream is kept; 1 |
-//! | `tls` | `required`: never without TLS. `tls://` as the scheme says the same |
-//! | `ca` | a file with the certificates that a server's may be signed by |
-//! | `credentials` | a file of NATS's own with a token and a key |
-//! | `token` | a token; not shown |
+//! | `stream` | stream of the ids, created if missing; default `larder`. Use one per larder |
+//! | `ack_wait` | time without a report of the worker after which a job is redelivered; default `30s` |
+//! | `replicas` | number of servers that keep the stream; default 1 |
+//! | `tls` | `required` rejects connections without TLS, as does the scheme `tls://` |
+//! | `ca` | file with the CA certificates of the servers |
+//! | `credentials` | NATS credentials file |
+//! | `token` | token; never shown |
 //!
-//! A user and a password stand before an `@`, and are not shown: `nats://ann:secret@queue.example`. Several servers of a
-//! cluster are joined by commas.
+//! A user and a password precede `@` and are never shown: `nats://ann:secret@queue.example`. Servers of a cluster are
+//! separated by commas.
 //!
-//! # What may be lost
+//! # Durability
 //!
-//! A server says that it has a message before the disk has it, and syncs every two minutes unless its `sync_interval` says
-//! otherwise; a loss of power may take ids along. None of that loses a job. Workers look into the larder every ten seconds, and
-//! submit again what is there and nobody has; an id that comes twice is claimed once. So a queue that is wiped, restarted or
-//! slow costs time and nothing else. An id that belongs to another larder is dropped, and found again in the same way: that is
-//! why each larder better has a stream of its own.
+//! NATS acknowledges a message before it is synced to disk (`sync_interval`, two minutes by default), so a power failure may
+//! lose ids, but never jobs: every ten seconds, workers search the larder for unclaimed jobs and submit them again. A
+//! duplicate id is claimed once. An id of another larder is dropped and submitted again by its own workers.
 
 mod config;
 mod queue;

@@ -1,4 +1,4 @@
-//! The queue: a stream of ids, and one consumer that all workers share.
+//! The queue: a stream of job ids with one consumer shared by all workers.
 
 use std::fmt;
 use std::pin::pin;
@@ -22,26 +22,26 @@ use larder_jobs::{Delivery, JobQueue, Jobs};
 use crate::config::Config;
 use crate::receipt::NatsReceipt;
 
-/// The consumer that all workers share.
+/// Name of the shared consumer.
 const CONSUMER: &str = "workers";
-/// How long a connection may take to be made.
-const CONNECT: Duration = Duration::from_secs(5);
-/// How long a request may take.
-const REQUEST: Duration = Duration::from_secs(5);
-/// How soon who submits is told that the connection was lost.
-const LOOK: Duration = Duration::from_millis(20);
-/// How long the answer of the server may take that there is no job.
-const GRACE: Duration = Duration::from_secs(1);
-/// How many ids are on their way to the server at once.
-const MOST_ON_THE_WAY: usize = 256;
-/// An id that is submitted again is taken once in this time, whoever submits it.
-const AGAIN: Duration = Duration::from_secs(120);
-/// An id that is older is dropped; if its job still waits, a worker finds it in the larder.
-const MOST_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Timeout of a connection attempt.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Timeout of a request.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Interval of the connection check while ids are published.
+const CONNECTION_POLL: Duration = Duration::from_millis(20);
+/// Extra time for an empty response.
+const EMPTY_GRACE: Duration = Duration::from_secs(1);
+/// Maximum number of unacknowledged published ids.
+const MAX_IN_FLIGHT: usize = 256;
+/// Window in which a resubmitted id is deduplicated.
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+/// Maximum age of an id; a worker finds a job that still waits in the larder.
+const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// A queue on NATS JetStream.
+/// Job queue on NATS JetStream.
 ///
-/// Cheap to clone; every clone is the same queue, and uses one connection. See the crate's documentation.
+/// Clones are cheap and share one connection. See the crate documentation.
 #[derive(Clone)]
 pub struct NatsQueue {
     inner: Arc<Inner>,
@@ -51,22 +51,22 @@ struct Inner {
     config: Config,
     client: Client,
     context: Context,
-    /// The consumer, until it is found to be gone.
+    /// The consumer; reset when it is found to be missing.
     consumer: Mutex<Option<PullConsumer>>,
 }
 
 impl NatsQueue {
-    /// Connects to the queue at `url`, and makes its stream if it is not there.
+    /// Connects to the queue at `url`, and creates its stream if it does not exist.
     ///
     /// # Errors
-    /// [`Error::InvalidName`] for a URL that is none of a queue, or has an unknown option; [`Error::Refused`] if the stream is there
-    /// and is none of Larder's; [`Error::Store`] if no server answers, or it lets nobody in, or it has no JetStream.
+    /// [`Error::InvalidName`] for an invalid URL; [`Error::Refused`] if the stream has another configuration;
+    /// [`Error::Store`] if no server responds, authentication fails or JetStream is disabled.
     pub fn open(url: &StoreUrl) -> Result<Self> {
         let config = Config::read(url)?;
         runtime::wait(async move {
             let client = connect(&config).await?;
             let mut context = jetstream::new(client.clone());
-            context.set_timeout(REQUEST);
+            context.set_timeout(REQUEST_TIMEOUT);
             let inner = Inner { config, client, context, consumer: Mutex::default() };
             let queue = Self { inner: Arc::new(inner) };
             queue.consumer().await?;
@@ -74,12 +74,12 @@ impl NatsQueue {
         })
     }
 
-    /// The URL, without secrets.
+    /// Returns the URL, without secrets.
     pub fn url(&self) -> String {
-        self.inner.config.shown()
+        self.inner.config.redacted()
     }
 
-    /// How many ids it holds: those that wait, and those that workers have.
+    /// Returns the number of ids, waiting or held by workers.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -87,16 +87,16 @@ impl NatsQueue {
         let queue = self.clone();
         runtime::wait(async move {
             match queue.consumer().await?.get_info().await {
-                // A server that was killed may keep ids in its stream that are done; nobody is brought them.
+                // A killed server may keep finished ids in its stream, which it does not deliver.
                 Ok(info) => Ok(info.num_pending + info.num_ack_pending as u64),
-                // It is made again when it is needed.
+                // Created again on the next use.
                 Err(error) if is_missing(&error) => Ok(0),
                 Err(error) => Err(queue.failed("find the consumer of", error)),
             }
         })
     }
 
-    /// Whether it holds no id.
+    /// Returns true if there are no ids.
     ///
     /// # Errors
     /// As [`len`](NatsQueue::len).
@@ -108,9 +108,9 @@ impl NatsQueue {
         Error::store(format!("{what} {}", self.url()), error)
     }
 
-    /// The consumer; it and its stream are made if they are not there.
+    /// Returns the consumer; creates it and its stream if they do not exist.
     async fn consumer(&self) -> Result<PullConsumer> {
-        if let Some(consumer) = &*self.known() {
+        if let Some(consumer) = &*self.cached_consumer() {
             return Ok(consumer.clone());
         }
         let Inner { config, context, .. } = &*self.inner;
@@ -122,8 +122,8 @@ impl NatsQueue {
             retention: RetentionPolicy::WorkQueue,
             storage: StorageType::File,
             num_replicas: config.replicas,
-            duplicate_window: AGAIN,
-            max_age: MOST_AGE,
+            duplicate_window: DUPLICATE_WINDOW,
+            max_age: MAX_AGE,
             ..StreamConfig::default()
         });
         let stream = made.await.map_err(|error| self.failed("find the stream of", error))?;
@@ -132,7 +132,7 @@ impl NatsQueue {
             return Err(Error::Refused {
                 action: format!("use the queue {}", self.url()),
                 reason: format!(
-                    "the stream `{}` serves something else; name another with `?stream=`",
+                    "the stream `{}` exists with another configuration; choose another with `?stream=`",
                     config.stream
                 ),
             });
@@ -141,36 +141,36 @@ impl NatsQueue {
             durable_name: Some(CONSUMER.into()),
             ack_policy: AckPolicy::Explicit,
             ack_wait: config.ack_wait,
-            // How often a job is tried is said by its record.
+            // The job's record limits its attempts.
             max_deliver: -1,
-            // Jobs that wait for their time must not keep others back.
+            // Delayed jobs must not block others.
             max_ack_pending: -1,
             ..pull::Config::default()
         });
         let consumer = made.await.map_err(|error| self.failed("find the consumer of", error))?;
-        *self.known() = Some(consumer.clone());
+        *self.cached_consumer() = Some(consumer.clone());
         Ok(consumer)
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Option<PullConsumer>> {
+    fn cached_consumer(&self) -> std::sync::MutexGuard<'_, Option<PullConsumer>> {
         self.inner.consumer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a server is there; it is connected to again by itself.
+    /// Returns true if connected; the client reconnects by itself.
     fn is_connected(&self) -> bool {
         self.inner.client.connection_state() == State::Connected
     }
 
     fn not_connected(&self, what: &str) -> Error {
-        self.failed(what, "the connection is lost, and is tried again")
+        self.failed(what, "the connection is lost; the client is reconnecting")
     }
 
-    /// Publishes ids. Those that are published `again` are taken once in a while.
+    /// Publishes ids; with `again`, deduplicated within [`DUPLICATE_WINDOW`].
     async fn publish(self, ids: Vec<String>, again: bool) -> Result<()> {
-        // Nobody who applies waits for a server that is away.
+        // `apply` must not wait for an unreachable server.
         let lost = async {
             while self.is_connected() {
-                tokio::time::sleep(LOOK).await;
+                tokio::time::sleep(CONNECTION_POLL).await;
             }
         };
         match select(pin!(lost), pin!(self.publish_or_make(&ids, again))).await {
@@ -184,8 +184,8 @@ impl NatsQueue {
         if published.is_ok() {
             return Ok(());
         }
-        // A server that was wiped has no stream; it is made anew, once.
-        *self.known() = None;
+        // A wiped server has no stream: create it and retry once.
+        *self.cached_consumer() = None;
         self.consumer().await?;
         self.try_publish(ids, again).await
     }
@@ -202,14 +202,14 @@ impl NatsQueue {
                 context.publish_with_headers(subject, headers, id.into()).await?.await.map(drop)
             }
         };
-        let mut published = stream::iter(ids).map(publish).buffer_unordered(MOST_ON_THE_WAY);
+        let mut published = stream::iter(ids).map(publish).buffer_unordered(MAX_IN_FLIGHT);
         while let Some(published) = published.next().await {
             published.map_err(|error| self.failed("submit a job to", error))?;
         }
         Ok(())
     }
 
-    /// Up to `most` ids that are there; if there are none, the first that comes within `wait`.
+    /// Returns up to `most` available ids; if there are none, the first that arrives within `wait`.
     async fn fetch(self, most: usize, wait: Duration) -> Result<Vec<Delivery>> {
         if !self.is_connected() {
             tokio::time::sleep(wait).await;
@@ -217,23 +217,23 @@ impl NatsQueue {
         }
         let consumer = self.consumer().await?;
         let fetched = async {
-            // Without a time by which it expires, it is answered at once, also if there is nothing.
-            let there = consumer.fetch().max_messages(most).messages().await?;
-            let mut messages: Vec<Message> = there.try_collect().await?;
+            // Without an expiry, the server responds at once, even if there are no messages.
+            let available = consumer.fetch().max_messages(most).messages().await?;
+            let mut messages: Vec<Message> = available.try_collect().await?;
             if messages.is_empty() && !wait.is_zero() {
                 let first = consumer.batch().max_messages(1).expires(wait).messages().await?;
                 messages = first.try_collect().await?;
             }
             Ok::<_, BoxError>(messages)
         };
-        match tokio::time::timeout(wait + REQUEST + GRACE, fetched).await {
+        match tokio::time::timeout(wait + REQUEST_TIMEOUT + EMPTY_GRACE, fetched).await {
             Ok(Ok(messages)) => Ok(messages.into_iter().filter_map(delivery).collect()),
             Ok(Err(error)) => {
-                // It may be gone; it is looked for again.
-                *self.known() = None;
+                // The consumer may be missing: look it up again.
+                *self.cached_consumer() = None;
                 Err(self.failed("ask for jobs at", error))
             }
-            // A message that comes now comes again.
+            // A message that arrives later is redelivered.
             Err(_) if self.is_connected() => Ok(Vec::new()),
             Err(_) => Err(self.not_connected("ask for jobs at")),
         }
@@ -245,7 +245,7 @@ fn is_missing(error: &ConsumerInfoError) -> bool {
 }
 
 async fn connect(config: &Config) -> Result<Client> {
-    let failed = |error: BoxError| Error::store(format!("connect to {}", config.shown()), error);
+    let failed = |error: BoxError| Error::store(format!("connect to {}", config.redacted()), error);
     let mut options = match (&config.credentials, &config.token, &config.user) {
         (Some(file), ..) => {
             let read = ConnectOptions::with_credentials_file(file).await;
@@ -257,7 +257,7 @@ async fn connect(config: &Config) -> Result<Client> {
         }
         (None, None, None) => ConnectOptions::new(),
     };
-    options = options.name("larder").connection_timeout(CONNECT).require_tls(config.tls);
+    options = options.name("larder").connection_timeout(CONNECT_TIMEOUT).require_tls(config.tls);
     if let Some(ca) = &config.ca {
         options = options.add_root_certificates(ca.clone());
     }
@@ -267,7 +267,7 @@ async fn connect(config: &Config) -> Result<Client> {
     options.connect(servers).await.map_err(|error| failed(error.into()))
 }
 
-/// The job that a message names. One that names none is not brought again.
+/// Parses the job id of a message; terminates an invalid message.
 fn delivery(message: Message) -> Option<Delivery> {
     let text = std::str::from_utf8(&message.payload).ok();
     match text.and_then(|text| text.parse::<JobId>().ok()) {

@@ -1,4 +1,4 @@
-//! What the server is told of an id that it brought.
+//! Acknowledgement of a delivered job id.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use larder_jobs::Receipt;
 
 use larder_core::store::runtime;
 
-/// Tells the server what becomes of a job. Nobody waits for that: a word that is lost means that the id comes again.
+/// Acknowledges a job in the background; if an acknowledgement is lost, the id is redelivered.
 pub(crate) struct NatsReceipt(Arc<Message>);
 
 impl NatsReceipt {
@@ -17,7 +17,7 @@ impl NatsReceipt {
         Self(Arc::new(message))
     }
 
-    fn tell(&self, kind: AckKind) {
+    fn acknowledge(&self, kind: AckKind) {
         let message = Arc::clone(&self.0);
         runtime::spawn(async move {
             let _ = message.ack_with(kind).await;
@@ -27,15 +27,15 @@ impl NatsReceipt {
 
 impl Receipt for NatsReceipt {
     fn working(&mut self) {
-        self.tell(AckKind::Progress);
+        self.acknowledge(AckKind::Progress);
     }
 
     fn done(self: Box<Self>) {
-        self.tell(AckKind::Ack);
+        self.acknowledge(AckKind::Ack);
     }
 
     fn later(self: Box<Self>, after: Duration) {
-        self.tell(AckKind::Nak(Some(after)));
+        self.acknowledge(AckKind::Nak(Some(after)));
     }
 }
 

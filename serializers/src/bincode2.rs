@@ -1,4 +1,4 @@
-//! bincode 2.
+//! The bincode 2 format.
 
 use std::io::Write;
 
@@ -8,24 +8,23 @@ use larder_core::serializers::FormatTraits;
 use serde::Serialize;
 use serde::de::DeserializeSeed;
 
-use crate::format::{SerdeFormat, serde_format};
+use crate::serde_format::{SerdeFormat, serde_format};
 
 /// bincode 2 in its standard configuration: little endian, variable-length integers.
 ///
-/// Named in manifests `bincode2-standard`. Specification: `docs/spec.md` of bincode 2.0.1. For those who
-/// have such data: its maintenance has ended (RUSTSEC-2025-0141). A type that changed cannot read older
-/// bytes.
+/// Manifest name: `bincode2-standard`. Specification: `docs/spec.md` of bincode 2.0.1. For existing data only:
+/// bincode is unmaintained (RUSTSEC-2025-0141). A type that changed cannot decode older bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Bincode;
 
-/// A length beyond this is refused before it is looked at closer; what is there bounds it further.
-const MOST_BYTES: usize = 1 << 40;
+/// Maximum length, in bytes, that bincode accepts; the input's length bounds it further.
+const MAX_BYTES: usize = 1 << 40;
 
 impl SerdeFormat for Bincode {
     const RULES: Rules = Rules::BINARY;
 
     fn write<T: Serialize>(value: &T, mut out: &mut dyn Write) -> Result<(), BoxError> {
-        let config = bincode::config::standard().with_limit::<MOST_BYTES>();
+        let config = bincode::config::standard().with_limit::<MAX_BYTES>();
         bincode::serde::encode_into_std_write(value, &mut out, config)?;
         Ok(())
     }
@@ -34,7 +33,7 @@ impl SerdeFormat for Bincode {
         seed: S,
         bytes: &'de [u8],
     ) -> Result<(S::Value, bool), BoxError> {
-        let config = bincode::config::standard().with_limit::<MOST_BYTES>();
+        let config = bincode::config::standard().with_limit::<MAX_BYTES>();
         let (value, used) = bincode::serde::seed_decode_from_slice(seed, bytes, config)?;
         Ok((value, used == bytes.len()))
     }

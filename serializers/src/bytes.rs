@@ -1,14 +1,14 @@
-//! Plain bytes.
+//! Raw bytes.
 
 use std::io::Write;
 
 use larder_core::bytes::Bytes;
 use larder_core::{BoxError, Item, Serializer, link};
 
-/// The bytes themselves: `Bytes` and `Vec<u8>`.
+/// Raw bytes, for `Bytes` and `Vec<u8>`.
 ///
-/// Named in manifests `bytes`. The blob is the value, to the byte. As [`Bytes`] it is loaded without a
-/// copy: mapped, if the store maps.
+/// Manifest name: `bytes`. The blob is the value. [`Bytes`] are loaded without a copy, and memory-mapped if the
+/// store supports it.
 #[derive(Debug, Clone, Copy)]
 pub struct RawBytes;
 

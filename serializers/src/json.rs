@@ -1,4 +1,4 @@
-//! JSON.
+//! The JSON format.
 
 use std::io::Write;
 
@@ -8,12 +8,12 @@ use larder_core::serializers::FormatTraits;
 use serde::Serialize;
 use serde::de::DeserializeSeed;
 
-use crate::format::{SerdeFormat, serde_format};
+use crate::serde_format::{SerdeFormat, serde_format};
 
-/// JSON, compact: for values that people or other tools are to read.
+/// Compact JSON, readable by people and other tools.
 ///
-/// Named in manifests `json`. Specification: RFC 8259. What JSON cannot hold exactly is refused: NaN,
-/// infinities, 128-bit integers, map keys that are not text, `Some(None)`.
+/// Manifest name: `json`. Specification: RFC 8259. Rejects what JSON cannot represent exactly: NaN, infinities,
+/// 128-bit integers, map keys that are not strings, `Some(None)`.
 #[derive(Debug, Clone, Copy)]
 pub struct Json;
 
@@ -30,7 +30,7 @@ impl SerdeFormat for Json {
     ) -> Result<(S::Value, bool), BoxError> {
         let mut deserializer = serde_json::Deserializer::from_slice(bytes);
         let value = seed.deserialize(&mut deserializer)?;
-        // White space may follow; anything else is said with its line and column.
+        // Accepts trailing white space; reports anything else with line and column.
         deserializer.end()?;
         Ok((value, true))
     }

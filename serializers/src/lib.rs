@@ -1,40 +1,38 @@
-//! Serializers of [Larder](https://docs.rs/larder), a feature each.
+//! Serializers of [Larder](https://docs.rs/larder), one per feature.
 //!
-//! | feature | type | name in the manifest | for |
+//! | feature | type | manifest name | values |
 //! | --- | --- | --- | --- |
-//! | `msgpack` | `MsgPack` | `msgpack-named` | every serde type; the default |
-//! | `json` | `Json` | `json` | every serde type that JSON can hold exactly |
-//! | `bincode` | `Bincode` | `bincode2-standard` | every serde type; for those who have such data |
-//! | `postcard` | `Postcard` | `postcard1` | every serde type; small |
-//! | `bytes` | `RawBytes` | `bytes` | `Bytes` and `Vec<u8>`, without a copy |
-//! | `tensors` | any of the above | its own | `Tensors`: large ones are blobs of their own, shared between versions |
-//! | `tensors` | `SafeTensors` | `safetensors` | `Tensors`, as one file that other tools read |
-//! | always | [`FnSerializer`] | your own | one type, with or without serde, by two functions |
+//! | `msgpack` | `MsgPack` | `msgpack-named` | serde types; the default |
+//! | `json` | `Json` | `json` | serde types that JSON represents exactly |
+//! | `bincode` | `Bincode` | `bincode2-standard` | serde types; for existing data only |
+//! | `postcard` | `Postcard` | `postcard1` | serde types; the smallest |
+//! | `bytes` | `RawBytes` | `bytes` | `Bytes` and `Vec<u8>`, zero-copy |
+//! | `tensors` | any of the above | as above | `Tensors`; each large tensor is a blob, shared between versions |
+//! | `tensors` | `SafeTensors` | `safetensors` | `Tensors` as one safetensors file |
+//! | always | [`FnSerializer`] | custom | one type, with or without serde |
 //!
-//! Each of them reads its input to the last byte, and ends hostile input in an error: lengths, depth and
-//! the number of elements are bounded by a [`Guard`](larder_core::guard::Guard). The name says format and
-//! configuration, and bytes are read by the serializer that wrote them.
+//! Serializers reject trailing bytes. Lengths, depth and the number of elements are bounded by a
+//! [`Guard`](larder_core::guard::Guard), so hostile input ends in an error. A name identifies format and
+//! configuration; bytes are decoded by the serializer that encoded them.
 //!
-//! What a format can bear when a type changes:
-//!
-//! | name | read by other tools | fields with a default may be added |
+//! | manifest name | read by other tools | new fields with a default |
 //! | --- | --- | --- |
 //! | `msgpack-named`, `json` | yes | yes |
-//! | `bincode2-standard`, `postcard1` | no | no: older bytes end in an error |
+//! | `bincode2-standard`, `postcard1` | no | no: decoding older bytes fails |
 
 #[cfg(feature = "bincode")]
 mod bincode2;
 #[cfg(feature = "bytes")]
 mod bytes;
-#[cfg(any(feature = "msgpack", feature = "json", feature = "bincode", feature = "postcard"))]
-mod format;
+mod fn_serializer;
 #[cfg(feature = "json")]
 mod json;
 #[cfg(feature = "msgpack")]
 mod msgpack;
-mod pair;
 #[cfg(feature = "postcard")]
 mod postcard1;
+#[cfg(any(feature = "msgpack", feature = "json", feature = "bincode", feature = "postcard"))]
+mod serde_format;
 #[cfg(feature = "tensors")]
 mod tensors;
 
@@ -51,11 +49,11 @@ larder_core::trusted!(&[
 pub use crate::bincode2::Bincode;
 #[cfg(feature = "bytes")]
 pub use crate::bytes::RawBytes;
+pub use crate::fn_serializer::FnSerializer;
 #[cfg(feature = "json")]
 pub use crate::json::Json;
 #[cfg(feature = "msgpack")]
 pub use crate::msgpack::MsgPack;
-pub use crate::pair::FnSerializer;
 #[cfg(feature = "postcard")]
 pub use crate::postcard1::Postcard;
 #[cfg(feature = "tensors")]

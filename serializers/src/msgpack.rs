@@ -1,4 +1,4 @@
-//! MessagePack with named fields.
+//! The MessagePack format.
 
 use std::io::{ErrorKind, Write};
 
@@ -9,13 +9,12 @@ use rmp_serde::decode::Error;
 use serde::de::DeserializeSeed;
 use serde::{Deserialize, Serialize};
 
-use crate::format::{SerdeFormat, serde_format};
+use crate::serde_format::{SerdeFormat, serde_format};
 
-/// MessagePack with named fields: self-describing and compact, bears fields that are added.
+/// MessagePack with named fields: self-describing, compact, open to new fields.
 ///
-/// Named in manifests `msgpack-named`. Specification: <https://github.com/msgpack/msgpack>. Structs are
-/// maps from field names; enum variants are named; an option is its value or nil, so `Some(None)` is
-/// refused.
+/// Manifest name: `msgpack-named`. Specification: <https://github.com/msgpack/msgpack>. Structs are maps keyed by
+/// field name, enum variants are named, and an option is its value or nil, so `Some(None)` is rejected.
 #[derive(Debug, Clone, Copy)]
 pub struct MsgPack;
 
@@ -33,13 +32,13 @@ impl SerdeFormat for MsgPack {
     ) -> Result<(S::Value, bool), BoxError> {
         let mut deserializer = rmp_serde::Deserializer::from_read_ref(bytes);
         let value = seed.deserialize(&mut deserializer)?;
-        // Its reader keeps to itself how far it came; at the end there is no marker to be read.
+        // The deserializer hides its position; at the end, there is no marker to read.
         deserializer.set_max_depth(1);
-        let ended = match serde::de::IgnoredAny::deserialize(&mut deserializer) {
+        let at_end = match serde::de::IgnoredAny::deserialize(&mut deserializer) {
             Err(Error::InvalidMarkerRead(error)) => error.kind() == ErrorKind::UnexpectedEof,
             _ => false,
         };
-        Ok((value, ended))
+        Ok((value, at_end))
     }
 }
 

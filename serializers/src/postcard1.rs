@@ -1,4 +1,4 @@
-//! postcard 1.
+//! The postcard 1 format.
 
 use std::io::Write;
 
@@ -9,12 +9,12 @@ use postcard::ser_flavors::Flavor;
 use serde::Serialize;
 use serde::de::DeserializeSeed;
 
-use crate::format::{SerdeFormat, serde_format};
+use crate::serde_format::{SerdeFormat, serde_format};
 
-/// postcard 1: the smallest, and kept up.
+/// postcard 1, the smallest format.
 ///
-/// Named in manifests `postcard1`. Specification: <https://postcard.jamesmunns.com/wire-format>. A type
-/// that changed cannot read older bytes.
+/// Manifest name: `postcard1`. Specification: <https://postcard.jamesmunns.com/wire-format>. A type that changed
+/// cannot decode older bytes.
 #[derive(Debug, Clone, Copy)]
 pub struct Postcard;
 
@@ -41,7 +41,7 @@ impl SerdeFormat for Postcard {
     }
 }
 
-/// Hands postcard's bytes on, and keeps the error that postcard's own has no place for.
+/// Writes postcard's bytes to `out`, and keeps its I/O error, which postcard's error type cannot hold.
 struct Sink<'a> {
     out: &'a mut dyn Write,
     failure: Option<std::io::Error>,

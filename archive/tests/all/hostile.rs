@@ -1,14 +1,14 @@
-//! Archives that were made to harm. Each is refused with its own error, and nothing is left of it.
+//! Hostile archives: each is rejected with its own error and leaves no files.
 
+mod builder;
 mod folders;
 mod mutations;
-mod workshop;
 
 use std::collections::BTreeSet;
 
-use self::workshop::{
-    Entry, good, open_tar, packed, refused, refused_within, replaced, tar, with, with_last,
-    with_second,
+use builder::{
+    Entry, assert_refused_within, good, packed, refused, replaced, tar, tar_without_end, with,
+    with_last, with_second,
 };
 use larder::archive::Limits;
 
@@ -21,7 +21,7 @@ macro_rules! attacks {
         })*
 
         #[test]
-        fn every_attack_has_an_error_of_its_own() {
+        fn each_attack_has_its_own_error() {
             let reasons = [$($why),*];
             let different: BTreeSet<_> = reasons.into_iter().collect();
             assert_eq!(reasons.len(), different.len());
@@ -31,134 +31,134 @@ macro_rules! attacks {
 }
 
 attacks! {
-    a_symbolic_link: "`records/names/net.json` is a symbolic link",
-        |all| with(all, "records/names/net", |it| it.kind(b'2').leading_to("/etc/passwd"));
-    a_hard_link: "`records/names/net.json` is a hard link",
-        |all| with(all, "records/names/net", |it| it.kind(b'1').leading_to("larder.json"));
-    a_character_device: "is a character device",
-        |all| with(all, "records/names/net", |it| it.kind(b'3').holding(""));
-    a_block_device: "is a block device",
-        |all| with(all, "records/names/net", |it| it.kind(b'4').holding(""));
-    a_pipe: "is a pipe", |all| with(all, "records/names/net", |it| it.kind(b'6').holding(""));
-    a_folder: "`blobs` is a folder of its own",
+    rejects_symbolic_link: "`records/names/net.json` is a symbolic link",
+        |all| with(all, "records/names/net", |it| it.kind(b'2').link_to("/etc/passwd"));
+    rejects_hard_link: "`records/names/net.json` is a hard link",
+        |all| with(all, "records/names/net", |it| it.kind(b'1').link_to("larder.json"));
+    rejects_character_device: "is a character device",
+        |all| with(all, "records/names/net", |it| it.kind(b'3').with_content(""));
+    rejects_block_device: "is a block device",
+        |all| with(all, "records/names/net", |it| it.kind(b'4').with_content(""));
+    rejects_pipe: "is a pipe", |all| with(all, "records/names/net", |it| it.kind(b'6').with_content(""));
+    rejects_folder_entry: "`blobs` is a folder entry",
         |all| with_second(all, Entry::file("blobs", "").kind(b'5'));
-    a_sparse_file: "is a sparse file", |all| with(all, "blobs/", |it| it.kind(b'S'));
-    a_contiguous_file: "is of an unknown kind", |all| with(all, "blobs/", |it| it.kind(b'7'));
-    a_long_name_in_gnus_way: "is a long name in GNU's way",
+    rejects_sparse_file: "is a sparse file", |all| with(all, "blobs/", |it| it.kind(b'S'));
+    rejects_contiguous_file: "is an entry of unknown type", |all| with(all, "blobs/", |it| it.kind(b'7'));
+    rejects_gnu_long_name: "is a GNU long name",
         |all| with_second(all, Entry::file("././@LongLink", "../../evil\0").kind(b'L'));
-    a_long_link_in_gnus_way: "is a long link in GNU's way",
+    rejects_gnu_long_link: "is a GNU long link",
         |all| with_second(all, Entry::file("././@LongLink", "/etc/passwd\0").kind(b'K'));
-    an_extended_header_for_all: "is an extended header for all that follows",
+    rejects_global_extended_header: "is a global extended header",
         |all| with_second(all, Entry::file("pax", "12 path=evil\n").kind(b'g'));
-    an_extended_header_with_a_size: "gives more than a path",
+    rejects_extended_header_with_size: "has more than a path",
         |all| with_second(all, Entry::file("pax", "12 size=9999\n").kind(b'x'));
-    an_extended_header_that_nobody_needs: "the header of `larder.json` is not as an export has it",
+    rejects_needless_extended_header: "the header of `larder.json` is not that of an export",
         |mut all| {
             all.insert(0, Entry::file("pax", "20 path=larder.json\n").kind(b'x'));
             tar(&all)
         };
-    an_extended_header_after_another: "is an extended header after another",
+    rejects_second_extended_header: "is a second extended header",
         |all| {
             let at = all.iter().position(|it| it.path() == "pax").unwrap();
             let (mut all, again) = (all.clone(), all[at].clone());
             all.insert(at, again);
             tar(&all)
         };
-    an_enormous_extended_header: "longer than any path",
+    rejects_enormous_extended_header: "longer than any path",
         |all| with_second(all, Entry::file("pax", vec![b'1'; 5_000]).kind(b'x'));
-    an_absolute_path: "`/tmp/larder-evil` is an absolute path",
+    rejects_absolute_path: "`/tmp/larder-evil` is an absolute path",
         |all| with_second(all, Entry::file("/tmp/larder-evil", "x"));
-    a_path_that_leads_out: "leads out of the folder",
+    rejects_path_traversal: "leaves the folder",
         |all| with_second(all, Entry::file("blobs/../../evil", "x"));
-    a_path_that_is_not_plain: "is not in its plain form",
+    rejects_unnormalized_path: "is not normalized",
         |all| with(all, "larder.json", |it| it.named(b"./larder.json"));
-    a_path_with_a_backslash: "has a `\\`",
+    rejects_backslash_in_path: "contains `\\`",
         |all| with_second(all, Entry::file("blobs\\..\\..\\evil", "x"));
-    a_path_in_capitals: "has capital letters",
+    rejects_capitals_in_path: "has capital letters",
         |all| with(all, "records/names/net", |it| it.named(b"records/names/Net.json"));
-    a_stranger: "`blobs/evil.sh` is no file of a larder",
+    rejects_unknown_file: "`blobs/evil.sh` is not a file of an export",
         |all| with_second(all, Entry::file("blobs/evil.sh", "rm -rf /"));
-    a_name_that_is_not_utf8: "is not UTF-8",
+    rejects_non_utf8_name: "is not UTF-8",
         |all| with_second(all, Entry::file("x", "").named(b"blobs/\xff\xfe"));
-    a_file_that_is_there_twice: "is in it twice",
+    rejects_duplicate_file: "duplicate file",
         |all| { let first = all[0].clone(); with_second(all, first) };
-    a_file_out_of_order: "is in it twice or out of order",
+    rejects_file_out_of_order: "is a duplicate or out of order",
         |all| { let blob = all[1].clone(); with_last(all, blob) };
-    a_start_that_is_missing: "not with larder.json", |all| tar(&all[1..]);
-    an_archive_of_nothing: "nothing is in it", |_| tar(&[]);
-    an_end_that_is_missing: "it is cut short", |all| open_tar(&all);
-    half_an_end: "its end is only half there",
+    rejects_missing_start: "not with larder.json", |all| tar(&all[1..]);
+    rejects_empty_archive: "it is empty", |_| tar(&[]);
+    rejects_missing_end: "it is truncated", |all| tar_without_end(&all);
+    rejects_incomplete_end: "its end marker is incomplete",
         |all| {
             let mut bytes = tar(&all);
             let last = bytes.len() - 1;
             bytes[last] = 1;
             bytes
         };
-    garbage_after_the_end: "something follows its end",
+    rejects_trailing_data: "data follows the end of the archive",
         |all| [tar(&all), b"garbage".to_vec()].concat();
-    an_archive_after_the_end_in_one_frame: "something packed follows its end",
+    rejects_trailing_archive_in_frame: "compressed data follows the end of the archive",
         |all| packed(&[tar(&all), tar(&all)].concat());
-    something_between_the_files: "something follows `larder.json`",
+    rejects_nonzero_padding: "the padding of `larder.json` is not zero",
         |all| {
             let mut bytes = tar(&all);
             bytes[1023] = 1;
             bytes
         };
-    a_wrong_checksum: "the checksum of a header is wrong",
+    rejects_wrong_checksum: "the checksum of a header is wrong",
         |all| {
             let mut all = all.clone();
             all[2].header.as_mut_bytes()[148] ^= 1;
             tar(&all)
         };
-    another_blob_under_a_digest: "its digest is b3:",
-        |all| with(all, "blobs/", |it| { let size = it.content.len(); it.holding(vec![1; size]) });
-    a_record_of_a_newer_format: "records/names/net.json in [archive]: it has format 2",
+    rejects_wrong_digest: "its digest is b3:",
+        |all| with(all, "blobs/", |it| { let size = it.content.len(); it.with_content(vec![1; size]) });
+    rejects_record_of_newer_format: "records/names/net.json in [archive] has format 2",
         |all| with(all, "records/names/net", |it| replaced(it, "\"larder\":1", "\"larder\":2"));
-    a_layout_of_a_newer_format: "larder.json in [archive]: it has format 7",
-        |all| with(all, "larder.json", |it| it.holding(r#"{"larder":7,"store":"fs"}"#));
-    a_layout_of_another_store: "it is not that of a larder in a folder",
-        |all| with(all, "larder.json", |it| it.holding(r#"{"larder":1,"store":"sqlite"}"#));
-    a_record_that_is_no_json: "expected value",
-        |all| with(all, "records/names/net", |it| it.holding("#!/bin/sh"));
-    a_record_that_states_its_format_twice: "duplicate field",
+    rejects_layout_of_newer_format: "larder.json in [archive] has format 7",
+        |all| with(all, "larder.json", |it| it.with_content(r#"{"larder":7,"store":"fs"}"#));
+    rejects_layout_of_another_store: "it does not describe a larder in a folder",
+        |all| with(all, "larder.json", |it| it.with_content(r#"{"larder":1,"store":"sqlite"}"#));
+    rejects_record_that_is_not_json: "expected value",
+        |all| with(all, "records/names/net", |it| it.with_content("#!/bin/sh"));
+    rejects_duplicate_format: "duplicate field",
         |all| with(all, "records/names/net", |it| replaced(it, "{", "{\"larder\":1,"));
-    a_record_without_a_format: "states no format",
+    rejects_format_zero: "the format number `larder` is 0",
         |all| with(all, "records/names/net", |it| replaced(it, "\"larder\":1", "\"larder\":0"));
-    an_enormous_record: "a record has 1048576 at most",
-        |all| with(all, "records/names/net", |it| it.holding(vec![b' '; 2 << 20]));
-    an_enormous_file: "holds more than 68719476736 bytes",
+    rejects_enormous_record: "the maximum is 1048576",
+        |all| with(all, "records/names/net", |it| it.with_content(vec![b' '; 2 << 20]));
+    rejects_enormous_file: "has more than 68719476736 bytes",
         |all| with(all, "blobs/", |mut it| { it.header.set_size(1 << 50); it.summed() });
-    no_archive_at_all: "neither a `.tar` nor a `.tar.zst`", |_| vec![b'?'; 5_000];
-    a_flipped_bit_under_the_packing: "doesn't match checksum",
+    rejects_other_file: "neither a `.tar` nor a `.tar.zst`", |_| vec![b'?'; 5_000];
+    rejects_flipped_bit_in_frame: "doesn't match checksum",
         |all| {
             let mut bytes = packed(&tar(&all));
             let last = bytes.len() - 1;
             bytes[last] ^= 1;
             bytes
         };
-    a_decoder_that_is_to_use_all_memory: "requires too much memory",
+    rejects_large_zstd_window: "requires too much memory",
         |all| {
             let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
             encoder.window_log(27).unwrap();
             std::io::Write::write_all(&mut encoder, &tar(&all)).unwrap();
             encoder.finish().unwrap()
         };
-    a_version_under_the_number_of_another: "it is not the record of that version",
+    rejects_version_with_wrong_number: "it is not the record of that version",
         |all| with(all, "records/versions/net/@0000000001",
             |it| replaced(it, "\"version\":1", "\"version\":3"));
-    a_version_whose_manifest_lies_about_it: "its record and its manifest disagree",
+    rejects_version_that_disagrees_with_manifest: "its record and its manifest disagree",
         |all| with(all, "records/versions/net/@0000000001",
             |it| replaced(it, "\"size\":", "\"size\":1"));
-    a_version_without_its_blobs: "its bytes are missing",
+    rejects_version_without_blobs: "its bytes are missing",
         |all| {
             let mut all = all.clone();
             let own = |it: &Entry| it.path().starts_with("blobs/") && it.content.len() < 200;
             all.remove(all.iter().position(own).unwrap());
             tar(&all)
         };
-    a_manifest_of_a_newer_format: "net@1: it has format 2",
+    rejects_manifest_of_newer_format: "net@1 has format 2",
         |all| {
-            // The record leads to another manifest, whose digest is right.
+            // The record refers to another manifest with a valid digest.
             let manifest = all.iter().find(|it| it.content.starts_with(b"{\"larder\":1,\"type\"")).unwrap();
             let newer = Entry::blob(replaced(manifest.clone(), "\"larder\":1", "\"larder\":2").content);
             let digest = larder::store::Digest::of(&newer.content).to_string();
@@ -176,10 +176,10 @@ attacks! {
         };
 }
 
-/// These end in an error that another attack has too.
+/// Variants that end in the same error as another attack.
 #[test]
-fn what_only_looks_different_is_refused_as_well() {
-    let not_ours = "is not as an export has it";
+fn rejects_header_variants() {
+    let not_ours = "is not that of an export";
     let change = |change: fn(Entry) -> Entry| with(good(), "records/names/net", change);
     refused(
         &change(|mut it| {
@@ -222,48 +222,48 @@ fn what_only_looks_different_is_refused_as_well() {
     });
     refused(&other_magic, "`records/names/net.json`");
     let pax = |content: &str| with_second(good(), Entry::file("pax", content).kind(b'x'));
-    refused(&pax("23 linkpath=/etc/passwd\n"), "gives more than a path");
-    refused(&pax("12 path=evil"), "gives more than a path");
-    refused(&pax("24 path=../../../../evil\n"), "gives more than a path");
+    refused(&pax("23 linkpath=/etc/passwd\n"), "has more than a path");
+    refused(&pax("12 path=evil"), "has more than a path");
+    refused(&pax("24 path=../../../../evil\n"), "has more than a path");
     let climbs =
         [Entry::file("pax", "22 path=../../../evil\n").kind(b'x'), Entry::file("pax", "x")];
-    refused(&tar(&[&good()[..1], &climbs].concat()), "leads out of the folder");
+    refused(&tar(&[&good()[..1], &climbs].concat()), "leaves the folder");
 }
 
 #[test]
-fn what_is_cut_short_is_refused_wherever_the_cut_is() {
+fn rejects_truncation_anywhere() {
     let whole = tar(&good());
     let zipped = packed(&whole);
     for bytes in [&whole, &zipped] {
         for cut in [700, bytes.len() / 2, bytes.len() - 513, bytes.len() - 1] {
-            refused(&bytes[..cut], "it is cut short");
+            refused(&bytes[..cut], "it is truncated");
         }
     }
-    refused(&[], "it is cut short");
-    refused(&zipped[..3], "it is cut short");
+    refused(&[], "it is truncated");
+    refused(&zipped[..3], "it is truncated");
 }
 
 #[test]
-fn what_follows_the_only_frame_is_refused() {
+fn rejects_data_after_the_frame() {
     let zipped = packed(&tar(&good()));
     let skippable = b"\x50\x2a\x4d\x18\x04\x00\x00\x00evil".to_vec();
     for more in [b"x".to_vec(), zipped.clone(), skippable.clone()] {
-        refused(&[zipped.clone(), more].concat(), "something follows its end");
+        refused(&[zipped.clone(), more].concat(), "data follows the end of the archive");
     }
-    refused(&[skippable, zipped].concat(), "is no export");
+    refused(&[skippable, zipped].concat(), "not an export");
 }
 
 #[test]
-fn what_is_beyond_the_limits_is_refused() {
+fn rejects_archive_beyond_limits() {
     let limits = Limits::default();
     let bytes = tar(&good());
-    refused_within(&bytes, &Limits { files: 5, ..limits }, "holds more than 5 files");
-    refused_within(&bytes, &Limits { total: 50_000, ..limits }, "holds more than 50000 bytes");
-    refused_within(&bytes, &Limits { record: 100, ..limits }, "a record has 100 at most");
+    assert_refused_within(&bytes, &Limits { files: 5, ..limits }, "has more than 5 files");
+    assert_refused_within(&bytes, &Limits { total: 50_000, ..limits }, "has more than 50000 bytes");
+    assert_refused_within(&bytes, &Limits { record: 100, ..limits }, "the maximum is 100");
 }
 
 #[test]
-fn what_unpacks_to_far_more_than_it_is_is_refused() {
+fn rejects_decompression_bomb() {
     let bomb = Entry::blob(vec![0; 300 << 20]);
     let zipped = packed(&tar(&[good()[0].clone(), bomb]));
     assert!(zipped.len() < 100_000);

@@ -1,4 +1,4 @@
-//! Out and in again.
+//! Round trips of exports.
 
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
@@ -6,15 +6,15 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::shelf::{self, Weights, content, files, long_name, stocked, weights};
+use crate::common::{self, Weights, content, files, fill, long_name, weights};
 use larder::archive::{Form, Limits, export, open, open_in};
 use larder::maintenance::CopyOptions;
 use larder::{Error, Larder, Reference};
 
 const FORMS: [(&str, Form); 3] =
-    [("shelf", Form::Folder), ("shelf.tar", Form::Tar), ("shelf.tar.zst", Form::TarZst)];
+    [("export", Form::Folder), ("export.tar", Form::Tar), ("export.tar.zst", Form::TarZst)];
 
-/// The bytes of an export, all files of it.
+/// The files of an export.
 fn bytes(path: &Path) -> Vec<(String, Vec<u8>)> {
     if path.is_dir() {
         return files(path).into_iter().collect();
@@ -28,17 +28,17 @@ fn copy(from: &Path, to: &Larder) -> larder::maintenance::CopyReport {
 }
 
 #[test]
-fn an_export_of_an_import_is_the_export() {
+fn reexport_is_identical() {
     for store in ["sqlite:larder.db", "fs:larder"] {
         for (name, form) in FORMS {
             let folder = tempfile::tempdir().unwrap();
             let at = |name: &str| folder.path().join(name);
             let (scheme, place) = store.split_once(':').unwrap();
-            let here = shelf::open(&format!("{scheme}:{}", at(place).display()));
-            stocked(&here);
+            let here = common::open(&format!("{scheme}:{}", at(place).display()));
+            fill(&here);
             export(&here, Selection::All, false, &at(name), form).unwrap();
 
-            let there = shelf::open(&format!("{scheme}:{}", at("there").display()));
+            let there = common::open(&format!("{scheme}:{}", at("there").display()));
             let copied = copy(&at(name), &there);
             assert_eq!((copied.versions.len(), copied.tags.len()), (3, 2));
             assert_eq!(there.maintenance().verify(Selection::All).unwrap().findings, []);
@@ -54,7 +54,7 @@ fn an_export_of_an_import_is_the_export() {
 }
 
 #[test]
-fn equal_larders_in_different_stores_are_equal_exports() {
+fn exports_of_equal_larders_are_identical() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let mut seen = Vec::new();
@@ -63,8 +63,8 @@ fn equal_larders_in_different_stores_are_equal_exports() {
         format!("sqlite:{}", at("a.db").display()),
         format!("fs:{}", at("a").display()),
     ] {
-        let larder = shelf::open(&url);
-        stocked(&larder);
+        let larder = common::open(&url);
+        fill(&larder);
         let made = FORMS.map(|(name, form)| {
             let path = at(&format!("{}-{name}", seen.len()));
             export(&larder, Selection::All, false, &path, form).unwrap();
@@ -77,54 +77,55 @@ fn equal_larders_in_different_stores_are_equal_exports() {
 }
 
 #[test]
-fn an_archive_holds_the_files_of_the_folder_and_other_tools_unpack_it() {
+fn archive_equals_folder_and_tar_unpacks_it() {
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
-    let larder = shelf::open("memory:");
-    stocked(&larder);
+    let larder = common::open("memory:");
+    fill(&larder);
     for (name, form) in FORMS {
         export(&larder, Selection::All, false, &at(name), form).unwrap();
     }
-    let mut wanted = files(&at("shelf"));
-    assert_eq!(wanted.remove("lock"), Some(Vec::new()), "which is only there for writers");
+    let mut wanted = files(&at("export"));
+    assert_eq!(wanted.remove("lock"), Some(Vec::new()), "the lock exists for writers only");
 
     fs::create_dir(at("unpacked")).unwrap();
     let mut tar = Command::new("tar");
-    tar.arg("-xf").arg(at("shelf.tar")).arg("-C").arg(at("unpacked"));
+    tar.arg("-xf").arg(at("export.tar")).arg("-C").arg(at("unpacked"));
     assert!(tar.status().unwrap().success());
     assert_eq!(files(&at("unpacked")), wanted);
 
-    let unzipped = zstd::decode_all(&fs::read(at("shelf.tar.zst")).unwrap()[..]).unwrap();
-    assert_eq!(unzipped, fs::read(at("shelf.tar")).unwrap());
+    let unzipped = zstd::decode_all(&fs::read(at("export.tar.zst")).unwrap()[..]).unwrap();
+    assert_eq!(unzipped, fs::read(at("export.tar")).unwrap());
 
-    // What another tool unpacked is an export too.
-    let there = shelf::open("memory:");
+    // The folder unpacked by tar is an export too.
+    let there = common::open("memory:");
     assert_eq!(copy(&at("unpacked"), &there).versions.len(), 3);
 }
 
 #[test]
-fn an_exported_folder_is_a_larder() {
+fn exported_folder_opens_as_larder() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("shelf");
-    let larder = shelf::open("memory:");
-    stocked(&larder);
+    let path = folder.path().join("export");
+    let larder = common::open("memory:");
+    fill(&larder);
     export(&larder, Selection::All, false, &path, Form::Folder).unwrap();
-    let exported = shelf::open(&format!("fs:{}", path.display()));
+    let exported = common::open(&format!("fs:{}", path.display()));
     assert_eq!(exported.load::<Weights>("net").unwrap().layer, 3);
     assert!(exported.apply("net", &weights(4)).unwrap().is_created());
 }
 
 #[test]
-fn only_what_is_asked_for_is_exported() {
+fn exports_only_references() {
     let folder = tempfile::tempdir().unwrap();
-    let larder = shelf::open("memory:");
-    stocked(&larder);
+    let larder = common::open("memory:");
+    fill(&larder);
     let newest: Reference = "net".parse().unwrap();
     for (all, versions) in [(false, 1), (true, 2)] {
         let path = folder.path().join(format!("{all}.tar"));
-        let told = export(&larder, newest.clone(), all, &path, Form::Tar).unwrap();
-        assert_eq!(told.versions, versions);
-        let there = shelf::open("memory:");
+        let message =
+            export(&larder, std::slice::from_ref(&newest), all, &path, Form::Tar).unwrap();
+        assert_eq!(message.versions, versions);
+        let there = common::open("memory:");
         assert_eq!(copy(&path, &there).versions.len() as u64, versions);
     }
     let gone: Reference = "net@2".parse().unwrap();
@@ -134,11 +135,11 @@ fn only_what_is_asked_for_is_exported() {
 }
 
 #[test]
-fn an_import_merges_without_doubles_and_tells_what_it_would_move() {
+fn import_merges_and_reports_tag_conflicts() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("shelf.tar.zst");
-    let (here, there) = (shelf::open("memory:"), shelf::open("memory:"));
-    stocked(&here);
+    let path = folder.path().join("export.tar.zst");
+    let (here, there) = (common::open("memory:"), common::open("memory:"));
+    fill(&here);
     export(&here, Selection::All, false, &path, Form::TarZst).unwrap();
     there.apply("net", &weights(1)).unwrap();
     there.apply("net", &weights(8)).unwrap();
@@ -159,7 +160,7 @@ fn an_import_merges_without_doubles_and_tells_what_it_would_move() {
     let layers: Vec<_> = (1..=3)
         .map(|number| there.load::<Weights>(format!("net@{number}")).unwrap().layer)
         .collect();
-    assert_eq!(layers, [1, 8, 3], "the first was there");
+    assert_eq!(layers, [1, 8, 3], "version 1 existed");
     let again = archive
         .larder()
         .maintenance()
@@ -170,10 +171,10 @@ fn an_import_merges_without_doubles_and_tells_what_it_would_move() {
 }
 
 #[test]
-fn nothing_is_written_over_and_nothing_half_written_is_left() {
+fn export_never_overwrites_or_leaves_partial_files() {
     let folder = tempfile::tempdir().unwrap();
-    let larder = shelf::open("memory:");
-    stocked(&larder);
+    let larder = common::open("memory:");
+    fill(&larder);
     for (name, form) in FORMS {
         let path = folder.path().join(name);
         fs::write(&path, "precious").unwrap();
@@ -193,11 +194,11 @@ fn nothing_is_written_over_and_nothing_half_written_is_left() {
 }
 
 #[test]
-fn the_temporary_folder_goes_with_the_archive() {
+fn temporary_folder_is_private_and_removed() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("shelf.tar");
-    let larder = shelf::open("memory:");
-    stocked(&larder);
+    let path = folder.path().join("export.tar");
+    let larder = common::open("memory:");
+    fill(&larder);
     export(&larder, Selection::All, false, &path, Form::Tar).unwrap();
     let temp = tempfile::tempdir().unwrap();
     let archive = open_in(&path, &Limits::default(), temp.path()).unwrap();
@@ -213,10 +214,10 @@ fn the_temporary_folder_goes_with_the_archive() {
 }
 
 #[test]
-fn the_bytes_of_an_archive_are_those_of_the_first_release() {
+fn archive_bytes_are_stable() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("shelf.tar");
-    let larder = shelf::open("memory:");
+    let path = folder.path().join("export.tar");
+    let larder = common::open("memory:");
     larder.store_object_as::<_, larder::serializers::MsgPack>("answer", "deep", &42_u8).unwrap();
     export(&larder, Selection::All, false, &path, Form::Tar).unwrap();
     let bytes = fs::read(&path).unwrap();

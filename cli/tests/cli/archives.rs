@@ -130,7 +130,7 @@ fn export_writes_over_nothing() {
     assert_snapshot!(printed, @"
     exit 5
     --- stderr
-    error: cannot export to out.tar: something is there already; choose another path, or remove it
+    error: cannot export to out.tar: the path already exists; choose another path or remove it
     exit 3
     --- stderr
     error: cannot find cellar in this larder
@@ -158,7 +158,7 @@ fn import_takes_nothing_that_is_no_export_and_makes_no_larder_for_it() {
     assert_snapshot!(printed, @"
     exit 5
     --- stderr
-    error: cannot import noise: it is no export: neither a `.tar` nor a `.tar.zst`
+    error: cannot import noise: not an export: neither a `.tar` nor a `.tar.zst`
     exit 4
     --- stderr
     error: cannot read the blob b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7 in damaged.tar: it is corrupt (its digest is b3:f153ddfcebb5 instead of b3:50dd04420efa); restore it from a copy
@@ -172,7 +172,7 @@ fn import_takes_nothing_that_is_no_export_and_makes_no_larder_for_it() {
     hint: `larder list` lists the names
     exit 5
     --- stderr
-    error: cannot import out.tar: it holds more than 1000 bytes; raise the limit if you trust it
+    error: cannot import out.tar: it has more than 1000 bytes; raise the size limit if you trust it
     exit 2
     --- stderr
     error: invalid value 'much' for '--max-size <SIZE>': write a size such as `812`, `64GiB` or `1.5GB`

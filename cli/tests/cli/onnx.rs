@@ -87,14 +87,14 @@ fn what_cannot_be_run_is_refused_when_it_is_put_and_makes_no_larder() {
     assert_snapshot!(printed, @r#"
     exit 5
     --- stderr
-    error: cannot read the ONNX file strange.onnx: it needs the operator `Teleport`, which tract lacks; there is no way to run it here; export the model with operators of ONNX's own if that can be
+    error: cannot read the ONNX file strange.onnx: unsupported operator `Teleport`; export the model with standard ONNX operators
     hint: use `--as file` to store it as a plain file
     exit 5
     --- stderr
-    error: cannot read the ONNX file wine.onnx: it needs the operator `ZipMap`, which tract lacks; export it with skl2onnx's `options={"zipmap": False}`
+    error: cannot read the ONNX file wine.onnx: unsupported operator `ZipMap`; export the model with skl2onnx's `options={"zipmap": False}`
     exit 5
     --- stderr
-    error: cannot read the ONNX file external.onnx: its tensor `w` is in another file; export it as one file (`external_data=False`, or `onnx.save(model, path, save_as_external_data=False)`)
+    error: cannot read the ONNX file external.onnx: its tensor `w` is in another file; export the model as one file (`external_data=False`, or `onnx.save(model, path, save_as_external_data=False)`)
     hint: use `--as file` to store it as a plain file
     exit 3
     --- stderr
@@ -128,7 +128,7 @@ fn a_file_is_kept_as_it_is_told_whatever_is_in_it() {
     storing cut.onnx as a plain file: its content does not match its name; `--as onnx` shows why
     exit 5
     --- stderr
-    error: cannot read the ONNX file cut.onnx: it is no ONNX file, or not all of one: failed to decode Protobuf message: invalid wire type value: 6
+    error: cannot read the ONNX file cut.onnx: not an ONNX file, or truncated: failed to decode Protobuf message: invalid wire type value: 6
     "#);
 }
 

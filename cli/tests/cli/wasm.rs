@@ -59,7 +59,7 @@ fn what_a_guest_says_and_how_it_ends_are_told() {
     exit 1
     --- stderr
     error: cannot predict: the model failed
-      caused by: it did not end within 100ms
+      caused by: timed out after 100ms
     ");
 }
 

@@ -1,4 +1,4 @@
-//! The signature of the function or method that predicts.
+//! Signature of the function or method that predicts.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -8,35 +8,35 @@ use syn::{
     Signature, Type,
 };
 
-/// A function or method as a model sees it.
+/// Arguments and return type of the function or method.
 pub(super) struct Call {
     pub(super) arguments: Vec<Argument>,
-    /// What it gives.
+    /// The return type, or the `T` of `Result<T, E>`.
     pub(super) output: Type,
-    /// The `Result` that it gives it in, if it does.
+    /// The whole return type if it is a `Result`.
     pub(super) result: Option<Type>,
 }
 
 pub(super) struct Argument {
-    /// Those that are for the signature: serde's, schemars' and doc comments.
+    /// Attributes of serde and schemars, and doc comments.
     pub(super) attrs: Vec<Attribute>,
     pub(super) name: Ident,
     pub(super) ty: Type,
 }
 
 impl Call {
-    /// Reads a function's signature, and takes from its arguments what rustc would not bear there.
+    /// Parses the signature of a function, and removes the attributes that rustc rejects on arguments.
     pub(super) fn of_function(signature: &mut Signature) -> Result<Self> {
         if let Some(receiver) = signature.receiver() {
             return Err(Error::new_spanned(
                 receiver,
-                "a method is made a model on its `impl` block: #[objectmodel(tag = \"…\")] impl …",
+                "cannot make a method a model: put `#[objectmodel(tag = \"…\")]` on its `impl` block",
             ));
         }
         Self::read(signature)
     }
 
-    /// The same for a method.
+    /// Parses the signature of a method.
     pub(super) fn of_method(signature: &mut Signature) -> Result<Self> {
         match signature.receiver() {
             Some(receiver)
@@ -46,13 +46,13 @@ impl Call {
             Some(receiver) => {
                 return Err(Error::new_spanned(
                     receiver,
-                    "a model predicts for many at once: it takes `&self`",
+                    "a model predicts on several threads: take `&self`",
                 ));
             }
             None => {
                 return Err(Error::new_spanned(
                     &signature.ident,
-                    "a method that predicts takes `&self`; without state, make a function the model",
+                    "missing `&self`: add it, or make a function the model",
                 ));
             }
         }
@@ -65,7 +65,7 @@ impl Call {
 
     fn read(signature: &mut Signature) -> Result<Self> {
         let mut arguments = Vec::new();
-        let mut errors = Errors(refuse_kind(signature).err());
+        let mut errors = Errors(check_qualifiers(signature).err());
         for input in &mut signature.inputs {
             if let FnArg::Typed(argument) = input {
                 let of_signature = |attribute: &Attribute| {
@@ -85,7 +85,7 @@ impl Call {
         match (errors.0, output) {
             (None, Some((output, result))) => Ok(Self { arguments, output, result }),
             (Some(error), _) => Err(error),
-            (None, None) => Err(Error::new(signature.span(), "the model gives nothing")),
+            (None, None) => Err(Error::new(signature.span(), "the model has no return type")),
         }
     }
 }
@@ -97,71 +97,69 @@ impl Argument {
             _ => {
                 return Err(Error::new_spanned(
                     pat,
-                    "an argument has a name, by which the input gives it; take patterns apart inside",
+                    "an argument needs a name: use patterns inside the function",
                 ));
             }
         };
         let reason = match ty {
             Type::Reference(_) => {
-                "a model owns what it is given: take `String` for `&str`, `Vec<T>` for `&[T]`, `T` for `&T`"
+                "an argument cannot be a reference: use `String` for `&str`, `Vec<T>` for `&[T]`, `T` for `&T`"
             }
-            Type::ImplTrait(_) => "the signature names each type: take one that is not `impl …`",
-            _ if mentions_self(ty.to_token_stream()) => "write the type's name for `Self`",
+            Type::ImplTrait(_) => "an argument cannot be `impl Trait`: use a concrete type",
+            _ if mentions_self(ty.to_token_stream()) => {
+                "an argument cannot mention `Self`: write the type's name"
+            }
             _ => return Ok(Self { attrs, name, ty: ty.clone() }),
         };
         Err(Error::new_spanned(ty, reason))
     }
 }
 
-fn refuse_kind(signature: &Signature) -> Result<()> {
+fn check_qualifiers(signature: &Signature) -> Result<()> {
     let mut errors = Errors(None);
     let mut refuse = |tokens: &dyn ToTokens, reason| {
         errors.add(Error::new_spanned(tokens.to_token_stream(), reason));
     };
     if let Some(token) = &signature.asyncness {
-        refuse(token, "a model predicts at once: it is not `async`");
+        refuse(token, "a model cannot be `async`: block inside the function");
     }
     if let Some(token) = &signature.unsafety {
-        refuse(
-            token,
-            "whoever loads a model cannot promise what `unsafe` asks: it is not `unsafe`",
-        );
+        refuse(token, "a model cannot be `unsafe`: wrap it in a safe function");
     }
     if let Some(token) = &signature.abi {
-        refuse(token, "a model is a plain Rust function: it is not `extern`");
+        refuse(token, "a model cannot be `extern`: wrap it in a Rust function");
     }
     if !signature.generics.params.is_empty() {
-        refuse(&signature.generics, "a model has no parameters: one tag names one function");
+        refuse(&signature.generics, "a model cannot be generic: a tag names one function");
     }
     if let Some(token) = &signature.generics.where_clause {
-        refuse(token, "a model has no parameters, and so no conditions on them");
+        refuse(token, "a model cannot have a `where` clause");
     }
     if let Some(token) = &signature.variadic {
-        refuse(token, "a model names each of its arguments");
+        refuse(token, "a model cannot be variadic: name each argument");
     }
     errors.0.map_or(Ok(()), Err)
 }
 
-/// The type that is given, and the `Result` that it comes in.
+/// Returns the output type, and the return type if it is a `Result`.
 fn read_output(signature: &Signature) -> Result<(Type, Option<Type>)> {
     let ty = match &signature.output {
         ReturnType::Type(_, ty) => &**ty,
         ReturnType::Default => {
             return Err(Error::new_spanned(
                 &signature.ident,
-                "a model gives something: write what it returns",
+                "missing return type: a model returns its prediction",
             ));
         }
     };
     match ty {
-        Type::ImplTrait(_) => Err(Error::new_spanned(
-            ty,
-            "the signature names each type: return one that is not `impl …`",
-        )),
+        Type::ImplTrait(_) => {
+            Err(Error::new_spanned(ty, "a model cannot return `impl Trait`: use a concrete type"))
+        }
         Type::Reference(to)
             if to.lifetime.as_ref().is_none_or(|lifetime| lifetime.ident != "static") =>
         {
-            Err(Error::new_spanned(ty, "a model gives away what it returns: return an owned type"))
+            Err(Error::new_spanned(ty, "a model cannot return a reference: return an owned type"))
         }
         Type::Path(path) => {
             let Some(last) = path.path.segments.last().filter(|last| last.ident == "Result") else {
@@ -173,7 +171,10 @@ fn read_output(signature: &Signature) -> Result<(Type, Option<Type>)> {
             };
             match given {
                 Some(GenericArgument::Type(output)) => Ok((output.clone(), Some(ty.clone()))),
-                _ => Err(Error::new_spanned(ty, "write what it returns: `Result<T, E>`")),
+                _ => Err(Error::new_spanned(
+                    ty,
+                    "a type alias of `Result` hides the output type: write `Result<T, E>`",
+                )),
             }
         }
         _ => Ok((ty.clone(), None)),
@@ -188,7 +189,7 @@ fn mentions_self(tokens: TokenStream) -> bool {
     })
 }
 
-/// Every error of an item is told at once.
+/// All errors of an item, combined.
 struct Errors(Option<Error>);
 
 impl Errors {

@@ -18,19 +18,19 @@ use self::options::Options;
 use crate::component::{Registration, register};
 use crate::evolution::Evolution;
 
-/// What of the model is kept.
+/// Kind of model macro.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// Its state.
+    /// Stores the state.
     Object,
-    /// Its state and its source text.
+    /// Stores the state and the source text.
     Code,
 }
 
 pub(crate) fn expand(kind: Kind, options: TokenStream, tokens: TokenStream) -> TokenStream {
     let item = match parse2::<Item>(tokens.clone()) {
         Ok(item) => item,
-        // Rustc says what is wrong with it.
+        // Rustc reports the syntax error.
         Err(_) => return tokens,
     };
     let source = |larder: &Path| {
@@ -39,24 +39,24 @@ pub(crate) fn expand(kind: Kind, options: TokenStream, tokens: TokenStream) -> T
             quote!(#larder::versions::Source::rust(#file, #text))
         })
     };
-    // The item stays, whatever is wrong, so that its users are not called wrong too.
+    // Keeps the item on error, so that its users compile.
     match item {
         Item::Fn(mut item) => {
-            let beside = Options::parse(options)
+            let generated = Options::parse(options)
                 .and_then(|options| function(&mut item, &options, source(&options.larder())));
-            let beside = beside.unwrap_or_else(Error::into_compile_error);
-            quote!(#item #beside)
+            let generated = generated.unwrap_or_else(Error::into_compile_error);
+            quote!(#item #generated)
         }
         Item::Impl(mut item) => {
-            let beside = Options::parse(options)
+            let generated = Options::parse(options)
                 .and_then(|options| methods(&mut item, &options, source(&options.larder())));
-            let beside = beside.unwrap_or_else(Error::into_compile_error);
-            quote!(#item #beside)
+            let generated = generated.unwrap_or_else(Error::into_compile_error);
+            quote!(#item #generated)
         }
         item => {
             let error = Error::new_spanned(
                 &item,
-                "a model is a function, or an `impl` block with a method that predicts",
+                "cannot make this item a model: expected a function or an `impl` block",
             )
             .into_compile_error();
             quote!(#item #error)
@@ -64,7 +64,7 @@ pub(crate) fn expand(kind: Kind, options: TokenStream, tokens: TokenStream) -> T
     }
 }
 
-/// The component beside a function: a type of its name, and its input.
+/// Generates the model type of a function and its input.
 fn function(
     item: &mut ItemFn,
     options: &Options,
@@ -72,10 +72,10 @@ fn function(
 ) -> Result<TokenStream> {
     let call = Call::of_function(&mut item.sig)?;
     if let Some(method) = &options.method {
-        return Err(Error::new_spanned(method, "a function has no methods"));
+        return Err(Error::new_spanned(method, "a function has no methods: remove `method`"));
     }
     if options.hooks {
-        let message = "a function has no hooks: they are a type's, whose `impl` block is a model";
+        let message = "a function cannot have hooks: use a type with an `impl` block";
         return Err(Error::new_spanned(&item.sig.ident, message));
     }
     let larder = &options.larder();
@@ -89,7 +89,7 @@ fn function(
         None => (None, None, None),
         Some(source) => (
             Some(quote! {
-                /// The source text that it was applied with.
+                /// Source text at the time of `apply`.
                 #vis source: #larder::versions::Source,
             }),
             Some(quote!(source: Self::source())),
@@ -107,7 +107,7 @@ fn function(
         source: source.as_ref(),
     };
     let (arguments, input) = (call.names(), local_input());
-    let beside = model.beside(&quote!(#name(#(#input.#arguments),*)));
+    let generated = model.expand(&quote!(#name(#(#input.#arguments),*)));
     Ok(quote! {
         #(#cfgs)*
         #[doc = #doc]
@@ -127,7 +127,7 @@ fn function(
         #(#cfgs)*
         #[allow(dead_code)]
         impl #name {
-            /// The component.
+            /// Returns the component.
             #vis fn model() -> Self {
                 Self { #value }
             }
@@ -135,11 +135,11 @@ fn function(
             #source_fn
         }
 
-        #beside
+        #generated
     })
 }
 
-/// The component that a type becomes by one of its methods.
+/// Generates the implementations for a type with a method that predicts.
 fn methods(
     item: &mut ItemImpl,
     options: &Options,
@@ -148,14 +148,14 @@ fn methods(
     if let Some((_, path, _)) = &item.trait_ {
         return Err(Error::new_spanned(
             path,
-            "it goes on an `impl` block of the type's own methods; a type that implements `Predict` \
-             says `#[component(tag = \"…\", model)]`",
+            "expected an inherent `impl` block; for a type that implements `Predict`, write \
+             `#[component(tag = \"…\", model)]`",
         ));
     }
     if !item.generics.params.is_empty() {
         return Err(Error::new_spanned(
             &item.generics,
-            "a model has no parameters: one tag names one type",
+            "a model type cannot be generic: a tag names one type",
         ));
     }
     let ty = &item.self_ty;
@@ -164,15 +164,15 @@ fn methods(
         _ => None,
     };
     let Some(name) = &name else {
-        return Err(Error::new_spanned(ty, "a model is a type without parameters, by its name"));
+        return Err(Error::new_spanned(ty, "expected the plain name of a type without parameters"));
     };
     let Some(tag) = &options.tag else {
         return Err(Error::new_spanned(
             ty,
-            "the type needs a tag, written by hand and never changed: tag = \"acme/name\"",
+            "missing type tag: add `tag = \"acme/name\"`, and never change it",
         ));
     };
-    let method = chosen(&mut item.items, name, options.method.as_ref())?;
+    let method = find_method(&mut item.items, name, options.method.as_ref())?;
     let call = Call::of_method(&mut method.sig)?;
 
     let larder = &options.larder();
@@ -189,10 +189,10 @@ fn methods(
         source: source.as_ref(),
     };
     let (arguments, input, method) = (call.names(), local_input(), &sig.ident);
-    let beside = model.beside(&quote!(#name::#method(self #(, #input.#arguments)*)));
+    let generated = model.expand(&quote!(#name::#method(self #(, #input.#arguments)*)));
     let source = source.map(|source| {
         let source_fn = source_fn(vis, larder, &source);
-        // A type without the field is told so where it is named.
+        // Points a missing field at the type's name.
         let field = Ident::new("source", name.span());
         quote! {
             #(#cfgs)*
@@ -202,13 +202,13 @@ fn methods(
             }
 
             #(#cfgs)*
-            const _: fn(&#name) -> &#larder::versions::Source = |#name { #field: kept, .. }| kept;
+            const _: fn(&#name) -> &#larder::versions::Source = |#name { #field: field, .. }| field;
         }
     });
-    Ok(quote!(#beside #source))
+    Ok(quote!(#generated #source))
 }
 
-fn chosen<'a>(
+fn find_method<'a>(
     items: &'a mut [ImplItem],
     of: &Ident,
     method: Option<&LitStr>,
@@ -224,23 +224,22 @@ fn chosen<'a>(
             names.push(format!("`{name}`"));
         }
     }
-    let there = match &*names {
-        [] => "there are no methods in this block".to_owned(),
-        [only] => format!("there is {only}"),
-        names => format!("there are {}", names.join(", ")),
+    let found = match &*names {
+        [] => "it has none".to_owned(),
+        names => format!("found {}", names.join(", ")),
     };
     Err(match method {
         Some(method) => {
-            Error::new_spanned(method, format!("no method `{wanted}` in this block; {there}"))
+            Error::new_spanned(method, format!("no method `{wanted}` in this block: {found}"))
         }
         None => Error::new_spanned(
             of,
-            format!("no method `call` in this block: choose one by `method = \"…\"`; {there}"),
+            format!("no method `call` in this block: add `method = \"…\"`; {found}"),
         ),
     })
 }
 
-/// What stands beside a function or a type.
+/// A model to generate code for.
 struct Model<'a> {
     larder: &'a Path,
     name: &'a Ident,
@@ -253,8 +252,8 @@ struct Model<'a> {
 }
 
 impl Model<'_> {
-    /// The input, `Predict` by `call`, and the component.
-    fn beside(&self, call: &TokenStream) -> TokenStream {
+    /// Generates the input, `impl Predict` with the expression `call`, and the component.
+    fn expand(&self, call: &TokenStream) -> TokenStream {
         let Self { larder, name, tag, cfgs, source, .. } = self;
         let Call { output, result, .. } = self.call;
         let input_name = format_ident!("__{}_input", name.unraw());
@@ -309,7 +308,7 @@ impl Model<'_> {
         }
     }
 
-    /// The arguments as a struct, and the way into it from a tuple.
+    /// Generates the input struct and its conversion from a tuple.
     fn input(&self, input: &Ident) -> TokenStream {
         let Self { larder, cfgs, docs, .. } = self;
         let (serde, schemars) = (quote!(#larder::__private::serde), quote!(#larder::schemars));
@@ -334,7 +333,7 @@ impl Model<'_> {
             #(#cfgs)*
             #(#docs)*
             #[doc(hidden)]
-            // Public as far as the model may be; nobody can name it.
+            // Public, as the model may be public.
             #[allow(non_camel_case_types, missing_docs, unreachable_pub, private_interfaces)]
             #[derive(#serde::Deserialize, #schemars::JsonSchema)]
             #[serde(crate = #serde_path, deny_unknown_fields, expecting = #expecting)]
@@ -355,7 +354,7 @@ impl Model<'_> {
 
 fn source_fn(vis: &Visibility, larder: &Path, source: &TokenStream) -> TokenStream {
     quote! {
-        /// Its source text, as it is linked in.
+        /// Returns the source text of the linked code.
         #vis fn source() -> #larder::versions::Source {
             #source
         }
@@ -366,12 +365,12 @@ fn docs(attrs: &[Attribute]) -> Vec<&Attribute> {
     attrs.iter().filter(|attr| attr.path().is_ident("doc")).collect()
 }
 
-/// The name of what `predict` is given; it hides nothing of the user's own.
+/// Returns the name of the input, hygienic so that it shadows nothing.
 fn local_input() -> Ident {
     Ident::new("input", Span::mixed_site())
 }
 
-/// A path as serde's and schemars' attributes take it.
+/// Formats a path for the attributes of serde and schemars.
 fn path_text(path: impl ToTokens) -> String {
     path.to_token_stream().to_string().replace(' ', "")
 }

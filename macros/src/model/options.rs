@@ -1,4 +1,4 @@
-//! What stands in `#[objectmodel(…)]`.
+//! Options of `#[objectmodel(…)]` and `#[codemodel(…)]`.
 
 use std::env;
 
@@ -38,7 +38,10 @@ impl Options {
                 let number: LitInt = meta.value()?.parse()?;
                 match number.base10_parse::<usize>() {
                     Ok(1..) => Ok(number),
-                    _ => Err(Error::new(number.span(), "there is at least 1 worker")),
+                    _ => Err(Error::new(
+                        number.span(),
+                        "invalid number of workers: expected an integer of at least 1",
+                    )),
                 }
             })
         } else if meta.path.is_ident("method") {
@@ -49,7 +52,7 @@ impl Options {
             once(meta, "crate", &mut self.larder, |meta| meta.value()?.call(Path::parse_mod_style))
         } else {
             Err(meta.error(
-                "unknown option; there are `tag = \"…\"`, `num_workers = …`, `method = \"…\"`, `hooks` and `crate = …`",
+                "unknown option: expected `tag = \"…\"`, `num_workers = …`, `method = \"…\"`, `hooks` or `crate = …`",
             ))
         }
     }
@@ -58,7 +61,7 @@ impl Options {
         self.larder.clone().unwrap_or_else(|| parse_quote!(::larder))
     }
 
-    /// The tag that is given, or the package's name and the function's.
+    /// Returns the given tag, or `package/function`.
     pub(super) fn tag_of_function(&self, name: &Ident) -> Result<LitStr> {
         if let Some(tag) = &self.tag {
             return Ok(tag.clone());
@@ -69,7 +72,7 @@ impl Options {
             let made = tag.value();
             Error::new(
                 name.span(),
-                format!("{made:?} would be no type tag: write one by hand, `tag = \"acme/name\"`"),
+                format!("the default tag {made:?} is invalid: add `tag = \"acme/name\"`"),
             )
         })?;
         Ok(tag)
@@ -83,7 +86,7 @@ fn once<T>(
     read: impl FnOnce(&ParseNestedMeta<'_>) -> Result<T>,
 ) -> Result<()> {
     if option.is_some() {
-        return Err(meta.error(format!("`{name}` is given twice")));
+        return Err(meta.error(format!("duplicate option `{name}`")));
     }
     *option = Some(read(meta)?);
     Ok(())

@@ -5,33 +5,30 @@ use std::path::{Component, Path, PathBuf};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// The item as it was written, comments inside it included, or else its tokens in a row.
-///
-/// The tokens are what counts: text that would not give exactly them, as that of a macro's own items may
-/// not, is not taken.
+/// Returns the item's source text with its comments, or its tokens if the text does not parse to the same tokens.
 pub(super) fn text(item: &TokenStream) -> String {
-    let written = written(item);
+    let written = source_text(item);
     let same = |text: &String| {
         text.parse::<TokenStream>().is_ok_and(|parsed| leaves(parsed) == leaves(item.clone()))
     };
     written.filter(same).unwrap_or_else(|| item.to_string())
 }
 
-/// Each outermost token's own text, those of blocks whole, as far from each other as they stand.
-fn written(item: &TokenStream) -> Option<String> {
+/// Returns the source text of each top-level token, with the white space between them.
+fn source_text(item: &TokenStream) -> Option<String> {
     let mut text = String::new();
     let mut last: Option<(proc_macro::Span, proc_macro::Span)> = None;
     for tree in item.clone() {
         let span = tree.span();
         let (start, end) = (span.unwrap().start(), span.unwrap().end());
         if let Some((last_start, last_end)) = last {
-            if place(start) == place(last_start) {
-                // A doc comment is several tokens in one place.
+            if position(start) == position(last_start) {
+                // A doc comment is several tokens at one position.
                 continue;
             }
             let lines = start.line().checked_sub(last_end.line())?;
             let margin = if lines == 0 { last_end.column() } else { 1 };
-            // The macro's own attribute leaves an empty line.
+            // The removed attribute leaves an empty line.
             text.extend((lines > 0).then_some('\n'));
             text.extend(std::iter::repeat_n(' ', start.column().checked_sub(margin)?));
         }
@@ -41,18 +38,18 @@ fn written(item: &TokenStream) -> Option<String> {
     Some(text)
 }
 
-fn place(span: proc_macro::Span) -> (usize, usize) {
+fn position(span: proc_macro::Span) -> (usize, usize) {
     (span.line(), span.column())
 }
 
-/// The tokens without their places, and without the invisible brackets around what a macro passed on.
+/// Returns the tokens as text, without invisible groups.
 fn leaves(tokens: TokenStream) -> Vec<String> {
     let mut leaves = Vec::new();
-    gather(tokens, &mut leaves);
+    collect_leaves(tokens, &mut leaves);
     leaves
 }
 
-fn gather(tokens: TokenStream, leaves: &mut Vec<String>) {
+fn collect_leaves(tokens: TokenStream, leaves: &mut Vec<String>) {
     for tree in tokens {
         let TokenTree::Group(group) = tree else {
             leaves.push(tree.to_string());
@@ -65,15 +62,13 @@ fn gather(tokens: TokenStream, leaves: &mut Vec<String>) {
             Delimiter::None => ("", ""),
         };
         leaves.push(open.to_owned());
-        gather(group.stream(), leaves);
+        collect_leaves(group.stream(), leaves);
         leaves.push(close.to_owned());
     }
     leaves.retain(|leaf| !leaf.is_empty());
 }
 
-/// The file that the item stands in, seen from the root of its package; empty if that is not known.
-///
-/// A path from anywhere else would differ from machine to machine.
+/// Returns the item's file relative to its package, which is the same on every machine; empty if unknown.
 pub(super) fn file(item: &TokenStream) -> String {
     let relative = || {
         let span = item.clone().into_iter().next()?.span();
@@ -87,7 +82,7 @@ pub(super) fn file(item: &TokenStream) -> String {
     relative().unwrap_or_default()
 }
 
-/// The path without the `..` that a module's `#[path = "../…"]` leaves in it.
+/// Resolves `..`, as left by `#[path = "../…"]`.
 fn without_dots(path: &Path) -> PathBuf {
     let mut plain = PathBuf::new();
     for part in path.components() {

@@ -19,25 +19,22 @@ pub(crate) fn expand(options: TokenStream, tokens: TokenStream) -> TokenStream {
     let mut item = match parse2::<ItemImpl>(tokens.clone()) {
         Ok(item) => item,
         Err(error) => {
-            let error = Error::new(
-                error.span(),
-                "`#[triggers]` goes on an `impl` block of a component type, whose methods it lets run",
-            );
+            let error = Error::new(error.span(), "expected an `impl` block of a component type");
             let error = error.into_compile_error();
             return quote!(#tokens #error);
         }
     };
-    // The block stays, whatever is wrong, so that its users are not called wrong too.
-    let beside = crate_of(options).and_then(|larder| triggers(&mut item, &larder));
-    let beside = beside.unwrap_or_else(Error::into_compile_error);
-    quote!(#item #beside)
+    // Keeps the block on error, so that its users compile.
+    let generated = crate_of(options).and_then(|larder| triggers(&mut item, &larder));
+    let generated = generated.unwrap_or_else(Error::into_compile_error);
+    quote!(#item #generated)
 }
 
 fn crate_of(options: TokenStream) -> Result<Path> {
     let mut larder = None;
     let parser = meta::parser(|meta| {
         if !meta.path.is_ident("crate") {
-            return Err(meta.error("unknown option; there is `crate = …`"));
+            return Err(meta.error("unknown option: expected `crate = …`"));
         }
         larder = Some(meta.value()?.call(Path::parse_mod_style)?);
         Ok(())
@@ -59,12 +56,12 @@ fn triggers(item: &mut ItemImpl, larder: &Path) -> Result<TokenStream> {
         None => errors = Some(error),
     };
     if let Some((_, path, _)) = &item.trait_ {
-        fail(Error::new_spanned(path, "it goes on an `impl` block of the type's own methods"));
+        fail(Error::new_spanned(path, "expected an inherent `impl` block"));
     }
     if !item.generics.params.is_empty() {
         fail(Error::new_spanned(
             &item.generics,
-            "a component type has no parameters: one tag names one type",
+            "a component type cannot be generic: a tag names one type",
         ));
     }
     let mut triggers = Vec::new();
@@ -82,19 +79,19 @@ fn triggers(item: &mut ItemImpl, larder: &Path) -> Result<TokenStream> {
     if triggers.is_empty() {
         return Err(Error::new_spanned(
             &item.self_ty,
-            "no method of this block is a trigger: write `#[trigger(apply)]` on one",
+            "no triggers in this block: add `#[trigger(apply)]` to a method",
         ));
     }
     check_dependencies(&triggers)?;
     let ty = &item.self_ty;
-    let made = triggers.iter().map(|trigger| trigger.made(ty, larder));
+    let triggers = triggers.iter().map(|trigger| trigger.expand(ty, larder));
     let cfgs: Vec<_> = item.attrs.iter().filter(|attr| attr.path().is_ident("cfg")).collect();
     Ok(quote! {
         #(#cfgs)*
         const _: () = {
             impl #larder::jobs::Triggers for #ty {
                 fn triggers() -> ::std::vec::Vec<#larder::jobs::Trigger<Self>> {
-                    ::std::vec![#(#made),*]
+                    ::std::vec![#(#triggers),*]
                 }
             }
 
@@ -103,7 +100,7 @@ fn triggers(item: &mut ItemImpl, larder: &Path) -> Result<TokenStream> {
     })
 }
 
-/// The method as a trigger, if it is one; its attribute is taken away.
+/// Parses and removes the attribute of a trigger; returns `None` for other methods.
 fn trigger(method: &mut ImplItemFn) -> Result<Option<Trigger>> {
     let mut options: Option<Options> = None;
     let mut error = None;
@@ -127,16 +124,16 @@ fn trigger(method: &mut ImplItemFn) -> Result<Option<Trigger>> {
 }
 
 fn check_signature(signature: &Signature) -> Result<()> {
-    const SHAPE: &str = "a trigger is `fn name(&self, job: &JobContext) -> Result<…>`";
+    const SHAPE: &str = "expected `fn name(&self, job: &JobContext) -> Result<…>`";
     let refused = |span, reason: &str| Err(Error::new(span, format!("{reason}: {SHAPE}")));
     if let Some(keyword) = &signature.asyncness {
-        return refused(keyword.span, "a job has a thread of its own, so it is not `async`");
+        return refused(keyword.span, "a trigger cannot be `async`");
     }
     if let Some(keyword) = &signature.unsafety {
-        return refused(keyword.span, "nobody can see to what `unsafe` asks for");
+        return refused(keyword.span, "a trigger cannot be `unsafe`");
     }
     if !signature.generics.params.is_empty() {
-        return refused(signature.generics.span(), "a trigger has no parameters of its own");
+        return refused(signature.generics.span(), "a trigger cannot be generic");
     }
     let mut inputs = signature.inputs.iter();
     match inputs.next() {
@@ -144,29 +141,29 @@ fn check_signature(signature: &Signature) -> Result<()> {
             if receiver.reference.is_some()
                 && receiver.mutability.is_none()
                 && receiver.colon_token.is_none() => {}
-        Some(other) => return refused(other.span(), "many jobs may use a component at once"),
-        None => return refused(signature.ident.span(), "a trigger takes the component"),
+        Some(other) => return refused(other.span(), "a trigger takes `&self`"),
+        None => return refused(signature.ident.span(), "a trigger takes `&self`"),
     }
     match inputs.next() {
         Some(FnArg::Typed(argument)) if matches!(&*argument.ty, Type::Reference(reference) if reference.mutability.is_none()) =>
             {}
-        Some(other) => return refused(other.span(), "it is given a `&JobContext`"),
-        None => return refused(signature.ident.span(), "it is given a `&JobContext`"),
+        Some(other) => return refused(other.span(), "a trigger takes a `&JobContext`"),
+        None => return refused(signature.ident.span(), "a trigger takes a `&JobContext`"),
     }
     if let Some(more) = inputs.next() {
         return refused(
             more.span(),
-            "nothing more is given to it (what an event carries: `job.payload()`)",
+            "a trigger takes no other arguments (the event's payload is `job.payload()`)",
         );
     }
     match &signature.output {
         ReturnType::Type(_, ty) if is_result(ty) => Ok(()),
-        ReturnType::Type(_, ty) => refused(ty.span(), "it says whether it failed"),
-        ReturnType::Default => refused(signature.ident.span(), "it says whether it failed"),
+        ReturnType::Type(_, ty) => refused(ty.span(), "a trigger returns a `Result`"),
+        ReturnType::Default => refused(signature.ident.span(), "a trigger returns a `Result`"),
     }
 }
 
-/// Whether a type is written as some `Result`.
+/// Returns true if the name of a type ends in `Result`.
 fn is_result(ty: &Type) -> bool {
     match ty {
         Type::Path(path) => {
@@ -176,7 +173,7 @@ fn is_result(ty: &Type) -> bool {
     }
 }
 
-/// Refuses names that are none, those that never run together, and cycles.
+/// Rejects dependencies that are unknown, that share no event, or that form a cycle.
 fn check_dependencies(triggers: &[Trigger]) -> Result<()> {
     let names: Vec<String> = triggers.iter().map(|it| it.name.unraw().to_string()).collect();
     let mut needs: Vec<Vec<usize>> = Vec::new();
@@ -186,34 +183,34 @@ fn check_dependencies(triggers: &[Trigger]) -> Result<()> {
         None => errors = Some(error),
     };
     for (at, trigger) in triggers.iter().enumerate() {
-        let mut of_this = Vec::new();
+        let mut dependencies = Vec::new();
         for needed in &trigger.options.depends_on {
             let wanted = needed.value();
-            let Some(place) = names.iter().position(|name| *name == wanted) else {
+            let Some(index) = names.iter().position(|name| *name == wanted) else {
                 let known: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
                 fail(Error::new(
                     needed.span(),
-                    format!("no trigger `{wanted}` in this block; there are {}", known.join(", ")),
+                    format!("no trigger `{wanted}` in this block: found {}", known.join(", ")),
                 ));
                 continue;
             };
-            if place == at {
+            if index == at {
                 fail(Error::new(needed.span(), format!("`{wanted}` depends on itself")));
                 continue;
             }
             let events = |trigger: &Trigger| {
                 trigger.options.events.iter().map(Event::key).collect::<Vec<_>>()
             };
-            let of_needed = events(&triggers[place]);
-            if !events(trigger).iter().any(|event| of_needed.contains(event)) {
+            let dependency_events = events(&triggers[index]);
+            if !events(trigger).iter().any(|event| dependency_events.contains(event)) {
                 fail(Error::new(
                     needed.span(),
-                    format!("`{wanted}` never runs on an event that `{}` runs on", names[at]),
+                    format!("`{wanted}` and `{}` have no event in common", names[at]),
                 ));
             }
-            of_this.push(place);
+            dependencies.push(index);
         }
-        needs.push(of_this);
+        needs.push(dependencies);
     }
     if let Some(error) = errors {
         return Err(error);
@@ -222,29 +219,26 @@ fn check_dependencies(triggers: &[Trigger]) -> Result<()> {
         None => Ok(()),
         Some(cycle) => {
             let first = &triggers[cycle[0]];
-            let told: Vec<_> = cycle.iter().map(|at| format!("`{}`", names[*at])).collect();
-            Err(Error::new(
-                first.name.span(),
-                format!("triggers wait for each other: {}", told.join(" -> ")),
-            ))
+            let cycle: Vec<_> = cycle.iter().map(|at| format!("`{}`", names[*at])).collect();
+            Err(Error::new(first.name.span(), format!("dependency cycle: {}", cycle.join(" -> "))))
         }
     }
 }
 
-/// A cycle, from one back to it, if there is one.
+/// Finds a cycle; its first and last elements are the same.
 fn cycle(needs: &[Vec<usize>]) -> Option<Vec<usize>> {
     let mut done = vec![false; needs.len()];
     for first in 0..needs.len() {
         let mut path = vec![(first, 0)];
-        while let Some((at, looked_at)) = path.last_mut() {
+        while let Some((at, next_need)) = path.last_mut() {
             let at = *at;
-            let next = (!done[at]).then(|| needs[at].get(*looked_at)).flatten();
+            let next = (!done[at]).then(|| needs[at].get(*next_need)).flatten();
             let Some(&needed) = next else {
                 done[at] = true;
                 path.pop();
                 continue;
             };
-            *looked_at += 1;
+            *next_need += 1;
             if let Some(begin) = path.iter().position(|(on_path, _)| *on_path == needed) {
                 let cycle = path[begin..].iter().map(|(on_path, _)| *on_path);
                 return Some(cycle.chain([needed]).collect());
@@ -256,12 +250,12 @@ fn cycle(needs: &[Vec<usize>]) -> Option<Vec<usize>> {
 }
 
 impl Trigger {
-    /// The expression that makes it.
-    fn made(&self, ty: &Type, larder: &Path) -> TokenStream {
+    /// Generates the expression of the trigger.
+    fn expand(&self, ty: &Type, larder: &Path) -> TokenStream {
         let Self { name, options } = self;
         let text = name.unraw().to_string();
         let make = if options.outputs { quote!(with_output) } else { quote!(new) };
-        let events = options.events.iter().map(|event| event.made(larder));
+        let events = options.events.iter().map(|event| event.expand(larder));
         let depends_on = &options.depends_on;
         let requires = options.requires.iter().map(|field| {
             let name = Ident::new(&field.value(), field.span());
@@ -274,7 +268,7 @@ impl Trigger {
         let timeout = options
             .timeout
             .map(|millis| quote!(.timeout(::std::time::Duration::from_millis(#millis))));
-        // An error that is none stands where the method does.
+        // Points an unsuitable error type at the method.
         let run = quote_spanned! { name.span()=>
             |it: &#ty, job: &#larder::jobs::JobContext| it.#name(job)
         };

@@ -1,11 +1,12 @@
-//! What stands in `#[trigger(…)]`.
+//! Options of `#[trigger(…)]`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::meta::ParseNestedMeta;
+use syn::parse::ParseStream;
 use syn::{Attribute, Error, LitInt, LitStr, Path, Result, Token, bracketed, parenthesized};
 
-/// What a trigger runs on.
+/// Event that runs a trigger.
 pub(super) enum Event {
     Apply,
     Remove,
@@ -14,7 +15,7 @@ pub(super) enum Event {
 }
 
 impl Event {
-    /// What tells events apart.
+    /// Returns a key that is unique to the event.
     pub(super) fn key(&self) -> (u8, String) {
         match self {
             Self::Apply => (0, String::new()),
@@ -24,20 +25,20 @@ impl Event {
         }
     }
 
-    /// The expression that makes it.
-    pub(super) fn made(&self, larder: &Path) -> TokenStream {
+    /// Generates the expression of the event.
+    pub(super) fn expand(&self, larder: &Path) -> TokenStream {
         match self {
             Self::Apply => quote!(#larder::jobs::Event::Apply),
             Self::Remove => quote!(#larder::jobs::Event::Remove),
             Self::Cron(schedule) => {
-                // All of it has the span of the schedule, which is what an error points at.
-                let mut there = larder.clone();
-                there.segments.iter_mut().for_each(|it| it.ident.set_span(schedule.span()));
-                if let Some(colon) = &mut there.leading_colon {
+                // Points an invalid schedule at its literal.
+                let mut path = larder.clone();
+                path.segments.iter_mut().for_each(|it| it.ident.set_span(schedule.span()));
+                if let Some(colon) = &mut path.leading_colon {
                     colon.spans = [schedule.span(); 2];
                 }
                 let check = quote_spanned! { schedule.span()=>
-                    const _: () = #there::jobs::__private::check_schedule(#schedule);
+                    const _: () = #path::jobs::__private::check_schedule(#schedule);
                 };
                 quote!({ #check #larder::jobs::__private::cron(#schedule) })
             }
@@ -71,15 +72,27 @@ impl Options {
     }
 
     pub(super) fn read(&mut self, attribute: &Attribute) -> Result<()> {
+        let quoted = attribute.parse_args_with(|input: ParseStream<'_>| {
+            let literal = input.parse::<LitStr>()?;
+            input.parse::<TokenStream>()?;
+            Ok(literal)
+        });
+        if let Ok(literal) = quoted {
+            return Err(Error::new(
+                literal.span(),
+                "an event is written without quotes: `#[trigger(apply)]`, or `#[trigger(event(\"retrain\"))]` \
+                 for a custom one",
+            ));
+        }
         attribute.parse_nested_meta(|meta| self.read_one(&meta))
     }
 
-    /// Refuses a trigger that nothing lets run.
+    /// Rejects a trigger without an event.
     pub(super) fn check(&self) -> Result<()> {
         if self.events.is_empty() {
             return Err(Error::new(
                 self.span,
-                "nothing lets it run: say when, by `apply`, `remove`, `cron(\"0 3 * * *\")` or `event(\"retrain\")`",
+                "missing event: add `apply`, `remove`, `cron(\"0 3 * * *\")` or `event(\"retrain\")`",
             ));
         }
         Ok(())
@@ -104,29 +117,29 @@ impl Options {
                 texts(meta, &mut self.requires)?;
                 for field in &self.requires {
                     if syn::parse_str::<syn::Ident>(&field.value()).is_err() {
-                        return Err(Error::new(field.span(), "`requires` names fields of the type"));
+                        return Err(Error::new(field.span(), "invalid field name: `requires` names fields of the type"));
                     }
                 }
                 Ok(())
             }
             "retries" => {
                 if self.retries.is_some() {
-                    return Err(meta.error("`retries` is given twice"));
+                    return Err(meta.error("duplicate option `retries`"));
                 }
                 let retries: LitInt = meta.value()?.parse()?;
                 if !matches!(retries.base10_parse::<u32>(), Ok(..=1000)) {
-                    return Err(Error::new(retries.span(), "it is tried again at most 1000 times"));
+                    return Err(Error::new(retries.span(), "invalid number of retries: expected 0 to 1000"));
                 }
                 self.retries = Some(retries);
                 Ok(())
             }
             "timeout" => {
                 if self.timeout.is_some() {
-                    return Err(meta.error("`timeout` is given twice"));
+                    return Err(meta.error("duplicate option `timeout`"));
                 }
                 let text: LitStr = meta.value()?.parse()?;
                 self.timeout = Some(millis(&text.value()).ok_or_else(|| {
-                    Error::new(text.span(), "a time is written \"500ms\", \"30s\", \"5min\" or \"2h\"")
+                    Error::new(text.span(), "invalid timeout: expected a duration such as \"500ms\", \"30s\", \"5min\" or \"2h\"")
                 })?);
                 Ok(())
             }
@@ -138,37 +151,36 @@ impl Options {
                 Ok(())
             }
             _ => Err(meta.error(
-                "unknown event or option; there are the events `apply`, `remove`, `cron(\"…\")` and \
-                 `event(\"…\")`, and `depends_on = \"…\"`, `requires = \"…\"`, `retries = 3`, `timeout = \"30s\"` \
-                 and `outputs`",
+                "unknown event or option: expected an event (`apply`, `remove`, `cron(\"…\")`, `event(\"…\")`) \
+                 or `depends_on = \"…\"`, `requires = \"…\"`, `retries = 3`, `timeout = \"30s\"`, `outputs`",
             )),
         }
     }
 
     fn event(&mut self, meta: &ParseNestedMeta<'_>, event: Event) -> Result<()> {
         if self.events.iter().any(|known| known.key() == event.key()) {
-            return Err(meta.error("this event is given twice"));
+            return Err(meta.error("duplicate event"));
         }
         self.events.push(event);
         Ok(())
     }
 }
 
-/// The text in parentheses after a name.
+/// Parses the string in parentheses after a name.
 fn argument(meta: &ParseNestedMeta<'_>, shape: &str) -> Result<LitStr> {
     if !meta.input.peek(syn::token::Paren) {
-        return Err(meta.error(format!("it is written `{shape}`")));
+        return Err(meta.error(format!("expected `{shape}`")));
     }
     let content;
     parenthesized!(content in meta.input);
     let text = content.parse()?;
     if !content.is_empty() {
-        return Err(content.error(format!("it is written `{shape}`")));
+        return Err(content.error(format!("expected `{shape}`")));
     }
     Ok(text)
 }
 
-/// One text, or several in brackets.
+/// Parses one string, or several in brackets.
 fn texts(meta: &ParseNestedMeta<'_>, into: &mut Vec<LitStr>) -> Result<()> {
     let value = meta.value()?;
     if value.peek(LitStr) {
@@ -182,7 +194,7 @@ fn texts(meta: &ParseNestedMeta<'_>, into: &mut Vec<LitStr>) -> Result<()> {
     Ok(())
 }
 
-/// Refuses what `larder_core::store::EventName` would refuse, where it stands.
+/// Validates an event name by the rules of `larder_core::store::EventName`.
 fn check_event(name: &LitStr) -> Result<()> {
     let text = name.value();
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -193,17 +205,17 @@ fn check_event(name: &LitStr) -> Result<()> {
     match text.as_str() {
         "apply" | "remove" | "cron" => Err(Error::new(
             name.span(),
-            format!("`{text}` happens by itself: write it without `event(…)`"),
+            format!("`{text}` is a built-in event: write `{text}` without `event(…)`"),
         )),
         _ if fits => Ok(()),
         _ => Err(Error::new(
             name.span(),
-            "an event is named by a-z 0-9 . _ -, up to 64 of them, the first a letter or digit",
+            "invalid event name: expected 1 to 64 of a-z 0-9 . _ -, starting with a letter or digit",
         )),
     }
 }
 
-/// A time of more than nothing, in milliseconds.
+/// Parses a positive duration; returns milliseconds.
 fn millis(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let unit = match &text[digits..] {

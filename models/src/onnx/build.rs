@@ -1,4 +1,4 @@
-//! From a file's message to a model that tract can run: symbols for what is open, checked sizes.
+//! Construction of a tract model from an ONNX file, with checked sizes.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -12,32 +12,32 @@ use super::dtype::DType;
 use super::file;
 use super::interface::{Dim, Interface, Port};
 
-/// The most elements of one tensor, whatever the file says: with one row, and 1 for each open dimension.
-const MOST_ELEMENTS: i64 = 1 << 28;
-/// The most bytes of all that is computed while the model is built.
-const MOST_CONSTANT_BYTES: u64 = 1 << 31;
+/// Maximum number of elements of a tensor, with one row and 1 for each open dimension.
+const MAX_ELEMENTS: i64 = 1 << 28;
+/// Maximum size of the constants computed at build time, in bytes.
+const MAX_CONSTANT_BYTES: u64 = 1 << 31;
 
-/// A model as it is before it is optimised for a number of rows.
-pub(super) struct Built {
+/// A model that is not yet optimized for a number of rows.
+pub(super) struct BuiltModel {
     pub(super) model: TypedModel,
     pub(super) interface: Interface,
-    /// What counts the rows, if anything does.
+    /// The symbol of the row dimension.
     pub(super) rows: Option<Symbol>,
 }
 
 /// Builds the model of an ONNX file.
-pub(super) fn build(bytes: &[u8]) -> Result<Built, String> {
+pub(super) fn build(bytes: &[u8]) -> Result<BuiltModel, String> {
     let (onnx, proto) = file::read(bytes)?;
-    // Files are anyone's, and tract says `unwrap` here and there. Nothing of it is used after a panic.
+    // tract may panic on untrusted files. Nothing is reused after a panic.
     let built = catch_panic("tract", || typed(&onnx, &proto));
-    built.map_err(|panic| format!("it cannot be built: {panic}"))?
+    built.map_err(|panic| format!("cannot build the model: {panic}"))?
 }
 
-fn typed(onnx: &Onnx, proto: &ModelProto) -> Result<Built, String> {
-    let failed = |error: TractError| format!("it cannot be built: {error:#}");
+fn typed(onnx: &Onnx, proto: &ModelProto) -> Result<BuiltModel, String> {
+    let failed = |error: TractError| format!("cannot build the model: {error:#}");
     let parsed = onnx.parse(proto, None).map_err(failed)?;
     if let Some(name) = parsed.unresolved_inputs.first() {
-        return Err(format!("it cannot be built: nothing in it makes `{name}`"));
+        return Err(format!("cannot build the model: no node produces `{name}`"));
     }
     let mut model = parsed.model;
     let rows = name_open_dims(&mut model).map_err(failed)?;
@@ -57,7 +57,7 @@ fn typed(onnx: &Onnx, proto: &ModelProto) -> Result<Built, String> {
     let outputs = ports(&typed, outputs, |at| names.get(at).cloned())?;
     let interface = Interface::new(inputs, outputs)?;
     let rows = rows.filter(|_| interface.by_rows);
-    Ok(Built { model: typed, interface, rows })
+    Ok(BuiltModel { model: typed, interface, rows })
 }
 
 fn ports(
@@ -69,7 +69,7 @@ fn ports(
         let fact = model.outlet_fact(*outlet).map_err(|error| error.to_string())?;
         let name = name(at).ok_or("an input or output has no name")?;
         let dtype = DType::of(fact.datum_type)
-            .ok_or_else(|| format!("`{name}` has elements of the type {:?}", fact.datum_type))?;
+            .ok_or_else(|| format!("`{name}` has the unsupported type {:?}", fact.datum_type))?;
         let dim = |dim: &TDim| match dim.to_i64() {
             Ok(size) => u64::try_from(size).map(Dim::Fixed).map_err(|error| error.to_string()),
             Err(_) => Ok(Dim::Symbol(dim.to_string())),
@@ -80,7 +80,7 @@ fn ports(
     outlets.iter().enumerate().map(port).collect()
 }
 
-/// Gives each dimension that the file leaves open a name. The first ones count rows and share one.
+/// Names the open dimensions of the inputs; the first dimensions are rows and share a symbol.
 fn name_open_dims(model: &mut InferenceModel) -> TractResult<Option<Symbol>> {
     let inputs = model.input_outlets()?.len();
     let mut facts = Vec::with_capacity(inputs);
@@ -88,7 +88,7 @@ fn name_open_dims(model: &mut InferenceModel) -> TractResult<Option<Symbol>> {
         facts.push(model.input_fact(input)?.clone());
     }
     let first = |fact: &InferenceFact| fact.shape.dims().next().cloned();
-    // A name that the file has for rows is the one to use.
+    // Reuses the file's name for rows.
     let named = facts.iter().filter_map(first).find_map(|dim| dim.concretize());
     let rows = match named {
         Some(TDim::Sym(symbol)) => Some(symbol),
@@ -98,7 +98,7 @@ fn name_open_dims(model: &mut InferenceModel) -> TractResult<Option<Symbol>> {
     for (input, mut fact) in facts.into_iter().enumerate() {
         if fact.shape.is_open() {
             return bail(format!(
-                "the input {} has no number of dimensions",
+                "the rank of the input {} is unknown",
                 model.node(model.input_outlets()?[input].node).name
             ));
         }
@@ -116,9 +116,7 @@ fn name_open_dims(model: &mut InferenceModel) -> TractResult<Option<Symbol>> {
     Ok(rows)
 }
 
-/// tract's own analysis, with a look at each size before anything of it is computed.
-///
-/// A few bytes of a file can ask for a constant of terabytes.
+/// Analyses the model as tract does, but checks each size first: a few bytes can request a constant of terabytes.
 fn analyse(model: &mut InferenceModel) -> TractResult<()> {
     let mut open: BTreeSet<usize> = (0..model.nodes().len()).collect();
     let mut observers: HashMap<OutletId, Vec<usize>> = HashMap::new();
@@ -140,9 +138,8 @@ fn analyse(model: &mut InferenceModel) -> TractResult<()> {
                 && counted.insert(outlet)
             {
                 computed += (value.len() * value.datum_type().size_of()) as u64;
-                if computed > MOST_CONSTANT_BYTES {
-                    let message = "its constants come to more than";
-                    return bail(format!("{message} {MOST_CONSTANT_BYTES} bytes"));
+                if computed > MAX_CONSTANT_BYTES {
+                    return bail(format!("its constants exceed {MAX_CONSTANT_BYTES} bytes"));
                 }
             }
             let successors = &model.node(outlet.node).outputs[outlet.slot].successors;
@@ -154,18 +151,19 @@ fn analyse(model: &mut InferenceModel) -> TractResult<()> {
     Ok(())
 }
 
-/// Infers what is known around one node, and gives the outlets of which more is known now.
+/// Infers the facts of one node's outlets; returns the outlets whose facts changed.
 fn analyse_node(model: &mut InferenceModel, id: usize, name: &str) -> TractResult<Vec<OutletId>> {
     let node = model.node(id);
     let observed = node.op.observe_outlets(model, node)?;
     let outputs = (0..node.outputs.len()).map(|slot| OutletId::new(id, slot));
-    let around = [node.inputs.to_vec(), outputs.collect(), observed];
+    let outlets = [node.inputs.to_vec(), outputs.collect(), observed];
     let facts = |outlets: &Vec<OutletId>| -> TractResult<Vec<InferenceFact>> {
         outlets.iter().map(|outlet| model.outlet_fact(*outlet).cloned()).collect()
     };
-    let [inputs, outputs, observed] = [facts(&around[0])?, facts(&around[1])?, facts(&around[2])?];
+    let [inputs, outputs, observed] =
+        [facts(&outlets[0])?, facts(&outlets[1])?, facts(&outlets[2])?];
     let op = &mut model.node_mut(id).op;
-    // The shapes first: this computes nothing.
+    // Infers only the shapes, without computing values.
     let (_, shapes, _) = op.infer_facts(
         inputs.iter().collect(),
         outputs.iter().collect(),
@@ -178,7 +176,7 @@ fn analyse_node(model: &mut InferenceModel, id: usize, name: &str) -> TractResul
     let (inputs, outputs, observed) =
         op.infer(inputs.iter().collect(), outputs.iter().collect(), observed.iter().collect())?;
     let mut changed = Vec::new();
-    for (outlets, facts) in around.iter().zip([inputs, outputs, observed]) {
+    for (outlets, facts) in outlets.iter().zip([inputs, outputs, observed]) {
         for (outlet, fact) in outlets.iter().zip(facts) {
             let known = model.outlet_fact(*outlet)?;
             let fact = fact.unify(known)?;
@@ -200,15 +198,15 @@ fn check_sizes(model: &TypedModel) -> TractResult<()> {
     Ok(())
 }
 
-/// Refuses a tensor that is too large by what is fixed in its shape.
+/// Rejects a tensor whose fixed dimensions are too large.
 fn check_shape(shape: &[TDim], node: &str) -> TractResult<()> {
     let mut sizes = shape.iter().filter_map(|dim| dim.to_i64().ok());
     let product = sizes.try_fold(1_i64, |product, size| product.checked_mul(size.max(1)));
     if shape.iter().any(|dim| dim.to_i64().is_ok_and(|size| size < 0)) {
         return bail(format!("{node} has a negative dimension"));
     }
-    if product.is_none_or(|product| product > MOST_ELEMENTS) {
-        return bail(format!("{node} makes a tensor of more than {MOST_ELEMENTS} elements"));
+    if product.is_none_or(|product| product > MAX_ELEMENTS) {
+        return bail(format!("{node} produces a tensor of more than {MAX_ELEMENTS} elements"));
     }
     Ok(())
 }

@@ -1,14 +1,14 @@
-//! The types of elements, by the names that ONNX has for them.
+//! Element types of tensors, by their ONNX names.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use tract_onnx::prelude::DatumType;
 
-/// The type of a tensor's elements.
+/// Element type of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "their names say what they are")]
+#[allow(missing_docs, reason = "the names are those of ONNX")]
 pub enum DType {
     Float16,
     Float32,
@@ -26,7 +26,7 @@ pub enum DType {
 }
 
 impl DType {
-    /// That of tract; dimensions are numbers to everyone else. `None` for what no tensor of ONNX has.
+    /// Converts a type of tract; `None` if ONNX has no such type.
     pub(super) fn of(datum: DatumType) -> Option<Self> {
         Some(match datum {
             DatumType::F16 => Self::Float16,
@@ -46,7 +46,7 @@ impl DType {
         })
     }
 
-    /// The name of the JSON type that an element is.
+    /// Returns the JSON type of an element.
     pub(super) fn json_type(self) -> &'static str {
         match self {
             Self::Float16 | Self::Float32 | Self::Float64 => "number",

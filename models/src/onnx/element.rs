@@ -1,4 +1,4 @@
-//! One element, from any serde format.
+//! Deserialization of one tensor element.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -7,9 +7,9 @@ use serde::de::{DeserializeSeed, Deserializer, Error, Unexpected, Visitor};
 use tract_onnx::prelude::tract_ndarray::ArrayD;
 use tract_onnx::prelude::{Datum, IntoTensor, Tensor, TractResult, f16};
 
-/// One element as serde has it.
+/// A tensor element that can be deserialized.
 pub trait Element: Datum {
-    /// How JSON Schema and messages call it.
+    /// Name in JSON Schema and messages.
     #[doc(hidden)]
     const NAME: &'static str;
 
@@ -33,14 +33,14 @@ pub trait Element: Datum {
         None
     }
 
-    /// A tensor of these elements, copied once.
+    /// Creates a tensor from a copy of the elements.
     #[doc(hidden)]
     fn tensor(shape: &[usize], elements: &[Self]) -> TractResult<Tensor> {
         Ok(ArrayD::from_shape_vec(shape, elements.to_vec())?.into_tensor())
     }
 }
 
-/// Elements that are copied as bytes.
+/// Copies elements as bytes.
 macro_rules! copied {
     () => {
         fn tensor(shape: &[usize], elements: &[Self]) -> TractResult<Tensor> {
@@ -66,7 +66,7 @@ macro_rules! integers {
 integers!(i8: "int8", i16: "int16", i32: "int32", i64: "int64");
 integers!(u8: "uint8", u16: "uint16", u32: "uint32", u64: "uint64");
 
-/// Numbers that the type cannot hold, NaN among them, are none.
+/// Rejects NaN and numbers out of range.
 macro_rules! floats {
     ($($float:ty: $name:literal, $from:expr;)*) => {$(
         impl Element for $float {
@@ -110,7 +110,7 @@ impl Element for String {
     }
 }
 
-/// Reads one element.
+/// Deserializes one element.
 pub(super) struct Leaf<T>(pub(super) PhantomData<T>);
 
 impl<'de, T: Element> DeserializeSeed<'de> for Leaf<T> {

@@ -1,4 +1,4 @@
-//! An ONNX file as it comes: what it holds is checked before tract builds anything of it.
+//! Parsing and validation of an untrusted ONNX file, before tract builds it.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -10,14 +10,14 @@ use tract_onnx::{Onnx, data_resolver::ModelDataResolver};
 
 use super::scaler;
 
-/// The most bytes of a file: protobuf's own limit.
-pub(super) const MOST_BYTES: u64 = (1 << 31) - 1;
-/// The versions of ONNX's operators that tract knows.
+/// Maximum size of a file, in bytes: the limit of protobuf.
+pub(super) const MAX_BYTES: u64 = (1 << 31) - 1;
+/// Supported versions of ONNX's operator set.
 const OPSETS: std::ops::RangeInclusive<i64> = 7..=23;
-/// Where tract's operators come from.
+/// Domains of tract's operators.
 const DOMAINS: [&str; 4] = ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"];
 
-/// Operators that make much of little. In the main graph their sizes are looked at before they are computed.
+/// Operators with outputs much larger than their inputs; only in the main graph are sizes checked before computing.
 const GROWING: [&str; 9] = [
     "ConstantOfShape",
     "Expand",
@@ -30,17 +30,17 @@ const GROWING: [&str; 9] = [
     "Tile",
 ];
 
-/// Reads the file's message, and refuses what tract could not run or must not read.
+/// Parses the file's message; rejects what tract cannot run or must not read.
 pub(super) fn read(bytes: &[u8]) -> Result<(Onnx, ModelProto), String> {
-    if bytes.len() as u64 > MOST_BYTES {
-        return Err(format!("it has more than {MOST_BYTES} bytes"));
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(format!("it has more than {MAX_BYTES} bytes"));
     }
     let mut onnx = tract_onnx::onnx();
     onnx.provider = std::sync::Arc::new(NoFiles);
     let read = || onnx.proto_model_for_read(&mut &*bytes);
     let mut proto = catch_panic("tract", read)
         .map_err(|panic| panic.to_string())?
-        .map_err(|error| format!("it is no ONNX file, or not all of one: {error:#}"))?;
+        .map_err(|error| format!("not an ONNX file, or truncated: {error:#}"))?;
     check(&proto, &onnx)?;
     if let Some(graph) = &mut proto.graph {
         scaler::replace(graph)?;
@@ -50,13 +50,13 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Onnx, ModelProto), String> {
 
 fn check(proto: &ModelProto, onnx: &Onnx) -> Result<(), String> {
     let Some(graph) = &proto.graph else {
-        return Err("it is no ONNX file: it has no graph".into());
+        return Err("not an ONNX file: it has no graph".into());
     };
     for opset in &proto.opset_import {
         let main = opset.domain.is_empty() || opset.domain == "ai.onnx";
         if main && !OPSETS.contains(&opset.version) {
             return Err(format!(
-                "it is of opset {}; {} to {} are known: export it with one of these",
+                "unsupported opset {}; export the model with opset {} to {}",
                 opset.version,
                 OPSETS.start(),
                 OPSETS.end(),
@@ -66,51 +66,52 @@ fn check(proto: &ModelProto, onnx: &Onnx) -> Result<(), String> {
     if let Some(function) = proto.functions.first() {
         let name = function.name.as_deref().unwrap_or_default();
         return Err(format!(
-            "it defines the operator `{name}` as a function; export it with functions inlined"
+            "unsupported function `{name}`; export the model with functions inlined"
         ));
     }
     let mut missing = BTreeSet::new();
-    look_at(graph, onnx, &mut missing, false)?;
+    check_graph(graph, onnx, &mut missing, false)?;
     if missing.is_empty() {
-        return outputs_are_made(graph);
+        return check_outputs(graph);
     }
     let names: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
-    let advice = missing.iter().find_map(|name| advice(name)).unwrap_or(
-        "there is no way to run it here; export the model with operators of ONNX's own if that can be",
-    );
-    Err(format!("it needs the operator {}, which tract lacks; {advice}", names.join(", ")))
+    let advice = missing
+        .iter()
+        .find_map(|name| advice(name))
+        .unwrap_or("export the model with standard ONNX operators");
+    Err(format!("unsupported operator {}; {advice}", names.join(", ")))
 }
 
-/// tract takes it for granted that something makes each output.
-fn outputs_are_made(graph: &GraphProto) -> Result<(), String> {
+/// Checks that each output is produced, which tract assumes.
+fn check_outputs(graph: &GraphProto) -> Result<(), String> {
     let inputs = graph.input.iter().map(|input| &input.name);
     let constants = graph.initializer.iter().map(|tensor| &tensor.name);
-    let made = graph.node.iter().flat_map(|node| &node.output);
-    let made: HashSet<_> = inputs.chain(constants).chain(made).collect();
-    match graph.output.iter().find(|output| !made.contains(&output.name)) {
-        Some(output) => Err(format!("nothing in it makes its output `{}`", output.name)),
+    let produced = graph.node.iter().flat_map(|node| &node.output);
+    let produced: HashSet<_> = inputs.chain(constants).chain(produced).collect();
+    match graph.output.iter().find(|output| !produced.contains(&output.name)) {
+        Some(output) => Err(format!("no node produces its output `{}`", output.name)),
         None => Ok(()),
     }
 }
 
-/// What to do about an operator that exporters are known to write.
+/// Returns advice for an unsupported operator of common exporters.
 fn advice(operator: &str) -> Option<&'static str> {
     Some(match operator.rsplit(':').next()? {
-        "ZipMap" => "export it with skl2onnx's `options={\"zipmap\": False}`",
+        "ZipMap" => "export the model with skl2onnx's `options={\"zipmap\": False}`",
         "TreeEnsembleRegressor" | "TreeEnsemble" => {
-            "of trees, only classifiers (`TreeEnsembleClassifier`) are supported"
+            "the only supported tree ensemble is `TreeEnsembleClassifier`"
         }
         _ => return None,
     })
 }
 
-fn look_at(
+fn check_graph(
     graph: &GraphProto,
     onnx: &Onnx,
     missing: &mut BTreeSet<String>,
     inner: bool,
 ) -> Result<(), String> {
-    graph.initializer.iter().try_for_each(within)?;
+    graph.initializer.iter().try_for_each(check_location)?;
     for node in &graph.node {
         let known = onnx.op_register.0.contains_key(&node.op_type) || scaler::is(node);
         if !DOMAINS.contains(&&*node.domain) {
@@ -120,34 +121,35 @@ fn look_at(
         }
         if inner && GROWING.contains(&&*node.op_type) {
             return Err(format!(
-                "its operator `{}` stands in a branch or a loop, where nothing bounds what it makes",
+                "its operator `{}` is in a branch or loop, where its output is unbounded; export the model \
+                 without it",
                 node.op_type
             ));
         }
-        look_at_attributes(node, onnx, missing)?;
+        check_attributes(node, onnx, missing)?;
     }
     Ok(())
 }
 
-fn look_at_attributes(
+fn check_attributes(
     node: &NodeProto,
     onnx: &Onnx,
     missing: &mut BTreeSet<String>,
 ) -> Result<(), String> {
     for AttributeProto { g, graphs, t, tensors, .. } in &node.attribute {
-        t.iter().chain(tensors).try_for_each(within)?;
-        // prost reads messages in messages to a depth of 100.
-        g.iter().chain(graphs).try_for_each(|inner| look_at(inner, onnx, missing, true))?;
+        t.iter().chain(tensors).try_for_each(check_location)?;
+        // prost limits nested messages to a depth of 100.
+        g.iter().chain(graphs).try_for_each(|inner| check_graph(inner, onnx, missing, true))?;
     }
     Ok(())
 }
 
-/// Refuses a tensor whose elements are not in the file.
-fn within(tensor: &TensorProto) -> Result<(), String> {
+/// Rejects a tensor with external data.
+fn check_location(tensor: &TensorProto) -> Result<(), String> {
     let outside = tensor.data_location == Some(DataLocation::External as i32);
     if outside || !tensor.external_data.is_empty() {
         return Err(format!(
-            "its tensor `{}` is in another file; export it as one file (`external_data=False`, or \
+            "its tensor `{}` is in another file; export the model as one file (`external_data=False`, or \
              `onnx.save(model, path, save_as_external_data=False)`)",
             tensor.name
         ));
@@ -155,7 +157,7 @@ fn within(tensor: &TensorProto) -> Result<(), String> {
     Ok(())
 }
 
-/// No tensor is ever read from a path.
+/// Rejects reading tensors from files.
 struct NoFiles;
 
 impl ModelDataResolver for NoFiles {
@@ -166,6 +168,9 @@ impl ModelDataResolver for NoFiles {
         _: usize,
         _: Option<usize>,
     ) -> tract_onnx::prelude::TractResult<()> {
-        Err(tract_onnx::prelude::TractError::msg(format!("{} is not read", path.display())))
+        Err(tract_onnx::prelude::TractError::msg(format!(
+            "cannot read {}: external data is not supported",
+            path.display()
+        )))
     }
 }

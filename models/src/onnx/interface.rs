@@ -1,4 +1,4 @@
-//! What a model takes and gives, as its manifest says.
+//! Inputs and outputs of a model.
 
 use std::fmt;
 
@@ -9,31 +9,31 @@ use serde_json::{Map, Value, json};
 
 use super::dtype::DType;
 
-/// The most dimensions of a tensor.
-pub(super) const MOST_DIMS: usize = 16;
-/// The most inputs, and the most outputs.
-const MOST_PORTS: usize = 1024;
+/// Maximum number of dimensions of a tensor.
+pub(super) const MAX_DIMS: usize = 16;
+/// Maximum number of inputs and of outputs.
+const MAX_PORTS: usize = 1024;
 
-/// One input or output of a model.
+/// An input or output of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Port {
-    /// Its name.
+    /// Name.
     pub name: String,
-    /// The type of its elements.
+    /// Element type.
     pub dtype: DType,
-    /// Its dimensions.
+    /// Dimensions.
     pub shape: Vec<Dim>,
 }
 
-/// One dimension of a tensor.
+/// Dimension of a tensor.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Dim {
-    /// Always the same.
+    /// Fixed size.
     Fixed(u64),
-    /// As the input has it: equal names are equal numbers.
+    /// Size set by the input; dimensions of the same name have the same size.
     Symbol(String),
 }
 
@@ -51,26 +51,26 @@ impl fmt::Display for Dim {
 pub(super) struct Interface {
     pub(super) inputs: Vec<Port>,
     pub(super) outputs: Vec<Port>,
-    /// Whether the first dimension of every input and output counts rows.
+    /// True if the first dimension of every input and output is the row.
     pub(super) by_rows: bool,
 }
 
 impl Interface {
-    /// Checks what a manifest, or a file, says.
+    /// Validates the ports of a manifest or file.
     pub(super) fn new(inputs: Vec<Port>, outputs: Vec<Port>) -> Result<Self, String> {
         for (kind, ports) in [("input", &inputs), ("output", &outputs)] {
-            if ports.is_empty() || ports.len() > MOST_PORTS {
-                return Err(format!("it has {} {kind}s; 1 to {MOST_PORTS} will do", ports.len()));
+            if ports.is_empty() || ports.len() > MAX_PORTS {
+                return Err(format!("it has {} {kind}s, not 1 to {MAX_PORTS}", ports.len()));
             }
             for (at, port) in ports.iter().enumerate() {
-                if port.shape.len() > MOST_DIMS {
+                if port.shape.len() > MAX_DIMS {
                     return Err(format!(
-                        "the {kind} `{}` has more than {MOST_DIMS} dimensions",
+                        "the {kind} `{}` has more than {MAX_DIMS} dimensions",
                         port.name
                     ));
                 }
                 if ports[..at].iter().any(|other| other.name == port.name) {
-                    return Err(format!("two {kind}s are named `{}`", port.name));
+                    return Err(format!("duplicate {kind} `{}`", port.name));
                 }
             }
         }
@@ -84,12 +84,12 @@ impl Interface {
         Ok(Self { inputs, outputs, by_rows })
     }
 
-    /// The dimensions of one row of a port.
+    /// Returns the dimensions of one row of a port.
     pub(super) fn row_shape<'a>(&self, port: &'a Port) -> &'a [Dim] {
         if self.by_rows { port.shape.get(1..).unwrap_or_default() } else { &port.shape }
     }
 
-    /// As JSON Schema: of one row.
+    /// Returns the JSON Schema of one row.
     pub(super) fn signature(&self) -> Signature {
         let input = match &self.inputs[..] {
             [only] => {

@@ -1,4 +1,4 @@
-//! Models in ONNX files, run by tract.
+//! ONNX models, run by tract.
 
 mod build;
 mod dtype;
@@ -26,7 +26,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tract_onnx::prelude::TValue;
 
 pub use tract_onnx::prelude::f16;
-/// The version of ndarray that [`Value`] takes and lends.
+/// The version of ndarray used by [`Value`].
 pub use tract_onnx::prelude::tract_ndarray as ndarray;
 
 pub use dtype::DType;
@@ -38,10 +38,10 @@ use plan::ExecutionPlan;
 use read::Rows;
 use write::Outputs;
 
-/// The most rows that go through the model at a time.
-const MOST_ROWS: usize = 256;
+/// Maximum number of rows per run.
+const MAX_ROWS: usize = 256;
 
-/// A model in an ONNX file.
+/// An ONNX model.
 ///
 /// ```
 /// use larder_core::Registry;
@@ -50,52 +50,52 @@ const MOST_ROWS: usize = 256;
 /// use larder_models::onnx::ndarray::Array;
 ///
 /// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/digits_mlp.onnx");
-/// let model = OnnxModel::open(path)?; // checked: an operator that is not known is refused here
+/// let model = OnnxModel::open(path)?; // fails for unsupported operators
 /// assert_eq!(model.inputs()[0].name, "X");
 ///
 /// let larder = Registry::linked()?.open("memory:")?;
-/// larder.apply("digits", &model)?; // the file as it is
+/// larder.apply("digits", &model)?; // stores the file unchanged
 ///
 /// let model: OnnxModel = larder.load("digits")?;
 /// let images = Array::<f32, _>::zeros((256, 64));
 /// let outputs = model.predict([Value::from(images)])?; // in the order of `model.outputs()`
-/// let probabilities = outputs[1].view::<f32>()?; // lent
+/// let probabilities = outputs[1].view::<f32>()?; // borrowed
 /// assert_eq!(probabilities.shape(), [256, 10]);
 /// # Ok::<(), larder_core::Error>(())
 /// ```
 ///
-/// Through its face as a [`Model`], one row is an object by input name, or an array if there is one input; the dimension
-/// that counts rows is left out. It gives an object by output name, or what the only output is. The model
-/// is optimised when it is used first, once, and shared by threads.
+/// As a [`Model`], its input is one row: an object keyed by input name, or the value of the only input, without the row
+/// dimension. Its output is an object keyed by output name, or the value of the only output. The model is optimized on
+/// first use and shared by threads.
 pub struct OnnxModel {
     file: Artifact<FileContent, FileBytes>,
     interface: Interface,
     plan: OnceLock<ExecutionPlan>,
-    /// Held while the plan is made, so that it happens once.
+    /// Ensures that the plan is built once.
     building: Mutex<()>,
 }
 
 impl OnnxModel {
-    /// Reads and checks the ONNX file at `path`.
+    /// Reads and validates an ONNX file.
     ///
     /// # Errors
-    /// [`Error::Refused`] if it is no ONNX file or not all of one, if it needs an operator or an opset that is
-    /// not known, or if its tensors are in other files; [`Error::Store`] if it cannot be read.
+    /// [`Error::Refused`] if it is not a complete ONNX file, needs an unsupported operator or opset, or has external
+    /// tensors; [`Error::Store`] if it cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let action = format!("read the ONNX file {}", path.display());
         let failed = |error| Error::store(format!("read {}", path.display()), error);
         let meta = fs::metadata(path).map_err(failed)?;
         if !meta.is_file() {
-            return Err(Error::Refused { action, reason: "it is not a file".into() });
+            return Err(Error::Refused { action, reason: "not a file".into() });
         }
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(failed)?;
-        file.take(file::MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+        file.take(file::MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
         Self::read(bytes.into(), action)
     }
 
-    /// Checks an ONNX file that is in memory.
+    /// Validates an ONNX file in memory.
     ///
     /// # Errors
     /// As [`open`](OnnxModel::open).
@@ -113,17 +113,17 @@ impl OnnxModel {
         })
     }
 
-    /// What it takes.
+    /// Returns the inputs.
     pub fn inputs(&self) -> &[Port] {
         &self.interface.inputs
     }
 
-    /// What it gives.
+    /// Returns the outputs.
     pub fn outputs(&self) -> &[Port] {
         &self.interface.outputs
     }
 
-    /// The file.
+    /// Returns the file.
     ///
     /// # Errors
     /// As [`Artifact::get`].
@@ -131,31 +131,30 @@ impl OnnxModel {
         self.file.get()?.bytes()
     }
 
-    /// Predicts for whole tensors, in the order of [`inputs`](OnnxModel::inputs); rows are their first dimension.
+    /// Predicts for tensors in the order of [`inputs`](OnnxModel::inputs); the first dimension is the row.
     ///
-    /// An array that is given away or lent is copied once, into memory that is aligned as the model wants it;
-    /// what comes out is lent without a copy.
+    /// Inputs are copied once, into aligned memory; outputs are not copied.
     ///
     /// # Errors
-    /// [`Error::Input`] for another number of inputs, another shape or another type of elements; [`Error::Predict`].
+    /// [`Error::Input`] for a wrong number of inputs, shape or element type; [`Error::Predict`].
     pub fn predict(&self, inputs: impl IntoIterator<Item = Value>) -> Result<Vec<Value>> {
         let inputs: Vec<TValue> = inputs.into_iter().map(|Value(tensor)| tensor).collect();
         let rows = self.check(&inputs)?;
         Ok(self.run(rows, inputs)?.into_iter().map(Value).collect())
     }
 
-    /// Checks what the types of Rust leave open, and gives the number of rows.
+    /// Validates inputs; returns the number of rows.
     fn check(&self, inputs: &[TValue]) -> Result<usize> {
         let expected = self.inputs().len();
         if inputs.len() != expected {
-            let given = inputs.len();
-            return Err(value::input("", format!("it takes {expected} tensors, not {given}")));
+            let found = inputs.len();
+            return Err(value::input("", format!("expected {expected} tensors, found {found}")));
         }
         let mut rows = None;
         for (port, tensor) in self.inputs().iter().zip(inputs) {
             if DType::of(tensor.datum_type()) != Some(port.dtype) {
                 let message =
-                    format!("it has elements of {:?}, not {}", tensor.datum_type(), port.dtype);
+                    format!("expected elements of {}, found {:?}", port.dtype, tensor.datum_type());
                 return Err(value::input(&port.name, message));
             }
             let fits = |(dim, size): (&Dim, &usize)| match dim {
@@ -167,7 +166,7 @@ impl OnnxModel {
             let (dims, sizes) = (&port.shape, tensor.shape());
             if dims.len() != sizes.len() || !dims.iter().zip(sizes).all(fits) || !same_rows {
                 let dims: Vec<_> = dims.iter().map(Dim::to_string).collect();
-                let message = format!("its shape is {sizes:?}, not [{}]", dims.join(", "));
+                let message = format!("expected the shape [{}], found {sizes:?}", dims.join(", "));
                 return Err(value::input(&port.name, message));
             }
             rows = rows.or(first);
@@ -178,7 +177,7 @@ impl OnnxModel {
     fn run(&self, rows: usize, inputs: Vec<TValue>) -> Result<Vec<TValue>> {
         let outputs = self.plan()?.run(rows, inputs)?;
         if outputs.len() != self.outputs().len() {
-            return Err(Error::predict("it gave another number of outputs than it has"));
+            return Err(Error::predict("the model returned the wrong number of outputs"));
         }
         Ok(outputs)
     }
@@ -189,16 +188,16 @@ impl OnnxModel {
             if self.plan.get().is_none() {
                 let built = build::build(&self.file()?).map_err(Error::predict)?;
                 self.check_built(&built.interface)?;
-                // The lock is held, so nobody else sets it meanwhile.
+                // No other thread sets it while the lock is held.
                 let _ = self.plan.set(ExecutionPlan::new(built));
             }
         }
         self.plan.get().ok_or_else(|| Error::predict("the model was not built"))
     }
 
-    /// Refuses a file that is not what the manifest says of it.
+    /// Rejects a file that does not match its manifest.
     ///
-    /// Of outputs the names and types count: what is known of their shapes is another tract's affair.
+    /// Ignores the shapes of outputs, which depend on the version of tract.
     fn check_built(&self, built: &Interface) -> Result<()> {
         let names = |ports: &[Port]| -> Vec<_> {
             ports.iter().map(|port| (port.name.clone(), port.dtype)).collect()
@@ -209,15 +208,15 @@ impl OnnxModel {
         if same {
             return Ok(());
         }
-        Err(Error::predict("the file takes or gives something else than its manifest says"))
+        Err(Error::predict("the inputs or outputs of the file differ from its manifest"))
     }
 
-    /// How many rows go through the model at a time.
-    fn most_rows(&self) -> usize {
+    /// Returns the maximum number of rows per run.
+    fn max_rows(&self) -> usize {
         let open =
             |port| self.interface.row_shape(port).iter().any(|dim| matches!(dim, Dim::Symbol(_)));
-        // Rows may differ in what is left open.
-        if !self.interface.by_rows || self.inputs().iter().any(open) { 1 } else { MOST_ROWS }
+        // Open dimensions may differ between rows.
+        if !self.interface.by_rows || self.inputs().iter().any(open) { 1 } else { MAX_ROWS }
     }
 
     fn run_rows<'a>(&'a self, rows: Rows<'a>) -> Result<Outputs<'a>> {
@@ -237,7 +236,7 @@ impl fmt::Debug for OnnxModel {
     }
 }
 
-/// The fields of the manifest.
+/// Fields of the manifest.
 #[derive(Serialize, Deserialize)]
 struct Fields<F, P> {
     file: F,

@@ -1,4 +1,4 @@
-//! A model that is ready to run.
+//! Execution of an optimized model.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -7,52 +7,52 @@ use larder_core::extend::catch_panic;
 use larder_core::{Error, Result};
 use tract_onnx::prelude::*;
 
-use super::MOST_ROWS;
-use super::build::Built;
+use super::MAX_ROWS;
+use super::build::BuiltModel;
 
-/// A model, optimised on first use.
+/// A model, optimized on first use.
 pub(super) struct ExecutionPlan {
     model: TypedModel,
     rows: Option<Symbol>,
-    /// For one row, which is what most calls have.
+    /// For one row.
     one: OnceLock<Arc<TypedRunnableModel>>,
-    /// For as many as go through at a time.
+    /// For [`MAX_ROWS`] rows.
     full: OnceLock<Arc<TypedRunnableModel>>,
-    /// For any other number.
+    /// For any number of rows.
     any: OnceLock<Arc<TypedRunnableModel>>,
-    /// Held while one of them is optimised, so that it happens once.
-    optimising: Mutex<()>,
+    /// Ensures that each is optimized once.
+    optimizing: Mutex<()>,
 }
 
 impl ExecutionPlan {
-    pub(super) fn new(Built { model, rows, .. }: Built) -> Self {
+    pub(super) fn new(BuiltModel { model, rows, .. }: BuiltModel) -> Self {
         let (one, full, any) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
-        Self { model, rows, one, full, any, optimising: Mutex::new(()) }
+        Self { model, rows, one, full, any, optimizing: Mutex::new(()) }
     }
 
-    /// Runs the model on so many rows.
+    /// Runs the model on `rows` rows.
     pub(super) fn run(&self, rows: usize, inputs: Vec<TValue>) -> Result<Vec<TValue>> {
         let run = || -> TractResult<Vec<TValue>> {
             let plan = self.for_rows(rows)?;
-            plan.run(inputs.into())?.into_iter().map(plain).collect()
+            plan.run(inputs.into())?.into_iter().map(without_dims).collect()
         };
-        // Each run has a state of its own: what is left of it after a panic is dropped.
+        // Each run has its own state, which is dropped after a panic.
         let outputs = catch_panic("tract", run).map_err(Error::predict)?;
         outputs.map_err(|error| Error::predict(format!("{error:#}")))
     }
 
-    /// tract does better where it knows the number of rows, and most calls have one of two.
+    /// Returns the plan for a number of rows: tract is faster if it is known.
     fn for_rows(&self, rows: usize) -> TractResult<&Arc<TypedRunnableModel>> {
-        let (place, symbol) = match (rows, &self.rows) {
+        let (cell, symbol) = match (rows, &self.rows) {
             (1, Some(symbol)) => (&self.one, Some(symbol)),
-            (MOST_ROWS, Some(symbol)) => (&self.full, Some(symbol)),
+            (MAX_ROWS, Some(symbol)) => (&self.full, Some(symbol)),
             _ => (&self.any, None),
         };
-        if let Some(plan) = place.get() {
+        if let Some(plan) = cell.get() {
             return Ok(plan);
         }
-        let _optimising = self.optimising.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(plan) = place.get() {
+        let _optimizing = self.optimizing.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(plan) = cell.get() {
             return Ok(plan);
         }
         let model = match symbol {
@@ -62,12 +62,12 @@ impl ExecutionPlan {
             None => self.model.clone(),
         };
         let plan = model.into_optimized()?.into_runnable()?;
-        Ok(place.get_or_init(|| plan))
+        Ok(cell.get_or_init(|| plan))
     }
 }
 
-/// Dimensions as the numbers that they are.
-fn plain(output: TValue) -> TractResult<TValue> {
+/// Converts dimensions to integers.
+fn without_dims(output: TValue) -> TractResult<TValue> {
     if output.datum_type() != DatumType::TDim {
         return Ok(output);
     }

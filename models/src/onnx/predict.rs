@@ -1,4 +1,4 @@
-//! The erased face of an ONNX model: any serde format in, straight into tensors, and out of them.
+//! `impl Model`: predictions from and to any serde format.
 
 use std::any::Any;
 use std::fmt;
@@ -37,7 +37,7 @@ impl Model for OnnxModel {
 
     fn predict_json_erased(&self, input: &str) -> Result<String> {
         let mut rows = Rows::new(&self.interface);
-        // Nothing stands between the text and the tensors. Only an error needs what the guard knows.
+        // Reads without a guard first, which is faster; only an error needs the path.
         if read_json(RowSeed(&mut rows), input).is_err() {
             rows = Rows::new(&self.interface);
             read_json_guarded(RowSeed(&mut rows), input)?;
@@ -55,12 +55,12 @@ impl Model for OnnxModel {
         write_json(&batch.finish(read)?)
     }
 
-    /// From `Vec<Value>` to `Vec<Value>`, as [`OnnxModel::predict`].
+    /// Predicts from `Vec<Value>` to `Vec<Value>`, as [`OnnxModel::predict`].
     fn predict_any(&self, input: &mut dyn Any, output: &mut dyn Any) -> Result<()> {
         let input = input.downcast_mut::<Option<Vec<Value>>>().and_then(Option::take);
         let output = output.downcast_mut::<Option<Vec<Value>>>();
         let (Some(input), Some(output)) = (input, output) else {
-            let message = "an ONNX model takes and gives a `Vec<larder_models::onnx::Value>`";
+            let message = "expected `Vec<larder_models::onnx::Value>` as input and output";
             return Err(value::input("", message));
         };
         *output = Some(self.predict(input)?);
@@ -81,7 +81,7 @@ fn read_json<'de, S: DeserializeSeed<'de>>(
     source.end().map(|()| value)
 }
 
-/// Reads under a guard, which knows the path to what does not fit.
+/// Reads with a guard, which adds the path to an error.
 fn read_guarded<E>(read: impl FnOnce(&Guard) -> Result<(), E>) -> Result<()>
 where
     E: std::error::Error + Send + Sync + 'static,
@@ -93,7 +93,7 @@ where
     })
 }
 
-/// As [`read_json`], for the error that it met.
+/// Reads as [`read_json`], to get the error with its path.
 fn read_json_guarded<'de>(
     seed: impl DeserializeSeed<'de, Value = ()>,
     text: &'de str,
@@ -111,24 +111,24 @@ fn write_json(value: &impl Serialize) -> Result<String> {
         .map_err(|error| Error::Encode { what: "the model's output".into(), source: error.into() })
 }
 
-/// What the model gave for one row.
+/// The outputs of one row.
 struct One<'a>(Outputs<'a>);
 
 impl Serialize for One<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0.rows().next() {
             Some(row) => row.serialize(serializer),
-            None => Err(serde::ser::Error::custom("the model gave nothing")),
+            None => Err(serde::ser::Error::custom("the model returned no rows")),
         }
     }
 }
 
-/// Rows that go through the model while others are still read.
+/// A batch whose rows are predicted while it is read.
 struct Batch<'m> {
     model: &'m OnnxModel,
     done: Vec<Outputs<'m>>,
     rows: usize,
-    /// Why the model stopped, whole, while serde carries its text outwards.
+    /// The model's error, of which serde passes on only the text.
     failure: Option<Error>,
 }
 
@@ -155,7 +155,7 @@ impl<'m> Batch<'m> {
     fn finish(self, read: Result<()>) -> Result<Self> {
         match &self.failure {
             None => read.map(|()| self),
-            Some(_) => Err(self.failure.unwrap_or_else(|| Error::predict("it stopped"))),
+            Some(_) => Err(self.failure.unwrap_or_else(|| Error::predict("the model failed"))),
         }
     }
 }
@@ -193,7 +193,7 @@ impl<'de> Visitor<'de> for BatchSeed<'_, '_> {
         let mut rows = Rows::new(&model.interface);
         loop {
             let more = seq.next_element_seed(RowSeed(&mut rows))?.is_some();
-            if rows.count() == model.most_rows() || !more && rows.count() > 0 {
+            if rows.count() == model.max_rows() || !more && rows.count() > 0 {
                 let full = mem::replace(&mut rows, Rows::new(&model.interface));
                 batch.run(full).map_err(|()| A::Error::custom("the model failed"))?;
             }

@@ -1,4 +1,4 @@
-//! From any serde format straight into the elements of tensors.
+//! Deserialization of inputs into the elements of tensors.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -14,10 +14,10 @@ use super::dtype::DType;
 use super::element::{Element, Leaf};
 use super::interface::{Dim, Interface, Port};
 
-/// Reads the array of one dimension, and what is in it, to the end of `elements`.
+/// Reads an array of the outermost dimension; appends to `elements`.
 struct Level<'a, T> {
     dims: &'a [Dim],
-    /// The sizes that the row has, as far as they are known: no row is ragged.
+    /// Sizes of the row, once known: rows are not ragged.
     sizes: &'a mut [Option<usize>],
     elements: &'a mut Vec<T>,
 }
@@ -54,7 +54,7 @@ impl<'de, T: Element> Visitor<'de> for Level<'_, T> {
         };
         let mut found = 0;
         loop {
-            // Nothing is set aside for a length that is only promised.
+            // Allocates nothing for a stated length.
             let read = if inner.is_empty() {
                 seq.next_element_seed(Leaf(PhantomData))?.map(|element| self.elements.push(element))
             } else {
@@ -69,18 +69,19 @@ impl<'de, T: Element> Visitor<'de> for Level<'_, T> {
             }
         }
         if let Some(expected) = expected.filter(|expected| found != *expected) {
-            let more = if found > expected { "more" } else { "fewer" };
-            let message = format_args!("an array of {expected} is expected, and there are {more}");
-            return Err(A::Error::custom(message));
+            let found = if found > expected { "more" } else { "fewer" };
+            return Err(A::Error::custom(format_args!(
+                "expected an array of {expected}, found {found}"
+            )));
         }
         *size = Some(found);
         Ok(())
     }
 }
 
-/// The elements of one input, of as many rows as were read.
+/// Elements of one input, of all rows read.
 pub(super) struct Buffer {
-    /// The sizes of each row's dimensions.
+    /// Sizes of each row's dimensions.
     sizes: Vec<Option<usize>>,
     elements: Elements,
 }
@@ -147,7 +148,7 @@ struct PortSeed<'a> {
     buffer: &'a mut Buffer,
 }
 
-/// Rows, one after the other; of one shape.
+/// Rows of the same shape.
 pub(super) struct Rows<'a> {
     interface: &'a Interface,
     buffers: Vec<Buffer>,
@@ -167,7 +168,7 @@ impl<'a> Rows<'a> {
         self.count
     }
 
-    /// The inputs for the model.
+    /// Returns the inputs of the model.
     pub(super) fn into_tensors(self) -> Result<Vec<TValue>, String> {
         let Self { interface, buffers, count } = self;
         let tensor = |buffer: Buffer| {
@@ -179,7 +180,7 @@ impl<'a> Rows<'a> {
     }
 }
 
-/// Reads one row: an object by input name, or what the only input is.
+/// Reads one row: an object keyed by input name, or the value of the only input.
 pub(super) struct RowSeed<'r, 'a>(pub(super) &'r mut Rows<'a>);
 
 impl RowSeed<'_, '_> {
@@ -189,7 +190,7 @@ impl RowSeed<'_, '_> {
         Some(PortSeed { dims, buffer: buffers.get_mut(at)? })
     }
 
-    /// What is read when it is no object.
+    /// Returns the only input, which may be given without an object.
     fn only(&mut self) -> Option<PortSeed<'_>> {
         if self.0.interface.inputs.len() == 1 { self.port(0) } else { None }
     }
@@ -248,16 +249,16 @@ impl<'de> Visitor<'de> for RowSeed<'_, '_> {
             let at = inputs.iter().position(|port| port.name == name);
             let Some((port, given)) = at.and_then(|at| self.port(at).zip(given.get_mut(at))) else {
                 let names: Vec<_> = inputs.iter().map(|port| format!("`{}`", port.name)).collect();
-                let message = format_args!("there is no input `{name}`, only {}", names.join(", "));
+                let message = format_args!("unknown input `{name}`, expected {}", names.join(", "));
                 return Err(A::Error::custom(message));
             };
             if std::mem::replace(given, true) {
-                return Err(A::Error::custom(format_args!("`{name}` is there twice")));
+                return Err(A::Error::custom(format_args!("duplicate input `{name}`")));
             }
             map.next_value_seed(port)?;
         }
         if let Some(missing) = given.iter().position(|given| !given) {
-            return Err(A::Error::custom(format_args!("`{}` is missing", inputs[missing].name)));
+            return Err(A::Error::custom(format_args!("missing input `{}`", inputs[missing].name)));
         }
         self.0.count += 1;
         Ok(())

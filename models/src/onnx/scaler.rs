@@ -1,14 +1,14 @@
-//! `Scaler`, which tract lacks and which scikit-learn's `StandardScaler` becomes.
+//! The operator `Scaler` (scikit-learn's `StandardScaler`), which tract does not support.
 
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
 
-/// Whether it is an operator that [`replace`] takes away.
+/// Returns true for an operator that [`replace`] replaces.
 pub(super) fn is(node: &NodeProto) -> bool {
     node.op_type == "Scaler" && node.domain == "ai.onnx.ml"
 }
 
-/// Writes each `(x - offset) * scale` as the operators `Cast`, `Sub` and `Mul`.
+/// Replaces each `Scaler`, `(x - offset) * scale`, by the operators `Cast`, `Sub` and `Mul`.
 pub(super) fn replace(graph: &mut GraphProto) -> Result<(), String> {
     if !graph.node.iter().any(is) {
         return Ok(());
@@ -20,9 +20,9 @@ pub(super) fn replace(graph: &mut GraphProto) -> Result<(), String> {
             continue;
         }
         let ([input], [output]) = (&node.input[..], &node.output[..]) else {
-            return Err("its operator `Scaler` has not one input and one output".into());
+            return Err("its operator `Scaler` must have one input and one output".into());
         };
-        // Names that no other node has: the place of this one is in them.
+        // The index makes the names unique.
         let name = |part: &str| format!("larder.scaler.{at}.{part}");
         let to = AttributeProto {
             name: "to".into(),

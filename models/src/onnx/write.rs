@@ -1,4 +1,4 @@
-//! From the elements of tensors straight into any serde format.
+//! Serialization of outputs from the elements of tensors.
 
 use serde::ser::{Error as _, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
@@ -7,7 +7,7 @@ use tract_onnx::prelude::{Datum, TValue, f16};
 use super::dtype::DType;
 use super::interface::Interface;
 
-/// One element as serde has it.
+/// A tensor element that can be serialized.
 pub trait Element: Datum {
     #[doc(hidden)]
     fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
@@ -25,12 +25,12 @@ macro_rules! plain {
 
 plain!(i8 i16 i32 i64 u8 u16 u32 u64 bool String);
 
-/// JSON has no NaN and no infinity, and would say `null` instead.
+/// Rejects NaN and infinities, which JSON would encode as `null`.
 fn check<S: Serializer>(finite: bool, serializer: &S) -> Result<(), S::Error> {
     if finite || !serializer.is_human_readable() {
         return Ok(());
     }
-    Err(S::Error::custom("it holds NaN or an infinity, which JSON cannot hold exactly"))
+    Err(S::Error::custom("JSON cannot represent NaN or an infinity exactly"))
 }
 
 impl Element for f32 {
@@ -53,7 +53,7 @@ impl Element for f16 {
     }
 }
 
-/// What a model gave for some rows.
+/// Outputs of several rows.
 pub(super) struct Outputs<'a> {
     pub(super) interface: &'a Interface,
     pub(super) tensors: Vec<TValue>,
@@ -61,7 +61,7 @@ pub(super) struct Outputs<'a> {
 }
 
 impl<'a> Outputs<'a> {
-    /// The rows, each as serde is to see it.
+    /// Returns the rows.
     pub(super) fn rows(&self) -> impl Iterator<Item = impl Serialize + '_> {
         (0..self.rows).map(|row| Row { outputs: self, row })
     }
@@ -100,7 +100,7 @@ impl Serialize for Part<'_> {
             ($($variant:ident($element:ty)),* $(,)?) => {
                 match DType::of(self.tensor.datum_type()) {
                     $(Some(DType::$variant) => self.elements::<$element, S>(serializer),)*
-                    None => Err(S::Error::custom("an output has elements of no type of ONNX")),
+                    None => Err(S::Error::custom("an output has an unsupported element type")),
                 }
             };
         }
@@ -131,7 +131,7 @@ impl Part<'_> {
     }
 }
 
-/// The elements below some dimensions.
+/// Elements of the remaining dimensions.
 struct Nested<'a, T> {
     shape: &'a [usize],
     elements: &'a [T],
@@ -141,9 +141,7 @@ impl<T: Element> Serialize for Nested<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match (self.shape, self.elements) {
             ([], [element]) => element.write(serializer),
-            ([], _) => {
-                Err(S::Error::custom("an output has not as many elements as its shape says"))
-            }
+            ([], _) => Err(S::Error::custom("an output has fewer elements than its shape")),
             ([size, shape @ ..], elements) => {
                 let mut seq = serializer.serialize_seq(Some(*size))?;
                 let step = shape.iter().product::<usize>();

@@ -1,4 +1,4 @@
-//! The interpreter, without anything that reaches outside.
+//! The sandboxed interpreter.
 
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -11,19 +11,19 @@ use rhai::packages::{
 };
 use rhai::{AST, Dynamic, Engine, EvalAltResult, Module, Position, Scope, Shared};
 
-use super::{Limits, MOST_BYTES, ScriptError};
+use super::{Limits, MAX_BYTES, ScriptError};
 
-/// How deep expressions may be nested, outside and inside of functions.
-const EXPRESSIONS: usize = 64;
-/// The most functions of a script.
-const FUNCTIONS: usize = 1024;
-/// After how many steps the clock is looked at.
-const STEPS: u64 = 1024;
+/// Maximum nesting depth of expressions.
+const MAX_EXPR_DEPTH: usize = 64;
+/// Maximum number of functions of a script.
+const MAX_FUNCTIONS: usize = 1024;
+/// Number of operations between two checks of the clock.
+const CLOCK_INTERVAL: u64 = 1024;
 
-/// Parses a script and looks for `predict`; runs nothing.
+/// Parses a script and checks that it defines `predict`, without running it.
 pub(crate) fn parse(text: &str) -> Result<AST, ScriptError> {
-    if text.len() as u64 > MOST_BYTES {
-        return Err(ScriptError::TooLong { most: MOST_BYTES });
+    if text.len() as u64 > MAX_BYTES {
+        return Err(ScriptError::TooLong { limit: MAX_BYTES });
     }
     let parse = || engine(&Limits::default()).compile(text);
     let ast = catch_panic("the parser", parse).map_err(|panic| ScriptError::Syntax {
@@ -49,27 +49,27 @@ pub(super) struct Call<'a> {
 impl<'a> Call<'a> {
     pub(super) fn new(limits: &'a Limits) -> Self {
         let mut engine = engine(limits);
-        let (begun, time) = (Instant::now(), limits.time());
-        engine.on_progress(move |steps| {
-            let late = steps % STEPS == 0 && begun.elapsed() > time;
-            late.then_some(Dynamic::UNIT)
+        let (start, time) = (Instant::now(), limits.time());
+        engine.on_progress(move |operations| {
+            let timed_out = operations % CLOCK_INTERVAL == 0 && start.elapsed() > time;
+            timed_out.then_some(Dynamic::UNIT)
         });
         Self { engine, limits }
     }
 
     pub(super) fn predict(&self, ast: &AST, input: Dynamic) -> Result<Dynamic, ScriptError> {
         let call = || self.engine.call_fn(&mut Scope::new(), ast, "predict", (input,));
-        // The engine is this call's own, and the script is only read.
+        // Each call has its own engine; the script is immutable.
         let called = catch_panic("the interpreter", call).map_err(|panic| ScriptError::Failed {
             line: 0,
             column: 0,
             message: panic.to_string(),
         })?;
-        called.map_err(|error| ScriptError::of(*error, self.limits))
+        called.map_err(|error| ScriptError::from_rhai(*error, self.limits))
     }
 }
 
-/// An engine costs little: its functions are shared by all.
+/// Creates an engine; its modules are shared.
 fn engine(limits: &Limits) -> Engine {
     let mut engine = Engine::new_raw();
     for module in modules() {
@@ -80,26 +80,26 @@ fn engine(limits: &Limits) -> Engine {
         .set_max_operations(limits.operations.max(1))
         .set_max_call_levels(limits.call_depth)
         .set_max_variables(limits.variables)
-        .set_max_functions(FUNCTIONS)
+        .set_max_functions(MAX_FUNCTIONS)
         .set_max_modules(0)
-        .set_max_expr_depths(EXPRESSIONS, EXPRESSIONS)
+        .set_max_expr_depths(MAX_EXPR_DEPTH, MAX_EXPR_DEPTH)
         .set_max_string_size(limits.text.max(1))
         .set_max_array_size(limits.array.max(1))
         .set_max_map_size(limits.map.max(1));
     for symbol in ["eval", "import", "export", "print", "debug"] {
         engine.disable_symbol(symbol);
     }
-    engine.register_fn("sleep", |_: i64| no_waiting());
-    engine.register_fn("sleep", |_: f64| no_waiting());
+    engine.register_fn("sleep", |_: i64| no_sleep());
+    engine.register_fn("sleep", |_: f64| no_sleep());
     engine
 }
 
-fn no_waiting() -> Result<(), Box<EvalAltResult>> {
+fn no_sleep() -> Result<(), Box<EvalAltResult>> {
     let name = "sleep".to_owned();
     Err(EvalAltResult::ErrorFunctionNotFound(name, Position::NONE).into())
 }
 
-/// The functions of the language; those of time and of bytes are left out.
+/// Modules of the standard library, without time and blobs.
 fn modules() -> &'static [Shared<Module>] {
     static MODULES: OnceLock<Vec<Shared<Module>>> = OnceLock::new();
     MODULES.get_or_init(|| {

@@ -1,121 +1,122 @@
-//! How a script ends that does not end well.
+//! Errors of scripts.
 
 use rhai::{EvalAltResult, ParseError, Position};
 
-/// Why a script was refused or stopped, and where in its text.
+/// Error of a script, with its position.
 ///
-/// It is the source of the [`Error::Predict`](larder_core::Error::Predict) of a call.
+/// The source of [`Error::Predict`](larder_core::Error::Predict) if a call fails. Lines and columns start at 1; 0 is
+/// unknown.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ScriptError {
-    /// It cannot be parsed.
+    /// Invalid syntax.
     #[error("{}{message}", at(line, column))]
     Syntax {
-        /// The line, from 1; 0 if it is not known.
+        /// Line.
         line: usize,
-        /// The column, from 1; 0 if it is not known.
+        /// Column.
         column: usize,
-        /// What is wrong.
+        /// Message of the parser.
         message: String,
     },
-    /// It has more bytes than a script may have.
-    #[error("it has more than {most} bytes")]
+    /// The script is too long.
+    #[error("the script has more than {limit} bytes")]
     TooLong {
-        /// The most bytes of a script.
-        most: u64,
+        /// Maximum size, in bytes.
+        limit: u64,
     },
-    /// It defines no `predict` of one parameter.
-    #[error("it defines no `fn predict(input)`")]
+    /// The script has no function `predict` with one parameter.
+    #[error("the script does not define `fn predict(input)`")]
     NoPredict,
-    /// It took more steps than allowed: an endless loop, perhaps.
-    #[error("{}it took more than {most} operations", at(line, column))]
+    /// The call exceeded its number of operations.
+    #[error("{}exceeded {limit} operations", at(line, column))]
     Operations {
-        /// The line, from 1; 0 if it is not known.
+        /// Line.
         line: usize,
-        /// The column, from 1; 0 if it is not known.
+        /// Column.
         column: usize,
-        /// The limit.
-        most: u64,
+        /// Maximum number of operations.
+        limit: u64,
     },
-    /// It took more time than allowed.
-    #[error("{}it took more than {milliseconds} ms", at(line, column))]
+    /// The call timed out.
+    #[error("{}timed out after {milliseconds} ms", at(line, column))]
     Time {
-        /// The line, from 1; 0 if it is not known.
+        /// Line.
         line: usize,
-        /// The column, from 1; 0 if it is not known.
+        /// Column.
         column: usize,
-        /// The limit.
+        /// Maximum time, in milliseconds.
         milliseconds: u64,
     },
-    /// Its functions called each other deeper than allowed.
-    #[error("{}calls are nested deeper than {most}", at(line, column))]
+    /// The call depth exceeded its limit.
+    #[error("{}calls are nested deeper than {limit}", at(line, column))]
     CallDepth {
-        /// The line, from 1; 0 if it is not known.
+        /// Line.
         line: usize,
-        /// The column, from 1; 0 if it is not known.
+        /// Column.
         column: usize,
-        /// The limit.
-        most: usize,
+        /// Maximum depth.
+        limit: usize,
     },
-    /// A text, an array or a map grew beyond its limit, or a function has more variables than allowed.
-    #[error("{}{what} is over its limit", at(line, column))]
+    /// A string, array, map or the number of variables exceeded its limit.
+    #[error("{}{what} exceeds its limit", at(line, column))]
     TooLarge {
-        /// The line, from 1; 0 if it is not known.
+        /// Line.
         line: usize,
-        /// The column, from 1; 0 if it is not known.
+        /// Column.
         column: usize,
-        /// What grew.
+        /// The value that exceeded its limit.
         what: String,
     },
-    /// It failed, or it threw an error.
+    /// The script failed or threw an error.
     #[error("{}{message}", at(line, column))]
     Failed {
-        /// The line, from 1; 0 if it is not known.
+        /// Line.
         line: usize,
-        /// The column, from 1; 0 if it is not known.
+        /// Column.
         column: usize,
-        /// What it says.
+        /// Message of the error.
         message: String,
     },
 }
 
-/// Where it is; the interpreter does not know it of every step.
+/// Formats a position; empty if unknown.
 fn at(line: &usize, column: &usize) -> String {
     if *line == 0 { String::new() } else { format!("line {line}, column {column}: ") }
 }
 
-fn place(position: Position) -> (usize, usize) {
+fn line_and_column(position: Position) -> (usize, usize) {
     (position.line().unwrap_or(0), position.position().unwrap_or(0))
 }
 
 impl From<ParseError> for ScriptError {
     fn from(error: ParseError) -> Self {
-        let (line, column) = place(error.position());
+        let (line, column) = line_and_column(error.position());
         Self::Syntax { line, column, message: error.err_type().to_string() }
     }
 }
 
 impl ScriptError {
-    pub(super) fn of(error: EvalAltResult, limits: &super::Limits) -> Self {
-        let (line, column) = place(innermost(&error).position());
+    pub(super) fn from_rhai(error: EvalAltResult, limits: &super::Limits) -> Self {
+        let (line, column) = line_and_column(innermost(&error).position());
         match error {
-            // The place in the function is what helps, not that of its call.
-            EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => Self::of(*inner, limits),
+            // Reports the position inside the function, not that of the call.
+            EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => Self::from_rhai(*inner, limits),
             EvalAltResult::ErrorTooManyOperations(_) => {
-                Self::Operations { line, column, most: limits.operations }
+                Self::Operations { line, column, limit: limits.operations }
             }
             EvalAltResult::ErrorTerminated(..) => {
                 Self::Time { line, column, milliseconds: limits.milliseconds }
             }
             EvalAltResult::ErrorStackOverflow(_) => {
-                Self::CallDepth { line, column, most: limits.call_depth }
+                Self::CallDepth { line, column, limit: limits.call_depth }
             }
             EvalAltResult::ErrorDataTooLarge(what, _) => Self::TooLarge { line, column, what },
             EvalAltResult::ErrorTooManyVariables(_) => {
                 Self::TooLarge { line, column, what: "the number of variables".into() }
             }
             mut error => {
-                // Its place would be said twice.
+                // The position is reported separately.
                 error.set_position(Position::NONE);
                 Self::Failed { line, column, message: error.to_string() }
             }

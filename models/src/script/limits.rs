@@ -1,15 +1,15 @@
-//! What one call of a script may cost.
+//! Limits of a script call.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// What one call of a script may cost. A call that goes beyond ends in a [`ScriptError`](crate::ScriptError).
+/// Limits of a script call. A call that exceeds one fails with a [`ScriptError`](crate::ScriptError).
 ///
-/// The sizes are checked where a value is made, passed on or given. An element that is assigned by its index
-/// (`a[i] = x`) is checked by itself: what a script holds so is bounded by `operations` and `milliseconds` alone.
+/// Sizes are checked when a value is created, passed or returned. An assignment by index (`a[i] = x`) checks only the
+/// element: such growth is bounded by `operations` and `milliseconds`.
 ///
-/// A script is kept with its limits. One that is loaded has none above [`Limits::MOST`], whatever is stored.
+/// Limits are stored with the script; those of a loaded script are capped at [`Limits::MAX`].
 ///
 /// ```
 /// use larder_models::Script;
@@ -25,25 +25,25 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Steps of the interpreter; a small expression takes a few.
+    /// Maximum number of interpreter operations.
     pub operations: u64,
-    /// Functions that call each other.
+    /// Maximum depth of function calls.
     pub call_depth: usize,
-    /// Variables of one function.
+    /// Maximum number of variables of a function.
     pub variables: usize,
-    /// Bytes of one text.
+    /// Maximum length of a string, in bytes.
     pub text: usize,
-    /// Elements of one array, with those of the arrays in it.
+    /// Maximum number of elements of an array, including nested arrays.
     pub array: usize,
-    /// Keys of one map, with those of the maps in it.
+    /// Maximum number of keys of a map, including nested maps.
     pub map: usize,
-    /// Milliseconds.
+    /// Maximum time, in milliseconds.
     pub milliseconds: u64,
 }
 
 impl Limits {
-    /// The highest limits that are kept with a script.
-    pub const MOST: Self = Self {
+    /// Maximum limits of a stored script.
+    pub const MAX: Self = Self {
         operations: 10_000_000_000,
         call_depth: 64,
         variables: 1024,
@@ -53,15 +53,15 @@ impl Limits {
         milliseconds: 300_000,
     };
 
-    pub(super) fn at_most(&self, most: &Self) -> Self {
+    pub(super) fn min(&self, other: &Self) -> Self {
         Self {
-            operations: self.operations.min(most.operations),
-            call_depth: self.call_depth.min(most.call_depth),
-            variables: self.variables.min(most.variables),
-            text: self.text.min(most.text),
-            array: self.array.min(most.array),
-            map: self.map.min(most.map),
-            milliseconds: self.milliseconds.min(most.milliseconds),
+            operations: self.operations.min(other.operations),
+            call_depth: self.call_depth.min(other.call_depth),
+            variables: self.variables.min(other.variables),
+            text: self.text.min(other.text),
+            array: self.array.min(other.array),
+            map: self.map.min(other.map),
+            milliseconds: self.milliseconds.min(other.milliseconds),
         }
     }
 

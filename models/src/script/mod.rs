@@ -1,4 +1,4 @@
-//! Models in scripts: their source is the model.
+//! Models written as scripts.
 
 mod engine;
 mod error;
@@ -25,12 +25,12 @@ use engine::Call;
 pub(crate) use engine::parse;
 use value::{Batch, Output, ValueSeed};
 
-/// The most bytes of a script.
-pub(crate) const MOST_BYTES: u64 = 1 << 20;
+/// Maximum size of a script, in bytes.
+pub(crate) const MAX_BYTES: u64 = 1 << 20;
 
-/// A model in a script, in the language [Rhai](https://rhai.rs/book).
+/// A model written in [Rhai](https://rhai.rs/book).
 ///
-/// The script defines `fn predict(input)`. Its input and what it gives are any JSON value.
+/// The script defines `fn predict(input)`. Input and output are JSON values.
 ///
 /// ```
 /// use larder_core::{Model, Registry};
@@ -47,17 +47,17 @@ pub(crate) const MOST_BYTES: u64 = 1 << 20;
 /// "#)?;
 ///
 /// let larder = Registry::linked()?.open("memory:")?;
-/// larder.apply("house/price", &script)?; // its text is stored in the manifest
+/// larder.apply("house/price", &script)?; // stores the text in the manifest
 ///
 /// let model = larder.load_model("house/price")?;
 /// assert_eq!(model.predict_json("[3.0, 4.0]")?, r#"{"currency":"EUR","price":8.0}"#);
 /// # Ok::<(), larder_core::Error>(())
 /// ```
 ///
-/// It reaches nothing outside: there are no files, no imports, no clock and no `eval`, and `print` goes nowhere. Each
-/// call begins anew: nothing is kept from one to the next. [`Limits`] bound what one call may cost.
+/// Scripts have no access to files, imports, a clock, `eval` or `print`. Calls share no state and are bounded by
+/// [`Limits`].
 ///
-/// As in Rust, `3` is an integer and `3.0` is not, `7 / 2` is 3, and an integer and a float make a float.
+/// `3` is an integer and `3.0` a float; `7 / 2` is 3; an operation on an integer and a float returns a float.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(try_from = "Fields")]
 pub struct Script {
@@ -67,7 +67,7 @@ pub struct Script {
     ast: AST,
 }
 
-/// The fields of the manifest.
+/// Fields of the manifest.
 #[derive(Deserialize)]
 struct Fields {
     source: Source,
@@ -79,15 +79,15 @@ impl TryFrom<Fields> for Script {
 
     fn try_from(Fields { source, limits }: Fields) -> Result<Self, ScriptError> {
         let ast = parse(&source.text)?;
-        Ok(Self { source, limits: limits.at_most(&Limits::MOST), ast })
+        Ok(Self { source, limits: limits.min(&Limits::MAX), ast })
     }
 }
 
 impl Script {
-    /// A script by its text; `file` is the name that it is shown under.
+    /// Parses a script; `file` is the name for messages.
     ///
     /// # Errors
-    /// [`Error::Refused`] with line and column if it cannot be parsed; if it does not define `predict`.
+    /// [`Error::Refused`] if the syntax is invalid, with line and column, or if `predict` is not defined.
     pub fn new(file: &str, text: &str) -> Result<Self> {
         let refused = |error: ScriptError| Error::Refused {
             action: format!("read the script {file}"),
@@ -97,7 +97,7 @@ impl Script {
         Self::try_from(Fields { source, limits: Limits::default() }).map_err(refused)
     }
 
-    /// Reads the script at `path`.
+    /// Reads a script from a file.
     ///
     /// # Errors
     /// As [`new`](Script::new); [`Error::Store`] if it cannot be read.
@@ -109,38 +109,36 @@ impl Script {
             reason: reason.into(),
         };
         if !fs::metadata(path).map_err(failed)?.is_file() {
-            return Err(refused("it is not a file"));
+            return Err(refused("not a file"));
         }
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(failed)?;
-        file.take(MOST_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-        let text = String::from_utf8(bytes).map_err(|_| refused("it is not UTF-8 text"))?;
+        file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+        let text = String::from_utf8(bytes).map_err(|_| refused("not UTF-8"))?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         Self::new(&name, &text)
     }
 
-    /// The same script with limits of its own, which are kept with it.
-    ///
-    /// What is above [`Limits::MOST`] is lowered to that.
+    /// Sets the stored limits, capped at [`Limits::MAX`].
     pub fn with_limits(mut self, limits: Limits) -> Self {
-        self.limits = limits.at_most(&Limits::MOST);
+        self.limits = limits.min(&Limits::MAX);
         self
     }
 
-    /// Its limits.
+    /// Returns the stored limits.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
 
-    /// Its source text.
+    /// Returns the source text.
     pub fn source(&self) -> &Source {
         &self.source
     }
 
-    /// Predicts for one input in JSON, within other limits than its own.
+    /// Predicts for one JSON input with the given limits.
     ///
     /// # Errors
-    /// As [`Model::predict_erased`]; a [`ScriptError`] is the source of [`Error::Predict`].
+    /// As [`Model::predict_erased`]; the source of [`Error::Predict`] is a [`ScriptError`].
     pub fn predict_limited(&self, limits: &Limits, input: &str) -> Result<String> {
         let guard = Guard::new(Rules::INPUT);
         let mut source = serde_json::Deserializer::from_str(input);
@@ -148,7 +146,7 @@ impl Script {
         let value = read.and_then(|value| source.end().map(|()| value));
         let value = value.map_err(|error| input_error(&guard, error))?;
         let output = self.call(limits, value)?;
-        serde_json::to_string(&Output(&output)).map_err(unwritable)
+        serde_json::to_string(&Output(&output)).map_err(output_error)
     }
 
     fn call(&self, limits: &Limits, input: Dynamic) -> Result<Dynamic> {
@@ -161,7 +159,7 @@ fn input_error<E: std::error::Error + Send + Sync + 'static>(guard: &Guard, erro
     Error::Input { path, source }
 }
 
-fn unwritable(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+fn output_error(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::Encode { what: "the model's output".into(), source: error.into() }
 }
 
@@ -174,7 +172,7 @@ impl Model for Script {
         let guard = Guard::new(Rules::INPUT);
         let value = guard.seed(ValueSeed::new(&self.limits)).deserialize(input);
         let value = self.call(&self.limits, value.map_err(|error| input_error(&guard, error))?)?;
-        erased_serde::Serialize::erased_serialize(&Output(&value), output).map_err(unwritable)
+        erased_serde::Serialize::erased_serialize(&Output(&value), output).map_err(output_error)
     }
 
     fn predict_batch_erased(
@@ -200,7 +198,7 @@ impl Model for Script {
             None => input_error(&guard, error),
         })?;
         let outputs: Vec<_> = outputs.iter().map(Output).collect();
-        erased_serde::Serialize::erased_serialize(&outputs, output).map_err(unwritable)
+        erased_serde::Serialize::erased_serialize(&outputs, output).map_err(output_error)
     }
 
     fn predict_json_erased(&self, input: &str) -> Result<String> {

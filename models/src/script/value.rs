@@ -1,4 +1,4 @@
-//! From any serde format into the values of a script, and back.
+//! Conversion between serde formats and script values.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use serde::{Serialize, Serializer};
 
 use super::Limits;
 
-/// Elements for which room is made on the word of a format alone.
-const TRUSTED: usize = 4096;
+/// Maximum number of elements preallocated for a stated length.
+const MAX_PREALLOCATED: usize = 4096;
 
-/// Reads one value.
+/// Deserializes one value.
 #[derive(Clone, Copy)]
 pub(super) struct ValueSeed<'a> {
     limits: &'a Limits,
@@ -36,7 +36,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
     type Value = Dynamic;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value as JSON has it")
+        f.write_str("a JSON value")
     }
 
     fn visit_unit<E: Error>(self) -> Result<Dynamic, E> {
@@ -61,7 +61,8 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
 
     fn visit_u64<E: Error>(self, value: u64) -> Result<Dynamic, E> {
         let fits = i64::try_from(value);
-        fits.map(Dynamic::from).map_err(|_| E::custom("scripts have integers up to 2⁶³ − 1"))
+        fits.map(Dynamic::from)
+            .map_err(|_| E::custom("integer out of range: the maximum is 2⁶³ − 1"))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Dynamic, E> {
@@ -70,19 +71,17 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Dynamic, E> {
         if value.len() > self.limits.text {
-            return Err(E::custom(format_args!("a text of more than {} bytes", self.limits.text)));
+            return Err(E::custom(format_args!("string longer than {} bytes", self.limits.text)));
         }
         Ok(value.into())
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Dynamic, A::Error> {
-        let mut array = Array::with_capacity(seq.size_hint().unwrap_or(0).min(TRUSTED));
+        let mut array = Array::with_capacity(seq.size_hint().unwrap_or(0).min(MAX_PREALLOCATED));
         while let Some(value) = seq.next_element_seed(self)? {
             if array.len() == self.limits.array {
-                let most = self.limits.array;
-                return Err(A::Error::custom(format_args!(
-                    "an array of more than {most} elements"
-                )));
+                let limit = self.limits.array;
+                return Err(A::Error::custom(format_args!("array of more than {limit} elements")));
             }
             array.push(value);
         }
@@ -93,12 +92,12 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
         let mut map = Map::new();
         while let Some(key) = access.next_key::<String>()? {
             if map.len() == self.limits.map {
-                let most = self.limits.map;
-                return Err(A::Error::custom(format_args!("an object of more than {most} keys")));
+                let limit = self.limits.map;
+                return Err(A::Error::custom(format_args!("object of more than {limit} keys")));
             }
             let key = key.into();
             if map.contains_key(&key) {
-                return Err(A::Error::custom(format_args!("`{key}` is there twice")));
+                return Err(A::Error::custom(format_args!("duplicate key `{key}`")));
             }
             map.insert(key, access.next_value_seed(self)?);
         }
@@ -106,7 +105,7 @@ impl<'de> Visitor<'de> for ValueSeed<'_> {
     }
 }
 
-/// What a script gave.
+/// Output of a script.
 pub(super) struct Output<'a>(pub(super) &'a Dynamic);
 
 impl Serialize for Output<'_> {
@@ -123,7 +122,7 @@ impl Serialize for Output<'_> {
         }
         if let Ok(value) = value.as_float() {
             if !value.is_finite() && serializer.is_human_readable() {
-                let message = "it holds NaN or an infinity, which JSON cannot hold exactly";
+                let message = "JSON cannot represent NaN or an infinity exactly";
                 return Err(S::Error::custom(message));
             }
             return serializer.serialize_f64(value);
@@ -149,11 +148,11 @@ impl Serialize for Output<'_> {
             return entries.end();
         }
         let name = value.type_name();
-        Err(S::Error::custom(format_args!("it gave a `{name}`, which is no value that JSON has")))
+        Err(S::Error::custom(format_args!("cannot return a `{name}`: not a JSON value")))
     }
 }
 
-/// Reads a sequence of inputs, and calls the script for each as it comes.
+/// Reads a sequence of inputs; calls the script for each.
 pub(super) struct Batch<'a, P> {
     pub(super) limits: &'a Limits,
     pub(super) predict: P,

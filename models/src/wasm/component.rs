@@ -1,4 +1,4 @@
-//! Components of the component model: checked, and called through the types of `larder.wit`.
+//! Guests as components, called through `larder.wit`.
 
 use wasmtime::Store;
 use wasmtime::component::types::{ComponentFunc, ComponentItem};
@@ -6,35 +6,35 @@ use wasmtime::component::{
     Component, ComponentExportIndex, InstancePre, Linker, Type, WasmList, WasmStr,
 };
 
-use super::error::{WasmError, cut};
+use super::error::{WasmError, truncate};
 use super::interface::{Entry, GuestFormat};
 use super::limits::{Limits, Meter};
 
-/// A component, ready to be started.
+/// A component, ready to instantiate.
 pub(super) struct GuestComponent {
     pre: InstancePre<Meter>,
     entries: [Option<ComponentExportIndex>; 4],
 }
 
 impl GuestComponent {
-    /// Checks the component's imports and exports. Nothing of it runs.
+    /// Checks imports and exports, without running the component.
     pub(super) fn new(component: &Component) -> Result<(GuestFormat, Self), WasmError> {
         if let Some((name, _)) = component.component_type().imports(component.engine()).next() {
-            return Err(WasmError::Import { name: cut(name, 200) });
+            return Err(WasmError::Import { name: truncate(name, 200) });
         }
-        let mut spoken = None;
+        let mut found = None;
         for format in GuestFormat::ALL {
             let mut entries = [const { None }; 4];
             for entry in Entry::ALL {
                 entries[entry as usize] = function(component, entry, format)?;
             }
-            if entries.iter().any(Option::is_some) && spoken.replace((format, entries)).is_some() {
+            if entries.iter().any(Option::is_some) && found.replace((format, entries)).is_some() {
                 let reason =
-                    "it speaks both JSON and MessagePack; a guest speaks one format".into();
+                    "it exports interfaces for both JSON and MessagePack; export one".into();
                 return Err(WasmError::Invalid { reason });
             }
         }
-        let Some((format, entries)) = spoken else {
+        let Some((format, entries)) = found else {
             let name =
                 "an interface of `larder:guest@1.0.0`, such as `larder:guest/json-model@1.0.0`";
             return Err(WasmError::MissingExport { name: name.into() });
@@ -49,7 +49,7 @@ impl GuestComponent {
         self.entries[entry as usize].is_some()
     }
 
-    /// Starts an instance, and has it turn `input` into an output.
+    /// Calls a function of a new instance.
     pub(super) fn call(
         &self,
         mut store: Store<Meter>,
@@ -57,12 +57,12 @@ impl GuestComponent {
         input: &[u8],
         limits: &Limits,
     ) -> Result<Vec<u8>, WasmError> {
-        let failed = |error| WasmError::of_call(error, limits);
+        let failed = |error| WasmError::from_call(error, limits);
         let instance = self.pre.instantiate(&mut store).map_err(failed)?;
         let Some(export) = &self.entries[entry as usize] else {
             return Err(WasmError::MissingExport { name: format!("`{entry:?}`") });
         };
-        // What it gives is looked at where it lies: it may be too long to be copied.
+        // Checks the output's length before copying it.
         let function = instance
             .get_typed_func::<(&[u8],), (Result<WasmList<u8>, WasmStr>,)>(&mut store, export)
             .map_err(failed)?;
@@ -77,7 +77,10 @@ impl GuestComponent {
     }
 }
 
-/// The function of an entry, if the component has one; an error if it is of another type.
+/// Finds the function of an entry.
+///
+/// # Errors
+/// [`WasmError::ExportType`] if the export has another type.
 fn function(
     component: &Component,
     entry: Entry,
@@ -95,12 +98,12 @@ fn function(
         })
     };
     if !matches!(item, ComponentItem::ComponentInstance(_)) {
-        return wrong("no interface");
+        return wrong("not an interface");
     }
     match component.get_export(Some(&instance), name) {
         Some((ComponentItem::ComponentFunc(found), export)) if fits(&found) => Ok(Some(export)),
         Some((ComponentItem::ComponentFunc(_), _)) => wrong("a function of another type"),
-        Some(_) => wrong("no function"),
+        Some(_) => wrong("not a function"),
         None => wrong("missing"),
     }
 }

@@ -1,17 +1,17 @@
-//! Core modules: checked, and called by numbers and bytes in their memory.
+//! Guests as core modules, called with pointers into their memory.
 
 use wasmtime::{
     ExternType, FuncType, InstancePre, Linker, Memory, Module, ModuleExport, Store, ValType,
 };
 
-use super::error::{WasmError, cut};
+use super::error::{WasmError, truncate};
 use super::interface::{Entry, GuestFormat};
 use super::limits::{Limits, Meter};
 
-/// The bit of the result's length that says: this is the text of an error.
-const FAILED: u32 = 1 << 31;
+/// Bit of the result's length that marks an error message.
+const ERROR_BIT: u32 = 1 << 31;
 
-/// A core module, ready to be started.
+/// A core module, ready to instantiate.
 pub(super) struct CoreModule {
     pre: InstancePre<Meter>,
     memory: ModuleExport,
@@ -20,11 +20,11 @@ pub(super) struct CoreModule {
 }
 
 impl CoreModule {
-    /// Checks the module's imports and exports. Nothing of it runs.
+    /// Checks imports and exports, without running the module.
     pub(super) fn new(module: &Module) -> Result<(GuestFormat, Self), WasmError> {
         if let Some(import) = module.imports().next() {
             let name = format!("{}.{}", import.module(), import.name());
-            return Err(WasmError::Import { name: cut(&name, 200) });
+            return Err(WasmError::Import { name: truncate(&name, 200) });
         }
         let mut formats = GuestFormat::ALL
             .into_iter()
@@ -45,10 +45,10 @@ impl CoreModule {
         )?;
         let mut entries = [const { None }; 4];
         for entry in Entry::ALL {
-            let (takes, gives) = ([ValType::I32, ValType::I32], [ValType::I64]);
+            let (params, results) = ([ValType::I32, ValType::I32], [ValType::I64]);
             let expected = "a function (i32, i32) -> i64";
             entries[entry as usize] =
-                function(module, entry.core_name(), expected, &takes, &gives)?;
+                function(module, entry.core_name(), expected, &params, &results)?;
         }
         let pre = Linker::new(module.engine())
             .instantiate_pre(module)
@@ -60,7 +60,7 @@ impl CoreModule {
         self.entries[entry as usize].is_some()
     }
 
-    /// Starts an instance, and has it turn `input` into an output.
+    /// Calls a function of a new instance.
     pub(super) fn call(
         &self,
         mut store: Store<Meter>,
@@ -68,7 +68,7 @@ impl CoreModule {
         input: &[u8],
         limits: &Limits,
     ) -> Result<Vec<u8>, WasmError> {
-        let failed = |error| WasmError::of_call(error, limits);
+        let failed = |error| WasmError::from_call(error, limits);
         let missing = |name: &str| WasmError::MissingExport { name: format!("`{name}`") };
         let instance = self.pre.instantiate(&mut store).map_err(failed)?;
         let mut export = |export: &Option<ModuleExport>| {
@@ -85,15 +85,15 @@ impl CoreModule {
         let entry_point = entry_point.ok_or_else(|| missing(entry.core_name()))?;
         let entry_point = entry_point.typed::<(i32, i32), i64>(&store).map_err(failed)?;
 
-        // A memory has less than 4 GiB: what does not fit is above its limit, too.
+        // A 32-bit memory cannot hold a longer input.
         let len =
             i32::try_from(input.len()).map_err(|_| WasmError::Memory { limit: limits.memory })?;
         let pointer = alloc.call(&mut store, len).map_err(failed)?;
         write(&mut store, memory, pointer as u32, input)?;
         let packed = entry_point.call(&mut store, (pointer, len)).map_err(failed)? as u64;
         let (pointer, len) = ((packed >> 32) as u32, packed as u32);
-        let is_error = len & FAILED != 0;
-        let output = read(&store, memory, pointer, len & !FAILED, limits)?;
+        let is_error = len & ERROR_BIT != 0;
+        let output = read(&store, memory, pointer, len & !ERROR_BIT, limits)?;
         if is_error {
             return Err(WasmError::guest(&String::from_utf8_lossy(output)));
         }
@@ -110,10 +110,10 @@ fn write(
     let bytes = memory.data_mut(store);
     let size = bytes.len() as u64;
     match bytes.get_mut(pointer as usize..).and_then(|rest| rest.get_mut(..input.len())) {
-        // No memory begins with an object: 0 says that there was no room.
-        Some(place) if pointer != 0 || input.is_empty() => place.copy_from_slice(input),
+        // A null pointer means that the allocation failed.
+        Some(buffer) if pointer != 0 || input.is_empty() => buffer.copy_from_slice(input),
         _ => {
-            let (what, len) = ("the room for its input", input.len() as u32);
+            let (what, len) = ("the input buffer", input.len() as u32);
             return Err(WasmError::Pointer { what, pointer, len, size });
         }
     }
@@ -132,7 +132,7 @@ fn read<'a>(
     }
     let bytes = memory.data(store);
     let found = bytes.get(pointer as usize..).and_then(|rest| rest.get(..len as usize));
-    let (what, size) = ("its output", bytes.len() as u64);
+    let (what, size) = ("the output", bytes.len() as u64);
     found.ok_or(WasmError::Pointer { what, pointer, len, size })
 }
 
@@ -149,21 +149,24 @@ fn memory(module: &Module) -> Result<ModuleExport, WasmError> {
     required("memory", module.get_export_index("memory"))
 }
 
-/// The function that is exported as `name`, if one is; an error if something else is.
+/// Finds an exported function.
+///
+/// # Errors
+/// [`WasmError::ExportType`] if the export has another type.
 fn function(
     module: &Module,
     name: &str,
     expected: &'static str,
-    takes: &[ValType],
-    gives: &[ValType],
+    params: &[ValType],
+    results: &[ValType],
 ) -> Result<Option<ModuleExport>, WasmError> {
     let same = |found: &FuncType| {
         let equal = |found: &[ValType], wanted: &[ValType]| {
             found.len() == wanted.len()
                 && found.iter().zip(wanted).all(|(found, wanted)| ValType::eq(found, wanted))
         };
-        equal(&found.params().collect::<Vec<_>>(), takes)
-            && equal(&found.results().collect::<Vec<_>>(), gives)
+        equal(&found.params().collect::<Vec<_>>(), params)
+            && equal(&found.results().collect::<Vec<_>>(), results)
     };
     match module.get_export(name) {
         None => Ok(None),
@@ -178,12 +181,12 @@ fn wrong_type(name: &str, expected: &'static str, found: &ExternType) -> WasmErr
             let list = |types: Vec<ValType>| {
                 types.iter().map(ValType::to_string).collect::<Vec<_>>().join(", ")
             };
-            let (takes, gives) = (function.params().collect(), function.results().collect());
-            cut(&format!("a function ({}) -> ({})", list(takes), list(gives)), 200)
+            let (params, results) = (function.params().collect(), function.results().collect());
+            truncate(&format!("a function ({}) -> ({})", list(params), list(results)), 200)
         }
         ExternType::Global(_) => "a global".into(),
         ExternType::Table(_) => "a table".into(),
-        ExternType::Memory(_) => "another memory".into(),
+        ExternType::Memory(_) => "a memory of another type".into(),
         ExternType::Tag(_) => "a tag".into(),
     };
     WasmError::ExportType { name: name.into(), expected, found }

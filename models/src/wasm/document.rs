@@ -1,4 +1,4 @@
-//! Documents: what a guest takes and gives, from any serde format and to any.
+//! Documents: inputs and outputs of guests, converted from and to any serde format.
 
 use std::cell::RefCell;
 
@@ -14,19 +14,22 @@ use super::error::WasmError;
 use super::interface::GuestFormat;
 use super::transcode::Transcoder;
 
-/// How deep JSON may nest that goes through as it is: as deep as any that goes through a guard.
-const MOST_DEPTH: usize = 120;
+/// Maximum depth of JSON passed through unchanged; the same as a guard's.
+const MAX_DEPTH: usize = 120;
 
 impl GuestFormat {
-    /// Writes an input of whatever format as a document; nothing is built in between.
-    pub(super) fn document<'de, D: Deserializer<'de>>(self, input: D) -> Result<Vec<u8>, BoxError> {
+    /// Transcodes an input to a document.
+    pub(super) fn encode_input<'de, D: Deserializer<'de>>(
+        self,
+        input: D,
+    ) -> Result<Vec<u8>, BoxError> {
         let mut document = Vec::new();
         self.codec().encode(&Transcoder::new(input), &mut document)?;
         Ok(document)
     }
 
-    /// Takes a guest's output for a document, if it is one.
-    pub(super) fn believe(self, output: Vec<u8>) -> Result<Document, WasmError> {
+    /// Validates the output of a guest.
+    pub(super) fn parse_output(self, output: Vec<u8>) -> Result<Document, WasmError> {
         let bytes = Bytes::from(output);
         match self.codec().read::<Shape>(&bytes) {
             Ok(Shape { rows }) => Ok(Document { format: self, bytes, rows }),
@@ -34,8 +37,8 @@ impl GuestFormat {
         }
     }
 
-    /// The documents of a sequence of inputs.
-    pub(super) fn rows<'de, D: Deserializer<'de>>(self, inputs: D) -> Result<Vec<Vec<u8>>> {
+    /// Transcodes a sequence of inputs to documents.
+    pub(super) fn encode_rows<'de, D: Deserializer<'de>>(self, inputs: D) -> Result<Vec<Vec<u8>>> {
         let failed = RefCell::new(None);
         let rows = inputs.deserialize_seq(Rows { format: self, failed: &failed });
         rows.map_err(|error| match failed.take() {
@@ -48,8 +51,8 @@ impl GuestFormat {
         })
     }
 
-    /// One document that is the array of `rows`.
-    pub(super) fn array(self, rows: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, WasmError> {
+    /// Joins documents to an array.
+    pub(super) fn join_rows(self, rows: &[impl AsRef<[u8]>]) -> Result<Vec<u8>, WasmError> {
         let mut array =
             Vec::with_capacity(rows.iter().map(|row| row.as_ref().len() + 1).sum::<usize>() + 5);
         match self {
@@ -63,7 +66,7 @@ impl GuestFormat {
                 }
                 array.push(b']');
             }
-            // An array of 32-bit length: https://github.com/msgpack/msgpack/blob/master/spec.md
+            // `array 32`: https://github.com/msgpack/msgpack/blob/master/spec.md
             Self::MsgPack => {
                 let len = u32::try_from(rows.len())
                     .map_err(|error| WasmError::Host { source: error.into() })?;
@@ -76,8 +79,8 @@ impl GuestFormat {
     }
 }
 
-/// The error of an input, with the path that a guard knows.
-pub(super) fn refused_input(error: BoxError) -> Error {
+/// Converts the error of an input, with its path.
+pub(super) fn input_error(error: BoxError) -> Error {
     let (path, source) = parts(error);
     Error::Input { path, source }
 }
@@ -89,11 +92,11 @@ fn parts(error: BoxError) -> (String, BoxError) {
     }
 }
 
-/// A document that is known to be one.
+/// A valid document.
 pub(super) struct Document {
     format: GuestFormat,
     bytes: Bytes,
-    /// How many elements it has, if it is an array.
+    /// Number of elements of an array.
     rows: Option<usize>,
 }
 
@@ -102,7 +105,7 @@ impl Document {
         self.bytes
     }
 
-    /// How many elements it has: none if it is no array.
+    /// Returns the number of elements of an array, otherwise 0.
     pub(super) fn rows(&self) -> usize {
         self.rows.unwrap_or_default()
     }
@@ -121,25 +124,25 @@ impl Serialize for Document {
             (Some(Err(error)), _) => Err(error),
             (_, Err(error)) => Err(S::Error::custom(error)),
             (Some(written), Ok(())) => written,
-            (None, Ok(())) => Err(S::Error::custom("the document was not read")),
+            (None, Ok(())) => Err(S::Error::custom("the document is empty")),
         }
     }
 }
 
-/// Refuses a text that is not one document of JSON, or is nested too deep.
+/// Checks that a text is one JSON document that is not nested too deep.
 pub(super) fn check_json(text: &str) -> Result<(), BoxError> {
     check_depth(text)?;
     serde_json::from_str::<IgnoredAny>(text)?;
     Ok(())
 }
 
-/// The elements of a text that is to be an array.
+/// Splits a JSON array into its elements.
 pub(super) fn json_rows(text: &str) -> Result<Vec<&RawValue>, BoxError> {
     check_depth(text)?;
     Ok(serde_json::from_str(text)?)
 }
 
-/// A guest's output as text, if it is one document of JSON.
+/// Validates the JSON output of a guest.
 pub(super) fn json_text(output: Vec<u8>) -> Result<String, WasmError> {
     let wrong = |source| WasmError::Document { format: GuestFormat::Json.name(), source };
     let text = String::from_utf8(output).map_err(|error| wrong(error.into()))?;
@@ -157,8 +160,8 @@ fn check_depth(text: &str) -> Result<(), BoxError> {
             _ if in_text => {}
             b'[' | b'{' => {
                 depth += 1;
-                if depth > MOST_DEPTH {
-                    return Err(format!("it nests deeper than {MOST_DEPTH} levels").into());
+                if depth > MAX_DEPTH {
+                    return Err(format!("nested deeper than {MAX_DEPTH} levels").into());
                 }
             }
             b']' | b'}' => depth = depth.saturating_sub(1),
@@ -168,7 +171,7 @@ fn check_depth(text: &str) -> Result<(), BoxError> {
     Ok(())
 }
 
-/// What a document is, seen from outside; reading it reads all of it.
+/// Outer shape of a document; deserializing it reads the whole document.
 struct Shape {
     rows: Option<usize>,
 }
@@ -253,7 +256,7 @@ impl<'de> Visitor<'de> for Rows<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut rows = Vec::new();
         loop {
-            let seed = Row { format: self.format, at: rows.len(), failed: self.failed };
+            let seed = Row { format: self.format, index: rows.len(), failed: self.failed };
             match seq.next_element_seed(seed)? {
                 Some(row) => rows.push(row),
                 None => return Ok(rows),
@@ -264,7 +267,7 @@ impl<'de> Visitor<'de> for Rows<'_> {
 
 struct Row<'a> {
     format: GuestFormat,
-    at: usize,
+    index: usize,
     failed: &'a RefCell<Option<(usize, BoxError)>>,
 }
 
@@ -272,9 +275,9 @@ impl<'de> DeserializeSeed<'de> for Row<'_> {
     type Value = Vec<u8>;
 
     fn deserialize<D: Deserializer<'de>>(self, row: D) -> Result<Vec<u8>, D::Error> {
-        self.format.document(row).map_err(|error| {
+        self.format.encode_input(row).map_err(|error| {
             let text = error.to_string();
-            *self.failed.borrow_mut() = Some((self.at, error));
+            *self.failed.borrow_mut() = Some((self.index, error));
             serde::de::Error::custom(text)
         })
     }

@@ -1,4 +1,4 @@
-//! What can go wrong with a guest.
+//! Errors of guests.
 
 use std::time::Duration;
 
@@ -6,137 +6,137 @@ use larder_core::{BoxError, Error};
 
 use super::limits::Limits;
 
-/// Why a guest was refused or stopped.
+/// Error of a WebAssembly guest.
 ///
-/// A prediction that ends in one is an [`Error::Predict`] with it as the source.
+/// The source of [`Error::Predict`] if a prediction fails.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WasmError {
-    /// It is no WebAssembly, or none that this Larder runs.
-    #[error("it is no valid WebAssembly: {reason}")]
+    /// Invalid or unsupported WebAssembly.
+    #[error("invalid WebAssembly: {reason}")]
     Invalid {
-        /// What the validator says.
+        /// Message of the validator.
         reason: String,
     },
-    /// The module is too large to be looked at.
-    #[error("it has {size} bytes; a module may have {limit}")]
+    /// The module is too large.
+    #[error("the module has {size} bytes, the maximum is {limit}")]
     TooLarge {
-        /// Its size.
+        /// Size, in bytes.
         size: u64,
-        /// The most it may have.
+        /// Maximum size, in bytes.
         limit: u64,
     },
-    /// It imports something.
-    #[error("it imports `{name}`, and a guest may import nothing: no files, no network, no clock")]
+    /// The guest has an import.
+    #[error("cannot link the import `{name}`: a guest must not import anything")]
     Import {
-        /// What it imports: `module.name`.
+        /// Name of the import: `module.name`.
         name: String,
     },
-    /// It lacks an export.
-    #[error("it does not export {name}; docs/wasm.md says what a guest exports")]
+    /// An export is missing.
+    #[error("missing export {name}; see docs/wasm.md")]
     MissingExport {
-        /// What is missing.
+        /// Name of the export.
         name: String,
     },
-    /// An export is of another type.
-    #[error("its export `{name}` is {found} where {expected} is expected")]
+    /// An export has the wrong type.
+    #[error("the export `{name}` is {found}, expected {expected}")]
     ExportType {
-        /// The export.
+        /// Name of the export.
         name: String,
-        /// What it is to be.
+        /// Expected type.
         expected: &'static str,
-        /// What it is.
+        /// Actual type.
         found: String,
     },
-    /// It is not what its manifest says.
-    #[error("it is another guest than its manifest says: {reason}")]
+    /// The guest does not match its manifest.
+    #[error("the guest does not match its manifest: {reason}")]
     Mismatch {
-        /// How they differ.
+        /// The difference.
         reason: String,
     },
-    /// A call took too long.
-    #[error("it did not end within {limit:?}")]
+    /// The call timed out.
+    #[error("timed out after {limit:?}")]
     Time {
-        /// How long it may take.
+        /// Maximum time.
         limit: Duration,
     },
-    /// It asked for too much memory.
-    #[error("it asked for more than {limit} bytes of memory")]
+    /// The memory limit was exceeded.
+    #[error("exceeded {limit} bytes of memory")]
     Memory {
-        /// The most it may have.
+        /// Maximum memory, in bytes.
         limit: u64,
     },
-    /// It asked for too many elements in its tables.
-    #[error("it asked for more than {limit} elements in tables")]
+    /// The table limit was exceeded.
+    #[error("exceeded {limit} table elements")]
     Table {
-        /// The most it may have.
+        /// Maximum number of elements.
         limit: u64,
     },
-    /// Its calls nested too deep.
-    #[error("its calls nest deeper than {limit} bytes of stack hold")]
+    /// The stack limit was exceeded.
+    #[error("exceeded {limit} bytes of stack")]
     Stack {
-        /// The most it may use.
+        /// Maximum stack, in bytes.
         limit: u64,
     },
-    /// Its output is too long.
-    #[error("its output has {size} bytes; it may have {limit}")]
+    /// The output is too long.
+    #[error("the output has {size} bytes, the maximum is {limit}")]
     Output {
-        /// The size of the output.
+        /// Size of the output, in bytes.
         size: u64,
-        /// The most it may have.
+        /// Maximum size, in bytes.
         limit: u64,
     },
-    /// It pointed to bytes that are not in its memory.
-    #[error("{what} is at {pointer}, with {len} bytes, in a memory of {size} bytes")]
+    /// A pointer is outside the guest's memory.
+    #[error("{what} ({len} bytes at {pointer}) is outside the memory of {size} bytes")]
     Pointer {
-        /// What was to be there.
+        /// The value at the pointer.
         what: &'static str,
-        /// Where it was to be.
+        /// Address.
         pointer: u32,
-        /// How many bytes.
+        /// Length, in bytes.
         len: u32,
-        /// The size of the memory.
+        /// Size of the memory, in bytes.
         size: u64,
     },
-    /// It trapped.
-    #[error("it trapped: {reason}")]
+    /// The guest trapped.
+    #[error("the guest trapped: {reason}")]
     Trap {
-        /// What WebAssembly says, and in which function.
+        /// The trap and its function.
         reason: String,
     },
-    /// It says that it failed.
+    /// The guest returned an error.
     #[error("{message}")]
     Guest {
-        /// In its own words.
+        /// Message of the guest.
         message: String,
     },
-    /// Its output is not one document of the format that it speaks.
-    #[error("its output is not one document of {format}")]
+    /// The output is not a document of the guest's format.
+    #[error("the output is not a {format} document")]
     Document {
-        /// The format.
+        /// Format of the guest.
         format: &'static str,
-        /// What is wrong with it.
+        /// The error of the format.
         source: BoxError,
     },
-    /// It gave another number of outputs than it was given inputs.
-    #[error("it gave {outputs} outputs for {inputs} inputs")]
+    /// The number of outputs differs from the number of inputs.
+    #[error("the guest returned {outputs} outputs for {inputs} inputs")]
     Rows {
-        /// How many it was given.
+        /// Number of inputs.
         inputs: usize,
-        /// How many it gave.
+        /// Number of outputs.
         outputs: usize,
     },
-    /// The machine could not run it.
-    #[error("it could not be run here")]
+    /// The host failed to run the guest.
+    #[error("cannot run the guest on this host")]
     Host {
-        /// What the machine says.
+        /// The error of the host.
         source: BoxError,
     },
 }
 
 impl WasmError {
-    /// The failure of a call, in terms of the limits that it ran under.
-    pub(super) fn of_call(error: wasmtime::Error, limits: &Limits) -> Self {
+    /// Converts the error of a call with `limits`.
+    pub(super) fn from_call(error: wasmtime::Error, limits: &Limits) -> Self {
         use wasmtime::Trap;
         match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => Self::Time { limit: limits.time },
@@ -147,7 +147,7 @@ impl WasmError {
                     reason = rest.to_owned();
                 }
                 if let Some(name) = function(&error) {
-                    reason += &format!(", in `{}`", cut(&name, 80));
+                    reason += &format!(", in `{}`", truncate(&name, 80));
                 }
                 Self::Trap { reason }
             }
@@ -158,14 +158,14 @@ impl WasmError {
         }
     }
 
-    /// What the compiler or the linker says of a module.
+    /// Converts an error of the compiler or linker.
     pub(super) fn invalid(error: &wasmtime::Error) -> Self {
-        Self::Invalid { reason: cut(&format!("{error:#}"), 400) }
+        Self::Invalid { reason: truncate(&format!("{error:#}"), 400) }
     }
 
-    /// A message of the guest's own.
+    /// Returns an error with the guest's message.
     pub(super) fn guest(message: &str) -> Self {
-        Self::Guest { message: cut(message, 4096) }
+        Self::Guest { message: truncate(message, 4096) }
     }
 }
 
@@ -175,15 +175,15 @@ impl From<WasmError> for Error {
     }
 }
 
-/// The innermost function of the guest, if the module has names.
+/// Returns the name of the innermost function, if the module has names.
 fn function(error: &wasmtime::Error) -> Option<String> {
     let trace = error.downcast_ref::<wasmtime::WasmBacktrace>()?;
     Some(trace.frames().first()?.func_name()?.to_owned())
 }
 
-/// A text of a guest's choice, not longer than an error should be.
-pub(super) fn cut(text: &str, most: usize) -> String {
-    match text.char_indices().nth(most) {
+/// Truncates untrusted text to `max` characters.
+pub(super) fn truncate(text: &str, max: usize) -> String {
+    match text.char_indices().nth(max) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }

@@ -1,4 +1,4 @@
-//! A guest: its bytes, what it speaks, its limits; compiled when it is used first.
+//! A guest: a module or component with its limits, compiled on first use.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,14 +21,14 @@ use super::limits::{Limits, Meter};
 use super::runtime::{self, Runtime};
 use super::section;
 
-/// The largest module that is compiled.
-pub(super) const MOST_BYTES: u64 = 64 << 20;
-/// The stack that must be left beside the guest's own, for what the host does around it.
+/// Maximum size of a module, in bytes.
+pub(super) const MAX_BYTES: u64 = 64 << 20;
+/// Bytes of stack for the host during a call, in addition to the guest's.
 const HOST_STACK: usize = 256 << 10;
-/// The stack that must be left to compile a guest.
+/// Bytes of stack for the compiler.
 const COMPILER_STACK: usize = 1 << 20;
 
-/// A WebAssembly module or component, as it stands in a manifest.
+/// A WebAssembly module or component with its settings in the manifest.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Guest {
@@ -50,7 +50,7 @@ pub(super) struct Guest {
 }
 
 impl Guest {
-    /// Compiles and checks `wasm`; nothing of it runs.
+    /// Compiles and checks `wasm`, without running it.
     pub(super) fn new(wasm: Bytes, role: Role) -> Result<Self, WasmError> {
         let limits = Limits::default();
         let compiled = Arc::new(Code::compile(&wasm, role, limits.stack_size(), None)?);
@@ -62,7 +62,7 @@ impl Guest {
             format: compiled.format,
             limits,
             signature,
-            compiled: Compiled::holding(limits.stack_size(), compiled),
+            compiled: Compiled::with(limits.stack_size(), compiled),
             cache: None,
         })
     }
@@ -97,7 +97,7 @@ impl Guest {
         self.cache = cache.named().map(Path::to_owned);
     }
 
-    /// The compiled guest: compiled once for each size of stack, or taken from the cache on disk.
+    /// Returns the compiled guest, compiled once per stack size or loaded from the disk cache.
     pub(super) fn code(&self, role: Role, limits: &Limits) -> Result<Arc<Code>> {
         let stack = limits.stack_size();
         let mut compiled = self.compiled.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -108,7 +108,7 @@ impl Guest {
         let code = Arc::new(Code::compile(&wasm, role, stack, self.cache.as_deref())?);
         if (code.abi, code.format) != (self.abi, self.format) {
             let (abi, format) = (code.abi, code.format.name());
-            let reason = format!("it is {abi} and speaks {format}");
+            let reason = format!("its ABI is {abi} and its format {format}");
             return Err(WasmError::Mismatch { reason }.into());
         }
         compiled.insert(stack, Arc::clone(&code));
@@ -123,12 +123,12 @@ impl fmt::Debug for Guest {
     }
 }
 
-/// Compiled code by its size of stack. A clone shares what there is.
+/// Compiled code by stack size; clones share it.
 #[derive(Default)]
 struct Compiled(Mutex<BTreeMap<usize, Arc<Code>>>);
 
 impl Compiled {
-    fn holding(stack: usize, code: Arc<Code>) -> Self {
+    fn with(stack: usize, code: Arc<Code>) -> Self {
         Self(Mutex::new(BTreeMap::from([(stack, code)])))
     }
 }
@@ -139,7 +139,7 @@ impl Clone for Compiled {
     }
 }
 
-/// A compiled guest, linked and ready to be started.
+/// A compiled and linked guest.
 pub(super) struct Code {
     runtime: Arc<Runtime>,
     abi: Abi,
@@ -160,8 +160,8 @@ impl Code {
         cache: Option<&Path>,
     ) -> Result<Self, WasmError> {
         let size = wasm.len() as u64;
-        if size > MOST_BYTES {
-            return Err(WasmError::TooLarge { size, limit: MOST_BYTES });
+        if size > MAX_BYTES {
+            return Err(WasmError::TooLarge { size, limit: MAX_BYTES });
         }
         let runtime = Runtime::get(stack, cache)?;
         stacker::maybe_grow(COMPILER_STACK, 4 * COMPILER_STACK, || Self::check(wasm, role, runtime))
@@ -181,7 +181,7 @@ impl Code {
                 (Abi::Component1, (format, Kind::Component(component)))
             }
             None => {
-                let reason = "it begins neither as a module nor as a component does".into();
+                let reason = "neither a module nor a component".into();
                 return Err(WasmError::Invalid { reason });
             }
         };
@@ -208,7 +208,7 @@ impl Code {
         }
     }
 
-    /// Has a fresh instance turn `input` into an output, within `limits`.
+    /// Calls a function of a new instance within `limits`.
     pub(super) fn call(
         &self,
         entry: Entry,
@@ -219,7 +219,7 @@ impl Code {
         store.limiter(|meter| meter);
         let _running = self.runtime.begin();
         store.set_epoch_deadline(runtime::ticks(limits.time));
-        // The guest's stack is the thread's: on one that is short of it, a stack of its own.
+        // The guest runs on the thread's stack: grow it if needed.
         let stack = limits.stack_size() + HOST_STACK;
         stacker::maybe_grow(stack, stack + HOST_STACK, || match &self.kind {
             Kind::Core(module) => module.call(store, entry, input, limits),
@@ -229,7 +229,7 @@ impl Code {
 }
 
 impl Abi {
-    /// What the first eight bytes say.
+    /// Detects the ABI by the first eight bytes.
     pub(super) fn of(wasm: &[u8]) -> Option<Self> {
         match wasm.get(..8)? {
             b"\0asm\x01\0\0\0" => Some(Self::Core1),
@@ -239,12 +239,12 @@ impl Abi {
     }
 }
 
-/// Reads a module from a file, if it is not too large to be one.
+/// Reads a module from a file, up to one byte more than [`MAX_BYTES`].
 pub(super) fn read_file(path: &Path) -> Result<Bytes> {
     use std::io::Read;
-    let refused = |error| Error::store(format!("read {}", path.display()), error);
+    let failed = |error| Error::store(format!("read {}", path.display()), error);
     let mut wasm = Vec::new();
-    let file = std::fs::File::open(path).map_err(refused)?;
-    file.take(MOST_BYTES + 1).read_to_end(&mut wasm).map_err(refused)?;
+    let file = std::fs::File::open(path).map_err(failed)?;
+    file.take(MAX_BYTES + 1).read_to_end(&mut wasm).map_err(failed)?;
     Ok(wasm.into())
 }

@@ -1,22 +1,22 @@
-//! What a guest exports: names and types. `docs/wasm.md` and `wit/larder.wit` specify it.
+//! Exports of guests, as specified in `docs/wasm.md` and `wit/larder.wit`.
 
 use std::fmt;
 
 use larder_serializers::{Json, MsgPack};
 use serde::{Deserialize, Serialize};
 
-/// How a guest is called.
+/// Binary interface of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Abi {
-    /// A core module: numbers, and bytes in its memory.
+    /// Core module, called with pointers into its memory.
     #[serde(rename = "core-1")]
     Core1,
-    /// A component, as `larder.wit` says.
+    /// Component, as in `larder.wit`.
     #[serde(rename = "component-1")]
     Component1,
 }
 
-/// The format of the documents that a guest takes and gives.
+/// Format of a guest's inputs and outputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum GuestFormat {
@@ -29,7 +29,7 @@ pub enum GuestFormat {
 impl GuestFormat {
     pub(super) const ALL: [Self; 2] = [Self::Json, Self::MsgPack];
 
-    /// Its name in exports and manifests.
+    /// Returns the name in exports and manifests.
     pub fn name(self) -> &'static str {
         match self {
             Self::Json => "json",
@@ -37,7 +37,7 @@ impl GuestFormat {
         }
     }
 
-    /// The serializer of the documents.
+    /// Returns the format's serializer.
     pub(super) fn codec(self) -> &'static dyn larder_core::serializers::Format {
         match self {
             Self::Json => &Json,
@@ -45,7 +45,7 @@ impl GuestFormat {
         }
     }
 
-    /// The export by which a core module says that it speaks this format.
+    /// Returns the export that declares this format in a core module.
     pub(super) fn marker(self) -> &'static str {
         match self {
             Self::Json => "larder_abi_1_json",
@@ -54,7 +54,7 @@ impl GuestFormat {
     }
 }
 
-/// What a guest can be asked for.
+/// Function of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Entry {
     Predict,
@@ -67,7 +67,7 @@ impl Entry {
     pub(super) const ALL: [Self; 4] =
         [Self::Predict, Self::PredictBatch, Self::Encode, Self::Decode];
 
-    /// The export of a core module.
+    /// Returns the export of a core module.
     pub(super) fn core_name(self) -> &'static str {
         match self {
             Self::Predict => "larder_predict",
@@ -77,7 +77,7 @@ impl Entry {
         }
     }
 
-    /// The interface that a component exports, and the function in it.
+    /// Returns the interface and function of a component.
     pub(super) fn component_name(self, format: GuestFormat) -> (String, &'static str) {
         let (kind, function) = match self {
             Self::Predict => ("model", "predict"),
@@ -89,7 +89,7 @@ impl Entry {
     }
 }
 
-/// What a guest is to be.
+/// Role of a guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Role {
     Model,
@@ -97,7 +97,7 @@ pub(super) enum Role {
 }
 
 impl Role {
-    /// What it must export for that.
+    /// Returns the required functions.
     pub(super) fn entries(self) -> &'static [Entry] {
         match self {
             Self::Model => &[Entry::Predict],

@@ -1,4 +1,4 @@
-//! What a guest may use up.
+//! Limits of a guest's call.
 
 use std::time::Duration;
 
@@ -8,26 +8,25 @@ use wasmtime::ResourceLimiter;
 
 use super::error::WasmError;
 
-/// What one call of a guest may use up.
+/// Limits of a guest's call.
 ///
-/// A model is kept with its own limits; a caller puts others in their place by
-/// [`WasmModel::limited`](super::WasmModel::limited). What is stored is not trusted: a model that asks for more than
-/// [`Limits::MOST`] is refused when it is put and when it is loaded. A caller may allow more.
+/// Limits are stored with a model. Stored limits above [`Limits::MAX`] are rejected when the model is created and loaded;
+/// callers set any limits with [`WasmModel::limited`](super::WasmModel::limited).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// How long the call may take, its start included. Default: 10 s.
+    /// Maximum time, including instantiation. Default: 10 s.
     #[serde(rename = "time_ms", with = "millis")]
     pub time: Duration,
-    /// The bytes of all its memories together. Default: 256 MiB.
+    /// Maximum size of all memories, in bytes. Default: 256 MiB.
     pub memory: u64,
-    /// The elements of all its tables together. Default: 100,000.
+    /// Maximum number of elements of all tables. Default: 100,000.
     pub table: u64,
-    /// The bytes of its output. Default: 64 MiB.
+    /// Maximum size of the output, in bytes. Default: 64 MiB.
     pub output: u64,
-    /// The bytes of stack for its calls; rounded up to a power of two from 64 KiB to 64 MiB. Default: 512 KiB.
+    /// Maximum stack, in bytes, rounded up to a power of two from 64 KiB to 64 MiB. Default: 512 KiB.
     ///
-    /// A model is compiled once for each size that it is called with.
+    /// A model is compiled once per stack size.
     pub stack: u64,
 }
 
@@ -44,8 +43,8 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The most that a stored model may ask for.
-    pub const MOST: Self = Self {
+    /// Maximum limits of a stored model.
+    pub const MAX: Self = Self {
         time: Duration::from_secs(60),
         memory: 1 << 30,
         table: 1_000_000,
@@ -57,9 +56,9 @@ impl Limits {
         *self == Self::default()
     }
 
-    /// Refuses what a stored model may not ask for.
+    /// Rejects limits above [`Limits::MAX`].
     pub(super) fn check(&self) -> Result<()> {
-        let Self { time, memory, table, output, stack } = Self::MOST;
+        let Self { time, memory, table, output, stack } = Self::MAX;
         let over = [
             ("time", self.time > time),
             ("memory", self.memory > memory),
@@ -72,28 +71,27 @@ impl Limits {
             Some((name, _)) => Err(Error::Refused {
                 action: format!("set the limit `{name}` of a model"),
                 reason:
-                    "it is above `Limits::MOST`, the most that a stored model may request; callers \
-                         may allow more for each call"
+                    "it exceeds `Limits::MAX`; set higher limits per call with `WasmModel::limited`"
                         .into(),
             }),
         }
     }
 
-    /// Reads stored limits, and refuses what they may not ask for.
+    /// Deserializes and checks stored limits.
     pub(super) fn checked<'de, D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let limits = Self::deserialize(from)?;
         limits.check().map_err(serde::de::Error::custom)?;
         Ok(limits)
     }
 
-    /// The bytes of stack that the engine is made for.
+    /// Returns the stack size of the engine, in bytes.
     pub(super) fn stack_size(&self) -> usize {
         let stack = self.stack.clamp(64 << 10, 64 << 20).next_power_of_two();
         usize::try_from(stack).unwrap_or(64 << 20)
     }
 }
 
-/// A duration as whole milliseconds.
+/// Serializes a duration as milliseconds.
 mod millis {
     use std::time::Duration;
 
@@ -108,10 +106,10 @@ mod millis {
     }
 }
 
-/// Instances, memories and tables that one guest may have, each.
-const MOST_PARTS: usize = 64;
+/// Maximum number of instances, of memories and of tables of a guest.
+const MAX_INSTANCES: usize = 64;
 
-/// Counts what a guest takes; the state of its store.
+/// Resource usage of a guest.
 pub(super) struct Meter {
     limits: Limits,
     memory: u64,
@@ -124,24 +122,23 @@ impl Meter {
     }
 }
 
-/// Adds what is asked for; `None` if that is above the limit, `false` if the module itself forbids it.
-fn take(
+/// Adds the requested growth; `None` if it exceeds the limit, `false` if it exceeds the module's own maximum.
+fn grow(
     used: &mut u64,
     current: usize,
     desired: usize,
     own_limit: Option<usize>,
     limit: u64,
 ) -> Option<bool> {
-    if own_limit.is_some_and(|most| desired > most) {
+    if own_limit.is_some_and(|max| desired > max) {
         return Some(false);
     }
-    *used = used
-        .checked_add(desired.saturating_sub(current) as u64)
-        .filter(|wanted| *wanted <= limit)?;
+    *used =
+        used.checked_add(desired.saturating_sub(current) as u64).filter(|total| *total <= limit)?;
     Some(true)
 }
 
-// A guest that is refused is stopped: few would go on well, and its caller is to know why.
+// Exceeding a limit stops the guest, so that the caller gets the reason.
 impl ResourceLimiter for Meter {
     fn memory_growing(
         &mut self,
@@ -150,7 +147,7 @@ impl ResourceLimiter for Meter {
         own_limit: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let limit = self.limits.memory;
-        match take(&mut self.memory, current, desired, own_limit, limit) {
+        match grow(&mut self.memory, current, desired, own_limit, limit) {
             Some(granted) => Ok(granted),
             None => Err(wasmtime::Error::new(WasmError::Memory { limit })),
         }
@@ -163,21 +160,21 @@ impl ResourceLimiter for Meter {
         own_limit: Option<usize>,
     ) -> wasmtime::Result<bool> {
         let limit = self.limits.table;
-        match take(&mut self.table, current, desired, own_limit, limit) {
+        match grow(&mut self.table, current, desired, own_limit, limit) {
             Some(granted) => Ok(granted),
             None => Err(wasmtime::Error::new(WasmError::Table { limit })),
         }
     }
 
     fn instances(&self) -> usize {
-        MOST_PARTS
+        MAX_INSTANCES
     }
 
     fn tables(&self) -> usize {
-        MOST_PARTS
+        MAX_INSTANCES
     }
 
     fn memories(&self) -> usize {
-        MOST_PARTS
+        MAX_INSTANCES
     }
 }

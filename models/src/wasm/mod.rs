@@ -1,8 +1,7 @@
-//! Models and serializers in WebAssembly, in a sandbox.
+//! Models and serializers as sandboxed WebAssembly.
 //!
-//! A guest is a core module or a component that takes bytes and gives bytes. It may import nothing, so it has no
-//! files, no network and no clock; each call runs in an instance of its own, within [`Limits`]. `docs/wasm.md`
-//! says how to write one.
+//! A guest is a core module or component that maps bytes to bytes. It must not import anything, so it has no access to
+//! files, network or clock. Each call runs in a new instance, within [`Limits`]. See `docs/wasm.md`.
 
 mod component;
 mod core_module;
@@ -16,6 +15,7 @@ mod section;
 mod serializer;
 mod transcode;
 
+use std::any::Any;
 use std::fmt;
 use std::path::Path;
 
@@ -33,13 +33,13 @@ pub use serializer::WasmSerializer;
 use guest::Guest;
 use interface::{Entry, Role};
 
-/// A model in WebAssembly: its code goes with it, and runs in a sandbox wherever it is loaded.
+/// A model as sandboxed WebAssembly.
 ///
 /// ```
 /// use larder_core::Registry;
 /// use larder_models::WasmModel;
 ///
-/// // A guest that gives back what it is given. Compilers of C, Rust and others write such modules too.
+/// // A guest that returns its input. Compilers of C, Rust and other languages produce such modules.
 /// let wasm = wat::parse_str(
 ///     r#"(module
 ///         (memory (export "memory") 1)
@@ -61,39 +61,38 @@ use interface::{Entry, Role};
 pub struct WasmModel(Guest);
 
 impl WasmModel {
-    /// Reads and checks a module or component from a file; nothing of it runs.
+    /// Reads and validates a module or component, without running it.
     ///
     /// # Errors
-    /// [`Error::Refused`] if it is no guest that predicts, with the import or export that is to blame;
-    /// [`Error::Store`] if it cannot be read.
+    /// [`Error::Refused`] with the import or export if it is not a model; [`Error::Store`] if it cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Self::from_bytes(guest::read_file(path)?).map_err(|error| refused(path, error))
     }
 
-    /// Checks a module or component: the whole of it, its imports, its exports and their types.
+    /// Validates a module or component with its imports and exports.
     ///
     /// # Errors
-    /// [`WasmError`], with the import or export that is to blame.
+    /// [`WasmError`] with the import or export.
     pub fn from_bytes(wasm: impl Into<Bytes>) -> Result<Self, WasmError> {
         Guest::new(wasm.into(), Role::Model).map(Self)
     }
 
-    /// The same model, kept with other limits.
+    /// Sets the stored limits.
     ///
     /// # Errors
-    /// [`Error::Refused`] if one is above [`Limits::MOST`].
+    /// [`Error::Refused`] if one exceeds [`Limits::MAX`].
     pub fn with_limits(mut self, limits: Limits) -> Result<Self> {
         self.0.set_limits(limits)?;
         Ok(self)
     }
 
-    /// The limits that it is kept with.
+    /// Returns the stored limits.
     pub fn limits(&self) -> Limits {
         *self.0.limits()
     }
 
-    /// The module or component.
+    /// Returns the module or component.
     ///
     /// # Errors
     /// As [`Artifact::get`](larder_core::Artifact::get).
@@ -101,22 +100,22 @@ impl WasmModel {
         self.0.module()
     }
 
-    /// How it is called.
+    /// Returns the binary interface.
     pub fn abi(&self) -> Abi {
         self.0.abi()
     }
 
-    /// The format that it speaks.
+    /// Returns the format of inputs and outputs.
     pub fn format(&self) -> GuestFormat {
         self.0.format()
     }
 
-    /// The model under limits of the caller's own.
+    /// Returns the model with the caller's limits.
     pub fn limited(&self, limits: Limits) -> Limited<'_> {
         Limited { guest: &self.0, limits }
     }
 
-    fn by_its_own_limits(&self) -> Limited<'_> {
+    fn with_stored_limits(&self) -> Limited<'_> {
         self.limited(self.limits())
     }
 }
@@ -153,13 +152,14 @@ impl ComponentType for WasmModel {
 
 larder_core::link!(Item::component::<WasmModel>());
 
+#[deny(clippy::missing_trait_methods)]
 impl Model for WasmModel {
     fn predict_erased(
         &self,
         input: &mut dyn erased_serde::Deserializer<'_>,
         output: &mut dyn erased_serde::Serializer,
     ) -> Result<()> {
-        self.by_its_own_limits().predict_erased(input, output)
+        self.with_stored_limits().predict_erased(input, output)
     }
 
     fn predict_batch_erased(
@@ -167,15 +167,19 @@ impl Model for WasmModel {
         input: &mut dyn erased_serde::Deserializer<'_>,
         output: &mut dyn erased_serde::Serializer,
     ) -> Result<()> {
-        self.by_its_own_limits().predict_batch_erased(input, output)
+        self.with_stored_limits().predict_batch_erased(input, output)
     }
 
     fn predict_json_erased(&self, input: &str) -> Result<String> {
-        self.by_its_own_limits().predict_json_erased(input)
+        self.with_stored_limits().predict_json_erased(input)
     }
 
     fn predict_batch_json_erased(&self, input: &str) -> Result<String> {
-        self.by_its_own_limits().predict_batch_json_erased(input)
+        self.with_stored_limits().predict_batch_json_erased(input)
+    }
+
+    fn predict_any(&self, input: &mut dyn Any, output: &mut dyn Any) -> Result<()> {
+        self.with_stored_limits().predict_any(input, output)
     }
 
     fn signature(&self) -> Signature {
@@ -183,7 +187,7 @@ impl Model for WasmModel {
     }
 }
 
-/// A [`WasmModel`] under limits of the caller's own: see [`WasmModel::limited`].
+/// A [`WasmModel`] with the caller's limits: see [`WasmModel::limited`].
 #[derive(Debug, Clone, Copy)]
 pub struct Limited<'a> {
     guest: &'a Guest,
@@ -191,13 +195,13 @@ pub struct Limited<'a> {
 }
 
 impl Limited<'_> {
-    /// Predicts for one document of the format that the model speaks; gives another.
+    /// Predicts for one document in the model's format; returns the output document.
     ///
     /// # Errors
-    /// [`Error::Predict`], with a [`WasmError`] as its source.
+    /// [`Error::Predict`] with a [`WasmError`] as its source.
     pub fn predict_bytes(&self, input: &[u8]) -> Result<Bytes> {
         let output = self.call(Entry::Predict, input)?;
-        Ok(self.guest.format().believe(output)?.into_bytes())
+        Ok(self.guest.format().parse_output(output)?.into_bytes())
     }
 
     fn call(&self, entry: Entry, input: &[u8]) -> Result<Vec<u8>> {
@@ -208,21 +212,21 @@ impl Limited<'_> {
         Ok(self.guest.code(Role::Model, &self.limits)?.has(Entry::PredictBatch))
     }
 
-    /// Runs a row of a batch.
-    fn row(&self, row: usize, input: &[u8]) -> Result<Vec<u8>> {
-        self.call(Entry::Predict, input).map_err(|error| on_row(row, error))
+    /// Predicts for one row of a batch.
+    fn predict_row(&self, row: usize, input: &[u8]) -> Result<Vec<u8>> {
+        self.call(Entry::Predict, input).map_err(|error| with_row(row, error))
     }
 }
 
-/// Says on which row of a batch a model failed.
-fn on_row(row: usize, error: impl Into<Error>) -> Error {
+/// Adds the row of a batch to an error.
+fn with_row(row: usize, error: impl Into<Error>) -> Error {
     match error.into() {
         Error::Predict { source, .. } => Error::Predict { row: Some(row), source },
         other => other,
     }
 }
 
-fn count(inputs: usize, outputs: usize) -> Result<(), WasmError> {
+fn check_count(inputs: usize, outputs: usize) -> Result<(), WasmError> {
     if inputs == outputs { Ok(()) } else { Err(WasmError::Rows { inputs, outputs }) }
 }
 
@@ -232,7 +236,7 @@ impl Model for Limited<'_> {
         input: &mut dyn erased_serde::Deserializer<'_>,
         output: &mut dyn erased_serde::Serializer,
     ) -> Result<()> {
-        DynFormat(self).predict_erased(input, output)
+        Transcoding(self).predict_erased(input, output)
     }
 
     fn predict_batch_erased(
@@ -240,31 +244,31 @@ impl Model for Limited<'_> {
         input: &mut dyn erased_serde::Deserializer<'_>,
         output: &mut dyn erased_serde::Serializer,
     ) -> Result<()> {
-        DynFormat(self).predict_batch_erased(input, output)
+        Transcoding(self).predict_batch_erased(input, output)
     }
 
-    // A guest that speaks JSON is given the text as it is.
+    // A JSON guest gets the text unchanged.
     fn predict_json_erased(&self, input: &str) -> Result<String> {
-        document::check_json(input).map_err(document::refused_input)?;
+        document::check_json(input).map_err(document::input_error)?;
         if self.guest.format() != GuestFormat::Json {
-            return DynFormat(self).predict_json_erased(input);
+            return Transcoding(self).predict_json_erased(input);
         }
         Ok(document::json_text(self.call(Entry::Predict, input.as_bytes())?)?)
     }
 
     fn predict_batch_json_erased(&self, input: &str) -> Result<String> {
-        let rows = document::json_rows(input).map_err(document::refused_input)?;
+        let rows = document::json_rows(input).map_err(document::input_error)?;
         if self.guest.format() != GuestFormat::Json {
-            return DynFormat(self).predict_batch_json_erased(input);
+            return Transcoding(self).predict_batch_json_erased(input);
         }
         if self.has_batch()? {
             let outputs = document::json_text(self.call(Entry::PredictBatch, input.as_bytes())?)?;
-            count(rows.len(), document::json_rows(&outputs).map_or(0, |rows| rows.len()))?;
+            check_count(rows.len(), document::json_rows(&outputs).map_or(0, |rows| rows.len()))?;
             return Ok(outputs);
         }
         let predict = |(at, row): (usize, &&RawValue)| {
-            let output = self.row(at, row.get().as_bytes())?;
-            document::json_text(output).map_err(|error| on_row(at, error))
+            let output = self.predict_row(at, row.get().as_bytes())?;
+            document::json_text(output).map_err(|error| with_row(at, error))
         };
         let outputs: Vec<_> = rows.iter().enumerate().map(predict).collect::<Result<_>>()?;
         Ok(format!("[{}]", outputs.join(",")))
@@ -275,18 +279,18 @@ impl Model for Limited<'_> {
     }
 }
 
-/// A guest whose documents are made from any format, and made into any.
-struct DynFormat<'a>(&'a Limited<'a>);
+/// A guest with inputs and outputs transcoded from and to any format.
+struct Transcoding<'a>(&'a Limited<'a>);
 
-impl Model for DynFormat<'_> {
+impl Model for Transcoding<'_> {
     fn predict_erased(
         &self,
         input: &mut dyn erased_serde::Deserializer<'_>,
         output: &mut dyn erased_serde::Serializer,
     ) -> Result<()> {
         let format = self.0.guest.format();
-        let input = format.document(input).map_err(document::refused_input)?;
-        let document = format.believe(self.0.call(Entry::Predict, &input)?)?;
+        let input = format.encode_input(input).map_err(document::input_error)?;
+        let document = format.parse_output(self.0.call(Entry::Predict, &input)?)?;
         write(&document, output)
     }
 
@@ -296,15 +300,15 @@ impl Model for DynFormat<'_> {
         output: &mut dyn erased_serde::Serializer,
     ) -> Result<()> {
         let format = self.0.guest.format();
-        let rows = format.rows(input)?;
+        let rows = format.encode_rows(input)?;
         if self.0.has_batch()? {
-            let outputs = self.0.call(Entry::PredictBatch, &format.array(&rows)?)?;
-            let document = format.believe(outputs)?;
-            count(rows.len(), document.rows())?;
+            let outputs = self.0.call(Entry::PredictBatch, &format.join_rows(&rows)?)?;
+            let document = format.parse_output(outputs)?;
+            check_count(rows.len(), document.rows())?;
             return write(&document, output);
         }
         let predict = |(at, row): (usize, &Vec<u8>)| {
-            format.believe(self.0.row(at, row)?).map_err(|error| on_row(at, error))
+            format.parse_output(self.0.predict_row(at, row)?).map_err(|error| with_row(at, error))
         };
         write(&rows.iter().enumerate().map(predict).collect::<Result<Vec<_>>>()?, output)
     }

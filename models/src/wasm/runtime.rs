@@ -1,4 +1,4 @@
-//! The engines that guests are compiled by, and the clock that stops them.
+//! Engines that compile guests, and the clock that interrupts them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,10 +12,10 @@ use wasmtime::{Cache, CacheConfig, Config, Engine};
 
 use super::error::WasmError;
 
-/// How often the clock looks whether a call is over its time.
+/// Interval of the clock.
 const TICK: Duration = Duration::from_millis(5);
 
-/// An engine and its clock. There is one in a process for each size of stack and folder of compiled code.
+/// An engine and its clock; one per process, stack size and cache folder.
 pub(super) struct Runtime {
     engine: Engine,
     clock: Arc<Clock>,
@@ -27,7 +27,7 @@ type Key = (usize, Option<PathBuf>);
 static RUNTIMES: Mutex<BTreeMap<Key, Arc<Runtime>>> = Mutex::new(BTreeMap::new());
 
 impl Runtime {
-    /// The engine for guests with so many bytes of stack, which keeps compiled code below `cache`.
+    /// Returns the engine for guests with `stack` bytes of stack and compiled code cached in `cache`.
     pub(super) fn get(stack: usize, cache: Option<&Path>) -> Result<Arc<Self>, WasmError> {
         let mut runtimes = RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (stack, cache.map(Path::to_owned));
@@ -44,7 +44,7 @@ impl Runtime {
         config
             .epoch_interruption(true)
             .max_wasm_stack(stack)
-            .async_stack_size(stack) // not used, and must not be less
+            .async_stack_size(stack) // unused, but must not be smaller
             .wasm_memory64(false)
             .relaxed_simd_deterministic(true)
             .concurrency_support(false)
@@ -63,7 +63,7 @@ impl Runtime {
         &self.engine
     }
 
-    /// Lets the clock tick as long as what it gives lives.
+    /// Runs the clock until the returned value is dropped.
     pub(super) fn begin(&self) -> Running<'_> {
         self.clock.calls.fetch_add(1, Ordering::SeqCst);
         if self.clock.asleep.load(Ordering::SeqCst) {
@@ -73,13 +73,13 @@ impl Runtime {
     }
 }
 
-/// After how many ticks `time` is over for sure, and not much more.
+/// Returns the number of ticks that last at least `time`.
 pub(super) fn ticks(time: Duration) -> u64 {
-    // The first tick may come at once.
+    // The first tick may come immediately.
     u64::try_from(time.as_nanos().div_ceil(TICK.as_nanos())).map_or(u64::MAX / 2, |ticks| ticks + 1)
 }
 
-/// Counts the calls that are running; sleeps when there are none.
+/// Clock that sleeps while no calls are running.
 #[derive(Default)]
 struct Clock {
     calls: AtomicUsize,
@@ -89,7 +89,7 @@ struct Clock {
 impl Clock {
     fn run(&self, engine: &Engine) {
         loop {
-            // Said before it looks: a call that it does not see sees it asleep, and wakes it.
+            // Set before reading `calls`: a call that this misses sees `asleep` and unparks the thread.
             self.asleep.store(true, Ordering::SeqCst);
             while self.calls.load(Ordering::SeqCst) == 0 {
                 thread::park();
@@ -101,7 +101,7 @@ impl Clock {
     }
 }
 
-/// A call that is running.
+/// A running call.
 pub(super) struct Running<'a>(&'a Clock);
 
 impl Drop for Running<'_> {
@@ -110,8 +110,8 @@ impl Drop for Running<'_> {
     }
 }
 
-/// The engine's own cache of compiled code. Without a folder that is the user's alone there is none: what lies
-/// in it is run.
+/// Returns the engine's cache of compiled code; `None` unless only the user can write to the folder, because cached code
+/// is executed.
 fn disk_cache(folder: &Path) -> Option<Cache> {
     let folder = std::path::absolute(folder).ok()?.join("wasm");
     private_folder(&folder).ok()?;

@@ -1,4 +1,4 @@
-//! Serializers in WebAssembly.
+//! Serializers as WebAssembly.
 
 use std::fmt;
 use std::io::Write;
@@ -15,25 +15,24 @@ use super::guest::{self, Guest};
 use super::interface::{Entry, Role};
 use super::limits::Limits;
 
-/// A serializer in WebAssembly: the code that reads a blob goes with the blob.
+/// A serializer as sandboxed WebAssembly, stored next to the blobs it encoded.
 ///
-/// It is a component, and a [`Format`]: kept in a larder, loaded from it by whoever lacks it, and registered there
-/// for the artifacts that were written by it.
+/// It is a component and a [`Format`]: load it from a larder and register it to read its artifacts.
 ///
 /// ```no_run
 /// use larder_core::{Artifact, Item, Registry};
 /// use larder_models::WasmSerializer;
 /// use larder_serializers::MsgPack;
 ///
-/// // Once: the serializer is kept beside what it writes.
+/// // Store the serializer in the larder.
 /// let rows = WasmSerializer::open("acme-rows", "rows.wasm")?;
 /// let mut registry = Registry::linked()?;
 /// registry.register(Item::format(rows.clone()))?;
 /// let larder = registry.open("sqlite:larder.db")?;
 /// larder.apply("formats/acme-rows", &rows)?;
-/// let field = Artifact::<Vec<f64>, MsgPack>::named("acme-rows", vec![1.0, 2.0]); // any serde format's field
+/// let field = Artifact::<Vec<f64>, MsgPack>::named("acme-rows", vec![1.0, 2.0]);
 ///
-/// // Elsewhere, later: it is taken from the larder.
+/// // Load it in another program.
 /// let rows: WasmSerializer = Registry::linked()?.open("sqlite:larder.db")?.load("formats/acme-rows")?;
 /// let mut registry = Registry::linked()?;
 /// registry.register(Item::format(rows))?;
@@ -48,39 +47,40 @@ pub struct WasmSerializer {
 }
 
 impl WasmSerializer {
-    /// Reads and checks a module or component from a file; nothing of it runs. `name` is what manifests record:
-    /// it says format and configuration.
+    /// Reads and validates a module or component, without running it. `name` is the manifest name: it identifies format
+    /// and configuration.
     ///
     /// # Errors
-    /// [`Error::Refused`](larder_core::Error::Refused) if it is no guest that encodes and decodes; [`Error::Store`](larder_core::Error::Store) if it cannot be read.
+    /// [`Error::Refused`](larder_core::Error::Refused) if it is not a serializer;
+    /// [`Error::Store`](larder_core::Error::Store) if it cannot be read.
     pub fn open(name: &str, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         Self::from_bytes(name, guest::read_file(path)?).map_err(|error| super::refused(path, error))
     }
 
-    /// Checks a module or component that is to serialize under `name`.
+    /// Validates a module or component.
     ///
     /// # Errors
-    /// [`WasmError`], with the import or export that is to blame.
+    /// [`WasmError`] with the import or export.
     pub fn from_bytes(name: &str, wasm: impl Into<Bytes>) -> Result<Self, WasmError> {
         Ok(Self { name: name.to_owned(), guest: Guest::new(wasm.into(), Role::Serializer)? })
     }
 
-    /// The same serializer, kept with other limits.
+    /// Sets the stored limits.
     ///
     /// # Errors
-    /// [`Error::Refused`](larder_core::Error::Refused) if one is above [`Limits::MOST`].
+    /// [`Error::Refused`](larder_core::Error::Refused) if one exceeds [`Limits::MAX`].
     pub fn with_limits(mut self, limits: Limits) -> Result<Self> {
         self.guest.set_limits(limits)?;
         Ok(self)
     }
 
-    /// The limits that it is kept with.
+    /// Returns the stored limits.
     pub fn limits(&self) -> Limits {
         *self.guest.limits()
     }
 
-    /// The module or component.
+    /// Returns the module or component.
     ///
     /// # Errors
     /// As [`Artifact::get`](larder_core::Artifact::get).
@@ -118,7 +118,7 @@ impl Format for WasmSerializer {
         &self.name
     }
 
-    // The guest is handed documents with names; of its own bytes nothing is known.
+    // The guest gets documents with named fields; the layout of its blobs is unknown.
     fn traits(&self) -> FormatTraits {
         FormatTraits::new(false, true, false)
     }
@@ -136,6 +136,6 @@ impl Format for WasmSerializer {
     fn decode(&self, bytes: &Bytes, read: &mut ReadWith<'_>) -> Result<(), BoxError> {
         let format = self.guest.format();
         let document = self.call(Entry::Decode, bytes)?;
-        format.codec().decode(&format.believe(document)?.into_bytes(), read)
+        format.codec().decode(&format.parse_output(document)?.into_bytes(), read)
     }
 }

@@ -1,7 +1,6 @@
-//! From any serde format to any other, value by value.
+//! Transcoding between serde formats.
 //!
-//! An error of the serializer is carried around the deserializer, not through it: behind `dyn` it cannot be told
-//! as text before it is back where it came from.
+//! An error of the serializer bypasses the deserializer, whose error type could hold only its text.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -9,7 +8,7 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, SeqAccess};
 use serde::ser::{Error as _, Serialize, SerializeMap, SerializeSeq, Serializer};
 
-/// What a deserializer reads, as a value that is written once.
+/// The value of a deserializer, serialized at most once.
 pub(super) struct Transcoder<D>(RefCell<Option<D>>);
 
 impl<D> Transcoder<D> {
@@ -21,31 +20,31 @@ impl<D> Transcoder<D> {
 impl<'de, D: Deserializer<'de>> Serialize for Transcoder<D> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Some(deserializer) = self.0.take() else {
-            return Err(S::Error::custom("it was written before"));
+            return Err(S::Error::custom("the value was already serialized"));
         };
-        let mut refusal = None;
-        let written = deserializer.deserialize_any(Visitor { serializer, refusal: &mut refusal });
-        written.map_err(|error| refusal.take().unwrap_or_else(|| S::Error::custom(error)))
+        let mut failure = None;
+        let written = deserializer.deserialize_any(Visitor { serializer, failure: &mut failure });
+        written.map_err(|error| failure.take().unwrap_or_else(|| S::Error::custom(error)))
     }
 }
 
-/// The value, or an error that only says that there is a refusal.
-fn noted<T, S, E: de::Error>(result: Result<T, S>, refusal: &mut Option<S>) -> Result<T, E> {
+/// Keeps the error of a serializer in `failure`.
+fn capture<T, S, E: de::Error>(result: Result<T, S>, failure: &mut Option<S>) -> Result<T, E> {
     result.map_err(|error| {
-        *refusal = Some(error);
-        E::custom("it cannot be written")
+        *failure = Some(error);
+        E::custom("cannot serialize the value")
     })
 }
 
 struct Visitor<'a, S: Serializer> {
     serializer: S,
-    refusal: &'a mut Option<S::Error>,
+    failure: &'a mut Option<S::Error>,
 }
 
 macro_rules! scalars {
     ($($visit:ident($type:ty) $serialize:ident,)*) => {
         $(fn $visit<E: de::Error>(self, value: $type) -> Result<S::Ok, E> {
-            noted(self.serializer.$serialize(value), self.refusal)
+            capture(self.serializer.$serialize(value), self.failure)
         })*
     };
 }
@@ -54,7 +53,7 @@ impl<'de, S: Serializer> de::Visitor<'de> for Visitor<'_, S> {
     type Value = S::Ok;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value of a format that says what it holds")
+        f.write_str("a value of a self-describing format")
     }
 
     scalars! {
@@ -77,39 +76,39 @@ impl<'de, S: Serializer> de::Visitor<'de> for Visitor<'_, S> {
     }
 
     fn visit_none<E: de::Error>(self) -> Result<S::Ok, E> {
-        noted(self.serializer.serialize_none(), self.refusal)
+        capture(self.serializer.serialize_none(), self.failure)
     }
 
     fn visit_unit<E: de::Error>(self) -> Result<S::Ok, E> {
-        noted(self.serializer.serialize_unit(), self.refusal)
+        capture(self.serializer.serialize_unit(), self.failure)
     }
 
     fn visit_some<D: Deserializer<'de>>(self, inner: D) -> Result<S::Ok, D::Error> {
-        noted(self.serializer.serialize_some(&Transcoder::new(inner)), self.refusal)
+        capture(self.serializer.serialize_some(&Transcoder::new(inner)), self.failure)
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, inner: D) -> Result<S::Ok, D::Error> {
-        noted(Transcoder::new(inner).serialize(self.serializer), self.refusal)
+        capture(Transcoder::new(inner).serialize(self.serializer), self.failure)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<S::Ok, A::Error> {
-        let Self { serializer, refusal } = self;
-        let mut out = noted(serializer.serialize_seq(seq.size_hint()), refusal)?;
-        while seq.next_element_seed(Element(&mut out, refusal))?.is_some() {}
-        noted(out.end(), refusal)
+        let Self { serializer, failure } = self;
+        let mut out = capture(serializer.serialize_seq(seq.size_hint()), failure)?;
+        while seq.next_element_seed(Element(&mut out, failure))?.is_some() {}
+        capture(out.end(), failure)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<S::Ok, A::Error> {
-        let Self { serializer, refusal } = self;
-        let mut out = noted(serializer.serialize_map(map.size_hint()), refusal)?;
-        while map.next_key_seed(Key(&mut out, refusal))?.is_some() {
-            map.next_value_seed(Value(&mut out, refusal))?;
+        let Self { serializer, failure } = self;
+        let mut out = capture(serializer.serialize_map(map.size_hint()), failure)?;
+        while map.next_key_seed(Key(&mut out, failure))?.is_some() {
+            map.next_value_seed(Value(&mut out, failure))?;
         }
-        noted(out.end(), refusal)
+        capture(out.end(), failure)
     }
 }
 
-/// A part of a sequence or a map, on its way from one to the other.
+/// Seeds that transcode a part of a sequence or map.
 macro_rules! parts {
     ($($part:ident: $trait:ident $write:ident,)*) => {
         $(struct $part<'a, C: $trait>(&'a mut C, &'a mut Option<C::Error>);
@@ -118,7 +117,7 @@ macro_rules! parts {
             type Value = ();
 
             fn deserialize<D: Deserializer<'de>>(self, part: D) -> Result<(), D::Error> {
-                noted(self.0.$write(&Transcoder::new(part)), self.1)
+                capture(self.0.$write(&Transcoder::new(part)), self.1)
             }
         })*
     };

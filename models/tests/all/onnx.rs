@@ -1,10 +1,10 @@
-//! Models that other tools exported, against what onnxruntime says; and files that are refused.
+//! ONNX models exported by other tools.
 
 mod agree;
 mod dtypes;
 mod input;
-mod kept;
 mod refused;
+mod stored;
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! WebAssembly models: right answers, and guests that mean harm.
+//! WebAssembly models.
 
 mod answers;
 mod cached;

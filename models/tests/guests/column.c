@@ -1,4 +1,4 @@
-/* A serializer: an array of numbers as a blob of its own format, "COL1" and the numbers, little endian. */
+/* A serializer of an array of numbers: "COL1" and the numbers, little endian. */
 #include "guest.h"
 
 static const uint8_t MAGIC[4] = {'C', 'O', 'L', '1'};

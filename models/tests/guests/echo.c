@@ -1,4 +1,4 @@
-/* The smallest guest: the output is the input. docs/wasm.md shows it. */
+/* The smallest guest, which returns its input; quoted in docs/wasm.md. */
 #include <stdint.h>
 #define EXPORT(name) __attribute__((export_name(name)))
 

@@ -1,4 +1,4 @@
-/* A guest that never ends. */
+/* A guest that never returns. */
 #include <stdint.h>
 #define EXPORT(name) __attribute__((export_name(name)))
 

@@ -1,4 +1,4 @@
-/* What a guest in C needs: room for bytes, and MessagePack. No library. */
+/* Support for guests in C: an allocator and MessagePack, without a library. */
 #include <stddef.h>
 #include <stdint.h>
 
@@ -7,7 +7,7 @@
 extern uint8_t __heap_base;
 static uint8_t *top = &__heap_base;
 
-/* Bytes that are never given back: each call has an instance of its own. */
+/* Never frees: each call has its own instance. */
 static inline uint8_t *room(uint32_t len) {
     uintptr_t start = ((uintptr_t)top + 7) & ~(uintptr_t)7;
     uintptr_t end = start + len;

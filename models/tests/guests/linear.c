@@ -2,7 +2,7 @@
  * MessagePack. Built twice: for the plain ABI, and (-DCOMPONENT) as the core of a component. */
 #include "guest.h"
 
-/* Least squares on the 150 flowers; the same numbers stand in the native twin. */
+/* Least squares on the 150 flowers; the native counterpart has the same numbers. */
 static const double WEIGHTS[3][5] = {
     {0.06564305, 0.24247300, -0.22276138, -0.06335141, 0.12246954},
     {-0.02154464, -0.44070556, 0.21852137, -0.48319129, 1.56297692},
@@ -44,7 +44,7 @@ uint8_t *cabi_realloc(uint8_t *old, uint32_t old_len, uint32_t align, uint32_t l
     return fresh;
 }
 
-/* result<list<u8>, string>, as the canonical ABI lays it out. */
+/* result<list<u8>, string> in the canonical ABI. */
 static struct {
     uint32_t failed;
     const uint8_t *at;

@@ -1,4 +1,4 @@
-//! Tensors as arrays of ndarray, and back.
+//! Conversion between tensors and ndarray arrays.
 
 use larder_core::Result;
 use ndarray::{Array, ArrayBase, ArrayViewD, Data as Elements, Dimension, RawData};
@@ -6,7 +6,7 @@ use ndarray::{Array, ArrayBase, ArrayViewD, Data as Elements, Dimension, RawData
 use super::{Element, Tensor, Tensors};
 
 impl Tensor {
-    /// The tensor as an array, without a copy.
+    /// Returns the tensor as an array view, without a copy.
     ///
     /// ```
     /// use larder_serializers::{Tensor, ndarray::array};
@@ -17,28 +17,28 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// As [`as_slice`](Tensor::as_slice); [`Error::Decode`](larder_core::Error::Decode) if ndarray has no
-    /// such shape.
+    /// As [`as_slice`](Tensor::as_slice); [`Error::Decode`](larder_core::Error::Decode) if ndarray does not
+    /// support the shape.
     pub fn view<T: Element>(&self) -> Result<ArrayViewD<'_, T>> {
         let elements = self.as_slice::<T>()?;
         ArrayViewD::from_shape(self.shape(), elements)
-            .map_err(|error| self.unfit::<ArrayViewD<'_, T>>(error))
+            .map_err(|error| self.decode_error::<ArrayViewD<'_, T>>(error))
     }
 }
 
 impl<T: Element, D: Dimension> From<Array<T, D>> for Tensor {
-    /// The elements are not copied if they lie in C order.
+    /// Moves the elements if they are in C order, and copies them otherwise.
     fn from(array: Array<T, D>) -> Self {
         if !array.is_standard_layout() {
             return Self::from(&array);
         }
         let (shape, len) = (array.shape().to_vec(), array.len());
         let (mut elements, begin) = array.into_raw_vec_and_offset();
-        // An array that was cut down keeps what was cut off.
+        // A sliced array still owns the elements outside the slice.
         if elements.len() != len {
             elements = elements.into_iter().skip(begin.unwrap_or_default()).take(len).collect();
         }
-        Self::of_elements(shape, elements)
+        Self::from_elements(shape, elements)
     }
 }
 
@@ -47,16 +47,16 @@ where
     S: Elements + RawData<Elem: Element>,
     D: Dimension,
 {
-    /// A copy, in C order.
+    /// Copies the elements in C order.
     fn from(array: &ArrayBase<S, D>) -> Self {
-        Self::of_elements(array.shape().to_vec(), array.iter().copied().collect())
+        Self::from_elements(array.shape().to_vec(), array.iter().copied().collect())
     }
 }
 
 impl Tensors {
-    /// Puts a copy of an array under `name`, and gives the tensor that was there.
+    /// Inserts a copy of an array, and returns the previous tensor of that name.
     ///
-    /// An array that is given away, with [`insert`](Tensors::insert), need not be copied.
+    /// [`insert`](Tensors::insert) moves an owned array in C order without a copy.
     pub fn insert_array<S, D>(
         &mut self,
         name: impl Into<String>,

@@ -1,4 +1,4 @@
-//! The bytes of one tensor.
+//! Bytes of one tensor.
 
 use std::io::Write;
 
@@ -9,12 +9,12 @@ use zerocopy::IntoBytes;
 use super::Element;
 use crate::RawBytes;
 
-/// Bytes that begin where the elements of their tensor may.
+/// Bytes aligned for the elements of their tensor.
 #[derive(Clone)]
 pub(super) struct Data(Bytes);
 
 impl Data {
-    /// These bytes, if they begin at a multiple of `align` (at most 8); a copy that does, if not.
+    /// Aligns bytes to `align`, at most 8; copies them if they are not aligned.
     pub(super) fn aligned(bytes: Bytes, align: usize) -> Self {
         if bytes.as_ptr().addr().is_multiple_of(align) {
             return Self(bytes);
@@ -24,7 +24,7 @@ impl Data {
         Self(Bytes::from_owner(Elements(words)).slice(..bytes.len()))
     }
 
-    /// The elements' bytes, without a copy.
+    /// Wraps the bytes of elements, without a copy.
     pub(super) fn of<T: Element>(elements: Vec<T>) -> Self {
         Self(Bytes::from_owner(Elements(elements)))
     }
@@ -34,7 +34,7 @@ impl Data {
     }
 }
 
-/// Owns elements whose bytes are lent.
+/// Owner of elements whose bytes are borrowed.
 struct Elements<T>(Vec<T>);
 
 impl<T: Element> AsRef<[u8]> for Elements<T> {
@@ -43,7 +43,7 @@ impl<T: Element> AsRef<[u8]> for Elements<T> {
     }
 }
 
-/// The blob is the tensor, to the byte. One that is mapped begins at a page, so it is not copied.
+/// The blob is the tensor's bytes. A mapped blob starts at a page, so it is not copied.
 impl Serializer<Data> for RawBytes {
     const NAME: &'static str = <Self as Serializer<Bytes>>::NAME;
 

@@ -1,4 +1,4 @@
-//! All tensors as one safetensors file.
+//! The safetensors file format.
 
 use std::io::{BufWriter, Write};
 
@@ -6,15 +6,14 @@ use larder_core::bytes::Bytes;
 use larder_core::serializers::Format;
 use larder_core::{BoxError, Item, Serializer, link};
 
-use super::header::{Header, METADATA, MOST_BYTES, TensorSpan, too_long};
+use super::header::{Header, MAX_HEADER, METADATA, TensorSpan, header_too_long};
 use super::{Tensor, Tensors};
 
-/// One safetensors file, which Python's `safetensors` and other tools read: for [`Tensors`].
+/// Serializer of [`Tensors`] to one safetensors file, as read by Python's `safetensors`.
 ///
-/// Named in manifests `safetensors`. Specification: <https://github.com/huggingface/safetensors#format>.
-/// Equal tensors give equal bytes. A tensor lies in the file where its elements may, so it is lent out of
-/// the mapped blob; one of a foreign file that does not is copied. The file is one blob: two versions
-/// of it share nothing.
+/// Manifest name: `safetensors`. Specification: <https://github.com/huggingface/safetensors#format>. Equal tensors
+/// give equal bytes. Aligned tensors are borrowed from the mapped blob; unaligned ones, from other writers, are copied.
+/// The file is one blob, so versions share nothing.
 ///
 /// ```
 /// use larder_core::Serializer;
@@ -23,29 +22,28 @@ use super::{Tensor, Tensors};
 ///
 /// let tensors: Tensors = [("bias", vec![0.5_f32, -1.0])].into_iter().collect();
 /// let mut file = Vec::new();
-/// SafeTensors::encode(&tensors, &mut file)?; // what `std::fs::write` would make `model.safetensors`
+/// SafeTensors::encode(&tensors, &mut file)?; // the content of a `model.safetensors`
 ///
-/// let back = SafeTensors::decode(&Bytes::from(file))?; // what `std::fs::read` gave
+/// let back = SafeTensors::decode(&Bytes::from(file))?;
 /// assert_eq!(back.tensor("bias")?.as_slice::<f32>()?, [0.5, -1.0]);
 /// # Ok::<(), larder_core::BoxError>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct SafeTensors;
 
-/// How many bytes a file states the length of its header in.
+/// Size of the header length, in bytes.
 const LEN: usize = size_of::<u64>();
-/// How many bytes are gathered before they are handed on: enough that they are digested and written at the
-/// same time, on two cores.
-const MOST_GATHERED: usize = 8 << 20;
+/// Size of the write buffer, in bytes: large enough to hash and write in parallel.
+const BUFFER: usize = 8 << 20;
 
 impl Serializer<Tensors> for SafeTensors {
     const NAME: &'static str = "safetensors";
 
     fn encode(value: &Tensors, out: &mut dyn Write) -> Result<(), BoxError> {
         if value.get(METADATA).is_some() {
-            return Err(format!("safetensors has no room for a tensor named `{METADATA}`").into());
+            return Err(format!("safetensors reserves the tensor name `{METADATA}`").into());
         }
-        // The widest first, so that each is aligned: the order that the format's own library writes.
+        // Widest dtype first, which aligns every tensor: the order of the safetensors library.
         let mut tensors: Vec<_> = value.iter().collect();
         tensors.sort_by(|(left_name, left), (right_name, right)| {
             right.dtype().cmp(&left.dtype()).then_with(|| left_name.cmp(right_name))
@@ -62,7 +60,7 @@ impl Serializer<Tensors> for SafeTensors {
             ));
         }
         let header = header.to_json()?;
-        let mut out = BufWriter::with_capacity(MOST_GATHERED.min(LEN + header.len() + end), out);
+        let mut out = BufWriter::with_capacity(BUFFER.min(LEN + header.len() + end), out);
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(&header)?;
         for (_, tensor) in tensors {
@@ -74,13 +72,12 @@ impl Serializer<Tensors> for SafeTensors {
     fn decode(bytes: &Bytes) -> Result<Tensors, BoxError> {
         let (&stated, rest) = bytes
             .split_first_chunk::<LEN>()
-            .ok_or("the file is shorter than the length of its header")?;
+            .ok_or("the file is shorter than the 8 bytes of its header length")?;
         let stated = u64::from_le_bytes(stated);
-        let header_len = usize::try_from(stated).ok().filter(|&len| len <= MOST_BYTES);
-        let header_len = header_len
-            .ok_or_else(|| format!("the file states a header of {stated} bytes; {}", too_long()))?;
+        let header_len = usize::try_from(stated).ok().filter(|&len| len <= MAX_HEADER);
+        let header_len = header_len.ok_or_else(|| header_too_long(stated))?;
         let (json, data) = rest.split_at_checked(header_len).ok_or_else(|| {
-            format!("the file states a header of {stated} bytes and has {}", rest.len())
+            format!("the header length is {stated} bytes, but only {} follow", rest.len())
         })?;
         let Header { metadata, tensors } = Header::from_json(json, data.len())?;
         let mut value = Tensors { metadata, ..Tensors::default() };

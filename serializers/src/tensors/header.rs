@@ -1,4 +1,4 @@
-//! The header of a safetensors file: JSON that says what the bytes after it are.
+//! Header of a safetensors file: JSON that describes the bytes after it.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,20 +12,20 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::tensor::byte_len;
 
-/// The name under which a file speaks about itself.
+/// Key of the file's metadata.
 pub(super) const METADATA: &str = "__metadata__";
-/// The longest header that the format allows.
-pub(super) const MOST_BYTES: usize = 100_000_000;
+/// Maximum length of a header, in bytes, by the specification.
+pub(super) const MAX_HEADER: usize = 100_000_000;
 
-/// What stands in a file.
+/// Content of a header.
 #[derive(Debug, Default)]
 pub(super) struct Header {
     pub(super) metadata: BTreeMap<String, String>,
-    /// In the order of their bytes.
+    /// Sorted by offset.
     pub(super) tensors: Vec<(String, TensorSpan)>,
 }
 
-/// One tensor in a file; offsets count from the end of the header.
+/// Position of one tensor; offsets are relative to the end of the header.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TensorSpan {
@@ -35,68 +35,66 @@ pub(super) struct TensorSpan {
 }
 
 impl Header {
-    /// The header's JSON, padded so that the tensors begin at a multiple of 8.
+    /// Returns the JSON, padded to a multiple of 8 bytes.
     pub(super) fn to_json(&self) -> Result<Vec<u8>, BoxError> {
         let mut json = serde_json::to_vec(self)?;
         json.resize(json.len().next_multiple_of(8), b' ');
-        if json.len() > MOST_BYTES {
-            return Err(format!("the header has {} bytes; {}", json.len(), too_long()).into());
+        if json.len() > MAX_HEADER {
+            return Err(header_too_long(json.len() as u64).into());
         }
         Ok(json)
     }
 
-    /// Reads a header and sees to it that its tensors are `data_len` bytes, one after the other.
+    /// Parses a header; its tensors must cover `data_len` bytes without gaps.
     pub(super) fn from_json(json: &[u8], data_len: usize) -> Result<Self, BoxError> {
         let json = std::str::from_utf8(json)
             .map_err(|error| format!("the header is not UTF-8: {error}"))?;
         let mut header: Self = serde_json::from_str(json)
-            .map_err(|error| format!("the header is not one of safetensors: {error}"))?;
-        header.tensors.sort_by_key(|(_, place)| place.data_offsets);
-        let mut reached = 0;
-        for (name, place) in &header.tensors {
-            reached = place.follow(reached, data_len).map_err(|fault| {
-                let TensorSpan { dtype, shape, data_offsets: (begin, end) } = place;
-                format!("the tensor `{name}` ({dtype} {shape:?} at {begin}..{end}) {fault}")
+            .map_err(|error| format!("the header is not a safetensors header: {error}"))?;
+        header.tensors.sort_by_key(|(_, span)| span.data_offsets);
+        let mut position = 0;
+        for (name, span) in &header.tensors {
+            position = span.check(position, data_len).map_err(|reason| {
+                let TensorSpan { dtype, shape, data_offsets: (begin, end) } = span;
+                format!("the tensor `{name}` ({dtype} {shape:?} at {begin}..{end}) {reason}")
             })?;
         }
-        if reached != data_len {
-            return Err(format!(
-                "{} bytes are left over after the last tensor",
-                data_len - reached
-            )
-            .into());
+        if position != data_len {
+            return Err(
+                format!("{} trailing bytes after the last tensor", data_len - position).into()
+            );
         }
         Ok(header)
     }
 }
 
 impl TensorSpan {
-    /// Checks that this tensor is whole and begins where the one before it ended; gives where it ends.
-    fn follow(&self, reached: usize, data_len: usize) -> Result<usize, String> {
+    /// Checks that the tensor starts at `position` and is complete; returns its end.
+    fn check(&self, position: usize, data_len: usize) -> Result<usize, String> {
         let (begin, end) = self.data_offsets;
-        let Some(given) = end.checked_sub(begin) else {
+        let Some(len) = end.checked_sub(begin) else {
             return Err("ends before it begins".into());
         };
-        let asked =
-            byte_len(self.dtype, &self.shape).map_err(|reason| format!("cannot be: {reason}"))?;
-        if asked != given {
-            return Err(format!("has {given} bytes where dtype and shape ask for {asked}"));
+        let expected =
+            byte_len(self.dtype, &self.shape).map_err(|reason| format!("is invalid: {reason}"))?;
+        if expected != len {
+            return Err(format!("has {len} bytes, but its dtype and shape need {expected}"));
         }
-        if begin < reached {
-            return Err(format!("overlaps the one before it, which ends at {reached}"));
+        if begin < position {
+            return Err(format!("overlaps the previous tensor, which ends at {position}"));
         }
-        if begin > reached {
-            return Err(format!("leaves a gap: the one before it ends at {reached}"));
+        if begin > position {
+            return Err(format!("leaves a gap: the previous tensor ends at {position}"));
         }
         if end > data_len {
-            return Err(format!("is cut short: there are {data_len} bytes"));
+            return Err(format!("is truncated: the file has {data_len} bytes of data"));
         }
         Ok(end)
     }
 }
 
-pub(super) fn too_long() -> String {
-    format!("safetensors allows {MOST_BYTES}")
+pub(super) fn header_too_long(len: u64) -> String {
+    format!("the header has {len} bytes, the maximum is {MAX_HEADER}")
 }
 
 impl Serialize for Header {
@@ -105,8 +103,8 @@ impl Serialize for Header {
         if !self.metadata.is_empty() {
             map.serialize_entry(METADATA, &self.metadata)?;
         }
-        for (name, place) in &self.tensors {
-            map.serialize_entry(name, place)?;
+        for (name, span) in &self.tensors {
+            map.serialize_entry(name, span)?;
         }
         map.end()
     }
@@ -114,7 +112,6 @@ impl Serialize for Header {
 
 impl<'de> Deserialize<'de> for Header {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        /// What stands under one name.
         struct Reader;
 
         impl<'de> Visitor<'de> for Reader {
@@ -127,13 +124,13 @@ impl<'de> Deserialize<'de> for Header {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
                 let (mut tensors, mut metadata) = (BTreeMap::new(), None);
                 while let Some(name) = map.next_key::<String>()? {
-                    let twice = if name == METADATA {
-                        metadata.replace(map.next_value::<EachOnce<String>>()?.0).is_some()
+                    let duplicate = if name == METADATA {
+                        metadata.replace(map.next_value::<UniqueMap<String>>()?.0).is_some()
                     } else {
                         tensors.insert(name.clone(), map.next_value()?).is_some()
                     };
-                    if twice {
-                        return Err(stands_twice(&name));
+                    if duplicate {
+                        return Err(duplicate_name(&name));
                     }
                 }
                 let metadata = metadata.unwrap_or_default();
@@ -145,21 +142,21 @@ impl<'de> Deserialize<'de> for Header {
     }
 }
 
-fn stands_twice<E: Error>(name: &str) -> E {
-    E::custom(format_args!("the name `{name}` stands in it twice"))
+fn duplicate_name<E: Error>(name: &str) -> E {
+    E::custom(format_args!("duplicate name `{name}`"))
 }
 
-/// A map that refuses a name that stands twice, of which serde would keep the last.
-struct EachOnce<V>(BTreeMap<String, V>);
+/// A map without duplicate names, of which serde would keep the last.
+struct UniqueMap<V>(BTreeMap<String, V>);
 
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for EachOnce<V> {
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueMap<V> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        each_once(deserializer).map(Self)
+        unique_map(deserializer).map(Self)
     }
 }
 
-/// Reads a map that refuses a name that stands twice.
-pub(super) fn each_once<'de, D, V>(deserializer: D) -> Result<BTreeMap<String, V>, D::Error>
+/// Deserializes a map; rejects duplicate names.
+pub(super) fn unique_map<'de, D, V>(deserializer: D) -> Result<BTreeMap<String, V>, D::Error>
 where
     D: Deserializer<'de>,
     V: Deserialize<'de>,
@@ -170,14 +167,14 @@ where
         type Value = BTreeMap<String, V>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a map by name")
+            f.write_str("a map with unique names")
         }
 
         fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
             let mut values = BTreeMap::new();
             while let Some(name) = map.next_key::<String>()? {
                 if values.insert(name.clone(), map.next_value()?).is_some() {
-                    return Err(stands_twice(&name));
+                    return Err(duplicate_name(&name));
                 }
             }
             Ok(values)

@@ -1,7 +1,7 @@
 //! Named tensors.
 //!
-//! One type, [`Tensors`], and two ways to keep it. By a serde format each large tensor is a blob of its
-//! own (`tensor.rs`); by [`SafeTensors`] all are one file (`file.rs`).
+//! A serde format stores each large tensor of [`Tensors`] as a blob (`tensor.rs`); [`SafeTensors`] stores all in one
+//! file (`file.rs`).
 
 #[cfg(feature = "ndarray")]
 mod array;
@@ -20,19 +20,19 @@ pub use safetensors::Dtype;
 pub use tensor::{Element, Tensor};
 
 #[cfg(target_endian = "big")]
-compile_error!("the feature `tensors` lends stored bytes as numbers, which are little endian");
+compile_error!(
+    "the feature `tensors` needs a little-endian target: it borrows numbers from stored bytes"
+);
 
-/// Tensors by name, and what their file says about itself.
+/// Tensors by name, with metadata.
 ///
-/// The serializer of the artifact decides how they are kept:
+/// The serializer of the artifact determines the layout:
 ///
-/// - `Artifact<Tensors>`, MessagePack unless told otherwise: a tensor above 64 KiB is a blob of its own.
-///   Versions share the tensors that they have in common, so a fine-tuned version costs what it changed;
-///   and a tensor is read when it is used, without the others.
+/// - `Artifact<Tensors>`, MessagePack by default: each tensor above 64 KiB is a blob, shared by the versions
+///   that contain it and read on first use.
 /// - `Artifact<Tensors, SafeTensors>`: one [safetensors](SafeTensors) file, which other tools read.
 ///
-/// Either way bytes are neither copied nor converted on the way out: [`Tensor::as_slice`] lends the
-/// numbers out of the mapped blob.
+/// [`Tensor::as_slice`] borrows the numbers from the mapped blob, without a copy or conversion.
 ///
 /// ```
 /// use larder_serializers::Tensors;
@@ -44,71 +44,71 @@ compile_error!("the feature `tensors` lends stored bytes as numbers, which are l
 /// ```
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Tensors {
-    #[serde(deserialize_with = "header::each_once")]
+    #[serde(deserialize_with = "header::unique_map")]
     tensors: BTreeMap<String, Tensor>,
-    #[serde(deserialize_with = "header::each_once")]
+    #[serde(deserialize_with = "header::unique_map")]
     metadata: BTreeMap<String, String>,
 }
 
-/// How many names an error lists.
-const MOST_LISTED: usize = 8;
+/// Maximum number of names listed in an error.
+const MAX_LISTED: usize = 8;
 
 impl Tensors {
-    /// No tensors.
+    /// Creates an empty collection.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Puts a tensor under `name`, and gives the one that was there.
+    /// Inserts a tensor, and returns the previous one of that name.
     pub fn insert(&mut self, name: impl Into<String>, tensor: impl Into<Tensor>) -> Option<Tensor> {
         self.tensors.insert(name.into(), tensor.into())
     }
 
-    /// Takes the tensor under `name` out.
+    /// Removes and returns a tensor.
     pub fn remove(&mut self, name: &str) -> Option<Tensor> {
         self.tensors.remove(name)
     }
 
-    /// The tensor under `name`, if there is one.
+    /// Returns a tensor, or `None` if there is none of that name.
     pub fn get(&self, name: &str) -> Option<&Tensor> {
         self.tensors.get(name)
     }
 
-    /// The tensor under `name`, which must be there.
+    /// Returns a tensor.
     ///
     /// # Errors
-    /// [`Error::Refused`] with the names that there are.
+    /// [`Error::Refused`] with the known names if there is none of that name.
     pub fn tensor(&self, name: &str) -> Result<&Tensor> {
         self.get(name).ok_or_else(|| {
-            let names: Vec<_> = self.tensors.keys().take(MOST_LISTED).map(String::as_str).collect();
-            let more = if self.len() > MOST_LISTED { ", …" } else { "" };
+            let names: Vec<_> = self.tensors.keys().take(MAX_LISTED).map(String::as_str).collect();
+            let more = if self.len() > MAX_LISTED { ", …" } else { "" };
             let reason =
-                format!("none of the {} has this name: {}{more}", self.len(), names.join(", "));
+                format!("not among the {} tensors: {}{more}", self.len(), names.join(", "));
             Error::Refused { action: format!("find the tensor `{name}`"), reason }
         })
     }
 
-    /// The tensors in the order of their names. Nothing is read.
+    /// Iterates over the tensors by name, without reading their bytes.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Tensor)> {
         self.tensors.iter().map(|(name, tensor)| (name.as_str(), tensor))
     }
 
-    /// How many there are.
+    /// Returns the number of tensors.
     pub fn len(&self) -> usize {
         self.tensors.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no tensors.
     pub fn is_empty(&self) -> bool {
         self.tensors.is_empty()
     }
 
-    /// What a safetensors file holds under `__metadata__`: texts by name.
+    /// Returns the metadata: `__metadata__` of a safetensors file.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.metadata
     }
 
-    /// The same, to be changed.
+    /// Returns the metadata, mutably.
     pub fn metadata_mut(&mut self) -> &mut BTreeMap<String, String> {
         &mut self.metadata
     }

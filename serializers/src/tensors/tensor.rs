@@ -1,4 +1,4 @@
-//! One tensor, and how a serde format keeps it.
+//! One tensor, and its serde representation.
 
 use std::any::type_name;
 use std::fmt;
@@ -15,31 +15,29 @@ use zerocopy::{Immutable, IntoBytes, KnownLayout, TryCastError, TryFromBytes};
 use super::data::Data;
 use crate::RawBytes;
 
-/// From more bytes than this on, a tensor is a blob of its own in a serde format.
-const MOST_INLINE: usize = 64 << 10;
+/// Maximum size, in bytes, of a tensor that a serde format stores inline.
+const MAX_INLINE: usize = 64 << 10;
 
-/// A tensor: a dtype, a shape, and the elements in C order, little endian.
+/// Tensor: a dtype, a shape, and little-endian elements in C order.
 ///
-/// A tensor that was loaded reads its bytes when they are asked for, if they are a blob of their own.
-/// A clone shares them.
+/// A loaded tensor reads its blob on first use. Clones share the bytes.
 #[derive(Clone, Deserialize)]
 #[serde(try_from = "Stored")]
 pub struct Tensor {
     dtype: Dtype,
     shape: Vec<usize>,
-    /// What dtype and shape ask for.
+    /// Size by dtype and shape, in bytes.
     byte_len: usize,
     data: Artifact<Data, RawBytes>,
 }
 
-/// A number that tensors are made of.
+/// Element type of tensors.
 ///
-/// [`Tensor::as_slice`] lends it out of stored bytes; dtypes without a type in Rust (the 8-bit floats and
-/// less) are read through [`Tensor::bytes`].
+/// Dtypes without a Rust type, such as 8-bit floats, are read with [`Tensor::bytes`].
 pub trait Element:
     TryFromBytes + IntoBytes + KnownLayout + Immutable + Copy + Send + Sync + 'static
 {
-    /// The dtype, whose size is this type's.
+    /// The dtype, of the same size as this type.
     const DTYPE: Dtype;
 }
 
@@ -69,81 +67,80 @@ elements! {
 }
 
 impl Tensor {
-    /// A tensor of bytes, which are not copied if they begin where such elements may.
+    /// Creates a tensor from bytes; copies them only if they are not aligned for the dtype.
     ///
     /// # Errors
-    /// [`Error::Refused`] if dtype and shape ask for another number of bytes.
+    /// [`Error::Refused`] if dtype and shape need another number of bytes.
     pub fn new(dtype: Dtype, shape: impl Into<Vec<usize>>, bytes: Bytes) -> Result<Self> {
         let data = Data::aligned(bytes, (dtype.bitsize() / 8).max(1));
-        Self::of_data(dtype, shape.into(), data)
+        Self::from_data(dtype, shape.into(), data)
     }
 
-    /// A tensor of elements, which are not copied.
+    /// Creates a tensor from elements, without a copy.
     ///
     /// # Errors
-    /// [`Error::Refused`] if the shape asks for another number of elements.
+    /// [`Error::Refused`] if the shape needs another number of elements.
     pub fn from_vec<T: Element>(shape: impl Into<Vec<usize>>, elements: Vec<T>) -> Result<Self> {
-        Self::of_data(T::DTYPE, shape.into(), Data::of(elements))
+        Self::from_data(T::DTYPE, shape.into(), Data::of(elements))
     }
 
-    fn of_data(dtype: Dtype, shape: Vec<usize>, data: Data) -> Result<Self> {
-        let given = data.bytes().len();
-        let refused = |reason| Error::Refused {
-            action: format!("make the tensor {}", describe(dtype, &shape)),
-            reason,
-        };
+    fn from_data(dtype: Dtype, shape: Vec<usize>, data: Data) -> Result<Self> {
+        let len = data.bytes().len();
+        let refused =
+            |reason| Error::Refused { action: format!("make {}", describe(dtype, &shape)), reason };
         match byte_len(dtype, &shape) {
-            Ok(byte_len) if byte_len == given => {
+            Ok(byte_len) if byte_len == len => {
                 Ok(Self { dtype, shape, byte_len, data: Artifact::new(data) })
             }
-            Ok(byte_len) => Err(refused(format!("it has {byte_len} bytes, not {given}"))),
+            Ok(byte_len) => Err(refused(format!("expected {byte_len} bytes, found {len}"))),
             Err(reason) => Err(refused(reason)),
         }
     }
 
-    /// A tensor of as many elements as the shape asks for.
-    pub(super) fn of_elements<T: Element>(shape: Vec<usize>, elements: Vec<T>) -> Self {
+    /// Creates a tensor; the shape must match the number of elements.
+    pub(super) fn from_elements<T: Element>(shape: Vec<usize>, elements: Vec<T>) -> Self {
         let data = Data::of(elements);
         let byte_len = data.bytes().len();
         Self { dtype: T::DTYPE, shape, byte_len, data: Artifact::new(data) }
     }
 
-    /// What the elements are.
+    /// Returns the element type.
     pub fn dtype(&self) -> Dtype {
         self.dtype
     }
 
-    /// How many there are in each dimension; none for a single number.
+    /// Returns the length of each dimension; empty for a scalar.
     pub fn shape(&self) -> &[usize] {
         &self.shape
     }
 
-    /// How many bytes there are. Nothing is read.
+    /// Returns the size in bytes, without reading them.
     pub fn byte_len(&self) -> usize {
         self.byte_len
     }
 
-    /// Whether the bytes are in memory or mapped: they were made here, or asked for.
+    /// Returns true if the bytes are in memory or mapped.
     pub fn is_read(&self) -> bool {
         self.data.is_decoded()
     }
 
-    /// The elements' bytes.
+    /// Returns the bytes of the elements.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] if the stored bytes are not those that were written, [`Error::Decode`] if there
-    /// are not as many as dtype and shape ask for.
+    /// [`Error::Corrupt`] if the blob does not match its digest, [`Error::Decode`] if its size does not match dtype
+    /// and shape.
     pub fn bytes(&self) -> Result<&Bytes> {
         let bytes = self.data.get()?.bytes();
         if bytes.len() == self.byte_len {
             Ok(bytes)
         } else {
-            let reason = format!("it has {} bytes, and its blob {}", self.byte_len, bytes.len());
-            Err(self.unfit::<Bytes>(reason))
+            let reason =
+                format!("expected {} bytes, but its blob has {}", self.byte_len, bytes.len());
+            Err(self.decode_error::<Bytes>(reason))
         }
     }
 
-    /// The elements, in C order, without a copy.
+    /// Returns the elements in C order, without a copy.
     ///
     /// ```
     /// use larder_serializers::Tensor;
@@ -155,27 +152,27 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`] if the elements are not `T`; as [`bytes`](Tensor::bytes).
+    /// [`Error::Decode`] if the dtype is not that of `T`; as [`bytes`](Tensor::bytes).
     pub fn as_slice<T: Element>(&self) -> Result<&[T]> {
         if self.dtype != T::DTYPE {
             let reason = format!("its elements are {}, not {}", self.dtype, T::DTYPE);
-            return Err(self.unfit::<[T]>(reason));
+            return Err(self.decode_error::<[T]>(reason));
         }
         let bytes = self.bytes()?;
         if bytes.is_empty() {
-            // No bytes may lie anywhere.
+            // An empty slice may be unaligned.
             return Ok(&[]);
         }
         <[T]>::try_ref_from_bytes(bytes).map_err(|error| {
-            self.unfit::<[T]>(match error {
+            self.decode_error::<[T]>(match error {
                 TryCastError::Alignment(_) => "its bytes are not aligned",
-                TryCastError::Size(_) => "its bytes do not end with an element",
-                TryCastError::Validity(_) => "a byte in it is neither 0 nor 1",
+                TryCastError::Size(_) => "its last element is incomplete",
+                TryCastError::Validity(_) => "a boolean is neither 0 nor 1",
             })
         })
     }
 
-    pub(super) fn unfit<T: ?Sized>(&self, reason: impl Into<BoxError>) -> Error {
+    pub(super) fn decode_error<T: ?Sized>(&self, reason: impl Into<BoxError>) -> Error {
         Error::Decode {
             what: self.to_string(),
             type_name: type_name::<T>().into(),
@@ -186,19 +183,19 @@ impl Tensor {
 }
 
 impl<T: Element> From<Vec<T>> for Tensor {
-    /// A tensor of one dimension; the elements are not copied.
+    /// Creates a one-dimensional tensor, without a copy.
     fn from(elements: Vec<T>) -> Self {
-        Self::of_elements(vec![elements.len()], elements)
+        Self::from_elements(vec![elements.len()], elements)
     }
 }
 
-/// How many bytes a tensor has.
+/// Returns the size of a tensor, in bytes.
 pub(super) fn byte_len(dtype: Dtype, shape: &[usize]) -> Result<usize, String> {
     let elements = shape.iter().try_fold(1_usize, |product, &len| product.checked_mul(len));
     let bits = elements.and_then(|elements| elements.checked_mul(dtype.bitsize()));
     match bits {
         Some(bits) if bits.is_multiple_of(8) => Ok(bits / 8),
-        Some(_) => Err("its last element ends inside a byte".into()),
+        Some(_) => Err("its size is not a whole number of bytes".into()),
         None => Err("its size overflows".into()),
     }
 }
@@ -219,7 +216,7 @@ impl fmt::Debug for Tensor {
     }
 }
 
-/// What a serde format keeps of a tensor.
+/// Serde representation of a tensor.
 #[derive(Deserialize)]
 struct Stored {
     #[serde(deserialize_with = "read_dtype")]
@@ -251,8 +248,8 @@ enum StoredDataRef<'a> {
 
 impl Serialize for Tensor {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // A format for people has no good way to write bytes.
-        let data = if self.byte_len > MOST_INLINE || serializer.is_human_readable() {
+        // Human-readable formats encode bytes poorly.
+        let data = if self.byte_len > MAX_INLINE || serializer.is_human_readable() {
             StoredDataRef::Blob(&self.data)
         } else {
             StoredDataRef::Inline(self.bytes().map_err(S::Error::custom)?)
@@ -269,7 +266,7 @@ impl TryFrom<Stored> for Tensor {
             StoredData::Inline(bytes) => {
                 Self::new(dtype, shape, bytes).map_err(|error| error.to_string())
             }
-            // Whether the blob has as many bytes is seen when it is read.
+            // The size of the blob is checked when it is read.
             StoredData::Blob(data) => {
                 let byte_len = byte_len(dtype, &shape)
                     .map_err(|reason| format!("{}: {reason}", describe(dtype, &shape)))?;
@@ -279,7 +276,7 @@ impl TryFrom<Stored> for Tensor {
     }
 }
 
-/// A dtype by its name: its place among the others differs between versions of the crate `safetensors`.
+/// Deserializes a dtype by name: the variant's index changes between versions of the crate `safetensors`.
 fn read_dtype<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dtype, D::Error> {
     let name = String::deserialize(deserializer)?;
     Dtype::deserialize(name.into_deserializer())

@@ -150,13 +150,13 @@ const DEEP: usize = 100_000;
 #[test]
 fn bincode_rejects_a_vec_of_units_of_length_2_to_the_40() {
     let said = refused::<Vec<()>>(Bincode, varint(UNITS));
-    assert!(said.contains("more elements than its bytes could hold"), "{said}");
+    assert!(said.contains("more elements than the encoded bytes can hold"), "{said}");
 }
 
 #[test]
 fn postcard_rejects_a_vec_of_units_of_length_2_to_the_40() {
     let said = refused::<Vec<()>>(Postcard, leb128(UNITS));
-    assert!(said.contains("more elements than its bytes could hold"), "{said}");
+    assert!(said.contains("more elements than the encoded bytes can hold"), "{said}");
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Folders that were made to harm.
+//! Hostile folders.
 
 use larder::Selection;
 use std::fs;
@@ -8,13 +8,13 @@ use larder::Error;
 use larder::archive::{Form, Limits, export, open};
 use larder::store::StoreExt;
 
-use crate::shelf;
+use crate::common;
 
 /// An export, and the path of one of its records.
 fn exported(root: &Path) -> (PathBuf, PathBuf) {
-    let larder = shelf::open("memory:");
-    shelf::stocked(&larder);
-    let folder = root.join("shelf");
+    let larder = common::open("memory:");
+    common::fill(&larder);
+    let folder = root.join("export");
     export(&larder, Selection::All, false, &folder, Form::Folder).unwrap();
     let record = folder.join("records/names/net.json");
     assert!(record.exists());
@@ -34,7 +34,7 @@ fn refused(attack: impl FnOnce(&Path, &Path), why: &str) {
 
 #[test]
 #[cfg(unix)]
-fn links_and_pipes_in_a_folder_are_refused() {
+fn rejects_links_and_pipes() {
     use std::os::unix::fs::symlink;
     let to = |target: &'static str| {
         move |_: &Path, record: &Path| {
@@ -67,9 +67,9 @@ fn links_and_pipes_in_a_folder_are_refused() {
 }
 
 #[test]
-fn strangers_in_a_folder_are_refused() {
-    let stranger = |folder: &Path, _: &Path| fs::write(folder.join("evil.sh"), "x").unwrap();
-    refused(stranger, "`evil.sh` is no file of a larder");
+fn rejects_unknown_files() {
+    let unknown = |folder: &Path, _: &Path| fs::write(folder.join("evil.sh"), "x").unwrap();
+    refused(unknown, "`evil.sh` is not a file of an export");
     let capitals = |_: &Path, record: &Path| {
         fs::write(record.with_file_name("Net.json"), "{}").unwrap();
     };
@@ -78,21 +78,21 @@ fn strangers_in_a_folder_are_refused() {
         let path = format!("records/{}", "a/".repeat(300));
         fs::create_dir_all(folder.join(path)).unwrap();
     };
-    refused(deep, "too deep");
+    refused(deep, "nested too deep");
     let bare = |folder: &Path, _: &Path| fs::remove_file(folder.join("larder.json")).unwrap();
-    refused(bare, "it holds no larder.json");
+    refused(bare, "it has no larder.json");
 }
 
 #[test]
-fn a_folder_with_damage_or_a_newer_format_is_refused() {
+fn rejects_damage_and_newer_format() {
     let newer = |folder: &Path, _: &Path| {
         fs::write(folder.join("larder.json"), r#"{"larder":2,"store":"fs"}"#).unwrap();
     };
     refused(newer, "has format 2");
     refused(|_, record| fs::write(record, r#"{"larder":3}"#).unwrap(), "has format 3");
-    refused(|_, record| fs::write(record, vec![b' '; 2 << 20]).unwrap(), "1048576 at most");
+    refused(|_, record| fs::write(record, vec![b' '; 2 << 20]).unwrap(), "the maximum is 1048576");
     let flip = |folder: &Path, _: &Path| {
-        let larder = shelf::open(&format!("fs:{}", folder.display()));
+        let larder = common::open(&format!("fs:{}", folder.display()));
         let (digest, _) = larder.store().blobs().next().unwrap().unwrap();
         let path = larder.store().read_blob(&digest).unwrap().unwrap().path().unwrap().to_owned();
         let mut bytes = fs::read(&path).unwrap();
@@ -104,7 +104,7 @@ fn a_folder_with_damage_or_a_newer_format_is_refused() {
 }
 
 #[test]
-fn a_folder_beyond_the_limits_is_refused() {
+fn rejects_folder_beyond_limits() {
     let root = tempfile::tempdir().unwrap();
     let (folder, _) = exported(root.path());
     for limits in [

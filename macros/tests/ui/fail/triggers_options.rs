@@ -64,6 +64,11 @@ impl It {
     fn no_field(&self, _: &JobContext) -> Result<(), String> {
         Ok(())
     }
+
+    #[trigger("apply")]
+    fn quoted(&self, _: &JobContext) -> Result<(), String> {
+        Ok(())
+    }
 }
 
 fn main() {}

@@ -1,4 +1,4 @@
-//! What compiles without a warning, in a crate that depends on `larder` alone, whatever names are in scope.
+//! Compiles without warnings in a crate that depends on `larder` only, with shadowed names.
 #![deny(warnings, missing_docs, unreachable_pub)]
 #![allow(dead_code)]
 
@@ -46,7 +46,7 @@ fn fails(r#type: u8) -> ::std::result::Result<u8, &'static str> {
     ::std::result::Result::Ok(r#type)
 }
 
-/// A type of a library.
+/// A library type.
 #[derive(larder::prelude::Serialize, larder::prelude::Deserialize)]
 pub struct Scaler {
     factor: f64,

@@ -32,7 +32,7 @@ impl Hooks for Scaler {
     }
 }
 
-// What a macro of the user's own makes.
+// Output of a user's macro.
 macro_rules! probe {
     ($name:ident, $tag:literal) => {
         #[derive(Serialize, Deserialize, Component)]

@@ -19,7 +19,7 @@ struct All {
 
 #[triggers]
 impl All {
-    /// Not one.
+    /// Not a trigger.
     fn plain(&self) -> usize {
         self.text.len()
     }

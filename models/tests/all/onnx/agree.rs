@@ -1,4 +1,4 @@
-//! Every held-out row, through every face.
+//! Agreement with onnxruntime on every held-out row.
 
 use larder_core::Model;
 use larder_models::OnnxModel;
@@ -25,7 +25,7 @@ fn load(name: &str) -> Fixture {
     Fixture { model: model(name), rows, expected: file["outputs"].clone() }
 }
 
-/// Compares what was predicted for one row with what onnxruntime said.
+/// Compares a prediction with that of onnxruntime.
 fn assert_agrees(fixture: &Fixture, row: usize, predicted: &Json) {
     let outputs = fixture.model.outputs();
     for output in outputs {
@@ -45,12 +45,12 @@ fn assert_close(predicted: &Json, expected: &Json, place: &str) {
         }
         _ => {
             let (a, b) = (predicted.as_f64().unwrap(), expected.as_f64().unwrap());
-            assert!((a - b).abs() <= 1e-4, "{place}: {a} where onnxruntime gives {b}");
+            assert!((a - b).abs() <= 1e-4, "{place}: {a} where onnxruntime returns {b}");
         }
     }
 }
 
-/// Each row by itself, as a bare array and as an object; all at once; as an array of ndarray.
+/// Predicts single rows as arrays and objects, a batch, and an ndarray array.
 fn agrees(name: &str) {
     let fixture = load(name);
     let Fixture { model, rows, .. } = &fixture;
@@ -88,27 +88,27 @@ fn agrees(name: &str) {
 }
 
 #[test]
-fn a_linear_model_of_scikit_learn_agrees_with_onnxruntime() {
+fn scikit_learn_linear_agrees_with_onnxruntime() {
     agrees("wine_linear");
 }
 
 #[test]
-fn a_random_forest_of_scikit_learn_agrees_with_onnxruntime() {
+fn scikit_learn_forest_agrees_with_onnxruntime() {
     agrees("wine_forest");
 }
 
 #[test]
-fn an_mlp_of_scikit_learn_agrees_with_onnxruntime() {
+fn scikit_learn_mlp_agrees_with_onnxruntime() {
     agrees("digits_mlp");
 }
 
 #[test]
-fn a_cnn_of_pytorch_agrees_with_onnxruntime() {
+fn pytorch_cnn_agrees_with_onnxruntime() {
     agrees("digits_cnn");
 }
 
 #[test]
-fn threads_share_one_model_that_is_built_on_first_use() {
+fn threads_share_a_lazily_built_model() {
     let larder = larder_core::Registry::linked().unwrap().open("memory:").unwrap();
     larder.apply("digits", &model("digits_cnn")).unwrap();
     let model = larder.load_model("digits").unwrap();
@@ -127,7 +127,7 @@ fn threads_share_one_model_that_is_built_on_first_use() {
 }
 
 #[test]
-fn a_batch_of_more_rows_than_go_through_at_a_time_comes_back_in_order() {
+fn large_batch_is_ordered() {
     let fixture = load("digits_mlp");
     let many: Vec<_> = fixture.rows.iter().cycle().take(600).cloned().collect();
     let all = fixture.model.predict_batch_json_erased(&Json::from(many).to_string()).unwrap();
@@ -139,7 +139,7 @@ fn a_batch_of_more_rows_than_go_through_at_a_time_comes_back_in_order() {
 }
 
 #[test]
-fn the_fixtures_are_small() {
+fn fixtures_are_small() {
     let folder = fixture("");
     let sizes =
         std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().metadata().unwrap().len());

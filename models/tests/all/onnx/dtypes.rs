@@ -1,4 +1,4 @@
-//! Every dtype, several inputs, and models without rows.
+//! Dtypes, several inputs, and models without a row dimension.
 
 use larder_core::{Error, Model};
 use larder_models::onnx::{DType, Dim, Value};
@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::model;
 
 #[test]
-fn every_dtype_goes_in_and_comes_out() {
+fn round_trips_every_dtype() {
     let model = model("dtypes");
     let input = json!({
         "float": [1.5], "double": [-0.1], "float16": [0.25],
@@ -23,7 +23,7 @@ fn every_dtype_goes_in_and_comes_out() {
 }
 
 #[test]
-fn what_a_dtype_cannot_hold_is_refused_with_its_path() {
+fn rejects_out_of_range_values_with_path() {
     let model = model("dtypes");
     let good = json!({
         "float": [1], "double": [1], "float16": [1], "int8": [1], "int16": [1], "int32": [1], "int64": [1],
@@ -53,7 +53,7 @@ fn what_a_dtype_cannot_hold_is_refused_with_its_path() {
 }
 
 #[test]
-fn several_inputs_are_an_object_and_so_are_several_outputs() {
+fn several_inputs_and_outputs_are_objects() {
     let model = model("two_inputs");
     assert_eq!(
         model.predict_json_erased(r#"{"b": [1, 2], "a": [1, 2, 3.5]}"#).unwrap(),
@@ -75,7 +75,7 @@ fn several_inputs_are_an_object_and_so_are_several_outputs() {
 }
 
 #[test]
-fn without_a_dimension_for_rows_a_row_is_the_whole_tensor() {
+fn row_is_the_whole_tensor_without_row_dimension() {
     let model = model("fixed");
     assert_eq!(model.inputs()[0].shape, [Dim::Fixed(2), Dim::Fixed(2)]);
     assert_eq!(model.predict_json_erased("[[1, 2], [3, 4]]").unwrap(), "[[-1.0,-2.0],[-3.0,-4.0]]");
@@ -86,7 +86,7 @@ fn without_a_dimension_for_rows_a_row_is_the_whole_tensor() {
 }
 
 #[test]
-fn a_dimension_that_is_left_open_may_differ_from_row_to_row() {
+fn open_dimensions_may_differ_between_rows() {
     let model = model("sequence");
     assert_eq!(
         model.predict_batch_json_erased("[[1, 2, 3], [4], []]").unwrap(),
@@ -95,7 +95,7 @@ fn a_dimension_that_is_left_open_may_differ_from_row_to_row() {
 }
 
 #[test]
-fn the_interface_says_names_dtypes_and_dimensions() {
+fn interface_has_names_dtypes_and_dimensions() {
     let model = model("digits_cnn");
     let [input] = model.inputs() else { panic!("it has one input") };
     assert_eq!((input.name.as_str(), input.dtype), ("image", DType::Float32));

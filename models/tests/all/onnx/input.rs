@@ -1,54 +1,54 @@
-//! Inputs that do not fit.
+//! Invalid inputs.
 
 use larder_core::{Error, Model};
 use larder_models::onnx::Value;
 
 use super::model;
 
-/// The path and the reason of the refusal.
+/// The path and message of the error.
 fn refused(name: &str, input: &str) -> (String, String) {
     match model(name).predict_json_erased(input) {
         Err(Error::Input { path, source }) => (path, source.to_string()),
-        other => panic!("{input} gives {other:?}"),
+        other => panic!("{input} returns {other:?}"),
     }
 }
 
 #[test]
-fn a_wrong_name_is_refused_with_the_right_ones() {
+fn rejects_unknown_input_with_known_ones() {
     let (path, reason) = refused("two_inputs", r#"{"a": [1, 2, 3], "c": [1, 2]}"#);
-    assert!(reason.contains("there is no input `c`, only `a`, `b`"), "{path}: {reason}");
+    assert!(reason.contains("unknown input `c`, expected `a`, `b`"), "{path}: {reason}");
 }
 
 #[test]
-fn a_missing_input_is_refused() {
+fn rejects_missing_input() {
     let (path, reason) = refused("two_inputs", r#"{"a": [1, 2, 3]}"#);
     assert_eq!(path, "");
-    assert!(reason.contains("`b` is missing"), "{reason}");
+    assert!(reason.contains("missing input `b`"), "{reason}");
 }
 
 #[test]
-fn an_input_that_is_there_twice_is_refused() {
+fn rejects_duplicate_input() {
     let (_, reason) = refused("two_inputs", r#"{"a": [1, 2, 3], "a": [1, 2, 3], "b": [1, 2]}"#);
-    assert!(reason.contains("`a` is there twice"), "{reason}");
+    assert!(reason.contains("duplicate input `a`"), "{reason}");
 }
 
 #[test]
-fn an_array_for_several_inputs_is_refused() {
+fn rejects_array_for_several_inputs() {
     let (_, reason) = refused("two_inputs", "[1, 2, 3]");
     assert!(reason.contains("an object of `a`: float32 (3), `b`: int64 (2)"), "{reason}");
 }
 
 #[test]
-fn rows_that_are_too_short_or_too_long_are_refused() {
+fn rejects_rows_of_wrong_length() {
     let (path, reason) = refused("two_inputs", r#"{"a": [1, 2], "b": [1, 2]}"#);
     assert_eq!(path, "a");
-    assert!(reason.contains("an array of 3 is expected, and there are fewer"), "{reason}");
+    assert!(reason.contains("expected an array of 3, found fewer"), "{reason}");
     let (_, reason) = refused("two_inputs", r#"{"a": [1, 2, 3, 4], "b": [1, 2]}"#);
-    assert!(reason.contains("and there are more"), "{reason}");
+    assert!(reason.contains("found more"), "{reason}");
 }
 
 #[test]
-fn nesting_that_is_not_that_of_the_shape_is_refused() {
+fn rejects_wrong_nesting() {
     let (path, _) = refused("two_inputs", r#"{"a": [[1], 2, 3], "b": [1, 2]}"#);
     assert_eq!(path, "a[0]");
     let (path, _) = refused("fixed", "[[1, 2], 3]");
@@ -58,13 +58,13 @@ fn nesting_that_is_not_that_of_the_shape_is_refused() {
 }
 
 #[test]
-fn text_after_the_input_is_refused() {
+fn rejects_trailing_text() {
     let (_, reason) = refused("fixed", "[[1, 2], [3, 4]] 5");
     assert!(reason.contains("trailing characters"), "{reason}");
 }
 
 #[test]
-fn a_bad_row_of_a_batch_is_named_by_its_index() {
+fn batch_error_has_the_row() {
     let error =
         model("fixed").predict_batch_json_erased("[[[1, 2], [3, 4]], [[1, 2], [3, \"x\"]]]");
     let Err(Error::Input { path, .. }) = error else { panic!("{error:?}") };
@@ -72,7 +72,7 @@ fn a_bad_row_of_a_batch_is_named_by_its_index() {
 }
 
 #[test]
-fn nan_is_refused_from_a_format_that_has_it() {
+fn rejects_nan() {
     let input = rmp_serde::to_vec(&[[1.0_f32, f32::NAN], [0.0, 0.0]]).unwrap();
     let mut output = Vec::new();
     let model = model("fixed");
@@ -85,7 +85,7 @@ fn nan_is_refused_from_a_format_that_has_it() {
 }
 
 #[test]
-fn messagepack_goes_in_and_comes_out() {
+fn round_trips_messagepack() {
     let input = rmp_serde::to_vec(&[[1.0_f32, 2.0], [0.0, 0.5]]).unwrap();
     let mut output = Vec::new();
     let model = model("fixed");
@@ -97,8 +97,8 @@ fn messagepack_goes_in_and_comes_out() {
 }
 
 #[test]
-fn a_forged_length_costs_nothing() {
-    // An array of 2³² − 1 elements, of which two are there.
+fn forged_length_allocates_nothing() {
+    // An array with a stated length of 2³² − 1 and two elements.
     let forged = [0xdd, 0xff, 0xff, 0xff, 0xff, 0x01, 0x02];
     let mut output = Vec::new();
     let model = model("sequence");
@@ -109,7 +109,7 @@ fn a_forged_length_costs_nothing() {
 }
 
 #[test]
-fn arrays_of_another_shape_number_or_type_are_refused() {
+fn rejects_arrays_of_wrong_shape_number_or_type() {
     let model = model("two_inputs");
     let a = |shape: &[usize]| Value::new(shape, &vec![0.0_f32; shape.iter().product()]).unwrap();
     let b = |shape: &[usize]| Value::new(shape, &vec![0_i64; shape.iter().product()]).unwrap();
@@ -127,6 +127,6 @@ fn arrays_of_another_shape_number_or_type_are_refused() {
 }
 
 #[test]
-fn no_rows_give_no_rows() {
+fn empty_batch_returns_no_rows() {
     assert_eq!(model("digits_mlp").predict_batch_json_erased("[]").unwrap(), "[]");
 }

@@ -1,4 +1,4 @@
-//! Guests from other languages give the same as their native twins.
+//! Guests in other languages give the same results as native code.
 
 use std::path::Path;
 use std::thread;
@@ -12,21 +12,21 @@ use wit_component::{ComponentEncoder, StringEncoding, embed_component_metadata};
 use super::guests::{self, LINEAR, LINEAR_CORE, TREE, echo, flowers, guest};
 
 #[derive(Debug, Deserialize, PartialEq)]
-struct Judged {
+struct Prediction {
     species: String,
     area: f64,
 }
 
-fn judged(x: [f64; 4]) -> Judged {
+fn prediction(x: [f64; 4]) -> Prediction {
     let (species, area) = guests::tree(x);
-    Judged { species: species.into(), area }
+    Prediction { species: species.into(), area }
 }
 
 fn model(wasm: impl Into<larder_core::bytes::Bytes>) -> Box<dyn Model> {
     Box::new(WasmModel::from_bytes(wasm).unwrap())
 }
 
-/// What `model` gives for one input in MessagePack.
+/// Predicts for one input in MessagePack.
 fn msgpack<T: for<'de> Deserialize<'de>>(model: &dyn Model, input: &impl serde::Serialize) -> T {
     let input = rmp_serde::to_vec(input).unwrap();
     let mut output = Vec::new();
@@ -35,7 +35,7 @@ fn msgpack<T: for<'de> Deserialize<'de>>(model: &dyn Model, input: &impl serde::
     rmp_serde::from_slice(&output).unwrap()
 }
 
-/// `linear.c` as a component: made by the field's own tool, from the interface that is published.
+/// `linear.c` as a component, built with `wit-component` from the published interface.
 fn linear_component() -> Vec<u8> {
     let mut resolve = wit_parser::Resolve::default();
     let (package, _) =
@@ -47,27 +47,31 @@ fn linear_component() -> Vec<u8> {
 }
 
 #[test]
-fn a_tree_in_assemblyscript_judges_every_flower_as_its_twin_does() {
+fn assemblyscript_tree_matches_native() {
     let model = model(TREE);
     for flower in flowers() {
-        let told = model.predict_json(&serde_json::to_string(&flower).unwrap()).unwrap();
-        assert_eq!(serde_json::from_str::<Judged>(&told).unwrap(), judged(flower));
-        assert_eq!(msgpack::<Judged>(&*model, &flower), judged(flower), "through MessagePack");
+        let output = model.predict_json(&serde_json::to_string(&flower).unwrap()).unwrap();
+        assert_eq!(serde_json::from_str::<Prediction>(&output).unwrap(), prediction(flower));
+        assert_eq!(
+            msgpack::<Prediction>(&*model, &flower),
+            prediction(flower),
+            "through MessagePack"
+        );
     }
 }
 
 #[test]
-fn a_linear_model_in_c_scores_every_flower_as_its_twin_does() {
+fn c_linear_model_matches_native() {
     let model = model(LINEAR);
     for flower in flowers() {
         assert_eq!(msgpack::<[f64; 3]>(&*model, &flower), guests::linear(flower));
-        let told = model.predict_json(&serde_json::to_string(&flower).unwrap()).unwrap();
-        assert_eq!(serde_json::from_str::<[f64; 3]>(&told).unwrap(), guests::linear(flower));
+        let output = model.predict_json(&serde_json::to_string(&flower).unwrap()).unwrap();
+        assert_eq!(serde_json::from_str::<[f64; 3]>(&output).unwrap(), guests::linear(flower));
     }
 }
 
 #[test]
-fn a_component_scores_every_flower_as_its_twin_does() {
+fn component_matches_native() {
     let component = WasmModel::from_bytes(linear_component()).unwrap();
     assert_eq!((component.abi(), component.format()), (Abi::Component1, GuestFormat::MsgPack));
     for flower in flowers() {
@@ -76,34 +80,34 @@ fn a_component_scores_every_flower_as_its_twin_does() {
 }
 
 #[test]
-fn a_component_tells_its_error() {
+fn component_returns_its_error() {
     let model = model(linear_component());
     let error = model.predict_json("[1, 2, 3]").unwrap_err();
     assert_eq!(guest_error(&error), "expected four numbers");
 }
 
 #[test]
-fn batches_are_the_same_with_an_entry_for_them_and_without() {
+fn batch_is_equal_with_and_without_batch_export() {
     let inputs = serde_json::to_string(&flowers()).unwrap();
     let (linear, component, tree) = (model(LINEAR), model(linear_component()), model(TREE));
     let scores: Vec<_> = flowers().into_iter().map(guests::linear).collect();
     for model in [&linear, &component] {
-        let told = model.predict_batch_json(&inputs).unwrap();
-        assert_eq!(serde_json::from_str::<Vec<[f64; 3]>>(&told).unwrap(), scores);
+        let output = model.predict_batch_json(&inputs).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<[f64; 3]>>(&output).unwrap(), scores);
     }
-    let judges: Vec<_> = flowers().into_iter().map(judged).collect();
-    let told = tree.predict_batch_json(&inputs).unwrap();
-    assert_eq!(serde_json::from_str::<Vec<Judged>>(&told).unwrap(), judges);
+    let judges: Vec<_> = flowers().into_iter().map(prediction).collect();
+    let output = tree.predict_batch_json(&inputs).unwrap();
+    assert_eq!(serde_json::from_str::<Vec<Prediction>>(&output).unwrap(), judges);
 
     let mut output = Vec::new();
     let mut to = rmp_serde::Serializer::new(&mut output);
     let mut from = serde_json::Deserializer::from_str(&inputs);
     tree.predict_batch_with(&mut from, &mut to).unwrap();
-    assert_eq!(rmp_serde::from_slice::<Vec<Judged>>(&output).unwrap(), judges);
+    assert_eq!(rmp_serde::from_slice::<Vec<Prediction>>(&output).unwrap(), judges);
 }
 
 #[test]
-fn a_batch_names_the_row_that_failed() {
+fn batch_error_has_the_row() {
     for wasm in [TREE, LINEAR] {
         let model = model(wasm);
         let error = model.predict_batch_json("[[1, 2, 3, 4], [1, 2]]").unwrap_err();
@@ -120,7 +124,7 @@ fn a_batch_names_the_row_that_failed() {
 }
 
 #[test]
-fn an_empty_batch_is_an_empty_array() {
+fn empty_batch_returns_empty_array() {
     for wasm in [TREE, LINEAR] {
         assert_eq!(model(wasm).predict_batch_json("[]").unwrap(), "[]");
     }
@@ -133,10 +137,10 @@ fn threads_share_a_model() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for flower in flowers() {
-                    let told = model.predict_json(&serde_json::to_string(&flower).unwrap());
+                    let output = model.predict_json(&serde_json::to_string(&flower).unwrap());
                     assert_eq!(
-                        serde_json::from_str::<Judged>(&told.unwrap()).unwrap(),
-                        judged(flower)
+                        serde_json::from_str::<Prediction>(&output.unwrap()).unwrap(),
+                        prediction(flower)
                     );
                 }
             });
@@ -145,8 +149,8 @@ fn threads_share_a_model() {
 }
 
 #[test]
-fn nothing_is_left_from_one_call_to_the_next() {
-    // Counts its calls in its memory, and gives the number as a digit.
+fn calls_share_no_state() {
+    // Counts calls in its memory; returns the count as a digit.
     let counting = guest(
         r#"(func (export "larder_predict") (param i32 i32) (result i64)
             (i32.store8 (i32.const 8) (i32.add (i32.load8_u (i32.const 8)) (i32.const 1)))
@@ -160,7 +164,7 @@ fn nothing_is_left_from_one_call_to_the_next() {
 }
 
 #[test]
-fn json_goes_to_a_guest_as_it_is_written() {
+fn json_is_passed_unchanged() {
     let model = model(echo());
     for text in ["1e2", "[1,  2.50]", r#"{"b": 1, "a": "\u00e9"}"#, "null", "\"\""] {
         assert_eq!(model.predict_json(text).unwrap(), text);
@@ -169,7 +173,7 @@ fn json_goes_to_a_guest_as_it_is_written() {
 }
 
 #[test]
-fn an_input_that_is_no_document_never_reaches_the_guest() {
+fn rejects_invalid_input_before_the_call() {
     let deep = "[".repeat(200) + &"]".repeat(200);
     for wasm in [echo(), LINEAR.to_vec()] {
         let model = model(wasm);
@@ -184,7 +188,7 @@ fn an_input_that_is_no_document_never_reaches_the_guest() {
 }
 
 #[test]
-fn what_json_cannot_hold_is_refused_by_its_place() {
+fn rejects_nan_with_its_path() {
     let model = model(echo());
     let input = rmp_serde::to_vec(&[[1.0, 2.0], [3.0, f64::NAN]]).unwrap();
     let mut output = Vec::new();
@@ -195,14 +199,14 @@ fn what_json_cannot_hold_is_refused_by_its_place() {
     match refused {
         Error::Input { path, source } => {
             assert_eq!(path, "[1][1]");
-            assert_eq!(source.to_string(), "NaN, which JSON cannot hold exactly");
+            assert_eq!(source.to_string(), "JSON cannot represent NaN exactly");
         }
         other => panic!("{other:?}"),
     }
 }
 
 #[test]
-fn a_signature_comes_from_the_guest_itself() {
+fn signature_is_read_from_the_guest() {
     let signed = |text: &str| {
         let json = text.replace('"', "\\\"");
         guest(&format!(
@@ -218,7 +222,7 @@ fn a_signature_comes_from_the_guest_itself() {
     assert!(matches!(refused, WasmError::Invalid { .. }), "{refused:?}");
 }
 
-/// What the guest itself said.
+/// The message of the guest.
 fn guest_error(error: &Error) -> String {
     let Error::Predict { source, .. } = error else { panic!("{error:?}") };
     match source.downcast_ref() {

@@ -1,4 +1,4 @@
-//! Compiled code is kept where the larder keeps what it can make anew.
+//! The cache of compiled code.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,14 +14,14 @@ fn with_tree(cache: &Path) -> Larder {
     larder
 }
 
-/// The files of compiled code below a folder.
+/// The files of compiled code in a folder.
 fn compiled(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
         match path.is_dir() {
             true => found.extend(compiled(&path)),
-            // Beside the code the engine keeps how often it was used.
+            // Ignores the engine's usage statistics.
             false if path.extension().is_none() => found.push(path),
             false => {}
         }
@@ -34,7 +34,7 @@ fn predict(larder: &Larder) -> String {
 }
 
 #[test]
-fn a_model_is_compiled_into_the_named_cache_once() {
+fn compiles_into_the_cache_once() {
     let here = tempfile::tempdir().unwrap();
     let larder = with_tree(here.path());
     assert_eq!(compiled(here.path()), [] as [PathBuf; 0]);
@@ -51,7 +51,7 @@ fn a_model_is_compiled_into_the_named_cache_once() {
 }
 
 #[test]
-fn a_cache_that_is_cut_short_or_noise_is_made_anew() {
+fn replaces_invalid_cache() {
     let here = tempfile::tempdir().unwrap();
     let larder = with_tree(here.path());
     predict(&larder);
@@ -65,7 +65,7 @@ fn a_cache_that_is_cut_short_or_noise_is_made_anew() {
 
 #[cfg(unix)]
 #[test]
-fn a_cache_that_others_may_write_to_is_not_used() {
+fn ignores_cache_writable_by_others() {
     use std::os::unix::fs::PermissionsExt;
     let here = tempfile::tempdir().unwrap();
     let folder = here.path().join("wasm");
@@ -77,7 +77,7 @@ fn a_cache_that_others_may_write_to_is_not_used() {
 
 #[cfg(unix)]
 #[test]
-fn the_folder_of_compiled_code_is_the_users_alone() {
+fn cache_folder_is_private() {
     use std::os::unix::fs::PermissionsExt;
     let here = tempfile::tempdir().unwrap();
     predict(&with_tree(here.path()));
@@ -86,7 +86,7 @@ fn the_folder_of_compiled_code_is_the_users_alone() {
 }
 
 #[test]
-fn a_cache_that_cannot_be_made_is_no_error() {
+fn unusable_cache_is_ignored() {
     let here = tempfile::tempdir().unwrap();
     let file = here.path().join("file");
     fs::write(&file, "in the way").unwrap();

@@ -1,19 +1,19 @@
-//! What is refused when a model is put; nothing of it runs.
+//! Validation of guests, which runs no code.
 
 use larder_core::Error;
 use larder_models::wasm::{Abi, GuestFormat};
 use larder_models::{WasmError, WasmModel};
 
-use super::guests::{COLUMN, TREE, all_is_well, echo, guest, predicts, wat};
+use super::guests::{COLUMN, TREE, assert_good_model_predicts, echo, guest, predicts, wat};
 
 fn refused(wasm: impl Into<larder_core::bytes::Bytes>) -> WasmError {
-    let error = WasmModel::from_bytes(wasm).expect_err("it is refused");
-    all_is_well();
+    let error = WasmModel::from_bytes(wasm).expect_err("the guest is accepted");
+    assert_good_model_predicts();
     error
 }
 
 #[test]
-fn a_file_is_opened_and_known_for_what_it_is() {
+fn opens_file_and_detects_abi() {
     let here = tempfile::tempdir().unwrap();
     let path = here.path().join("tree.wasm");
     std::fs::write(&path, TREE).unwrap();
@@ -23,7 +23,7 @@ fn a_file_is_opened_and_known_for_what_it_is() {
     std::fs::write(&path, b"no wasm").unwrap();
     let error = WasmModel::open(&path).unwrap_err();
     let text = format!(
-        "cannot read the WebAssembly file {}: it is no valid WebAssembly: it begins neither as a module nor as a component does",
+        "{} is refused: invalid WebAssembly: neither a module nor a component",
         path.display()
     );
     assert_eq!(error.to_string(), text);
@@ -31,7 +31,7 @@ fn a_file_is_opened_and_known_for_what_it_is() {
 }
 
 #[test]
-fn ten_megabytes_of_noise_are_no_module() {
+fn rejects_noise() {
     let mut noise = vec![0_u8; 10 << 20];
     let mut state = 1_u64;
     for byte in &mut noise {
@@ -46,9 +46,9 @@ fn ten_megabytes_of_noise_are_no_module() {
 }
 
 #[test]
-fn a_module_that_is_right_but_for_its_last_byte_is_refused() {
+fn rejects_module_with_wrong_last_byte() {
     let predict = r#"(func (export "larder_predict") (param i32 i32) (result i64) (i64.const 0))"#;
-    let whole = guest(predict); // it has no names: they would come last, and matter to nobody
+    let whole = guest(predict); // without a name section, which would come last
     let short = whole[..whole.len() - 1].to_vec();
     assert!(matches!(refused(short), WasmError::Invalid { .. }));
     let mut wrong = whole.clone();
@@ -60,27 +60,27 @@ fn a_module_that_is_right_but_for_its_last_byte_is_refused() {
 }
 
 #[test]
-fn every_byte_of_a_module_may_be_damaged() {
+fn survives_damage_of_any_byte() {
     let whole = echo();
     for at in 0..whole.len() {
         let mut damaged = whole.clone();
         damaged[at] ^= 0x55;
-        // Some damage gives another good module, which is called within its limits, too.
+        // Damage may give another valid module, which runs within its limits.
         if let Ok(model) = WasmModel::from_bytes(damaged) {
             let _ = (&model as &dyn larder_core::Model).predict_json("[1]");
         }
     }
-    all_is_well();
+    assert_good_model_predicts();
 }
 
 #[test]
-fn a_module_that_is_too_large_is_not_looked_at() {
+fn rejects_too_large_module() {
     let error = refused(vec![0; (64 << 20) + 1]);
     assert!(matches!(error, WasmError::TooLarge { size: 67_108_865, limit: 67_108_864 }));
 }
 
 #[test]
-fn an_import_is_refused_by_its_name() {
+fn rejects_import() {
     let importing = |import: &str| {
         wat(&format!(
             r#"(module {import} (memory (export "memory") 1)
@@ -114,7 +114,7 @@ fn an_import_is_refused_by_its_name() {
 }
 
 #[test]
-fn a_missing_export_is_named() {
+fn rejects_missing_export() {
     let missing = |wasm: Vec<u8>| match refused(wasm) {
         WasmError::MissingExport { name } => name,
         other => panic!("{other:?}"),
@@ -136,7 +136,7 @@ fn a_missing_export_is_named() {
 }
 
 #[test]
-fn an_export_of_another_type_is_named_with_its_type() {
+fn rejects_export_of_wrong_type() {
     let cases = [
         (
             guest(r#"(func (export "larder_predict") (param i32) (result i64) (i64.const 0))"#),
@@ -183,8 +183,8 @@ fn an_export_of_another_type_is_named_with_its_type() {
 }
 
 #[test]
-fn nothing_runs_when_a_model_is_put() {
-    // A start function that traps, and one that never ends.
+fn validation_runs_no_code() {
+    // Start functions that trap and that never return.
     for start in ["unreachable", "(loop $l (br $l))"] {
         let wasm = guest(&format!(
             r#"(func $start {start}) (start $start)
@@ -196,7 +196,7 @@ fn nothing_runs_when_a_model_is_put() {
 }
 
 #[test]
-fn shared_memory_and_64_bit_memory_are_refused() {
+fn rejects_shared_and_64_bit_memory() {
     for memory in ["(memory (export \"memory\") 1 2 shared)", "(memory (export \"memory\") i64 1)"]
     {
         let wasm = wat(&format!(r#"(module (func (export "larder_abi_1_json")) {memory})"#));

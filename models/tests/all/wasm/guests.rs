@@ -1,4 +1,4 @@
-//! The guests of the tests, their native twins, and the flowers.
+//! Guests, their native counterparts and test data.
 
 use std::sync::OnceLock;
 
@@ -10,7 +10,7 @@ pub(crate) const LINEAR_CORE: &[u8] = include_bytes!("../../guests/linear.core.w
 pub(crate) const TREE: &[u8] = include_bytes!("../../guests/tree.wasm");
 pub(crate) const COLUMN: &[u8] = include_bytes!("../../guests/column.wasm");
 
-/// The 150 flowers: four measures each.
+/// The 150 irises, with four measurements each.
 pub(crate) fn flowers() -> Vec<[f64; 4]> {
     let rows = include_str!("../../iris.csv").lines().skip(1);
     let flowers: Vec<_> = rows
@@ -23,7 +23,7 @@ pub(crate) fn flowers() -> Vec<[f64; 4]> {
     flowers
 }
 
-/// What `linear.c` computes.
+/// `linear.c` in Rust.
 pub(crate) fn linear(x: [f64; 4]) -> [f64; 3] {
     WEIGHTS.map(|weights| x.iter().zip(weights).fold(weights[4], |score, (x, w)| score + w * x))
 }
@@ -34,7 +34,7 @@ const WEIGHTS: [[f64; 5]; 3] = [
     [-0.04409841, 0.19823256, 0.00424001, 0.54654271, -0.68544646],
 ];
 
-/// What `tree.ts` computes.
+/// `tree.ts` in Rust.
 pub(crate) fn tree(x: [f64; 4]) -> (&'static str, f64) {
     let [_, _, length, width] = x;
     let species = match (length, width) {
@@ -47,13 +47,12 @@ pub(crate) fn tree(x: [f64; 4]) -> (&'static str, f64) {
     (species, length * width)
 }
 
-/// A guest in the text format.
+/// Compiles a guest from the text format.
 pub(crate) fn wat(text: &str) -> Vec<u8> {
     wat::parse_str(text).unwrap()
 }
 
-/// A guest that speaks JSON: the usual exports, and what `rest` adds. It has one page of memory that it may
-/// grow; an input is put at 1024.
+/// A JSON guest with the required exports and `rest`. It has one page of memory; inputs are at 1024.
 pub(crate) fn guest(rest: &str) -> Vec<u8> {
     wat(&format!(
         r#"(module
@@ -64,14 +63,14 @@ pub(crate) fn guest(rest: &str) -> Vec<u8> {
     ))
 }
 
-/// A guest that predicts by `body`, which is given `$at` and `$len` and leaves an i64.
+/// A guest that predicts with `body`, which maps `$at` and `$len` to an i64.
 pub(crate) fn predicts(body: &str) -> Vec<u8> {
     guest(&format!(
         r#"(func $predict (export "larder_predict") (param $at i32) (param $len i32) (result i64) {body})"#
     ))
 }
 
-/// A guest that gives back its input.
+/// A guest that returns its input.
 pub(crate) fn echo() -> Vec<u8> {
     predicts(
         "(i64.or (i64.shl (i64.extend_i32_u (local.get $at)) (i64.const 32))
@@ -79,12 +78,12 @@ pub(crate) fn echo() -> Vec<u8> {
     )
 }
 
-/// Asserts that a good model predicts in this process, after whatever was done to it.
-pub(crate) fn all_is_well() {
+/// Asserts that a valid model still predicts in this process.
+pub(crate) fn assert_good_model_predicts() {
     static GOOD: OnceLock<WasmModel> = OnceLock::new();
     let model = GOOD.get_or_init(|| WasmModel::from_bytes(TREE).unwrap());
     assert_eq!(model.predict_json_erased("[5.1, 3.5, 1.4, 0.2]").unwrap(), SETOSA);
 }
 
-/// What `tree.wasm` says of the first flower.
+/// Prediction of `tree.wasm` for the first flower.
 pub(crate) const SETOSA: &str = r#"{"species":"setosa","area":0.27999999999999999}"#;

@@ -1,4 +1,4 @@
-//! Guests that mean harm: each ends in its own error, within its limit, and harms nobody.
+//! Hostile guests: each ends in its own error within its limits.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -7,9 +7,9 @@ use larder_core::{Error, Model};
 use larder_models::wasm::Limits;
 use larder_models::{WasmError, WasmModel};
 
-use super::guests::{all_is_well, echo, guest, predicts, wat};
+use super::guests::{assert_good_model_predicts, echo, guest, predicts, wat};
 
-/// Limits that a test can wait for.
+/// Small limits for tests.
 fn tight() -> Limits {
     Limits {
         time: Duration::from_millis(200),
@@ -20,11 +20,11 @@ fn tight() -> Limits {
     }
 }
 
-/// What a guest ends in; then a good one predicts in the same process.
+/// The error of a guest; checks that a valid one still predicts.
 fn ends(wasm: Vec<u8>) -> WasmError {
     let model = WasmModel::from_bytes(wasm).unwrap();
     let error = failure(model.limited(tight()).predict_json_erased("[1, 2]").unwrap_err());
-    all_is_well();
+    assert_good_model_predicts();
     error
 }
 
@@ -39,13 +39,13 @@ fn output(at: u32, len: u32) -> Vec<u8> {
 }
 
 #[test]
-fn an_endless_loop_ends_in_time() {
+fn interrupts_endless_loop() {
     let body = "(loop $l (br $l)) (i64.const 0)";
     let start = guest(
         r#"(func $start (loop $l (br $l))) (start $start)
         (func (export "larder_predict") (param i32 i32) (result i64) (i64.const 0))"#,
     );
-    // Each turn has the host write a megabyte.
+    // Each iteration makes the host write a megabyte.
     let busy = predicts(
         "(drop (memory.grow (i32.const 15)))
         (loop $l (memory.fill (i32.const 0) (i32.const 1) (i32.const 1000000)) (br $l)) (i64.const 0)",
@@ -60,7 +60,7 @@ fn an_endless_loop_ends_in_time() {
 }
 
 #[test]
-fn loops_on_many_threads_end_in_time_while_others_predict() {
+fn interrupts_loops_on_many_threads() {
     let looping = WasmModel::from_bytes(predicts("(loop $l (br $l)) (i64.const 0)")).unwrap();
     thread::scope(|scope| {
         for _ in 0..4 {
@@ -70,13 +70,13 @@ fn loops_on_many_threads_end_in_time_while_others_predict() {
             });
         }
         for _ in 0..20 {
-            all_is_well();
+            assert_good_model_predicts();
         }
     });
 }
 
 #[test]
-fn a_memory_bomb_is_stopped_at_its_limit() {
+fn limits_memory() {
     let growing = "(loop $l (drop (memory.grow (i32.const 1))) (br $l)) (i64.const 0)";
     let at_once = "(drop (memory.grow (i32.const 65535))) (i64.const 0)";
     let large = r#"(func (export "larder_predict") (param i32 i32) (result i64) (i64.const 0))
@@ -92,7 +92,7 @@ fn a_memory_bomb_is_stopped_at_its_limit() {
 }
 
 #[test]
-fn a_guest_may_meet_a_limit_of_its_own_and_go_on() {
+fn modules_own_maximum_is_not_an_error() {
     let wasm = wat(r#"(module
             (memory (export "memory") 1 2)
             (func (export "larder_abi_1_json"))
@@ -109,7 +109,7 @@ fn a_guest_may_meet_a_limit_of_its_own_and_go_on() {
 }
 
 #[test]
-fn a_table_bomb_is_stopped_at_its_limit() {
+fn limits_tables() {
     let growing = r#"(table $t 1 funcref)
         (func (export "larder_predict") (param i32 i32) (result i64)
             (loop $l (drop (table.grow $t (ref.null func) (i32.const 100))) (br $l)) (i64.const 0))"#;
@@ -122,7 +122,7 @@ fn a_table_bomb_is_stopped_at_its_limit() {
 }
 
 #[test]
-fn many_memories_are_refused() {
+fn limits_number_of_memories() {
     let many = format!(
         r#"(func (export "larder_predict") (param i32 i32) (result i64) (i64.const 0)) {}"#,
         "(memory 0)".repeat(90)
@@ -132,7 +132,7 @@ fn many_memories_are_refused() {
 }
 
 #[test]
-fn a_huge_data_segment_outside_of_its_memory_traps() {
+fn traps_on_data_segment_outside_memory() {
     let huge = format!(
         r#"(func (export "larder_predict") (param i32 i32) (result i64) (i64.const 0))
         (data (i32.const 60000) "{}")"#,
@@ -143,7 +143,7 @@ fn a_huge_data_segment_outside_of_its_memory_traps() {
 }
 
 #[test]
-fn deep_recursion_ends_on_any_stack() {
+fn limits_recursion_on_any_stack() {
     let deep = guest(
         r#"(func $deep (param i32) (result i32)
             (i32.add (local.get 0) (call $deep (i32.add (local.get 0) (i32.const 1)))))
@@ -152,7 +152,7 @@ fn deep_recursion_ends_on_any_stack() {
     );
     let error = ends(deep.clone());
     assert!(matches!(error, WasmError::Stack { limit: 524_288 }), "{error:?}");
-    // On threads with less stack than the guest may have, and with a larger limit.
+    // On threads with less stack than the guest's limit, and with a larger limit.
     for (host, limit) in [(64 << 10, 512 << 10), (2 << 20, 16 << 20), (128 << 10, 64 << 10)] {
         let deep = deep.clone();
         let thread = thread::Builder::new().stack_size(host).spawn(move || {
@@ -163,27 +163,27 @@ fn deep_recursion_ends_on_any_stack() {
         let error = thread.unwrap().join().unwrap();
         assert!(matches!(error, WasmError::Stack { .. }), "{error:?}");
     }
-    all_is_well();
+    assert_good_model_predicts();
 }
 
 #[test]
-fn a_huge_output_is_not_copied() {
+fn limits_output() {
     let error = ends(output(1024, 10_001));
     assert!(matches!(error, WasmError::Output { size: 10_001, limit: 10_000 }), "{error:?}");
     let error = ends(output(0, 0x7fff_ffff));
     assert!(matches!(error, WasmError::Output { size: 0x7fff_ffff, .. }), "{error:?}");
-    // An error text is an output, too.
+    // An error message is an output too.
     let error = ends(output(0, 0xffff_ffff));
     assert!(matches!(error, WasmError::Output { size: 0x7fff_ffff, .. }), "{error:?}");
 }
 
 #[test]
-fn pointers_out_of_the_memory_are_refused() {
+fn rejects_pointers_outside_memory() {
     for (at, len) in [(65_536, 1), (65_530, 7), (u32::MAX, 1), (u32::MAX, 10_000), (0x8000_0000, 1)]
     {
         let error = ends(output(at, len));
         assert!(
-            matches!(error, WasmError::Pointer { what: "its output", pointer, size: 65_536, .. } if pointer == at),
+            matches!(error, WasmError::Pointer { what: "the output", pointer, size: 65_536, .. } if pointer == at),
             "{error:?}"
         );
     }
@@ -196,14 +196,14 @@ fn pointers_out_of_the_memory_are_refused() {
         ));
         let error = ends(wasm);
         assert!(
-            matches!(error, WasmError::Pointer { what: "the room for its input", .. }),
+            matches!(error, WasmError::Pointer { what: "the input buffer", .. }),
             "{at}: {error:?}"
         );
     }
 }
 
 #[test]
-fn a_trap_says_why_and_where() {
+fn trap_has_reason_and_function() {
     let cases = [
         ("unreachable", "wasm `unreachable` instruction executed, in `predict`"),
         ("(i64.div_s (i64.const 1) (i64.const 0))", "integer divide by zero, in `predict`"),
@@ -228,7 +228,7 @@ fn a_trap_says_why_and_where() {
 }
 
 #[test]
-fn an_output_that_is_no_document_is_not_believed() {
+fn rejects_invalid_output() {
     let giving = |text: &str| {
         let escaped: String = text.bytes().map(|byte| format!("\\{byte:02x}")).collect();
         guest(&format!(
@@ -241,15 +241,15 @@ fn an_output_that_is_no_document_is_not_believed() {
     let deep = "[".repeat(121) + &"]".repeat(121);
     for text in ["", "{", "[1] [2]", "NaN", "1,", &deep] {
         let model = WasmModel::from_bytes(giving(text)).unwrap();
-        let told = model.limited(tight()).predict_json_erased("1").unwrap_err();
-        assert!(matches!(failure(told), WasmError::Document { format: "json", .. }), "{text}");
-        // The other faces do not believe it either, and write nothing.
+        let result = model.limited(tight()).predict_json_erased("1").unwrap_err();
+        assert!(matches!(failure(result), WasmError::Document { format: "json", .. }), "{text}");
+        // The other methods reject it too, and write nothing.
         let mut written = Vec::new();
-        let told = (&model as &dyn Model).predict_with(
+        let result = (&model as &dyn Model).predict_with(
             &mut serde_json::Deserializer::from_str("1"),
             &mut rmp_serde::Serializer::new(&mut written),
         );
-        assert!(matches!(failure(told.unwrap_err()), WasmError::Document { .. }), "{text}");
+        assert!(matches!(failure(result.unwrap_err()), WasmError::Document { .. }), "{text}");
         assert!(written.is_empty());
     }
     let not_text = guest(
@@ -260,7 +260,7 @@ fn an_output_that_is_no_document_is_not_believed() {
 }
 
 #[test]
-fn a_batch_with_another_number_of_rows_is_not_believed() {
+fn rejects_batch_with_wrong_number_of_outputs() {
     for (text, outputs) in [("[1]", 1), ("[1,2,3]", 3), ("{\\22a\\22:1}", 0), ("7", 0)] {
         let wasm = guest(&format!(
             r#"(data (i32.const 2048) "{text}")
@@ -278,7 +278,7 @@ fn a_batch_with_another_number_of_rows_is_not_believed() {
 }
 
 #[test]
-fn an_input_larger_than_the_room_is_an_error() {
+fn rejects_input_larger_than_memory() {
     let model = WasmModel::from_bytes(echo()).unwrap();
     let long = format!("\"{}\"", "x".repeat(100_000));
     let error = failure((&model as &dyn Model).predict_json(&long).unwrap_err());
@@ -286,7 +286,7 @@ fn an_input_larger_than_the_room_is_an_error() {
 }
 
 #[test]
-fn what_a_guest_says_of_itself_is_cut() {
+fn truncates_messages_of_guests() {
     let wasm = predicts("(i64.const 0x8000ea60)"); // 60,000 bytes at 0, as an error
     let model = WasmModel::from_bytes(wasm).unwrap();
     match failure((&model as &dyn Model).predict_json("1").unwrap_err()) {
@@ -296,7 +296,7 @@ fn what_a_guest_says_of_itself_is_cut() {
 }
 
 #[test]
-fn hostile_components_end_as_modules_do() {
+fn limits_components_like_modules() {
     let component = |body: &str| {
         wat(&format!(
             r#"(component

@@ -1,4 +1,4 @@
-//! A blob's own format travels with it.
+//! Serializers as WebAssembly.
 
 use std::process::Command;
 
@@ -29,7 +29,7 @@ fn column() -> WasmSerializer {
     WasmSerializer::from_bytes("acme-column", COLUMN).unwrap()
 }
 
-/// A larder that knows the serializer, on the same store as `like`.
+/// A larder with the serializer registered, on the store of `like`.
 fn knowing(serializer: WasmSerializer, like: &Larder) -> Larder {
     let mut registry = Registry::linked().unwrap();
     registry.register(Item::format(serializer)).unwrap();
@@ -37,7 +37,7 @@ fn knowing(serializer: WasmSerializer, like: &Larder) -> Larder {
 }
 
 #[test]
-fn a_blob_is_read_by_the_code_that_the_larder_keeps() {
+fn decodes_blob_with_stored_serializer() {
     let plain = Registry::linked().unwrap().open("memory:").unwrap();
     let numbers = vec![1.5, -0.0, 1e300, f64::MIN_POSITIVE];
     let larder = knowing(column(), &plain);
@@ -45,13 +45,13 @@ fn a_blob_is_read_by_the_code_that_the_larder_keeps() {
     let weights = Weights { column: Artifact::named("acme-column", numbers.clone()) };
     larder.apply("weights", &weights).unwrap();
 
-    // The bytes are the guest's own format.
+    // The bytes are in the guest's format.
     let digest = weights.column.digest().unwrap();
     let blob = larder.store().get_blob(&digest).unwrap().unwrap();
     let expected: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
     assert_eq!(blob, [b"COL1", &*expected].concat());
 
-    // Whoever lacks the serializer is told so, and finds it in the larder.
+    // Without the serializer, the error names it; it can be loaded from the larder.
     let unread: Weights = plain.load("weights").unwrap();
     assert!(
         matches!(unread.column.get(), Err(Error::NotLinked { name, .. }) if name == "acme-column")
@@ -62,9 +62,9 @@ fn a_blob_is_read_by_the_code_that_the_larder_keeps() {
     assert_eq!(bits(read.column.get().unwrap()), bits(&numbers));
 }
 
-/// The test runs itself: as another process it has nothing but the folder.
+/// Runs itself as another process, which has only the folder.
 #[test]
-fn another_process_reads_a_blob_by_the_code_that_the_larder_keeps() {
+fn another_process_decodes_blob_with_stored_serializer() {
     const URL: &str = "LARDER_TEST_URL";
     let numbers = vec![0.1, 2.5, f64::MAX];
     if let Ok(url) = std::env::var(URL) {
@@ -80,14 +80,14 @@ fn another_process_reads_a_blob_by_the_code_that_the_larder_keeps() {
     let weights = Weights { column: Artifact::named("acme-column", numbers) };
     larder.apply("weights", &weights).unwrap();
     let mut reader = Command::new(std::env::current_exe().unwrap());
-    let this = "wasm::serializers::another_process_reads_a_blob_by_the_code_that_the_larder_keeps";
+    let this = "serializers::another_process_decodes_blob_with_stored_serializer";
     let read = reader.args(["--exact", this]).env(URL, url).output().unwrap();
-    let told = String::from_utf8_lossy(&read.stdout);
-    assert!(read.status.success() && told.contains("1 passed"), "{told}");
+    let output = String::from_utf8_lossy(&read.stdout);
+    assert!(read.status.success() && output.contains("1 passed"), "{output}");
 }
 
 #[test]
-fn what_the_guest_refuses_is_an_error_with_its_words() {
+fn returns_error_of_the_guest() {
     let larder = knowing(column(), &Registry::linked().unwrap().open("memory:").unwrap());
     #[derive(Serialize, Deserialize)]
     struct Text {
@@ -103,7 +103,7 @@ fn what_the_guest_refuses_is_an_error_with_its_words() {
 }
 
 #[test]
-fn bytes_that_are_not_of_its_format_are_an_error() {
+fn rejects_foreign_bytes() {
     let format: &dyn larder_core::serializers::Format = &column();
     for (bytes, expected) in [
         (&b"COL2........"[..], "it is no column: it does not begin with COL1"),
@@ -116,14 +116,14 @@ fn bytes_that_are_not_of_its_format_are_an_error() {
 }
 
 #[test]
-fn a_model_that_encodes_nothing_is_no_serializer() {
+fn rejects_model_as_serializer() {
     match WasmSerializer::from_bytes("tree", TREE).unwrap_err() {
         WasmError::MissingExport { name } => assert_eq!(name, "`larder_encode`"),
         other => panic!("{other:?}"),
     }
 }
 
-/// What the guest said, under whatever stands around it.
+/// The innermost message of an error.
 fn words(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = Some(error);
     while let Some(error) = cause {

@@ -1,4 +1,4 @@
-//! Models in a larder.
+//! Stored models.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ fn larder() -> Larder {
 }
 
 #[test]
-fn a_model_comes_back_and_predicts_the_same() {
+fn round_trips_model() {
     let larder = larder();
     let model = WasmModel::from_bytes(TREE).unwrap();
     assert!(larder.apply("flower/tree", &model).unwrap().is_created());
@@ -31,7 +31,7 @@ fn a_model_comes_back_and_predicts_the_same() {
 }
 
 #[test]
-fn a_manifest_says_what_the_format_says() {
+fn manifest_matches_the_format() {
     let larder = larder();
     larder.apply("tree", &WasmModel::from_bytes(TREE).unwrap()).unwrap();
     let shown = larder.show("tree").unwrap();
@@ -56,7 +56,7 @@ fn blake3(bytes: &[u8]) -> String {
 }
 
 #[test]
-fn limits_go_with_the_model_and_a_caller_sets_others() {
+fn limits_are_stored_and_overridable() {
     let larder = larder();
     let limits = Limits { time: Duration::from_millis(50), ..Limits::default() };
     let endless = WasmModel::from_bytes(predicts("(loop $l (br $l)) (i64.const 0)")).unwrap();
@@ -76,30 +76,30 @@ fn limits_go_with_the_model_and_a_caller_sets_others() {
 }
 
 #[test]
-fn no_store_can_raise_a_limit_above_the_most() {
+fn rejects_stored_limits_above_max() {
     let over = [
-        Limits { time: Duration::from_secs(61), ..Limits::MOST },
-        Limits { memory: Limits::MOST.memory + 1, ..Limits::MOST },
-        Limits { table: Limits::MOST.table + 1, ..Limits::MOST },
-        Limits { output: Limits::MOST.output + 1, ..Limits::MOST },
-        Limits { stack: Limits::MOST.stack + 1, ..Limits::MOST },
+        Limits { time: Duration::from_secs(61), ..Limits::MAX },
+        Limits { memory: Limits::MAX.memory + 1, ..Limits::MAX },
+        Limits { table: Limits::MAX.table + 1, ..Limits::MAX },
+        Limits { output: Limits::MAX.output + 1, ..Limits::MAX },
+        Limits { stack: Limits::MAX.stack + 1, ..Limits::MAX },
     ];
     for limits in over {
         let refused = WasmModel::from_bytes(TREE).unwrap().with_limits(limits).unwrap_err();
         assert!(matches!(refused, Error::Refused { .. }), "{refused:?}");
-        // A manifest that was made by hand.
+        // A handwritten manifest.
         let fields = serde_json::to_value(WasmModel::from_bytes(TREE).unwrap()).unwrap();
         let mut fields = fields.as_object().unwrap().clone();
         fields.insert("limits".into(), serde_json::to_value(limits).unwrap());
         let read = serde_json::from_value::<WasmModel>(fields.into());
-        assert!(read.unwrap_err().to_string().contains("Limits::MOST"));
+        assert!(read.unwrap_err().to_string().contains("Limits::MAX"));
     }
-    let most = WasmModel::from_bytes(TREE).unwrap().with_limits(Limits::MOST).unwrap();
-    assert_eq!(most.limits(), Limits::MOST);
+    let most = WasmModel::from_bytes(TREE).unwrap().with_limits(Limits::MAX).unwrap();
+    assert_eq!(most.limits(), Limits::MAX);
 }
 
 #[test]
-fn a_module_under_a_manifest_of_another_is_refused() {
+fn rejects_module_that_differs_from_manifest() {
     let mut fields = serde_json::to_value(WasmModel::from_bytes(TREE).unwrap()).unwrap();
     fields["format"] = "msgpack".into();
     let model: WasmModel = serde_json::from_value(fields).unwrap();
@@ -112,7 +112,7 @@ fn a_module_under_a_manifest_of_another_is_refused() {
 }
 
 #[test]
-fn a_loaded_model_is_applied_under_another_name_as_the_same_bytes() {
+fn reapplied_model_has_the_same_bytes() {
     let larder = larder();
     let model = WasmModel::from_bytes(TREE).unwrap();
     larder.apply("tree", &model).unwrap();

@@ -61,19 +61,19 @@ fn layers(last: Layer) -> Vec<Layer> {
 fn nan_is_refused_with_its_path() {
     let last = Layer { weight: f32::NAN, ..Layer::default() };
     let fields = Fields { layers: layers(last), ..Fields::default() };
-    refused(fields, "layers[3].weight", "NaN, which JSON cannot hold exactly");
+    refused(fields, "layers[3].weight", "JSON cannot represent NaN exactly");
 }
 
 #[test]
 fn infinity_is_refused_with_its_path() {
     let last = Layer { bias: (1, f64::NEG_INFINITY), ..Layer::default() };
     let fields = Fields { layers: layers(last), ..Fields::default() };
-    refused(fields, "layers[3].bias[1]", "an infinity, which JSON cannot hold exactly");
+    refused(fields, "layers[3].bias[1]", "JSON cannot represent an infinity exactly");
 }
 
 #[test]
 fn nan_in_an_enum_is_refused_with_its_path() {
-    let reason = "NaN, which JSON cannot hold exactly";
+    let reason = "JSON cannot represent NaN exactly";
     let choice = Some(Choice::Rate(f64::NAN));
     refused(Fields { choice, ..Fields::default() }, "choice.Rate", reason);
     let choice = Some(Choice::Rates { all: vec![0.0, f64::NAN] });
@@ -82,14 +82,14 @@ fn nan_in_an_enum_is_refused_with_its_path() {
 
 #[test]
 fn integers_of_128_bits_are_refused_however_small() {
-    let reason = "a 128-bit integer, which JSON cannot hold exactly";
+    let reason = "JSON cannot represent a 128-bit integer exactly";
     refused(Fields { large: Some(1), ..Fields::default() }, "large", reason);
     refused(Fields { signed: Some(i128::MIN), ..Fields::default() }, "signed", reason);
 }
 
 #[test]
-fn map_keys_that_are_not_text_are_refused() {
-    let reason = "a map key that is not text, which JSON cannot hold exactly";
+fn rejects_map_keys_that_are_not_strings() {
+    let reason = "JSON cannot represent a map key that is not a string exactly";
     let keys = [("inner".into(), [(1, true)].into())].into();
     refused(Fields { keys, ..Fields::default() }, "keys.inner", reason);
     let pairs = [((1, 2), 3)].into();
@@ -98,7 +98,7 @@ fn map_keys_that_are_not_text_are_refused() {
 
 #[test]
 fn some_none_is_refused() {
-    let reason = "`Some(None)` or `Some(())`, which this format reads back as `None`";
+    let reason = "this format decodes `Some(None)` and `Some(())` as `None`";
     refused(Fields { nested: Some(None), ..Fields::default() }, "nested", reason);
     refused(Fields { unit: Some(()), ..Fields::default() }, "unit", reason);
 }

@@ -35,10 +35,10 @@ fn a_stored_field_that_the_type_does_not_know_is_refused_with_its_path() {
     let new = New { layers: vec![layer(), layer()] };
     let bytes = Codec::of::<MsgPack>().encode(&new).unwrap();
     let said = refused::<Old>(MsgPack, bytes);
-    assert_eq!(said, "a stored field that the type no longer has, at `layers[0].momentum`");
+    assert_eq!(said, "unknown field: the type has no such field, at `layers[0].momentum`");
     let bytes = Codec::of::<Json>().encode(&new).unwrap();
     let said = refused::<Old>(Json, bytes);
-    assert_eq!(said, "a stored field that the type no longer has, at `layers[0].momentum`");
+    assert_eq!(said, "unknown field: the type has no such field, at `layers[0].momentum`");
     // These do not name their fields; the second layer begins where the first has not ended.
     let bytes = Codec::of::<Bincode>().encode(&new).unwrap();
     refused::<Old>(Bincode, bytes);

@@ -1,4 +1,4 @@
-//! ONNX models in a larder.
+//! Stored ONNX models.
 
 use std::fs;
 
@@ -13,7 +13,7 @@ fn larder() -> Larder {
 }
 
 #[test]
-fn the_file_is_kept_as_it_is_and_comes_back_so() {
+fn round_trips_file() {
     let larder = larder();
     let applied = larder.apply("digits", &model("digits_mlp")).unwrap();
     assert!(applied.is_created());
@@ -24,7 +24,7 @@ fn the_file_is_kept_as_it_is_and_comes_back_so() {
 }
 
 #[test]
-fn the_manifest_says_what_it_takes_and_gives() {
+fn manifest_has_inputs_and_outputs() {
     let larder = larder();
     larder.apply("both", &model("two_inputs")).unwrap();
     let shown = larder.show("both").unwrap();
@@ -42,7 +42,7 @@ fn the_manifest_says_what_it_takes_and_gives() {
 }
 
 #[test]
-fn a_loaded_model_predicts_with_arrays_through_its_erased_face_too() {
+fn untyped_model_predicts_with_arrays() {
     let larder = larder();
     larder.apply("fixed", &model("fixed")).unwrap();
     let loaded = larder.load_model("fixed").unwrap();
@@ -53,7 +53,7 @@ fn a_loaded_model_predicts_with_arrays_through_its_erased_face_too() {
 }
 
 #[test]
-fn the_signature_is_known_without_building_the_model() {
+fn signature_needs_no_build() {
     let larder = larder();
     larder.apply("digits", &model("digits_cnn")).unwrap();
     let component = larder.load_component("digits").unwrap();
@@ -62,7 +62,7 @@ fn the_signature_is_known_without_building_the_model() {
 }
 
 #[test]
-fn a_manifest_that_says_something_else_than_the_file_is_refused_on_the_first_prediction() {
+fn rejects_file_that_differs_from_manifest() {
     let text = serde_json::to_string(&model("fixed")).unwrap();
     assert!(
         serde_json::from_str::<OnnxModel>(&text)
@@ -81,7 +81,7 @@ fn a_manifest_that_says_something_else_than_the_file_is_refused_on_the_first_pre
 }
 
 #[test]
-fn a_manifest_of_a_thousand_dimensions_is_refused() {
+fn rejects_too_many_dimensions() {
     let text = serde_json::to_string(&model("fixed")).unwrap();
     let dims = vec!["1"; 1000].join(",");
     let forged = text.replace("\"shape\":[2,2]", &format!("\"shape\":[{dims}]"));
@@ -89,7 +89,7 @@ fn a_manifest_of_a_thousand_dimensions_is_refused() {
 }
 
 #[test]
-fn every_fixture_is_recognised_as_onnx() {
+fn detects_every_fixture() {
     for file in fs::read_dir(fixture("")).unwrap() {
         let path = file.unwrap().path();
         let onnx = path.extension().is_some_and(|extension| extension == "onnx");

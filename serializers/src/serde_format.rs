@@ -1,4 +1,4 @@
-//! What the serde formats share: each is written once, and serves typed and by name.
+//! Implementation of `Serializer` and `Format` for serde formats.
 
 use std::io::{self, Write};
 
@@ -7,25 +7,25 @@ use larder_core::guard::{Guard, Rules};
 use serde::Serialize;
 use serde::de::DeserializeSeed;
 
-/// A serde format: how it writes any value, and how it reads one.
+/// A serde format.
 pub(crate) trait SerdeFormat {
-    /// What its guard allows.
+    /// Limits of the guard.
     const RULES: Rules;
 
-    /// Writes `value`, which stands behind a guard already.
+    /// Encodes `value`, which is already guarded.
     fn write<T: Serialize>(value: &T, out: &mut dyn Write) -> Result<(), BoxError>;
 
-    /// Reads a value from the front of `bytes`; says whether it was all of them.
+    /// Decodes a value from the start of `bytes`; returns `true` with it if no bytes are left.
     fn read<'de, S: DeserializeSeed<'de>>(
         seed: S,
         bytes: &'de [u8],
     ) -> Result<(S::Value, bool), BoxError>;
 }
 
-/// Bytes that are gathered before they are handed on: encoders write a few at a time.
+/// Size of the write buffer, in bytes.
 const BUFFER: usize = 64 * 1024;
 
-/// Writes a value through a guard.
+/// Encodes a value with a guard.
 pub(crate) fn write<F: SerdeFormat, T: Serialize + ?Sized>(
     value: &T,
     out: &mut dyn Write,
@@ -37,15 +37,18 @@ pub(crate) fn write<F: SerdeFormat, T: Serialize + ?Sized>(
     Ok(guard.finish(out.written)?)
 }
 
-/// Reads a value through a guard, to the last byte.
+/// Decodes a value with a guard.
+///
+/// # Errors
+/// The format's error, or trailing bytes.
 pub(crate) fn read<'de, F: SerdeFormat, S: DeserializeSeed<'de>>(
     seed: S,
     bytes: &'de [u8],
 ) -> Result<S::Value, BoxError> {
     let guard = Guard::for_bytes(F::RULES, bytes.len());
     let read = F::read(guard.seed(seed), bytes);
-    let (value, ended) = read.map_err(|error| guard.error(error))?;
-    if ended { Ok(value) } else { Err("bytes are left over after the value".into()) }
+    let (value, at_end) = read.map_err(|error| guard.error(error))?;
+    if at_end { Ok(value) } else { Err("trailing bytes after the value".into()) }
 }
 
 struct Counting<W> {
@@ -70,7 +73,7 @@ impl<W: Write> Write for Counting<W> {
     }
 }
 
-/// Makes a [`SerdeFormat`] a serializer for every serde type, its erased twin, and a linked item.
+/// Implements `Serializer` and `Format` for a [`SerdeFormat`], and registers it.
 macro_rules! serde_format {
     ($format:ident, $name:literal, $traits:expr) => {
         impl<T: serde::Serialize + serde::de::DeserializeOwned> larder_core::Serializer<T>
@@ -82,11 +85,11 @@ macro_rules! serde_format {
                 value: &T,
                 out: &mut dyn std::io::Write,
             ) -> Result<(), larder_core::BoxError> {
-                $crate::format::write::<Self, T>(value, out)
+                $crate::serde_format::write::<Self, T>(value, out)
             }
 
             fn decode(bytes: &larder_core::bytes::Bytes) -> Result<T, larder_core::BoxError> {
-                $crate::format::read::<Self, _>(std::marker::PhantomData, bytes)
+                $crate::serde_format::read::<Self, _>(std::marker::PhantomData, bytes)
             }
 
             fn encode_by(
@@ -119,7 +122,7 @@ macro_rules! serde_format {
                 value: &dyn erased_serde::Serialize,
                 out: &mut dyn std::io::Write,
             ) -> Result<(), larder_core::BoxError> {
-                $crate::format::write::<Self, _>(value, out)
+                $crate::serde_format::write::<Self, _>(value, out)
             }
 
             fn decode(
@@ -127,7 +130,10 @@ macro_rules! serde_format {
                 bytes: &larder_core::bytes::Bytes,
                 read: &mut larder_core::serializers::ReadWith<'_>,
             ) -> Result<(), larder_core::BoxError> {
-                $crate::format::read::<Self, _>(larder_core::serializers::ErasedSeed(read), bytes)
+                $crate::serde_format::read::<Self, _>(
+                    larder_core::serializers::ErasedSeed(read),
+                    bytes,
+                )
             }
         }
 

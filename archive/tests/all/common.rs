@@ -1,4 +1,4 @@
-//! Larders for the tests, and a look at folders.
+//! Shared test helpers.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -31,13 +31,13 @@ pub(crate) fn open(url: &str) -> Larder {
     larder::open(url).unwrap().with_clock(clock)
 }
 
-/// A name of the longest kind, which no plain header of an archive holds.
+/// A name too long for a ustar header.
 pub(crate) fn long_name() -> String {
     format!("{}/b", "a".repeat(190))
 }
 
-/// Three versions of `net`, of which the second is removed, one of a very long name, and two tags.
-pub(crate) fn stocked(larder: &Larder) {
+/// Applies three versions of `net`, removes the second, and adds one version of a long name and two tags.
+pub(crate) fn fill(larder: &Larder) {
     for layer in 1..=3 {
         larder.apply("net", &weights(layer)).unwrap();
     }
@@ -66,7 +66,7 @@ fn walk(folder: &Path, stem: &str, all: &mut BTreeMap<String, Vec<u8>>) {
     }
 }
 
-/// Everything that a larder holds.
+/// The records of a larder and its number of blobs.
 pub(crate) fn content(larder: &Larder) -> (Vec<(String, Bytes)>, usize) {
     let records = larder.store().records("").map(|found| {
         let (key, record) = found.unwrap();

@@ -1,4 +1,4 @@
-//! Where hostile archives are made and tried.
+//! Builder of hostile archives.
 
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
@@ -12,9 +12,9 @@ use larder::store::Digest;
 use larder::{Error, Larder};
 use tar::{Archive, EntryType, Header};
 
-use crate::shelf;
+use crate::common;
 
-/// One entry of an archive, as it stands there.
+/// An entry of an archive.
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) header: Header,
@@ -22,7 +22,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// A file, with the header that an export has for it.
+    /// A file with the header of an export.
     pub(crate) fn file(path: &str, content: impl Into<Vec<u8>>) -> Self {
         let mut entry = Self { header: Header::new_ustar(), content: content.into() };
         entry.header.set_mode(0o644);
@@ -33,14 +33,14 @@ impl Entry {
         entry.named(path.as_bytes()).sized()
     }
 
-    /// A blob, rightly named.
+    /// A blob under its digest.
     pub(crate) fn blob(content: impl Into<Vec<u8>>) -> Self {
         let content = content.into();
         let hex = Digest::of(&content).to_hex();
         Self::file(&format!("blobs/{}/{hex}", &hex[..2]), content)
     }
 
-    /// The same with another name, whatever it is.
+    /// Sets the name.
     pub(crate) fn named(mut self, name: &[u8]) -> Self {
         let field = &mut self.header.as_ustar_mut().unwrap().name;
         field.fill(0);
@@ -48,21 +48,21 @@ impl Entry {
         self.summed()
     }
 
-    /// The same as another kind of thing.
+    /// Sets the type flag.
     pub(crate) fn kind(mut self, kind: u8) -> Self {
         self.header.as_ustar_mut().unwrap().typeflag = [kind];
         self.summed()
     }
 
-    /// The same leading elsewhere.
-    pub(crate) fn leading_to(mut self, target: &str) -> Self {
+    /// Sets the link target.
+    pub(crate) fn link_to(mut self, target: &str) -> Self {
         self.header.as_ustar_mut().unwrap().linkname[..target.len()]
             .copy_from_slice(target.as_bytes());
         self.content.clear();
         self.sized()
     }
 
-    pub(crate) fn holding(mut self, content: impl Into<Vec<u8>>) -> Self {
+    pub(crate) fn with_content(mut self, content: impl Into<Vec<u8>>) -> Self {
         self.content = content.into();
         self.sized()
     }
@@ -82,10 +82,10 @@ impl Entry {
     }
 }
 
-/// The archive of a stocked larder, without its end.
+/// Entries of a valid archive.
 pub(crate) fn good() -> Vec<Entry> {
-    let larder = shelf::open("memory:");
-    shelf::stocked(&larder);
+    let larder = common::open("memory:");
+    common::fill(&larder);
     let mut bytes = Vec::new();
     write(&larder, Selection::All, false, Form::Tar, &mut bytes).unwrap();
     let mut archive = Archive::new(&bytes[..]);
@@ -99,15 +99,15 @@ pub(crate) fn good() -> Vec<Entry> {
     entries.collect()
 }
 
-/// The bytes of an archive, with its end.
+/// The bytes of an archive.
 pub(crate) fn tar(entries: &[Entry]) -> Vec<u8> {
-    let mut bytes = open_tar(entries);
+    let mut bytes = tar_without_end(entries);
     bytes.resize(bytes.len() + 1024, 0);
     bytes
 }
 
-/// The bytes of an archive, without its end.
-pub(crate) fn open_tar(entries: &[Entry]) -> Vec<u8> {
+/// The bytes of an archive without its end marker.
+pub(crate) fn tar_without_end(entries: &[Entry]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in entries {
         bytes.extend_from_slice(entry.header.as_bytes());
@@ -124,7 +124,7 @@ pub(crate) fn packed(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// The archive with the entry whose path begins so made another.
+/// An archive with the entry at a path prefix changed.
 pub(crate) fn with(
     mut entries: Vec<Entry>,
     path: &str,
@@ -135,26 +135,26 @@ pub(crate) fn with(
     tar(&entries)
 }
 
-/// The archive with one more entry, right after larder.json.
+/// An archive with an entry inserted after larder.json.
 pub(crate) fn with_second(mut entries: Vec<Entry>, entry: Entry) -> Vec<u8> {
     entries.insert(1, entry);
     tar(&entries)
 }
 
-/// The archive with one more entry, after all others.
+/// An archive with an entry appended.
 pub(crate) fn with_last(mut entries: Vec<Entry>, entry: Entry) -> Vec<u8> {
     entries.push(entry);
     tar(&entries)
 }
 
-/// The text of an entry's content with something replaced.
+/// An entry with text replaced in its content.
 pub(crate) fn replaced(entry: Entry, from: &str, to: &str) -> Entry {
     let text = String::from_utf8(entry.content.clone()).unwrap();
     assert!(text.contains(from), "{text}");
-    entry.holding(text.replacen(from, to, 1))
+    entry.with_content(text.replacen(from, to, 1))
 }
 
-/// What an import of the file at `archive` into `target` comes to.
+/// Imports an archive into `target`.
 pub(crate) fn import(
     archive: &Path,
     limits: &Limits,
@@ -165,29 +165,29 @@ pub(crate) fn import(
     opened.larder().maintenance().copy(Selection::All, target, &CopyOptions::default()).map(drop)
 }
 
-/// Makes sure that an archive is refused for this reason, and that nothing is left of it anywhere.
-pub(crate) fn refused_within(bytes: &[u8], limits: &Limits, why: &str) {
+/// Asserts that an archive is rejected with this message and leaves no files.
+pub(crate) fn assert_refused_within(bytes: &[u8], limits: &Limits, why: &str) {
     let root = tempfile::tempdir().unwrap();
     let (archive, temp) = (root.path().join("in/archive"), root.path().join("temp"));
     fs::create_dir(root.path().join("in")).unwrap();
     fs::create_dir(&temp).unwrap();
     fs::write(&archive, bytes).unwrap();
-    let target = shelf::open(&format!("fs:{}", root.path().join("target").display()));
-    target.apply("net", &shelf::weights(50)).unwrap();
-    let before = shelf::files(root.path());
+    let target = common::open(&format!("fs:{}", root.path().join("target").display()));
+    target.apply("net", &common::weights(50)).unwrap();
+    let before = common::files(root.path());
 
     let error = import(&archive, limits, &temp, &target).unwrap_err();
-    let told = error.to_string().replace(&archive.display().to_string(), "[archive]");
-    assert!(told.contains(why), "{told}");
+    let message = error.to_string().replace(&archive.display().to_string(), "[archive]");
+    assert!(message.contains(why), "{message}");
     assert!(
         matches!(error, Error::Refused { .. } | Error::Corrupt { .. } | Error::NewerFormat { .. }),
         "{error:?}"
     );
-    assert!(!told.contains(&temp.display().to_string()), "it names a file that is gone: {told}");
-    assert_eq!(fs::read_dir(&temp).unwrap().count(), 0, "something is left behind");
-    assert!(shelf::files(root.path()) == before, "something was written");
+    assert!(!message.contains(&temp.display().to_string()), "it names a removed file: {message}");
+    assert_eq!(fs::read_dir(&temp).unwrap().count(), 0, "temporary files are left");
+    assert!(common::files(root.path()) == before, "files were written");
 }
 
 pub(crate) fn refused(bytes: &[u8], why: &str) {
-    refused_within(bytes, &Limits::default(), why);
+    assert_refused_within(bytes, &Limits::default(), why);
 }

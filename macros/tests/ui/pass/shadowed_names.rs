@@ -1,4 +1,4 @@
-//! What the macro writes does not meet what the user calls things.
+//! Generated names do not clash with the user's.
 #![allow(non_camel_case_types)]
 
 use larder::prelude::*;

@@ -1,19 +1,19 @@
-//! What a file is, by its content.
+//! Detection of a model file's kind.
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 
-/// What a file is, as its content says.
+/// Kind of a model file, detected by its content without running it.
 ///
-/// Nothing is run to find out. An ONNX file is told by the fields of its outermost message, a WebAssembly
-/// module by its first bytes, a script by being text that Rhai can parse and that defines `predict`.
+/// An ONNX file is detected by the fields of its outermost message, WebAssembly by its magic number, and a script by
+/// parsing it: Rhai that defines `predict`.
 ///
 /// ```
 /// use larder_models::ModelKind;
 ///
-/// assert_eq!(Kind::of(b"\0asm\x01\0\0\0"), Kind::Wasm);
-/// assert_eq!(Kind::of(b"anything else"), Kind::File);
+/// assert_eq!(ModelKind::of(b"\0asm\x01\0\0\0"), ModelKind::Wasm);
+/// assert_eq!(ModelKind::of(b"anything else"), ModelKind::File);
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -22,23 +22,23 @@ pub enum ModelKind {
     Onnx,
     /// A WebAssembly module or component.
     Wasm,
-    /// A script in Rhai; never found without the feature `script`.
+    /// A Rhai script; detected only with the feature `script`.
     Script,
-    /// Anything else.
+    /// Any other file.
     File,
 }
 
 impl ModelKind {
-    /// The kind of these bytes.
+    /// Detects the kind of bytes.
     pub fn of(bytes: &[u8]) -> Self {
         // Reading from memory does not fail.
         Self::read(Cursor::new(bytes), bytes.len() as u64).unwrap_or(Self::File)
     }
 
-    /// The kind of the file at `path`. Of a large one, little is read.
+    /// Detects the kind of a file; reads little of a large one.
     ///
     /// # Errors
-    /// Those of opening and reading it.
+    /// I/O errors.
     pub fn of_file(path: impl AsRef<Path>) -> io::Result<Self> {
         let file = File::open(path)?;
         let len = file.metadata()?.len();
@@ -64,13 +64,13 @@ impl ModelKind {
 
 #[cfg(feature = "script")]
 fn is_script(source: impl Read, len: u64) -> io::Result<bool> {
-    use crate::script::{MOST_BYTES, parse};
+    use crate::script::{MAX_BYTES, parse};
 
-    if len > MOST_BYTES {
+    if len > MAX_BYTES {
         return Ok(false);
     }
     let mut bytes = Vec::new();
-    source.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    source.take(MAX_BYTES).read_to_end(&mut bytes)?;
     Ok(std::str::from_utf8(&bytes).is_ok_and(|text| parse(text).is_ok()))
 }
 
@@ -79,15 +79,15 @@ fn is_script(_: impl Read, _: u64) -> io::Result<bool> {
     Ok(false)
 }
 
-/// Numbers of fields of ONNX's `ModelProto`.
+/// Field numbers of ONNX's `ModelProto`.
 const IR_VERSION: u64 = 1;
 const GRAPH: u64 = 7;
-/// The highest number of a field that it has.
+/// Highest field number.
 const LAST_FIELD: u64 = 25;
-/// The highest version of the representation that is likely in this decade.
-const MOST_IR_VERSION: u64 = 64;
+/// Highest plausible IR version.
+const MAX_IR_VERSION: u64 = 64;
 
-/// Whether the bytes are a protobuf message, to the last one, with an IR version and a graph as ONNX has.
+/// Returns true if all bytes are a protobuf message with an IR version and a graph.
 fn is_onnx(source: &mut (impl Read + Seek), len: u64) -> io::Result<bool> {
     let mut at = 0;
     let (mut versions, mut graphs) = (0, 0);
@@ -101,7 +101,7 @@ fn is_onnx(source: &mut (impl Read + Seek), len: u64) -> io::Result<bool> {
             0 => {
                 let Some(value) = varint(source, &mut at)? else { return Ok(false) };
                 if field == IR_VERSION {
-                    versions += u64::from((1..=MOST_IR_VERSION).contains(&value));
+                    versions += u64::from((1..=MAX_IR_VERSION).contains(&value));
                 }
             }
             2 => {
@@ -113,14 +113,14 @@ fn is_onnx(source: &mut (impl Read + Seek), len: u64) -> io::Result<bool> {
                 at = end;
                 source.seek(SeekFrom::Start(at))?;
             }
-            // Nothing else is in a `ModelProto`.
+            // A `ModelProto` has no other wire types.
             _ => return Ok(false),
         }
     }
     Ok(versions == 1 && graphs == 1)
 }
 
-/// A protobuf varint; `None` if there is none.
+/// Reads a protobuf varint; `None` if it is invalid.
 fn varint(source: &mut impl Read, at: &mut u64) -> io::Result<Option<u64>> {
     let mut value = 0_u64;
     for shift in (0..64).step_by(7) {

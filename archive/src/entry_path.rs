@@ -1,10 +1,10 @@
-//! The files of a larder's folder: which there may be, and in which order an archive has them.
+//! Files of an export, and their order in an archive.
 
 use larder_core::store::Digest;
 use larder_core::store::RecordKey;
 use larder_store_fs::{key_at, record_path};
 
-/// One file. An archive holds them in this order, each once.
+/// A file of an export. An archive contains each once, in this order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum EntryPath {
     /// `larder.json`.
@@ -18,7 +18,7 @@ pub(crate) enum EntryPath {
 const MARKER: &str = "larder.json";
 
 impl EntryPath {
-    /// The path, seen from the folder.
+    /// Returns the path relative to the folder.
     pub(crate) fn path(&self) -> String {
         match self {
             Self::Marker => MARKER.to_owned(),
@@ -30,16 +30,16 @@ impl EntryPath {
         }
     }
 
-    /// The file at `path`, if it is exactly the path of one. Nothing is normalised.
-    pub(crate) fn at(path: &str) -> Option<Self> {
-        let place = if path == MARKER {
+    /// Parses a path, without normalizing it.
+    pub(crate) fn parse(path: &str) -> Option<Self> {
+        let entry = if path == MARKER {
             Self::Marker
         } else if let Some(blob) = path.strip_prefix("blobs/") {
             Self::Blob(Digest::from_hex(blob.split_once('/')?.1).ok()?)
         } else {
             Self::Record(key_at(path)?)
         };
-        (place.path() == path).then_some(place)
+        (entry.path() == path).then_some(entry)
     }
 }
 
@@ -49,22 +49,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_is_found_again_by_its_path() {
+    fn parses_its_own_paths() {
         let key = |text| EntryPath::Record(RecordKey::new(text).unwrap());
-        let places = [
+        let entries = [
             EntryPath::Marker,
             EntryPath::Blob(Digest::of(b"a blob")),
             key("names/wine"),
             key("names/wine.json/price.json"),
             key("versions/a/b/@0000000001"),
         ];
-        for place in places {
-            assert_eq!(EntryPath::at(&place.path()), Some(place));
+        for entry in entries {
+            assert_eq!(EntryPath::parse(&entry.path()), Some(entry));
         }
     }
 
     #[test]
-    fn no_other_path_is_a_file_of_a_larder() {
+    fn rejects_other_paths() {
         let hex = Digest::of(b"a blob").to_hex();
         let others = [
             String::new(),
@@ -89,7 +89,7 @@ mod tests {
             "/records/names/wine.json".into(),
         ];
         for other in others {
-            assert_eq!(EntryPath::at(&other), None, "{other}");
+            assert_eq!(EntryPath::parse(&other), None, "{other}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Pairs of an encoder and a decoder, as values.
+//! A serializer made of two functions.
 
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
@@ -12,9 +12,9 @@ type Encode<T> = Box<dyn Fn(&T, &mut dyn Write) -> Result<(), BoxError> + Send +
 type Decode<T> = Box<dyn Fn(&Bytes) -> Result<T, BoxError> + Send + Sync>;
 type Sample<T> = Box<dyn Fn() -> T + Send + Sync>;
 
-/// A serializer for one type, with or without serde, made of two functions at run time.
+/// Serializer for one type, with or without serde, made of two functions.
 ///
-/// Where both are known at compile time, `impl Serializer<T>` needs no registration.
+/// `impl Serializer<T>` needs no registration; use this type for functions known only at run time.
 ///
 /// ```
 /// use larder_core::{Artifact, Item, Registry};
@@ -23,15 +23,15 @@ type Sample<T> = Box<dyn Fn() -> T + Send + Sync>;
 ///
 /// struct Celsius(f32); // a type without serde
 ///
-/// let pair = FnSerializer::<Celsius>::new(
+/// let serializer = FnSerializer::<Celsius>::new(
 ///     "celsius-le",
 ///     |value, out| Ok(out.write_all(&value.0.to_le_bytes())?),
 ///     |bytes| Ok(Celsius(f32::from_le_bytes(bytes[..].try_into()?))),
 /// );
 /// let mut registry = Registry::linked()?;
-/// registry.register(Item::pair(pair))?;
+/// registry.register(Item::pair(serializer))?;
 ///
-/// // A field of this type is written by the pair:
+/// // A field that uses it:
 /// let field: Artifact<Celsius, ByName> = Artifact::named("celsius-le", Celsius(21.5));
 /// # Ok::<(), larder_core::Error>(())
 /// ```
@@ -44,9 +44,9 @@ pub struct FnSerializer<T> {
 }
 
 impl<T: 'static> FnSerializer<T> {
-    /// A pair under a name that says format and configuration.
+    /// Creates a serializer; `name` identifies format and configuration.
     ///
-    /// The decoder must use the bytes up to the last one, and must survive any bytes with an error.
+    /// The decoder must reject trailing bytes, and must return an error for any invalid bytes.
     pub fn new(
         name: &str,
         encode: impl Fn(&T, &mut dyn Write) -> Result<(), BoxError> + Send + Sync + 'static,
@@ -61,15 +61,14 @@ impl<T: 'static> FnSerializer<T> {
         }
     }
 
-    /// The same pair, with where others get it: see [`Serializer::NOTE`](larder_core::Serializer::NOTE).
+    /// Sets where to get the serializer: see [`Serializer::NOTE`](larder_core::Serializer::NOTE).
     #[must_use]
     pub fn with_note(mut self, note: &str) -> Self {
         self.note = Some(note.to_owned());
         self
     }
 
-    /// The same pair, with a value that stands for all: see
-    /// [`Serializer::sample`](larder_core::Serializer::sample).
+    /// Sets a function that returns a sample value: see [`Serializer::sample`](larder_core::Serializer::sample).
     #[must_use]
     pub fn with_sample(mut self, sample: impl Fn() -> T + Send + Sync + 'static) -> Self {
         self.sample = Some(Box::new(sample));
@@ -77,6 +76,7 @@ impl<T: 'static> FnSerializer<T> {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<T: 'static> DynSerializer for FnSerializer<T> {
     fn name(&self) -> &str {
         &self.name
