@@ -9,7 +9,7 @@ use larder_example_plugin::{RoaringFile, Search};
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let [store, name, files @ ..] = &arguments[..] else {
-        return Err("say: index STORE NAME FILE…".into());
+        return Err("usage: index STORE NAME FILE…".into());
     };
     let mut lines = Vec::new();
     for file in files {
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         lines.extend(text.lines().map(|line| line.trim().to_owned()));
     }
     let larder = larder::open(store)?;
-    larder.apply_serializer(RoaringFile::NAME)?; // so that others learn what they lack
+    larder.apply_serializer(RoaringFile::NAME)?; // records where to get the serializer
     larder.apply(name, &Search::new(lines))?;
     Ok(())
 }
