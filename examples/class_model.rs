@@ -1,15 +1,14 @@
-//! A model that is built from files: a folder with a scaler, and a nearest-neighbour index.
+//! A class model built from files: a folder with a scaler, and a nearest-neighbour index.
 //!
 //! ```sh
 //! cargo run --release --features files --example class_model
 //! ```
 //!
-//! 1. From 1,279 real wines, write two artifacts: a folder (`scaler/`) and a file (`wines.kd`), a k-d tree
-//!    in a format of this program's own.
-//! 2. Log both, rehearse the model on the files, and log the *class*, to an SQLite file and to a folder.
-//! 3. Start this program once more for each store. The second process has neither the wines nor the files
-//!    of the first: it gets both artifacts laid out and checked, builds the model, and searches.
-//! 4. Compare what both say of the 320 wines that were held back, and with a search of every wine.
+//! 1. Writes two artifacts from 1,279 wines: a folder (`scaler/`) and a file (`wines.kd`), a k-d tree in a custom
+//!    format.
+//! 2. Logs both, tries the model on the files, and logs the *class*, to an SQLite file and to a folder.
+//! 3. Starts a second process for each store, which loads the artifacts, builds the model and predicts.
+//! 4. Compares the predictions for 320 held-out wines, and the index with a full scan.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -23,19 +22,19 @@ use larder::prelude::*;
 type Wine = [f64; 11];
 
 /// A wine and its quality, from 0 to 10.
-type Judged = (Wine, f64);
+type RatedWine = (Wine, f64);
 
 const NAME: &str = "wine/neighbours";
 const STORES: [&str; 2] = ["sqlite:neighbours.db", "fs:neighbours"];
 const NEIGHBOURS: usize = 5;
 
-/// Tells the quality of a wine from that of its nearest neighbours.
+/// Predicts the quality of a wine as the mean of its nearest neighbours.
 struct Neighbours {
     scaler: Scaler,
     index: Index,
 }
 
-/// The class is kept under its tag, with the files that it is built from.
+/// The class is stored as its tag and the files it is built from.
 impl ClassModel for Neighbours {
     const TAG: &'static str = "example/neighbours";
     const ARTIFACTS: &'static [&'static str] = &["scaler", "index"];
@@ -89,11 +88,11 @@ fn first_process() -> Result<(), Box<dyn Error>> {
         run.log_artifact("index", &file)?;
         run.log_requirements(&["a k-d tree of 12 f64 a node, in larder's example class_model"])?;
 
-        // A rehearsal, on the files as the model will get them.
-        let rehearsed = Neighbours::new(&run.fetch_artifacts(&["scaler", "index"])?)?;
+        // Tries the model on the logged files.
+        let model = Neighbours::new(&run.fetch_artifacts(&["scaler", "index"])?)?;
         expected =
-            held_back.iter().map(|(wine, _)| rehearsed.predict(*wine)).collect::<Result<_, _>>()?;
-        check_search(&rehearsed, &held_back);
+            held_back.iter().map(|(wine, _)| model.predict(*wine)).collect::<Result<_, _>>()?;
+        check_search(&model, &held_back);
 
         let applied = run.log_model::<Neighbours>(&["scaler", "index"])?;
         let version = applied.version();
@@ -104,7 +103,7 @@ fn first_process() -> Result<(), Box<dyn Error>> {
             version.size
         );
     }
-    drop(generated); // The second process finds nothing of it.
+    drop(generated); // The second process must not find the files.
 
     let error: f64 = held_back.iter().zip(&expected).map(|((_, q), p)| (q - p).abs()).sum();
     println!(
@@ -116,18 +115,18 @@ fn first_process() -> Result<(), Box<dyn Error>> {
         let program = std::env::current_exe()?;
         let output = Command::new(program).arg(store).stderr(Stdio::inherit()).output()?;
         if !output.status.success() {
-            return Err(format!("the second process ended with {}", output.status).into());
+            return Err(format!("the second process failed: {}", output.status).into());
         }
         let loaded: Vec<f64> = serde_json::from_slice(&output.stdout)?;
         if loaded != expected {
-            return Err(format!("the model on {store} judges otherwise after it was loaded").into());
+            return Err(format!("the model loaded from {store} predicts differently").into());
         }
-        println!("{store}: loaded in another process, the same on all of them");
+        println!("{store}: loaded in another process, all predictions are equal");
     }
     Ok(())
 }
 
-/// Loads the model by its name and judges the wines that were held back.
+/// Loads the model by name and predicts for the held-out wines.
 fn second_process(store: &str) -> Result<(), Box<dyn Error>> {
     let wines: Vec<Wine> = wines().1.into_iter().map(|(wine, _)| wine).collect();
     let model = larder::open(store)?.load_model(NAME)?;
@@ -135,8 +134,8 @@ fn second_process(store: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The index must find what a search of every wine finds, and look at few of them.
-fn check_search(model: &Neighbours, wines: &[Judged]) {
+/// Compares the index with a full scan.
+fn check_search(model: &Neighbours, wines: &[RatedWine]) {
     let mut visited = 0;
     for (wine, _) in wines {
         let wine = model.scaler.scale(wine);
@@ -145,16 +144,16 @@ fn check_search(model: &Neighbours, wines: &[Judged]) {
         all.sort_by(f64::total_cmp);
         let found = model.index.search(&wine);
         let distances: Vec<f64> = found.nearest.iter().map(|(distance, _)| *distance).collect();
-        assert_eq!(distances, all[..NEIGHBOURS], "the index finds the nearest");
+        assert_eq!(distances, all[..NEIGHBOURS], "the index misses a neighbour");
         visited += found.visited;
     }
     let share = 100 * visited / (wines.len() * model.index.points.len());
     println!("a search visits {share} % of the index");
-    assert!(share < 75, "the index is searched, not read from end to end");
+    assert!(share < 75, "the index visits too many points");
 }
 
-/// The wines to learn from; and every fifth, held back, each with its quality.
-fn wines() -> (Vec<Judged>, Vec<Judged>) {
+/// Returns the training wines and the held-out ones (every fifth).
+fn wines() -> (Vec<RatedWine>, Vec<RatedWine>) {
     let wines = linfa_datasets::winequality();
     let all = wines.records.rows().into_iter().zip(&wines.targets).enumerate();
     let (held, known): (Vec<_>, Vec<_>) = all.partition(|(n, _)| n % 5 == 0);
@@ -167,14 +166,14 @@ fn wines() -> (Vec<Judged>, Vec<Judged>) {
     (read(known), read(held))
 }
 
-/// Brings all measurements to one scale. It is saved as a folder of two files.
+/// Standardizes measurements. Saved as a folder of two files.
 struct Scaler {
     mean: Wine,
     deviation: Wine,
 }
 
 impl Scaler {
-    fn fit(wines: &[Judged]) -> Self {
+    fn fit(wines: &[RatedWine]) -> Self {
         let mean_of = |value: &dyn Fn(&Wine) -> f64| {
             wines.iter().map(|(wine, _)| value(wine)).sum::<f64>() / wines.len() as f64
         };
@@ -203,16 +202,16 @@ impl Scaler {
     }
 }
 
-/// A k-d tree: the middle point of each stretch divides it, along one measurement after another.
+/// A k-d tree, stored as an array: the middle point of each range splits it along alternating axes.
 struct Index {
     points: Vec<Point>,
 }
 
-/// What a search found, the nearest first, each with the square of its distance.
+/// Result of a search: the nearest points first, each with its squared distance.
 #[derive(Default)]
 struct Found {
     nearest: Vec<(f64, Point)>,
-    /// How many points it looked at.
+    /// Number of points visited.
     visited: usize,
 }
 
@@ -255,7 +254,7 @@ impl Index {
             let (left, right) = (&points[..middle], &points[middle + 1..]);
             let (this, other) = if ahead < 0.0 { (left, right) } else { (right, left) };
             search(this, (axis + 1) % 11, wine, found);
-            // The other side is worth a look only if it is nearer than the farthest that was found.
+            // Searches the other side only if it may contain a nearer point.
             let far = found.nearest.get(NEIGHBOURS - 1).map_or(f64::INFINITY, |(far, _)| *far);
             if ahead.powi(2) < far {
                 search(other, (axis + 1) % 11, wine, found);
@@ -279,7 +278,7 @@ impl Index {
         let numbers: Vec<f64> = numbers.iter().map(|number| f64::from_le_bytes(*number)).collect();
         let (points, left_over) = numbers.as_chunks::<12>();
         if !rest.is_empty() || !left_over.is_empty() {
-            return Err("the index is cut short".into());
+            return Err("the index is truncated".into());
         }
         let point = |&[place @ .., quality]: &[f64; 12]| Point { place, quality };
         Ok(Self { points: points.iter().map(point).collect() })

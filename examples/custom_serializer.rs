@@ -1,18 +1,17 @@
-//! A serializer of one's own, kept as a component beside the model that needs it.
+//! A custom serializer, stored as a component with the model that needs it.
 //!
 //! ```sh
 //! cargo run --example custom_serializer
 //! ```
 //!
-//! 1. Fit a model to 150 real irises: the mean of each species. A flower is of the species whose mean is
-//!    the nearest.
-//! 2. Make a serializer for those means of two functions. They write NumPy's own file format, so that
-//!    `numpy.load` reads the blob as it is.
-//! 3. Apply the serializer, so that the larder knows of it; and the model, whose means go by it.
-//! 4. A program that registers the serializer loads the model, and it judges as before.
-//! 5. A program that does not is told by the larder where to get it.
+//! 1. Fits a nearest-mean classifier to 150 irises.
+//! 2. Creates a serializer for the means from two functions. It writes the NumPy file format, so `numpy.load` reads the
+//!    blob.
+//! 3. Applies the serializer and the model.
+//! 4. A program that registers the serializer loads the model.
+//! 5. A program that does not gets an error that names the serializer and where to get it.
 //!
-//! The larder is in memory, unless its URL is given: `-- larder.db`.
+//! The larder is in memory by default; pass a URL to change it: `-- larder.db`.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -26,11 +25,11 @@ use ndarray_npy::{ReadNpyExt, WriteNpyExt};
 
 type Flower = [f64; 4];
 
-/// Knows the mean of each species.
+/// Nearest-mean classifier.
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "example/nearest-mean", model)]
 struct NearestMean {
-    /// A row for each species, written by the serializer that is named when the model is made.
+    /// One row per species; the serializer is chosen by name.
     means: Artifact<Array2<f64>, ByName>,
 }
 
@@ -43,20 +42,20 @@ impl Predict for NearestMean {
         let distance = |mean: ArrayView1<'_, f64>| (&mean - &flower).mapv(|x| x * x).sum();
         let distances = self.means.get()?.outer_iter().map(distance).enumerate();
         let nearest = distances.min_by(|(_, a), (_, b)| a.total_cmp(b));
-        nearest.map(|(species, _)| species).ok_or_else(|| larder::Error::predict("it has no means"))
+        nearest
+            .map(|(species, _)| species)
+            .ok_or_else(|| larder::Error::predict("the model has no means"))
     }
 }
 
-/// The encoder, the decoder, and what others are to know of them.
+/// The serializer, with a note on where to get it and a sample value.
 fn npy() -> FnSerializer<Array2<f64>> {
     FnSerializer::new(
         "npy-f64",
         |array: &Array2<f64>, out| Ok(array.write_npy(out)?),
         |bytes| Ok(Array2::read_npy(&bytes[..])?),
     )
-    .with_note(
-        "`npy` in Larder's examples/custom_serializer.rs; numpy.load reads the bytes as well",
-    )
+    .with_note("`npy` in Larder's examples/custom_serializer.rs; numpy.load reads the bytes too")
     .with_sample(|| ndarray::array![[1.0, -0.5], [1e300, 0.1]])
 }
 
@@ -77,8 +76,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let model = NearestMean { means: Artifact::named("npy-f64", means(&irises)?) };
     let before = model.predict_batch(flowers.clone())?;
-    let right = before.iter().zip(&irises.targets).filter(|(said, is)| said == is).count();
-    println!("{right} of {} flowers are judged rightly", flowers.len());
+    let correct = before.iter().zip(&irises.targets).filter(|(class, target)| class == target);
+    println!("{} of {} flowers are classified correctly", correct.count(), flowers.len());
 
     let larder = registry()?.open(&url)?;
     larder.apply_serializer("npy-f64")?;
@@ -87,22 +86,18 @@ fn main() -> Result<(), Box<dyn Error>> {
     let with = Larder::new(Arc::clone(larder.store()), registry()?);
     let loaded: NearestMean = with.load("iris/nearest")?;
     let after = loaded.predict_batch(flowers.clone())?;
-    println!("with the serializer, {} are judged as before", alike(&before, &after));
+    println!("with the serializer, {} predictions are unchanged", count_equal(&before, &after));
 
     let without = Larder::new(Arc::clone(larder.store()), Registry::linked()?);
     let loaded: NearestMean = without.load("iris/nearest")?;
     match loaded.means.get() {
-        Err(error) => println!("without it: {error}"),
+        Err(error) => println!("without the serializer: {error}"),
         Ok(_) => return Err("the means were read without their serializer".into()),
     }
-    if before == after {
-        Ok(())
-    } else {
-        Err("the model judges otherwise after it was loaded".into())
-    }
+    if before == after { Ok(()) } else { Err("the loaded model predicts differently".into()) }
 }
 
-/// The mean of each species.
+/// Computes the mean of each species.
 fn means(irises: &linfa::Dataset<f64, usize, ndarray::Ix1>) -> Result<Array2<f64>, Box<dyn Error>> {
     let mean = |species: usize| {
         let rows: Vec<usize> =
@@ -113,6 +108,6 @@ fn means(irises: &linfa::Dataset<f64, usize, ndarray::Ix1>) -> Result<Array2<f64
     Ok(stack(Axis(0), &[means[0].view(), means[1].view(), means[2].view()])?)
 }
 
-fn alike(before: &[usize], after: &[usize]) -> usize {
+fn count_equal(before: &[usize], after: &[usize]) -> usize {
     before.iter().zip(after).filter(|(before, after)| before == after).count()
 }

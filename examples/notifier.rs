@@ -1,17 +1,17 @@
-//! A component with hooks and triggers: it tells a service when it is applied, and does more if it is asked to.
+//! A component with hooks and triggers that notifies an HTTP service.
 //!
 //! ```sh
 //! cargo run --example notifier
 //! cargo run --example notifier -- larder.db
 //! ```
 //!
-//! The service is an HTTP receiver on this machine, which the program starts itself. What it hears is printed:
+//! The program starts the service and prints the messages it receives:
 //!
-//! - `post_init` checks the component: what it is to do must name what it is given;
-//! - `setup` connects to the service, before the first job, once;
-//! - `on_create` registers the component there, `cleanup` takes it out again;
-//! - the trigger `start` sends a message when a version was applied;
-//! - `go` waits for `start`, and only runs if the field `d` is set.
+//! - `post_init` validates the template in `d`;
+//! - `setup` connects to the service once, before the first job;
+//! - `on_create` registers the component, `cleanup` unregisters it;
+//! - the trigger `start` sends a message when a version is applied;
+//! - `go` runs after `start` if the field `d` is set.
 #![allow(clippy::print_stdout)]
 
 use std::collections::BTreeMap;
@@ -26,62 +26,62 @@ use larder::jobs::{JobContext, JobStatus};
 use larder::prelude::*;
 use larder::{BoxError, HookContext, HookResult, Hooks, triggers};
 
-/// Says `a` times what is in `d`, with `b` and the entries of `c` in their places.
+/// Sends `d` `a` times, with `{b}` and the keys of `c` replaced.
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "example/notifier", hooks)]
 struct Notifier {
     a: u32,
     b: String,
     c: BTreeMap<String, String>,
-    /// A sentence with `{b}` and the keys of `c` in it.
+    /// A template with `{b}` and the keys of `c`.
     d: Option<String>,
-    /// Where the service is.
+    /// Address of the service.
     service: String,
-    /// The connection; it is opened by `setup`, and not stored.
+    /// The connection, opened by `setup`; not stored.
     #[serde(skip)]
     client: OnceLock<Client>,
 }
 
 impl Hooks for Notifier {
-    /// Runs when it is applied, before anything is written, and whenever it is loaded.
+    /// Runs on `apply`, before anything is written, and on `load`.
     fn post_init(&mut self) -> HookResult {
         let Some(d) = &self.d else { return Ok(()) };
         let mut names = self.c.keys().map(String::as_str).chain(["b"]);
         match names.find(|name| !d.contains(&format!("{{{name}}}"))) {
             None => Ok(()),
-            Some(name) => Err(format!("`d` says nothing of `{name}`").into()),
+            Some(name) => Err(format!("`d` does not contain `{{{name}}}`").into()),
         }
     }
 
-    /// Runs before the first job of a loaded component, once.
+    /// Runs once, before the first job of a loaded component.
     fn setup(&self, _: &HookContext) -> HookResult {
         let client = Client::connect(&self.service)?;
         client.send("connected")?;
-        self.client.set(client).map_err(|_| "it is connected already".into())
+        self.client.set(client).map_err(|_| "already connected".into())
     }
 
-    /// Runs right after a version was committed. Nobody ran `setup` before it.
+    /// Runs after a version is committed, without `setup`.
     fn on_create(&self, context: &HookContext) -> HookResult {
         let client = Client::connect(&self.service)?;
-        Ok(client.send(&format!("{} is registered", Larder::pin(&context.version)))?)
+        Ok(client.send(&format!("registered {}", Larder::pin(&context.version)))?)
     }
 
     /// Runs before a version is removed.
     fn cleanup(&self, context: &HookContext) -> HookResult {
         let client = Client::connect(&self.service)?;
-        Ok(client.send(&format!("{} is gone", Larder::pin(&context.version)))?)
+        Ok(client.send(&format!("unregistered {}", Larder::pin(&context.version)))?)
     }
 }
 
 #[triggers]
 impl Notifier {
-    /// Runs as a job when a version was applied.
+    /// Runs as a job after a version is applied.
     #[trigger(apply, retries = 3, timeout = "10s")]
     fn start(&self, job: &JobContext) -> Result<(), BoxError> {
         self.send(&format!("{} starts", job.reference()))
     }
 
-    /// Runs after `start`, and not at all without a `d`.
+    /// Runs after `start` if `d` is set.
     #[trigger(apply, depends_on = "start", requires = "d")]
     fn go(&self, job: &JobContext) -> Result<(), BoxError> {
         let mut sentence = self.d.clone().unwrap_or_default().replace("{b}", &self.b);
@@ -89,7 +89,7 @@ impl Notifier {
             sentence = sentence.replace(&format!("{{{name}}}"), value);
         }
         for round in 0..self.a {
-            job.progress(f64::from(round) / f64::from(self.a), "talking");
+            job.progress(f64::from(round) / f64::from(self.a), "sending");
             self.send(&sentence)?;
         }
         Ok(())
@@ -98,7 +98,7 @@ impl Notifier {
 
 impl Notifier {
     fn send(&self, message: &str) -> Result<(), BoxError> {
-        Ok(self.client.get().ok_or("it was not set up")?.send(message)?)
+        Ok(self.client.get().ok_or("not connected")?.send(message)?)
     }
 }
 
@@ -121,32 +121,32 @@ impl Client {
         while stream.read_line(&mut answer)? > 2 {}
         match answer.starts_with("HTTP/1.1 204 ") {
             true => Ok(()),
-            false => Err(io::Error::other(format!("the service answered {answer:?}"))),
+            false => Err(io::Error::other(format!("the service responded {answer:?}"))),
         }
     }
 }
 
-/// Starts the service; gives its address, and what it hears.
+/// Starts the service; returns its address and a channel of its messages.
 fn service() -> io::Result<(String, Receiver<String>)> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let address = listener.local_addr()?.to_string();
-    let (hear, heard) = channel();
+    let (sender, messages) = channel();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let hear = hear.clone();
+            let sender = sender.clone();
             thread::spawn(move || {
                 let mut stream = BufReader::new(stream);
                 while let Ok(Some(message)) = receive(&mut stream) {
-                    let _ = hear.send(message);
+                    let _ = sender.send(message);
                     let _ = stream.get_mut().write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
                 }
             });
         }
     });
-    Ok((address, heard))
+    Ok((address, messages))
 }
 
-/// Reads one message; none if the connection was closed.
+/// Reads one message; `None` if the connection is closed.
 fn receive(stream: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
     let mut length = 0;
     loop {
@@ -169,7 +169,7 @@ fn receive(stream: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
 fn main() -> Result<(), Box<dyn Error>> {
     let store = std::env::args().nth(1).unwrap_or_else(|| "memory:".to_owned());
     let larder = larder::open(store.as_str())?;
-    let (service, heard) = service()?;
+    let (service, messages) = service()?;
     let notifier = |d: Option<&str>| Notifier {
         a: 2,
         b: "the cellar".into(),
@@ -179,10 +179,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         client: OnceLock::new(),
     };
 
-    // What cannot be is not applied.
+    // `post_init` rejects a template without `{time}`.
     match larder.apply("bell", &notifier(Some("come to {b}"))) {
-        Ok(_) => return Err("no time is said, and it was applied".into()),
-        Err(refused) => println!("refused: {}", refused.source().ok_or("no reason is given")?),
+        Ok(_) => return Err("an invalid template was applied".into()),
+        Err(error) => println!("rejected: {}", error.source().ok_or("the error has no source")?),
     }
 
     for d in [None, Some("come to {b} at {time}")] {
@@ -191,13 +191,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         for job in &jobs {
             println!("{} of v{} {}", job.trigger, job.version.get(), job.status);
         }
-        let has_gone =
-            jobs.iter().any(|job| job.trigger == "go" && job.status == JobStatus::Succeeded);
-        assert_eq!(has_gone, d.is_some(), "`go` runs with `d`, and only with it");
+        let went = jobs.iter().any(|job| job.trigger == "go" && job.status == JobStatus::Succeeded);
+        assert_eq!(went, d.is_some(), "`go` runs only with `d`");
     }
     larder.remove_all("bell")?;
-    for message in heard.try_iter() {
-        println!("heard: {message}");
+    for message in messages.try_iter() {
+        println!("received: {message}");
     }
     Ok(())
 }

@@ -1,17 +1,15 @@
-//! A component that trains itself: applied as a recipe, it publishes the model that it makes of it.
+//! A component that trains a model in a job and publishes it.
 //!
 //! ```sh
 //! cargo run --example retrain
 //! cargo run --example retrain -- larder.db
 //! ```
 //!
-//! `apply` lets two jobs run. `train` fits a tree to four fifths of 1,599 real wines and publishes it as a new version,
-//! which says which job made it. `validate` waits for it, judges the wines that were held back, keeps the accuracy with
-//! the version, and tags it `candidate` if no version was better so far. Whoever judges wine loads
-//! `wine/judge:candidate`.
+//! `apply` creates two jobs. `train` fits a tree to four fifths of 1,599 wines and publishes it as a new version.
+//! `validate` runs after it, stores the accuracy on the held-out wines as a metric of that version, and tags it
+//! `candidate` if it is the best so far.
 //!
-//! The jobs are records in the larder. This program runs them itself, by `wait`; a worker on another machine could as
-//! well: see `docs/jobs.md`.
+//! This program runs the jobs itself with `wait`; a worker on another machine could run them too: see `docs/jobs.md`.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -26,19 +24,19 @@ use linfa::traits::{Fit, Predict as _};
 use linfa_trees::DecisionTree;
 use ndarray::{Axis, Ix1};
 
-/// Every fifth wine is held back.
+/// Every fifth wine is held out.
 const HELD_BACK: usize = 5;
 const METRIC: &str = "accuracy";
 
-/// How a tree is made; and the tree, once it is.
+/// Parameters of a tree, and the trained tree.
 #[derive(Serialize, Deserialize, Component)]
-#[component(tag = "example/wine-judge")]
-struct Judge {
+#[component(tag = "example/wine-classifier")]
+struct Classifier {
     max_depth: usize,
     tree: Option<Artifact<DecisionTree<f64, usize>>>,
 }
 
-/// The wines that are for training, or those that are held back.
+/// Returns the training wines, or the held-out ones.
 fn wines(held_back: bool) -> Dataset<f64, usize, Ix1> {
     let wines = linfa_datasets::winequality();
     let rows: Vec<usize> =
@@ -47,8 +45,8 @@ fn wines(held_back: bool) -> Dataset<f64, usize, Ix1> {
 }
 
 #[triggers]
-impl Judge {
-    /// Makes the tree. What it returns, `validate` reads.
+impl Classifier {
+    /// Trains the tree; returns the version for `validate`.
     #[trigger(apply, outputs, retries = 2, timeout = "10min")]
     fn train(&self, job: &JobContext) -> Result<u64, BoxError> {
         let wines = wines(false);
@@ -58,24 +56,25 @@ impl Judge {
             self.max_depth
         ));
         let tree = DecisionTree::params().max_depth(Some(self.max_depth)).fit(&wines)?;
-        job.progress(0.9, "keeping the tree");
-        // However often this is tried, it publishes one version.
+        job.progress(0.9, "publishing the tree");
+        // Publishes one version, even if the job is retried.
         let published =
             job.publish(&Self { max_depth: self.max_depth, tree: Some(tree.into()) })?;
         Ok(published.version().version.get())
     }
 
-    /// Judges the judge.
+    /// Measures the accuracy of the trained tree.
     #[trigger(apply, depends_on = "train", outputs, retries = 2)]
     fn validate(&self, job: &JobContext) -> Result<Report, BoxError> {
         let (larder, name) = (job.larder(), job.id().name());
         let trained: Reference = format!("{name}@{}", job.output::<u64>("train")?).parse()?;
-        let judge: Self = larder.load(trained.clone())?;
-        let tree = judge.tree.as_ref().ok_or("it was not trained")?.get()?;
+        let classifier: Self = larder.load(trained.clone())?;
+        let tree = classifier.tree.as_ref().ok_or("the tree is not trained")?.get()?;
         let wines = wines(true);
-        let judged = tree.predict(&wines.records);
-        let right = judged.iter().zip(&wines.targets).filter(|(judged, is)| judged == is).count();
-        let accuracy = right as f64 / wines.targets.len() as f64;
+        let predicted = tree.predict(&wines.records);
+        let correct =
+            predicted.iter().zip(&wines.targets).filter(|(class, target)| class == target);
+        let accuracy = correct.count() as f64 / wines.targets.len() as f64;
         larder.annotate(trained.clone(), &AnnotationsChange::new().metric(METRIC, accuracy))?;
 
         let candidate = TagName::new("candidate")?;
@@ -93,7 +92,7 @@ impl Judge {
     }
 }
 
-/// What `validate` found.
+/// Result of `validate`.
 #[derive(Serialize, Deserialize)]
 struct Report {
     version: String,
@@ -105,23 +104,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     let store = std::env::args().nth(1).unwrap_or_else(|| "memory:".to_owned());
     let larder = larder::open(store.as_str())?;
     for max_depth in [3, 9, 1] {
-        let applied = larder.apply("wine/judge", &Judge { max_depth, tree: None })?;
-        // Runs the jobs here, and waits until both are over.
+        let applied = larder.apply("wine/classifier", &Classifier { max_depth, tree: None })?;
+        // Runs the jobs in this process until both are finished.
         for job in larder.jobs().wait(&applied)? {
             let (Some(output), "validate") = (&job.output, job.trigger.as_str()) else { continue };
             let Report { version, accuracy, is_better } = serde_json::from_str(output.get())?;
-            let so = if is_better { "is the candidate now" } else { "is no better" };
+            let result = if is_better { "the new candidate" } else { "not better" };
             println!(
-                "{max_depth} levels: {version} judges {:.1} % rightly, and {so}",
+                "{max_depth} levels: {version} has an accuracy of {:.1} %, {result}",
                 100.0 * accuracy
             );
         }
     }
-    let best = larder.show("wine/judge:candidate")?;
+    let best = larder.show("wine/classifier:candidate")?;
     let (reference, accuracy) = (Larder::pin(&best.version), best.notes.metrics[METRIC]);
-    let by = best.version.job.ok_or("nobody published it")?;
+    let by = best.version.job.ok_or("the version was not published by a job")?;
     println!(
-        "{reference} is the best, with {accuracy:.3}; a job of {}@{} made it",
+        "{reference} is the best, with {accuracy:.3}; published by a job of {}@{}",
         by.name(),
         by.version().get()
     );

@@ -1,16 +1,15 @@
-//! A model that nobody here wrote goes into two stores, and another process gets it back.
+//! A third-party model, stored in two stores and loaded by another process.
 //!
 //! ```sh
 //! cargo run --release --example wine
 //! ```
 //!
-//! 1. Train a forest of decision trees from the crate `linfa-trees` on 1,599 real wines, some held back.
-//! 2. Apply it to an SQLite file (`larder.db`) and to a folder (`larder/`), both in the current folder.
-//! 3. Start this program once more for each store. The second process has trained nothing: it loads the
-//!    model, typed and erased, and judges the wines that were held back.
-//! 4. Compare what both processes say, wine by wine, and print a table.
+//! 1. Trains a forest of decision trees from the crate `linfa-trees` on 1,599 wines, with some held out.
+//! 2. Applies it to an SQLite file (`larder.db`) and a folder (`larder/`) in the current folder.
+//! 3. Starts a second process for each store, which loads the model, typed and untyped, and predicts.
+//! 4. Compares the predictions of both processes and prints a table.
 //!
-//! Run it twice: the second run trains the same forest, and the version is unchanged.
+//! A second run trains the same forest, so the version is unchanged.
 #![allow(clippy::print_stdout)]
 
 use std::error::Error;
@@ -27,34 +26,34 @@ use rand_xoshiro::rand_core::SeedableRng;
 
 /// One wine: eleven measurements, from fixed acidity to alcohol.
 type Wine = [f64; 11];
-/// A fitted type of another crate, with serde and with nothing of Larder.
+/// A type of another crate, with serde and without Larder.
 type Tree = DecisionTree<f64, bool>;
 
-/// What the larder keeps: a plain struct.
+/// The component: a plain struct.
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "example/wine", model)]
 struct WineModel {
-    /// The quality, from 0 to 10, from which a wine is called good. It stands in the manifest as JSON.
+    /// Minimum quality of a good wine, from 0 to 10. Stored in the manifest as JSON.
     good_from: usize,
-    /// The fitted trees, unchanged. They are bytes of their own, in MessagePack.
+    /// The trees. Stored as a blob in MessagePack.
     forest: Artifact<Vec<Tree>>,
 }
 
-/// What the model says of a wine.
+/// Prediction for a wine.
 #[derive(Serialize, Deserialize, JsonSchema, PartialEq)]
 struct Verdict {
     good: bool,
-    /// How many trees say so.
+    /// Number of trees that predict a good wine.
     votes: usize,
 }
 
-/// The typed face of the model. Its erased face, any format in and out, follows from it.
+/// The typed interface; `Model`, with any serde format, is implemented for it.
 impl Predict for WineModel {
     type Input = Wine;
     type Output = Verdict;
 
     fn predict(&self, wine: Wine) -> larder::Result<Verdict> {
-        let forest = self.forest.get()?; // read, checked and decoded on first use
+        let forest = self.forest.get()?; // read, verified and decoded on first use
         let wine = [wine];
         let row = ArrayView2::from(&wine);
         let votes = forest.iter().filter(|tree| tree.predict(&row)[0]).count();
@@ -80,30 +79,30 @@ fn first_process() -> Result<(), Box<dyn Error>> {
     let (train, held_back) = wines();
     let start = Instant::now();
     let forest = grow_forest(&train)?;
-    let (rows, asked) = (train.records.nrows(), held_back.len());
+    let (rows, held_out) = (train.records.nrows(), held_back.len());
     println!(
-        "{TREES} trees trained on {rows} wines in {:.2?}, {asked} held back.\n",
+        "{TREES} trees trained on {rows} wines in {:.2?}, {held_out} held out.\n",
         start.elapsed()
     );
 
     let model = WineModel { good_from: GOOD_FROM, forest: Artifact::new(forest) };
-    let before = judge(&held_back, |wine| model.predict(wine))?;
+    let before = predict_all(&held_back, |wine| model.predict(wine))?;
 
     println!(
         "{:18}{:9}{:11}{:17}{:>9}{:>11}{:>11}   accuracy before, after",
         "store", "version", "applied", "digest", "size", "apply", "load"
     );
-    let mut alike = true;
+    let mut equal = true;
     for store in STORES {
         let larder = larder::open(store)?;
-        // A copy for each store: an artifact remembers that it was stored, and is not encoded again.
+        // A copy for each store: a stored artifact is not encoded again.
         let model = WineModel { forest: Artifact::new(model.forest.get()?.clone()), ..model };
         let start = Instant::now();
         let applied = larder.apply(NAME, &model)?;
         let apply = start.elapsed().as_secs_f64() * 1e3;
 
-        let after = ask_second_process(store)?;
-        alike &= before == after.typed && before == after.json;
+        let after = run_second_process(store)?;
+        equal &= before == after.typed && before == after.json;
         let version = applied.version();
         println!(
             "{store:18}{:9}{:11}{:17}{:>6.2} MB{apply:>8.1} ms{:>8.1} ms   {:.1} %, {:.1} %",
@@ -116,11 +115,11 @@ fn first_process() -> Result<(), Box<dyn Error>> {
             100.0 * accuracy(&held_back, &after.typed),
         );
     }
-    println!("\nload: the second process opens the store, loads the model and judges one wine.");
-    if alike { Ok(()) } else { Err("the model judges otherwise after it was loaded".into()) }
+    println!("\nload: open the store, load the model and predict for one wine.");
+    if equal { Ok(()) } else { Err("the loaded model predicts differently".into()) }
 }
 
-/// What the second process writes to its standard output, as JSON.
+/// Output of the second process, as JSON.
 #[derive(Serialize, Deserialize)]
 struct Report {
     load_ms: f64,
@@ -128,28 +127,28 @@ struct Report {
     json: Vec<Verdict>,
 }
 
-fn ask_second_process(store: &str) -> Result<Report, Box<dyn Error>> {
+fn run_second_process(store: &str) -> Result<Report, Box<dyn Error>> {
     let program = std::env::current_exe()?;
     let output = Command::new(program).arg(store).stderr(Stdio::inherit()).output()?;
     if !output.status.success() {
-        return Err(format!("the second process ended with {}", output.status).into());
+        return Err(format!("the second process failed: {}", output.status).into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
-/// Loads the model in both ways, and judges the wines that were held back.
+/// Loads the model, typed and untyped, and predicts for the held-out wines.
 fn second_process(store: &str) -> Result<(), Box<dyn Error>> {
     let (_, held_back) = wines();
 
-    // Typed: for a program that knows the type.
+    // Typed.
     let start = Instant::now();
     let larder = larder::open(store)?;
     let model: WineModel = larder.load(NAME)?;
     model.predict(held_back[0].0)?;
     let load_ms = start.elapsed().as_secs_f64() * 1e3;
-    let typed = judge(&held_back, |wine| model.predict(wine))?;
+    let typed = predict_all(&held_back, |wine| model.predict(wine))?;
 
-    // Erased: for a program that knows the name only. Here JSON goes in and JSON comes out.
+    // Untyped, by name only: from JSON to JSON.
     let model = larder.load_model(NAME)?;
     let all: Vec<Wine> = held_back.iter().map(|(wine, _)| *wine).collect();
     let json = model.predict_batch_json(&serde_json::to_string(&all)?)?;
@@ -159,7 +158,7 @@ fn second_process(store: &str) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The wines to learn from; and every fifth, held back, each with whether it is good.
+/// Returns the training wines and the held-out ones (every fifth).
 fn wines() -> (Dataset<f64, bool, Ix1>, Vec<(Wine, bool)>) {
     let wines = linfa_datasets::winequality().map_targets(|quality| *quality >= GOOD_FROM);
     let (held, rest): (Vec<usize>, Vec<usize>) = (0..wines.targets.len()).partition(|i| i % 5 == 0);
@@ -172,29 +171,28 @@ fn wines() -> (Dataset<f64, bool, Ix1>, Vec<(Wine, bool)>) {
     (Dataset::new(records, targets), held_back)
 }
 
-/// Trains each tree on a random sample of the wines, the same samples in every run.
+/// Trains each tree on a random sample with a fixed seed.
 fn grow_forest(train: &Dataset<f64, bool, Ix1>) -> Result<Vec<Tree>, linfa::Error> {
     let mut random = Xoshiro256PlusPlus::seed_from_u64(SEED);
     let samples = train.bootstrap_samples(train.targets.len(), &mut random).take(TREES);
     let grow = |sample: Dataset<f64, bool, Ix1>| {
-        // Linfa breaks a tie between the classes by the order of a HashMap, which is another in every
-        // process. Good wines weigh a little more, so that there are no ties, and each run gives the
-        // same trees to the last byte.
+        // Linfa breaks ties by the order of a HashMap, which varies between processes. A slightly larger weight of
+        // good wines avoids ties, so that each run trains identical trees.
         let weights = sample.targets.mapv(|good| if good { 1.0 + 1.0 / 1024.0 } else { 1.0 });
         DecisionTree::params().fit(&sample.with_weights(weights))
     };
     samples.map(grow).collect()
 }
 
-fn judge(
+fn predict_all(
     wines: &[(Wine, bool)],
     predict: impl Fn(Wine) -> larder::Result<Verdict>,
 ) -> larder::Result<Vec<Verdict>> {
     wines.iter().map(|(wine, _)| predict(*wine)).collect()
 }
 
-/// The share of wines that are judged rightly.
+/// Fraction of correct predictions.
 fn accuracy(wines: &[(Wine, bool)], verdicts: &[Verdict]) -> f64 {
-    let right = wines.iter().zip(verdicts).filter(|((_, good), verdict)| *good == verdict.good);
-    right.count() as f64 / wines.len() as f64
+    let correct = wines.iter().zip(verdicts).filter(|((_, good), verdict)| *good == verdict.good);
+    correct.count() as f64 / wines.len() as f64
 }

@@ -1,7 +1,7 @@
-//! What the benchmarks share: timing two things in turn, and watching memory.
+//! Helpers of the benchmarks: interleaved timing and memory measurement.
 //!
-//! The benchmarks are programs under `src/bin`; each prints ratios against what the machine can do at
-//! best, measured in the same run and in turn, so that a busy disk hits both.
+//! The benchmarks are programs in `src/bin`. Each prints ratios to a baseline measured in the same run, interleaved, so
+//! that a busy disk affects both.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Any error: a benchmark ends at the first one.
+/// Result of a benchmark, which stops at the first error.
 pub type Outcome<T = ()> = Result<T, Box<dyn std::error::Error>>;
 
-/// Runs `ours` and `limit` in turn, `rounds` times each after one that is not counted, and prints their
-/// medians and the ratio. Both are given the number of the round. There is no goal if it is infinite.
+/// Runs `ours` and the baseline `limit` alternately, `rounds` times after a warm-up; prints their medians and ratio.
+///
+/// Both receive the number of the round. An infinite `goal` means none.
 ///
 /// # Errors
 /// The first error of either.
@@ -31,16 +32,16 @@ pub fn compare(
     }
     let (ours, limit) = (median(our_times.split_off(1)), median(limit_times.split_off(1)));
     let ratio = ours.as_secs_f64() / limit.as_secs_f64();
-    let judged = match goal.is_finite() {
+    let result = match goal.is_finite() {
         true if ratio <= goal => format!("{goal:>6.2}  met"),
         true => format!("{goal:>6.2}  MISSED"),
         false => format!("{:>6}", "none"),
     };
-    say(&format!("{what:<44} {:>10} {:>10} {ratio:>7.2} {judged}", show(ours), show(limit)));
+    say(&format!("{what:<44} {:>10} {:>10} {ratio:>7.2} {result}", show(ours), show(limit)));
     Ok(())
 }
 
-/// Prints the head of the table that [`compare`] fills.
+/// Prints the header of the table of [`compare`].
 pub fn head() {
     say(&format!(
         "{:<44} {:>10} {:>10} {:>7} {:>6}",
@@ -54,16 +55,16 @@ pub fn say(line: &str) {
     println!("{line}");
 }
 
-/// How long `run` takes.
+/// Measures the time of `run`.
 ///
 /// # Errors
-/// Its error.
+/// The error of `run`.
 pub fn timed<T>(run: impl FnOnce() -> Outcome<T>) -> Outcome<Duration> {
-    let begun = Instant::now();
+    let start = Instant::now();
     let value = run()?;
-    let taken = begun.elapsed();
+    let elapsed = start.elapsed();
     drop(value);
-    Ok(taken)
+    Ok(elapsed)
 }
 
 fn median(mut times: Vec<Duration>) -> Duration {
@@ -71,25 +72,25 @@ fn median(mut times: Vec<Duration>) -> Duration {
     times.get(times.len() / 2).copied().unwrap_or_default()
 }
 
-/// A time for people.
+/// Formats a time.
 pub fn show(time: Duration) -> String {
     let micros = time.as_secs_f64() * 1e6;
     if micros < 1000.0 { format!("{micros:.1} µs") } else { format!("{:.2} ms", micros / 1000.0) }
 }
 
-/// The most that the process's own memory (not mapped files) grows while `run` runs, in bytes.
+/// Returns the peak growth of anonymous memory during `run`, in bytes.
 ///
 /// # Errors
-/// The error of `run`; also where the system does not tell (it is read from `/proc/self/status`).
+/// The error of `run`, or of reading `/proc/self/status`.
 pub fn peak_growth<T>(run: impl FnOnce() -> Outcome<T>) -> Outcome<u64> {
     peak_growth_every(Duration::from_micros(200), run)
 }
 
-/// The same for what takes seconds, and whose time is measured too: to look so often takes half a processor.
+/// Measures as [`peak_growth`] with another sampling interval: the default uses half a CPU.
 ///
 /// # Errors
 /// As [`peak_growth`].
-pub fn peak_growth_every<T>(pause: Duration, run: impl FnOnce() -> Outcome<T>) -> Outcome<u64> {
+pub fn peak_growth_every<T>(interval: Duration, run: impl FnOnce() -> Outcome<T>) -> Outcome<u64> {
     let before = own_memory()?;
     let done = Arc::new(AtomicBool::new(false));
     let watched = Arc::clone(&done);
@@ -97,13 +98,13 @@ pub fn peak_growth_every<T>(pause: Duration, run: impl FnOnce() -> Outcome<T>) -
         let mut peak = 0;
         while !watched.load(Ordering::Relaxed) {
             peak = peak.max(own_memory().unwrap_or_default());
-            thread::sleep(pause);
+            thread::sleep(interval);
         }
         peak
     });
     let result = run();
     done.store(true, Ordering::Relaxed);
-    let peak = watcher.join().map_err(|_| "the watcher of memory died")?;
+    let peak = watcher.join().map_err(|_| "the memory sampler panicked")?;
     result?;
     Ok(peak.saturating_sub(before))
 }
@@ -115,7 +116,7 @@ fn own_memory() -> Outcome<u64> {
     Ok(kib.trim().parse::<u64>()? * 1024)
 }
 
-/// Bytes that no compression shortens and that differ by `seed`.
+/// Returns incompressible pseudorandom bytes.
 pub fn noise(len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let mut bytes = Vec::with_capacity(len);
@@ -129,10 +130,10 @@ pub fn noise(len: usize, seed: u64) -> Vec<u8> {
     bytes
 }
 
-/// A temporary folder in the current one: `/tmp` is often not a disk.
+/// Creates a temporary folder in the current one: `/tmp` is often not on disk.
 ///
 /// # Errors
-/// Whatever the system says.
+/// I/O errors.
 pub fn work_folder() -> Outcome<tempfile::TempDir> {
     Ok(tempfile::Builder::new().prefix("larder-bench-").tempdir_in(Path::new("."))?)
 }

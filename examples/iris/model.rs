@@ -1,4 +1,4 @@
-//! The model, which both workflows link in, and the reference they share by default.
+//! The model, shared by `training.rs` and `inference.rs`, and the default reference.
 
 use larder::Error;
 use larder::prelude::*;
@@ -6,7 +6,7 @@ use linfa::traits::Predict as _;
 use linfa_trees::DecisionTree;
 use ndarray::ArrayView2;
 
-/// The lengths and widths of a flower's sepals and petals, in centimetres.
+/// Length and width of sepals and petals, in centimetres.
 pub(crate) type Flower = [f64; 4];
 
 /// Where the model is unless an argument names another place.
@@ -14,7 +14,7 @@ pub(crate) const REFERENCE: &str = "larder.db#iris/tree:prod";
 
 const SPECIES: [&str; 3] = ["setosa", "versicolor", "virginica"];
 
-/// Tells irises apart.
+/// Classifier of irises.
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "example/iris", model)]
 pub(crate) struct IrisModel {
@@ -29,6 +29,8 @@ impl Predict for IrisModel {
         let flower = [flower];
         let class = self.tree.get()?.predict(&ArrayView2::from(&flower))[0];
         let species = SPECIES.get(class).copied();
-        species.map(str::to_owned).ok_or_else(|| Error::predict("the tree names no species"))
+        species
+            .map(str::to_owned)
+            .ok_or_else(|| Error::predict("the tree returned an unknown species"))
     }
 }

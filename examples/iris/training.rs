@@ -1,13 +1,12 @@
-//! The training workflow: fits a model to 120 real irises, and puts it where it is told to.
+//! Training: fits a model to 120 irises and applies it under a reference.
 //!
 //! ```sh
 //! cargo run --example training
 //! cargo run --example inference <<< '[5.1, 3.5, 1.4, 0.2]'
 //! ```
 //!
-//! The two programs share one reference, `larder.db#iris/tree:prod` or the one they are given. Which store it is, in which format and under which version:
-//! neither program says. Train again on other data, and the next inference has the new model; the earlier
-//! versions stay.
+//! Both programs share only the reference: neither names a store, format or version. After another training, inference
+//! loads the new version; older versions are kept.
 #![allow(clippy::print_stdout)]
 
 mod model;
@@ -23,13 +22,13 @@ use ndarray::{Axis, Ix1};
 
 use model::IrisModel;
 
-/// Every fifth flower is held back.
+/// Every fifth flower is held out.
 const HELD_BACK: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let wired = std::env::args().nth(1).unwrap_or_else(|| model::REFERENCE.to_owned());
-    let wired: QualifiedReference = wired.parse()?;
-    let (larder, reference) = (larder::open(wired.store())?, wired.reference());
+    let target = std::env::args().nth(1).unwrap_or_else(|| model::REFERENCE.to_owned());
+    let target: QualifiedReference = target.parse()?;
+    let (larder, reference) = (larder::open(target.store())?, target.reference());
 
     let irises = linfa_datasets::iris();
     let rows: Vec<usize> = (0..irises.targets.len()).filter(|i| i % HELD_BACK != 0).collect();
@@ -37,13 +36,13 @@ fn main() -> Result<(), Box<dyn Error>> {
         Dataset::new(irises.records.select(Axis(0), &rows), irises.targets.select(Axis(0), &rows));
     let tree = DecisionTree::params().max_depth(Some(4)).fit(&train)?;
 
-    let version = put(&larder, reference, &IrisModel { tree: tree.into() })?;
+    let version = apply(&larder, reference, &IrisModel { tree: tree.into() })?;
     println!("{reference} is {version}, fitted to {} irises", rows.len());
     Ok(())
 }
 
-/// Applies the model under the reference's name, and lets the reference's tag name it.
-fn put(larder: &Larder, to: &Reference, model: &IrisModel) -> larder::Result<Reference> {
+/// Applies the model under the reference's identifier and moves its tag.
+fn apply(larder: &Larder, to: &Reference, model: &IrisModel) -> larder::Result<Reference> {
     let applied = larder.apply(to.identifier(), model)?;
     let version = Larder::pin(applied.version());
     match to.selector() {
@@ -53,7 +52,7 @@ fn put(larder: &Larder, to: &Reference, model: &IrisModel) -> larder::Result<Ref
             return Err(larder::Error::invalid(
                 "reference",
                 &to.to_string(),
-                "a version is not chosen",
+                "expected an identifier or a tag, not a version",
             ));
         }
     }

@@ -29,7 +29,7 @@ pub trait JobQueue: fmt::Debug + Send + Sync {
     /// Most of them are still on their way; many workers may find the same ones.
     ///
     /// # Errors
-    /// As [`submit`](Executor::submit).
+    /// As [`submit`](JobQueue::submit).
     fn submit_again(&self, jobs: &[JobId]) -> Result<()> {
         self.submit(jobs)
     }
@@ -40,7 +40,7 @@ pub trait JobQueue: fmt::Debug + Send + Sync {
     /// Whatever failed. The worker tries again after a while if it is [`Error::Store`](crate::Error::Store), and gives up otherwise.
     fn next(&self, handle: &Jobs, most: usize, wait: Duration) -> Result<Vec<Delivery>>;
 
-    /// Whether [`next`](Executor::next) finds jobs in the store by itself.
+    /// Whether [`next`](JobQueue::next) finds jobs in the store by itself.
     ///
     /// If not, workers look there from time to time, and submit again what nobody has.
     fn looks_into_the_store(&self) -> bool {

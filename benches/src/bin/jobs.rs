@@ -1,11 +1,11 @@
-//! What triggers cost an apply, and how many jobs are run in a second.
+//! Overhead of triggers on `apply`, and throughput of jobs.
 //!
 //! ```sh
 //! cargo run --release -p larder-benches --bin jobs
 //! cargo run --release -p larder-benches --bin jobs --features nats -- 'nats://127.0.0.1:4222?stream=bench'
 //! ```
 //!
-//! With the URL of a queue whose stream is its own, the jobs are brought by it too.
+//! A URL adds that queue, whose stream must not be used otherwise.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,9 +15,9 @@ use larder::jobs::{InProcess, JobContext, JobQueue, Trigger, TriggerTable, Worke
 use larder::prelude::*;
 use larder_benches::{Outcome, compare, head, say, timed, work_folder};
 
-/// How many jobs an apply makes.
+/// Number of jobs per `apply`.
 const JOBS: usize = 10;
-/// How many applies are measured.
+/// Number of measured calls of `apply`.
 const APPLIES: usize = 200;
 
 #[derive(Serialize, Deserialize, Component)]
@@ -52,12 +52,12 @@ fn main() -> Outcome {
             },
         )?;
     }
-    run("(b) in this process, sqlite", &url("run.db"), Arc::new(InProcess::new()))?;
-    run("(b) in this process, memory", "memory:", Arc::new(InProcess::new()))?;
+    run("(b) in process, sqlite", &url("run.db"), Arc::new(InProcess::new()))?;
+    run("(b) in process, memory", "memory:", Arc::new(InProcess::new()))?;
     if let Some(queue) = queue {
         let queue = registry()?.open_queue(&queue.parse()?)?;
-        run("(b) by the queue, sqlite", &url("queue.db"), queue.clone())?;
-        run("(b) by the queue, memory", "memory:", queue)?;
+        run("(b) queue, sqlite", &url("queue.db"), queue.clone())?;
+        run("(b) queue, memory", "memory:", queue)?;
     }
     Ok(())
 }
@@ -66,7 +66,7 @@ fn busy(round: usize) -> Busy {
     Busy { round, name: "wine".into() }
 }
 
-/// `Busy` has jobs that do nothing, and none depends on another.
+/// Registers empty, independent triggers for `Busy`.
 fn registry() -> larder::Result<Registry> {
     let trigger = |number: usize| {
         let nothing = |_: &Busy, _: &JobContext| Ok::<_, larder::Error>(());
@@ -79,15 +79,15 @@ fn registry() -> larder::Result<Registry> {
     Ok(registry)
 }
 
-/// Makes jobs, then runs all of them.
+/// Creates jobs, then runs all of them.
 fn run(what: &str, url: &str, queue: Arc<dyn JobQueue>) -> Outcome {
     let larder = registry()?.open(url)?.with_queue(queue);
     for round in 0..APPLIES {
         larder.apply(format!("busy/{round}"), &busy(round))?;
     }
-    let begun = Instant::now();
-    let ran = Worker::new(&larder).drain()?;
-    let per_second = ran as f64 / begun.elapsed().as_secs_f64();
-    say(&format!("{what}: {ran} jobs, {per_second:.0} in a second"));
+    let start = Instant::now();
+    let count = Worker::new(&larder).drain()?;
+    let per_second = count as f64 / start.elapsed().as_secs_f64();
+    say(&format!("{what}: {count} jobs, {per_second:.0} per second"));
     Ok(())
 }

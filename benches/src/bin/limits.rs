@@ -1,4 +1,4 @@
-//! Larder against what the machine can do at best, in one run.
+//! Larder compared with the limits of the machine.
 //!
 //! ```sh
 //! cargo run --release -p larder-benches --bin limits
@@ -30,7 +30,7 @@ struct Large {
     weights: Artifact<Bytes, RawBytes>,
 }
 
-/// What a raw row holds: the same fields, without Larder.
+/// The fields of `Small` as a plain row.
 #[derive(Serialize, Deserialize)]
 struct Row {
     round: usize,
@@ -83,7 +83,7 @@ fn main() -> Outcome {
     }
 
     say("");
-    say("memory beyond the value itself, at its peak (goal: at most 16 MB)");
+    say("peak memory in addition to the value (goal: at most 16 MB)");
     for (name, larder) in [("sqlite", &sqlite), ("fs", &fs)] {
         let large = Large { weights: Artifact::new(noise(100 * MB, 9).into()) };
         let save = peak_growth(|| Ok(larder.apply("large", &large)?))?;
@@ -114,7 +114,7 @@ fn apply_small(larder: &Larder, round: usize) -> Outcome<std::time::Duration> {
     let small = Small { round, threshold: 0.25, name: "a small component".into(), weights };
     timed(|| match larder.apply("small", &small)? {
         Applied::Created(version) => Ok(version),
-        Applied::Unchanged(_) => Err("nothing was written".into()),
+        Applied::Unchanged(_) => Err("no version was created".into()),
     })
 }
 
@@ -145,7 +145,7 @@ fn select_row(raw: &Connection) -> Outcome<std::time::Duration> {
 fn apply_large(larder: &Larder, round: usize) -> Outcome<std::time::Duration> {
     let large = Large { weights: Artifact::new(noise(100 * MB, round as u64).into()) };
     let taken = timed(|| Ok(larder.apply("large", &large)?))?;
-    // The disk is not to fill up.
+    // Frees disk space.
     let shown = larder.show("large")?;
     let digests: Vec<_> = shown.manifest.artifacts().iter().map(|entry| entry.digest).collect();
     assert!(larder.store().has_blob(&digests[0])?);
@@ -178,9 +178,9 @@ fn hash_plain(plain: &Path) -> Outcome<std::time::Duration> {
     timed(|| Ok(blake3::hash(&map(plain)?)))
 }
 
-/// A raw map is what the limit is.
+/// Maps a file: the baseline.
 #[allow(unsafe_code)]
 fn map(path: &Path) -> Outcome<memmap2::Mmap> {
-    // SAFETY: Nobody else knows of the file in this program's own temporary folder.
+    // SAFETY: No other process changes the file in this program's temporary folder.
     Ok(unsafe { memmap2::Mmap::map(&File::open(path)?)? })
 }

@@ -1,7 +1,7 @@
-//! How the shelf keeper's commands grow: with the number of versions, and with the bytes.
+//! Scaling of queries and maintenance with the number of versions and of bytes.
 //!
 //! ```sh
-//! cargo run --release -p larder-benches --bin shelf
+//! cargo run --release -p larder-benches --bin maintenance
 //! ```
 
 use larder::Selection;
@@ -31,12 +31,12 @@ struct Bulk {
     bytes: Artifact<Bytes, RawBytes>,
 }
 
-/// How many names both larders have: a listing prints as many rows of either.
+/// Number of identifiers of the small and the large larder, which list the same number of rows.
 const NAMES: usize = 200;
 const MB: usize = 1_000_000;
-/// How often each command is run on each larder.
+/// Number of rounds.
 const ROUNDS: usize = 50;
-/// A command may take so many times as long in the large larder.
+/// Maximum ratio of the times of the large and the small larder.
 const GOAL: f64 = 2.0;
 
 fn main() -> Outcome {
@@ -48,11 +48,9 @@ fn main() -> Outcome {
 fn versions() -> Outcome {
     let folder = work_folder()?;
     say(
-        "(a) 10,000 versions of 200 names, against 100 of 100 names and against 200 of 200 names; medians, opening",
+        "(a) 10,000 versions of 200 identifiers, compared with 100 of 100 and 200 of 200; medians, including opening",
     );
-    say(
-        "    the larder included; the rows that a command gives of the 10,000, and its time for each",
-    );
+    say("    the larder; number of rows of the 10,000, and time per row");
     say(&format!(
         "{:<22} {:>5} {:>10} {:>10} {:>10} {:>7} {:>7} {:>10}",
         "", "rows", "100", "200", "10,000", "to 100", "to 200", "per row"
@@ -69,7 +67,7 @@ fn versions() -> Outcome {
         for (what, command) in COMMANDS {
             let [hundred, small, large] = medians([&hundred, &small, &large], command)?;
             if small.1 != large.1 {
-                return Err(format!("{what} gives {} rows, and {}", small.1, large.1).into());
+                return Err(format!("{what} returns {} and {} rows", small.1, large.1).into());
             }
             let ratio = |base: Duration| large.0.as_secs_f64() / base.as_secs_f64();
             say(&format!(
@@ -91,7 +89,7 @@ fn versions() -> Outcome {
 
 type Command = fn(&Larder) -> larder::Result<usize>;
 
-/// Each gives the number of its rows.
+/// Commands that return their number of rows.
 const COMMANDS: [(&str, Command); 6] = [
     ("list", |larder| {
         larder.search(&Query::new())?.try_fold(0, |rows, found| found.map(|_| rows + 1))
@@ -111,9 +109,10 @@ const COMMANDS: [(&str, Command); 6] = [
     ("load", |larder| larder.load::<Row>("group/name-050").map(|_| 1)),
 ];
 
-/// Makes a larder: `each` versions of `names` names, with notes on every version and a tag on each name.
+/// Creates a larder with `each` versions of `names` identifiers, with annotations on each version and a tag on each
+/// identifier.
 ///
-/// It is made in memory and laid out at once: one commit for each of 10,000 versions takes minutes on a disk.
+/// Builds it in memory and writes it at once: 10,000 commits take minutes on disk.
 fn fill(url: &str, names: usize, each: usize) -> Outcome {
     let larder = larder::open("memory:")?;
     for name in 0..names {
@@ -121,10 +120,11 @@ fn fill(url: &str, names: usize, each: usize) -> Outcome {
         for number in 0..each {
             let row = Row { number, threshold: number as f64 / 8.0 };
             let reference = Larder::pin(larder.apply(name.as_str(), &row)?.version());
-            // Each newest version passes the filter; of the others, half.
+            // The newest version and half of the others match the filter.
             let accuracy = if number + 1 == each || number % 2 == 0 { 0.9 } else { 0.1 };
-            let notes = AnnotationsChange::new().label("team", "wine").metric("accuracy", accuracy);
-            larder.annotate(&reference, &notes)?;
+            let annotations =
+                AnnotationsChange::new().label("team", "wine").metric("accuracy", accuracy);
+            larder.annotate(&reference, &annotations)?;
             if number == 0 {
                 larder.tag(&reference, "prod")?;
             }
@@ -132,15 +132,19 @@ fn fill(url: &str, names: usize, each: usize) -> Outcome {
     }
     let store = larder::open(url)?.store().clone();
     match url.strip_prefix("fs:") {
-        Some(folder) => lay_out(&larder, Path::new(folder)),
+        Some(folder) => write_folder(&larder, Path::new(folder)),
         None => {
             let committed = store.commit(&changes(&larder)?)?;
-            if committed == Committed::All { Ok(()) } else { Err("another writes there".into()) }
+            if committed == Committed::All {
+                Ok(())
+            } else {
+                Err("another process writes to the store".into())
+            }
         }
     }
 }
 
-/// All that a larder holds.
+/// Returns the content of a larder as changes.
 fn changes(larder: &Larder) -> Outcome<Vec<Change>> {
     let mut changes = Vec::new();
     for blob in larder.store().blobs() {
@@ -155,8 +159,8 @@ fn changes(larder: &Larder) -> Outcome<Vec<Change>> {
     Ok(changes)
 }
 
-/// Writes the files of a larder in a folder, as docs/format.md says.
-fn lay_out(larder: &Larder, folder: &Path) -> Outcome {
+/// Writes the files of a larder to a folder, as in docs/format.md.
+fn write_folder(larder: &Larder, folder: &Path) -> Outcome {
     for change in changes(larder)? {
         let (path, content) = match change {
             Change::PutBlob { digest, bytes } => {
@@ -173,8 +177,7 @@ fn lay_out(larder: &Larder, folder: &Path) -> Outcome {
     Ok(())
 }
 
-/// The median time of a command on each of three larders, opened for it, and the number of its rows. They take
-/// turns, so that whatever else the machine does hits all of them.
+/// Measures a command on three larders, interleaved; returns the median time including opening, and the number of rows.
 fn medians(urls: [&str; 3], command: Command) -> Outcome<[(Duration, usize); 3]> {
     let mut times: [Vec<Duration>; 3] = Default::default();
     let mut rows = [0; 3];
@@ -184,7 +187,7 @@ fn medians(urls: [&str; 3], command: Command) -> Outcome<[(Duration, usize); 3]>
                 *rows = command(&larder::open(url)?)?;
                 Ok(())
             })?;
-            // The first time is not counted.
+            // The first round is a warm-up.
             times.extend((round > 0).then_some(taken));
         }
     }
@@ -196,9 +199,9 @@ fn medians(urls: [&str; 3], command: Command) -> Outcome<[(Duration, usize); 3]>
 
 fn bytes() -> Outcome {
     say(
-        "(b) verify and gc against bytes in blobs of 4 MB, half of them garbage; the time of verify per MB,",
+        "(b) verify and gc of blobs of 4 MB, half of them garbage; time of verify per MB, and its ratio to",
     );
-    say("    and its ratio to reading and digesting the same bytes on one thread");
+    say("    reading and hashing the same bytes on one thread");
     say(&format!(
         "{:<10} {:>8} {:>10} {:>10} {:>7} {:>10} {:>10} {:>10}",
         "", "MB", "verify", "per MB", "ratio", "gc marks", "gc removes", "per MB"
@@ -226,8 +229,8 @@ fn bulk(scheme: &str, megabytes: usize) -> Outcome {
     let mut limit = Vec::new();
     for _ in 0..5 {
         verify.push(timed(|| {
-            let checked = larder.maintenance().verify(Selection::All)?;
-            if checked.findings.is_empty() { Ok(()) } else { Err("there are faults".into()) }
+            let report = larder.maintenance().verify(Selection::All)?;
+            if report.findings.is_empty() { Ok(()) } else { Err("verify found corruption".into()) }
         })?);
         limit.push(timed(|| read_and_digest(folder.path()))?);
     }
@@ -260,7 +263,7 @@ fn bulk(scheme: &str, megabytes: usize) -> Outcome {
     Ok(())
 }
 
-/// What any check must do at least: reads every file below `folder`, and digests it.
+/// Reads and hashes every file in a folder: the baseline.
 fn read_and_digest(folder: &Path) -> Outcome {
     for entry in std::fs::read_dir(folder)? {
         let entry = entry?;

@@ -1,10 +1,10 @@
-//! Predicting with ONNX models: through Larder, by tract alone, and by Python's onnxruntime.
+//! Predictions with ONNX models: Larder, tract and onnxruntime.
 //!
 //! ```sh
 //! cargo run --release -p larder-benches --features onnx --bin onnx -- [PYTHON]
 //! ```
 //!
-//! `PYTHON` is an interpreter that has `onnxruntime` and `numpy`; without one that column is not measured.
+//! `PYTHON` is an interpreter with `onnxruntime` and `numpy`; without it, onnxruntime is not measured.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -22,7 +22,7 @@ use tract_onnx::tract_hir::infer::Factoid;
 
 const WIDTH: usize = 64;
 
-/// Times onnxruntime: seconds of the median call.
+/// Measures onnxruntime: prints the median time of a call, in seconds.
 const PYTHON: &str = r#"
 import sys, time
 import numpy, onnxruntime
@@ -92,12 +92,12 @@ fn measure(name: &str, path: &PathBuf, rows: usize, calls: usize) -> Outcome {
     )
 }
 
-/// tract as its own documentation has it: optimised for the number of rows.
+/// Builds a tract model optimized for the number of rows.
 fn tract_alone(path: &Path, rows: usize) -> Outcome<Arc<TypedRunnableModel>> {
     let model = tract_onnx::onnx().model_for_path(path)?;
     let first = model.input_fact(0)?.shape.dims().next().and_then(|dim| dim.concretize());
     let model = match first {
-        // A file that names its rows says more of them further on.
+        // A named row dimension is set after analysis.
         Some(TDim::Sym(named)) => {
             model.into_typed()?.set_symbols(&HashMap::from([(named, rows.to_dim())]))?
         }
@@ -132,7 +132,7 @@ fn onnxruntime(python: &str, name: &str, path: &Path, rows: usize, calls: usize)
     times.sort_unstable();
     let larder = times[15].as_secs_f64() / calls as f64;
     say(&format!(
-        "{calls} × {name}, {rows} rows, ndarray / onnxruntime: {:.2} ({:.1} µs and {:.1} µs a call)",
+        "{calls} × {name}, {rows} rows, ndarray / onnxruntime: {:.2} ({:.1} µs and {:.1} µs per call)",
         larder / seconds,
         larder * 1e6,
         seconds * 1e6

@@ -1,4 +1,4 @@
-//! Predicting: through the erased JSON face, and on workers.
+//! Predictions from JSON, and of batches on several workers.
 //!
 //! ```sh
 //! cargo run --release -p larder-benches --bin predict
@@ -15,7 +15,7 @@ use larder::prelude::*;
 use larder_benches::{Outcome, compare, head, timed};
 use serde::Deserialize;
 
-/// Predictions that are timed together: one takes less than the clock can tell.
+/// Number of predictions timed together: one is below the clock's resolution.
 const TOGETHER: usize = 10_000;
 const ROWS: u64 = 1_000;
 
@@ -24,7 +24,7 @@ fn sum(x: f64, y: f64) -> f64 {
     x + y
 }
 
-/// What `sum` takes, by serde alone.
+/// Input of `sum`, for serde alone.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Point {
@@ -38,7 +38,7 @@ fn weigh(wine: [f64; 11], title: String, years: Vec<u16>) -> Vec<f64> {
     wine.iter().map(|x| x * factor).collect()
 }
 
-/// What `weigh` takes, by serde alone.
+/// Input of `weigh`, for serde alone.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wine {
@@ -47,21 +47,21 @@ struct Wine {
     years: Vec<u16>,
 }
 
-/// How many turns are 100 µs of work here.
-static TURNS: OnceLock<u64> = OnceLock::new();
+/// Number of iterations that take 100 µs.
+static ITERATIONS: OnceLock<u64> = OnceLock::new();
 
 fn busy(n: u64) -> u64 {
-    let turn = |mixed: u64, _| black_box(mixed.wrapping_mul(6_364_136_223_846_793_005) | 1);
-    // The work is measured out once, by its fastest run: the clock goes on while others have the processor.
-    let turns = *TURNS.get_or_init(|| {
+    let step = |mixed: u64, _| black_box(mixed.wrapping_mul(6_364_136_223_846_793_005) | 1);
+    // Calibrated once by the fastest run, which other processes interrupt the least.
+    let iterations = *ITERATIONS.get_or_init(|| {
         let runs = (0..50).map(|_| {
-            let begun = Instant::now();
-            black_box((0..100_000).fold(n, turn));
-            begun.elapsed().as_nanos().max(1)
+            let start = Instant::now();
+            black_box((0..100_000).fold(n, step));
+            start.elapsed().as_nanos().max(1)
         });
         100_000 * 100_000 / u64::try_from(runs.min().unwrap_or(1)).unwrap_or(1)
     });
-    (0..turns).fold(n, turn)
+    (0..iterations).fold(n, step)
 }
 
 #[objectmodel(tag = "bench/alone")]
@@ -115,7 +115,7 @@ fn main() -> Outcome {
         |_| batch(&in_pairs::model()),
         |_| batch(&alone::model()),
     )?;
-    // What the machine can give at this moment, if others use it too.
+    // The parallelism available at this moment.
     compare(
         "the same, 2 workers / 2 bare threads",
         1.1,

@@ -1,4 +1,4 @@
-//! Tensors against plain bytes of the same size, in one run; and what a fine-tuned version costs.
+//! Tensors compared with plain bytes of the same size, and the cost of a fine-tuned version.
 //!
 //! ```sh
 //! cargo run --release -p larder-benches --bin tensors
@@ -76,7 +76,7 @@ fn plain_of(round: usize) -> Plain {
     Plain { weights: Artifact::new(noise(TOTAL, round as u64).into()) }
 }
 
-/// So many tensors of 100 MB together.
+/// Returns `count` tensors of 100 MB in total.
 fn tensors(count: usize, round: usize) -> Outcome<Tensors> {
     let bytes = Bytes::from(noise(TOTAL, 1_000 + round as u64));
     let part = TOTAL / count;
@@ -90,9 +90,9 @@ fn tensors(count: usize, round: usize) -> Outcome<Tensors> {
 fn apply(larder: &Larder, name: &str, component: &dyn Component) -> Outcome<Duration> {
     let taken = timed(|| match larder.apply(name, component)? {
         Applied::Created(version) => Ok(version),
-        Applied::Unchanged(_) => Err("nothing was written".into()),
+        Applied::Unchanged(_) => Err("no version was created".into()),
     })?;
-    // The disk is not to fill up.
+    // Frees disk space.
     let shown = larder.show(name)?;
     let digests: Vec<_> = shown.manifest.artifacts().iter().map(|entry| entry.digest).collect();
     larder.store().remove_blobs(&digests)?;
@@ -120,7 +120,7 @@ fn load_shared(larder: &Larder) -> Outcome<Duration> {
     })
 }
 
-/// Looks at every tensor, so that each is read and checked.
+/// Reads one element of every tensor, so that each is loaded and verified.
 fn touch(tensors: &Tensors) -> Outcome<f32> {
     tensors.iter().try_fold(0.0, |sum, (_, tensor)| {
         Ok(sum + tensor.as_slice::<f32>()?.first().copied().unwrap_or_default())

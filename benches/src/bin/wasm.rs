@@ -1,5 +1,4 @@
-//! Models in WebAssembly: a call against the native function, the start of an instance, loading with and
-//! without the cache of compiled code.
+//! WebAssembly models: calls compared with native code, instantiation, and loading with and without the code cache.
 //!
 //! ```sh
 //! cargo run --release -p larder-benches --features wasm --bin wasm
@@ -19,27 +18,27 @@ const LINEAR: &[u8] = include_bytes!("../../../models/tests/guests/linear.wasm")
 const CALLS: u32 = 2_000;
 const FLOWER: &str = "[5.1, 3.5, 1.4, 0.2]";
 
-/// What `tree.ts` computes, as a model of Rust types.
+/// `tree.ts` in Rust.
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "bench/tree", model)]
 struct Native {}
 
 impl Predict for Native {
     type Input = [f64; 4];
-    type Output = Judged;
-    fn predict(&self, x: [f64; 4]) -> larder::Result<Judged> {
-        Ok(judge(x))
+    type Output = Prediction;
+    fn predict(&self, x: [f64; 4]) -> larder::Result<Prediction> {
+        Ok(classify(x))
     }
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[schemars(crate = "larder::schemars")]
-struct Judged {
+struct Prediction {
     species: String,
     area: f64,
 }
 
-fn judge([_, _, length, width]: [f64; 4]) -> Judged {
+fn classify([_, _, length, width]: [f64; 4]) -> Prediction {
     let species = match (length, width) {
         (length, _) if length < 2.45 => "setosa",
         (_, width) if width >= 1.75 => "virginica",
@@ -47,7 +46,7 @@ fn judge([_, _, length, width]: [f64; 4]) -> Judged {
         (_, width) if width < 1.55 => "virginica",
         (length, _) => ["versicolor", "virginica"][usize::from(length >= 5.45)],
     };
-    Judged { species: species.to_owned(), area: length * width }
+    Prediction { species: species.to_owned(), area: length * width }
 }
 
 fn main() -> Outcome {
@@ -63,15 +62,15 @@ fn main() -> Outcome {
         each(CALLS, || Ok(model.predict_json(FLOWER)?))
     };
     let (start, tree, native) = (json("echo")?, json("tree")?, json("native")?);
-    line("an instance and nothing else (a guest that echoes)", start);
-    line("a call: tree in AssemblyScript, JSON", tree);
-    line("the same in Rust through Larder, JSON", native);
+    line("instantiation (a guest that returns its input)", start);
+    line("call: tree in AssemblyScript, JSON", tree);
+    line("call: tree in Rust with Larder, JSON", native);
     let bare = each(CALLS, || {
         let x = serde_json::from_str(black_box(FLOWER))?;
-        Ok(serde_json::to_string(&judge(x))?)
+        Ok(serde_json::to_string(&classify(x))?)
     })?;
-    line("the same in Rust, serde_json alone", bare);
-    say(&format!("call / native through Larder: {:.1}", ratio(tree, native)));
+    line("call: tree in Rust with serde_json", bare);
+    say(&format!("call / native with Larder: {:.1}", ratio(tree, native)));
 
     let rows = format!("[{}]", [FLOWER; 256].join(","));
     let batch = |name: &str| -> Outcome<Duration> {
@@ -80,8 +79,8 @@ fn main() -> Outcome {
     };
     let (linear, tree, native) = (batch("linear")?, batch("tree")?, batch("native")?);
     line("256 rows: linear model in C, one call", linear);
-    line("256 rows: tree in AssemblyScript, a call each", tree);
-    line("256 rows: tree in Rust through Larder", native);
+    line("256 rows: tree in AssemblyScript, 256 calls", tree);
+    line("256 rows: tree in Rust with Larder", native);
     say(&format!(
         "batch / native: {:.1} in one call, {:.1} in 256",
         ratio(linear, native),
@@ -101,24 +100,24 @@ fn main() -> Outcome {
         |larder: &Larder| each(20, || Ok(larder.load_model("tree")?.predict_json(FLOWER)?));
     let (without, with) = (cold(&uncached)?, cold(&cached)?);
     line("load and first call, compiled", without);
-    line("load and first call, from the cache on disk", with);
-    say(&format!("cache: {:.1} times as fast", ratio(without, with)));
+    line("load and first call, cached", with);
+    say(&format!("cache: {:.1} times faster", ratio(without, with)));
     Ok(())
 }
 
-/// A guest that gives back its input.
+/// A guest that returns its input.
 fn echo() -> &'static [u8] {
     include_bytes!("../../../models/tests/guests/echo.wasm")
 }
 
-/// The median time of a call, after one that is not counted.
+/// Measures the median time of a call after a warm-up.
 fn each(calls: u32, mut call: impl FnMut() -> Outcome<String>) -> Outcome<Duration> {
     black_box(call()?);
     let mut times = Vec::new();
     for _ in 0..calls {
-        let begun = Instant::now();
+        let start = Instant::now();
         black_box(call()?);
-        times.push(begun.elapsed());
+        times.push(start.elapsed());
     }
     times.sort_unstable();
     Ok(times[times.len() / 2])

@@ -8,8 +8,8 @@ use larder::prelude::*;
 use larder::{BoxError, Error, Item, Serializer};
 use roaring::RoaringBitmap;
 
-/// Sets of numbers in the [file format](https://github.com/RoaringBitmap/RoaringFormatSpec) that the Roaring
-/// libraries of all languages share.
+/// Serializer of sets of integers to the portable
+/// [Roaring format](https://github.com/RoaringBitmap/RoaringFormatSpec).
 #[derive(Debug)]
 pub struct RoaringFile;
 
@@ -24,29 +24,29 @@ impl Serializer<RoaringBitmap> for RoaringFile {
     fn decode(bytes: &Bytes) -> Result<RoaringBitmap, BoxError> {
         let mut rest = &bytes[..];
         let value = RoaringBitmap::deserialize_from(&mut rest)?;
-        if rest.is_empty() { Ok(value) } else { Err("bytes are left over after the set".into()) }
+        if rest.is_empty() { Ok(value) } else { Err("trailing bytes after the set".into()) }
     }
 
     fn sample() -> Option<RoaringBitmap> {
-        // A few numbers, a dense run of them, and a large one: the format writes each in its own way.
+        // Covers each kind of container of the format.
         Some([1, 2, 3].into_iter().chain(70_000..80_000).chain([u32::MAX]).collect())
     }
 }
 
 larder::link!(Item::serializer::<RoaringBitmap, RoaringFile>());
 
-/// Finds the lines that have all the words asked for.
+/// Finds the lines that contain all words of a query.
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "example/search", model)]
 pub struct Search {
     /// The lines, in MessagePack.
     lines: Artifact<Vec<String>>,
-    /// For each word the numbers of its lines: a blob of its own, read when the word is asked for.
+    /// Line numbers by word; each set is a blob, read on first use.
     words: BTreeMap<String, Artifact<RoaringBitmap, RoaringFile>>,
 }
 
 impl Search {
-    /// An index of `lines`.
+    /// Builds an index of `lines`.
     pub fn new(lines: Vec<String>) -> Self {
         let mut words: BTreeMap<String, RoaringBitmap> = BTreeMap::new();
         for (number, line) in (0..).zip(&lines) {
@@ -63,14 +63,14 @@ impl Predict for Search {
     type Input = String;
     type Output = Vec<String>;
 
-    fn predict(&self, question: String) -> larder::Result<Vec<String>> {
+    fn predict(&self, query: String) -> larder::Result<Vec<String>> {
         let mut found: Option<RoaringBitmap> = None;
-        for word in words_of(&question) {
+        for word in words_of(&query) {
             let Some(numbers) = self.words.get(&word) else { return Ok(Vec::new()) };
             let numbers = numbers.get()?;
             found = Some(found.map_or_else(|| numbers.clone(), |found| found & numbers));
         }
-        let found = found.ok_or_else(|| Error::predict("the question has no word"))?;
+        let found = found.ok_or_else(|| Error::predict("the query has no words"))?;
         let lines = self.lines.get()?;
         Ok(found.iter().filter_map(|number| lines.get(number as usize)).cloned().collect())
     }

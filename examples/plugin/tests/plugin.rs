@@ -1,4 +1,4 @@
-//! The plugin's model in the program with the plugin, and in the one without.
+//! Tests of the plugin in programs with and without it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::io::Write;
@@ -11,7 +11,7 @@ use roaring::RoaringBitmap;
 
 const WITH_PLUGIN: &str = env!("CARGO_BIN_EXE_larder-with-search");
 
-/// The program as it is published, without the plugin.
+/// The program without the plugin.
 fn stock() -> PathBuf {
     let path =
         Path::new(WITH_PLUGIN).with_file_name(format!("larder{}", std::env::consts::EXE_SUFFIX));
@@ -19,7 +19,7 @@ fn stock() -> PathBuf {
     path
 }
 
-/// The file of a licence that everybody knows, found from this crate.
+/// A text file.
 fn text() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../LICENSE-APACHE")
 }
@@ -34,21 +34,21 @@ fn run(program: impl AsRef<Path>, folder: &Path, args: &[&str], input: &str) -> 
     child.wait_with_output().unwrap()
 }
 
-fn told(output: &Output) -> String {
+fn output_text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
 #[test]
-fn its_model_predicts_where_it_is_linked_in_and_is_named_where_it_is_not() {
+fn predicts_if_linked_and_reports_missing_type_if_not() {
     let folder = tempfile::tempdir().unwrap();
     let text = text();
     let index = ["search.db", "licence", text.to_str().unwrap()];
     let indexed = run(env!("CARGO_BIN_EXE_index"), folder.path(), &index, "");
-    assert!(indexed.status.success(), "{}", told(&indexed));
+    assert!(indexed.status.success(), "{}", output_text(&indexed));
 
     let question = r#""Irrevocable, worldwide""#;
     let answer = run(WITH_PLUGIN, folder.path(), &["predict", "licence"], question);
-    assert!(answer.status.success(), "{}", told(&answer));
+    assert!(answer.status.success(), "{}", output_text(&answer));
     let lines: Vec<String> = serde_json::from_slice(&answer.stdout).unwrap();
     let found: Vec<String> = std::fs::read_to_string(&text)
         .unwrap()
@@ -60,24 +60,24 @@ fn its_model_predicts_where_it_is_linked_in_and_is_named_where_it_is_not() {
     assert_eq!(lines.len(), 2, "{lines:?}");
 
     let refused = run(stock(), folder.path(), &["predict", "licence"], question);
-    assert_eq!(refused.status.code(), Some(6), "{}", told(&refused));
-    let said = told(&refused);
+    assert_eq!(refused.status.code(), Some(6), "{}", output_text(&refused));
+    let said = output_text(&refused);
     assert!(said.contains("the component type `example/search` is not linked in"), "{said}");
     assert!(said.contains("larder-example-plugin"), "{said}");
 
     let listed = run(stock(), folder.path(), &["serializers"], "");
-    assert!(listed.status.success(), "{}", told(&listed));
-    let said = told(&listed);
+    assert!(listed.status.success(), "{}", output_text(&listed));
+    let said = output_text(&listed);
     let missing = said.lines().find(|line| line.starts_with("roaring-portable")).unwrap();
     assert!(missing.contains("licence@1"), "{said}");
     assert!(missing.contains("`examples/plugin` in the sources of Larder"), "{said}");
 
     let verified = run(stock(), folder.path(), &["verify"], "");
-    assert!(verified.status.success(), "{}", told(&verified));
+    assert!(verified.status.success(), "{}", output_text(&verified));
 }
 
 #[test]
-fn its_serializer_keeps_the_laws() {
+fn serializer_obeys_the_laws() {
     let numbers: RoaringBitmap = (1..40).chain(70_000..70_400).chain([u32::MAX]).collect();
     all_serializer_laws(&Codec::of::<RoaringFile>(), &numbers, |a, b| a == b);
 }

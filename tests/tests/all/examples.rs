@@ -76,7 +76,7 @@ fn training_and_inference_share_a_reference_and_nothing_else() {
 fn a_serializer_of_ones_own_is_kept_beside_its_model() {
     let folder = tempfile::tempdir().unwrap();
     let said = run("custom_serializer", folder.path(), &["larder.db"], "");
-    assert!(said.contains("with the serializer, 150 are judged as before"), "{said}");
+    assert!(said.contains("with the serializer, 150 predictions are unchanged"), "{said}");
     assert!(said.contains("the serializer `npy-f64` is not linked in"), "{said}");
     assert!(said.contains("its record says: `npy` in Larder's examples"), "{said}");
 
@@ -108,7 +108,7 @@ fn a_class_model_searches_the_files_that_it_was_logged_with_in_another_process()
     let folder = tempfile::tempdir().unwrap();
     let said = run("class_model", folder.path(), &[], "");
     for store in ["sqlite:neighbours.db", "fs:neighbours"] {
-        let line = format!("{store}: loaded in another process, the same on all of them");
+        let line = format!("{store}: loaded in another process, all predictions are equal");
         assert!(said.contains(&line), "{said}");
     }
 }
@@ -119,21 +119,21 @@ fn a_notifier_goes_only_with_d_after_it_started_and_is_cleaned_up() {
     for store in ["larder.db", "fs:shelf"] {
         let said = run("notifier", folder.path(), &[store], "");
         let expected = [
-            "refused: `d` says nothing of `time`",
+            "rejected: `d` does not contain `{time}`",
             "start of v1 succeeded",
             "go of v1 skipped",
             "start of v2 succeeded",
             "go of v2 succeeded",
-            "heard: bell@1 is registered",
-            "heard: connected",
-            "heard: bell@1 starts",
-            "heard: bell@2 is registered",
-            "heard: connected",
-            "heard: bell@2 starts",
-            "heard: come to the cellar at noon",
-            "heard: come to the cellar at noon",
-            "heard: bell@1 is gone",
-            "heard: bell@2 is gone",
+            "received: registered bell@1",
+            "received: connected",
+            "received: bell@1 starts",
+            "received: registered bell@2",
+            "received: connected",
+            "received: bell@2 starts",
+            "received: come to the cellar at noon",
+            "received: come to the cellar at noon",
+            "received: unregistered bell@1",
+            "received: unregistered bell@2",
         ];
         assert_eq!(said.lines().collect::<Vec<_>>(), expected);
     }
@@ -143,14 +143,14 @@ fn a_notifier_goes_only_with_d_after_it_started_and_is_cleaned_up() {
 fn a_component_trains_itself_and_the_best_version_is_the_candidate() {
     let folder = tempfile::tempdir().unwrap();
     let said = run("retrain", folder.path(), &["larder.db"], "");
-    assert!(said.contains("3 levels: wine/judge@2 judges"), "{said}");
-    assert!(said.contains("9 levels: wine/judge@4 judges"), "{said}");
-    assert!(said.contains("1 levels: wine/judge@6 judges"), "{said}");
+    assert!(said.contains("3 levels: wine/classifier@2 has an accuracy of"), "{said}");
+    assert!(said.contains("9 levels: wine/classifier@4 has an accuracy of"), "{said}");
+    assert!(said.contains("1 levels: wine/classifier@6 has an accuracy of"), "{said}");
 
     // linfa breaks ties as its hash maps have it, so which one is the best differs from run to run.
     let larder = larder::open(folder.path().join("larder.db").to_str().unwrap()).unwrap();
     let accuracies = [2, 4, 6].map(|number| {
-        let notes = larder.notes(&*format!("wine/judge@{number}")).unwrap();
+        let notes = larder.notes(&*format!("wine/classifier@{number}")).unwrap();
         (notes.metrics["accuracy"], number)
     });
     assert!(accuracies.iter().all(|(accuracy, _)| *accuracy > 0.5), "{accuracies:?}");
@@ -161,12 +161,12 @@ fn a_component_trains_itself_and_the_best_version_is_the_candidate() {
         }
     }
     let (_, best) = better[better.len() - 1];
-    assert!(said.contains(&format!("wine/judge@{best} is the best")), "{said}");
-    assert_eq!(said.matches("is the candidate now").count(), better.len(), "{said}");
-    assert_eq!(larder.show("wine/judge:candidate").unwrap().version.version.get(), best);
-    assert_eq!(larder.tag_history("wine/judge", "candidate").unwrap().len(), better.len());
+    assert!(said.contains(&format!("wine/classifier@{best} is the best")), "{said}");
+    assert_eq!(said.matches("the new candidate").count(), better.len(), "{said}");
+    assert_eq!(larder.show("wine/classifier:candidate").unwrap().version.version.get(), best);
+    assert_eq!(larder.tag_history("wine/classifier", "candidate").unwrap().len(), better.len());
 
-    let versions = larder.versions("wine/judge").unwrap();
+    let versions = larder.versions("wine/classifier").unwrap();
     assert_eq!(versions.iter().filter(|version| version.job.is_some()).count(), 3);
     assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
 }

@@ -1,4 +1,4 @@
-//! Large artifacts, up and down.
+//! Upload and download of large artifacts.
 
 use larder::Selection;
 use std::fs::File;
@@ -19,18 +19,18 @@ use larder_store_object::object_store::{ObjectStore, ObjectStoreExt};
 
 use super::{open, s3};
 
-/// How many bytes a part of a plain upload has: as many as Larder's.
+/// Part size of the baseline, in bytes; the same as Larder's.
 const PART: usize = 8 << 20;
-/// How many of them travel at once: as many as Larder's.
-const AT_ONCE: usize = 4;
-/// How much memory a push or a pull may take.
-const MOST: u64 = 128 << 20;
-/// How often a large thing is done.
-const TURNS: usize = 3;
-/// How often it is looked how much memory there is: a part is there for longer.
-const LOOK: Duration = Duration::from_millis(5);
-/// How fast both must be, compared with a plain upload and download.
-const LEAST: f64 = 0.9;
+/// Number of concurrent parts of the baseline; the same as Larder's.
+const CONCURRENCY: usize = 4;
+/// Maximum memory of a push or pull, in bytes.
+const MAX_MEMORY: u64 = 128 << 20;
+/// Number of rounds.
+const ROUNDS: usize = 3;
+/// Interval of memory samples.
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(5);
+/// Minimum speed relative to the baseline.
+const MIN_SPEED: f64 = 0.9;
 
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "bench/layers")]
@@ -40,7 +40,7 @@ struct Layers {
 
 pub(super) fn large(bucket: &s3::Server, folder: &Path, megabytes: usize) -> Outcome {
     say(&format!(
-        "(c) one artifact of {megabytes} MB, to S3 and back, and by object_store alone: medians of {TURNS}, in turn"
+        "(c) one artifact of {megabytes} MB, to S3 and back, compared with object_store: medians of {ROUNDS}"
     ));
     say(&format!(
         "{:<22} {:>9} {:>9} {:>6} {:>5} {:>11} {:>11}",
@@ -52,76 +52,76 @@ pub(super) fn large(bucket: &s3::Server, folder: &Path, megabytes: usize) -> Out
         here.apply("large", &Layers { layers: vec![layer] })?;
     }
     let digest = here.show("large")?.manifest.artifacts()[0].digest;
-    let bytes = here.store().get_blob(&digest)?.ok_or("it is not there")?;
+    let bytes = here.store().get_blob(&digest)?.ok_or("the blob is missing")?;
     let plain = Plain::new(bucket)?;
-    let place = |turn| open(&bucket.url(&format!("large/{turn}")));
+    let place = |round| open(&bucket.url(&format!("large/{round}")));
     let copy = |from: &Larder, to: &Larder| {
         Ok(from.maintenance().copy(Selection::All, to, &CopyOptions::default())?)
     };
-    let mut push = Turns::default();
-    for turn in 0..TURNS {
-        let there = place(turn)?;
-        push.take(turn, || copy(&here, &there).map(drop), || plain.up(&bytes))?;
-        // The server holds all in its memory; the last one is read below.
-        if turn + 1 < TURNS {
+    let mut push = Measurements::default();
+    for round in 0..ROUNDS {
+        let there = place(round)?;
+        push.measure(round, || copy(&here, &there).map(drop), || plain.up(&bytes))?;
+        // The server keeps objects in memory; the last one is read below.
+        if round + 1 < ROUNDS {
             there.store().remove_blobs(&[digest])?;
         }
     }
     push.report("push");
 
-    let there = place(TURNS - 1)?;
-    let mut pull = Turns::default();
-    for turn in 0..TURNS {
+    let there = place(ROUNDS - 1)?;
+    let mut pull = Measurements::default();
+    for round in 0..ROUNDS {
         let back = tempfile::tempdir_in(folder)?;
         let file = back.path().join("plain");
         let target = open(&format!("fs:{}", back.path().join("larder").display()))?;
-        pull.take(turn, || copy(&there, &target).map(drop), || plain.down(&file))?;
+        pull.measure(round, || copy(&there, &target).map(drop), || plain.down(&file))?;
     }
     pull.report("pull");
 
-    let mut load = Turns::default();
-    for turn in 0..TURNS {
+    let mut load = Measurements::default();
+    for round in 0..ROUNDS {
         let cache = tempfile::tempdir_in(folder)?;
         let file = cache.path().join("plain");
-        let cached = place(TURNS - 1)?.with_cache(cache.path());
+        let cached = place(ROUNDS - 1)?.with_cache(cache.path());
         let into_cache = || {
             let read = cached.load::<Layers>("large")?;
             let read = read.layers[0].get()?.len();
-            if read == bytes.len() { Ok(()) } else { Err("it came back shorter".into()) }
+            if read == bytes.len() { Ok(()) } else { Err("the loaded artifact is shorter".into()) }
         };
-        load.take(turn, into_cache, || plain.down(&file))?;
+        load.measure(round, into_cache, || plain.down(&file))?;
     }
-    load.report("load, into the cache");
+    load.report("load into the cache");
     Ok(())
 }
 
-/// What was measured of two that were done in turn.
+/// Measurements of Larder and the baseline.
 #[derive(Default)]
-struct Turns {
+struct Measurements {
     ours: Vec<f64>,
     plain: Vec<f64>,
     memory: u64,
     plain_memory: u64,
 }
 
-impl Turns {
-    /// Does both; which of them is first changes from turn to turn.
-    fn take(
+impl Measurements {
+    /// Measures both, in alternating order.
+    fn measure(
         &mut self,
-        turn: usize,
+        round: usize,
         ours: impl FnOnce() -> Outcome,
         plain: impl FnOnce() -> Outcome,
     ) -> Outcome {
         let run = |work: &mut dyn FnMut() -> Outcome| {
             let mut took = Duration::ZERO;
-            let memory = peak_growth_every(LOOK, || {
+            let memory = peak_growth_every(SAMPLE_INTERVAL, || {
                 took = timed(work)?;
                 Ok(())
             })?;
             Outcome::Ok((took.as_secs_f64(), memory))
         };
         let (mut ours, mut plain) = (Some(ours), Some(plain));
-        for is_ours in [turn.is_multiple_of(2), !turn.is_multiple_of(2)] {
+        for is_ours in [round.is_multiple_of(2), !round.is_multiple_of(2)] {
             if is_ours {
                 let (took, memory) = run(&mut || ours.take().map_or(Ok(()), |ours| ours()))?;
                 self.ours.push(took);
@@ -140,11 +140,11 @@ impl Turns {
         let ratio = middle(ratios.clone().collect());
         let each: Vec<_> = ratios.map(|ratio| format!("{ratio:.2}")).collect();
         let (ours, plain) = (middle(self.ours.clone()), middle(self.plain.clone()));
-        let met = if ratio >= LEAST && self.memory <= MOST { "met" } else { "MISSED" };
+        let met = if ratio >= MIN_SPEED && self.memory <= MAX_MEMORY { "met" } else { "MISSED" };
         let [memory, plain_memory] =
             [self.memory, self.plain_memory].map(|bytes| bytes as f64 / f64::from(1 << 20));
         say(&format!(
-            "{what:<22} {ours:>7.2} s {plain:>7.2} s {ratio:>6.2} {LEAST:>5.2} {memory:>7.1} MiB {plain_memory:>7.1} MiB  {met}; turns: {}",
+            "{what:<22} {ours:>7.2} s {plain:>7.2} s {ratio:>6.2} {MIN_SPEED:>5.2} {memory:>7.1} MiB {plain_memory:>7.1} MiB  {met}; rounds: {}",
             each.join(", ")
         ));
     }
@@ -155,7 +155,7 @@ fn middle(mut numbers: Vec<f64>) -> f64 {
     numbers[numbers.len() / 2]
 }
 
-/// What `object_store` does by itself.
+/// The baseline: `object_store` alone.
 struct Plain {
     service: Arc<dyn ObjectStore>,
     runtime: tokio::runtime::Runtime,
@@ -181,13 +181,13 @@ impl Plain {
         Ok(Self { service: Arc::new(service), runtime })
     }
 
-    /// Uploads bytes in parts, some at once.
+    /// Uploads bytes in concurrent parts.
     fn up(&self, bytes: &Bytes) -> Outcome {
         self.runtime.block_on(async {
             let mut upload = self.service.put_multipart(&Object::from("plain")).await?;
             let mut parts = tokio::task::JoinSet::new();
             for from in (0..bytes.len()).step_by(PART) {
-                if parts.len() >= AT_ONCE
+                if parts.len() >= CONCURRENCY
                     && let Some(ended) = parts.join_next().await
                 {
                     ended??;
@@ -203,7 +203,7 @@ impl Plain {
         })
     }
 
-    /// Downloads it by ranges, some at once, into a file.
+    /// Downloads concurrent ranges into a file.
     fn down(&self, file: &Path) -> Outcome {
         self.runtime.block_on(async {
             let object = Object::from("plain");
@@ -212,7 +212,7 @@ impl Plain {
             let mut from = 0;
             let mut waiting = std::collections::VecDeque::new();
             while from < size || !waiting.is_empty() {
-                while from < size && waiting.len() < AT_ONCE {
+                while from < size && waiting.len() < CONCURRENCY {
                     let (service, object, to) =
                         (self.service.clone(), object.clone(), size.min(from + PART as u64));
                     waiting.push_back(tokio::spawn(async move {
@@ -229,7 +229,7 @@ impl Plain {
     }
 }
 
-pub(super) fn most_is_there_already(bucket: &mut s3::Server, megabytes: usize) -> Outcome {
+pub(super) fn incremental(bucket: &mut s3::Server, megabytes: usize) -> Outcome {
     let larder = open(&bucket.url("layers"))?;
     let layer = |seed| Artifact::new(Bytes::from(noise(megabytes * 10_000, seed)));
     let mut layers = Layers { layers: (0..100).map(layer).collect() };
@@ -242,7 +242,7 @@ pub(super) fn most_is_there_already(bucket: &mut s3::Server, megabytes: usize) -
     let percent = 100.0 * moved as f64 / total as f64;
     let met = if percent < 1.1 { "met" } else { "MISSED" };
     say(&format!(
-        "(d) a version that shares 99 of 100 artifacts of {:.1} MB moves {percent:.2} % of its bytes, in {}; goal: about 1 %  {met}",
+        "(d) a version that shares 99 of 100 artifacts of {:.1} MB transfers {percent:.2} % of its bytes in {}; goal: about 1 %  {met}",
         megabytes as f64 / 100.0,
         show(took)
     ));

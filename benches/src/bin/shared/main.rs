@@ -1,17 +1,16 @@
-//! What stores cost that many machines share, beside those that they do not: one small component, long lists, large
-//! artifacts.
+//! Shared stores compared with local ones: small components, long lists, large artifacts.
 //!
 //! ```sh
 //! cargo run --release -p larder-benches --features shared --bin shared             # all of it: minutes
 //! cargo run --release -p larder-benches --features shared --bin shared 5000 100    # 5,000 versions, 100 MB
 //! ```
 //!
-//! A third number is that of the versions in the bucket, a hundredth unless it is given: moto, which is the S3 server on
-//! loopback, answers a few hundred requests a second.
+//! A third number sets the versions in the bucket, by default a hundredth: the S3 server moto handles a few hundred
+//! requests per second.
 
 mod large;
 
-// The servers of the tests; nobody else builds what the tests depend on for them.
+// The servers of the tests.
 #[path = "../../../../tests/src/postgres.rs"]
 #[allow(dead_code, unreachable_pub)]
 mod postgres;
@@ -33,11 +32,11 @@ use larder::store::{Change, Committed, Expected, RecordKey};
 use larder_benches::{Outcome, say, show, timed, work_folder};
 use larder_store_fs::record_path;
 
-/// How often a small thing is done.
+/// Number of rounds for small components.
 const ROUNDS: usize = 200;
-/// How many versions a page has.
+/// Number of versions per page.
 const PAGE: usize = 100;
-/// How many records a commit of the preparations writes.
+/// Number of records per commit during setup.
 const BATCH: usize = 5_000;
 
 #[derive(Serialize, Deserialize, Component)]
@@ -69,22 +68,22 @@ fn main() -> Outcome {
     say("");
     large::large(&bucket, folder.path(), megabytes)?;
     say("");
-    large::most_is_there_already(&mut bucket, megabytes)
+    large::incremental(&mut bucket, megabytes)
 }
 
-/// Where the tests keep what they install.
+/// Returns the folder of the tests' installed tools.
 fn target() -> Outcome<PathBuf> {
     let program = std::env::current_exe()?;
-    Ok(program.ancestors().nth(2).ok_or("the program is nowhere")?.join("tmp"))
+    Ok(program.ancestors().nth(2).ok_or("the program has no target folder")?.join("tmp"))
 }
 
-/// The larder at a URL, without the cache.
+/// Opens a larder without a cache.
 fn open(url: &str) -> larder::Result<Larder> {
     Registry::linked()?.open(url)
 }
 
 fn small(places: &[(&str, String)]) -> Outcome {
-    say("(a) a small component: medians; from a cache its records are read still");
+    say("(a) a small component: medians; with a cache, records are still read from the store");
     say(&format!("{:<12} {:>10} {:>10} {:>12}", "", "apply", "load", "load, cached"));
     for (what, url) in places {
         let larder = open(url)?;
@@ -102,7 +101,7 @@ fn small(places: &[(&str, String)]) -> Outcome {
     Ok(())
 }
 
-/// Another handle; a store in memory has one only.
+/// Opens another handle; a memory store is shared instead.
 fn open_again(larder: &Larder, url: &str) -> larder::Result<Larder> {
     match url {
         "memory:" => Ok(Larder::new(larder.store().clone(), Registry::linked()?)),
@@ -117,8 +116,8 @@ fn median(rounds: usize, mut work: impl FnMut(usize) -> Outcome) -> Outcome<Dura
 }
 
 fn lists(places: &[(&str, String)], versions: usize, in_bucket: usize) -> Outcome {
-    say("(b) lists: all versions of one name, and pages of 100 of them");
-    say(&format!("{:<12} {:>9} {:>12} {:>12} {:>10}", "", "versions", "all", "for 100", "a page"));
+    say("(b) lists: all versions of one identifier, and pages of 100");
+    say(&format!("{:<12} {:>9} {:>12} {:>12} {:>10}", "", "versions", "all", "per 100", "page"));
     for (what, url) in places {
         let count = if url.starts_with("s3") { in_bucket } else { versions };
         let larder = open(url)?;
@@ -148,11 +147,12 @@ fn lists(places: &[(&str, String)], versions: usize, in_bucket: usize) -> Outcom
     Ok(())
 }
 
-/// Writes the records of so many versions: one is applied, the others are like it.
+/// Writes the records of `count` versions: copies of one applied version.
 fn fill(larder: &Larder, count: usize) -> Outcome {
     larder.apply("many", &Row { number: 0, threshold: 0.5 })?;
     let get = |key: &str| -> Outcome<serde_json::Value> {
-        let found = larder.store().get_record(&RecordKey::new(key)?)?.ok_or("a record is gone")?;
+        let found =
+            larder.store().get_record(&RecordKey::new(key)?)?.ok_or("a record is missing")?;
         Ok(serde_json::from_slice(&found.value)?)
     };
     let put = |key: &str, value: &serde_json::Value| -> Outcome<Change> {
@@ -173,13 +173,13 @@ fn fill(larder: &Larder, count: usize) -> Outcome {
     }
     for changes in changes.chunks(BATCH) {
         if larder.store().commit(changes)? != Committed::All {
-            return Err("another writes there".into());
+            return Err("another process writes to the store".into());
         }
     }
     Ok(())
 }
 
-/// Writes records as the files that they are in a folder, without the syncs, which would take minutes.
+/// Writes records to a folder without syncs, which would take minutes.
 fn fill_folder(folder: &Path, changes: &[Change]) -> Outcome {
     for change in changes {
         let Change::PutRecord { key, value, .. } = change else { continue };

@@ -27,7 +27,7 @@ fn formats_without_a_mark_for_some_refuse_to_write_what_would_become_none() {
     let layers =
         vec![Layer { bias: None }, Layer { bias: Some(Some(1.0)) }, Layer { bias: Some(None) }];
     for said in [not_written(MsgPack, &layers), not_written(Json, &layers)] {
-        assert!(said.contains("`Some(None)` or `Some(())`"), "{said}");
+        assert!(said.contains("`Some(None)` and `Some(())`"), "{said}");
         assert!(said.contains("at `[2].bias`"), "{said}");
     }
     not_written(MsgPack, &Some(()));
