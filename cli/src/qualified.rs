@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use clap::ArgMatches;
 use clap::builder::{TypedValueParser, ValueParserFactory};
-use larder::{Error, Identifier, QualifiedReference, Reference, StoreUrl};
+use larder::{Error, Identifier, QualifiedReference, Reference, Selection, StoreUrl};
 
 use crate::command_error::{CommandError, Exit};
 
@@ -100,6 +100,14 @@ fn is_qualified(text: &str) -> bool {
 /// The references or names, without their larders.
 pub(crate) fn plain<T: Clone>(named: &[Qualified<T>]) -> Vec<T> {
     named.iter().map(|at| at.what.clone()).collect()
+}
+
+/// The versions that a command is about: those named, or everything if none is.
+pub(crate) fn selection(references: &[Reference]) -> Selection {
+    match references {
+        [] => Selection::All,
+        references => references.into(),
+    }
 }
 
 /// The larder that the arguments name, if any does; `default` is the larder of those that do not.

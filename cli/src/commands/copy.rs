@@ -100,7 +100,7 @@ fn copy(
     }
     let target = target(to, larder.registry(), options.dry_run)?;
     print(
-        &larder.maintenance().copy(references, &target, &options.options(all_versions))?,
+        &larder.maintenance().copy(qualified::selection(references), &target, &options.options(all_versions))?,
         options,
         output,
     )

@@ -10,6 +10,7 @@ use super::copy::{self, CopyArgs};
 use crate::command_error::CommandError;
 use crate::open::target;
 use crate::output::Output;
+use crate::qualified;
 use crate::text;
 
 /// Copies versions and their tags from an export, which is verified first
@@ -44,6 +45,6 @@ pub(crate) fn run(
     }
     let target = target(url, registry, args.options.dry_run)?;
     let options = args.options.options(false);
-    let copied = archive.larder().maintenance().copy(&args.references, &target, &options)?;
+    let copied = archive.larder().maintenance().copy(qualified::selection(&args.references), &target, &options)?;
     copy::print(&copied, &args.options, output)
 }
