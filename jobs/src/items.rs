@@ -6,6 +6,7 @@ use larder_core::store::ItemKind;
 use larder_core::{Item, Registry, Result, StoreUrl};
 
 use crate::jobs::RegistryJobs;
+use crate::participant::JobsParticipant;
 use crate::queue::JobQueue;
 use crate::table::TriggerTable;
 use crate::trigger::Triggers;
@@ -24,6 +25,7 @@ pub fn triggers<T: Triggers>() -> Item {
 pub fn trigger_table(table: TriggerTable) -> Item {
     let description = format!("those of `{}`", table.rust_type());
     Item::extension(ItemKind::Trigger, table.type_tag(), description, table)
+        .with_participant(JobsParticipant::in_process())
 }
 
 /// A queue that brings jobs to workers, by the scheme of its URLs.

@@ -11,7 +11,7 @@ use crate::jobs::{Jobs, RegistryJobs};
 use crate::queue::{InProcess, JobQueue};
 use crate::table::Event;
 
-larder_core::link!(Item::participant(Arc::new(JobsParticipant::new(Arc::new(InProcess::new())))));
+larder_core::link!(Item::participant(JobsParticipant::in_process()));
 
 /// Creates the jobs of versions that become ready or are removed.
 #[derive(Debug)]
@@ -22,6 +22,11 @@ pub(crate) struct JobsParticipant {
 impl JobsParticipant {
     pub(crate) fn new(queue: Arc<dyn JobQueue>) -> Self {
         Self { queue }
+    }
+
+    /// A participant whose jobs workers find in the store.
+    pub(crate) fn in_process() -> Arc<Self> {
+        Arc::new(Self::new(Arc::new(InProcess::new())))
     }
 
     pub(crate) fn queue(&self) -> &Arc<dyn JobQueue> {

@@ -30,6 +30,7 @@ pub(super) struct Extension {
     pub(super) name: String,
     description: String,
     pub(super) value: Box<dyn Any + Send + Sync>,
+    pub(super) participant: Option<Arc<dyn Participant>>,
 }
 
 impl Extension {
@@ -75,7 +76,17 @@ impl Item {
         value: impl Any + Send + Sync,
     ) -> Self {
         let (name, value) = (name.to_owned(), Box::new(value));
-        Self(ItemValue::Extension(Extension { kind, name, description, value }))
+        let participant = None;
+        Self(ItemValue::Extension(Extension { kind, name, description, value, participant }))
+    }
+
+    /// Adds the participant that an extension needs, unless the registry has one of its type.
+    #[must_use]
+    pub fn with_participant(mut self, participant: Arc<dyn Participant>) -> Self {
+        if let ItemValue::Extension(extension) = &mut self.0 {
+            extension.participant = Some(participant);
+        }
+        self
     }
 
     /// An item that could not be built: the registry fails with `error`.

@@ -36,7 +36,7 @@ pub struct Registry {
     stores: BTreeMap<String, (Scheme, Origin)>,
     /// What crates above core registered, by kind and name.
     extensions: BTreeMap<(ItemKind, String), (Extension, Origin)>,
-    participants: Vec<Arc<dyn Participant>>,
+    participants: BTreeMap<TypeId, Arc<dyn Participant>>,
     compared: Mutex<BTreeSet<(String, TypeId)>>,
 }
 
@@ -149,12 +149,20 @@ impl Registry {
                         name: extension.name,
                     });
                 }
+                if let Some(participant) = extension.participant.clone() {
+                    self.add_participant(participant);
+                }
                 self.extensions.insert(key, (extension, origin));
             }
-            ItemValue::Participant(participant) => self.participants.push(participant),
+            ItemValue::Participant(participant) => self.add_participant(participant),
             ItemValue::Invalid(_, error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Adds a participant, unless there is one of its type.
+    fn add_participant(&mut self, participant: Arc<dyn Participant>) {
+        self.participants.entry(participant.as_ref().type_id()).or_insert(participant);
     }
 
     fn add_serializer(&mut self, name: String, entry: Entry, origin: Origin) -> Result<()> {
@@ -257,7 +265,7 @@ impl Registry {
 
     /// The participants that every handle has.
     pub(crate) fn participants(&self) -> impl Iterator<Item = Arc<dyn Participant>> {
-        self.participants.iter().cloned()
+        self.participants.values().cloned()
     }
 
     /// The serializers, in the order of their names.

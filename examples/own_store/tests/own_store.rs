@@ -40,7 +40,7 @@ fn the_command_line_reaches_the_store_by_its_scheme() {
         assert_eq!(code, 0, "{printed}");
     }
     let (code, printed) = run(folder.path(), &["list", "--store", "redb:modles.redb"]);
-    assert!(code == 3 && printed.contains("there is no larder at redb:modles.redb"), "{printed}");
+    assert!(code == 3 && printed.contains("cannot open redb:modles.redb"), "{printed}");
     assert!(!folder.path().join("modles.redb").exists());
     let (code, printed) = run(folder.path(), &["verify", "--store", "redb:models.redb"]);
     assert_eq!(code, 0, "{printed}");
