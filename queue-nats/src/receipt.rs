@@ -26,16 +26,16 @@ impl NatsReceipt {
 }
 
 impl Receipt for NatsReceipt {
-    fn working(&mut self) {
+    fn extend(&mut self) {
         self.tell(AckKind::Progress);
     }
 
-    fn done(self: Box<Self>) {
+    fn ack(self: Box<Self>) {
         self.tell(AckKind::Ack);
     }
 
-    fn later(self: Box<Self>, after: Duration) {
-        self.tell(AckKind::Nak(Some(after)));
+    fn retry_after(self: Box<Self>, delay: Duration) {
+        self.tell(AckKind::Nak(Some(delay)));
     }
 }
 
