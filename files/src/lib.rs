@@ -1,7 +1,7 @@
-//! Files and folders as artifacts of Larder, and class models, which are built from them.
+//! Files, folders and class models for Larder.
 //!
-//! A [`Tree`] is a file or a folder as a value: a component, and a field of any component. A [`ClassModel`] is
-//! built from trees when it is loaded; a [`Run`] keeps one.
+//! A [`Tree`] is a file or a folder as a value, usable as a component and as a field of components. A [`ClassModel`] is
+//! built from trees when it is loaded; a [`Run`] logs one.
 
 mod class;
 mod tree;
@@ -15,22 +15,22 @@ pub use crate::tree::{FileBytes, FileContent, Tree, TreeFile, TreeKind};
 
 /// Adds files and class models to [`Larder`].
 pub trait LarderFiles {
-    /// Begins a run whose model is to be kept under `name`.
+    /// Starts a run that logs a model under `name`.
     ///
     /// # Errors
     /// [`Error::InvalidName`].
     fn run(&self, name: impl TryInto<Identifier, Error: Into<Error>>) -> Result<Run>;
 
-    /// Loads the class model that `reference` names, as its own type: builds it from its files.
+    /// Loads a class model as its own type, built from its files.
     ///
     /// # Errors
-    /// As [`Larder::load`], and those of [`ClassModel::new`].
+    /// As [`Larder::load`] and [`ClassModel::new`].
     fn load_class<M: ClassModel>(
         &self,
         reference: impl TryInto<Reference, Error: Into<Error>>,
     ) -> Result<M>;
 
-    /// Lays out a tree in the cache, as [`Tree::materialise`] does, and returns its path.
+    /// Writes a tree to the cache as [`Tree::materialise`] does, and returns its path.
     ///
     /// # Errors
     /// As [`Tree::materialise`].

@@ -1,52 +1,53 @@
-//! From an event to jobs.
+//! Creating the jobs of an event.
 
 use std::collections::BTreeMap;
 
+use larder_core::record::{self, VersionRecord};
+use larder_core::store::{Change, Corruption, EventName, Expected, Outcome, StoreExt};
+use larder_core::versions::JobId;
+use larder_core::{Error, Identifier, Reference, Result, VersionInfo};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use crate::MOST_OUTPUT;
+use crate::MAX_OUTPUT;
+use crate::event::Event;
+use crate::items::RegistryJobs;
 use crate::jobs::Jobs;
 use crate::record::{CronRecord, JobRecord, QueueRecord, cron_key, job_key, queue_key};
-use crate::run::{in_run, new_run};
-use crate::table::{Event, TriggerEntry};
-use larder_core::record::{self, VersionRecord};
-use larder_core::store::EventName;
-use larder_core::store::{Change, Corruption, Expected, Outcome, StoreExt};
-use larder_core::versions::JobId;
-use larder_core::{Error, Identifier, Reference, Result, VersionInfo};
+use crate::run_id::{job_id_in_run, new_run};
+use crate::table::TriggerEntry;
 
-/// What [`Larder::fire`] made.
+/// The result of [`Jobs::fire`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Fired {
-    /// The version that the event happened to.
+    /// The version of the event.
     #[serde(flatten)]
     pub version: VersionInfo,
     /// The event.
     pub event: EventName,
-    /// Its jobs, dependencies first.
+    /// The created jobs, dependencies first.
     pub jobs: Vec<JobId>,
 }
 
-/// Jobs that are to be committed.
+/// Jobs to commit.
 #[derive(Default)]
 pub(crate) struct NewJobs {
     pub(crate) changes: Vec<Change>,
     pub(crate) ids: Vec<JobId>,
-    /// Those that depend on none.
+    /// The jobs without dependencies.
     pub(crate) first: Vec<JobId>,
 }
 
 impl Jobs {
-    /// Lets an event of one's own happen to the version that `reference` means; `payload` is what its triggers get
-    /// to read, by [`JobContext::payload`](crate::JobContext::payload).
+    /// Fires a custom event on a version. Its triggers read `payload` by
+    /// [`JobContext::payload`](crate::JobContext::payload).
     ///
-    /// Nothing runs yet: [`wait`](Larder::wait) runs the jobs here, a [`Worker`](crate::Worker) anywhere.
+    /// Creates jobs without running them: [`wait`](Jobs::wait) runs them here, a [`Worker`](crate::Worker) anywhere.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::NotLinked`] if the type is not linked in; [`Error::Refused`] if no trigger of it runs on the
-    /// event; [`Error::Encode`] for a payload that JSON cannot hold; [`Error::Conflict`]; [`Error::Store`].
+    /// [`Error::NotFound`]; [`Error::NotLinked`] if the type is not linked in; [`Error::Refused`] if none of its triggers
+    /// runs on the event; [`Error::Encode`] for a payload that JSON cannot hold; [`Error::Conflict`]; [`Error::Store`].
     pub fn fire(
         &self,
         reference: impl TryInto<Reference, Error: Into<Error>>,
@@ -59,11 +60,11 @@ impl Jobs {
             what: format!("the payload of the event `{event}`"),
             source: error.into(),
         })?;
-        if payload.get().len() > MOST_OUTPUT {
+        if payload.get().len() > MAX_OUTPUT {
             return Err(Error::Refused {
                 action: format!("fire the event `{event}`"),
                 reason: format!(
-                    "its payload has {} bytes, more than {MOST_OUTPUT}; apply large values, and send a reference",
+                    "its payload has {} bytes, more than {MAX_OUTPUT}; apply large values, and send a reference",
                     payload.get().len()
                 ),
             });
@@ -72,8 +73,8 @@ impl Jobs {
         let name = reference.identifier();
         let (version, jobs) = self.transact(&reference, |tx| {
             let version = self.find(&reference)?;
-            let happened = Event::Custom(event.clone());
-            self.check_linked(name, &version, &happened)?;
+            let custom = Event::Custom(event.clone());
+            self.check_event(name, &version, &custom)?;
             let key = record::version_key(name, version.version)?;
             let Some(stored) = tx.read::<VersionRecord>(&key)? else {
                 return Err(Error::corrupt(format!("the record {key}"), Corruption::Missing));
@@ -82,8 +83,8 @@ impl Jobs {
                 return Ok(Outcome::Retry);
             }
             let run = new_run(self.now());
-            let jobs = self.jobs_of_run(&happened, name, &version, payload.as_deref(), &run)?;
-            // A removal of the version changes its record.
+            let jobs = self.jobs_of_run(&custom, name, &version, payload.as_deref(), &run)?;
+            // Conflicts with a concurrent removal of the version.
             tx.require(key)?;
             tx.extend(jobs.changes.iter().cloned());
             Ok(Outcome::Commit((VersionInfo::new(name, &version), jobs)))
@@ -92,17 +93,12 @@ impl Jobs {
         Ok(Fired { version, event, jobs: jobs.ids })
     }
 
-    /// Refuses an event that nothing runs on.
-    fn check_linked(
-        &self,
-        name: &Identifier,
-        version: &VersionRecord,
-        event: &Event,
-    ) -> Result<()> {
+    /// Refuses an event on which no trigger runs.
+    fn check_event(&self, name: &Identifier, version: &VersionRecord, event: &Event) -> Result<()> {
         let what = format!("{name}@{}", version.version.get());
         let tag = version.type_tag.as_str();
         self.registry().find_type(tag, &what, version.origin.as_deref())?;
-        let known: Vec<String> = match self.triggers_of(tag) {
+        let known: Vec<String> = match self.registry().triggers_of(tag) {
             Some(table) if table.on(event).next().is_some() => return Ok(()),
             Some(table) => {
                 let events = table.entries().iter().flat_map(|entry| entry.events());
@@ -113,17 +109,17 @@ impl Jobs {
             }
             None => Vec::new(),
         };
-        let there = match &*known {
+        let available = match &*known {
             [] => "it has no triggers on custom events".to_owned(),
             known => format!("its triggers run on {}", known.join(", ")),
         };
         Err(Error::Refused {
             action: format!("fire the event `{event}` for {what}"),
-            reason: format!("no trigger of the type `{tag}` runs on it; {there}"),
+            reason: format!("no trigger of the type `{tag}` runs on it; {available}"),
         })
     }
 
-    /// The jobs of an event that happens to a version as the commit is made which they are to go into.
+    /// Returns the jobs of an event, for the commit in which it happens.
     pub(crate) fn jobs_on(
         &self,
         event: &Event,
@@ -137,7 +133,7 @@ impl Jobs {
         Ok(jobs)
     }
 
-    /// The jobs of an event, with the beginning of their ids.
+    /// Returns the jobs of an event, with `run` as the prefix of their ids.
     pub(crate) fn jobs_of_run(
         &self,
         event: &Event,
@@ -147,7 +143,7 @@ impl Jobs {
         run: &str,
     ) -> Result<NewJobs> {
         let mut jobs = NewJobs::default();
-        let Some(table) = self.triggers_of(version.type_tag.as_str()) else {
+        let Some(table) = self.registry().triggers_of(version.type_tag.as_str()) else {
             return Ok(jobs);
         };
         let now = self.now();
@@ -155,7 +151,7 @@ impl Jobs {
         let places: BTreeMap<&str, usize> =
             entries.iter().enumerate().map(|(place, entry)| (entry.name(), place)).collect();
         for (place, entry) in entries.iter().enumerate() {
-            let id = JobId::new(name, version.version, &in_run(run, place))?;
+            let id = JobId::new(name, version.version, &job_id_in_run(run, place))?;
             let mut job = JobRecord::new(
                 version.type_tag.clone(),
                 version.manifest,
@@ -165,42 +161,42 @@ impl Jobs {
             );
             job.payload = payload.map(ToOwned::to_owned);
             let needed = entry.depends_on().iter().filter_map(|needed| {
-                Some((needed.clone(), in_run(run, *places.get(needed.as_str())?)))
+                Some((needed.clone(), job_id_in_run(run, *places.get(needed.as_str())?)))
             });
             job.depends_on = needed.collect();
             if job.depends_on.is_empty() {
                 jobs.first.push(id.clone());
             }
-            let line = QueueRecord::new(id.clone(), now);
-            jobs.changes.push(record::put(queue_key(&id)?, &line, Expected::Anything)?);
+            let entry_record = QueueRecord::new(id.clone(), now);
+            jobs.changes.push(record::put(queue_key(&id)?, &entry_record, Expected::Anything)?);
             jobs.changes.push(record::put(job_key(&id)?, &job, Expected::Absent)?);
             jobs.ids.push(id);
         }
         Ok(jobs)
     }
 
-    /// Schedules of a name are looked at from now on, if they are not yet.
+    /// Starts evaluating the schedules of a name from now on, unless it has begun.
     fn begin_schedules(
         &self,
         name: &Identifier,
         version: &VersionRecord,
     ) -> Result<Option<Change>> {
-        let table = self.triggers_of(version.type_tag.as_str());
+        let table = self.registry().triggers_of(version.type_tag.as_str());
         if table.is_none_or(|table| table.schedules().is_empty()) {
             return Ok(None);
         }
         let key = cron_key(name)?;
         match self.store().get_record(&key)? {
             Some(_) => Ok(None),
-            // Whoever writes one at the same time writes the same.
+            // Concurrent writers write the same record.
             None => record::put(key, &CronRecord::new(self.now()), Expected::Anything).map(Some),
         }
     }
 
-    /// Tells the executor of jobs that were committed.
+    /// Submits committed jobs to the queue.
     pub(crate) fn submit(&self, jobs: &NewJobs) {
         if !jobs.first.is_empty() {
-            // The records are there: what is not submitted now is found by a worker.
+            // Best effort: workers find unsubmitted jobs in the store.
             let _ = self.queue().submit(&jobs.first);
         }
     }

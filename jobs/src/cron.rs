@@ -1,19 +1,19 @@
-//! Schedules: when a trigger runs by the clock.
+//! Cron schedules.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use larder_core::{Error, Result};
 
-/// Points in time, written as `cron` has them: `"0 3 * * 1-5"` is at three o'clock from Monday to Friday.
+/// A cron schedule, in UTC: `"0 3 * * 1-5"` is 03:00 from Monday to Friday.
 ///
 /// Five fields: the minute (0 to 59), the hour (0 to 23), the day of the month (1 to 31), the month (1 to 12) and the
-/// day of the week (0 to 7, where 0 and 7 are Sunday). A field is `*`, a number, a range `1-5`, each with a step if
-/// need be (`*/15`, `10-40/10`), or several of these with commas between. If both days are given, either
-/// will do, as cron has it. All times are UTC.
+/// day of the week (0 to 7, where 0 and 7 are Sunday). A field is `*`, a number or a range `1-5`, each with an optional
+/// step (`*/15`, `10-40/10`), or a comma-separated list of these. If both days are restricted, either matches, as in
+/// cron.
 ///
 /// ```
-/// use larder_core::Schedule;
+/// use larder_jobs::Schedule;
 ///
 /// assert!(Schedule::new("*/15 * * * *").is_ok());
 /// let error = Schedule::new("61 * * * *").unwrap_err();
@@ -25,7 +25,7 @@ pub struct Schedule {
     times: Times,
 }
 
-/// The values of each field, as bits.
+/// The allowed values of each field, as bit masks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Times {
     minutes: u64,
@@ -33,20 +33,20 @@ struct Times {
     days: u64,
     months: u64,
     weekdays: u64,
-    /// Whether a day of the month, and one of the week, is asked for.
+    /// Whether the field is `*`.
     any_day: bool,
     any_weekday: bool,
 }
 
 const DAY: u64 = 86_400;
-/// The longest that two days of a schedule lie apart: from one 29 February to the next over a year like 2100.
-const MOST_DAYS: u64 = 8 * 366;
+/// Maximum days between two times of a schedule: from one 29 February to the next across a year like 2100.
+const MAX_DAYS: u64 = 8 * 366;
 
 impl Schedule {
-    /// Reads a schedule.
+    /// Parses a schedule.
     ///
     /// # Errors
-    /// [`Error::InvalidName`] says which field cannot be.
+    /// [`Error::InvalidName`], with the invalid field.
     pub fn new(text: &str) -> Result<Self> {
         match parse(text) {
             Ok(times) => Ok(Self { text: text.to_owned(), times }),
@@ -54,18 +54,18 @@ impl Schedule {
         }
     }
 
-    /// The last time at or before `now` that is one of its own, if there is one after `after`.
+    /// Returns the last scheduled time after `after` and not later than `now`.
     pub(crate) fn last(&self, after: SystemTime, now: SystemTime) -> Option<SystemTime> {
         let seconds = |time: SystemTime| {
             time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs())
         };
         let (after, now) = (seconds(after), seconds(now) / 60 * 60);
         let mut at = now;
-        let earliest = after.max(now.saturating_sub(MOST_DAYS * DAY));
+        let earliest = after.max(now.saturating_sub(MAX_DAYS * DAY));
         while at > earliest {
             let day = at / DAY;
-            if !self.is_day(day) {
-                // The last minute of the day before.
+            if !self.matches_day(day) {
+                // The last minute of the previous day.
                 at = (day * DAY).checked_sub(60)?;
                 continue;
             }
@@ -80,18 +80,18 @@ impl Schedule {
         None
     }
 
-    /// Whether it has times on a day, counted from 1 January 1970.
-    fn is_day(&self, day: u64) -> bool {
+    /// Returns `true` if it has times on the `day` since 1 January 1970.
+    fn matches_day(&self, day: u64) -> bool {
         let (month, of_month) = civil(day);
-        // The first day was a Thursday.
+        // 1 January 1970 was a Thursday.
         let of_week = (day + 4) % 7;
         let of_month = self.times.days >> of_month & 1 == 1;
         let of_week = self.times.weekdays >> of_week & 1 == 1;
-        let is_day = match (self.times.any_day, self.times.any_weekday) {
+        let matches = match (self.times.any_day, self.times.any_weekday) {
             (false, false) => of_month || of_week,
             _ => of_month && of_week,
         };
-        is_day && self.times.months >> month & 1 == 1
+        matches && self.times.months >> month & 1 == 1
     }
 }
 
@@ -101,7 +101,7 @@ impl fmt::Display for Schedule {
     }
 }
 
-/// The month and the day of the month, by Howard Hinnant's `civil_from_days`.
+/// Returns the month and the day of the month; Howard Hinnant's `civil_from_days`.
 fn civil(day: u64) -> (u64, u64) {
     let shifted = day + 719_468;
     let of_era = shifted % 146_097;
@@ -112,7 +112,7 @@ fn civil(day: u64) -> (u64, u64) {
     (if month < 10 { month + 3 } else { month - 9 }, of_month)
 }
 
-/// Fails to compile if `text` is no schedule.
+/// Fails to compile if `text` is not a schedule.
 #[doc(hidden)]
 #[track_caller]
 pub const fn check_schedule(text: &str) {
@@ -122,7 +122,7 @@ pub const fn check_schedule(text: &str) {
     }
 }
 
-/// Each field: its least and its most value, and what is wrong with one that does not fit.
+/// The minimum, the maximum and the error message of each field.
 const FIELDS: [(u64, u64, &str); 5] = [
     (0, 59, "the minute is a number from 0 to 59, `*`, a range or a list of these"),
     (0, 23, "the hour is a number from 0 to 23, `*`, a range or a list of these"),
@@ -133,7 +133,7 @@ const FIELDS: [(u64, u64, &str); 5] = [
 const FIVE: &str =
     "a schedule has five fields: minute, hour, day of the month, month, day of the week";
 
-/// Runs while programs are compiled too, so it knows no iterators.
+/// Also runs at compile time, so it uses no iterators.
 const fn parse(text: &str) -> Result<Times, &'static str> {
     let text = text.as_bytes();
     let mut at = 0;
@@ -147,12 +147,12 @@ const fn parse(text: &str) -> Result<Times, &'static str> {
         if at == text.len() {
             return Err(FIVE);
         }
-        let (least, most, fault) = FIELDS[field];
+        let (min, max, fault) = FIELDS[field];
         any[field] = text[at] == b'*';
         loop {
             let (from, to);
             if at < text.len() && text[at] == b'*' {
-                (from, to) = (least, most);
+                (from, to) = (min, max);
                 at += 1;
             } else {
                 let Some((number, next)) = number(text, at) else { return Err(fault) };
@@ -162,7 +162,7 @@ const fn parse(text: &str) -> Result<Times, &'static str> {
                     at = next;
                     (from, to) = (number, end);
                 } else if at < text.len() && text[at] == b'/' {
-                    (from, to) = (number, most);
+                    (from, to) = (number, max);
                 } else {
                     (from, to) = (number, number);
                 }
@@ -173,7 +173,7 @@ const fn parse(text: &str) -> Result<Times, &'static str> {
                 at = next;
                 step = number;
             }
-            if from < least || to > most || from > to || step == 0 {
+            if from < min || to > max || from > to || step == 0 {
                 return Err(fault);
             }
             let mut value = from;
@@ -203,15 +203,15 @@ const fn parse(text: &str) -> Result<Times, &'static str> {
     let weekdays = weekdays | (weekdays >> 7);
     let times =
         Times { minutes, hours, days, months, weekdays, any_day: any[2], any_weekday: any[4] };
-    if !times.can_be() {
-        return Err("there is no such day in any of its months");
+    if !times.is_satisfiable() {
+        return Err("none of its months has such a day");
     }
     Ok(times)
 }
 
 impl Times {
-    /// Whether one of its months has one of its days.
-    const fn can_be(&self) -> bool {
+    /// Returns `true` if one of its months has one of its days.
+    const fn is_satisfiable(&self) -> bool {
         if !self.any_weekday {
             return true;
         }
@@ -228,7 +228,7 @@ impl Times {
     }
 }
 
-/// A number of one or two digits, and where it ends.
+/// Parses a number of one or two digits; returns it and its end.
 const fn number(text: &[u8], mut at: usize) -> Option<(u64, usize)> {
     let start = at;
     let mut number = 0;
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_time_before_now_is_found_and_none_that_was_before() {
+    fn returns_the_last_time_before_now() {
         let now = "2026-11-21T15:47:31Z"; // a Saturday
         let long_ago = "2020-01-01T00:00:00Z";
         for (schedule, expected) in [
@@ -268,7 +268,7 @@ mod tests {
             ("0 0 29 2 *", "2024-02-29T00:00:00Z"),
             ("0 0 * * 7", "2026-11-15T00:00:00Z"),
             ("0 0 * * 0", "2026-11-15T00:00:00Z"),
-            // Either day will do if both are given.
+            // Either day matches if both are restricted.
             ("0 0 1 * 5", "2026-11-20T00:00:00Z"),
             ("10-40/10,55 15 * * *", "2026-11-21T15:40:00Z"),
         ] {
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn rejects_what_is_no_schedule_and_says_which_field() {
+    fn rejects_invalid_schedules_with_the_field() {
         for (text, reason) in [
             ("", "five fields"),
             ("* * * *", "five fields"),
@@ -293,8 +293,8 @@ mod tests {
             ("1,,2 * * * *", "the minute"),
             ("1, * * * *", "the minute"),
             ("a * * * *", "the minute"),
-            ("* * 31 2 *", "no such day"),
-            ("* * 30,31 2 *", "no such day"),
+            ("* * 31 2 *", "such a day"),
+            ("* * 30,31 2 *", "such a day"),
         ] {
             let error = Schedule::new(text).unwrap_err().to_string();
             assert!(error.contains(reason), "{text}: {error}");

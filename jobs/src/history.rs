@@ -1,91 +1,91 @@
-//! Looking at jobs.
+//! Listing jobs and reading their logs.
 
 use std::collections::BTreeMap;
 
+use larder_core::store::{
+    Corruption, JobStatus, Record, RecordKey, StoreExt, Timestamp, TypeTag, VersionNumber,
+};
+use larder_core::versions::JobId;
+use larder_core::{Error, Identifier, Result, record};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::jobs::Jobs;
-use crate::judge::Verdict;
+use crate::readiness::Readiness;
 use crate::record::{
-    JOBS, JobRecord, LogRecord, QUEUE, QueueRecord, job_in, job_key, jobs_of, jobs_of_version,
-    logs_of, queue_key,
+    JOBS, JobRecord, LogRecord, QUEUE, QueueRecord, job_id_of, job_key, jobs_prefix, logs_prefix,
+    queue_key, version_jobs_prefix,
 };
-use larder_core::store::{Corruption, Timestamp, TypeTag, VersionNumber};
-use larder_core::store::{JobStatus, Record, RecordKey, StoreExt};
-use larder_core::versions::JobId;
-use larder_core::{Error, Identifier, Result, record};
 
-/// What is known of a job.
+/// The details of a job.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct JobInfo {
-    /// The job.
+    /// The id of the job.
     pub id: JobId,
     /// The name of its component.
     pub name: Identifier,
-    /// The version that it is a job of.
+    /// The version of the component.
     pub version: VersionNumber,
-    /// The type of the component.
+    /// The type tag of the component.
     #[serde(rename = "type")]
     pub type_tag: TypeTag,
-    /// The trigger.
+    /// The name of the trigger.
     pub trigger: String,
-    /// What happened: `apply`, `remove`, `cron(…)`, or the name of an event that was fired.
+    /// The event: `apply`, `remove`, `cron(…)`, or the name of a custom event.
     pub event: String,
-    /// How far it is.
+    /// The status.
     pub status: JobStatus,
-    /// How often it was claimed; one that is skipped never was.
+    /// The number of attempts; 0 if it was skipped.
     pub attempt: u32,
-    /// How often it failed.
+    /// The number of failed attempts.
     pub failures: u32,
-    /// How often its worker was lost.
+    /// The number of attempts whose worker was lost.
     pub losses: u32,
-    /// When it was made.
+    /// The creation time.
     pub created: Timestamp,
-    /// When its last attempt began.
+    /// The start of the last attempt.
     pub started: Option<Timestamp>,
-    /// When it was over.
+    /// The time at which it finished.
     pub finished: Option<Timestamp>,
-    /// When its next attempt may begin, if it failed.
+    /// The earliest start of the next attempt, after a failure.
     pub not_before: Option<Timestamp>,
-    /// Who has it, while it runs: another text for each claim.
+    /// The holder of the claim while it runs; unique to each claim.
     pub holder: Option<String>,
-    /// Until when it is had, unless the holder says more.
+    /// The time at which the lease expires.
     pub until: Option<Timestamp>,
-    /// When somebody asked for it to be cancelled, while it still runs.
+    /// The time of the cancellation request, while it still runs.
     pub cancelling: Option<Timestamp>,
-    /// How far it says it is, from 0 to 1.
+    /// The reported progress, from 0 to 1.
     pub fraction: Option<f64>,
-    /// What it says that it does.
+    /// The reported progress message.
     pub message: Option<String>,
-    /// Why it ended so, or why its last attempt failed; the outermost cause first.
+    /// The causes of its status or of the last failed attempt, outermost first.
     pub error: Vec<String>,
-    /// The jobs that it depends on, by their triggers.
+    /// The jobs that it depends on, by trigger.
     pub depends_on: BTreeMap<String, JobId>,
-    /// What the event carries.
+    /// The payload of the event.
     pub payload: Option<Box<RawValue>>,
-    /// What it returned, if it keeps that.
+    /// The return value, if the trigger stores it.
     pub output: Option<Box<RawValue>>,
 }
 
-/// One line that a job said.
+/// A log line of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct JobLine {
-    /// Which attempt said it.
+    /// The attempt.
     pub attempt: u32,
-    /// When.
+    /// The time.
     pub at: Timestamp,
-    /// What.
+    /// The text.
     pub text: String,
 }
 
-/// Which jobs are meant.
+/// A filter on jobs.
 ///
 /// ```
-/// use larder_core::JobsQuery;
-/// use larder_core::store::JobStatus;
+/// use larder_jobs::{JobStatus, JobsQuery};
 ///
 /// let query = JobsQuery::new().name("wine/quality".parse()?).status(JobStatus::Failed);
 /// # let _ = query;
@@ -99,81 +99,80 @@ pub struct JobsQuery {
 }
 
 impl JobsQuery {
-    /// All of them.
+    /// Matches all jobs.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Those of a name.
+    /// Restricts to a name.
     #[must_use]
     pub fn name(mut self, name: Identifier) -> Self {
         self.name = Some(name);
         self
     }
 
-    /// Those of a version of the name.
+    /// Restricts to a version.
     #[must_use]
     pub fn version(mut self, version: VersionNumber) -> Self {
         self.version = Some(version);
         self
     }
 
-    /// Those with this status, or another one that was named.
+    /// Restricts to a status; repeated calls add further ones.
     #[must_use]
     pub fn status(mut self, status: JobStatus) -> Self {
         self.statuses.push(status);
         self
     }
 
-    fn fits(&self, job: &JobInfo) -> bool {
-        let fits = |wanted: &Identifier| *wanted == job.name;
-        self.name.as_ref().is_none_or(fits)
+    fn matches(&self, job: &JobInfo) -> bool {
+        self.name.as_ref().is_none_or(|name| *name == job.name)
             && self.version.is_none_or(|version| version == job.version)
             && (self.statuses.is_empty() || self.statuses.contains(&job.status))
     }
 
-    /// Whether only those are meant that are not over.
+    /// Returns `true` if only unfinished jobs match.
     fn is_unfinished(&self) -> bool {
         !self.statuses.is_empty() && !self.statuses.iter().any(|status| status.is_over())
     }
 }
 
 impl Jobs {
-    /// The jobs that are meant; those of a version in the order of time.
+    /// Lists the matching jobs; those of a version are ordered by time.
     ///
-    /// Jobs that are not over are found without looking at those that are.
+    /// A query for unfinished jobs does not read finished ones.
     pub fn list(&self, query: &JobsQuery) -> impl Iterator<Item = Result<JobInfo>> + '_ {
         let query = query.clone();
         let prefix = match (&query.name, query.version) {
             _ if query.is_unfinished() => QUEUE.to_owned(),
-            (Some(name), Some(version)) => jobs_of_version(name, version),
-            (Some(name), None) => jobs_of(name),
+            (Some(name), Some(version)) => version_jobs_prefix(name, version),
+            (Some(name), None) => jobs_prefix(name),
             (None, _) => JOBS.to_owned(),
         };
         self.store().records(prefix).filter_map(move |found| {
             let read = |(key, found): (RecordKey, Record)| {
                 if key.as_str().starts_with(QUEUE) {
-                    let line: QueueRecord = record::read(&key, &found)?;
-                    if queue_key(&line.job)? != key {
-                        let fault = Corruption::Unreadable("it leads to another job".into());
+                    let entry: QueueRecord = record::read(&key, &found)?;
+                    if queue_key(&entry.job)? != key {
+                        let fault = Corruption::Unreadable("it refers to another job".into());
                         return Err(Error::corrupt(format!("the record {key}"), fault));
                     }
-                    let key = job_key(&line.job)?;
-                    // The job may not have been written, or may be over.
+                    let key = job_key(&entry.job)?;
+                    // A commit that crashed may leave an entry without a job.
                     let Some(found) = self.store().get_record(&key)? else { return Ok(None) };
-                    return self.job_info(line.job, &key, &found).map(Some);
+                    return self.job_info(entry.job, &key, &found).map(Some);
                 }
-                self.job_info(job_in(&key)?, &key, &found).map(Some)
+                self.job_info(job_id_of(&key)?, &key, &found).map(Some)
             };
             let job = found.and_then(read).transpose()?;
             match job {
-                Ok(job) if !query.fits(&job) => None,
+                Ok(job) if !query.matches(&job) => None,
                 job => Some(job),
             }
         })
     }
 
-    /// One job.
+    /// Returns the details of a job.
     ///
     /// # Errors
     /// [`Error::InvalidName`]; [`Error::NotFound`]; [`Error::Corrupt`]; [`Error::Store`].
@@ -186,20 +185,20 @@ impl Jobs {
         }
     }
 
-    /// What a job said, oldest first: of each attempt the first 1,000 lines.
+    /// Returns the log of a job, oldest line first: the first 1,000 lines of each attempt.
     ///
     /// # Errors
-    /// As [`job`](Larder::job).
+    /// As [`get`](Jobs::get).
     pub fn log(&self, id: impl TryInto<JobId, Error: Into<Error>>) -> Result<Vec<JobLine>> {
         let id: JobId = id.try_into().map_err(Into::into)?;
         self.get(&id)?;
         let mut lines = Vec::new();
-        for found in self.store().records(logs_of(&id)) {
+        for found in self.store().records(logs_prefix(&id)) {
             let (key, found) = found?;
             let part = key.as_str().rsplit('@').next().and_then(|part| part.split_once('-'));
             let attempt = part.and_then(|(attempt, _)| attempt.parse().ok()).unwrap_or_default();
-            let said: LogRecord = record::read(&key, &found)?;
-            lines.extend(said.lines.into_iter().map(|(at, text)| JobLine { attempt, at, text }));
+            let log: LogRecord = record::read(&key, &found)?;
+            lines.extend(log.lines.into_iter().map(|(at, text)| JobLine { attempt, at, text }));
         }
         Ok(lines)
     }
@@ -254,44 +253,45 @@ impl Jobs {
         Error::NotFound { reference: format!("the job {id}"), similar: Vec::new() }
     }
 
-    /// The jobs of the same run that depend on one that is over.
-    pub(crate) fn jobs_after(&self, id: &JobId) -> Result<Vec<JobId>> {
-        let run = format!("{}{}-", jobs_of_version(id.name(), id.version()), id.run());
+    /// Returns the unfinished jobs of the same run that depend on `id`.
+    pub(crate) fn dependents(&self, id: &JobId) -> Result<Vec<JobId>> {
+        let run = format!("{}{}-", version_jobs_prefix(id.name(), id.version()), id.run());
         let mut after = Vec::new();
         for found in self.store().records(run) {
             let (key, found) = found?;
             let job: JobRecord = record::read(&key, &found)?;
             if !job.status.is_over() && job.depends_on.values().any(|needed| needed == id.id()) {
-                after.push(job_in(&key)?);
+                after.push(job_id_of(&key)?);
             }
         }
         Ok(after)
     }
 
-    /// Whether there is a job that is not over and that this program could run, now or later.
+    /// Returns `true` if this process could run an unfinished job, now or later.
     pub(crate) fn has_unfinished_jobs(&self) -> Result<bool> {
-        let mut lines = self.store().records(QUEUE);
+        let mut entries = self.store().records(QUEUE);
         loop {
             let mut jobs = Vec::new();
-            for found in lines.by_ref().take(PAGE) {
+            for found in entries.by_ref().take(PAGE) {
                 let (key, found) = found?;
-                // A line that is damaged leads nowhere.
-                if let Ok(line) = record::read::<QueueRecord>(&key, &found) {
-                    jobs.push(line.job);
+                // Damaged entries are skipped.
+                if let Ok(entry) = record::read::<QueueRecord>(&key, &found) {
+                    jobs.push(entry.job);
                 }
             }
             if jobs.is_empty() {
                 return Ok(false);
             }
-            let looked = self.look_at(&jobs)?;
-            let unfinished = |verdict: &Verdict| {
-                matches!(verdict, Verdict::Run | Verdict::End(..) | Verdict::Wait(_))
+            let inspected = self.inspect(&jobs)?;
+            let unfinished = |readiness: &Readiness| {
+                matches!(readiness, Readiness::Ready | Readiness::End(..) | Readiness::Wait(_))
             };
-            if looked.iter().any(|looked| unfinished(&looked.verdict)) {
+            if inspected.iter().any(|job| unfinished(&job.readiness)) {
                 return Ok(true);
             }
         }
     }
 }
 
+/// Maximum queue entries per page.
 const PAGE: usize = 200;

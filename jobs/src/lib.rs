@@ -1,86 +1,90 @@
-//! Triggers and jobs: what a component does when something happens to it.
+//! Triggers and jobs: methods of components that run in the background on events.
 //!
 //! A [`Trigger`] is a method that runs on an [`Event`]. When the event happens to a version, each trigger that
-//! listens to it becomes a **job**: a record. The record is the truth. Whoever runs jobs, be it this process,
-//! another one or another machine, claims the record, and says in it how the job ended.
+//! listens to it becomes a **job**, which is a record in the store. Workers in any process or on any machine claim
+//! the record, run the job and write its result back.
 //!
 //! # Records
 //!
 //! | key | holds |
 //! | --- | --- |
-//! | `jobs/NAME/@N/@ID` | one job of the version `N` |
-//! | `queue/@ID-…` | leads to a job that is not over yet |
-//! | `logs/NAME/@N/@ID/@ATTEMPT-PART` | what a job said |
-//! | `made/NAME/@N/@ID/@K` | the version that a job published, its `K`th |
-//! | `cron/NAME` | up to when the schedules of a name were looked at |
+//! | `jobs/NAME/@N/@ID` | one job of version `N` |
+//! | `queue/@ID-…` | the queue entry of an unfinished job |
+//! | `logs/NAME/@N/@ID/@ATTEMPT-PART` | log lines |
+//! | `made/NAME/@N/@ID/@K` | the `K`th version that the job published |
+//! | `cron/NAME` | the time up to which schedules of the name were evaluated |
 //!
-//! The jobs of one event are a *run*: their ids have one beginning and end in their place, dependencies first.
+//! The jobs of one event are a *run*: their ids share a prefix and end in their position, dependencies first.
 //!
-//! # How they begin
+//! # Creation
 //!
-//! The jobs of `apply` are written in the commit that makes the version ready. First the version, then for each job
-//! its line in the queue and then itself, dependencies first. On a store that makes a commit one by one, what is
-//! there after a crash is so: a line that leads nowhere, which is removed after a while, or jobs whose
-//! dependencies are all there.
+//! The jobs of `apply` are written in the commit that makes the version ready: the version, then for each job its queue
+//! entry and its record, dependencies first. On a store that applies a commit change by change, a crash leaves either a
+//! queue entry without a job, which is removed later, or jobs whose dependencies are all present.
 //!
-//! # The claim and the lease
+//! # Claims and leases
 //!
-//! A job is claimed by writing its record on the condition that it is what was read: `pending` becomes `running`,
-//! with a holder that no other claim has, and a time `until` which the claim holds: the **lease**. So of many that try, one
-//! has it. The holder writes a later time into it three times in each lease (a *heartbeat*). When the time is over, the
-//! holder is taken for dead, and another may claim the job, with the next attempt.
+//! A worker claims a job by a conditional write of its record: `pending` becomes `running`, with a holder that is
+//! unique to the claim and the time at which the **lease** expires. Of concurrent claims exactly one succeeds. The holder
+//! extends the lease three times per lease period (a *heartbeat*). Once the lease has expired, another worker may claim
+//! the job, with the next attempt.
 //!
-//! Whatever the holder writes, it writes on the condition that it still is the holder: one that was held up for longer
-//! than its lease finds another there, and its result is refused.
+//! Every write of the holder is conditional on still being the holder, so a worker that stalls past its lease cannot
+//! write a result.
 //!
-//! So no job is lost, and no two have it at once while clocks differ by less than [`SKEW`], and a process that runs is
-//! not held up for longer than its lease. If it is, its code may still run beside that of the next holder. What it
-//! writes through [`JobContext::publish`] is refused all the same.
+//! No job is lost, and no two workers run one at once as long as clocks differ by less than [`SKEW`] and no worker
+//! stalls past its lease. If one does, its code may still run beside the next holder, but its
+//! [`JobContext::publish`] is refused.
 //!
-//! # How they end
+//! # Results
 //!
 //! | status | means |
 //! | --- | --- |
-//! | `pending` | it waits for its dependencies, for its next attempt or for a worker |
-//! | `running` | a worker has it |
-//! | `succeeded` | it returned `Ok` |
-//! | `failed` | it returned `Err`, or panicked, or took too long, and has no retries left; or it killed its workers |
-//! | `skipped` | something that it `requires` is not set, or a dependency was skipped |
+//! | `pending` | waits for its dependencies, its next attempt or a worker |
+//! | `running` | claimed by a worker |
+//! | `succeeded` | returned `Ok` |
+//! | `failed` | returned `Err`, panicked or timed out with no retries left, or lost its worker too often |
+//! | `skipped` | a field that it `requires` is not set, or a dependency was skipped |
 //! | `blocked` | a dependency failed, was blocked or was cancelled |
-//! | `cancelled` | somebody cancelled it, or its version was removed |
+//! | `cancelled` | cancelled, or its version was removed |
 //!
-//! A job is looked at when all of its dependencies are over: it is `blocked` if one of them failed, was blocked or
-//! was cancelled; else `skipped` if one was skipped; else it runs. Nothing is passed on when a job ends: whoever looks at a waiting
-//! job reads its dependencies. So each end is one write of one record.
+//! A job is evaluated once all of its dependencies have finished: `blocked` if one failed, was blocked or was
+//! cancelled; else `skipped` if one was skipped; else it runs. A finished job does not propagate its status: workers read
+//! the dependencies of waiting jobs. So finishing a job is one write of one record.
 //!
-//! # Who runs them
+//! # Workers
 //!
-//! A [`Worker`] takes ids from an [`JobQueue`], claims them and runs them on its threads. [`InProcess`] looks into
-//! the store for them. An executor on a queue of its own carries ids and nothing else: one that is lost is submitted
-//! again by whichever worker looks into the store, and one that comes twice is claimed once.
+//! A [`Worker`] takes ids from a [`JobQueue`], claims them and runs them on its threads. [`InProcess`] polls the store.
+//! An external queue carries ids only: a lost id is resubmitted by a worker that polls the store, and a duplicate is
+//! claimed once.
 
 mod claim;
+mod claiming;
 mod context;
 mod create;
 mod cron;
+mod event;
 mod forget;
 mod history;
+mod in_process;
 mod items;
+mod job_queue;
 mod jobs;
-mod judge;
+mod larder;
 mod manage;
+mod output;
 mod participant;
 mod publish;
-mod queue;
+mod readiness;
 mod record;
-mod run;
+mod run_id;
 mod running;
-mod shift;
+mod schedules;
 mod table;
-mod tick;
 mod trigger;
 mod wait;
 mod worker;
+mod worker_loop;
 
 use std::time::Duration;
 
@@ -90,54 +94,57 @@ pub use larder_core::versions::JobId;
 pub use crate::context::JobContext;
 pub use crate::create::Fired;
 pub use crate::cron::{Schedule, check_schedule};
+pub use crate::event::Event;
 pub use crate::history::{JobInfo, JobLine, JobsQuery};
-pub use crate::items::{queue, trigger_table, triggers};
-pub use crate::jobs::{Jobs, LarderJobs, RegistryJobs};
+pub use crate::in_process::InProcess;
+pub use crate::items::{RegistryJobs, queue, trigger_table, triggers};
+pub use crate::job_queue::{Delivery, JobQueue, Receipt};
+pub use crate::jobs::Jobs;
+pub use crate::larder::LarderJobs;
 pub use crate::publish::PublishOptions;
-pub use crate::queue::{Delivery, InProcess, JobQueue, Receipt};
-pub use crate::table::{Event, TriggerEntry, TriggerTable};
+pub use crate::table::{TriggerEntry, TriggerTable};
 pub use crate::trigger::{IsSet, Trigger, Triggers};
 pub use crate::wait::WaitTarget;
 pub use crate::worker::{Worker, WorkerHandle};
 
-/// How much the clocks of machines that share a larder may differ: a lease is taken for over so much later.
+/// Maximum clock skew between machines that share a larder; a lease counts as expired this much later.
 pub const SKEW: Duration = Duration::from_secs(2);
 
-/// How long a claim holds, unless the holder writes a later time into it.
+/// Default lease of a claim.
 const LEASE: Duration = Duration::from_secs(30);
-/// How often a job may lose its worker before it is taken for the cause.
-const MOST_LOSSES: u32 = 10;
-/// The most bytes of an output, and of what an event carries.
-const MOST_OUTPUT: usize = 64 * 1024;
-/// The most lines of one attempt that are kept.
-const MOST_LINES: usize = 1_000;
-/// The most bytes of a line, of the message of a progress, and of one cause of a failure.
-const MOST_LINE: usize = 1_000;
-/// The most jobs of one run.
-const MOST_JOBS: usize = 10_000;
-/// How old a line of the queue is that leads nowhere and may be removed.
+/// Maximum lost workers before a job fails.
+const MAX_LOSSES: u32 = 10;
+/// Maximum bytes of an output or a payload.
+const MAX_OUTPUT: usize = 64 * 1024;
+/// Maximum log lines of one attempt.
+const MAX_LINES: usize = 1_000;
+/// Maximum bytes of a log line, a progress message or one cause of a failure.
+const MAX_LINE: usize = 1_000;
+/// Maximum jobs of one run.
+const MAX_JOBS: usize = 10_000;
+/// Minimum age at which a queue entry without a job is removed.
 const STALE: Duration = Duration::from_secs(60);
 
-/// The text, if need be without its end.
-fn cut(text: &str, most: usize) -> String {
-    if text.len() <= most {
+/// Truncates `text` to `limit` bytes.
+fn truncate(text: &str, limit: usize) -> String {
+    if text.len() <= limit {
         return text.to_owned();
     }
-    let mut end = most.saturating_sub('…'.len_utf8());
+    let mut end = limit.saturating_sub('…'.len_utf8());
     while !text.is_char_boundary(end) {
         end -= 1;
     }
     format!("{}…", &text[..end])
 }
 
-/// Code that `#[triggers]` generates; not part of the interface.
+/// Support for code that `#[triggers]` generates; not part of the interface.
 #[doc(hidden)]
 pub mod __private {
-    use crate::table::Event;
+    use crate::event::Event;
 
     pub use crate::cron::check_schedule;
 
-    /// The event of a schedule, which the macro has checked.
+    /// Returns a schedule event; the macro has checked the text.
     pub fn cron(schedule: &'static str) -> Event {
         match Event::cron(schedule) {
             Ok(event) => event,
@@ -145,7 +152,7 @@ pub mod __private {
         }
     }
 
-    /// The event of a name, which the macro has checked.
+    /// Returns a custom event; the macro has checked the name.
     pub fn custom_event(name: &'static str) -> Event {
         match Event::custom(name) {
             Ok(event) => event,

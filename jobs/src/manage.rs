@@ -1,21 +1,22 @@
-//! Cancelling jobs, and trying them again.
+//! Cancelling and retrying jobs.
 
 use std::collections::BTreeSet;
 
-use crate::history::JobInfo;
-use crate::jobs::Jobs;
-use crate::record::{JobRecord, QueueRecord, job_in, job_key, jobs_of_version, queue_key};
 use larder_core::store::{Expected, JobStatus, Outcome, Record, RecordKey, StoreExt};
 use larder_core::versions::JobId;
 use larder_core::{Error, Result, record};
 
+use crate::history::JobInfo;
+use crate::jobs::Jobs;
+use crate::record::{JobRecord, QueueRecord, job_id_of, job_key, queue_key, version_jobs_prefix};
+
 impl Jobs {
-    /// Cancels a job. One that waits is over at once; one that runs is told to stop, and may succeed all the same.
+    /// Cancels a job. A pending job ends at once; a running one is asked to stop, and may still succeed.
     ///
-    /// What depends on it is blocked.
+    /// Jobs that depend on it are blocked.
     ///
     /// # Errors
-    /// [`Error::Refused`] if it is over; [`Error::NotFound`]; [`Error::Conflict`]; [`Error::Store`].
+    /// [`Error::Refused`] if it has finished; [`Error::NotFound`]; [`Error::Conflict`]; [`Error::Store`].
     pub fn cancel(&self, id: impl TryInto<JobId, Error: Into<Error>>) -> Result<JobInfo> {
         let id: JobId = id.try_into().map_err(Into::into)?;
         let key = job_key(&id)?;
@@ -25,8 +26,8 @@ impl Jobs {
             };
             match job.status {
                 JobStatus::Pending => {
-                    let reason = vec!["somebody cancelled it".to_owned()];
-                    let job = job.over(JobStatus::Cancelled, self.now(), reason);
+                    let reason = vec!["it was cancelled".to_owned()];
+                    let job = job.finish(JobStatus::Cancelled, self.now(), reason);
                     tx.put(key.clone(), &job)?;
                     tx.remove_any(queue_key(&id)?);
                 }
@@ -34,43 +35,43 @@ impl Jobs {
                     job.cancel = Some(self.now());
                     tx.put(key.clone(), &job)?;
                 }
-                status => return Err(refused(&id, "cancelled", status)),
+                status => return Err(refused(&id, "cancel", status)),
             }
             Ok(Outcome::Commit(()))
         })?;
-        // What depends on it is to be looked at; a worker finds what is not submitted.
-        let _ = self.queue().submit(&self.jobs_after(&id)?);
+        // Best effort: workers find unsubmitted jobs in the store.
+        let _ = self.queue().submit(&self.dependents(&id)?);
         self.get(&id)
     }
 
-    /// Lets a job that failed, or was cancelled, skipped or blocked, run again from the beginning, with all its retries;
-    /// and with it what was blocked or skipped because of it. Gives all of them, dependencies first.
+    /// Restarts a job that failed or was cancelled, skipped or blocked, with all its retries, and the jobs that were blocked
+    /// or skipped because of it. Returns all of them, dependencies first.
     ///
     /// # Errors
-    /// [`Error::Refused`] if it is not over, or has succeeded; [`Error::NotFound`]; [`Error::Conflict`]; [`Error::Store`].
+    /// [`Error::Refused`] if it has not finished, or has succeeded; [`Error::NotFound`]; [`Error::Conflict`]; [`Error::Store`].
     pub fn retry(&self, id: impl TryInto<JobId, Error: Into<Error>>) -> Result<Vec<JobInfo>> {
         let id: JobId = id.try_into().map_err(Into::into)?;
         let ids = self.transact(&id, |tx| {
-            let run = format!("{}{}-", jobs_of_version(id.name(), id.version()), id.run());
-            // Those that begin again, by their ids alone.
-            let mut again: BTreeSet<String> = BTreeSet::new();
+            let run = format!("{}{}-", version_jobs_prefix(id.name(), id.version()), id.run());
+            let mut restarted: BTreeSet<String> = BTreeSet::new();
             let mut jobs: Vec<(JobId, RecordKey, Record, JobRecord)> = Vec::new();
-            // Dependencies come first.
+            // Keys are ordered dependencies first.
             for found in self.store().records(run) {
                 let (key, found) = found?;
-                let (job_id, job) = (job_in(&key)?, record::read::<JobRecord>(&key, &found)?);
+                let (job_id, job) = (job_id_of(&key)?, record::read::<JobRecord>(&key, &found)?);
                 if job_id == id {
                     if !job.status.is_over() || job.status == JobStatus::Succeeded {
                         return Err(refused(&id, "retry", job.status));
                     }
                 } else {
                     let was_stopped = matches!(job.status, JobStatus::Blocked | JobStatus::Skipped);
-                    if !was_stopped || !job.depends_on.values().any(|needed| again.contains(needed))
+                    if !was_stopped
+                        || !job.depends_on.values().any(|needed| restarted.contains(needed))
                     {
                         continue;
                     }
                 }
-                again.insert(job_id.id().to_owned());
+                restarted.insert(job_id.id().to_owned());
                 jobs.push((job_id, key, found, job));
             }
             if jobs.is_empty() {
@@ -80,7 +81,7 @@ impl Jobs {
             for (id, key, found, job) in &jobs {
                 tx.put_any(queue_key(id)?, &QueueRecord::new(id.clone(), now))?;
                 let expected = Expected::Revision(found.revision.clone());
-                tx.push(record::put(key.clone(), &job.clone().again(), expected)?);
+                tx.push(record::put(key.clone(), &job.clone().reset(), expected)?);
             }
             Ok(Outcome::Commit(jobs.into_iter().map(|(id, ..)| id).collect::<Vec<_>>()))
         })?;

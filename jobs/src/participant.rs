@@ -1,4 +1,4 @@
-//! Jobs as a participant in commits: events of versions become jobs in the same commit.
+//! Creates jobs in the commit of the version whose event they run on.
 
 use std::sync::Arc;
 
@@ -7,9 +7,11 @@ use larder_core::record::VersionRecord;
 use larder_core::store::Transaction;
 use larder_core::{Component, Identifier, Item, Larder, Result};
 
-use crate::jobs::{Jobs, RegistryJobs};
-use crate::queue::{InProcess, JobQueue};
-use crate::table::Event;
+use crate::event::Event;
+use crate::in_process::InProcess;
+use crate::items::RegistryJobs;
+use crate::job_queue::JobQueue;
+use crate::jobs::Jobs;
 
 larder_core::link!(Item::participant(JobsParticipant::in_process()));
 
@@ -54,11 +56,11 @@ impl Participant for JobsParticipant {
             Transition::Ready => Event::Apply,
             Transition::Removed => Event::Remove,
         };
-        let jobs = Jobs::new(larder).jobs_on(&event, name, version)?;
+        let jobs = Jobs::new(larder, Arc::clone(&self.queue)).jobs_on(&event, name, version)?;
         let (first, queue) = (jobs.first, Arc::clone(&self.queue));
         Ok(Contribution::new(jobs.changes).then(move || {
             if !first.is_empty() {
-                // The records are there: what is not submitted now is found by a worker.
+                // Best effort: workers find unsubmitted jobs in the store.
                 let _ = queue.submit(&first);
             }
         }))

@@ -1,60 +1,60 @@
-//! Publishing: new versions that jobs make of their own component.
+//! Publishing new versions from jobs.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crate::claim::Claim;
-use crate::context::JobContext;
-use crate::record::{MadeRecord, job_key, made_key};
 use larder_core::extend::{Contribution, Participant, PlannedJob, Records, Transition};
 use larder_core::record::{self, VersionRecord};
 use larder_core::store::{StoreExt, Transaction};
 use larder_core::{Applied, ApplyOptions, Component, Error, Identifier, Larder, Result};
 
-/// What happens when a job publishes.
+use crate::claim::Claim;
+use crate::context::JobContext;
+use crate::record::{PublishedRecord, job_key, published_key};
+
+/// Options of [`JobContext::publish_with`].
 ///
 /// ```
-/// use larder_core::PublishOptions;
+/// use larder_jobs::PublishOptions;
 ///
-/// let options = PublishOptions::new().firing();
+/// let options = PublishOptions::new().triggers(true);
 /// # let _ = options;
 /// ```
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PublishOptions {
-    fires: bool,
+    triggers: bool,
 }
 
 impl PublishOptions {
-    /// No trigger runs because of it.
+    /// Returns the defaults: no triggers run.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The triggers of `apply` run for the new version. One that publishes so each time it runs never ends.
+    /// Runs the `apply` triggers of the new version. A trigger that always publishes this way never stops.
     #[must_use]
-    pub fn firing(mut self) -> Self {
-        self.fires = true;
+    pub fn triggers(mut self, triggers: bool) -> Self {
+        self.triggers = triggers;
         self
     }
 }
 
-/// A version that a job is about to publish.
+/// A version that a job publishes.
 #[derive(Debug)]
 pub(crate) struct Publishing {
     claim: Claim,
-    /// The how many-th of the job.
+    /// The position among the versions that the job publishes.
     number: u32,
 }
 
 impl JobContext {
-    /// Keeps `component` as a new version of the job's own name, once, however often the job is tried.
+    /// Applies `component` as a new version of the job's name, exactly once across attempts.
     ///
-    /// The version says which job made it, and the job which version: both are written in one commit, on the condition that
-    /// the job still has its lease. So an attempt that comes after one that was cut short finds what that one
-    /// published, and gets it as `Unchanged`, even if it would have made something else. The first call of an
-    /// attempt finds the first version, the second call the second one, so each attempt makes its calls in one order.
+    /// The version and the job refer to each other, in one commit that requires the job's lease. A later attempt finds
+    /// what an interrupted one published and returns it as `Unchanged`, even if its own component differs. The `n`th call
+    /// of each attempt stands for the `n`th version, so every attempt must publish in the same order.
     ///
-    /// By itself no trigger runs because of it: see [`PublishOptions::firing`].
+    /// Runs no triggers: see [`PublishOptions::triggers`].
     ///
     /// # Errors
     /// [`Error::Refused`] if the job lost its lease; as [`Larder::apply`].
@@ -62,7 +62,7 @@ impl JobContext {
         self.publish_with(component, PublishOptions::new())
     }
 
-    /// The same, with options.
+    /// Applies `component` as [`publish`](JobContext::publish) does, with options.
     ///
     /// # Errors
     /// As [`publish`](JobContext::publish).
@@ -73,16 +73,16 @@ impl JobContext {
     ) -> Result<Applied> {
         let number = self.published.fetch_add(1, Ordering::Relaxed);
         let publishing = Publishing { claim: self.claim.clone(), number };
-        let options = ApplyOptions::new().triggers(options.fires).with(Arc::new(publishing));
+        let options = ApplyOptions::new().triggers(options.triggers).with(Arc::new(publishing));
         self.larder().apply_with(self.id().name(), component, &options)
     }
 }
 
 impl Participant for Publishing {
     fn existing(&self, larder: &Larder, name: &Identifier) -> Result<Option<VersionRecord>> {
-        let Some(made) = self.made(larder)? else { return Ok(None) };
-        let version = larder.version(name, made.version)?;
-        // Another writer may have the number by now, if the attempt was cut short before the version was written.
+        let Some(published) = self.published(larder)? else { return Ok(None) };
+        let version = larder.version(name, published.version)?;
+        // If the attempt crashed before it wrote the version, another writer may have taken the number.
         Ok(version.filter(|version| version.job.as_ref() == Some(&self.claim.id)))
     }
 
@@ -100,9 +100,9 @@ impl Participant for Publishing {
         }
         version.job = Some(claim.id.clone());
         transaction.require(job_key(&claim.id)?)?;
-        let key = made_key(&claim.id, *number)?;
-        transaction.read::<MadeRecord>(&key)?;
-        transaction.put(key, &MadeRecord::new(version.version))
+        let key = published_key(&claim.id, *number)?;
+        transaction.read::<PublishedRecord>(&key)?;
+        transaction.put(key, &PublishedRecord::new(version.version))
     }
 
     fn contribute(
@@ -121,9 +121,9 @@ impl Participant for Publishing {
 }
 
 impl Publishing {
-    /// The record of the version that this call of the job published, if an attempt did.
-    fn made(&self, larder: &Larder) -> Result<Option<MadeRecord>> {
-        let key = made_key(&self.claim.id, self.number)?;
+    /// Returns the record of the version that this call published in an earlier attempt.
+    fn published(&self, larder: &Larder) -> Result<Option<PublishedRecord>> {
+        let key = published_key(&self.claim.id, self.number)?;
         let found = larder.store().get_record(&key)?;
         found.map(|found| record::read(&key, &found)).transpose()
     }

@@ -1,67 +1,66 @@
-//! The records of jobs: their keys and their JSON.
+//! The records of jobs: keys and JSON.
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
-
 use larder_core::record::{self, Document, FORMAT};
-use larder_core::store::{Corruption, Digest, Timestamp, TypeTag, VersionNumber};
-use larder_core::store::{JobStatus, RecordKey};
+use larder_core::store::{
+    Corruption, Digest, JobStatus, RecordKey, Timestamp, TypeTag, VersionNumber,
+};
 use larder_core::versions::JobId;
 use larder_core::{Error, Identifier, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 /// `jobs/NAME/@N/@ID`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct JobRecord {
-    handle: u64,
+    larder: u64,
     pub(crate) status: JobStatus,
     #[serde(rename = "type")]
     pub(crate) type_tag: TypeTag,
-    /// The manifest of its version: another one under the same number is not what it is a job of.
+    /// The manifest of its version; a different manifest under the same number cancels the job.
     pub(crate) manifest: Digest,
     pub(crate) trigger: String,
     pub(crate) event: String,
-    /// What the event carries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) payload: Option<Box<RawValue>>,
-    /// The ids of the jobs that it depends on, by the names of their triggers.
+    /// The ids of its dependencies, by trigger.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) depends_on: BTreeMap<String, String>,
     pub(crate) created: Timestamp,
-    /// When its next attempt may begin.
+    /// The earliest start of the next attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) not_before: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) started: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) finished: Option<Timestamp>,
-    /// How often it was claimed.
+    /// The number of claims.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) attempt: u32,
-    /// How often it failed.
+    /// The number of failed attempts.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) failures: u32,
-    /// How often a lease of it was over before it was.
+    /// The number of expired leases.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub(crate) losses: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) lease: Option<Lease>,
-    /// When somebody asked for it to be cancelled.
+    /// The time of a cancellation request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) cancel: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) progress: Option<ProgressRecord>,
-    /// Why it ended so, outermost cause first.
+    /// The causes of its status, outermost first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) error: Vec<String>,
-    /// `null` is an output too.
+    /// May be JSON `null`, which differs from no output.
     #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub(crate) output: Option<Box<RawValue>>,
 }
 
-/// Who has a job, and until when.
+/// The holder of a job and the expiry of its claim.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Lease {
@@ -69,7 +68,7 @@ pub(crate) struct Lease {
     pub(crate) until: Timestamp,
 }
 
-/// How far a job says it is.
+/// The progress that a job reported.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProgressRecord {
@@ -82,7 +81,7 @@ pub(crate) struct ProgressRecord {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct QueueRecord {
-    handle: u64,
+    larder: u64,
     pub(crate) job: JobId,
     pub(crate) created: Timestamp,
 }
@@ -91,15 +90,15 @@ pub(crate) struct QueueRecord {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogRecord {
-    handle: u64,
+    larder: u64,
     pub(crate) lines: Vec<(Timestamp, String)>,
 }
 
 /// `made/NAME/@N/@ID/@K`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct MadeRecord {
-    handle: u64,
+pub(crate) struct PublishedRecord {
+    larder: u64,
     pub(crate) version: VersionNumber,
 }
 
@@ -107,8 +106,8 @@ pub(crate) struct MadeRecord {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CronRecord {
-    handle: u64,
-    /// The schedules were looked at up to then.
+    larder: u64,
+    /// The time up to which schedules were evaluated.
     pub(crate) fired: Timestamp,
 }
 
@@ -124,13 +123,13 @@ macro_rules! documents {
     ($($record:ident),*) => {
         $(impl Document for $record {
             fn format(&self) -> u64 {
-                self.handle
+                self.larder
             }
         })*
     };
 }
 
-documents!(JobRecord, QueueRecord, LogRecord, MadeRecord, CronRecord);
+documents!(JobRecord, QueueRecord, LogRecord, PublishedRecord, CronRecord);
 
 impl JobRecord {
     pub(crate) fn new(
@@ -141,7 +140,7 @@ impl JobRecord {
         created: Timestamp,
     ) -> Self {
         Self {
-            handle: FORMAT,
+            larder: FORMAT,
             status: JobStatus::Pending,
             type_tag,
             manifest,
@@ -164,22 +163,22 @@ impl JobRecord {
         }
     }
 
-    /// Whether the claim of `holder` is the one that counts.
+    /// Returns `true` if the claim of `holder` is current.
     pub(crate) fn is_held_by(&self, holder: &str) -> bool {
         self.status == JobStatus::Running
             && self.lease.as_ref().is_some_and(|lease| lease.holder == holder)
     }
 
-    /// The same job, as if nothing had happened to it yet.
-    pub(crate) fn again(self) -> Self {
+    /// Resets the job to its state before the first attempt.
+    pub(crate) fn reset(self) -> Self {
         let new = Self::new(self.type_tag, self.manifest, self.trigger, self.event, self.created);
-        // Attempts are counted on: what they said is kept by their numbers.
+        // Attempts go on counting: log keys contain their numbers.
         let attempt = self.attempt;
         Self { payload: self.payload, depends_on: self.depends_on, attempt, ..new }
     }
 
-    /// The same job, over.
-    pub(crate) fn over(mut self, status: JobStatus, now: Timestamp, error: Vec<String>) -> Self {
+    /// Finishes the job with `status`.
+    pub(crate) fn finish(mut self, status: JobStatus, now: Timestamp, error: Vec<String>) -> Self {
         self.status = status;
         self.finished = Some(now);
         self.error = error;
@@ -190,25 +189,25 @@ impl JobRecord {
 
 impl QueueRecord {
     pub(crate) fn new(job: JobId, created: Timestamp) -> Self {
-        Self { handle: FORMAT, job, created }
+        Self { larder: FORMAT, job, created }
     }
 }
 
 impl LogRecord {
     pub(crate) fn new(lines: Vec<(Timestamp, String)>) -> Self {
-        Self { handle: FORMAT, lines }
+        Self { larder: FORMAT, lines }
     }
 }
 
-impl MadeRecord {
+impl PublishedRecord {
     pub(crate) fn new(version: VersionNumber) -> Self {
-        Self { handle: FORMAT, version }
+        Self { larder: FORMAT, version }
     }
 }
 
 impl CronRecord {
     pub(crate) fn new(fired: Timestamp) -> Self {
-        Self { handle: FORMAT, fired }
+        Self { larder: FORMAT, fired }
     }
 }
 
@@ -216,68 +215,68 @@ pub(crate) const JOBS: &str = "jobs/";
 pub(crate) const QUEUE: &str = "queue/@";
 pub(crate) const CRON: &str = "cron/";
 
-// Identifiers, numbers and ids are narrower than keys, so none of these is ever refused.
+// Identifiers, version numbers and job ids are valid key segments, so these keys are always valid.
 
 pub(crate) fn job_key(id: &JobId) -> Result<RecordKey> {
-    RecordKey::new(&format!("{}{}", jobs_of_version(id.name(), id.version()), id.id()))
+    RecordKey::new(&format!("{}{}", version_jobs_prefix(id.name(), id.version()), id.id()))
 }
 
-/// The beginning of the keys of a name's jobs.
-pub(crate) fn jobs_of(name: &Identifier) -> String {
+/// Returns the key prefix of the jobs of a name.
+pub(crate) fn jobs_prefix(name: &Identifier) -> String {
     format!("{JOBS}{name}/@")
 }
 
-/// The beginning of the keys of a version's jobs.
-pub(crate) fn jobs_of_version(name: &Identifier, version: VersionNumber) -> String {
+/// Returns the key prefix of the jobs of a version.
+pub(crate) fn version_jobs_prefix(name: &Identifier, version: VersionNumber) -> String {
     format!("{JOBS}{name}/@{:010}/@", version.get())
 }
 
-/// The job in the key of a [`JobRecord`].
-pub(crate) fn job_in(key: &RecordKey) -> Result<JobId> {
+/// Parses the key of a [`JobRecord`].
+pub(crate) fn job_id_of(key: &RecordKey) -> Result<JobId> {
     let parts = record::parts_of(key, JOBS).ok().and_then(|(name, rest)| {
         let (number, id) = rest.split_once("/@")?;
         let id = JobId::new(&name, VersionNumber::new(number.parse().ok()?)?, id).ok()?;
         (job_key(&id).ok()? == *key).then_some(id)
     });
     parts.ok_or_else(|| {
-        let fault = Corruption::Unreadable("its key is that of no job".into());
+        let fault = Corruption::Unreadable("its key is not a job key".into());
         Error::corrupt(format!("the record {key}"), fault)
     })
 }
 
-/// The key of a job's line in the queue: in the order of time, and another one for each job.
+/// Returns the key of a job's queue entry; ordered by time and unique to the job.
 pub(crate) fn queue_key(id: &JobId) -> Result<RecordKey> {
-    // Runs of one schedule begin at one time for many names.
+    // Runs of equal schedules share their time across names.
     let name = blake3::hash(format!("{}@{}", id.name(), id.version().get()).as_bytes()).to_hex();
     RecordKey::new(&format!("{QUEUE}{}-{:.12}", id.id(), name.as_str()))
 }
 
-/// The beginning of the keys of what a job said.
-pub(crate) fn logs_of(id: &JobId) -> String {
+/// Returns the key prefix of the log of a job.
+pub(crate) fn logs_prefix(id: &JobId) -> String {
     format!("logs/{}/@{:010}/@{}/@", id.name(), id.version().get(), id.id())
 }
 
 pub(crate) fn log_key(id: &JobId, attempt: u32, part: u32) -> Result<RecordKey> {
-    RecordKey::new(&format!("{}{attempt:06}-{part:06}", logs_of(id)))
+    RecordKey::new(&format!("{}{attempt:06}-{part:06}", logs_prefix(id)))
 }
 
-/// The beginning of the keys of what a job published.
-pub(crate) fn made_of(id: &JobId) -> String {
+/// Returns the key prefix of the versions that a job published.
+pub(crate) fn published_prefix(id: &JobId) -> String {
     format!("made/{}/@{:010}/@{}/@", id.name(), id.version().get(), id.id())
 }
 
-pub(crate) fn made_key(id: &JobId, number: u32) -> Result<RecordKey> {
-    RecordKey::new(&format!("{}{number:06}", made_of(id)))
+pub(crate) fn published_key(id: &JobId, number: u32) -> Result<RecordKey> {
+    RecordKey::new(&format!("{}{number:06}", published_prefix(id)))
 }
 
 pub(crate) fn cron_key(name: &Identifier) -> Result<RecordKey> {
     RecordKey::new(&format!("{CRON}{name}"))
 }
 
-/// The name in the key of a [`CronRecord`].
-pub(crate) fn cron_in(key: &RecordKey) -> Result<Identifier> {
+/// Parses the key of a [`CronRecord`].
+pub(crate) fn cron_name_of(key: &RecordKey) -> Result<Identifier> {
     Identifier::new(key.as_str().strip_prefix(CRON).unwrap_or_default()).map_err(|_| {
-        let fault = Corruption::Unreadable("its key is no identifier".into());
+        let fault = Corruption::Unreadable("its key is not an identifier".into());
         Error::corrupt(format!("the record {key}"), fault)
     })
 }

@@ -1,4 +1,4 @@
-//! One job, from the claim to its end, on a thread of its own.
+//! One job on its own thread, from claim to result.
 
 use std::collections::HashMap;
 use std::error::Error as StdError;
@@ -7,144 +7,149 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use serde_json::value::RawValue;
-
-use crate::claim::{AttemptEnd, Claim, Claimed};
-use crate::context::{JobContext, Shared};
-use crate::jobs::Jobs;
-use crate::table::TriggerEntry;
-use crate::{MOST_LINE, MOST_OUTPUT, cut};
-use larder_core::extend::Records;
-use larder_core::extend::catch_panic;
-use larder_core::store::JobStatus;
-use larder_core::store::{Timestamp, VersionNumber};
+use larder_core::extend::{Records, catch_panic};
+use larder_core::store::{JobStatus, Timestamp, VersionNumber};
 use larder_core::versions::JobId;
 use larder_core::{BoxError, Component, Error, Identifier, Ready, Result};
+use serde_json::value::RawValue;
 
-/// How many causes of a failure are kept.
-const MOST_CAUSES: usize = 32;
-/// How many loaded components a worker keeps for the next jobs of the same version.
-const MOST_INSTANCES: usize = 32;
+use crate::claim::Claim;
+use crate::claiming::{AttemptEnd, ClaimOutcome};
+use crate::context::JobContext;
+use crate::items::RegistryJobs;
+use crate::jobs::Jobs;
+use crate::output::AttemptState;
+use crate::table::TriggerEntry;
+use crate::{MAX_LINE, MAX_OUTPUT, truncate};
 
-/// A job that a worker runs, as its thread and the worker see it.
+/// Maximum recorded causes of a failure.
+const MAX_CAUSES: usize = 32;
+/// Maximum components that a worker caches.
+const MAX_COMPONENTS: usize = 32;
+
+/// A job of a worker, shared by its thread and the worker.
 pub(crate) struct Running {
     pub(crate) id: JobId,
-    pub(crate) shared: Arc<Shared>,
+    pub(crate) attempt: Arc<AttemptState>,
     state: Mutex<RunState>,
 }
 
 enum RunState {
-    /// Its thread tries to claim it.
+    /// Its thread is claiming it.
     Claiming,
     Held {
         claim: Box<Claim>,
-        since: Instant,
-        beaten: Instant,
+        started: Instant,
+        extended_at: Instant,
         timeout: Option<Duration>,
-        late: bool,
+        timed_out: bool,
     },
-    /// The worker ended it, or lost it: what its thread says does not count.
-    GivenUp,
+    /// Finished or lost by the worker; the result of its thread is ignored.
+    Abandoned,
 }
 
-/// What became of a job, as far as a worker is concerned.
+/// The result of running a job.
 pub(crate) enum JobOutcome {
-    /// It is over, by this worker or before.
-    Over,
-    /// It is to be looked at again; perhaps at a time that is known.
+    /// The job has finished, here or elsewhere.
+    Finished,
+    /// Retry at the given time, if known.
     Later(Option<Timestamp>),
-    /// Its code is not linked in.
-    NotHere,
+    /// The type or trigger is not linked in.
+    NotLinked,
 }
 
 impl Running {
     pub(crate) fn new(id: JobId) -> Self {
-        Self { id, shared: Arc::default(), state: Mutex::new(RunState::Claiming) }
+        Self { id, attempt: Arc::default(), state: Mutex::new(RunState::Claiming) }
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, RunState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Claims the job and runs it. Called on the job's own thread.
+    /// Claims the job and runs it, on the job's thread.
     pub(crate) fn run(
         &self,
-        handle: &Jobs,
+        jobs: &Jobs,
         lease: Duration,
-        instances: &Instances,
+        components: &ComponentCache,
     ) -> Result<JobOutcome> {
-        let claim = match handle.claim_job(&self.id, lease)? {
-            Claimed::Mine(claim) => claim,
-            Claimed::Later(until) => return Ok(JobOutcome::Later(until)),
-            Claimed::Ended | Claimed::Over => return Ok(JobOutcome::Over),
-            Claimed::NotHere => return Ok(JobOutcome::NotHere),
+        let claim = match jobs.claim_job(&self.id, lease)? {
+            ClaimOutcome::Acquired(claim) => claim,
+            ClaimOutcome::Later(until) => return Ok(JobOutcome::Later(until)),
+            ClaimOutcome::Ended | ClaimOutcome::Finished => return Ok(JobOutcome::Finished),
+            ClaimOutcome::NotLinked => return Ok(JobOutcome::NotLinked),
         };
-        let Some(table) = handle.triggers_of(claim.job.type_tag.as_str()) else {
-            return Ok(JobOutcome::NotHere);
+        let Some(table) = jobs.registry().triggers_of(claim.job.type_tag.as_str()) else {
+            return Ok(JobOutcome::NotLinked);
         };
-        let Some(entry) = table.find(&claim.job.trigger) else { return Ok(JobOutcome::NotHere) };
+        let Some(entry) = table.find(&claim.job.trigger) else { return Ok(JobOutcome::NotLinked) };
         let now = Instant::now();
         *self.state() = RunState::Held {
             claim: claim.clone(),
-            since: now,
-            beaten: now,
+            started: now,
+            extended_at: now,
             timeout: entry.timeout(),
-            late: false,
+            timed_out: false,
         };
-        let mut outcome = self.attempt(handle, &claim, entry, instances);
-        // From here on the worker neither extends the lease nor ends the job.
-        match std::mem::replace(&mut *self.state(), RunState::GivenUp) {
-            RunState::Held { late: true, timeout: Some(timeout), .. } => {
-                outcome =
-                    AttemptEnd::Failed { error: vec![late(timeout)], retries: entry.retries() };
+        let mut outcome = self.run_attempt(jobs, &claim, entry, components);
+        // From here on the worker neither extends the lease nor finishes the job.
+        match std::mem::replace(&mut *self.state(), RunState::Abandoned) {
+            RunState::Held { timed_out: true, timeout: Some(timeout), .. } => {
+                outcome = AttemptEnd::Failed {
+                    error: vec![timeout_message(timeout)],
+                    retries: entry.retries(),
+                };
             }
             RunState::Held { .. } => {}
-            _ => return Ok(JobOutcome::Over),
+            _ => return Ok(JobOutcome::Finished),
         }
-        let news = self.shared.news(&claim)?;
-        let ended = patiently(lease, || handle.end_attempt(&claim, &news, &outcome))?;
+        let batch = self.attempt.next_batch(&claim)?;
+        let ended = retry_within(lease, || jobs.end_attempt(&claim, &batch, &outcome))?;
         Ok(match ended {
             Some(JobStatus::Pending) => JobOutcome::Later(None),
-            _ => JobOutcome::Over,
+            _ => JobOutcome::Finished,
         })
     }
 
-    fn attempt(
+    fn run_attempt(
         &self,
-        handle: &Jobs,
+        jobs: &Jobs,
         claim: &Claim,
         entry: &TriggerEntry,
-        instances: &Instances,
+        components: &ComponentCache,
     ) -> AttemptEnd {
         let retries = entry.retries();
         let failed = |error: BoxError| AttemptEnd::Failed { error: causes(&*error), retries };
-        let component = match instances.get(handle, claim) {
+        let component = match components.get(jobs, claim) {
             Ok(component) => component,
             Err(error) => return failed(error.into()),
         };
         if let Some(field) = entry.unmet(component.peek()) {
             return AttemptEnd::Skipped(format!("it requires `{field}`, which is not set"));
         }
-        // It is set up once for all jobs of the version that this worker runs.
+        // Set up once and shared by all jobs of the version on this worker.
         let component = match component.get() {
             Ok(component) => component,
             Err(error) => return failed(error.into()),
         };
         let context = JobContext {
-            handle: handle.clone(),
+            jobs: jobs.clone(),
             claim: claim.clone(),
-            shared: self.shared.clone(),
+            state: self.attempt.clone(),
             published: AtomicU32::new(0),
         };
         let what = format!("the trigger `{}`", entry.name());
-        // The component is used again after a panic, as it would be by any other job on another thread.
+        // Other jobs use the component concurrently, so it must tolerate a panic anyway.
         match catch_panic(&what, || (entry.run)(component, &context)).flatten() {
             Err(error) => failed(error),
             Ok(None) => AttemptEnd::Succeeded(None),
-            Ok(Some(json)) if json.len() > MOST_OUTPUT => AttemptEnd::FailedForGood(vec![format!(
-                "its output has {} bytes, of at most {MOST_OUTPUT}: apply what is large, and return its reference",
-                json.len()
-            )]),
+            Ok(Some(json)) if json.len() > MAX_OUTPUT => {
+                AttemptEnd::FailedPermanently(vec![format!(
+                    "its output has {} bytes, more than {MAX_OUTPUT}; apply large values, and return a reference",
+                    json.len()
+                )])
+            }
             Ok(Some(json)) => match RawValue::from_string(json) {
                 Ok(output) => AttemptEnd::Succeeded(Some(output)),
                 Err(error) => failed(error.into()),
@@ -152,97 +157,97 @@ impl Running {
         }
     }
 
-    /// Extends the lease if it is time to, and looks whether the job is to stop. Called by the worker, again and again.
-    ///
-    /// `false` if the worker gives the job up: its thread may go on, but nothing that it says counts.
-    pub(crate) fn beat(&self, handle: &Jobs) -> Beat {
+    /// Extends the lease and writes output when due, and stops a job that timed out or was cancelled. Polled by the
+    /// worker.
+    pub(crate) fn heartbeat(&self, jobs: &Jobs) -> Heartbeat {
         let mut state = self.state();
-        let RunState::Held { claim, since, beaten, timeout, late: is_late } = &mut *state else {
-            return Beat::Quiet;
+        let RunState::Held { claim, started, extended_at, timeout, timed_out } = &mut *state else {
+            return Heartbeat::Idle;
         };
-        let took = since.elapsed();
+        let took = started.elapsed();
         if let Some(timeout) = *timeout
             && took >= timeout
         {
-            self.shared.cancelled.store(true, Ordering::Relaxed);
-            *is_late = true;
-            let is_last = claim.job.failures >= retries_of(handle, claim);
-            // Where another attempt is to come, it must not begin beside this one.
+            self.attempt.cancelled.store(true, Ordering::Relaxed);
+            *timed_out = true;
+            let is_last = claim.job.failures >= retries_of(jobs, claim);
+            // Before a retry, this attempt gets time to stop, so that the two do not overlap.
             if is_last || took >= timeout.saturating_mul(2) {
-                let mut error = vec![late(timeout)];
+                let mut error = vec![timeout_message(timeout)];
                 if !is_last {
-                    error.push("it did not stop when it was told to".into());
+                    error.push("it did not stop when cancelled".into());
                 }
-                let outcome = AttemptEnd::FailedForGood(error);
-                let news = self.shared.news(claim);
-                let ended = news.and_then(|news| handle.end_attempt(claim, &news, &outcome));
+                let outcome = AttemptEnd::FailedPermanently(error);
+                let batch = self.attempt.next_batch(claim);
+                let ended = batch.and_then(|batch| jobs.end_attempt(claim, &batch, &outcome));
                 if ended.is_ok() {
-                    *state = RunState::GivenUp;
-                    return Beat::GivenUp;
+                    *state = RunState::Abandoned;
+                    return Heartbeat::Abandoned;
                 }
-                return Beat::Quiet;
+                return Heartbeat::Idle;
             }
         }
-        let has_news = self.shared.has_news() && beaten.elapsed() >= NEWS;
-        if !has_news && beaten.elapsed() < claim.lease / 3 {
-            return Beat::Quiet;
+        let has_unwritten =
+            self.attempt.has_unwritten() && extended_at.elapsed() >= OUTPUT_INTERVAL;
+        if !has_unwritten && extended_at.elapsed() < claim.lease / 3 {
+            return Heartbeat::Idle;
         }
-        let extended = self.shared.news(claim).and_then(|news| {
-            let job = handle.extend_lease(claim, &news)?;
-            self.shared.wrote(&news);
+        let extended = self.attempt.next_batch(claim).and_then(|batch| {
+            let job = jobs.extend_lease(claim, &batch)?;
+            self.attempt.mark_written(&batch);
             Ok(job)
         });
         match extended {
             Ok(Some(job)) => {
                 if job.cancel.is_some() {
-                    self.shared.cancelled.store(true, Ordering::Relaxed);
+                    self.attempt.cancelled.store(true, Ordering::Relaxed);
                 }
-                *beaten = Instant::now();
-                Beat::Extended
+                *extended_at = Instant::now();
+                Heartbeat::Extended
             }
-            // Somebody else has it.
+            // Another worker has claimed it.
             Ok(None) => {
-                self.shared.cancelled.store(true, Ordering::Relaxed);
-                *state = RunState::GivenUp;
-                Beat::GivenUp
+                self.attempt.cancelled.store(true, Ordering::Relaxed);
+                *state = RunState::Abandoned;
+                Heartbeat::Abandoned
             }
             Err(_) => {
-                // It is tried again until the lease is over; then another may have it.
-                if beaten.elapsed() >= claim.lease {
-                    self.shared.cancelled.store(true, Ordering::Relaxed);
+                // Retried until the lease expires; then another worker may claim it.
+                if extended_at.elapsed() >= claim.lease {
+                    self.attempt.cancelled.store(true, Ordering::Relaxed);
                 }
-                Beat::Quiet
+                Heartbeat::Idle
             }
         }
     }
 }
 
-/// What a worker did for a job.
-pub(crate) enum Beat {
-    Quiet,
+/// The result of a heartbeat.
+pub(crate) enum Heartbeat {
+    Idle,
     Extended,
-    GivenUp,
+    Abandoned,
 }
 
-/// How long what a job says may wait to be written.
-pub(crate) const NEWS: Duration = Duration::from_millis(500);
+/// Maximum delay of progress and log lines.
+pub(crate) const OUTPUT_INTERVAL: Duration = Duration::from_millis(500);
 
-fn retries_of(handle: &Jobs, claim: &Claim) -> u32 {
-    let table = handle.triggers_of(claim.job.type_tag.as_str());
+fn retries_of(jobs: &Jobs, claim: &Claim) -> u32 {
+    let table = jobs.registry().triggers_of(claim.job.type_tag.as_str());
     table.and_then(|table| table.find(&claim.job.trigger)).map_or(0, TriggerEntry::retries)
 }
 
-fn late(timeout: Duration) -> String {
+fn timeout_message(timeout: Duration) -> String {
     format!("it took longer than {}", humantime::format_duration(timeout))
 }
 
-/// Tries again while the store fails and the lease lasts: the result of an attempt is worth it.
-fn patiently<T>(lease: Duration, mut write: impl FnMut() -> Result<T>) -> Result<T> {
-    let begun = Instant::now();
+/// Retries a failed write until the lease expires, so that the result of the attempt is not lost.
+fn retry_within<T>(lease: Duration, mut write: impl FnMut() -> Result<T>) -> Result<T> {
+    let start = Instant::now();
     let mut pause = Duration::from_millis(10);
     loop {
         match write() {
-            Err(Error::Store { .. } | Error::Conflict { .. }) if begun.elapsed() < lease => {
+            Err(Error::Store { .. } | Error::Conflict { .. }) if start.elapsed() < lease => {
                 thread::sleep(pause);
                 pause = (pause * 2).min(Duration::from_secs(1));
             }
@@ -251,35 +256,34 @@ fn patiently<T>(lease: Duration, mut write: impl FnMut() -> Result<T>) -> Result
     }
 }
 
-/// What an error and its causes say.
+/// Returns the messages of an error and its sources.
 pub(crate) fn causes(error: &(dyn StdError + 'static)) -> Vec<String> {
     let causes = std::iter::successors(Some(error), |&error| error.source());
-    causes.take(MOST_CAUSES).map(|cause| cut(&cause.to_string(), MOST_LINE)).collect()
+    causes.take(MAX_CAUSES).map(|cause| truncate(&cause.to_string(), MAX_LINE)).collect()
 }
 
-/// The components that a worker has loaded.
+/// The components loaded by a worker.
 #[derive(Default)]
-pub(crate) struct Instances {
-    loaded: Mutex<HashMap<(Identifier, VersionNumber), Instance>>,
+pub(crate) struct ComponentCache {
+    loaded: Mutex<HashMap<(Identifier, VersionNumber), CachedComponent>>,
 }
 
-type Instance = Arc<Ready<dyn Component>>;
+type CachedComponent = Arc<Ready<dyn Component>>;
 
-impl Instances {
-    /// The component of a job's version: the same for all jobs of it, as long as the worker keeps it.
-    fn get(&self, handle: &Jobs, claim: &Claim) -> Result<Instance> {
-        let of = (claim.id.name().clone(), claim.id.version());
-        // Jobs of one version wait for each other here, so that it is loaded once.
+impl ComponentCache {
+    /// Returns the component of a job's version, shared by all of its jobs.
+    fn get(&self, jobs: &Jobs, claim: &Claim) -> Result<CachedComponent> {
+        let key = (claim.id.name().clone(), claim.id.version());
+        // The lock is held while loading, so each version is loaded once.
         let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(component) = loaded.get(&of) {
+        if let Some(component) = loaded.get(&key) {
             return Ok(component.clone());
         }
-        let component =
-            Arc::new(handle.larder().load_version(claim.id.name(), claim.id.version())?);
-        if loaded.len() >= MOST_INSTANCES {
+        let component = Arc::new(jobs.larder().load_version(claim.id.name(), claim.id.version())?);
+        if loaded.len() >= MAX_COMPONENTS {
             loaded.clear();
         }
-        loaded.insert(of, component.clone());
+        loaded.insert(key, component.clone());
         Ok(component)
     }
 }

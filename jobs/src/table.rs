@@ -1,71 +1,28 @@
-//! The triggers of a type as its registry holds them: checked, in order, and without the type.
+//! The validated, type-erased triggers of a component type.
 
 use std::any::{Any, type_name};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::MOST_JOBS;
-use crate::context::JobContext;
-use crate::cron::Schedule;
-use crate::trigger::Trigger;
-use larder_core::store::EventName;
 use larder_core::{BoxError, Component, ComponentType, Error, Result};
 
-/// What happens to a version, so that its triggers run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Event {
-    /// It was written, and is ready.
-    Apply,
-    /// It was removed.
-    Remove,
-    /// A time has come; the newest version of a name is meant.
-    Cron(Schedule),
-    /// Somebody fired an event of this name: [`Larder::fire`](crate::Larder::fire).
-    Custom(EventName),
-}
-
-impl Event {
-    /// A schedule: see [`Schedule`].
-    ///
-    /// # Errors
-    /// As [`Schedule::new`].
-    pub fn cron(schedule: &str) -> Result<Self> {
-        Schedule::new(schedule).map(Self::Cron)
-    }
-
-    /// An event of one's own.
-    ///
-    /// # Errors
-    /// As [`EventName::new`].
-    pub fn custom(name: &str) -> Result<Self> {
-        EventName::new(name).map(Self::Custom)
-    }
-}
-
-/// As records have it: `apply`, `remove`, `cron(0 3 * * *)`, or a name.
-impl fmt::Display for Event {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Apply => f.write_str("apply"),
-            Self::Remove => f.write_str("remove"),
-            Self::Cron(schedule) => write!(f, "cron({schedule})"),
-            Self::Custom(name) => name.fmt(f),
-        }
-    }
-}
+use crate::MAX_JOBS;
+use crate::context::JobContext;
+use crate::cron::Schedule;
+use crate::event::Event;
+use crate::trigger::Trigger;
 
 /// The triggers of a component type.
 #[derive(Clone)]
 pub struct TriggerTable {
     type_tag: &'static str,
     rust_type: &'static str,
-    /// Dependencies first; else in the order of the code.
+    /// Dependencies first, otherwise in declaration order.
     entries: Arc<[TriggerEntry]>,
 }
 
-/// One trigger of a type.
+/// A trigger of a component type.
 pub struct TriggerEntry {
     pub(crate) name: String,
     pub(crate) events: Vec<Event>,
@@ -79,7 +36,7 @@ pub struct TriggerEntry {
 type ErasedRun =
     Box<dyn Fn(&dyn Component, &JobContext) -> Result<Option<String>, BoxError> + Send + Sync>;
 
-/// A field, and whether it is set.
+/// A required field.
 pub(crate) struct Requirement {
     pub(crate) field: String,
     pub(crate) is_set: ErasedTest,
@@ -88,55 +45,55 @@ pub(crate) struct Requirement {
 type ErasedTest = Box<dyn Fn(&dyn Component) -> bool + Send + Sync>;
 
 impl TriggerEntry {
-    /// Its name: that of the method.
+    /// Returns the name, which is the method's.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// What it runs on.
+    /// Returns the events on which it runs.
     pub fn events(&self) -> &[Event] {
         &self.events
     }
 
-    /// The triggers that it runs after, if they run on the same event.
+    /// Returns the triggers that must succeed first, where they run on the same event.
     pub fn depends_on(&self) -> &[String] {
         &self.depends_on
     }
 
-    /// The fields that must be set, so that it is not skipped.
+    /// Returns the fields that must be set; otherwise the trigger is skipped.
     pub fn requires(&self) -> impl Iterator<Item = &str> {
         self.requires.iter().map(|requirement| requirement.field.as_str())
     }
 
-    /// The first field that must be set and is not.
+    /// Returns the first required field that is not set.
     pub fn unmet(&self, component: &dyn Component) -> Option<&str> {
         let unmet = self.requires.iter().find(|requirement| !(requirement.is_set)(component));
         unmet.map(|requirement| requirement.field.as_str())
     }
 
-    /// How often it is tried again after a failure.
+    /// Returns the maximum number of retries after a failure.
     pub fn retries(&self) -> u32 {
         self.retries
     }
 
-    /// How long it may take.
+    /// Returns the timeout of one attempt.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout
     }
 }
 
 impl TriggerTable {
-    /// Checks the triggers of a type, and puts dependencies first.
+    /// Validates the triggers of a type and orders them, dependencies first.
     ///
     /// # Errors
-    /// [`Error::InvalidName`] for two triggers of one name, a dependency that is none of them or never runs on the
-    /// same event, or a cycle, which it prints.
+    /// [`Error::InvalidName`] for a duplicate name, a dependency that is unknown or never runs on the same event, or a
+    /// cycle, which the error lists.
     pub fn new<T: ComponentType>(triggers: Vec<Trigger<T>>) -> Result<Self> {
         let refused = |name: &str, reason: String| {
-            Err(Error::invalid("trigger", name, format!("{reason} (of the type `{}`)", T::TAG)))
+            Err(Error::invalid("trigger", name, format!("{reason} (type `{}`)", T::TAG)))
         };
-        if triggers.len() > MOST_JOBS {
-            return refused("…", format!("there are more than {MOST_JOBS}"));
+        if triggers.len() > MAX_JOBS {
+            return refused("…", format!("a type has at most {MAX_JOBS} triggers"));
         }
         for (at, trigger) in triggers.iter().enumerate() {
             let find = |name: &String| triggers.iter().find(|other| other.name == *name);
@@ -150,12 +107,12 @@ impl TriggerTable {
                 let Some(needed) = find(needed) else {
                     return refused(
                         &trigger.name,
-                        format!("it depends on `{needed}`, which is none"),
+                        format!("it depends on `{needed}`, which does not exist"),
                     );
                 };
                 if !needed.events.iter().any(|event| trigger.events.contains(event)) {
                     let needed = &needed.name;
-                    let reason = format!("it depends on `{needed}`, but both run on no event");
+                    let reason = format!("it depends on `{needed}`, but they share no event");
                     return refused(&trigger.name, reason);
                 }
             }
@@ -168,11 +125,11 @@ impl TriggerTable {
                 trigger.depends_on.iter().filter_map(place).collect()
             })
             .collect();
-        let order = match in_order(&needs) {
+        let order = match topological_order(&needs) {
             Ok(order) => order,
             Err(cycle) => {
                 let cycle: Vec<_> = cycle.iter().map(|at| format!("`{}`", names[*at])).collect();
-                return refused(&names[0], format!("there is a cycle: {}", cycle.join(" -> ")));
+                return refused(&names[0], format!("dependency cycle: {}", cycle.join(" -> ")));
             }
         };
         let mut triggers: Vec<_> = triggers.into_iter().map(Some).collect();
@@ -180,7 +137,7 @@ impl TriggerTable {
         Ok(Self { type_tag: T::TAG, rust_type: type_name::<T>(), entries })
     }
 
-    /// The tag of the type.
+    /// Returns the type tag.
     pub fn type_tag(&self) -> &'static str {
         self.type_tag
     }
@@ -189,22 +146,22 @@ impl TriggerTable {
         self.rust_type
     }
 
-    /// The triggers, dependencies first.
+    /// Returns the triggers, dependencies first.
     pub fn entries(&self) -> &[TriggerEntry] {
         &self.entries
     }
 
-    /// Those that run on an event, dependencies first.
+    /// Returns the triggers that run on `event`, dependencies first.
     pub fn on<'a>(&'a self, event: &'a Event) -> impl Iterator<Item = &'a TriggerEntry> + 'a {
         self.entries.iter().filter(move |entry| entry.events.contains(event))
     }
 
-    /// The trigger of a name.
+    /// Returns the trigger `name`.
     pub fn find(&self, name: &str) -> Option<&TriggerEntry> {
         self.entries.iter().find(|entry| entry.name == name)
     }
 
-    /// Its schedules, each once.
+    /// Returns the distinct schedules.
     pub(crate) fn schedules(&self) -> Vec<&Schedule> {
         let mut schedules: Vec<&Schedule> = Vec::new();
         for event in self.entries.iter().flat_map(|entry| &entry.events) {
@@ -227,12 +184,14 @@ impl fmt::Debug for TriggerTable {
     }
 }
 
-/// The same trigger for a component of whatever type; of another type than `T` there never is one.
+/// Erases the component type. The registry only passes components of type `T`.
 fn erase<T: ComponentType>(trigger: Trigger<T>) -> TriggerEntry {
     let Trigger { name, events, depends_on, requires, retries, timeout, run } = trigger;
     let requires = requires.into_iter().map(|(field, is_set)| Requirement {
         field,
-        is_set: Box::new(move |component| typed(component).is_none_or(|it| is_set(it))),
+        is_set: Box::new(move |component| {
+            typed(component).is_none_or(|component| is_set(component))
+        }),
     });
     TriggerEntry {
         name,
@@ -243,7 +202,7 @@ fn erase<T: ComponentType>(trigger: Trigger<T>) -> TriggerEntry {
         timeout,
         run: Box::new(move |component, job| match typed(component) {
             Some(it) => run(it, job),
-            None => Err(format!("it is no `{}`", type_name::<T>()).into()),
+            None => Err(format!("the component is not a `{}`", type_name::<T>()).into()),
         }),
     }
 }
@@ -252,22 +211,22 @@ fn typed<T: ComponentType>(component: &dyn Component) -> Option<&T> {
     (component as &dyn Any).downcast_ref()
 }
 
-/// An order in which each stands after those that it needs, and else where it stood; or a cycle.
-fn in_order(needs: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
+/// Returns a stable topological order, or a cycle.
+fn topological_order(needs: &[Vec<usize>]) -> Result<Vec<usize>, Vec<usize>> {
     let mut order = Vec::with_capacity(needs.len());
     let mut placed = vec![false; needs.len()];
-    // Those that are being placed, each needed by the one before it; how many of its needs were looked at.
+    // The current path: each node is needed by the one before it, with the number of its needs visited.
     let mut path: Vec<(usize, usize)> = Vec::new();
     for first in 0..needs.len() {
         if placed[first] {
             continue;
         }
         path.push((first, 0));
-        while let Some((at, looked_at)) = path.last_mut() {
+        while let Some((at, visited)) = path.last_mut() {
             let at = *at;
-            match needs[at].get(*looked_at) {
+            match needs[at].get(*visited) {
                 Some(&needed) => {
-                    *looked_at += 1;
+                    *visited += 1;
                     if let Some(begin) = path.iter().position(|(on_path, _)| *on_path == needed) {
                         let cycle = path[begin..].iter().map(|(on_path, _)| *on_path);
                         return Err(cycle.chain([needed]).collect());
@@ -292,15 +251,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_stands_after_what_it_needs_and_else_where_it_stood() {
-        assert_eq!(in_order(&[vec![], vec![], vec![]]), Ok(vec![0, 1, 2]));
-        assert_eq!(in_order(&[vec![2], vec![0], vec![]]), Ok(vec![2, 0, 1]));
-        assert_eq!(in_order(&[vec![1, 2], vec![3], vec![3], vec![]]), Ok(vec![3, 1, 2, 0]));
+    fn orders_dependencies_first_and_is_stable() {
+        assert_eq!(topological_order(&[vec![], vec![], vec![]]), Ok(vec![0, 1, 2]));
+        assert_eq!(topological_order(&[vec![2], vec![0], vec![]]), Ok(vec![2, 0, 1]));
+        assert_eq!(
+            topological_order(&[vec![1, 2], vec![3], vec![3], vec![]]),
+            Ok(vec![3, 1, 2, 0])
+        );
     }
 
     #[test]
-    fn a_cycle_is_told_whole() {
-        assert_eq!(in_order(&[vec![0]]), Err(vec![0, 0]));
-        assert_eq!(in_order(&[vec![1], vec![2], vec![3], vec![1]]), Err(vec![1, 2, 3, 1]));
+    fn returns_the_whole_cycle() {
+        assert_eq!(topological_order(&[vec![0]]), Err(vec![0, 0]));
+        assert_eq!(topological_order(&[vec![1], vec![2], vec![3], vec![1]]), Err(vec![1, 2, 3, 1]));
     }
 }

@@ -1,16 +1,16 @@
-//! Triggers, as the code of a component type states them.
+//! Triggers, as declared by a component type.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use larder_core::{Artifact, BoxError, ComponentType};
 use serde::Serialize;
 
 use crate::context::JobContext;
-use crate::table::Event;
-use larder_core::{Artifact, BoxError, ComponentType};
+use crate::event::Event;
 
-/// A type whose methods run when something happens to its components.
+/// A component type with methods that run on events.
 ///
 /// Implemented by `#[triggers]` on an `impl` block.
 #[diagnostic::on_unimplemented(
@@ -18,32 +18,33 @@ use larder_core::{Artifact, BoxError, ComponentType};
     note = "write `#[triggers] impl {Self} {{ … }}`, and `#[trigger(apply)]` on a method"
 )]
 pub trait Triggers: ComponentType {
-    /// Its triggers, in the order in which they stand in the code.
+    /// Returns the triggers, in declaration order.
     fn triggers() -> Vec<Trigger<Self>>;
 }
 
-/// What runs, on whatever the method makes of it.
+/// Returns the output as JSON, if it is stored.
 pub(crate) type Run<T> =
     Arc<dyn Fn(&T, &JobContext) -> Result<Option<String>, BoxError> + Send + Sync>;
 pub(crate) type Required<T> = Arc<dyn Fn(&T) -> bool + Send + Sync>;
 
-/// A piece of code that runs on events.
+/// A function that runs on events.
 ///
-/// `#[triggers]` makes them of methods. In code they are data:
+/// `#[triggers]` creates them from methods. To build them at run time:
 ///
 /// ```
-/// use larder_core::{Component, ComponentType, Event, JobContext, Trigger};
+/// use larder_core::ComponentType;
+/// use larder_jobs::{Event, JobContext, Trigger};
 ///
 /// fn triggers<T: ComponentType>() -> Vec<Trigger<T>> {
 ///     vec![
-///         Trigger::new("start", |_: &T, job: &JobContext| {
-///             job.log("it begins");
+///         Trigger::new("train", |_: &T, job: &JobContext| {
+///             job.log("started");
 ///             Ok::<_, String>(())
 ///         })
 ///         .on(Event::Apply),
-///         Trigger::new("go", |_: &T, _: &JobContext| Ok::<_, String>(()))
+///         Trigger::new("evaluate", |_: &T, _: &JobContext| Ok::<_, String>(()))
 ///             .on(Event::Apply)
-///             .depends_on("start")
+///             .depends_on("train")
 ///             .retries(3),
 ///     ]
 /// }
@@ -59,35 +60,35 @@ pub struct Trigger<T> {
 }
 
 impl<T> Trigger<T> {
-    /// A trigger without events, to be called `name`. What the code returns is dropped.
+    /// Creates a trigger without events. Its return value is dropped.
     pub fn new<O, E: Into<BoxError>>(
         name: impl Into<String>,
         run: impl Fn(&T, &JobContext) -> Result<O, E> + Send + Sync + 'static,
     ) -> Self {
-        Self::made(
+        Self::from_run(
             name.into(),
-            Arc::new(move |it, job| match run(it, job) {
+            Arc::new(move |component, job| match run(component, job) {
                 Ok(_) => Ok(None),
                 Err(error) => Err(error.into()),
             }),
         )
     }
 
-    /// The same, which keeps what the code returns, as JSON, for jobs that depend on it.
+    /// Creates a trigger that stores its return value as JSON, for jobs that depend on it.
     pub fn with_output<O: Serialize, E: Into<BoxError>>(
         name: impl Into<String>,
         run: impl Fn(&T, &JobContext) -> Result<O, E> + Send + Sync + 'static,
     ) -> Self {
-        Self::made(
+        Self::from_run(
             name.into(),
-            Arc::new(move |it, job| {
-                let output = run(it, job).map_err(Into::into)?;
+            Arc::new(move |component, job| {
+                let output = run(component, job).map_err(Into::into)?;
                 Ok(Some(serde_json::to_string(&output)?))
             }),
         )
     }
 
-    fn made(name: String, run: Run<T>) -> Self {
+    fn from_run(name: String, run: Run<T>) -> Self {
         Self {
             name,
             events: Vec::new(),
@@ -99,21 +100,21 @@ impl<T> Trigger<T> {
         }
     }
 
-    /// It runs on this event too.
+    /// Adds an event.
     #[must_use]
     pub fn on(mut self, event: Event) -> Self {
         self.events.push(event);
         self
     }
 
-    /// It runs after another trigger of the same type, if both run on the event.
+    /// Runs after `trigger` of the same type, if both run on the event.
     #[must_use]
     pub fn depends_on(mut self, trigger: impl Into<String>) -> Self {
         self.depends_on.push(trigger.into());
         self
     }
 
-    /// It is skipped for components for which this is not so; `field` is for people.
+    /// Skips components for which `is_set` returns `false`; `field` is used in messages.
     #[must_use]
     pub fn requires(
         mut self,
@@ -124,14 +125,14 @@ impl<T> Trigger<T> {
         self
     }
 
-    /// How often it is tried again after a failure; never without it.
+    /// Sets the maximum number of retries after a failure; 0 by default.
     #[must_use]
     pub fn retries(mut self, retries: u32) -> Self {
         self.retries = retries;
         self
     }
 
-    /// How long it may take; as long as it likes without it.
+    /// Sets the timeout of one attempt; unlimited by default.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -139,14 +140,13 @@ impl<T> Trigger<T> {
     }
 }
 
-/// What can be set or not: the fields that a trigger may require.
+/// A value that may be unset: the type of a field that a trigger may require.
 #[diagnostic::on_unimplemented(
     message = "cannot require a field of type `{Self}`: it is always set",
-    note = "`requires` works with `Option`, strings and collections; implement `larder::jobs::IsSet` for a type of \
-            your own"
+    note = "`requires` needs an `Option`, a `bool`, text or a collection; implement `larder::jobs::IsSet` for your own type"
 )]
 pub trait IsSet {
-    /// Whether it is.
+    /// Returns `true` if the value is set.
     fn is_set(&self) -> bool;
 }
 
@@ -174,7 +174,7 @@ impl<T: IsSet + ?Sized> IsSet for Arc<T> {
     }
 }
 
-/// It holds a value; whether that one is empty is not looked at.
+/// Always set, even if its value is empty.
 impl<T, S> IsSet for Artifact<T, S> {
     fn is_set(&self) -> bool {
         true

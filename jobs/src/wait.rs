@@ -2,36 +2,38 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::create::Fired;
-use crate::history::JobInfo;
-use crate::jobs::Jobs;
-use crate::judge::Verdict;
-use crate::queue::{Delivery, JobQueue};
-use crate::record::{job_in, job_key, jobs_of_version};
-use crate::shift::Shift;
-use crate::worker::Worker;
-use larder_core::store::ItemKind;
-use larder_core::store::{JobStatus, RecordKey, Revision, StoreExt};
+use larder_core::store::{ItemKind, JobStatus, RecordKey, Revision, StoreExt};
 use larder_core::versions::JobId;
 use larder_core::{Applied, BoxError, Error, Reference, Result, Selector, VersionInfo};
 
-/// Jobs that are waited for.
+use crate::create::Fired;
+use crate::history::JobInfo;
+use crate::items::RegistryJobs;
+use crate::job_queue::{Delivery, JobQueue};
+use crate::jobs::Jobs;
+use crate::readiness::Readiness;
+use crate::record::{job_id_of, job_key, version_jobs_prefix};
+use crate::table::TriggerTable;
+use crate::worker::Worker;
+use crate::worker_loop::WorkerLoop;
+
+/// The jobs to wait for: those of a version, of a fired event, or given by id.
 #[derive(Debug, Clone)]
-pub struct WaitTarget(Which);
+pub struct WaitTarget(Target);
 
 #[derive(Debug, Clone)]
-enum Which {
-    /// Those of a version and of what it refers to: all of their apply, and whatever else is not over.
+enum Target {
+    /// The `apply` jobs and the unfinished jobs of a version and of the versions it refers to.
     Version(Box<VersionInfo>),
-    These(Vec<JobId>),
+    Jobs(Vec<JobId>),
 }
 
 impl From<&Applied> for WaitTarget {
-    /// The jobs of the version, and of what it refers to, whoever applied it.
+    /// The jobs of the version and of the versions it refers to, even if it was unchanged.
     fn from(applied: &Applied) -> Self {
         applied.version().into()
     }
@@ -39,53 +41,53 @@ impl From<&Applied> for WaitTarget {
 
 impl From<&VersionInfo> for WaitTarget {
     fn from(version: &VersionInfo) -> Self {
-        Self(Which::Version(Box::new(version.clone())))
+        Self(Target::Version(Box::new(version.clone())))
     }
 }
 
 impl From<&Fired> for WaitTarget {
     fn from(fired: &Fired) -> Self {
-        Self(Which::These(fired.jobs.clone()))
+        Self(Target::Jobs(fired.jobs.clone()))
     }
 }
 
 impl From<&JobId> for WaitTarget {
     fn from(id: &JobId) -> Self {
-        Self(Which::These(vec![id.clone()]))
+        Self(Target::Jobs(vec![id.clone()]))
     }
 }
 
 impl From<Vec<JobId>> for WaitTarget {
     fn from(ids: Vec<JobId>) -> Self {
-        Self(Which::These(ids))
+        Self(Target::Jobs(ids))
     }
 }
 
 impl Jobs {
-    /// Runs jobs here, as far as nobody else has them, and waits until all of them are over.
+    /// Runs jobs here unless another worker has claimed them, and waits until all have finished.
     ///
-    /// It is given what made them: what [`apply`](Larder::apply) or [`fire`](Larder::fire) returned, a version, or
-    /// their ids. Of a version, and of the versions that it refers to, it waits for the jobs of their apply and for
-    /// whatever else of them is not over. If a process that ran some of them died, their leases must be over before they
-    /// run here.
+    /// `target` is the result of [`Larder::apply`](larder_core::Larder::apply) or [`fire`](Jobs::fire), a version, or job
+    /// ids. For a version, waits for the `apply` jobs and the unfinished jobs of it and of the versions it refers to. Jobs
+    /// of a process that died run here once their leases expire.
     ///
-    /// Gives the jobs, of each version dependencies first, if all of them succeeded or were skipped.
+    /// Returns the jobs, dependencies first, if all succeeded or were skipped.
     ///
     /// # Errors
-    /// [`Error::Job`] for the first that failed, or was cancelled; [`Error::NotLinked`] for one whose type is not linked in;
+    /// [`Error::Job`] for the first job that failed or was cancelled; [`Error::NotLinked`] for a type that is not linked in;
     /// [`Error::NotFound`]; [`Error::Store`].
     pub fn wait(
         &self,
-        awaited: impl TryInto<WaitTarget, Error: Into<Error>>,
+        target: impl TryInto<WaitTarget, Error: Into<Error>>,
     ) -> Result<Vec<JobInfo>> {
-        self.wait_for(&self.awaited(awaited.try_into().map_err(Into::into)?)?, None)
+        self.wait_for(&self.jobs_of(target.try_into().map_err(Into::into)?)?, None)
     }
 
-    /// Waits as [`wait`](Larder::wait) does, and tells `watch` how far all of the jobs are, at the beginning and
-    /// when that changes: twice a second at most, as for a progress bar.
+    /// Waits as [`wait`](Jobs::wait) does, and passes the status of all jobs to `observer`: at the start and on changes, at
+    /// most twice a second.
     ///
     /// ```
     /// # use larder_core::{Component, ComponentType, Registry};
+    /// # use larder_jobs::LarderJobs;
     /// # #[derive(serde::Serialize, serde::Deserialize)]
     /// # struct Limit(f64);
     /// # #[typetag::serde(name = "doc/limit")]
@@ -93,42 +95,42 @@ impl Jobs {
     /// # impl ComponentType for Limit { const TAG: &'static str = "doc/limit"; }
     /// let larder = Registry::linked()?.open("memory:")?;
     /// let applied = larder.apply("wine/limit", &Limit(0.7))?;
-    /// larder.wait_with(&applied, |jobs| {
-    ///     let over = jobs.iter().filter(|job| job.status.is_over()).count();
-    ///     eprint!("\r{over} of {} jobs", jobs.len());
+    /// larder.jobs().wait_with(&applied, |jobs| {
+    ///     let finished = jobs.iter().filter(|job| job.status.is_over()).count();
+    ///     eprint!("\r{finished} of {} jobs", jobs.len());
     /// })?;
     /// # Ok::<(), larder_core::Error>(())
     /// ```
     ///
     /// # Errors
-    /// As [`wait`](Larder::wait).
+    /// As [`wait`](Jobs::wait).
     pub fn wait_with(
         &self,
-        awaited: impl TryInto<WaitTarget, Error: Into<Error>>,
-        mut watch: impl FnMut(&[JobInfo]),
+        target: impl TryInto<WaitTarget, Error: Into<Error>>,
+        mut observer: impl FnMut(&[JobInfo]),
     ) -> Result<Vec<JobInfo>> {
-        self.wait_for(&self.awaited(awaited.try_into().map_err(Into::into)?)?, Some(&mut watch))
+        self.wait_for(&self.jobs_of(target.try_into().map_err(Into::into)?)?, Some(&mut observer))
     }
 
-    fn wait_for(&self, ids: &[JobId], watch: Option<&mut Told<'_>>) -> Result<Vec<JobInfo>> {
-        let these = Arc::new(These { left: Mutex::new(ids.to_vec()) });
-        let worker = Worker::of(self).without_schedules().queue(these.clone());
-        let watch = watch.map(|watch| Watch::new(ids, watch)).transpose()?;
-        let watch = RefCell::new(watch);
-        Shift::new(&worker).work(|shift| {
-            if let Some(watch) = &mut *watch.borrow_mut() {
-                watch.look(self)?;
+    fn wait_for(&self, ids: &[JobId], observer: Option<&mut Observer<'_>>) -> Result<Vec<JobInfo>> {
+        let queue = Arc::new(FixedQueue { unfinished: Mutex::new(ids.to_vec()) });
+        let worker = Worker::of(self).without_schedules().queue(queue.clone());
+        let monitor = observer.map(|observer| Monitor::new(ids, observer)).transpose()?;
+        let monitor = RefCell::new(monitor);
+        WorkerLoop::new(&worker).run_until(|worker| {
+            if let Some(monitor) = &mut *monitor.borrow_mut() {
+                monitor.poll(self)?;
             }
-            Ok(shift.is_idle() && these.is_over(self)?)
+            Ok(worker.is_idle() && queue.is_finished(self)?)
         })?;
-        all_well(ids.iter().map(|id| self.get(id)).collect::<Result<_>>()?)
+        check_succeeded(ids.iter().map(|id| self.get(id)).collect::<Result<_>>()?)
     }
 
-    /// The jobs that are meant.
-    pub(crate) fn awaited(&self, WaitTarget(which): WaitTarget) -> Result<Vec<JobId>> {
-        let version = match which {
-            Which::These(ids) => return Ok(ids),
-            Which::Version(version) => version,
+    /// Returns the ids of the jobs to wait for.
+    pub(crate) fn jobs_of(&self, WaitTarget(target): WaitTarget) -> Result<Vec<JobId>> {
+        let version = match target {
+            Target::Jobs(ids) => return Ok(ids),
+            Target::Version(version) => version,
         };
         let mut versions = vec![(version.identifier, version.version)];
         let mut seen: HashSet<_> = versions.iter().cloned().collect();
@@ -136,15 +138,15 @@ impl Jobs {
         let mut at = 0;
         while let Some((name, number)) = versions.get(at).cloned() {
             at += 1;
-            for found in self.store().records(jobs_of_version(&name, number)) {
+            for found in self.store().records(version_jobs_prefix(&name, number)) {
                 let (key, found) = found?;
-                let job = self.job_info(job_in(&key)?, &key, &found)?;
+                let job = self.job_info(job_id_of(&key)?, &key, &found)?;
                 if job.event == "apply" || !job.status.is_over() {
                     ids.push(job.id);
                 }
             }
             let uses = match self.larder().uses(Reference::new(name, Selector::Version(number))) {
-                // It was removed: only jobs are left of it.
+                // The version was removed; its jobs are left.
                 Err(Error::NotFound { .. }) => Vec::new(),
                 uses => uses?,
             };
@@ -156,146 +158,148 @@ impl Jobs {
     }
 }
 
-/// How often somebody who watches is told something: as often as jobs write what they say.
-const LOOK: Duration = crate::running::NEWS;
+/// Minimum time between two polls; jobs write their output at the same interval.
+const POLL_INTERVAL: Duration = crate::running::OUTPUT_INTERVAL;
 
-/// Who is told how far jobs are.
-type Told<'a> = dyn FnMut(&[JobInfo]) + 'a;
+type Observer<'a> = dyn FnMut(&[JobInfo]) + 'a;
 
-/// Somebody who is told how far jobs are.
-struct Watch<'a> {
+/// Polls the status of jobs and passes changes to an observer.
+struct Monitor<'a> {
     ids: &'a [JobId],
     keys: Vec<RecordKey>,
-    told: &'a mut Told<'a>,
+    observer: &'a mut Observer<'a>,
     last: Option<(Instant, Vec<Option<Revision>>)>,
 }
 
-impl<'a> Watch<'a> {
-    fn new(ids: &'a [JobId], told: &'a mut Told<'a>) -> Result<Self> {
+impl<'a> Monitor<'a> {
+    fn new(ids: &'a [JobId], observer: &'a mut Observer<'a>) -> Result<Self> {
         let keys = ids.iter().map(job_key).collect::<Result<_>>()?;
-        Ok(Self { ids, keys, told, last: None })
+        Ok(Self { ids, keys, observer, last: None })
     }
 
-    /// Tells what has changed, if it is time to look.
-    fn look(&mut self, handle: &Jobs) -> Result<()> {
-        if self.last.as_ref().is_some_and(|(then, _)| then.elapsed() < LOOK) {
+    /// Passes changes to the observer, unless the last poll was too recent.
+    fn poll(&mut self, jobs: &Jobs) -> Result<()> {
+        if self.last.as_ref().is_some_and(|(then, _)| then.elapsed() < POLL_INTERVAL) {
             return Ok(());
         }
-        let found = handle.store().get_records(&self.keys)?;
+        let found = jobs.store().get_records(&self.keys)?;
         let revisions: Vec<_> =
             found.iter().map(|found| Some(found.as_ref()?.revision.clone())).collect();
         if self.last.as_ref().is_none_or(|(_, last)| *last != revisions) {
-            let jobs = self.ids.iter().zip(&self.keys).zip(&found);
-            // One that is not there, or damaged, ends the waiting elsewhere.
-            let jobs: Vec<_> = jobs
+            let all = self.ids.iter().zip(&self.keys).zip(&found);
+            // Missing and damaged jobs are reported by `FixedQueue::is_finished`.
+            let infos: Vec<_> = all
                 .filter_map(|((id, key), found)| {
-                    handle.job_info(id.clone(), key, found.as_ref()?).ok()
+                    jobs.job_info(id.clone(), key, found.as_ref()?).ok()
                 })
                 .collect();
-            (self.told)(&jobs);
+            (self.observer)(&infos);
         }
         self.last = Some((Instant::now(), revisions));
         Ok(())
     }
 }
 
-/// The jobs, if all went well with them.
-pub(crate) fn all_well(jobs: Vec<JobInfo>) -> Result<Vec<JobInfo>> {
-    // What is blocked is so because something else failed.
-    let bad = |statuses: &[JobStatus]| jobs.iter().find(|job| statuses.contains(&job.status));
-    let bad =
-        bad(&[JobStatus::Failed, JobStatus::Cancelled]).or_else(|| bad(&[JobStatus::Blocked]));
-    match bad {
+/// Returns the jobs if all succeeded or were skipped.
+pub(crate) fn check_succeeded(jobs: Vec<JobInfo>) -> Result<Vec<JobInfo>> {
+    // A blocked job is the result of another failure, so that one is reported.
+    let find = |statuses: &[JobStatus]| jobs.iter().find(|job| statuses.contains(&job.status));
+    let failed =
+        find(&[JobStatus::Failed, JobStatus::Cancelled]).or_else(|| find(&[JobStatus::Blocked]));
+    match failed {
         Some(job) => Err(Error::Job {
             job: job.id.to_string(),
             trigger: job.trigger.clone(),
             status: job.status,
-            source: told(&job.error),
+            source: recorded_error(&job.error),
         }),
         None => Ok(jobs),
     }
 }
 
-/// The causes that a record keeps, as an error.
-fn told(causes: &[String]) -> BoxError {
+/// Rebuilds an error from the causes in a record.
+fn recorded_error(causes: &[String]) -> BoxError {
     #[derive(Debug, thiserror::Error)]
     #[error("{message}")]
-    struct Told {
+    struct RecordedError {
         message: String,
         source: Option<BoxError>,
     }
-    let chain = causes
-        .iter()
-        .rev()
-        .fold(None, |source, message| Some(Told { message: message.clone(), source }.into()));
-    chain.unwrap_or_else(|| "nobody said why".into())
+    let chain = causes.iter().rev().fold(None, |source, message| {
+        Some(RecordedError { message: message.clone(), source }.into())
+    });
+    chain.unwrap_or_else(|| "no cause was recorded".into())
 }
 
-/// Brings certain jobs and no others.
+/// A queue of a fixed set of jobs.
 #[derive(Debug)]
-struct These {
-    left: Mutex<Vec<JobId>>,
+struct FixedQueue {
+    unfinished: Mutex<Vec<JobId>>,
 }
 
-impl These {
-    fn left(&self) -> std::sync::MutexGuard<'_, Vec<JobId>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+impl FixedQueue {
+    fn unfinished(&self) -> MutexGuard<'_, Vec<JobId>> {
+        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether none is left that is not over.
-    fn is_over(&self, handle: &Jobs) -> Result<bool> {
-        let left = self.left().clone();
-        let mut still = Vec::new();
-        for looked in handle.look_at(&left)? {
-            match looked.verdict {
-                Verdict::Over => {}
-                Verdict::Missing => return Err(handle.no_such_job(&looked.id)),
-                Verdict::Damaged(error) => return Err(error),
-                Verdict::NotLinked => {
-                    let (_, job) = looked
+    /// Returns `true` once all jobs have finished.
+    fn is_finished(&self, jobs: &Jobs) -> Result<bool> {
+        let ids = self.unfinished().clone();
+        let mut unfinished = Vec::new();
+        for inspected in jobs.inspect(&ids)? {
+            match inspected.readiness {
+                Readiness::Finished => {}
+                Readiness::Missing => return Err(jobs.no_such_job(&inspected.id)),
+                Readiness::Damaged(error) => return Err(error),
+                Readiness::NotLinked => {
+                    let (_, job) = inspected
                         .found
                         .as_ref()
-                        .ok_or(Error::Conflict { what: looked.id.to_string() })?;
+                        .ok_or(Error::Conflict { what: inspected.id.to_string() })?;
                     let tag = job.type_tag.as_str();
-                    let needed_by = format!("the job {}", looked.id);
-                    handle.registry().find_type(tag, &needed_by, None)?;
+                    let needed_by = format!("the job {}", inspected.id);
+                    let registry = jobs.registry();
+                    registry.find_type(tag, &needed_by, None)?;
+                    let entries = registry.triggers_of(tag).map_or(&[][..], TriggerTable::entries);
                     return Err(Error::NotLinked {
                         kind: ItemKind::Trigger,
                         name: job.trigger.clone(),
                         needed_by,
-                        hint: format!("the type `{tag}` that is linked in has no such trigger"),
-                        known: handle.trigger_names(tag),
+                        hint: format!("the linked type `{tag}` has no such trigger"),
+                        known: entries.iter().map(|entry| entry.name().to_owned()).collect(),
                     });
                 }
-                Verdict::Run | Verdict::Wait(_) | Verdict::End(..) => still.push(looked.id),
+                Readiness::Ready | Readiness::Wait(_) | Readiness::End(..) => {
+                    unfinished.push(inspected.id);
+                }
             }
         }
-        let is_over = still.is_empty();
-        *self.left() = still;
-        Ok(is_over)
+        let is_finished = unfinished.is_empty();
+        *self.unfinished() = unfinished;
+        Ok(is_finished)
     }
 }
 
-impl JobQueue for These {
+impl JobQueue for FixedQueue {
     fn submit(&self, _jobs: &[JobId]) -> Result<()> {
         Ok(())
     }
 
-    fn next(&self, handle: &Jobs, most: usize, wait: Duration) -> Result<Vec<Delivery>> {
-        let left = self.left().clone();
-        let runnable = handle
-            .look_at(&left)?
+    fn next(&self, jobs: &Jobs, limit: usize, timeout: Duration) -> Result<Vec<Delivery>> {
+        let ids = self.unfinished().clone();
+        let runnable = jobs
+            .inspect(&ids)?
             .into_iter()
-            .filter(|looked| matches!(looked.verdict, Verdict::Run | Verdict::End(..)));
-        let jobs: Vec<_> =
-            runnable.take(most).map(|looked| Delivery { job: looked.id, receipt: None }).collect();
-        if jobs.is_empty() {
-            thread::sleep(wait.min(Duration::from_millis(200)));
+            .filter(|job| matches!(job.readiness, Readiness::Ready | Readiness::End(..)));
+        let deliveries: Vec<_> =
+            runnable.take(limit).map(|job| Delivery { job: job.id, receipt: None }).collect();
+        if deliveries.is_empty() {
+            thread::sleep(timeout.min(Duration::from_millis(200)));
         }
-        Ok(jobs)
+        Ok(deliveries)
     }
 
-    fn looks_into_the_store(&self) -> bool {
+    fn polls_store(&self) -> bool {
         true
     }
 }

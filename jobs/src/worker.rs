@@ -1,4 +1,4 @@
-//! Workers: they claim jobs and run them.
+//! Workers claim jobs and run them.
 
 use std::fmt;
 use std::sync::Arc;
@@ -6,125 +6,127 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::LEASE;
-use crate::history::JobInfo;
-use crate::jobs::Jobs;
-use crate::queue::JobQueue;
-use crate::shift::{LEAST_WAIT, Shift};
-use crate::wait::WaitTarget;
 use larder_core::{Error, Larder, Result};
 
-/// Runs jobs of a larder, on threads of this process.
+use crate::LEASE;
+use crate::history::JobInfo;
+use crate::job_queue::JobQueue;
+use crate::jobs::Jobs;
+use crate::larder::LarderJobs;
+use crate::wait::{WaitTarget, check_succeeded};
+use crate::worker_loop::{MIN_WAIT, WorkerLoop};
+
+/// Runs jobs of a larder on threads of this process.
 ///
-/// It runs those whose type is linked in; others stay where they are, for other programs. Any number of
-/// workers may work on one larder, in as many processes.
+/// Runs jobs whose type is linked in and leaves others to other programs. Any number of workers, in any number of
+/// processes, may serve one larder.
 ///
 /// ```
-/// use larder_core::{Registry, Worker};
+/// use larder_core::Registry;
+/// use larder_jobs::Worker;
 ///
 /// let larder = Registry::linked()?.open("memory:")?;
 /// let worker = Worker::new(&larder).concurrency(4);
-/// assert_eq!(worker.drain()?, 0); // there is nothing to do
+/// assert_eq!(worker.drain()?, 0); // no jobs
 /// # Ok::<(), larder_core::Error>(())
 /// ```
 pub struct Worker {
-    pub(crate) handle: Jobs,
+    pub(crate) jobs: Jobs,
     pub(crate) queue: Arc<dyn JobQueue>,
     pub(crate) concurrency: usize,
     pub(crate) lease: Duration,
     pub(crate) fires_schedules: bool,
-    pub(crate) troubled: Arc<dyn Fn(&Error) + Send + Sync>,
+    pub(crate) on_error: Arc<dyn Fn(&Error) + Send + Sync>,
 }
 
 impl Worker {
-    /// A worker with as many threads as the machine has cores, which asks the larder's executor for jobs.
+    /// Creates a worker on the larder's queue, with one thread per core.
     pub fn new(larder: &Larder) -> Self {
-        Self::of(&Jobs::new(larder))
+        Self::of(&larder.jobs())
     }
 
-    pub(crate) fn of(handle: &Jobs) -> Self {
+    pub(crate) fn of(jobs: &Jobs) -> Self {
         Self {
-            handle: handle.clone(),
-            queue: handle.queue().clone(),
+            jobs: jobs.clone(),
+            queue: jobs.queue().clone(),
             concurrency: thread::available_parallelism().map_or(1, Into::into),
             lease: LEASE,
             fires_schedules: true,
-            troubled: Arc::new(|_| ()),
+            on_error: Arc::new(|_| ()),
         }
     }
 
-    /// How many jobs it runs at once; at least 1.
+    /// Sets how many jobs run concurrently; at least 1.
     #[must_use]
     pub fn concurrency(mut self, jobs: usize) -> Self {
         self.concurrency = jobs.max(1);
         self
     }
 
-    /// For how long it claims a job before it must claim it again, which it does three times as often: 30 seconds
-    /// if nothing is said. When a worker dies, its jobs stand still for so long.
+    /// Sets the lease of a claim, at least 100 ms; 30 seconds by default.
     ///
-    /// At least a tenth of a second.
+    /// Extended three times per lease. When a worker dies, its jobs are claimed again once the lease expires.
     #[must_use]
     pub fn lease(mut self, lease: Duration) -> Self {
         self.lease = lease.max(Duration::from_millis(100));
         self
     }
 
-    /// Whom it asks for jobs, instead of the larder's executor.
+    /// Sets the queue; the larder's by default.
     #[must_use]
     pub fn queue(mut self, queue: Arc<dyn JobQueue>) -> Self {
         self.queue = queue;
         self
     }
 
-    /// Leaves schedules to other workers.
+    /// Does not fire schedules.
     #[must_use]
     pub fn without_schedules(mut self) -> Self {
         self.fires_schedules = false;
         self
     }
 
-    /// Tells `told` of what goes wrong and is tried again: a store or a queue that is away.
+    /// Calls `callback` on each error that is retried: an unavailable store or queue.
     ///
-    /// It is called as often as it is tried. While a queue is away, the worker looks into the store instead.
+    /// While the queue is unavailable, the worker polls the store.
     #[must_use]
-    pub fn on_trouble(mut self, told: impl Fn(&Error) + Send + Sync + 'static) -> Self {
-        self.troubled = Arc::new(told);
+    pub fn on_error(mut self, callback: impl Fn(&Error) + Send + Sync + 'static) -> Self {
+        self.on_error = Arc::new(callback);
         self
     }
 
-    /// Works until `is_enough` says so, which is asked many times a second; then waits for the jobs that are under way.
+    /// Runs jobs until `stop` returns `true`, then waits for running jobs. `stop` is polled many times a second.
     ///
     /// # Errors
-    /// [`Error::Store`] if the store fails again and again; whatever else the executor says.
-    pub fn run(&self, is_enough: impl Fn() -> bool) -> Result<()> {
-        Shift::new(self).work(|_| Ok(is_enough()))
+    /// [`Error::Store`] if the store fails repeatedly; other errors of the queue.
+    pub fn run(&self, stop: impl Fn() -> bool) -> Result<()> {
+        WorkerLoop::new(self).run_until(|_| Ok(stop()))
     }
 
-    /// Works until no job is left that this program could run, now or later; gives how many it ran.
+    /// Runs jobs until none is left that this process could run, now or later; returns how many it ran.
     ///
-    /// Jobs that others run count as left, and so do those that wait.
+    /// Waits for jobs that are pending or run elsewhere.
     ///
     /// # Errors
     /// As [`run`](Worker::run).
     pub fn drain(&self) -> Result<u64> {
-        let mut shift = Shift::new(self);
-        shift.work(|shift| Ok(shift.is_idle() && !self.handle.has_unfinished_jobs()?))?;
-        Ok(shift.ran())
+        let mut worker = WorkerLoop::new(self);
+        worker.run_until(|worker| Ok(worker.is_idle() && !self.jobs.has_unfinished_jobs()?))?;
+        Ok(worker.finished())
     }
 
-    /// Works on a thread of its own until the handle is stopped or dropped.
+    /// Runs on a new thread until the handle is stopped or dropped.
     ///
     /// # Errors
-    /// [`Error::Store`] if the system gives no thread.
+    /// [`Error::Store`] if the thread cannot be started.
     pub fn spawn(self) -> Result<WorkerHandle> {
         let stop = Arc::new(AtomicBool::new(false));
-        let (handle, stopped) = (self.handle.clone(), stop.clone());
+        let (jobs, stopped) = (self.jobs.clone(), stop.clone());
         let thread = thread::Builder::new()
-            .name("handle-worker".into())
+            .name("larder-worker".into())
             .spawn(move || self.run(|| stopped.load(Ordering::Relaxed)))
-            .map_err(|error| Error::store("start a thread for jobs", error))?;
-        Ok(WorkerHandle { handle, stop, thread: Some(thread) })
+            .map_err(|error| Error::store("start a worker thread", error))?;
+        Ok(WorkerHandle { jobs, stop, thread: Some(thread) })
     }
 }
 
@@ -134,32 +136,32 @@ impl fmt::Debug for Worker {
     }
 }
 
-/// A [`Worker`] on threads of its own.
+/// A handle to a spawned [`Worker`].
 ///
-/// When it is dropped the worker takes no more jobs. Those under way go on as long as the process does, and are
-/// another worker's after that.
+/// Dropping it stops the worker from taking jobs. Running jobs continue until the process exits; another worker then
+/// claims them.
 #[derive(Debug)]
 #[must_use = "the worker stops when its handle is dropped"]
 pub struct WorkerHandle {
-    handle: Jobs,
+    jobs: Jobs,
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<Result<()>>>,
 }
 
 impl WorkerHandle {
-    /// Waits until jobs are over, whoever runs them.
+    /// Waits until the target jobs have finished, on any worker.
     ///
     /// # Errors
-    /// As [`Larder::wait`]; [`Error::Refused`] if the worker ended meanwhile.
+    /// As [`Jobs::wait`]; [`Error::Refused`] if the worker has stopped.
     pub fn wait(
         &self,
-        awaited: impl TryInto<WaitTarget, Error: Into<Error>>,
+        target: impl TryInto<WaitTarget, Error: Into<Error>>,
     ) -> Result<Vec<JobInfo>> {
-        let ids = self.handle.awaited(awaited.try_into().map_err(Into::into)?)?;
+        let ids = self.jobs.jobs_of(target.try_into().map_err(Into::into)?)?;
         loop {
-            let jobs = ids.iter().map(|id| self.handle.get(id)).collect::<Result<Vec<_>>>()?;
+            let jobs = ids.iter().map(|id| self.jobs.get(id)).collect::<Result<Vec<_>>>()?;
             if jobs.iter().all(|job| job.status.is_over()) {
-                return crate::wait::all_well(jobs);
+                return check_succeeded(jobs);
             }
             if self.thread.as_ref().is_none_or(JoinHandle::is_finished) {
                 return Err(Error::Refused {
@@ -167,14 +169,14 @@ impl WorkerHandle {
                     reason: "the worker has stopped; `stop` returns its error".into(),
                 });
             }
-            thread::sleep(LEAST_WAIT);
+            thread::sleep(MIN_WAIT);
         }
     }
 
-    /// Stops the worker, and waits for the jobs that are under way.
+    /// Stops the worker and waits for running jobs.
     ///
     /// # Errors
-    /// Why the worker ended, if it had ended before.
+    /// The error with which the worker had stopped.
     pub fn stop(mut self) -> Result<()> {
         self.stop.store(true, Ordering::Relaxed);
         match self.thread.take().map(JoinHandle::join) {

@@ -286,11 +286,11 @@ impl JobQueue for NatsQueue {
         self.send(jobs, false)
     }
 
-    fn submit_again(&self, jobs: &[JobId]) -> Result<()> {
+    fn resubmit(&self, jobs: &[JobId]) -> Result<()> {
         self.send(jobs, true)
     }
 
-    fn next(&self, _larder: &Jobs, most: usize, wait: Duration) -> Result<Vec<Delivery>> {
+    fn next(&self, _: &Jobs, most: usize, wait: Duration) -> Result<Vec<Delivery>> {
         runtime::wait(self.clone().fetch(most, wait))
     }
 }

@@ -26,16 +26,16 @@ impl NatsReceipt {
 }
 
 impl Receipt for NatsReceipt {
-    fn working(&mut self) {
+    fn extend(&mut self) {
         self.acknowledge(AckKind::Progress);
     }
 
-    fn done(self: Box<Self>) {
+    fn ack(self: Box<Self>) {
         self.acknowledge(AckKind::Ack);
     }
 
-    fn later(self: Box<Self>, after: Duration) {
-        self.acknowledge(AckKind::Nak(Some(after)));
+    fn retry_after(self: Box<Self>, delay: Duration) {
+        self.acknowledge(AckKind::Nak(Some(delay)));
     }
 }
 

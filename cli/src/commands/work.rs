@@ -46,7 +46,7 @@ fn report_once(last: &Mutex<String>, error: &Error) {
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let larder = args.queue.of(larder)?;
     let last = Mutex::new(String::new());
-    let mut worker = Worker::new(&larder).on_trouble(move |error| report_once(&last, error));
+    let mut worker = Worker::new(&larder).on_error(move |error| report_once(&last, error));
     if let Some(concurrency) = args.concurrency {
         worker = worker.concurrency(concurrency.into());
     }

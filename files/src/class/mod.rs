@@ -7,28 +7,22 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
+use larder_core::extend::{CacheFolder, Records, TypeEntry};
+use larder_core::{Component, Error, Item, Larder, Model, Predict, Reference, Result, Signature};
 use serde::{Deserialize, Serialize, Serializer};
 
 pub use run::Run;
 
 use crate::tree::Tree;
-use larder_core::Larder;
-use larder_core::Reference;
-use larder_core::extend::CacheFolder;
-use larder_core::extend::Records;
-use larder_core::extend::TypeEntry;
-use larder_core::{Component, Item};
-use larder_core::{Error, Result};
-use larder_core::{Model, Predict, Signature};
 
 /// A model that is built from files.
 ///
-/// Kept is not a value but the class, by its tag, and the files and folders that it is built from. It
-/// is made known by [`link!`](larder_core::link) with [`Item::class`](larder_core::Item::class), and kept by a
-/// [`Run`].
+/// A version holds the tag of the class and the files and folders that it is built from. Register a class by
+/// [`link!`](larder_core::link) with [`class`], and log models with a [`Run`].
 ///
 /// ```
-/// use larder_core::{Artifacts, ClassModel, Error, Item, Predict, Registry, Result};
+/// use larder_core::{Error, Predict, Registry, Result};
+/// use larder_files::{Artifacts, ClassModel, LarderFiles};
 ///
 /// struct Greeter(String);
 ///
@@ -50,7 +44,7 @@ use larder_core::{Model, Predict, Signature};
 ///     }
 /// }
 ///
-/// larder_core::link!(Item::class::<Greeter>());
+/// larder_core::link!(larder_files::class::<Greeter>());
 ///
 /// # let here = tempfile::tempdir()?;
 /// # let greeting = here.path().join("greeting.txt");
@@ -66,27 +60,27 @@ use larder_core::{Model, Predict, Signature};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait ClassModel: Predict + Sized + 'static {
-    /// The class's tag, written by hand and never changed: the type tag of its versions.
+    /// The type tag of its versions. It must never change.
     const TAG: &'static str;
 
-    /// The keys of the artifacts that it cannot be built without.
+    /// The keys of the required artifacts.
     const ARTIFACTS: &'static [&'static str];
 
     /// Builds the model from its files.
     ///
     /// # Errors
-    /// [`Error::predict`] holds whatever keeps it from being built.
+    /// [`Error::predict`] with the cause.
     fn new(artifacts: &Artifacts) -> Result<Self>;
 }
 
 /// The files and folders of a class model, on disk, by key.
 ///
-/// They are checked, read-only, and shared with whoever uses the same ones. Without
-/// [`Larder::with_cache`] they are gone when the last clone of the larder and of this are.
+/// They are verified, read-only and shared between models. Without [`Larder::with_cache`] they are deleted when the last
+/// clone of the larder and of this value is dropped.
 #[derive(Debug, Clone)]
 pub struct Artifacts {
     paths: BTreeMap<String, PathBuf>,
-    /// Keeps a cache that is this process's own.
+    /// Keeps a temporary cache alive.
     _cache: CacheFolder,
 }
 
@@ -96,11 +90,11 @@ impl Artifacts {
         cache: &CacheFolder,
     ) -> Result<Self> {
         let folder = cache.path()?;
-        let place = |(key, tree): (&String, &Tree)| Ok((key.clone(), tree.materialise(folder)?));
-        Ok(Self { paths: trees.map(place).collect::<Result<_>>()?, _cache: cache.clone() })
+        let path = |(key, tree): (&String, &Tree)| Ok((key.clone(), tree.materialise(folder)?));
+        Ok(Self { paths: trees.map(path).collect::<Result<_>>()?, _cache: cache.clone() })
     }
 
-    /// The path of the file or folder under `key`.
+    /// Returns the path of the artifact `key`.
     ///
     /// # Errors
     /// [`Error::NotFound`].
@@ -111,19 +105,19 @@ impl Artifacts {
         })
     }
 
-    /// The keys and paths, in the order of the keys.
+    /// Returns the keys and paths, ordered by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Path)> {
         self.paths.iter().map(|(key, path)| (key.as_str(), path.as_path()))
     }
 }
 
-/// Loads the class model that `reference` names, as its own type.
+/// Loads a class model as its own type.
 pub(crate) fn load<M: ClassModel>(larder: &Larder, reference: &Reference) -> Result<M> {
     let fields: ClassFields = larder.load_fields(reference, M::TAG, type_name::<M>())?;
     M::new(&Artifacts::materialise(fields.artifacts.iter(), larder.cache())?)
 }
 
-/// The item that makes the class `M` known: `link!(class::<M>())`.
+/// Returns the registry item of the class `M`: `link!(class::<M>())`.
 pub fn class<M: ClassModel>() -> Item {
     Item::entry(
         TypeEntry::new(M::TAG, type_name::<M>(), |deserializer| {
@@ -144,7 +138,7 @@ pub(crate) struct ClassFields {
 
 type Build = fn(&Artifacts) -> Result<Box<dyn Model>>;
 
-/// A class model as a component: the model itself is built when it is used first.
+/// A class model as a component; the model is built on first use.
 pub(crate) struct ClassComponent {
     tag: &'static str,
     build: Build,
@@ -152,7 +146,7 @@ pub(crate) struct ClassComponent {
     fields: ClassFields,
     cache: CacheFolder,
     model: OnceLock<Box<dyn Model>>,
-    /// Held while the model is built, so that it happens once.
+    /// Held during the build, so that the model is built once.
     building: Mutex<()>,
 }
 
@@ -171,12 +165,12 @@ impl ClassComponent {
 
     fn model(&self) -> Result<&dyn Model> {
         if self.model.get().is_none() {
-            // A class that panicked while it was built is built anew.
+            // After a panic during the build, the next call builds again.
             let _building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
             if self.model.get().is_none() {
                 let trees = self.fields.artifacts.iter();
                 let model = (self.build)(&Artifacts::materialise(trees, &self.cache)?)?;
-                // The lock is held, so nobody else sets it meanwhile.
+                // Cannot fail: the lock is held.
                 let _ = self.model.set(model);
             }
         }
@@ -191,7 +185,7 @@ impl Serialize for ClassComponent {
     }
 }
 
-// By hand, because one Rust type serves the tags of all classes.
+// Implemented by hand, because one Rust type has the tags of all classes.
 impl Component for ClassComponent {
     fn typetag_name(&self) -> &'static str {
         self.tag

@@ -1,20 +1,19 @@
-//! A run: what a class model is made of, gathered and then kept as one version.
+//! Runs collect the artifacts of a class model and log it as a version.
 
 use std::any::type_name;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
 
+use larder_core::store::ItemKind;
+use larder_core::{Applied, Error, Identifier, Larder, Result};
+
 use super::{Artifacts, ClassComponent, ClassFields, ClassModel};
 use crate::tree::Tree;
-use larder_core::Identifier;
-use larder_core::store::ItemKind;
-use larder_core::{Applied, Larder};
-use larder_core::{Error, Result};
 
-/// Gathers the artifacts of a class model, and keeps the model with [`log_model`](Run::log_model).
+/// Collects the artifacts of a [`ClassModel`] and logs the model with [`log_model`](Run::log_model).
 ///
-/// Nothing is written before that. See [`ClassModel`].
+/// Nothing is stored before that.
 #[derive(Debug)]
 pub struct Run {
     larder: Larder,
@@ -29,12 +28,12 @@ impl Run {
         Ok(Self { larder: larder.clone(), name, artifacts, requirements })
     }
 
-    /// Takes the file or folder at `path` as the artifact `key`.
+    /// Adds the file or folder at `path` as the artifact `key`.
     ///
     /// It is listed now and read when the model is logged.
     ///
     /// # Errors
-    /// [`Error::Refused`] if the key is taken; as [`Tree::read`].
+    /// [`Error::Refused`] if the key exists; as [`Tree::read`].
     pub fn log_artifact(&mut self, key: &str, path: impl AsRef<Path>) -> Result<()> {
         check_key(key)?;
         match self.artifacts.entry(key.to_owned()) {
@@ -42,14 +41,14 @@ impl Run {
                 action: format!("add the artifact `{key}` to {}", self.name),
                 reason: "the key is taken; replace it with `overwrite_artifact`".into(),
             }),
-            Entry::Vacant(free) => {
-                free.insert(Tree::read(path)?);
+            Entry::Vacant(entry) => {
+                entry.insert(Tree::read(path)?);
                 Ok(())
             }
         }
     }
 
-    /// Takes the file or folder at `path` as the artifact `key`, whether the key is taken or not.
+    /// Adds or replaces the artifact `key` with the file or folder at `path`.
     ///
     /// # Errors
     /// As [`Tree::read`].
@@ -59,10 +58,10 @@ impl Run {
         Ok(())
     }
 
-    /// Notes what the model needs where it runs, such as `kiddo 5`, for people.
+    /// Records requirements of the runtime environment as free text, such as `kiddo 5`.
     ///
-    /// The crate that brings the class, its version and features, rustc, the target and `Cargo.lock` are recorded without being
-    /// asked for, and compared by [`Larder::differences`].
+    /// The crate of the class, its version and features, rustc, the target and `Cargo.lock` are recorded automatically and
+    /// compared by [`Larder::differences`].
     ///
     /// # Errors
     /// [`Error::InvalidName`] for text that is empty, longer than 200 bytes, or not on one line.
@@ -81,25 +80,25 @@ impl Run {
         Ok(())
     }
 
-    /// The artifacts under `keys` on disk, as the model will get them: to rehearse it before it is logged.
+    /// Writes the artifacts under `keys` to disk as the model receives them, to test it before it is logged.
     ///
     /// # Errors
     /// [`Error::NotFound`] for a key; as [`Tree::materialise`].
     pub fn fetch_artifacts(&self, keys: &[&str]) -> Result<Artifacts> {
-        let chosen = self.chosen(keys)?;
-        Artifacts::materialise(chosen.into_iter(), self.larder.cache())
+        let selected = self.select(keys)?;
+        Artifacts::materialise(selected.into_iter(), self.larder.cache())
     }
 
-    /// Keeps the class `M` with the artifacts under `keys` as a new version.
+    /// Logs the class `M` with the artifacts under `keys` as a new version, and ends the run.
     ///
-    /// It ends the run. What would not load again is refused before anything is written.
+    /// A model that could not be loaded is refused before anything is written.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a key without an artifact; [`Error::Refused`] for a key that `M` needs and
-    /// that is not given; [`Error::NotLinked`] for a class that is not linked in; as [`Larder::apply`].
+    /// [`Error::NotFound`] for a key without an artifact; [`Error::Refused`] for a missing required key;
+    /// [`Error::NotLinked`] for a class that is not linked in; as [`Larder::apply`].
     pub fn log_model<M: ClassModel>(self, keys: &[&str]) -> Result<Applied> {
         self.check_linked::<M>()?;
-        let artifacts = self.chosen(keys)?;
+        let artifacts = self.select(keys)?;
         let missing: Vec<_> =
             M::ARTIFACTS.iter().filter(|key| !keys.contains(key)).copied().collect();
         if !missing.is_empty() {
@@ -109,13 +108,13 @@ impl Run {
                 reason: format!("it also needs the artifacts `{keys}`; pass their keys"),
             });
         }
-        let own = |(key, tree): (&String, &Tree)| (key.clone(), tree.clone());
-        let artifacts = artifacts.into_iter().map(own).collect();
+        let cloned = |(key, tree): (&String, &Tree)| (key.clone(), tree.clone());
+        let artifacts = artifacts.into_iter().map(cloned).collect();
         let fields = ClassFields { artifacts, requirements: self.requirements };
         self.larder.apply(self.name, &ClassComponent::of::<M>(fields))
     }
 
-    fn chosen(&self, keys: &[&str]) -> Result<Vec<(&String, &Tree)>> {
+    fn select(&self, keys: &[&str]) -> Result<Vec<(&String, &Tree)>> {
         let unknown: Vec<_> =
             keys.iter().filter(|key| !self.artifacts.contains_key(**key)).copied().collect();
         if !unknown.is_empty() {
@@ -127,7 +126,7 @@ impl Run {
         Ok(self.artifacts.iter().filter(|(key, _)| keys.contains(&key.as_str())).collect())
     }
 
-    /// A class that is not linked in could be kept, and never loaded.
+    /// Refuses a class that is not linked in, because it could not be loaded.
     fn check_linked<M: ClassModel>(&self) -> Result<()> {
         let known: Vec<_> = self.larder.registry().types().map(|(entry, _)| entry).collect();
         match known.iter().find(|entry| entry.tag() == M::TAG) {
@@ -150,13 +149,14 @@ impl Run {
 }
 
 fn check_key(key: &str) -> Result<()> {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
     if key.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric())
         && key.len() <= 64
-        && key.bytes().all(plain)
+        && key.bytes().all(is_allowed)
     {
         return Ok(());
     }
-    let reason = "a key is up to 64 of a-z A-Z 0-9 . _ - and begins with a letter or digit";
+    let reason =
+        "a key is 1 to 64 characters of a-z A-Z 0-9 . _ - and begins with a letter or digit";
     Err(Error::invalid("artifact key", key, reason))
 }

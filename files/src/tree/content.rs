@@ -1,4 +1,4 @@
-//! The bytes of one file, on their way in and out.
+//! The content of a file.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read, Write};
@@ -6,50 +6,48 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use larder_core::{BoxError, Error, Result, Serializer};
 
-use larder_core::Serializer;
-use larder_core::{BoxError, Error, Result};
+/// Maximum bytes of a copy buffer.
+const BUFFER: usize = 256 << 10;
 
-/// How many bytes are copied at a time.
-const STEP: usize = 256 << 10;
-
-/// The content of one file.
+/// The content of a file.
 ///
-/// On the way in it is a path, read piece by piece when the tree is applied; on the way out it is the bytes,
-/// mapped if the store maps.
+/// Before apply it is a path, streamed when the tree is applied; after load it is bytes, memory-mapped if the store
+/// supports it.
 #[derive(Debug, Clone)]
 pub struct FileContent(Source);
 
 #[derive(Debug, Clone)]
 enum Source {
-    At(PathBuf, Stamp),
+    Path(PathBuf, Stamp),
     Bytes(Bytes),
 }
 
 impl FileContent {
-    /// A file that was found with `meta`.
+    /// Creates the content of the file at `path` with metadata `meta`.
     pub(super) fn at(path: PathBuf, meta: &Metadata) -> Self {
-        Self(Source::At(path, Stamp::of(meta)))
+        Self(Source::Path(path, Stamp::of(meta)))
     }
 
-    /// The content that these bytes are.
+    /// Creates content from bytes.
     pub fn of(bytes: impl Into<Bytes>) -> Self {
         Self(Source::Bytes(bytes.into()))
     }
 
-    /// The number of bytes.
+    /// Returns the number of bytes.
     #[allow(clippy::len_without_is_empty, reason = "a size, not a collection")]
     pub fn len(&self) -> u64 {
         match &self.0 {
-            Source::At(_, stamp) => stamp.size,
+            Source::Path(_, stamp) => stamp.size,
             Source::Bytes(bytes) => bytes.len() as u64,
         }
     }
 
-    /// The bytes; a file that is not applied yet is read into memory.
+    /// Returns the bytes; reads a file that is not applied yet into memory.
     ///
     /// # Errors
-    /// [`Error::Refused`] if the file is no longer the one that was found, [`Error::Store`].
+    /// [`Error::Refused`] if the file has changed since it was listed; [`Error::Store`].
     pub fn bytes(&self) -> Result<Bytes> {
         if let Source::Bytes(bytes) = &self.0 {
             return Ok(bytes.clone());
@@ -59,14 +57,14 @@ impl FileContent {
         Ok(bytes.into())
     }
 
-    /// Writes the bytes to `out`, piece by piece.
+    /// Streams the bytes to `out`.
     pub(super) fn copy_to(&self, out: &mut dyn Write) -> Result<()> {
         let read = |path: &Path, error| Error::store(format!("copy {}", path.display()), error);
         match &self.0 {
             Source::Bytes(bytes) => {
                 out.write_all(bytes).map_err(|error| Error::store("write a file", error))
             }
-            Source::At(path, stamp) => match copy_unchanged(path, stamp, out) {
+            Source::Path(path, stamp) => match copy_unchanged(path, stamp, out) {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(Error::Refused {
                     action: format!("read the file {}", path.display()),
@@ -81,10 +79,9 @@ impl FileContent {
     }
 }
 
-/// Copies a file; `false` if it is not the one that was stamped, from before the first byte to after the
-/// last.
+/// Copies a file; `false` if it does not match `stamp` before, during or after the copy.
 fn copy_unchanged(path: &Path, stamp: &Stamp, out: &mut dyn Write) -> io::Result<bool> {
-    // Looked at before it is opened: opening a pipe would wait for its other end.
+    // Checked before opening, because opening a pipe blocks.
     if Stamp::of(&fs::symlink_metadata(path)?) != *stamp {
         return Ok(false);
     }
@@ -92,7 +89,7 @@ fn copy_unchanged(path: &Path, stamp: &Stamp, out: &mut dyn Write) -> io::Result
     if Stamp::of(&file.metadata()?) != *stamp {
         return Ok(false);
     }
-    let mut buffer = vec![0; STEP.min(usize::try_from(stamp.size).unwrap_or(STEP) + 1)];
+    let mut buffer = vec![0; BUFFER.min(usize::try_from(stamp.size).unwrap_or(BUFFER) + 1)];
     let mut copied = 0;
     loop {
         match file.read(&mut buffer) {
@@ -111,13 +108,13 @@ fn copy_unchanged(path: &Path, stamp: &Stamp, out: &mut dyn Write) -> io::Result
     Ok(copied == stamp.size && Stamp::of(&file.metadata()?) == *stamp)
 }
 
-/// What tells that a file was changed or exchanged.
+/// Metadata that detects a changed or replaced file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Stamp {
     is_file: bool,
     size: u64,
     modified: Option<SystemTime>,
-    /// The device and the number of the file, where there are such.
+    /// The device and inode number, on Unix.
     inode: Option<(u64, u64)>,
 }
 
@@ -135,9 +132,7 @@ impl Stamp {
     }
 }
 
-/// The serializer of files. The blob is the file, to the byte.
-///
-/// Named in manifests `file`.
+/// The serializer of files, `file` in manifests. The blob is the file, byte for byte.
 #[derive(Debug, Clone, Copy)]
 pub struct FileBytes;
 

@@ -1,36 +1,31 @@
-//! From a [`Tree`] to files on disk: complete and checked before they are seen.
+//! Writing a [`Tree`] to disk, verified and atomically.
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use larder_core::extend::temp_folder;
+use larder_core::store::files::{absent, temp_file};
+use larder_core::store::{Blob, Corruption, Digest, TreePath};
+use larder_core::{Error, Result};
 use serde::Serialize;
 use tempfile::TempPath;
 
 use super::walk::{failed, is_executable};
 use super::{Tree, TreeFile, TreeKind};
-use larder_core::extend::temp_folder;
-use larder_core::store::Digest;
-use larder_core::store::TreePath;
-use larder_core::store::files::{absent, temp_file};
-use larder_core::store::{Blob, Corruption};
-use larder_core::{Error, Result};
 
-/// How often a place in a cache that others write to is tried again.
-const MOST_TRIES: usize = 10;
+/// Maximum attempts to replace a damaged entry of a shared cache.
+const MAX_TRIES: usize = 10;
 
 impl Tree {
-    /// Lays the tree out in the folder `cache`, if it is not there yet, and gives the path of the file or
-    /// folder.
+    /// Writes the tree to the folder `cache` unless it is there, and returns the path of the file or folder.
     ///
-    /// Its place is named by the digest of its listing, so that every process and version that has the same
-    /// files shares it, and it appears as a whole. Bytes are checked when they are laid out; a place that is
-    /// there is looked at for names, sizes and rights only. The files are read-only; whoever wants to change
-    /// one copies it. The folder may be deleted when nobody uses it.
+    /// Cache entries are named by the digest of the listing, shared by all processes and versions with the same files, and
+    /// appear atomically. Bytes are verified when written; for an existing entry only names, sizes and permissions are
+    /// checked. The files are read-only. The folder may be deleted while unused.
     ///
-    /// A file that the store keeps as a file is copied by the system, which shares the bytes on file systems
-    /// that can (Btrfs, XFS, APFS). It is never linked: a write through a hard link would change
-    /// the store's own bytes, and those of every version that has the file.
+    /// Files of a local store are copied by the operating system, which shares the bytes on Btrfs, XFS and APFS. They are
+    /// never hard-linked: a write through a hard link would change the blob in the store.
     ///
     /// # Errors
     /// [`Error::Corrupt`] for damaged bytes; [`Error::Refused`] for a file that changed meanwhile;
@@ -38,56 +33,56 @@ impl Tree {
     pub fn materialise(&self, cache: impl AsRef<Path>) -> Result<PathBuf> {
         let cache = cache.as_ref();
         let listing = Listing::of(self)?;
-        let place = cache.join(listing.digest()?.to_hex());
+        let entry = cache.join(listing.digest()?.to_hex());
         let path = match self.single_file() {
-            Some((name, _)) => name.below(&place)?,
-            None => place.clone(),
+            Some((name, _)) => name.below(&entry)?,
+            None => entry.clone(),
         };
-        if listing.is_at(&place)? {
+        if listing.is_at(&entry)? {
             return Ok(path);
         }
         let write = |error| failed("write to the cache", cache, error);
         create_private(cache).map_err(write)?;
         let staged = temp_folder(cache).map_err(write)?;
         let tree = staged.path().join("tree");
-        self.lay_out(&tree, &listing, Access::ReadOnly)?;
-        for tries in 0..MOST_TRIES {
-            let Err(error) = fs::rename(&tree, &place) else { return Ok(path) };
-            // Another process was faster, or what is there is damaged and makes room.
-            if listing.is_at(&place)? {
+        self.write_files(&tree, &listing, Access::ReadOnly)?;
+        for tries in 0..MAX_TRIES {
+            let Err(error) = fs::rename(&tree, &entry) else { return Ok(path) };
+            // Another process was faster, or the existing entry is damaged and is moved away.
+            if listing.is_at(&entry)? {
                 return Ok(path);
             }
             let aside = staged.path().join(format!("damaged-{tries}"));
-            if absent(fs::rename(&place, aside)).map_err(write)?.is_none() {
+            if absent(fs::rename(&entry, aside)).map_err(write)?.is_none() {
                 return Err(write(error));
             }
         }
-        Err(Error::Conflict { what: place.display().to_string() })
+        Err(Error::Conflict { what: entry.display().to_string() })
     }
 
-    /// Writes the file or folder to `path`, where nothing may be.
+    /// Writes the file or folder to `path`, which must not exist.
     ///
-    /// It appears as a whole, checked, with the rights that the process gives to new files.
+    /// It appears atomically, verified, with the default permissions of new files.
     ///
     /// # Errors
-    /// [`Error::Refused`] if something is there; as [`materialise`](Tree::materialise) otherwise.
+    /// [`Error::Refused`] if `path` exists; as [`materialise`](Tree::materialise) otherwise.
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.put_at(path.as_ref(), false)
+        self.write_to(path.as_ref(), false)
     }
 
-    /// Writes the file or folder to `path`, in the place of a file or folder, whole, that may be there.
+    /// Writes the file or folder to `path`, replacing an existing one.
     ///
     /// # Errors
-    /// [`Error::Refused`] if a file is to take the place of a folder, or a folder that of a file; as
+    /// [`Error::Refused`] if a file would replace a folder or a folder a file; as
     /// [`materialise`](Tree::materialise) otherwise.
     pub fn replace(&self, path: impl AsRef<Path>) -> Result<()> {
-        self.put_at(path.as_ref(), true)
+        self.write_to(path.as_ref(), true)
     }
 
-    fn put_at(&self, path: &Path, replace: bool) -> Result<()> {
-        let there = absent(fs::symlink_metadata(path));
-        let there = there.map_err(|error| failed("look at", path, error))?;
-        if let Some(meta) = &there {
+    fn write_to(&self, path: &Path, replace: bool) -> Result<()> {
+        let existing = absent(fs::symlink_metadata(path));
+        let existing = existing.map_err(|error| failed("look at", path, error))?;
+        if let Some(meta) = &existing {
             let reason = match (replace, meta.is_dir(), self.kind) {
                 (false, ..) => "something is there already",
                 (true, true, TreeKind::File) => "it is a folder, and the replacement is a file",
@@ -103,7 +98,7 @@ impl Tree {
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let staged = temp_folder(parent.unwrap_or(Path::new("."))).map_err(write)?;
         let (tree, old) = (staged.path().join("tree"), staged.path().join("old"));
-        self.lay_out(&tree, &Listing::of(self)?, Access::Ordinary)?;
+        self.write_files(&tree, &Listing::of(self)?, Access::Ordinary)?;
         let file = self.single_file().map(|(name, _)| name.below(&tree)).transpose()?;
         let put = || match &file {
             Some(file) => {
@@ -112,23 +107,24 @@ impl Tree {
                 put.map_err(|error| error.error)
             }
             None => {
-                if there.is_some() {
+                if existing.is_some() {
                     fs::rename(path, &old)?;
                 }
-                // If it fails, what was there comes back.
+                // On failure, the old folder is moved back.
                 fs::rename(&tree, path).inspect_err(|_| drop(fs::rename(&old, path)))
             }
         };
         put().map_err(write)
     }
 
-    /// Writes every file and folder below `root`, which is new.
-    fn lay_out(&self, root: &Path, listing: &Listing<'_>, access: Access) -> Result<()> {
+    /// Writes all files and folders below the new folder `root`.
+    fn write_files(&self, root: &Path, listing: &Listing<'_>, access: Access) -> Result<()> {
         let make = |folder: &Path| {
             fs::create_dir_all(folder).map_err(|error| failed("create", folder, error))
         };
         make(root)?;
-        let rights = Rights::of(root, access).map_err(|error| failed("write to", root, error))?;
+        let permissions =
+            FilePermissions::of(root, access).map_err(|error| failed("write to", root, error))?;
         let mut folder = root.to_owned();
         for ((path, file), listed) in self.files.iter().zip(&listing.files) {
             let to = path.below(root)?;
@@ -136,16 +132,16 @@ impl Tree {
                 make(parent)?;
                 folder = parent.to_owned();
             }
-            file.put(&to, listed)?;
-            let rights = rights.of_file(file.executable);
-            fs::set_permissions(&to, rights).map_err(|error| failed("write", &to, error))?;
+            file.write(&to, listed)?;
+            let permissions = permissions.of_file(file.executable);
+            fs::set_permissions(&to, permissions).map_err(|error| failed("write", &to, error))?;
         }
         self.empty.iter().try_for_each(|path| make(&path.below(root)?))
     }
 }
 
 impl TreeFile {
-    /// Its digest and size, from the manifest, or from its bytes if it is not stored.
+    /// Returns the digest and size, from the manifest or, before apply, from the bytes.
     fn identity(&self) -> Result<(Digest, u64)> {
         if let Some(stored) = self.content.stored() {
             return Ok((stored.entry().digest, stored.entry().size));
@@ -155,11 +151,12 @@ impl TreeFile {
         Ok((Digest::from_bytes(*hasher.finalize().as_bytes()), content.len()))
     }
 
-    /// Writes its bytes to the new file `to`, checked.
-    fn put(&self, to: &Path, listed: &Listed<'_>) -> Result<()> {
+    /// Writes the bytes to the new file `to` and verifies them.
+    fn write(&self, to: &Path, listed: &Listed<'_>) -> Result<()> {
         let write = |error| failed("write", to, error);
         if fs::symlink_metadata(to).is_ok() {
-            let reason = "this file system treats its name as that of another file in the folder";
+            let reason =
+                "this file system does not distinguish its name from another file's in the folder";
             return Err(Error::Refused {
                 action: format!("write {}", to.display()),
                 reason: reason.into(),
@@ -171,21 +168,21 @@ impl TreeFile {
                 .content
                 .get()?
                 .copy_to(&mut file)
-                .and_then(|()| check(to, listed, to.display()));
+                .and_then(|()| verify(to, listed, to.display()));
         };
         let blob = stored.blob()?;
         if let Some(from) = blob.as_ref().and_then(Blob::path)
             && absent(fs::copy(from, to)).map_err(write)?.is_some()
         {
-            return check(to, listed, stored.describe());
+            return verify(to, listed, stored.describe());
         }
         let bytes = stored.bytes_of(blob)?;
         File::create_new(to).and_then(|mut file| file.write_all(&bytes)).map_err(write)
     }
 }
 
-/// Reads a copy back, and compares it with what it is to be; `what` is what it was copied from.
-fn check(copy: &Path, listed: &Listed<'_>, what: impl ToString) -> Result<()> {
+/// Reads a copy back and compares its digest and size; `what` names the source in errors.
+fn verify(copy: &Path, listed: &Listed<'_>, what: impl ToString) -> Result<()> {
     let mut hasher = blake3::Hasher::new();
     let read = File::open(copy).and_then(|file| hasher.update_reader(file).map(drop));
     read.map_err(|error| failed("read", copy, error))?;
@@ -200,7 +197,7 @@ fn check(copy: &Path, listed: &Listed<'_>, what: impl ToString) -> Result<()> {
     Err(Error::corrupt(what.to_string(), fault))
 }
 
-/// What a tree holds, without the bytes. Its JSON's digest names the tree's place in a cache.
+/// The content of a tree without the bytes. The digest of its JSON names the cache entry.
 #[derive(Serialize)]
 struct Listing<'a> {
     kind: TreeKind,
@@ -234,44 +231,44 @@ impl<'a> Listing<'a> {
         })
     }
 
-    /// Whether all of it is at `place`, by names, sizes and rights.
-    fn is_at(&self, place: &Path) -> Result<bool> {
+    /// Returns `true` if the entry at `path` matches by names, sizes and permissions.
+    fn is_at(&self, root: &Path) -> Result<bool> {
         for folder in self.empty {
-            if !fs::symlink_metadata(folder.below(place)?).is_ok_and(|meta| meta.is_dir()) {
+            if !fs::symlink_metadata(folder.below(root)?).is_ok_and(|meta| meta.is_dir()) {
                 return Ok(false);
             }
         }
         for file in &self.files {
-            let whole = fs::symlink_metadata(file.path.below(place)?).is_ok_and(|meta| {
+            let matches = fs::symlink_metadata(file.path.below(root)?).is_ok_and(|meta| {
                 meta.is_file()
                     && meta.len() == file.size
                     && meta.permissions().readonly()
                     && (cfg!(not(unix)) || is_executable(&meta) == file.executable)
             });
-            if !whole {
+            if !matches {
                 return Ok(false);
             }
         }
-        Ok(place.is_dir())
+        Ok(root.is_dir())
     }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Access {
-    /// For a cache.
+    /// Cache entries.
     ReadOnly,
-    /// As other new files.
+    /// Default permissions of new files.
     Ordinary,
 }
 
-/// The rights of files that are laid out.
-struct Rights {
+/// The permissions of written files.
+struct FilePermissions {
     plain: Permissions,
     access: Access,
 }
 
-impl Rights {
-    /// Those that the process gives to new files, found by making one.
+impl FilePermissions {
+    /// Determines the default permissions by creating a file.
     fn of(folder: &Path, access: Access) -> io::Result<Self> {
         Ok(Self { plain: temp_file(folder)?.as_file().metadata()?.permissions(), access })
     }
@@ -284,7 +281,7 @@ impl Rights {
             mode &= 0o444;
         }
         if executable {
-            // Whoever may read it may execute it.
+            // Executable by everyone with read access.
             mode |= (mode & 0o444) >> 2;
         }
         Permissions::from_mode(mode)
@@ -298,7 +295,7 @@ impl Rights {
     }
 }
 
-/// Creates a folder that nobody else can look into, unless it is there.
+/// Creates a folder that only the owner can read, unless it exists.
 fn create_private(folder: &Path) -> io::Result<()> {
     if let Some(parent) = folder.parent() {
         fs::create_dir_all(parent)?;

@@ -1,4 +1,4 @@
-//! Files and folders as components and as fields of components.
+//! Files and folders as values.
 
 mod content;
 mod layout;
@@ -7,23 +7,19 @@ mod walk;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use larder_core::store::TreePath;
+use larder_core::{Artifact, Component, ComponentType, Error, Item, Result};
 use serde::{Deserialize, Serialize};
 
 pub use content::{FileBytes, FileContent};
 
-use larder_core::Artifact;
-use larder_core::Item;
-use larder_core::store::TreePath;
-use larder_core::{Component, ComponentType};
-use larder_core::{Error, Result};
-
-/// A file or a folder, by value: every file is an artifact of its own.
+/// A file or a folder as a value; each file is an artifact.
 ///
-/// It is a component, and a plain serde field of any other. Equal files are stored once, in one version
-/// and across all.
+/// A component, and a serde field of any other component. Equal files are stored once, within and across versions.
 ///
 /// ```
-/// use larder_core::{Registry, Tree};
+/// use larder_core::Registry;
+/// use larder_files::Tree;
 ///
 /// # let here = tempfile::tempdir()?;
 /// # let (folder, copy) = (here.path().join("saved_model"), here.path().join("copy"));
@@ -37,41 +33,40 @@ use larder_core::{Error, Result};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// Kept are the names, the bytes, whether a file may be executed, and folders that are empty. Owners, other
-/// rights and times are not.
+/// Stores names, bytes, the executable bit and empty folders; not owners, other permissions or times.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(try_from = "Fields")]
 pub struct Tree {
     kind: TreeKind,
     files: BTreeMap<TreePath, TreeFile>,
-    /// The folders that hold nothing; the others follow from the files.
+    /// Empty folders; the others follow from the paths of the files.
     empty: Vec<TreePath>,
 }
 
-/// Whether a [`Tree`] is one file or a folder.
+/// The kind of a [`Tree`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TreeKind {
-    /// One file, with its own name.
+    /// One file, with its name.
     File,
-    /// A folder, whose own name is not kept.
+    /// A folder, without its name.
     Folder,
 }
 
-/// One file of a [`Tree`].
+/// A file of a [`Tree`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TreeFile {
-    /// Its bytes.
+    /// The bytes.
     pub content: Artifact<FileContent, FileBytes>,
-    /// Whether it may be executed.
+    /// The executable bit.
     pub executable: bool,
 }
 
 impl Tree {
-    /// A file called `name`, which may not be executed, of bytes in memory.
+    /// Creates a non-executable file `name` from bytes in memory.
     ///
     /// # Errors
-    /// [`Error::InvalidName`] if `name` is no name of a file.
+    /// [`Error::InvalidName`] if `name` is not a file name.
     pub fn file(name: &str, bytes: impl Into<Bytes>) -> Result<Self> {
         let content = Artifact::from(FileContent::of(bytes));
         let files =
@@ -80,22 +75,22 @@ impl Tree {
         tree.check().map(|()| tree)
     }
 
-    /// Whether it is one file or a folder.
+    /// Returns the kind.
     pub fn kind(&self) -> TreeKind {
         self.kind
     }
 
-    /// The files, in the order of their paths.
+    /// Returns the files, ordered by path.
     pub fn files(&self) -> impl ExactSizeIterator<Item = (&TreePath, &TreeFile)> {
         self.files.iter()
     }
 
-    /// The folders that hold nothing.
+    /// Returns the empty folders.
     pub fn empty_folders(&self) -> &[TreePath] {
         &self.empty
     }
 
-    /// The file, if it is one.
+    /// Returns the file, if the tree is one file.
     pub fn single_file(&self) -> Option<(&TreePath, &TreeFile)> {
         self.files.iter().next().filter(|_| self.kind == TreeKind::File)
     }
@@ -111,7 +106,7 @@ impl ComponentType for Tree {
 larder_core::link!(Item::component::<Tree>());
 larder_core::link!(Item::serializer::<FileContent, FileBytes>());
 
-/// A tree as it is stored, not checked yet.
+/// A stored tree before validation.
 #[derive(Deserialize)]
 struct Fields {
     kind: TreeKind,
@@ -129,7 +124,7 @@ impl TryFrom<Fields> for Tree {
 }
 
 impl Tree {
-    /// Refuses what no file system could hold; each path by itself is checked already.
+    /// Rejects listings that no file system can hold; each path is valid by itself.
     fn check(&self) -> Result<()> {
         let refused = |path: &TreePath, reason| {
             Err(Error::invalid("path in a folder", path.as_str(), reason))
@@ -140,7 +135,7 @@ impl Tree {
                 (Some(only), None) if self.empty.is_empty() && !only.as_str().contains('/') => {
                     Ok(())
                 }
-                (Some(path), _) => refused(path, "one file has one name and nothing beside it"),
+                (Some(path), _) => refused(path, "a single file has one name and nothing else"),
                 (None, _) => Err(Error::invalid("file", "", "it has no name")),
             };
         }
@@ -154,9 +149,9 @@ impl Tree {
         }
         for path in self.files.keys().chain(&self.empty) {
             for (at, _) in path.as_str().match_indices('/') {
-                let around = TreePath::new(&path.as_str()[..at])?;
-                if self.files.contains_key(&around) || self.empty.binary_search(&around).is_ok() {
-                    return refused(path, "what it lies in is a file or an empty folder");
+                let parent = TreePath::new(&path.as_str()[..at])?;
+                if self.files.contains_key(&parent) || self.empty.binary_search(&parent).is_ok() {
+                    return refused(path, "its parent is a file or an empty folder");
                 }
             }
         }

@@ -1,23 +1,23 @@
-//! From a file or folder on disk to a [`Tree`].
+//! Reading a [`Tree`] from disk.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirEntry, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{FileContent, Tree, TreeFile, TreeKind};
-use larder_core::Artifact;
 use larder_core::store::TreePath;
-use larder_core::{Error, Result};
+use larder_core::{Artifact, Error, Result};
+
+use super::{FileContent, Tree, TreeFile, TreeKind};
 
 impl Tree {
-    /// The file or folder at `path`.
+    /// Lists the file or folder at `path`.
     ///
-    /// It is listed now and read when it is applied. A file that has changed by then is an error.
+    /// The content is read on apply, which fails if a file has changed meanwhile.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a link, a device, a pipe or a socket; [`Error::InvalidName`] for a name that is
-    /// not UTF-8 or that other systems would take for a path; [`Error::Store`].
+    /// [`Error::Refused`] for a link, a device, a pipe or a socket; [`Error::InvalidName`] for a name that is not UTF-8
+    /// or not portable; [`Error::Store`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let meta = fs::symlink_metadata(path).map_err(|error| failed("look at", path, error))?;
@@ -27,7 +27,7 @@ impl Tree {
             TreeKind::Folder
         } else {
             let name =
-                path.file_name().and_then(|name| name.to_str()).ok_or_else(|| not_text(path))?;
+                path.file_name().and_then(|name| name.to_str()).ok_or_else(|| not_utf8(path))?;
             walk.file(path.to_owned(), TreePath::new(name)?, &meta)?;
             TreeKind::File
         };
@@ -53,8 +53,8 @@ impl Walk {
                 self.empty.push(place.clone());
             }
             for entry in &entries {
-                let (path, inner) = (entry.path(), place_of(entry, place.as_ref())?);
-                // This does not follow links.
+                let (path, inner) = (entry.path(), tree_path(entry, place.as_ref())?);
+                // `DirEntry::metadata` does not follow links.
                 let meta = entry.metadata().map_err(|error| failed("look at", &path, error))?;
                 if meta.is_dir() {
                     folders.push((path, Some(inner)));
@@ -82,16 +82,16 @@ impl Walk {
     }
 }
 
-fn place_of(entry: &DirEntry, around: Option<&TreePath>) -> Result<TreePath> {
+fn tree_path(entry: &DirEntry, parent: Option<&TreePath>) -> Result<TreePath> {
     let name = entry.file_name();
-    let name = name.to_str().ok_or_else(|| not_text(&entry.path()))?;
-    match around {
-        Some(around) => TreePath::new(&format!("{around}/{name}")),
+    let name = name.to_str().ok_or_else(|| not_utf8(&entry.path()))?;
+    match parent {
+        Some(parent) => TreePath::new(&format!("{parent}/{name}")),
         None => TreePath::new(name),
     }
 }
 
-fn not_text(path: &Path) -> Error {
+fn not_utf8(path: &Path) -> Error {
     Error::invalid("file name", &path.display().to_string(), "it is not UTF-8 text")
 }
 
@@ -105,7 +105,7 @@ pub(super) fn is_executable(meta: &Metadata) -> bool {
     meta.permissions().mode() & 0o111 != 0
 }
 
-/// Elsewhere files have no such right.
+/// Other systems have no executable bit.
 #[cfg(not(unix))]
 pub(super) fn is_executable(_: &Metadata) -> bool {
     false

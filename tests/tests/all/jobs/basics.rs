@@ -267,19 +267,19 @@ fn triggers_that_cannot_be_are_refused_with_the_reason() {
         Trigger::new(name, |_: &Plain, _: &JobContext| Ok::<_, String>(())).on(Event::Apply)
     };
     for (triggers, reason) in [
-        (vec![on("a").depends_on("b")], "it depends on `b`, which is none"),
+        (vec![on("a").depends_on("b")], "it depends on `b`, which does not exist"),
         (vec![on("a"), on("a")], "another trigger has this name"),
         (
             vec![on("a").depends_on("c"), on("b").depends_on("a"), on("c").depends_on("b")],
-            "there is a cycle: `a` -> `c` -> `b` -> `a`",
+            "dependency cycle: `a` -> `c` -> `b` -> `a`",
         ),
-        (vec![on("a").depends_on("a")], "there is a cycle: `a` -> `a`"),
+        (vec![on("a").depends_on("a")], "dependency cycle: `a` -> `a`"),
         (
             vec![
                 on("a").depends_on("b"),
                 Trigger::new("b", |_: &Plain, _: &JobContext| Ok::<_, String>(())),
             ],
-            "it depends on `b`, but both run on no event",
+            "it depends on `b`, but they share no event",
         ),
     ] {
         let error = TriggerTable::new(triggers).unwrap_err();

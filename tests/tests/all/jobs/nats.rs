@@ -33,7 +33,7 @@ fn ids(deliveries: &[Delivery]) -> Vec<JobId> {
 }
 
 fn done(deliveries: Vec<Delivery>) {
-    deliveries.into_iter().for_each(|delivery| delivery.receipt.unwrap().done());
+    deliveries.into_iter().for_each(|delivery| delivery.receipt.unwrap().ack());
 }
 
 /// Waits until something is so.
@@ -99,13 +99,13 @@ fn an_id_comes_again_when_its_worker_says_nothing_or_asks_for_that() {
     let (silent, later, busy) =
         (brought.next().unwrap(), brought.next().unwrap(), brought.next().unwrap());
     drop(silent);
-    later.receipt.unwrap().later(Duration::from_millis(100));
+    later.receipt.unwrap().retry_after(Duration::from_millis(100));
     assert_eq!(ids(&next(&queue, 3, Duration::from_millis(700))), [id(2)]);
     // Who is at work says so: longer than the server waits without a word.
     let mut receipt = busy.receipt.unwrap();
     let mut again = Vec::new();
     for _ in 0..16 {
-        receipt.working();
+        receipt.extend();
         again.extend(ids(&next(&queue, 3, Duration::from_millis(100))));
     }
     again.sort();
@@ -118,7 +118,7 @@ fn what_is_found_again_and_again_is_queued_once() {
     let server = Server::start();
     let queue = open(&server.url("wine")).unwrap();
     for _ in 0..5 {
-        queue.submit_again(&[id(1), id(2)]).unwrap();
+        queue.resubmit(&[id(1), id(2)]).unwrap();
     }
     assert_eq!(queue.len().unwrap(), 2);
     // What is to run again now is queued at once.
@@ -259,7 +259,7 @@ fn jobs_go_on_while_the_queue_is_away_and_when_it_lost_them() {
     let (larder, queue) = counted(&server.url("wine"), &runs);
     let troubled = Arc::new(AtomicBool::new(false));
     let seen = troubled.clone();
-    let worker = Worker::new(&larder).on_trouble(move |_| seen.store(true, Ordering::SeqCst));
+    let worker = Worker::new(&larder).on_error(move |_| seen.store(true, Ordering::SeqCst));
     let worker = worker.spawn().unwrap();
     let run = |count: u64, what: &str| {
         larder.apply(format!("plain/{count}"), &plain(count)).unwrap();

@@ -39,7 +39,7 @@ fn if_it_is_wanted_what_is_published_lets_triggers_run() {
     let larder = larder(vec![
         Trigger::new("count", |it: &Plain, job: &JobContext| {
             if it.number < 4 {
-                job.publish_with(&plain(it.number + 1), PublishOptions::new().firing())?;
+                job.publish_with(&plain(it.number + 1), PublishOptions::new().triggers(true))?;
             }
             Ok::<_, Error>(())
         })

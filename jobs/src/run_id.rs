@@ -1,4 +1,4 @@
-//! Ids of runs: the jobs of one event on one version.
+//! Id prefixes of runs: the jobs of one event on one version.
 
 use std::hash::{BuildHasher, RandomState};
 use std::process;
@@ -7,12 +7,12 @@ use std::time::SystemTime;
 
 use larder_core::store::Timestamp;
 
-/// What the ids of a new run begin with, unlike those of any other.
+/// Returns a unique prefix for the ids of a new run.
 pub(crate) fn new_run(now: Timestamp) -> String {
-    run_at(now, &unlike_any_other("run"))
+    run_at(now, &unique_text("run"))
 }
 
-/// What the ids of the run begin with that is of this `time`, and `what`.
+/// Returns the prefix of the run of `time` and `what`.
 pub(crate) fn run_at(time: Timestamp, what: &str) -> String {
     let since = time.as_system_time().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let millis = since.as_millis() as u64 & 0xffff_ffff_ffff;
@@ -20,24 +20,24 @@ pub(crate) fn run_at(time: Timestamp, what: &str) -> String {
     format!("{millis:012x}-{:.12}", digest.as_str())
 }
 
-/// The id of the job at a place of a run.
-pub(crate) fn in_run(run: &str, place: usize) -> String {
-    format!("{run}-{place:04x}")
+/// Returns the id of the job at a position of a run.
+pub(crate) fn job_id_in_run(run: &str, position: usize) -> String {
+    format!("{run}-{position:04x}")
 }
 
-/// A text that no other call in any process makes.
-pub(crate) fn unlike_any_other(what: &str) -> String {
+/// Returns a text that is unique across calls and processes.
+pub(crate) fn unique_text(what: &str) -> String {
     static CALLS: AtomicU64 = AtomicU64::new(0);
     let call = CALLS.fetch_add(1, Ordering::Relaxed);
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    // The state is the system's randomness.
+    // Seeded with the system's randomness.
     let random = RandomState::new().hash_one((call, since));
     format!("{what} {} {call} {} {random:016x}", process::id(), since.as_nanos())
 }
 
-/// A number below `of`, another one for each process.
-pub(crate) fn turn(of: usize) -> usize {
-    RandomState::new().hash_one(process::id()) as usize % of.max(1)
+/// Returns a number below `limit` that differs between processes.
+pub(crate) fn process_offset(limit: usize) -> usize {
+    RandomState::new().hash_one(process::id()) as usize % limit.max(1)
 }
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn runs_differ_and_are_in_the_order_of_time() {
+    fn runs_are_unique_and_ordered_by_time() {
         let at = |seconds| {
             Timestamp::new(SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(seconds))
         };

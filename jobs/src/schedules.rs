@@ -1,38 +1,40 @@
-//! Schedules: firing what is due.
+//! Firing due schedules.
 
-use crate::create::NewJobs;
-use crate::jobs::Jobs;
-use crate::record::{CRON, CronRecord, cron_in, cron_key, job_key};
-use crate::run::run_at;
-use crate::table::Event;
 use larder_core::record::VersionRecord;
-use larder_core::store::Timestamp;
-use larder_core::store::{Outcome, StoreExt};
+use larder_core::store::{Outcome, StoreExt, Timestamp};
 use larder_core::versions::JobId;
 use larder_core::{Error, Identifier, Result};
 
-/// What a name's schedules fired.
+use crate::create::NewJobs;
+use crate::cron::Schedule;
+use crate::event::Event;
+use crate::items::RegistryJobs;
+use crate::jobs::Jobs;
+use crate::record::{CRON, CronRecord, cron_key, cron_name_of, job_key};
+use crate::run_id::run_at;
+
+/// The due jobs of a name.
 #[derive(Default)]
-struct Fired {
-    /// The jobs that were written.
+struct DueJobs {
+    /// The jobs that were created.
     ids: Vec<JobId>,
-    /// All jobs of the times that were due.
+    /// All jobs of the due times.
     runs: Vec<NewJobs>,
 }
 
 impl Jobs {
-    /// Makes the jobs of all schedules that are due, and gives them. A [`Worker`](crate::Worker) does it each second.
+    /// Creates the jobs of all due schedules and returns them. A [`Worker`](crate::Worker) calls this every second.
     ///
-    /// A time is fired once, by whichever worker is first. Of the times that went by while no worker was there, the last one
-    /// is fired. The newest version of a name is meant. Names whose type is not linked in are left to others.
+    /// Each time is fired once, for the newest version of a name. Of the times missed while no worker ran, only the last
+    /// is fired. Names whose type is not linked in are skipped.
     ///
     /// # Errors
-    /// [`Error::Store`]. What is damaged keeps nobody from the others.
+    /// [`Error::Store`]. Damaged records are skipped.
     pub fn fire_due(&self) -> Result<Vec<JobId>> {
         let mut jobs = Vec::new();
         for found in self.store().records(CRON) {
             let (key, _) = found?;
-            match cron_in(&key).and_then(|name| self.fire_schedules_of(&name)) {
+            match cron_name_of(&key).and_then(|name| self.fire_schedules_of(&name)) {
                 Ok(fired) => jobs.extend(fired),
                 Err(error @ Error::Store { .. }) => return Err(error),
                 Err(_) => {}
@@ -45,28 +47,28 @@ impl Jobs {
         let key = cron_key(name)?;
         let fired = self.transact(&key, |tx| {
             let Some(cron) = tx.read::<CronRecord>(&key)? else {
-                return Ok(Outcome::Done(Fired::default()));
+                return Ok(Outcome::Done(DueJobs::default()));
             };
             let Some(version) = self.head(name)?.and_then(|head| head.latest) else {
-                // The next apply begins anew.
+                // The next apply starts it again.
                 tx.remove(key.clone())?;
-                return Ok(Outcome::Commit(Fired::default()));
+                return Ok(Outcome::Commit(DueJobs::default()));
             };
             let now = self.now();
             let due = self.due(&version, cron.fired, now);
             if due.is_empty() {
-                return Ok(Outcome::Done(Fired::default()));
+                return Ok(Outcome::Done(DueJobs::default()));
             }
-            let mut fired = Fired::default();
+            let mut fired = DueJobs::default();
             for (event, time) in due {
-                // Two workers make the same ids, so that of two jobs for one time one is refused.
+                // Concurrent workers derive the same ids, so a duplicate is refused.
                 let run = run_at(time, &format!("{name} {event}"));
                 let jobs = self.jobs_of_run(&event, name, &version, None, &run)?;
                 let keys = jobs.ids.iter().map(job_key).collect::<Result<Vec<_>>>()?;
-                let there = tx.get_all(&keys)?;
-                // A line and a job for each; those that a worker made before it died are there.
-                for ((pair, id), there) in jobs.changes.chunks(2).zip(&jobs.ids).zip(there) {
-                    if there.is_none() {
+                let existing = tx.get_all(&keys)?;
+                // Two changes per job; a worker that crashed may have created some of them.
+                for ((pair, id), existing) in jobs.changes.chunks(2).zip(&jobs.ids).zip(existing) {
+                    if existing.is_none() {
                         tx.extend(pair.iter().cloned());
                         fired.ids.push(id.clone());
                     }
@@ -80,17 +82,17 @@ impl Jobs {
         Ok(fired.ids)
     }
 
-    /// The schedules of a version that are due, each with the last of its times.
+    /// Returns the due schedules of a version, each with its last time.
     fn due(
         &self,
         version: &VersionRecord,
         after: Timestamp,
         now: Timestamp,
     ) -> Vec<(Event, Timestamp)> {
-        let Some(table) = self.triggers_of(version.type_tag.as_str()) else {
+        let Some(table) = self.registry().triggers_of(version.type_tag.as_str()) else {
             return Vec::new();
         };
-        let last = |schedule: &crate::Schedule| {
+        let last = |schedule: &Schedule| {
             let last = schedule.last(after.as_system_time(), now.as_system_time())?;
             Some((Event::Cron(schedule.clone()), Timestamp::new(last)))
         };
