@@ -14,7 +14,7 @@
 //!
 //! export(&here, Selection::All, false, &path, Form::of(&path))?;
 //! let archive = open(&path, &Limits::default())?;
-//! archive.larder().maintenance().copy(Selection::All, &there, &CopyOptions::default())?;
+//! archive.larder().maintenance().copy(Selection::All, &there, &CopyOptions::new())?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

@@ -1,5 +1,7 @@
 //! The records of jobs: their keys and their JSON.
 
+mod kinds;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -214,6 +216,8 @@ impl CronRecord {
 
 pub(crate) const JOBS: &str = "jobs/";
 pub(crate) const QUEUE: &str = "queue/@";
+pub(crate) const LOGS: &str = "logs/";
+pub(crate) const MADE: &str = "made/";
 pub(crate) const CRON: &str = "cron/";
 
 // Identifiers, numbers and ids are narrower than keys, so none of these is ever refused.
@@ -254,7 +258,7 @@ pub(crate) fn queue_key(id: &JobId) -> Result<RecordKey> {
 
 /// The beginning of the keys of what a job said.
 pub(crate) fn logs_of(id: &JobId) -> String {
-    format!("logs/{}/@{:010}/@{}/@", id.name(), id.version().get(), id.id())
+    format!("{LOGS}{}/@{:010}/@{}/@", id.name(), id.version().get(), id.id())
 }
 
 pub(crate) fn log_key(id: &JobId, attempt: u32, part: u32) -> Result<RecordKey> {
@@ -263,7 +267,7 @@ pub(crate) fn log_key(id: &JobId, attempt: u32, part: u32) -> Result<RecordKey> 
 
 /// The beginning of the keys of what a job published.
 pub(crate) fn made_of(id: &JobId) -> String {
-    format!("made/{}/@{:010}/@{}/@", id.name(), id.version().get(), id.id())
+    format!("{MADE}{}/@{:010}/@{}/@", id.name(), id.version().get(), id.id())
 }
 
 pub(crate) fn made_key(id: &JobId, number: u32) -> Result<RecordKey> {

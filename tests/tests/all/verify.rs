@@ -1,5 +1,7 @@
 //! `verify` and `repair`: what they read, what they find, and how far they say they are.
 
+mod kinds;
+
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
 use std::sync::{Arc, Mutex};

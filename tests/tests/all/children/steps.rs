@@ -103,9 +103,7 @@ fn a_copy_that_stops_after_any_change_leaves_nothing_dangling_and_is_completed()
     for references in [vec![], vec!["pipeline".parse().unwrap()]] {
         at_every_stop(
             |_| {},
-            |larder| {
-                source.maintenance().copy(&references, larder, &CopyOptions::default()).map(drop)
-            },
+            |larder| source.maintenance().copy(&references, larder, &CopyOptions::new()).map(drop),
             |larder| {
                 let pipeline: Pipeline = larder.load("pipeline").unwrap();
                 let [Stage::Encode(encoder), ..] = &pipeline.stages[..] else { panic!() };

@@ -139,7 +139,7 @@ pub(crate) fn parcel(round: u64, size: usize) -> Parcel {
 }
 
 pub(crate) fn gc(larder: &Larder) -> GcReport {
-    larder.maintenance().gc(&GcOptions { grace: HOUR, dry_run: false }).unwrap()
+    larder.maintenance().gc(&GcOptions::new().grace(HOUR)).unwrap()
 }
 
 /// Every version that is there is whole, and nothing is dangling.
@@ -175,7 +175,7 @@ pub(crate) fn ripe(size: usize) -> MemoryStore {
     larder.apply("goes", &parcel(2, size)).unwrap();
     larder.remove("goes@1").unwrap();
     pass(HOUR);
-    assert_eq!(gc(&larder).condemned.len(), 2);
+    assert_eq!(gc(&larder).marked.len(), 2);
     pass(HOUR);
     store
 }
