@@ -200,7 +200,7 @@ fn name_links(key: &RecordKey, found: &Record) -> Result<Vec<RecordLink>> {
     let fault = format!("its latest version has no record {target}");
     Ok(vec![
         live_version(&name, latest.version, Some(latest.manifest))?,
-        RecordLink::present(target, fault),
+        RecordLink::present(target, fault).atomic_only(),
     ])
 }
 

@@ -55,9 +55,9 @@ fn names_that_refer_to_each_other_in_turn_are_copied() {
         larder.apply("b", &on("a@1")).unwrap();
         larder.apply("a", &on("b@1")).unwrap();
         larder.apply("b", &on("a@2")).unwrap();
-        for references in [vec![], vec!["b".parse().unwrap()]] {
+        for selection in [Selection::All, ["b".parse::<larder::Reference>().unwrap()].into()] {
             let target = larder::open("memory:").unwrap();
-            larder.maintenance().copy(&references, &target, &CopyOptions::new()).unwrap();
+            larder.maintenance().copy(selection, &target, &CopyOptions::new()).unwrap();
             assert_eq!(target.maintenance().verify(Selection::All).unwrap().findings, []);
             assert_eq!((numbers(&target, "a"), numbers(&target, "b")), (vec![1, 2], vec![1, 2]));
             assert!(target.remove("a@1").is_err());

@@ -14,6 +14,7 @@ use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordK
 use larder::store::{Digest, MemoryStore, Store, StoreExt};
 use larder::{Artifact, Larder, Registry, Result};
 use larder_tests::Parcel;
+use larder_tests::stepwise::Stepwise;
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
@@ -145,8 +146,10 @@ pub(crate) fn gc(larder: &Larder) -> GcReport {
 /// Every version that is there is whole, and nothing is dangling.
 #[track_caller]
 pub(crate) fn assert_whole(store: &MemoryStore) {
-    let checked = on(store).maintenance().verify(Selection::All).unwrap();
-    assert_eq!(checked.findings, []);
+    // Some commits were cut short: that is no fault in a store that makes them in steps.
+    let stepwise = Stepwise::stopping_after(usize::MAX, store);
+    let larder = Larder::new(Arc::new(stepwise), Registry::linked().unwrap());
+    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
 }
 
 #[track_caller]

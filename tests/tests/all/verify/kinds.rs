@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use larder::jobs::{Event, JobContext, LarderJobs, Trigger};
+use larder::jobs::{Event, JobContext, LarderJobs, Trigger, TriggerTable, trigger_table};
 use larder::maintenance::LarderMaintenance;
 use larder::prelude::*;
 use larder::store::{
@@ -12,7 +12,7 @@ use larder::store::{
 use larder::versions::AnnotationsChange;
 use larder::{Registry, Selection};
 
-use crate::jobs::{Plain, larder as jobs_larder, plain};
+use crate::jobs::{Plain, plain};
 
 /// Refers to a component.
 #[derive(Serialize, Deserialize, Component)]
@@ -59,7 +59,7 @@ fn versions() -> Larder {
 
 /// Two jobs, one of which depends on the other, says something and publishes a version; and a schedule.
 fn jobs() -> Larder {
-    let larder = jobs_larder(vec![
+    let triggers = vec![
         Trigger::new("first", |it: &Plain, job: &JobContext| {
             job.log("it runs");
             job.publish(&plain(it.number + 1)).map(drop)
@@ -70,7 +70,10 @@ fn jobs() -> Larder {
             .depends_on("first"),
         Trigger::new("daily", |_: &Plain, _: &JobContext| Ok::<_, String>(()))
             .on(Event::cron("0 0 * * *").unwrap()),
-    ]);
+    ];
+    let mut registry = Registry::linked().unwrap();
+    registry.register(trigger_table(TriggerTable::new(triggers).unwrap())).unwrap();
+    let larder = registry.open("memory:").unwrap();
     larder.jobs().wait(&larder.apply("a", &plain(1)).unwrap()).unwrap();
     // The jobs of another version wait: their records are in the queue.
     larder.apply("b", &plain(7)).unwrap();
