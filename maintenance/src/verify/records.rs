@@ -121,7 +121,7 @@ impl Verifier<'_> {
         if store.get_record(&from.key)?.as_ref() != Some(&from.record) {
             return Ok(());
         }
-        // What a version needs that is not there is not known.
+        // The blobs of a missing version are not known.
         self.is_complete &= !link.target().as_str().starts_with(VERSIONS);
         let what = format!("the record {}", from.key);
         self.findings.push((0, Finding::new(what, None, &Corruption::Unreadable(fault))));
