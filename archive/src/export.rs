@@ -85,7 +85,7 @@ pub fn export(
             let unfinished = builder.prefix(".larder-").tempdir_in(parent).map_err(failed)?;
             let folder = unfinished.path().join("larder");
             let target = Larder::new(Arc::new(FsStore::open(&folder)?), Registry::new());
-            let options = CopyOptions { all_versions, ..CopyOptions::default() };
+            let options = CopyOptions::new().all_versions(all_versions);
             let copied = larder.maintenance().copy(selection, &target, &options)?;
             fs::rename(&folder, path).map_err(failed)?;
             let versions = copied.versions.len() as u64;

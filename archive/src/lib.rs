@@ -14,7 +14,7 @@
 //!
 //! export(&source, Selection::All, false, &path, Form::of(&path))?;
 //! let archive = open(&path, &Limits::default())?;
-//! archive.larder().maintenance().copy(Selection::All, &target, &CopyOptions::default())?;
+//! archive.larder().maintenance().copy(Selection::All, &target, &CopyOptions::new())?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

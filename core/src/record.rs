@@ -14,6 +14,7 @@
 //! A part that begins with `@` never belongs to an identifier, so no two keys meet.
 
 mod key;
+mod kinds;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -21,6 +22,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 pub use key::*;
+pub use kinds::known_version;
 pub use larder_store::record::{Document, FORMAT, expect, put, read, unchanged};
 
 use crate::digest::Digest;

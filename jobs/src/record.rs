@@ -1,5 +1,7 @@
 //! The records of jobs: keys and JSON.
 
+mod kinds;
+
 use std::collections::BTreeMap;
 
 use larder_core::record::{self, Document, FORMAT};
@@ -213,6 +215,8 @@ impl CronRecord {
 
 pub(crate) const JOBS: &str = "jobs/";
 pub(crate) const QUEUE: &str = "queue/@";
+pub(crate) const LOGS: &str = "logs/";
+pub(crate) const MADE: &str = "made/";
 pub(crate) const CRON: &str = "cron/";
 
 // Identifiers, version numbers and job ids are valid key segments, so these keys are always valid.
@@ -253,7 +257,7 @@ pub(crate) fn queue_key(id: &JobId) -> Result<RecordKey> {
 
 /// Returns the key prefix of the log of a job.
 pub(crate) fn logs_prefix(id: &JobId) -> String {
-    format!("logs/{}/@{:010}/@{}/@", id.name(), id.version().get(), id.id())
+    format!("{LOGS}{}/@{:010}/@{}/@", id.name(), id.version().get(), id.id())
 }
 
 pub(crate) fn log_key(id: &JobId, attempt: u32, part: u32) -> Result<RecordKey> {
@@ -262,7 +266,7 @@ pub(crate) fn log_key(id: &JobId, attempt: u32, part: u32) -> Result<RecordKey> 
 
 /// Returns the key prefix of the versions that a job published.
 pub(crate) fn published_prefix(id: &JobId) -> String {
-    format!("made/{}/@{:010}/@{}/@", id.name(), id.version().get(), id.id())
+    format!("{MADE}{}/@{:010}/@{}/@", id.name(), id.version().get(), id.id())
 }
 
 pub(crate) fn published_key(id: &JobId, number: u32) -> Result<RecordKey> {

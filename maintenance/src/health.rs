@@ -1,39 +1,42 @@
-//! `report`: what a larder holds, counted from its records.
+//! Health: what a larder holds, counted from its records.
 
 use crate::Maintenance;
-use crate::verify::{Finding, finding_of};
+use crate::verify::{Finding, damage};
 use larder_core::Result;
 use larder_core::extend::read_annotations;
-use larder_core::record::{self, GarbageRecord, NameRecord, Status, TagRecord, UserRecord};
-use larder_core::store::{BlobCount, Record, RecordKey, StoreExt, Timestamp, VersionNumber};
+use larder_core::record::{self, NameRecord, Status};
+use larder_core::store::{
+    BlobCount, Record, RecordKey, RecordKind, StoreExt, Timestamp, VersionNumber,
+};
 
-/// What a larder holds: what [`Maintenance::health`] counted.
+/// The result of [`Maintenance::health`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct HealthReport {
-    /// The names that have versions.
+    /// Names that have versions.
     pub names: u64,
-    /// The versions that are not removed, ready or not.
+    /// Versions that are not removed, ready or not.
     pub versions: u64,
-    /// The versions that are removed and can be restored: their bytes were not collected.
+    /// Removed versions that can be restored: their blobs were not collected.
     pub removed: u64,
-    /// The tags.
+    /// Tags.
     pub tags: u64,
     /// All blobs, needed or not.
     pub blobs: BlobCount,
-    /// The blobs that wait to be collected as garbage.
-    pub condemned: u64,
-    /// When the newest version was applied, by the clock of whoever applied it.
+    /// Blobs marked as garbage.
+    #[serde(rename = "condemned")]
+    pub marked: u64,
+    /// When the newest version was applied, by the clock of its writer.
     pub newest: Option<Timestamp>,
-    /// The versions that are not ready.
+    /// Versions that are not ready.
     pub unready: Vec<UnreadyVersion>,
-    /// What is closed against change.
+    /// Locked names and versions.
     pub locked: Vec<LockedItem>,
-    /// The records that cannot be read.
+    /// Damaged and foreign records.
     pub damaged: Vec<Finding>,
 }
 
-/// A version whose `on_create` failed, or has not ended.
+/// A version whose `on_create` failed or has not finished.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct UnreadyVersion {
@@ -41,25 +44,26 @@ pub struct UnreadyVersion {
     pub what: String,
     /// `preparing` or `failed`.
     pub status: Status,
-    /// Since when.
+    /// The start of this state.
     pub since: Timestamp,
 }
 
-/// A name or a version that is closed against change.
+/// A locked name or version.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct LockedItem {
     /// `name`, or `name@7`.
     pub what: String,
-    /// Since when.
+    /// The start of this state.
     pub since: Timestamp,
 }
 
 impl Maintenance {
-    /// Counts what there is. It reads every record, and no blob; [`verify`](Larder::verify) reads those too.
+    /// Counts and checks every record. Reads no blobs; [`verify`](Maintenance::verify) does.
     ///
     /// ```
     /// use larder_core::Registry;
+    /// use larder_maintenance::LarderMaintenance;
     ///
     /// let larder = Registry::linked()?.open("memory:")?;
     /// assert_eq!(larder.maintenance().health()?.versions, 0);
@@ -67,23 +71,17 @@ impl Maintenance {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Store`](larder_core::Error::Store). A record that cannot be read is no error but a [`Finding`].
+    /// [`Error::Store`](larder_core::Error::Store). Damage is not an error but a [`Finding`].
     pub fn health(&self) -> Result<HealthReport> {
         let mut report = HealthReport::default();
-        let kinds: [(&str, Look); 6] = [
-            (record::NAMES, HealthReport::name),
-            (record::VERSIONS, HealthReport::version),
-            (record::TAGS, HealthReport::tag),
-            (record::ANNOTATIONS, HealthReport::notes),
-            (record::USERS, |_, key, found| record::read::<UserRecord>(key, found).map(drop)),
-            (record::GARBAGE, HealthReport::garbage),
-        ];
-        for (prefix, look) in kinds {
-            for found in self.store.records(prefix) {
-                let (key, found) = found?;
-                if let Err(error) = look(&mut report, &key, &found) {
-                    report.damaged.push(finding_of(error)?);
-                }
+        for found in self.store.records("") {
+            let (key, found) = found?;
+            let counted = RecordKind::of(&key).and_then(|kind| {
+                kind.check(&key, &found)?;
+                report.count(kind, &key, &found)
+            });
+            if let Err(error) = counted {
+                report.damaged.push(damage(&key, error)?);
             }
         }
         for blob in self.store.blobs() {
@@ -93,9 +91,25 @@ impl Maintenance {
     }
 }
 
-type Look = fn(&mut HealthReport, &RecordKey, &Record) -> Result<()>;
-
 impl HealthReport {
+    /// Counts a sound record.
+    fn count(&mut self, kind: &RecordKind, key: &RecordKey, found: &Record) -> Result<()> {
+        match kind.prefix() {
+            record::NAMES => self.name(key, found),
+            record::VERSIONS => self.version(key, found),
+            record::ANNOTATIONS => self.annotations(key, found),
+            record::TAGS => {
+                self.tags += 1;
+                Ok(())
+            }
+            record::GARBAGE => {
+                self.marked += 1;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn name(&mut self, key: &RecordKey, found: &Record) -> Result<()> {
         let name = record::name_in(key)?;
         let head: NameRecord = record::read(key, found)?;
@@ -124,28 +138,14 @@ impl HealthReport {
         Ok(())
     }
 
-    fn tag(&mut self, key: &RecordKey, found: &Record) -> Result<()> {
-        record::tag_in(key)?;
-        record::read::<TagRecord>(key, found)?;
-        self.tags += 1;
-        Ok(())
-    }
-
-    fn notes(&mut self, key: &RecordKey, found: &Record) -> Result<()> {
+    fn annotations(&mut self, key: &RecordKey, found: &Record) -> Result<()> {
         let (name, number) = record::parts_of(key, record::ANNOTATIONS)?;
         let number = number.parse().ok().and_then(VersionNumber::new);
-        let notes = read_annotations(key, Some(found))?;
+        let annotations = read_annotations(key, Some(found))?;
         self.lock(
             number.map_or_else(|| key.to_string(), |n| format!("{name}@{}", n.get())),
-            notes.locked,
+            annotations.locked,
         );
-        Ok(())
-    }
-
-    fn garbage(&mut self, key: &RecordKey, found: &Record) -> Result<()> {
-        record::garbage_in(key)?;
-        record::read::<GarbageRecord>(key, found)?;
-        self.condemned += 1;
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Upkeep of larders: verify, repair, collect garbage, copy, mirror, restore.
+//! Maintenance of larders: verify, repair, collect garbage, copy, mirror, restore.
 //!
 //! [`LarderMaintenance::maintenance`] returns the handle [`Maintenance`].
 //!
@@ -43,24 +43,22 @@ pub use crate::repair::RepairReport;
 pub use crate::restore::RemovedVersion;
 pub use crate::verify::{Finding, VerifyReport};
 
-/// The upkeep of a larder.
+/// Maintenance of a larder.
 #[derive(Debug, Clone)]
 pub struct Maintenance {
     larder: Larder,
     store: Arc<dyn Store>,
 }
 
-/// Adds upkeep to [`Larder`].
+/// Adds maintenance to [`Larder`].
 pub trait LarderMaintenance {
-    /// Returns the handle on the upkeep.
+    /// Returns the maintenance handle.
     fn maintenance(&self) -> Maintenance;
 
-    /// What applying `component` as `name` would do: which version it would make, and how that differs from the
-    /// newest one.
+    /// Plans an apply of `component` as `name`: the version it would create, and its difference from the newest one.
     ///
-    /// Nothing is written, not a byte. Artifacts that have changed are encoded, to know their digests, and are
-    /// encoded again by the apply. If its type has [`Hooks`](crate::Hooks), `post_init` runs on a copy, as it does in
-    /// an apply, and no other hook.
+    /// Nothing is written. Changed artifacts are encoded for their digests, and again by the apply. If the type has
+    /// [`Hooks`](larder_core::Hooks), `post_init` runs on a copy; no other hook runs.
     ///
     /// ```
     /// # use larder_core::{Component, ComponentType, Registry};
@@ -79,14 +77,14 @@ pub trait LarderMaintenance {
     /// ```
     ///
     /// # Errors
-    /// Those of [`apply`](Larder::apply), but for what other writers and the disk do to it.
+    /// Those of [`apply`](Larder::apply), except conflicts and failures of writing.
     fn plan(
         &self,
         name: impl TryInto<Identifier, Error: Into<Error>>,
         component: &dyn Component,
     ) -> Result<Plan>;
 
-    /// What [`apply_with`](Larder::apply_with) would do.
+    /// Plans an [`apply_with`](Larder::apply_with).
     ///
     /// # Errors
     /// As [`plan`](LarderMaintenance::plan).
@@ -97,9 +95,9 @@ pub trait LarderMaintenance {
         options: &ApplyOptions,
     ) -> Result<Plan>;
 
-    /// How the version `new` differs from the version `old`, of the same name or another.
+    /// Returns the difference between two versions, of one name or two.
     ///
-    /// Only their manifests are read, so their types need not be linked in.
+    /// Reads only their manifests: no type needs to be linked in.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Corrupt`]; [`Error::NewerFormat`].
@@ -109,7 +107,7 @@ pub trait LarderMaintenance {
         new: impl TryInto<Reference, Error: Into<Error>>,
     ) -> Result<Diff>;
 
-    /// How the version `new` of another larder differs from the version `old` of this one.
+    /// Returns the difference between the version `old` of this larder and `new` of another.
     ///
     /// # Errors
     /// As [`diff`](LarderMaintenance::diff).
@@ -169,7 +167,7 @@ impl Maintenance {
         Self { larder, store }
     }
 
-    /// The larder.
+    /// Returns the larder.
     pub fn larder(&self) -> &Larder {
         &self.larder
     }

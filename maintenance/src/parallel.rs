@@ -1,12 +1,12 @@
-//! Work on many things at once.
+//! Parallel work.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Does `work` on each item, on as many threads as the machine has cores; gives the results in their order.
+/// Runs `work` on each item, on as many threads as the machine has cores. Returns the results in the order of the items.
 ///
-/// Each thread has one item at a time, so no more are in memory than there are threads.
+/// Each thread has one item at a time, so at most as many are in memory as there are threads.
 pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let next = AtomicUsize::new(0);
     let run = || {
@@ -19,7 +19,7 @@ pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R 
     };
     let threads = thread::available_parallelism().map_or(1, Into::into).min(items.len());
     let mut done = thread::scope(|scope| {
-        // Where there is no thread to be had, the others do its work.
+        // If a thread cannot be started, the others do its work.
         let spawn = |_| thread::Builder::new().spawn_scoped(scope, run).ok();
         let others: Vec<_> = (1..threads).filter_map(spawn).collect();
         let mut done = run();

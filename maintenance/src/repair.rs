@@ -1,4 +1,4 @@
-//! `repair`: taking good copies from another larder.
+//! Repair: replacing damaged blobs by copies from another larder.
 
 use std::collections::HashSet;
 
@@ -7,28 +7,26 @@ use bytes::Bytes;
 use crate::Maintenance;
 use crate::verify::Finding;
 use crate::verify::VerifyReport;
-use crate::verify::{Blob, look_at};
+use crate::verify::{Blob, check_blob};
 use larder_core::manifest::Manifest;
 use larder_core::store::{Change, Digest, Store, StoreExt};
 use larder_core::{Error, Result};
 
-/// What [`Larder::repair`] did.
+/// The result of [`Maintenance::repair`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct RepairReport {
-    /// The faults that are no more.
+    /// The repaired faults.
     pub repaired: Vec<Finding>,
-    /// The faults that stay: the other larder has no good copy either, or what is damaged is a record.
+    /// The other faults: the source has no sound copy, or the fault is in a record.
     pub not_found: Vec<Finding>,
 }
 
 impl Maintenance {
-    /// Replaces the damaged and missing blobs that `checked` lists by good copies from `source`,
-    /// the store of another larder.
+    /// Replaces the damaged and missing blobs of a report by copies from `source`, the store of another larder.
     ///
-    /// A copy is checked before anything is replaced, and a blob that is sound is left as it is. What a
-    /// repaired manifest lists is looked at too, and repaired if need be. Records are not: two larders
-    /// may mean different things by one name.
+    /// A copy is checked before it replaces anything; sound blobs are left alone. The blobs that a repaired manifest lists
+    /// are checked and repaired too. Records are not repaired: two larders may use one name for different things.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -45,7 +43,7 @@ impl Maintenance {
                 continue;
             };
             let blob = Blob { place: 0, what: &finding.what, digest, size: None };
-            let bytes = match look_at(&stored, &blob, &meter).1 {
+            let bytes = match check_blob(&stored, &blob, &meter).1 {
                 Ok(bytes) => bytes,
                 Err(_) => match source.get_checked(&digest, None, || finding.what.clone()) {
                     Ok(bytes) => {
@@ -65,7 +63,7 @@ impl Maintenance {
                 for child in manifest.children() {
                     let blob = Blob { digest: child.manifest, size: None, ..blob };
                     if seen.insert(child.manifest)
-                        && let Err(fault) = look_at(&stored, &blob, &meter).1
+                        && let Err(fault) = check_blob(&stored, &blob, &meter).1
                     {
                         let mut finding = Finding::new(&finding.what, Some(blob.digest), &fault);
                         finding.is_manifest = true;
@@ -75,7 +73,7 @@ impl Maintenance {
                 for entry in manifest.artifacts() {
                     let blob = Blob { digest: entry.digest, size: Some(entry.size), ..blob };
                     if seen.insert(entry.digest)
-                        && let Err(fault) = look_at(&stored, &blob, &meter).1
+                        && let Err(fault) = check_blob(&stored, &blob, &meter).1
                     {
                         findings.push(Finding::new(&finding.what, Some(entry.digest), &fault));
                     }
@@ -86,7 +84,7 @@ impl Maintenance {
         Ok(done)
     }
 
-    /// Writes a blob in the place of a damaged one. A store leaves a blob alone that is there, so that goes first.
+    /// Replaces a damaged blob. A store does not overwrite blobs, so the damaged one is removed first.
     fn replace(&self, digest: &Digest, bytes: &Bytes) -> Result<()> {
         self.store.remove_blobs(std::slice::from_ref(digest))?;
         if bytes.len() <= self.store.capabilities().inline_blob {

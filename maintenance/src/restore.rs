@@ -7,7 +7,7 @@ use larder_core::record::{self, DigestRecord, NameRecord, VersionRecord};
 use larder_core::store::{Change, Corruption, Outcome, StoreExt, Timestamp};
 use larder_core::{Error, Identifier, Reference, Result, Selector, VersionInfo};
 
-/// A version that was removed.
+/// A removed version.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct RemovedVersion {
@@ -16,19 +16,18 @@ pub struct RemovedVersion {
     pub version: VersionInfo,
     /// When it was removed.
     pub removed: Timestamp,
-    /// When bytes of it were found to be collected as garbage: it cannot be restored then.
+    /// When blobs of it were found to be collected as garbage; it cannot be restored then.
     pub collected: Option<Timestamp>,
 }
 
 impl Maintenance {
-    /// Takes back the removal of a version, named by its number: `name@7`.
+    /// Restores a removed version, given by number: `name@7`.
     ///
-    /// It is as it was, but for the tags that were taken away before. Of a version that is not removed nothing
-    /// changes.
+    /// Tags are not restored. Does nothing if the version is not removed.
     ///
     /// # Errors
-    /// [`Error::Removed`] if it refers to a version that was removed: that one is to be restored before;
-    /// [`Error::Refused`] if its bytes were collected as garbage, or for a reference without a number;
+    /// [`Error::Removed`] if it refers to a removed version, which must be restored first;
+    /// [`Error::Refused`] if its blobs were collected as garbage, or for a reference without a number;
     /// [`Error::NotFound`] if there never was such a version; [`Error::Conflict`]; [`Error::Store`].
     pub fn restore(
         &self,
@@ -51,13 +50,13 @@ impl Maintenance {
             };
             let head = tx.read(&head_key)?.unwrap_or_else(NameRecord::new);
             refuse_locked_name(name, &head, || format!("restore {reference}"))?;
-            // As when a version is applied: collectors first, then the version, then what leads to it.
+            // The order of an apply: garbage records, version, digest, name.
             if version.removed.is_some() {
-                let (pardons, manifest) = self.claim_removed(&reference, &version)?;
-                tx.extend(pardons);
+                let (unmarks, manifest) = self.claim_removed(&reference, &version)?;
+                tx.extend(unmarks);
                 let children = manifest.children();
                 let user = User { name, number, manifest: version.manifest, children };
-                // Somebody may be removing one just now.
+                // A child may be being removed.
                 match self.link(&[user], false) {
                     Ok(links) => tx.extend(links),
                     Err(Error::Conflict { .. }) => return Ok(Outcome::Retry),
@@ -67,7 +66,7 @@ impl Maintenance {
                 tx.put(key.clone(), &version)?;
             }
             let mut latest = head.latest.clone();
-            // One that never was ready is not now.
+            // A version that never was ready is not ready now.
             if version.is_current() {
                 let key = record::digest_key(name, &version.manifest, number)?;
                 tx.put_any(key, &DigestRecord::new(number))?;
@@ -77,14 +76,14 @@ impl Maintenance {
             }
             let next = head.next.max(number.next());
             let mut head = head.with(next, latest);
-            // Who removes another version meanwhile must see that this one is back.
+            // A concurrent removal of another version must see this one.
             head.moves += 1;
             tx.put(head_key.clone(), &head)?;
             Ok(Outcome::Commit(VersionInfo::new(name, &version)))
         })
     }
 
-    /// Claims the blobs of a removed version, and gives its manifest.
+    /// Claims the blobs of a removed version, and returns its manifest.
     fn claim_removed(
         &self,
         reference: &Reference,
@@ -96,8 +95,8 @@ impl Maintenance {
             Ok(manifest) => {
                 let artifacts = manifest.artifacts().iter().map(|entry| entry.digest);
                 let blobs: Vec<_> = artifacts.chain([version.manifest]).collect();
-                if let Claim::Held(pardons) = self.claim(&blobs, &[])? {
-                    return Ok((pardons, manifest));
+                if let Claim::Held(unmarks) = self.claim(&blobs, &[])? {
+                    return Ok((unmarks, manifest));
                 }
             }
             Err(Error::Corrupt { fault: Corruption::Missing, .. }) => {}
@@ -108,7 +107,7 @@ impl Maintenance {
         Err(refused(reference, reason))
     }
 
-    /// The removed versions of a name, oldest first.
+    /// Returns the removed versions of a name, oldest first.
     ///
     /// # Errors
     /// [`Error::InvalidName`]; [`Error::Store`].

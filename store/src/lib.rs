@@ -26,6 +26,7 @@ mod ext;
 #[cfg(feature = "files")]
 pub mod files;
 mod key;
+pub mod kind;
 mod memory;
 pub mod name;
 pub mod record;
@@ -51,6 +52,7 @@ pub use crate::digest::Digest;
 pub use crate::error::{BoxError, Corruption, Error, ItemKind, Result};
 pub use crate::ext::{StoreExt, content, copy_verified, verified};
 pub use crate::key::RecordKey;
+pub use crate::kind::{Access, Action, CollectRule, CopyRule, LinkedKind, RecordKind, RecordLink};
 pub use crate::memory::MemoryStore;
 pub use crate::name::{EventName, Identifier, TagName, TreePath, TypeTag, VersionNumber};
 pub use crate::scheme::{LinkedScheme, Scheme};

@@ -88,7 +88,7 @@ fn there(larder: &Larder) -> BTreeMap<(String, u64), String> {
 fn collect(larder: &Larder, ended: &AtomicBool) -> u64 {
     let mut runs = 0;
     while !ended.load(Ordering::Relaxed) {
-        match larder.maintenance().gc(&GcOptions { grace: GRACE, dry_run: false }) {
+        match larder.maintenance().gc(&GcOptions::new().grace(GRACE)) {
             Ok(_) => runs += 1,
             Err(Error::Conflict { .. }) => {}
             Err(error) => panic!("{error:?}"),

@@ -150,7 +150,7 @@ pub fn keep(larder: Larder) -> Result<()> {
     let garbage = Bytes::from_static(b"what no version needs");
     let garbage = Change::PutBlob { digest: Digest::of(&garbage), bytes: garbage };
     assert_eq!(larder.store().commit(&[garbage])?, Committed::All);
-    larder.maintenance().gc(&GcOptions { grace: Duration::from_secs(3600), dry_run: false })?;
+    larder.maintenance().gc(&GcOptions::new().grace(Duration::from_secs(3600)))?;
     larder.apply("kept/doubler", &crate::Doubler { factor: 2.0 })?;
     larder.lock_name("kept/doubler")
 }

@@ -24,7 +24,7 @@ fn bytes(path: &Path) -> Vec<(String, Vec<u8>)> {
 
 fn copy(from: &Path, to: &Larder) -> larder::maintenance::CopyReport {
     let archive = open(from, &Limits::default()).unwrap();
-    archive.larder().maintenance().copy(Selection::All, to, &CopyOptions::default()).unwrap()
+    archive.larder().maintenance().copy(Selection::All, to, &CopyOptions::new()).unwrap()
 }
 
 #[test]
@@ -150,22 +150,19 @@ fn import_merges_and_reports_tag_conflicts() {
     let refused = archive
         .larder()
         .maintenance()
-        .copy(Selection::All, &there, &CopyOptions::default())
+        .copy(Selection::All, &there, &CopyOptions::new())
         .unwrap_err();
     assert!(refused.to_string().contains("net:prod from v2 to v1"), "{refused}");
     assert_eq!(content(&there), before);
 
-    let overwrite = CopyOptions { overwrite: true, ..CopyOptions::default() };
+    let overwrite = CopyOptions::new().overwrite(true);
     archive.larder().maintenance().copy(Selection::All, &there, &overwrite).unwrap();
     let layers: Vec<_> = (1..=3)
         .map(|number| there.load::<Weights>(format!("net@{number}")).unwrap().layer)
         .collect();
     assert_eq!(layers, [1, 8, 3], "version 1 existed");
-    let again = archive
-        .larder()
-        .maintenance()
-        .copy(Selection::All, &there, &CopyOptions::default())
-        .unwrap();
+    let again =
+        archive.larder().maintenance().copy(Selection::All, &there, &CopyOptions::new()).unwrap();
     assert_eq!(again.blobs, 0);
     assert_eq!(there.versions("net").unwrap().len(), 3);
 }

@@ -240,11 +240,11 @@ fn bulk(scheme: &str, megabytes: usize) -> Outcome {
     for number in 0..blobs {
         larder.remove(format!("gone/{number}:latest").as_str())?;
     }
-    let at_once = GcOptions { grace: Duration::ZERO, ..GcOptions::default() };
+    let at_once = GcOptions::new().grace(Duration::ZERO);
     let marks = timed(|| Ok(larder.maintenance().gc(&at_once).map(drop)?))?;
     let mut swept = 0;
     let removes = timed(|| {
-        swept = larder.maintenance().gc(&at_once)?.swept.len();
+        swept = larder.maintenance().gc(&at_once)?.deleted.len();
         Ok(())
     })?;
     if swept < blobs {

@@ -65,7 +65,10 @@ pub(crate) struct CopyArgs {
 
 impl CopyArgs {
     pub(crate) fn options(&self, all_versions: bool) -> CopyOptions {
-        CopyOptions { all_versions, overwrite: self.overwrite, dry_run: self.dry_run }
+        CopyOptions::new()
+            .all_versions(all_versions)
+            .overwrite(self.overwrite)
+            .dry_run(self.dry_run)
     }
 }
 

@@ -34,7 +34,7 @@ struct Document<'a> {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    let options = GcOptions { grace: args.grace, dry_run: args.dry_run };
+    let options = GcOptions::new().grace(args.grace).dry_run(args.dry_run);
     let collected = larder.maintenance().gc(&options)?;
     if output.is_json() {
         output.document(Document { dry_run: args.dry_run, collected: &collected })?;
@@ -51,8 +51,8 @@ fn print(args: &Args, collected: &GcReport, output: &mut Output) -> io::Result<(
     };
     let (removed, found) =
         if args.dry_run { ("would remove", "would mark") } else { ("removed", "marked") };
-    let swept = collected.swept.iter().map(|garbage| row(removed, garbage));
-    let fresh = collected.condemned.iter().map(|garbage| row(found, garbage));
+    let swept = collected.deleted.iter().map(|garbage| row(removed, garbage));
+    let fresh = collected.marked.iter().map(|garbage| row(found, garbage));
     let rows: Vec<_> = swept.chain(fresh).collect();
     if !rows.is_empty() {
         output.columns(rows)?;
@@ -63,15 +63,15 @@ fn print(args: &Args, collected: &GcReport, output: &mut Output) -> io::Result<(
     let garbage = |garbage: &[Garbage]| amount(Garbage::total(garbage), "blob");
     output.say(format!(
         "{removed} {}, {found} {} as garbage",
-        garbage(&collected.swept),
-        garbage(&collected.condemned),
+        garbage(&collected.deleted),
+        garbage(&collected.marked),
     ));
     output.say(format!(
         "kept {}, and {} within the grace period",
         amount(collected.kept, "blob"),
-        garbage(&collected.waiting),
+        garbage(&collected.pending),
     ));
-    let others = [(&collected.pardoned, "in use again"), (&collected.gone, "already gone")];
+    let others = [(&collected.unmarked, "in use again"), (&collected.missing, "already gone")];
     for (digests, what) in others.into_iter().filter(|(digests, _)| !digests.is_empty()) {
         output
             .say(format!("formerly marked, {what}: {}", text::count(digests.len() as u64, "blob")));

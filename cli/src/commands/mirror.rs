@@ -45,7 +45,7 @@ pub(crate) fn run(
     let (from, to) = (from.parse()?, to.parse()?);
     let larder = open(&from, registry)?;
     let target = target(&to, larder.registry(), *dry_run)?;
-    let options = MirrorOptions { delete: *delete, dry_run: *dry_run };
+    let options = MirrorOptions::new().delete(*delete).dry_run(*dry_run);
     let mut mirrored = larder.maintenance().mirror(&target, &options)?;
     if output.is_json() {
         return Ok(output.document(Document { dry_run: *dry_run, mirrored: &mirrored })?);

@@ -109,7 +109,7 @@ fn gc_leaves_garbage_alone_for_a_day_unless_told_otherwise() {
         let larder = dir.larder().with_clock(SystemTime::now);
         larder.remove("wine/price@2").unwrap();
         let printed = dir.plain(&["gc"]);
-        larder.maintenance().gc(&GcOptions { grace: Duration::ZERO, dry_run: false }).unwrap();
+        larder.maintenance().gc(&GcOptions::new().grace(Duration::ZERO)).unwrap();
         printed + &dir.plain(&["gc"]) + &dir.plain(&["gc", "--grace", "soon"])
     });
     assert_snapshot!(printed, @"

@@ -141,13 +141,14 @@ fn verify_finds_what_leads_nowhere() {
     exit 4
     --- stdout
     WHAT                                                                                                        BLOB  FAULT
-    the record names/label                                                                                      -     it leads to label@1, which is not there
     the record digests/label/@7e39801b4cf9d56fe1e4dd9ff696520353cba7f3ca5eac3d8ec3907c70cde6a6-0000000001       -     it leads to label@1, which is not there
     the record digests/wine/price/@d9836dc820fecd29f10fba64827f9e0a26fc717a60aa3d9ea4472385ac1a29e6-0000000001  -     it leads to wine/price@1, which is not there
+    the record moves/wine/price/@prod/@0000000001                                                               -     it is of wine/price@1, which is not there
+    the record names/label                                                                                      -     it leads to label@1, which is not there
     the record tags/wine/price/@prod                                                                            -     it leads to wine/price@1, which is not there
     --- stderr
     verified 1 version, 2 blobs, 330 B
-    error: found 4 faults in [store]
+    error: found 5 faults in [store]
     hint: repair from another larder with `larder verify --repair-from URL`
     ");
 }

@@ -14,6 +14,8 @@ pub const VERSIONS: &str = "versions/";
 pub const DIGESTS: &str = "digests/";
 /// The prefix of the records of tags.
 pub const TAGS: &str = "tags/";
+/// The prefix of the moves of tags.
+pub const MOVES: &str = "moves/";
 /// The prefix of annotations.
 pub const ANNOTATIONS: &str = "notes/";
 /// The prefix of the records of users: versions that refer to others.
@@ -101,12 +103,12 @@ pub fn tag_key(name: &Identifier, tag: &TagName) -> Result<RecordKey> {
 
 /// The prefix of the moves of a tag.
 pub fn moves_of(name: &Identifier, tag: &TagName) -> String {
-    format!("moves/{name}/@{tag}/@")
+    format!("{MOVES}{name}/@{tag}/@")
 }
 
 /// The key of the record of one move of a tag.
 pub fn move_key(name: &Identifier, tag: &TagName, number: u64) -> Result<RecordKey> {
-    RecordKey::new(&format!("moves/{name}/@{tag}/@{number:010}"))
+    RecordKey::new(&format!("{MOVES}{name}/@{tag}/@{number:010}"))
 }
 
 /// The number at the end of the key of a [`MoveRecord`](super::MoveRecord).

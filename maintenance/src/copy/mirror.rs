@@ -1,44 +1,70 @@
-//! Making one larder hold all that another holds.
+//! Mirroring a larder to another.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::CopyReport;
-use super::plan::{How, Placing, is_leaving};
+use super::plan::{CopyPlanner, TargetPolicy, is_being_removed};
 use super::select::{Selected, select};
 use crate::Maintenance;
 use larder_core::store::{StoreExt, TagName, VersionNumber};
 use larder_core::versions::{RemoveOptions, TagOptions};
 use larder_core::{Error, Identifier, Larder, Result, Selection, VersionInfo, record};
 
-/// How [`Maintenance::mirror`] works.
+/// Options of [`Maintenance::mirror`].
+///
+/// ```
+/// use larder_maintenance::MirrorOptions;
+///
+/// let options = MirrorOptions::new().delete(true).dry_run(true);
+/// # let _ = options;
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MirrorOptions {
-    /// Removes the versions and tags of the target that the source does not have.
-    pub delete: bool,
-    /// Writes nothing and tells what would be.
-    pub dry_run: bool,
+    delete: bool,
+    dry_run: bool,
 }
 
-/// What [`Maintenance::mirror`] did, or would do.
+impl MirrorOptions {
+    /// Default options: nothing is removed from the target.
+    pub const fn new() -> Self {
+        Self { delete: false, dry_run: false }
+    }
+
+    /// Sets whether to remove the versions and tags of the target that the source lacks.
+    #[must_use]
+    pub const fn delete(mut self, delete: bool) -> Self {
+        self.delete = delete;
+        self
+    }
+
+    /// Sets whether to report without changing anything.
+    #[must_use]
+    pub const fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+}
+
+/// The result of [`Maintenance::mirror`], or of its dry run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct MirrorReport {
-    /// What came there.
+    /// The copied versions and tags.
     #[serde(flatten)]
     pub copied: CopyReport,
-    /// The versions whose removal there was taken back.
+    /// The restored versions of the target.
     pub restored: Vec<VersionInfo>,
-    /// The tags that were removed there.
+    /// The removed tags of the target.
     pub untagged: Vec<RemovedTag>,
-    /// The versions that were removed there.
+    /// The removed versions of the target.
     pub removed: Vec<VersionInfo>,
 }
 
-/// A tag that was removed.
+/// A removed tag.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct RemovedTag {
-    /// The name that it belonged to.
+    /// Its identifier.
     pub name: Identifier,
     /// The tag.
     pub tag: TagName,
@@ -46,68 +72,68 @@ pub struct RemovedTag {
     pub version: VersionNumber,
 }
 
-/// What the target has and the source has not.
+/// What only the target has.
 #[derive(Default)]
-struct Surplus {
+struct Extraneous {
     tags: Vec<RemovedTag>,
     versions: Vec<VersionInfo>,
 }
 
 impl Maintenance {
-    /// Makes `target` hold all that this larder holds: every version under its number, tags where they are here, and
-    /// notes as they are here.
+    /// Makes `target` equal to this larder: every version with its number, every tag and all annotations.
     ///
-    /// What the target holds besides stays, or is removed if `options` say so: its versions and tags, not its notes.
-    /// No hook runs. Locks of names are not mirrored, and keep the target as it is. Every byte is checked on its way. What fails
-    /// half-way is completed by doing it again.
+    /// With [`delete`](MirrorOptions::delete), versions and tags that only the target has are removed. No hook runs. Locks
+    /// of names are not mirrored, and are respected in the target. Every byte is checked. An interrupted mirror is completed
+    /// by running it again.
     ///
     /// ```
-    /// use larder_core::{MirrorOptions, Registry};
+    /// use larder_core::Registry;
+    /// use larder_maintenance::{LarderMaintenance, MirrorOptions};
     ///
     /// let registry = || Registry::linked();
     /// let (here, there) = (registry()?.open("memory:")?, registry()?.open("memory:")?);
-    /// let mirrored = here.maintenance().mirror(&there, &MirrorOptions { delete: true, dry_run: false })?;
+    /// let mirrored = here.maintenance().mirror(&there, &MirrorOptions::new().delete(true))?;
     /// assert!(mirrored.copied.versions.is_empty() && mirrored.removed.is_empty());
     /// # Ok::<(), larder_core::Error>(())
     /// ```
     ///
     /// # Errors
     /// [`Error::Refused`], before anything is written, if the target has another version under a number of the
-    /// source; then for what is locked there. Else as [`copy`](Maintenance::copy).
+    /// source; [`Error::Refused`] for a lock in the target. Otherwise as [`copy`](Maintenance::copy).
     pub fn mirror(&self, target: &Larder, options: &MirrorOptions) -> Result<MirrorReport> {
         let target = &Self::new(target.clone());
         let selected = select(self, &Selection::All, true)?;
-        let placing = Placing { source: self, target, how: How::Mirror };
-        let plan = placing.plan(&selected)?;
-        let restored = removed_there(&placing, &selected)?;
-        let surplus = match options.delete {
-            true => surplus(target, &selected)?,
-            false => Surplus::default(),
+        let planner = CopyPlanner { source: self, target, policy: TargetPolicy::Mirror };
+        let plan = planner.plan(&selected)?;
+        let restored = removed_in_target(&planner, &selected)?;
+        let extraneous = match options.delete {
+            true => extraneous(target, &selected)?,
+            false => Extraneous::default(),
         };
         if !options.dry_run {
             for version in &restored {
                 target.restore(Larder::pin(version))?;
             }
         }
-        let copied = self.bring(placing, &selected, plan, options.dry_run)?;
+        let copied = self.execute(planner, &selected, plan, options.dry_run)?;
         if !options.dry_run {
-            target.remove_surplus(&surplus)?;
+            target.remove_extraneous(&extraneous)?;
         }
-        let Surplus { tags: untagged, versions: removed } = surplus;
+        let Extraneous { tags: untagged, versions: removed } = extraneous;
         Ok(MirrorReport { copied, restored, untagged, removed })
     }
 
-    fn remove_surplus(&self, surplus: &Surplus) -> Result<()> {
-        for RemovedTag { name, tag, .. } in &surplus.tags {
+    fn remove_extraneous(&self, extraneous: &Extraneous) -> Result<()> {
+        for RemovedTag { name, tag, .. } in &extraneous.tags {
             match self.larder.untag_with(name, tag, &TagOptions::new().force()) {
-                // Somebody else was faster.
+                // Another process was faster.
                 Ok(()) | Err(Error::NotFound { .. }) => {}
                 Err(error) => return Err(error),
             }
         }
-        // One may be needed by another that goes too: those that are refused are tried again after the others.
+        // A version may be used by another extraneous one: refused removals are retried after the others.
         let options = RemoveOptions::new().hooks(false);
-        let mut rest: Vec<_> = surplus.versions.iter().map(Larder::pin).collect();
+        let mut rest: Vec<_> = extraneous.versions.iter().map(Larder::pin).collect();
         while !rest.is_empty() {
             let (mut refused, mut reason) = (Vec::new(), None);
             let before = rest.len();
@@ -130,14 +156,14 @@ impl Maintenance {
     }
 }
 
-/// The versions of the source that were removed in the target, or are on their way out.
-fn removed_there(placing: &Placing<'_>, selected: &[Selected]) -> Result<Vec<VersionInfo>> {
+/// Returns the versions of the source that were removed in the target, or are being removed.
+fn removed_in_target(planner: &CopyPlanner<'_>, selected: &[Selected]) -> Result<Vec<VersionInfo>> {
     let mut removed = Vec::new();
     for selected in selected {
-        let head = placing.target.head(&selected.name)?;
-        for (number, there) in placing.same_number(selected)? {
+        let head = planner.target.head(&selected.name)?;
+        for (number, there) in planner.same_number(selected)? {
             if let Some(there) = there
-                && (there.removed.is_some() || is_leaving(head.as_ref(), number))
+                && (there.removed.is_some() || is_being_removed(head.as_ref(), number))
             {
                 removed.push(VersionInfo::new(&selected.name, &there));
             }
@@ -146,11 +172,11 @@ fn removed_there(placing: &Placing<'_>, selected: &[Selected]) -> Result<Vec<Ver
     Ok(removed)
 }
 
-/// What the target has and the source has not.
-fn surplus(target: &Maintenance, selected: &[Selected]) -> Result<Surplus> {
+/// Returns what only the target has.
+fn extraneous(target: &Maintenance, selected: &[Selected]) -> Result<Extraneous> {
     let wanted: BTreeMap<&Identifier, &Selected> =
         selected.iter().map(|selected| (&selected.name, selected)).collect();
-    let mut surplus = Surplus::default();
+    let mut extraneous = Extraneous::default();
     for found in target.store.records(record::NAMES) {
         let name = record::name_in(&found?.0)?;
         let wanted = wanted.get(&name);
@@ -162,16 +188,16 @@ fn surplus(target: &Maintenance, selected: &[Selected]) -> Result<Surplus> {
         for tag in target.larder.tags(&name)? {
             if !tags.contains(&tag.tag) {
                 let (tag, version) = (tag.tag, tag.version);
-                surplus.tags.push(RemovedTag { name: name.clone(), tag, version });
+                extraneous.tags.push(RemovedTag { name: name.clone(), tag, version });
             }
         }
         let versions = match target.larder.versions(&name) {
             Ok(versions) => versions,
-            // All of them are removed.
+            // All are removed.
             Err(Error::NotFound { .. }) => continue,
             Err(error) => return Err(error),
         };
-        surplus.versions.extend(versions.into_iter().filter(|it| !has_version(&it.version)));
+        extraneous.versions.extend(versions.into_iter().filter(|it| !has_version(&it.version)));
     }
-    Ok(surplus)
+    Ok(extraneous)
 }

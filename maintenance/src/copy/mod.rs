@@ -1,60 +1,86 @@
 //! Copying versions from one larder to another.
 //!
-//! What the target has already is not moved again: blobs go before the records that lead to them, so a copy
-//! that was interrupted is completed by doing it again.
+//! Blobs are written before the records that refer to them, and what the target already has is not copied again: an
+//! interrupted copy is completed by running it again.
 
-mod annotations;
-mod carry;
+mod attached;
 mod mirror;
 mod plan;
 mod select;
+mod write;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use self::carry::Carrier;
 pub use self::mirror::{MirrorOptions, MirrorReport, RemovedTag};
-use self::plan::{CopyPlan, How, Placed, Placing};
+pub(crate) use self::plan::PAGE;
+use self::plan::{CopyPlan, CopyPlanner, PlannedVersion, TargetPolicy};
 use self::select::{Selected, select};
+use self::write::CopyWriter;
 use crate::Maintenance;
 use larder_core::store::{Digest, MemoryStore, RecordKey, StoreExt, TagName, VersionNumber};
 use larder_core::{Identifier, Larder, Registry, Result, Selection, VersionInfo};
 
-/// How [`Maintenance::copy`] copies.
+/// Options of [`Maintenance::copy`].
 ///
 /// ```
-/// use larder_core::CopyOptions;
+/// use larder_maintenance::CopyOptions;
 ///
-/// let options = CopyOptions { dry_run: true, ..CopyOptions::default() };
-/// assert!(!options.all_versions && !options.overwrite);
+/// let options = CopyOptions::new().all_versions(true).dry_run(true);
+/// # let _ = options;
 /// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CopyOptions {
-    /// Copies every version of the names that the references have, not only those that they mean.
-    pub all_versions: bool,
-    /// Lets tags of the target name other versions than they do, where they do in the source.
-    pub overwrite: bool,
-    /// Writes nothing and tells what would be.
-    pub dry_run: bool,
+    all_versions: bool,
+    overwrite: bool,
+    dry_run: bool,
 }
 
-/// What [`Maintenance::copy`] did, or would do.
+impl CopyOptions {
+    /// Default options: only the selected versions, and no tag moves.
+    pub const fn new() -> Self {
+        Self { all_versions: false, overwrite: false, dry_run: false }
+    }
+
+    /// Sets whether to copy every version of the selected names.
+    #[must_use]
+    pub const fn all_versions(mut self, all_versions: bool) -> Self {
+        self.all_versions = all_versions;
+        self
+    }
+
+    /// Sets whether tags of the target move to the versions they name in the source.
+    #[must_use]
+    pub const fn overwrite(mut self, overwrite: bool) -> Self {
+        self.overwrite = overwrite;
+        self
+    }
+
+    /// Sets whether to report without changing anything.
+    #[must_use]
+    pub const fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+}
+
+/// The result of [`Maintenance::copy`], or of its dry run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct CopyReport {
     /// The versions, by name and number.
     pub versions: Vec<CopiedVersion>,
-    /// The tags that came along.
+    /// The copied tags.
     pub tags: Vec<CopiedTag>,
-    /// How many blobs the target lacked.
+    /// The number of blobs that the target lacked.
     pub blobs: u64,
-    /// How many bytes those have.
+    /// The bytes of those blobs.
     pub bytes: u64,
 }
 
-/// What became of a version.
+/// One version in a [`CopyReport`].
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct CopiedVersion {
@@ -63,40 +89,40 @@ pub struct CopiedVersion {
     pub version: VersionInfo,
     /// Its number in the target.
     pub to: VersionNumber,
-    /// What was done.
+    /// The outcome.
     pub outcome: CopyOutcome,
 }
 
-/// What became of a tag.
+/// One tag in a [`CopyReport`].
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct CopiedTag {
-    /// The name that it belongs to.
+    /// Its identifier.
     pub name: Identifier,
     /// The tag.
     pub tag: TagName,
     /// The version that it names in the target.
     pub version: VersionNumber,
-    /// The version that it named there before, if it was another.
+    /// The other version that it named there before.
     pub moved_from: Option<VersionNumber>,
-    /// Whether the target had it so already.
+    /// Whether the target already had it.
     pub present: bool,
 }
 
-/// What was done with a version.
+/// The outcome of copying a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum CopyOutcome {
-    /// It is new in the target, under the same number.
+    /// New in the target, with the same number.
     Copied,
-    /// It is new in the target, under the next free number, because its own is taken.
+    /// New in the target, with the next free number because its own is taken.
     Renumbered,
-    /// The target had it already.
+    /// Already in the target.
     Present,
 }
 
-/// All that an empty larder would hold after a copy, without the bytes of the blobs.
+/// The contents of an empty larder after a copy, without the bytes of the blobs.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CopyOutline {
@@ -107,19 +133,20 @@ pub struct CopyOutline {
 }
 
 impl Maintenance {
-    /// Copies the versions that `references` mean, or everything if there are none, to `target`.
+    /// Copies the selected versions and their children to `target`.
     ///
-    /// No type need be linked in. A version that the target has under the same name is not copied again.
-    /// Another keeps its number unless the target gave that away, and with it its time and origin. Tags
-    /// that name what is copied come along. Every byte is checked on its way. What fails half-way is
-    /// completed by doing it again.
+    /// No type needs to be linked in. A version that the target has under the same name is not copied again. Others keep
+    /// their time, their origin and, unless the target has used it, their number. The tags of copied versions and the
+    /// records that belong to them, such as annotations, are copied too. Every byte is checked. An interrupted copy is
+    /// completed by running it again.
     ///
     /// ```
-    /// use larder_core::{CopyOptions, Registry};
+    /// use larder_core::{Registry, Selection};
+    /// use larder_maintenance::{CopyOptions, LarderMaintenance};
     ///
     /// let registry = || Registry::linked();
     /// let (here, there) = (registry()?.open("memory:")?, registry()?.open("memory:")?);
-    /// let copied = here.maintenance().copy(Selection::All, &there, &CopyOptions::default())?;
+    /// let copied = here.maintenance().copy(Selection::All, &there, &CopyOptions::new())?;
     /// assert_eq!((copied.versions.len(), copied.bytes), (0, 0));
     /// # Ok::<(), larder_core::Error>(())
     /// ```
@@ -137,37 +164,37 @@ impl Maintenance {
     ) -> Result<CopyReport> {
         let target = &Self::new(target.clone());
         let selected = select(self, &selection.into(), options.all_versions)?;
-        let how = if options.overwrite { How::Overwrite } else { How::Add };
-        let placing = Placing { source: self, target, how };
-        let plan = placing.plan(&selected)?;
-        self.bring(placing, &selected, plan, options.dry_run)
+        let policy = if options.overwrite { TargetPolicy::Overwrite } else { TargetPolicy::Keep };
+        let planner = CopyPlanner { source: self, target, policy };
+        let plan = planner.plan(&selected)?;
+        self.execute(planner, &selected, plan, options.dry_run)
     }
 
-    /// Does what was planned, or tells of it.
-    fn bring(
+    /// Makes the changes of a plan unless it is a dry run, and reports them.
+    fn execute(
         &self,
-        placing: Placing<'_>,
+        planner: CopyPlanner<'_>,
         selected: &[Selected],
-        CopyPlan { places: plans, tags }: CopyPlan,
+        CopyPlan { planned: plans, tags }: CopyPlan,
         dry_run: bool,
     ) -> Result<CopyReport> {
-        let cargo = carry::cargo(self, placing.target, selected, &plans)?;
+        let transfer = write::transfer(self, planner.target, selected, &plans)?;
         let mut copied = CopyReport {
-            blobs: cargo.lacking.len() as u64,
-            bytes: cargo.lacking.values().sum(),
+            blobs: transfer.missing.len() as u64,
+            bytes: transfer.missing.values().sum(),
             ..CopyReport::default()
         };
         let meter = self.larder.meter("copying", Some(copied.bytes));
-        let carrier = Carrier::new(placing, cargo.contents, Some(meter));
+        let writer = CopyWriter::new(planner, transfer.contents, Some(meter));
         for (selected, first) in selected.iter().zip(plans) {
-            let places = if dry_run {
+            let planned = if dry_run {
                 first.clone()
             } else {
-                let (places, carried) = carrier.carry(selected)?;
-                copied.tags.extend(carried.into_iter().map(|tag| tag.report));
-                places
+                let (planned, written) = writer.write(selected)?;
+                copied.tags.extend(written.into_iter().map(|tag| tag.report));
+                planned
             };
-            copied.versions.extend(report(selected, &first, &places));
+            copied.versions.extend(report(selected, &first, &planned));
         }
         if dry_run {
             copied.tags = tags.into_iter().map(|tag| tag.report).collect();
@@ -175,7 +202,7 @@ impl Maintenance {
         Ok(copied)
     }
 
-    /// What an empty larder would hold after a copy: for who writes it elsewhere, such as into an archive.
+    /// Returns the contents of an empty larder after a copy, for writers of archives.
     ///
     /// # Errors
     /// As [`copy`](Maintenance::copy).
@@ -187,32 +214,32 @@ impl Maintenance {
         let target = Larder::new(Arc::new(MemoryStore::new()), Registry::new());
         let target = Self::new(target);
         let selected = select(self, &selection.into(), all_versions)?;
-        let placing = Placing { source: self, target: &target, how: How::Add };
+        let planner = CopyPlanner { source: self, target: &target, policy: TargetPolicy::Keep };
         let plans = selected
             .iter()
-            .map(|selected| placing.place(selected, false))
+            .map(|selected| planner.plan_versions(selected, false))
             .collect::<Result<Vec<_>>>()?;
-        let cargo = carry::cargo(self, &target, &selected, &plans)?;
-        let carrier = Carrier::new(placing, cargo.contents, None);
+        let transfer = write::transfer(self, &target, &selected, &plans)?;
+        let writer = CopyWriter::new(planner, transfer.contents, None);
         for selected in &selected {
-            carrier.carry(selected)?;
+            writer.write(selected)?;
         }
         let records = target.store.records("").map(|found| found.map(|(key, r)| (key, r.value)));
-        Ok(CopyOutline { blobs: cargo.lacking, records: records.collect::<Result<_>>()? })
+        Ok(CopyOutline { blobs: transfer.missing, records: records.collect::<Result<_>>()? })
     }
 }
 
-/// What became of the versions of a name: `first` says what the target had, `places` where they are now.
+/// Reports the versions of a name: `first` is the plan before the copy, `planned` the one that was made.
 fn report(
     selected: &Selected,
-    first: &[Placed],
-    places: &[Placed],
+    first: &[PlannedVersion],
+    planned: &[PlannedVersion],
 ) -> impl Iterator<Item = CopiedVersion> {
-    let versions = selected.versions.values().zip(first).zip(places);
+    let versions = selected.versions.values().zip(first).zip(planned);
     versions.map(|((version, first), place)| CopiedVersion {
         version: VersionInfo::new(&selected.name, version),
         to: place.number,
-        outcome: match first.lacking {
+        outcome: match first.missing {
             false => CopyOutcome::Present,
             true if place.number == version.version => CopyOutcome::Copied,
             true => CopyOutcome::Renumbered,

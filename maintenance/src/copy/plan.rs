@@ -1,4 +1,4 @@
-//! Which number a version gets where it goes.
+//! Planning a copy: the number of each version in the target, and the tags.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,83 +10,87 @@ use larder_core::record::{self, DigestRecord, NameRecord, TagRecord, VersionReco
 use larder_core::store::{Digest, StoreExt, TagName, VersionNumber};
 use larder_core::{Error, Identifier, Result};
 
-/// How many records or blobs are asked for at once.
-pub(super) const PAGE: usize = 500;
-/// How far above the target's next number a version may keep its own. A larder that was made to harm could
-/// use up all numbers with one version.
+/// Maximum number of records or blobs in one call of the store.
+pub(crate) const PAGE: usize = 500;
+/// Maximum distance of a kept number from the target's next one: a hostile larder must not use up all numbers with one
+/// version.
 pub(super) const MOST_AHEAD: u64 = 1_000_000;
 
-/// Where a version goes.
+/// The plan for a version.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Placed {
+pub(super) struct PlannedVersion {
     /// Its number in the target.
     pub(super) number: VersionNumber,
-    /// Whether the target has no such version yet.
-    pub(super) lacking: bool,
-    /// Whether anything leads to it there: a writer that died may have left it without.
-    pub(super) known: bool,
+    /// Whether the target lacks the version.
+    pub(super) missing: bool,
+    /// Whether the name and digest lead to it there; an interrupted writer may have left it without.
+    pub(super) listed: bool,
 }
 
-/// Where a tag goes.
-pub(super) struct PlacedTag {
+/// The plan for a tag.
+pub(super) struct PlannedTag {
     pub(super) report: CopiedTag,
-    /// What the source says of it.
+    /// Its record in the source.
     pub(super) source: TagRecord,
 }
 
-/// What becomes of what the target has already.
+/// What happens to existing tags and numbers of the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum How {
-    /// It stays.
-    Add,
+pub(super) enum TargetPolicy {
+    /// They stay.
+    Keep,
     /// Tags move.
     Overwrite,
-    /// All becomes as it is in the source, numbers included.
+    /// Everything becomes as in the source, numbers included.
     Mirror,
 }
 
-/// Finds places in `target` for what `source` has.
+/// Plans a copy from `source` to `target`.
 #[derive(Clone, Copy)]
-pub(super) struct Placing<'a> {
+pub(super) struct CopyPlanner<'a> {
     pub(super) source: &'a Maintenance,
     pub(super) target: &'a Maintenance,
-    pub(super) how: How,
+    pub(super) policy: TargetPolicy,
 }
 
-/// Where all goes.
+/// The plan of a copy.
 pub(super) struct CopyPlan {
-    /// The places of the versions, by name.
-    pub(super) places: Vec<Vec<Placed>>,
-    pub(super) tags: Vec<PlacedTag>,
+    /// The versions of each name.
+    pub(super) planned: Vec<Vec<PlannedVersion>>,
+    pub(super) tags: Vec<PlannedTag>,
 }
 
-impl Placing<'_> {
-    /// The places of all that is selected. Refuses what may not be, before anything is written.
+impl CopyPlanner<'_> {
+    /// Plans everything that is selected. Refuses what must not be copied, before anything is written.
     pub(super) fn plan(&self, selected: &[Selected]) -> Result<CopyPlan> {
-        let (mut places, mut tags) = (Vec::with_capacity(selected.len()), Vec::new());
+        let (mut planned, mut tags) = (Vec::with_capacity(selected.len()), Vec::new());
         for selected in selected {
-            let found = self.place(selected, false)?;
-            tags.extend(self.place_tags(selected, &found)?);
-            places.push(found);
+            let found = self.plan_versions(selected, false)?;
+            tags.extend(self.plan_tags(selected, &found)?);
+            planned.push(found);
         }
         self.refuse_moves(&tags)?;
-        Ok(CopyPlan { places, tags })
+        Ok(CopyPlan { planned, tags })
     }
 
-    /// The places of all selected versions, in their order. `again` if the last places met another writer.
+    /// Plans all selected versions of a name, in their order; `again` after a conflict with another writer.
     ///
-    /// Each version of the target stands for one of the source: one with the same digest and number, else with
-    /// the same digest. What is left keeps its number where it is free, and from the first that cannot on
-    /// they get the next ones, so that they stay in their order.
-    pub(super) fn place(&self, selected: &Selected, again: bool) -> Result<Vec<Placed>> {
+    /// Each version of the source is matched with one of the target with the same digest and number, or else with the same
+    /// digest. Others keep their numbers up to the first that is taken; from there on they get the next numbers, which keeps
+    /// their order.
+    pub(super) fn plan_versions(
+        &self,
+        selected: &Selected,
+        again: bool,
+    ) -> Result<Vec<PlannedVersion>> {
         let Selected { name, versions, .. } = selected;
         let head = self.target.head(name)?;
         let mut next = head.as_ref().map_or(VersionNumber::FIRST, |head| head.next);
         let same_number = self.same_number(selected)?;
-        let known_to = next;
+        let next_there = next;
         let mut twins = self.twins(selected)?;
         for numbers in twins.values_mut() {
-            numbers.retain(|number| !is_leaving(head.as_ref(), *number));
+            numbers.retain(|number| !is_being_removed(head.as_ref(), *number));
         }
 
         let mut exact = BTreeMap::new();
@@ -94,52 +98,52 @@ impl Placing<'_> {
             let Some(Some(there)) = same_number.get(number) else { continue };
             let found = twins.get_mut(&version.manifest).is_some_and(|set| set.remove(number));
             let alike = there.is_current() && there.manifest == version.manifest;
-            if alike && !is_leaving(head.as_ref(), *number) {
-                exact.insert(*number, found && *number < known_to);
-            } else if self.how == How::Mirror {
-                // What was removed there is restored first; it is still so if nothing is to be written.
+            if alike && !is_being_removed(head.as_ref(), *number) {
+                exact.insert(*number, found && *number < next_there);
+            } else if self.policy == TargetPolicy::Mirror {
+                // A mirror restores what was removed in the target, before this unless it is a dry run.
                 match there.manifest == version.manifest {
                     true => exact.insert(*number, true),
-                    false => return Err(is_another(name, *number)),
+                    false => return Err(number_taken(name, *number)),
                 };
             }
         }
         let mut in_order = true;
-        let mut places: Vec<Placed> = Vec::with_capacity(versions.len());
+        let mut planned: Vec<PlannedVersion> = Vec::with_capacity(versions.len());
         for (&own, version) in versions {
-            let mut twin = || match self.how {
-                How::Mirror => None, // under its own number or not at all
+            let mut twin = || match self.policy {
+                TargetPolicy::Mirror => None, // only with its own number
                 _ => twins.get_mut(&version.manifest).and_then(BTreeSet::pop_last),
             };
-            let place = if let Some(&known) = exact.get(&own) {
-                Placed { number: own, lacking: false, known }
+            let place = if let Some(&listed) = exact.get(&own) {
+                PlannedVersion { number: own, missing: false, listed }
             } else if let Some(number) = twin() {
-                Placed { number, lacking: false, known: number < known_to }
+                PlannedVersion { number, missing: false, listed: number < next_there }
             } else {
                 let free = matches!(same_number.get(&own), Some(None))
                     && own.get() <= next.get().saturating_add(MOST_AHEAD);
-                if self.how == How::Mirror && !free {
-                    return Err(is_another(name, own));
+                if self.policy == TargetPolicy::Mirror && !free {
+                    return Err(number_taken(name, own));
                 }
-                let number = match (in_order || self.how == How::Mirror) && free {
+                let number = match (in_order || self.policy == TargetPolicy::Mirror) && free {
                     true => own,
                     false => self.free_number(name, next, again)?,
                 };
-                Placed { number, lacking: true, known: false }
+                PlannedVersion { number, missing: true, listed: false }
             };
             in_order &= place.number == own;
             next = next.max(place.number.next());
-            places.push(place);
+            planned.push(place);
         }
         if let Some(head) = &head
-            && places.iter().any(|place| place.lacking)
+            && planned.iter().any(|place| place.missing)
         {
             refuse_locked_name(name, head, || format!("copy {name}"))?;
         }
-        Ok(places)
+        Ok(planned)
     }
 
-    /// What stands in the target under the numbers of the source.
+    /// Returns the versions of the target with the numbers of the source.
     pub(super) fn same_number(
         &self,
         selected: &Selected,
@@ -158,10 +162,10 @@ impl Placing<'_> {
         Ok(there)
     }
 
-    /// The target's versions by digest.
+    /// Returns the versions of the target by digest.
     fn twins(&self, selected: &Selected) -> Result<BTreeMap<Digest, BTreeSet<VersionNumber>>> {
         let prefix = match selected.versions.len() {
-            // One version is looked up, for many all are listed.
+            // One version is looked up; for several, all are listed.
             1 => selected.versions.values().map(|version| version.manifest.to_hex()).collect(),
             _ => String::new(),
         };
@@ -178,8 +182,8 @@ impl Placing<'_> {
         Ok(twins)
     }
 
-    /// The first number from `next` that no version has. A writer that died, or is at work, may have taken
-    /// one that the name does not know of.
+    /// Returns the first free number from `next`. An interrupted or concurrent writer may have taken one that the name does
+    /// not count yet.
     fn free_number(
         &self,
         name: &Identifier,
@@ -193,14 +197,14 @@ impl Placing<'_> {
         Ok(number)
     }
 
-    /// The places of the tags that name what is copied.
-    pub(super) fn place_tags(
+    /// Plans the tags of the selected versions.
+    pub(super) fn plan_tags(
         &self,
         selected: &Selected,
-        places: &[Placed],
-    ) -> Result<Vec<PlacedTag>> {
+        planned: &[PlannedVersion],
+    ) -> Result<Vec<PlannedTag>> {
         let numbers: BTreeMap<_, _> =
-            selected.versions.keys().zip(places.iter().map(|place| place.number)).collect();
+            selected.versions.keys().zip(planned.iter().map(|place| place.number)).collect();
         let place = |(tag, source): &(TagName, TagRecord)| {
             let key = record::tag_key(&selected.name, tag)?;
             let version = numbers.get(&source.version).copied().unwrap_or(source.version);
@@ -215,8 +219,8 @@ impl Placing<'_> {
                 let there: TagRecord = record::read(&key, &found)?;
                 let is_there = there.version == version;
                 let is_like = there.protected == source.protected;
-                report.present = is_there && (is_like || self.how != How::Mirror);
-                if !is_there && there.protected && self.how != How::Mirror {
+                report.present = is_there && (is_like || self.policy != TargetPolicy::Mirror);
+                if !is_there && there.protected && self.policy != TargetPolicy::Mirror {
                     return Err(Error::Refused {
                         action: format!("copy the tag {}:{tag}", selected.name),
                         reason: format!(
@@ -227,19 +231,19 @@ impl Placing<'_> {
                 }
                 report.moved_from = (!is_there).then_some(there.version);
             }
-            Ok(PlacedTag { report, source: source.clone() })
+            Ok(PlannedTag { report, source: source.clone() })
         };
         selected.tags.iter().map(place).collect()
     }
 
-    /// Refuses to move tags of the target, unless that was asked for.
-    pub(super) fn refuse_moves(&self, tags: &[PlacedTag]) -> Result<()> {
-        let told = |PlacedTag { report, .. }: &PlacedTag| {
+    /// Refuses to move tags of the target unless the policy allows it.
+    pub(super) fn refuse_moves(&self, tags: &[PlannedTag]) -> Result<()> {
+        let describe = |PlannedTag { report, .. }: &PlannedTag| {
             let CopiedTag { name, tag, version, moved_from, .. } = report;
             moved_from.map(|from| format!("{name}:{tag} from {from} to {version}"))
         };
-        let moves: Vec<_> = tags.iter().filter_map(told).collect();
-        if self.how != How::Add || moves.is_empty() {
+        let moves: Vec<_> = tags.iter().filter_map(describe).collect();
+        if self.policy != TargetPolicy::Keep || moves.is_empty() {
             return Ok(());
         }
         Err(Error::Refused {
@@ -252,7 +256,7 @@ impl Placing<'_> {
     }
 }
 
-fn is_another(name: &Identifier, number: VersionNumber) -> Error {
+fn number_taken(name: &Identifier, number: VersionNumber) -> Error {
     Error::Refused {
         action: format!("mirror {name}@{}", number.get()),
         reason: "the target has another version under that number; mirror to a new larder, or copy"
@@ -260,8 +264,8 @@ fn is_another(name: &Identifier, number: VersionNumber) -> Error {
     }
 }
 
-/// Whether a version that is still there is being removed, or was by a writer that died: the name goes first.
-pub(super) fn is_leaving(head: Option<&NameRecord>, number: VersionNumber) -> bool {
+/// Whether a removal of the version has started: a removal changes the name first.
+pub(super) fn is_being_removed(head: Option<&NameRecord>, number: VersionNumber) -> bool {
     head.is_some_and(|head| {
         let latest = head.latest.as_ref().map(|latest| latest.version);
         number < head.next && latest < Some(number)

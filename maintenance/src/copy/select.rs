@@ -1,4 +1,4 @@
-//! What is copied: the versions that references mean, and those that they refer to.
+//! Selecting what is copied: the versions of references and their children.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,16 +8,16 @@ use larder_core::record::{self, NameRecord, TagRecord, UserRecord, VersionRecord
 use larder_core::store::{Corruption, RecordKey, StoreExt, TagName, VersionNumber};
 use larder_core::{Error, Identifier, Result, Selection};
 
-/// What is to be copied of one name.
+/// The selected versions and tags of a name.
 pub(super) struct Selected {
     pub(super) name: Identifier,
     pub(super) versions: BTreeMap<VersionNumber, VersionRecord>,
-    /// The number that the next version would get in the source, if all of them are copied.
+    /// The next number in the source, if all versions are copied.
     next: Option<VersionNumber>,
     pub(super) tags: Vec<(TagName, TagRecord)>,
 }
 
-/// The chosen versions, by name.
+/// Returns the selected versions by name.
 pub(super) fn select(
     source: &Maintenance,
     selection: &Selection,
@@ -66,7 +66,7 @@ type Versions = BTreeMap<Identifier, BTreeMap<VersionNumber, VersionRecord>>;
 /// The names that versions of a name refer to.
 type Children = BTreeMap<Identifier, BTreeSet<Identifier>>;
 
-/// Which names refer to which, as their users are written down: for who copies all of them, without reading a manifest.
+/// Returns which names refer to which, from the records of users, without reading manifests.
 fn known_children(source: &Maintenance) -> Result<Children> {
     let mut children = Children::new();
     for found in source.store.records(record::USERS) {
@@ -78,7 +78,7 @@ fn known_children(source: &Maintenance) -> Result<Children> {
     Ok(children)
 }
 
-/// Adds what versions refer to, and says which names refer to which.
+/// Adds the children of versions at any depth, and returns which names refer to which.
 fn add_children(source: &Maintenance, versions: &mut Versions) -> Result<Children> {
     let mut children = Children::new();
     let of = |(name, found): (&Identifier, &BTreeMap<VersionNumber, VersionRecord>)| {
@@ -105,13 +105,13 @@ fn add_children(source: &Maintenance, versions: &mut Versions) -> Result<Childre
     Ok(children)
 }
 
-/// The names in such an order that children come first. Of names whose versions refer to each other in turn, one comes before
-/// its children: an interrupted copy of those is completed by the next.
+/// Returns the names with children first. In a cycle of names, one comes before its children: if interrupted there, the next
+/// copy completes it.
 fn children_first(versions: &Versions, children: &Children) -> Vec<Identifier> {
     let mut order = Vec::new();
     let mut seen = BTreeSet::new();
     for name in versions.keys() {
-        // A name, and whether its children are in the order already.
+        // A name, and whether its children are in the order.
         let mut stack = vec![(name, false)];
         while let Some((name, is_after)) = stack.pop() {
             if is_after {
@@ -143,7 +143,7 @@ fn every_version(
     Ok(versions)
 }
 
-/// The version's own record: what the name says of its newest version is only a copy of it.
+/// Reads the version's own record: the name has only a copy of the newest one's.
 fn one_version(
     source: &Maintenance,
     name: &Identifier,
@@ -171,7 +171,7 @@ pub(super) fn misplaced(key: &RecordKey) -> Error {
     Error::corrupt(format!("the record {key}"), Corruption::Unreadable(reason))
 }
 
-/// The tags of a name that name one of `versions`.
+/// Returns the tags that name one of `versions`.
 fn tags_of(
     source: &Maintenance,
     name: &Identifier,
@@ -180,7 +180,7 @@ fn tags_of(
     let mut tags = Vec::new();
     for tag in source.larder.tags(name)? {
         let key = record::tag_key(name, &tag.tag)?;
-        // A tag that was removed since does not come along.
+        // It may have been removed since.
         let Some(found) = source.store.get_record(&key)? else { continue };
         let found: TagRecord = record::read(&key, &found)?;
         if versions.contains_key(&found.version) {
@@ -191,8 +191,8 @@ fn tags_of(
 }
 
 impl Selected {
-    /// The name's record once `written` are there; `last` if that is all.
-    pub(super) fn onto(
+    /// Returns the name's record after `written`; `last` for the last commit.
+    pub(super) fn update(
         &self,
         mut head: NameRecord,
         written: &[VersionRecord],
@@ -205,9 +205,8 @@ impl Selected {
                 head.latest = Some(version.clone());
             }
         }
-        // Numbers of versions that were removed are not given again where all of a name comes. Only the last
-        // commit says so: a version that is there, below the next number and above the newest, is on its way
-        // out.
+        // If all versions are copied, numbers of removed ones are not reused. Only the last commit counts them: until then a
+        // version below `next` and above `latest` would seem to be being removed.
         let most = head.next.get().saturating_add(MOST_AHEAD);
         if let Some(next) = self.next.filter(|next| last && next.get() <= most) {
             head.next = head.next.max(next);

@@ -1,6 +1,6 @@
-//! `diff` and `plan`: how two versions differ, one of which may not be written yet.
+//! Differences between two versions, one of which may not be written yet.
 //!
-//! Manifests are compared, nothing else is read: the types need not be linked in, and no blob is fetched.
+//! Only manifests are read: no type needs to be linked in, and no artifact is fetched.
 
 mod node;
 mod plan;
@@ -20,7 +20,7 @@ use larder_core::manifest::Manifest;
 use larder_core::store::{Digest, TypeTag, VersionNumber};
 use larder_core::{Identifier, Larder, Reference, Result, Selector, VersionInfo};
 
-/// How one version differs from another, field by field.
+/// The difference between two versions, field by field.
 ///
 /// ```
 /// use larder_core::Registry;
@@ -46,18 +46,17 @@ use larder_core::{Identifier, Larder, Reference, Result, Selector, VersionInfo};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Diff {
-    /// What it is compared with; nothing for the plan of a first version.
+    /// The old version; `None` in the plan of a first version.
     pub old: Option<Side>,
-    /// What is compared.
+    /// The new version.
     pub new: Side,
-    /// The fields, in their order: of each state the first 1,000.
+    /// The fields in their order, at most 1,000 of each state.
     ///
-    /// A field that is the same as a whole is listed once, by its name. Of one that is not, what differs in it is
-    /// listed, each by its path.
+    /// An unchanged field is listed once, by its name; of a changed one, each part that differs is listed by its path.
     pub fields: Vec<FieldDiff>,
-    /// How many fields are in which state, listed or not.
+    /// The number of fields of each state, listed or not.
     pub counts: Counts,
-    /// How much of the artifacts' bytes they have in common.
+    /// The artifact bytes that both versions have.
     pub bytes: Overlap,
 }
 
@@ -65,7 +64,7 @@ pub struct Diff {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Side {
-    /// The name it belongs to.
+    /// Its identifier.
     #[serde(rename = "name")]
     pub identifier: Identifier,
     /// Its number.
@@ -85,15 +84,14 @@ pub struct Side {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct FieldDiff {
-    /// Where it is, such as `layers[3].bias`; in a folder, the path of the file. Empty where the fields as a
-    /// whole are one value.
+    /// The path, such as `layers[3].bias`; in a folder, the path of the file. Empty if the fields are a single value.
     pub path: String,
-    /// What became of it.
+    /// Its state.
     pub state: FieldState,
-    /// What it was, unless it was added or is the same.
+    /// The old value, unless it was added or is the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old: Option<FieldValue>,
-    /// What it is, unless it was removed.
+    /// The new value, unless it was removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub new: Option<FieldValue>,
     /// Of two artifacts that hold artifacts: the bytes that both hold.
@@ -101,13 +99,13 @@ pub struct FieldDiff {
     pub shared: Option<u64>,
 }
 
-/// What became of a field.
+/// The state of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FieldState {
-    /// It is the same.
+    /// Unchanged.
     Same,
-    /// It is another.
+    /// Changed.
     Changed,
     /// Only the new version has it.
     Added,
@@ -116,7 +114,7 @@ pub enum FieldState {
 }
 
 impl FieldState {
-    /// Its name, in one word.
+    /// Returns the name, such as `changed`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Same => "same",
@@ -132,15 +130,15 @@ impl FieldState {
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum FieldValue {
-    /// JSON text; a long one is shortened to the place where the two differ, and is no JSON then.
+    /// JSON text; if long, cut to where the two differ, and not valid JSON then.
     Json(String),
     /// An artifact.
     Artifact {
         /// The digest of its bytes.
         digest: Digest,
-        /// Their number.
+        /// The number of bytes.
         size: u64,
-        /// What wrote them.
+        /// The serializer that wrote it.
         serializer: String,
         /// The bytes of the artifacts that it holds itself.
         #[serde(skip_serializing_if = "is_zero")]
@@ -150,7 +148,7 @@ pub enum FieldValue {
     File {
         /// The digest of its bytes.
         digest: Digest,
-        /// Their number.
+        /// The number of bytes.
         size: u64,
         /// Whether it may be executed.
         executable: bool,

@@ -112,7 +112,7 @@ impl<'a> Tree<'a> {
         Some(FieldValue::File { digest: entry.digest, size: entry.size, executable: *executable })
     }
 
-    /// What an artifact holds itself.
+    /// The artifacts that an artifact contains.
     pub(super) fn held(&self, entry: &'a ArtifactEntry) -> impl Iterator<Item = &'a ArtifactEntry> {
         entry.holds.iter().filter_map(|&place| self.entries.get(place))
     }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::{Diff, Side, add};
 
-/// What [`Larder::apply`] would do.
+/// The effect of an apply that was not made.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Plan {

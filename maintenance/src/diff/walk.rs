@@ -45,7 +45,7 @@ struct Walk<'a> {
     counts: Counts,
 }
 
-/// What is shown of a field: before, after, and the bytes that both hold.
+/// The shown parts of a field: before, after, and the bytes that both have.
 type Values = (Option<FieldValue>, Option<FieldValue>, Option<u64>);
 
 impl Walk<'_> {

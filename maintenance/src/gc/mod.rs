@@ -1,17 +1,16 @@
-//! Garbage collection: removes the blobs that no version uses.
+//! Garbage collection: deletes the blobs that no version needs.
 //!
-//! A collector knows nothing of the writers of other processes, and a store need not have transactions. So a
-//! blob goes in two steps, between which everybody can see what is to come:
+//! Stores need not have transactions, and writers run in other processes. A blob is therefore deleted in two steps, both
+//! visible to everybody:
 //!
-//! 1. A blob that nothing refers to is *condemned*: it gets a record `gc/@HEX` with the time.
-//! 2. When that record is older than the grace period, and a look at all versions that began only then still
-//!    finds nothing that refers to the blob, the record is changed to *deleting*; then the blob is removed,
-//!    then the record.
+//! 1. A blob that nothing refers to is *marked*: it gets a record `gc/@HEX` with the time.
+//! 2. Once the record is older than the grace period, and versions read after that still do not refer to the blob, the
+//!    record gets `deleting`; then the blob is deleted, then the record.
 //!
-//! A writer that is about to refer to a blob takes its record away in the same commit, on the condition that
-//! nobody changed it (`claim.rs`, where it stands why that is enough). Of the two, one wins.
+//! A writer that refers to a blob removes its record in the same commit, only if the record is unchanged. So exactly one of
+//! writer and collector succeeds; `claim.rs` has the argument.
 
-mod reach;
+mod reachable;
 mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -22,45 +21,76 @@ use larder_core::extend::PATIENCE;
 use larder_core::record::{self, GarbageRecord};
 use larder_core::store::{BlobCount, Digest, RecordKey, Revision, StoreExt, Timestamp};
 use larder_core::{Error, Result};
-use reach::Reach;
+use reachable::Reachable;
 
-/// How [`Maintenance::gc`] goes to work.
+/// Options of [`Maintenance::gc`].
+///
+/// ```
+/// use std::time::Duration;
+/// use larder_maintenance::GcOptions;
+///
+/// let options = GcOptions::new().grace(Duration::from_secs(3600)).dry_run(true);
+/// # let _ = options;
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GcOptions {
-    /// How long a removed version can be restored, and how long a blob must have been known as garbage before
-    /// it goes.
-    ///
-    /// It must be longer than any single commit takes, and by more than the clocks of the machines differ
-    /// that write to the store. Below a second only if nobody writes.
-    pub grace: Duration,
-    /// Whether it only says what it would do.
-    pub dry_run: bool,
+    grace: Duration,
+    dry_run: bool,
 }
 
 impl Default for GcOptions {
-    /// A grace period of 24 hours, in earnest.
     fn default() -> Self {
-        Self { grace: Duration::from_secs(24 * 60 * 60), dry_run: false }
+        Self::new()
     }
 }
 
-/// What [`Maintenance::gc`] did; what it would do, if it was only to say so.
+impl GcOptions {
+    /// Default options: a grace period of 24 hours.
+    pub const fn new() -> Self {
+        Self { grace: Duration::from_secs(24 * 60 * 60), dry_run: false }
+    }
+
+    /// Sets the grace period: how long a removed version can be restored, and the minimum time between marking a blob as
+    /// garbage and deleting it.
+    ///
+    /// It must exceed the duration of any single commit plus the clock differences of all writers. Below one second
+    /// only if there are no writers.
+    #[must_use]
+    pub const fn grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Sets whether to report without changing anything.
+    #[must_use]
+    pub const fn dry_run(mut self, dry_run: bool) -> Self {
+        self.dry_run = dry_run;
+        self
+    }
+}
+
+/// The result of [`Maintenance::gc`], or of its dry run.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct GcReport {
-    /// The blobs that versions need.
+    /// Blobs in use.
     pub kept: BlobCount,
-    /// Garbage that was found now: it goes when the grace period is over.
-    pub condemned: Vec<Garbage>,
-    /// Garbage that was found before, whose grace period is not over.
-    pub waiting: Vec<Garbage>,
-    /// Blobs that were garbage and are needed again.
-    pub pardoned: Vec<Digest>,
-    /// Garbage that was removed.
-    pub swept: Vec<Garbage>,
-    /// Garbage that was to be removed and was gone already.
-    pub gone: Vec<Digest>,
-    /// Files that writers left unfinished when they died, and that were removed.
+    /// Blobs newly marked as garbage: they are deleted after the grace period.
+    #[serde(rename = "condemned")]
+    pub marked: Vec<Garbage>,
+    /// Blobs marked before whose grace period is not over.
+    #[serde(rename = "waiting")]
+    pub pending: Vec<Garbage>,
+    /// Blobs marked before that are in use again.
+    #[serde(rename = "pardoned")]
+    pub unmarked: Vec<Digest>,
+    /// Deleted blobs.
+    #[serde(rename = "swept")]
+    pub deleted: Vec<Garbage>,
+    /// Marked blobs that did not exist any more.
+    #[serde(rename = "gone")]
+    pub missing: Vec<Digest>,
+    /// Deleted temporary files of interrupted writes.
     pub unfinished: BlobCount,
 }
 
@@ -75,7 +105,7 @@ pub struct Garbage {
 }
 
 impl Garbage {
-    /// The number of blobs in `garbage`, and their bytes together.
+    /// Counts the blobs in `garbage` and their bytes.
     pub fn total(garbage: &[Self]) -> BlobCount {
         let mut total = BlobCount::default();
         garbage.iter().for_each(|garbage| total.add(garbage.size));
@@ -84,71 +114,74 @@ impl Garbage {
 }
 
 impl Maintenance {
-    /// Collects garbage: removes the blobs that no version needs.
+    /// Collects garbage: deletes the blobs that no version needs.
     ///
-    /// Versions that were removed longer ago than the grace period need theirs no longer. A blob is found to
-    /// be garbage by one run and removed by another, at least a grace period later. Everybody may go on
-    /// writing meanwhile, also in other processes, and several may collect at once.
+    /// A removed version needs its blobs until the grace period is over. One run marks a blob as garbage; another deletes
+    /// it, at least a grace period later. Writers and other collectors may run at the same time, in any process.
     ///
     /// ```
-    /// use larder_core::{GcOptions, Registry};
+    /// use larder_core::Registry;
+    /// use larder_maintenance::{GcOptions, LarderMaintenance};
     ///
     /// let larder = Registry::linked()?.open("memory:")?;
-    /// let collected = larder.maintenance().gc(&GcOptions { dry_run: true, ..GcOptions::default() })?;
-    /// assert!(collected.swept.is_empty());
+    /// let collected = larder.maintenance().gc(&GcOptions::new().dry_run(true))?;
+    /// assert!(collected.deleted.is_empty());
     /// # Ok::<(), larder_core::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::Refused`] if a record or the manifest of a version cannot be read: what it refers to is not
-    /// known, so nothing is collected. [`Error::Store`].
+    /// [`Error::Refused`] if a record or manifest of a version cannot be read, as the blobs in use are not known then;
+    /// [`Error::Store`].
     pub fn gc(&self, options: &GcOptions) -> Result<GcReport> {
         let started = self.now();
-        let reach = Reach::of(self, started, options.grace)?;
-        let plan = SweepPlan::make(self, &reach, started, options.grace)?;
+        let reachable = Reachable::find(self, started, options.grace)?;
+        let plan = SweepPlan::make(self, &reachable, started, options.grace)?;
+        let mut report = plan.report();
         if options.dry_run {
-            return Ok(plan.told());
+            return Ok(report);
         }
-        let mut collected = plan.told();
-        self.sweep(plan, &mut collected)?;
-        self.mark_collected(reach.forgotten)?;
+        self.sweep(plan, &mut report)?;
+        self.record_collected(reachable.expired)?;
         let (count, bytes) = self.store.remove_unfinished(options.grace)?;
-        collected.unfinished = BlobCount { count, bytes };
-        Ok(collected)
+        report.unfinished = BlobCount { count, bytes };
+        Ok(report)
     }
 }
 
-/// How long after `then` it is `now`; no time at all if that is yet to come by this clock.
+/// Returns the time from `then` to `now`; zero if `then` is in the future.
 fn age(now: Timestamp, then: Timestamp) -> Duration {
     now.as_system_time().duration_since(then.as_system_time()).unwrap_or_default()
 }
 
-/// A blob with the record that condemned it.
-struct Condemned {
+/// A blob with its garbage record.
+struct Marked {
     garbage: Garbage,
     key: RecordKey,
     revision: Revision,
-    /// When it was condemned; `None` if its record cannot be read.
+    /// When it was marked; `None` if the record cannot be read.
     since: Option<Timestamp>,
 }
 
-/// What is to be done.
+/// The changes to make.
 #[derive(Default)]
 struct SweepPlan {
     kept: BlobCount,
-    fresh: Vec<Garbage>,
-    /// Garbage whose record says nothing that can be read: it is condemned anew.
-    unclear: Vec<Condemned>,
-    waiting: Vec<Garbage>,
-    pardoned: Vec<Condemned>,
-    ripe: Vec<Condemned>,
-    gone: Vec<Condemned>,
+    /// Blobs to mark.
+    unmarked: Vec<Garbage>,
+    /// Blobs whose record cannot be read: to be marked again.
+    unreadable: Vec<Marked>,
+    pending: Vec<Garbage>,
+    /// Marked blobs that are in use.
+    in_use: Vec<Marked>,
+    /// Blobs to delete.
+    expired: Vec<Marked>,
+    missing: Vec<Marked>,
 }
 
 impl SweepPlan {
     fn make(
         larder: &Maintenance,
-        reach: &Reach,
+        reachable: &Reachable,
         started: Timestamp,
         grace: Duration,
     ) -> Result<Self> {
@@ -156,7 +189,7 @@ impl SweepPlan {
         let mut garbage = BTreeMap::new();
         for blob in larder.store.blobs() {
             let (digest, size) = blob?;
-            if reach.needed.contains(&digest) {
+            if reachable.blobs.contains(&digest) {
                 plan.kept.add(size);
             } else {
                 garbage.insert(digest, size);
@@ -165,7 +198,7 @@ impl SweepPlan {
         let mut recorded = BTreeSet::new();
         for found in larder.store.records(record::GARBAGE) {
             let (key, found) = found?;
-            // A key that is no digest is none of a collector's.
+            // Verification reports foreign keys.
             let Ok(digest) = record::garbage_in(&key) else { continue };
             recorded.insert(digest);
             let read = match record::read::<GarbageRecord>(&key, &found) {
@@ -174,43 +207,44 @@ impl SweepPlan {
                 Err(error) => return Err(error),
             };
             let size = garbage.get(&digest).copied();
-            let condemned = Condemned {
+            let marked = Marked {
                 garbage: Garbage { digest, size: size.unwrap_or_default() },
                 key,
                 revision: found.revision,
                 since: read.map(|read| read.condemned),
             };
-            // Who is at it has some time to come to an end. The clock may be that of another machine.
-            let is_anothers = |read: GarbageRecord| {
+            // Another collector is deleting it. Its clock may differ from ours.
+            let is_claimed = |read: GarbageRecord| {
                 read.deleting.is_some_and(|begun| age(started, begun) < grace.max(PATIENCE))
             };
             match (read, size) {
-                _ if reach.needed.contains(&digest) => plan.pardoned.push(condemned),
-                (Some(read), _) if is_anothers(read) => plan.waiting.push(condemned.garbage),
-                (_, None) => plan.gone.push(condemned),
-                (None, _) => plan.unclear.push(condemned),
+                _ if reachable.blobs.contains(&digest) => plan.in_use.push(marked),
+                (Some(read), _) if is_claimed(read) => plan.pending.push(marked.garbage),
+                (_, None) => plan.missing.push(marked),
+                (None, _) => plan.unreadable.push(marked),
                 (Some(read), _) if age(started, read.condemned) >= grace => {
-                    plan.ripe.push(condemned);
+                    plan.expired.push(marked);
                 }
-                _ => plan.waiting.push(condemned.garbage),
+                _ => plan.pending.push(marked.garbage),
             }
         }
         garbage.retain(|digest, _| !recorded.contains(digest));
-        plan.fresh = garbage.into_iter().map(|(digest, size)| Garbage { digest, size }).collect();
+        plan.unmarked =
+            garbage.into_iter().map(|(digest, size)| Garbage { digest, size }).collect();
         Ok(plan)
     }
 
-    /// What would be done.
-    fn told(&self) -> GcReport {
-        let garbage = |all: &[Condemned]| all.iter().map(|one| one.garbage).collect::<Vec<_>>();
-        let digests = |all: &[Condemned]| all.iter().map(|one| one.garbage.digest).collect();
+    /// Returns the report of a run that makes all of the changes.
+    fn report(&self) -> GcReport {
+        let garbage = |all: &[Marked]| all.iter().map(|one| one.garbage).collect::<Vec<_>>();
+        let digests = |all: &[Marked]| all.iter().map(|one| one.garbage.digest).collect();
         GcReport {
             kept: self.kept,
-            condemned: self.fresh.iter().copied().chain(garbage(&self.unclear)).collect(),
-            waiting: self.waiting.clone(),
-            pardoned: digests(&self.pardoned),
-            swept: garbage(&self.ripe),
-            gone: digests(&self.gone),
+            marked: self.unmarked.iter().copied().chain(garbage(&self.unreadable)).collect(),
+            pending: self.pending.clone(),
+            unmarked: digests(&self.in_use),
+            deleted: garbage(&self.expired),
+            missing: digests(&self.missing),
             unfinished: BlobCount::default(),
         }
     }

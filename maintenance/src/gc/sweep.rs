@@ -2,69 +2,69 @@
 
 use bytes::Bytes;
 
-use super::reach::Forgotten;
-use super::{Condemned, Garbage, GcReport, SweepPlan, age};
+use super::reachable::ExpiredVersion;
+use super::{Garbage, GcReport, Marked, SweepPlan, age};
 use crate::Maintenance;
 use larder_core::Result;
 use larder_core::extend::PATIENCE;
 use larder_core::record::{self, GarbageRecord};
 use larder_core::store::{Change, Committed, Digest, Expected, RecordKey, Revision};
 
-/// How many records are changed at a time: writers wait while they are.
+/// Maximum number of records in a commit: writers wait for it.
 const BATCH: usize = 32;
 
 impl Maintenance {
-    /// Does what is planned, and corrects `collected` where a writer or another collector was faster.
-    pub(super) fn sweep(&self, plan: SweepPlan, collected: &mut GcReport) -> Result<()> {
-        let pardon = |one: &Condemned| Change::RemoveRecord {
+    /// Makes the changes of a plan, and corrects the report where another process was faster.
+    pub(super) fn sweep(&self, plan: SweepPlan, report: &mut GcReport) -> Result<()> {
+        let unmark = |one: &Marked| Change::RemoveRecord {
             key: one.key.clone(),
             expected: Expected::Revision(one.revision.clone()),
         };
-        self.commit_each(plan.pardoned.iter().chain(&plan.gone).map(pardon).collect())?;
-        let fresh = plan.fresh.iter().map(|garbage| (garbage, None));
-        let unclear = plan.unclear.iter().map(|one| (&one.garbage, Some(&one.revision)));
-        let unrecorded: Vec<_> = fresh.chain(unclear).collect();
-        for batch in unrecorded.chunks(BATCH) {
+        self.commit_each(plan.in_use.iter().chain(&plan.missing).map(unmark).collect())?;
+        let unmarked = plan.unmarked.iter().map(|garbage| (garbage, None));
+        let unreadable = plan.unreadable.iter().map(|one| (&one.garbage, Some(&one.revision)));
+        let to_mark: Vec<_> = unmarked.chain(unreadable).collect();
+        for batch in to_mark.chunks(BATCH) {
             // The time of this batch: a writer that did not see its records has the whole grace period.
             let now = self.now();
-            let condemn = |&(garbage, revision): &(&Garbage, Option<&Revision>)| {
+            let mark = |&(garbage, revision): &(&Garbage, Option<&Revision>)| {
                 let expected = revision.cloned().map_or(Expected::Absent, Expected::Revision);
                 let key = record::garbage_key(&garbage.digest)?;
                 record::put(key, &GarbageRecord::new(now, None), expected)
             };
-            self.commit_each(batch.iter().map(condemn).collect::<Result<_>>()?)?;
+            self.commit_each(batch.iter().map(mark).collect::<Result<_>>()?)?;
         }
-        collected.swept.clear();
-        let total = plan.ripe.iter().map(|one| one.garbage.size).sum();
+        report.deleted.clear();
+        let total = plan.expired.iter().map(|one| one.garbage.size).sum();
         let meter = self.larder.meter("collecting", Some(total));
-        for batch in plan.ripe.chunks(BATCH) {
-            for garbage in self.sweep_batch(batch)? {
+        for batch in plan.expired.chunks(BATCH) {
+            for garbage in self.delete_batch(batch)? {
                 meter.add(garbage.size);
-                collected.swept.push(garbage);
+                report.deleted.push(garbage);
             }
         }
         Ok(())
     }
 
-    /// Removes blobs whose grace period is over; gives those that nobody took back.
-    fn sweep_batch(&self, batch: &[Condemned]) -> Result<Vec<Garbage>> {
+    /// Deletes blobs whose grace period is over; returns those that no writer unmarked.
+    fn delete_batch(&self, batch: &[Marked]) -> Result<Vec<Garbage>> {
         let begun = self.now();
-        let mark = |one: &Condemned| {
+        let mark = |one: &Marked| {
             let expected = Expected::Revision(one.revision.clone());
             let marked = GarbageRecord::new(one.since.unwrap_or(begun), Some(begun));
             record::put(one.key.clone(), &marked, expected)
         };
         let marks = batch.iter().map(mark).collect::<Result<Vec<_>>>()?;
         let marked = self.commit_each(marks)?;
-        // What stands there now is this collector's own, unless this took so long that another went on with it.
+        // An unchanged record belongs to this collector; after a long time another may have taken it over.
         let keys: Vec<_> = marked.iter().map(|(key, _)| key.clone()).collect();
-        let (mut won, mut digests, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut deleted, mut digests, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         for ((key, value), found) in marked.into_iter().zip(self.store.get_records(&keys)?) {
             let one = batch.iter().find(|one| one.key == key);
             if let (Some(found), Some(one)) = (found, one)
                 && found.value == value
             {
-                won.push(one.garbage);
+                deleted.push(one.garbage);
                 digests.push(one.garbage.digest);
                 ends.push(Change::RemoveRecord {
                     key,
@@ -72,22 +72,22 @@ impl Maintenance {
                 });
             }
         }
-        // A writer that waits for the blob to be gone goes on without that after `PATIENCE`. A collector that
-        // was held up for so long, or almost, must not touch it any more; another run will.
+        // A writer waits for the deletion only for `PATIENCE`. A collector that took almost as long must leave the blobs to
+        // another run.
         if age(self.now(), begun) > PATIENCE / 2 {
             return Ok(Vec::new());
         }
         self.store.remove_blobs(&digests)?;
         self.commit_each(ends)?;
-        Ok(won)
+        Ok(deleted)
     }
 
-    /// Says in the records of versions removed long ago that bytes of theirs are gone, if any are.
-    pub(super) fn mark_collected(&self, forgotten: Vec<Forgotten>) -> Result<()> {
+    /// Sets `collected` in the records of expired versions that lost blobs.
+    pub(super) fn record_collected(&self, expired: Vec<ExpiredVersion>) -> Result<()> {
         let now = self.now();
         let mut changes = Vec::new();
-        for Forgotten { key, revision, mut version, blobs } in forgotten {
-            if version.collected.is_none() && self.is_any_gone(&blobs)? {
+        for ExpiredVersion { key, revision, mut version, blobs } in expired {
+            if version.collected.is_none() && self.is_any_missing(&blobs)? {
                 version.collected = Some(now);
                 changes.push(record::put(key, &version, Expected::Revision(revision))?);
             }
@@ -95,12 +95,11 @@ impl Maintenance {
         self.commit_each(changes).map(drop)
     }
 
-    fn is_any_gone(&self, blobs: &[Digest]) -> Result<bool> {
+    fn is_any_missing(&self, blobs: &[Digest]) -> Result<bool> {
         Ok(self.store.stat_blobs(blobs)?.iter().any(Option::is_none))
     }
 
-    /// Makes changes of records that have nothing to do with each other, a few at a time; gives those of them
-    /// that wrote a record. A change whose precondition fails is left out.
+    /// Commits independent changes in batches, without those whose precondition fails. Returns the records written.
     fn commit_each(&self, changes: Vec<Change>) -> Result<Vec<(RecordKey, Bytes)>> {
         let mut written = Vec::new();
         for batch in changes.chunks(BATCH) {

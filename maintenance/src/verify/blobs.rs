@@ -1,4 +1,4 @@
-//! Reading blobs, many at once.
+//! Checking blobs in parallel.
 
 use std::error::Error as _;
 
@@ -12,10 +12,10 @@ use larder_core::progress::Meter;
 use larder_core::store::{Corruption, Digest, StoreExt, verified};
 use larder_core::{Error, Result};
 
-/// A blob that is to be read.
+/// A blob to check.
 #[derive(Clone, Copy)]
 pub(crate) struct Blob<'a> {
-    /// The place of the first version that needs it.
+    /// The index of the first version that needs it.
     pub(crate) place: usize,
     /// That version.
     pub(crate) what: &'a str,
@@ -23,15 +23,15 @@ pub(crate) struct Blob<'a> {
     pub(crate) size: Option<u64>,
 }
 
-/// What a blob was found to be.
+/// The result for a blob.
 pub(super) struct Found<T> {
-    /// How many bytes are there.
+    /// The bytes found.
     pub(super) size: u64,
     pub(super) content: Result<T, Finding>,
 }
 
-/// Reads and checks a blob; gives the number of its bytes, and the bytes if they are sound.
-pub(crate) fn look_at(
+/// Reads and checks a blob. Returns the number of its bytes, and the bytes if they are sound.
+pub(crate) fn check_blob(
     larder: &Maintenance,
     blob: &Blob<'_>,
     meter: &Meter,
@@ -42,7 +42,7 @@ pub(crate) fn look_at(
             let found = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
             (found, verified(&blob.digest, blob.size, bytes, progress))
         }
-        // The disk may be damaged in one place; the others are worth a look.
+        // The disk may be damaged in one place only.
         Err(error) => {
             let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
             (0, Err(Corruption::Unreadable(format!("{error}{cause}"))))
@@ -51,29 +51,25 @@ pub(crate) fn look_at(
 }
 
 /// Checks blobs.
-pub(super) fn look_at_all(
-    larder: &Maintenance,
-    blobs: &[Blob<'_>],
-    meter: &Meter,
-) -> Vec<Found<()>> {
+pub(super) fn check_all(larder: &Maintenance, blobs: &[Blob<'_>], meter: &Meter) -> Vec<Found<()>> {
     in_parallel(blobs, |blob| {
-        let (size, bytes) = look_at(larder, blob, meter);
+        let (size, bytes) = check_blob(larder, blob, meter);
         let content = bytes.map(drop);
         Found { size, content: content.map_err(|fault| found_in(blob, &fault)) }
     })
 }
 
-/// What a manifest lists: artifacts by digest and size, and children.
+/// The contents of a manifest: artifacts by digest and size, and children.
 pub(super) type Listing = (Vec<(Digest, u64)>, Vec<ChildEntry>);
 
-/// Checks manifests, and gives what they list.
+/// Checks manifests, and returns their contents.
 pub(super) fn manifests(
     larder: &Maintenance,
     blobs: &[Blob<'_>],
     meter: &Meter,
 ) -> Vec<Found<Listing>> {
     in_parallel(blobs, |blob| {
-        let (size, bytes) = look_at(larder, blob, meter);
+        let (size, bytes) = check_blob(larder, blob, meter);
         let content = match bytes {
             Ok(json) => Manifest::from_json(&json, blob.what)
                 .map(|manifest| {
@@ -96,7 +92,7 @@ fn found_in(blob: &Blob<'_>, fault: &Corruption) -> Finding {
     Finding::new(blob.what, Some(blob.digest), fault)
 }
 
-/// What an error of reading says about what is stored; any other error as it is.
+/// Returns the finding for an error about stored data; other errors as they are.
 pub(crate) fn finding_of(error: Error) -> Result<Finding> {
     match error {
         Error::Corrupt { what, fault } => Ok(Finding::new(what, None, &fault)),

@@ -1,4 +1,4 @@
-//! Verification: reads everything, to find damage.
+//! Verification: finds damaged, missing and foreign records and blobs.
 
 mod blobs;
 mod records;
@@ -9,38 +9,39 @@ use crate::Maintenance;
 use larder_core::manifest::ChildEntry;
 use larder_core::record::VersionRecord;
 use larder_core::store::{BlobCount, Corruption, Digest, StoreExt, VersionNumber};
-use larder_core::{Error, Identifier, Reference, Result, Selection, Selector, VersionInfo};
+use larder_core::{Error, Identifier, Reference, Result, Selection, Selector};
 
-pub(crate) use blobs::{Blob, finding_of, look_at};
+pub(crate) use blobs::{Blob, check_blob};
+pub(crate) use records::damage;
 
-/// What [`Larder::verify`] looked at, and what it found.
+/// The result of [`Maintenance::verify`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct VerifyReport {
-    /// How many versions it looked at.
+    /// The number of verified versions.
     pub versions: u64,
-    /// How many blobs it read, each once.
+    /// The number of blobs read, each once.
     pub blobs: u64,
-    /// How many bytes those have.
+    /// The bytes of those blobs.
     pub bytes: u64,
-    /// Every fault, once.
+    /// The faults, each once.
     pub findings: Vec<Finding>,
-    /// The blobs that no version needs, which are no fault: [`Larder::gc`] collects them. `None` if it looked
-    /// at some versions only, or if what a version needs is not known.
+    /// Blobs that no version needs; [`Maintenance::gc`] deletes them. `None` if only some versions were verified, or if the
+    /// needed blobs are not known.
     pub orphans: Option<BlobCount>,
 }
 
-/// One fault.
+/// A fault.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct Finding {
-    /// The first version that it was found in, as `name@7`, or the record.
+    /// The first version with the fault, as `name@7`, or the record.
     pub what: String,
-    /// The blob, if it is one.
+    /// The damaged blob, if any.
     pub digest: Option<Digest>,
-    /// What is wrong with it, for people.
+    /// A description for people.
     pub fault: String,
-    /// Whether the blob is a manifest: what it refers to could not be looked at.
+    /// Whether the blob is a manifest: the blobs it refers to were not verified.
     #[serde(skip)]
     pub(super) is_manifest: bool,
 }
@@ -53,14 +54,16 @@ impl Finding {
 }
 
 impl Maintenance {
-    /// Reads every version of the selection, and checks
-    /// all of its bytes, on as many threads as the machine has cores. No type need be linked in.
+    /// Verifies every byte of the selected versions, on as many threads as the machine has cores. No type needs to be
+    /// linked in.
     ///
-    /// When everything is looked at, a tag, a digest or a name that leads to no version is a fault too.
+    /// [`Selection::All`] verifies every record too, by the table of record kinds
+    /// ([`RecordKind`](larder_core::store::RecordKind)): damaged and foreign records, and records that require another one
+    /// that is missing.
     ///
     /// # Errors
-    /// [`NotFound`](larder_core::Error::NotFound) for a reference; [`Store`](larder_core::Error::Store) if the records cannot be read. A damaged blob is
-    /// no error but a [`Finding`].
+    /// [`NotFound`](larder_core::Error::NotFound) for a reference; [`Store`](larder_core::Error::Store) if the records cannot be read. Damage is
+    /// not an error but a [`Finding`].
     pub fn verify(&self, selection: impl Into<Selection>) -> Result<VerifyReport> {
         let selection = selection.into();
         let larder = self.uncached();
@@ -72,7 +75,7 @@ impl Maintenance {
         if selection.is_all() {
             verifier.add_everything()?;
         }
-        let mut checked = verifier.read();
+        let mut checked = verifier.read()?;
         if selection.is_all() && verifier.is_complete {
             let mut orphans = BlobCount::default();
             for blob in self.store.blobs() {
@@ -87,8 +90,11 @@ impl Maintenance {
     }
 }
 
-/// A version that is to be read: what it is called, and its manifest.
+/// A version to read.
 struct Listed {
+    name: Identifier,
+    number: VersionNumber,
+    /// `name@7`.
     what: String,
     manifest: Digest,
 }
@@ -96,13 +102,13 @@ struct Listed {
 struct Verifier<'a> {
     larder: &'a Maintenance,
     versions: Vec<Listed>,
-    /// The versions that are not removed, by what leads to them.
-    there: HashMap<(Identifier, VersionNumber), Digest>,
-    /// The blobs that were looked at.
+    /// The children of the manifests that have some.
+    children: HashMap<Digest, Vec<ChildEntry>>,
+    /// The verified blobs.
     seen: HashSet<Digest>,
-    /// Each fault, with the place of the version that it was found in; those of records come first.
+    /// Faults, each with the index of its version plus one; 0 for records.
     findings: Vec<(usize, Finding)>,
-    /// Whether all that versions need is known.
+    /// Whether all needed blobs are known.
     is_complete: bool,
 }
 
@@ -111,7 +117,7 @@ impl<'a> Verifier<'a> {
         Self {
             larder,
             versions: Vec::new(),
-            there: HashMap::new(),
+            children: HashMap::new(),
             seen: HashSet::new(),
             findings: Vec::new(),
             is_complete: true,
@@ -119,19 +125,23 @@ impl<'a> Verifier<'a> {
     }
 
     fn add(&mut self, name: &Identifier, version: &VersionRecord) {
-        let info = VersionInfo::new(name, version);
-        let selector = Selector::Version(info.version);
-        let what = Reference::new(info.identifier, selector).to_string();
-        self.versions.push(Listed { what, manifest: info.digest });
+        let selector = Selector::Version(version.version);
+        let what = Reference::new(name.clone(), selector).to_string();
+        self.versions.push(Listed {
+            name: name.clone(),
+            number: version.version,
+            what,
+            manifest: version.manifest,
+        });
     }
 
-    /// Reads and checks the versions: first the manifests, which say what else there is.
-    fn read(&mut self) -> VerifyReport {
+    /// Reads and checks the versions: manifests first, as they list the other blobs.
+    fn read(&mut self) -> Result<VerifyReport> {
         let mut checked =
             VerifyReport { versions: self.versions.len() as u64, ..VerifyReport::default() };
         let larder = self.larder;
         let mut manifests = Vec::new();
-        for (place, Listed { what, manifest }) in self.versions.iter().enumerate() {
+        for (place, Listed { what, manifest, .. }) in self.versions.iter().enumerate() {
             if self.seen.insert(*manifest) {
                 manifests.push(Blob { place, what, digest: *manifest, size: None });
             }
@@ -139,7 +149,7 @@ impl<'a> Verifier<'a> {
         let meter = larder.larder.meter("reading manifests", None);
         let mut blobs = Vec::new();
         let mut children = HashMap::new();
-        // What they refer to is read too, level by level.
+        // Children are read level by level.
         while !manifests.is_empty() {
             let mut inner = Vec::new();
             for (blob, found) in manifests.iter().zip(blobs::manifests(larder, &manifests, &meter))
@@ -152,6 +162,9 @@ impl<'a> Verifier<'a> {
                             if self.seen.insert(digest) {
                                 blobs.push(Blob { digest, size: Some(size), ..*blob });
                             }
+                        }
+                        if !refers_to.is_empty() {
+                            self.children.insert(blob.digest, refers_to.clone());
                         }
                         for child in refers_to {
                             if self.seen.insert(child.manifest) {
@@ -177,19 +190,20 @@ impl<'a> Verifier<'a> {
         }
         let total = blobs.iter().filter_map(|blob| blob.size).sum();
         let meter = larder.larder.meter("verifying", Some(total));
-        for (blob, found) in blobs.iter().zip(blobs::look_at_all(larder, &blobs, &meter)) {
+        for (blob, found) in blobs.iter().zip(blobs::check_all(larder, &blobs, &meter)) {
             checked.blobs += 1;
             checked.bytes += found.size;
             if let Err(finding) = found.content {
                 self.findings.push((blob.place + 1, finding));
             }
         }
+        self.check_users()?;
         self.findings.sort_by_key(|(place, _)| *place);
         checked.findings = self.findings.drain(..).map(|(_, finding)| finding).collect();
-        checked
+        Ok(checked)
     }
 
-    /// What is wrong with something that a version refers to, but for its bytes.
+    /// Returns what is wrong with a child, apart from its bytes.
     fn fault_in(&self, child: &ChildEntry, user: &str) -> Option<Corruption> {
         let fault = match self.larder.child_version(child, user) {
             Ok(_) => return None,
@@ -200,19 +214,9 @@ impl<'a> Verifier<'a> {
                 let short = child.manifest.short();
                 format!("it refers to {} ({short}), which is not there", child.name)
             }
-            // What is wrong with the records is found where they are looked at.
+            // Damaged records are reported by themselves.
             Err(_) => return None,
         };
         Some(Corruption::Unreadable(fault))
-    }
-
-    /// The value, or a finding in its place.
-    fn sound<T>(&mut self, result: Result<T>) -> Result<Option<T>> {
-        let finding = match result {
-            Ok(value) => return Ok(Some(value)),
-            Err(error) => blobs::finding_of(error)?,
-        };
-        self.findings.push((0, finding));
-        Ok(None)
     }
 }

@@ -11,6 +11,7 @@ use std::hash::{BuildHasher, Hasher};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
+use crate::kind::{Action, RecordKind, foreign};
 use crate::record::{self, Document};
 use crate::{Change, Expected, Record, RecordKey, Store, StoreExt};
 
@@ -38,6 +39,20 @@ impl Document for JoinRecord {
         self.larder
     }
 }
+
+crate::kind!(
+    RecordKind::new(
+        "joined",
+        "joined/blobs, joined/records",
+        "joined/",
+        |key| match key.as_str() {
+            BLOBS | RECORDS => Ok(None),
+            _ => Err(foreign(key, "its key is neither `joined/blobs` nor `joined/records`")),
+        },
+        |key, found| record::read::<JoinRecord>(key, found).map(drop),
+    )
+    .access(Action::Maintain, Action::Maintain)
+);
 
 /// Checks that two stores belong together. Joins them if both are empty.
 pub(super) fn join(records: &dyn Store, blobs: &dyn Store) -> Result<()> {

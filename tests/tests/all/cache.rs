@@ -188,7 +188,7 @@ fn verify_and_repair_look_at_the_store_and_not_at_the_cache() {
     let copy = Larder::new(Arc::new(other.clone()), Registry::new());
     larder
         .maintenance()
-        .copy(Selection::All, &copy, &larder::maintenance::CopyOptions::default())
+        .copy(Selection::All, &copy, &larder::maintenance::CopyOptions::new())
         .unwrap();
 
     remote.store.remove_blobs(&[applied.version().digest]).unwrap();

@@ -75,7 +75,7 @@ pub(crate) fn stocked(larder: &Larder) {
 }
 
 fn options() -> CopyOptions {
-    CopyOptions::default()
+    CopyOptions::new()
 }
 
 fn references(texts: &[&str]) -> Vec<Reference> {
@@ -155,7 +155,7 @@ fn a_reference_brings_its_version_alone_and_only_the_blobs_that_are_lacking() {
 fn all_versions_of_a_name_come_only_when_asked_for() {
     let (from, to) = (place("memory:"), place("memory:"));
     stocked(&from.larder);
-    let all = CopyOptions { all_versions: true, ..options() };
+    let all = options().all_versions(true);
     let copied = from.larder.maintenance().copy(&references(&["net"]), &to.larder, &all).unwrap();
     assert_eq!(told(&copied), ["net@1 -> v1 copied", "net@3 -> v3 copied"]);
 }
@@ -210,7 +210,7 @@ fn a_tag_that_would_move_refuses_the_copy_before_anything_is_written() {
         let error = from.maintenance().copy(Selection::All, to, &options()).unwrap_err();
         assert!(matches!(error, Error::Refused { .. }));
         assert!(error.to_string().contains("net:prod from v1 to v2"), "{error}");
-        let dry = CopyOptions { dry_run: true, ..options() };
+        let dry = options().dry_run(true);
         assert!(matches!(
             from.maintenance().copy(Selection::All, to, &dry),
             Err(Error::Refused { .. })
@@ -218,7 +218,7 @@ fn a_tag_that_would_move_refuses_the_copy_before_anything_is_written() {
         assert_eq!(records(to), before);
         assert_eq!(to.store().blobs().count(), 3);
 
-        let overwrite = CopyOptions { overwrite: true, ..options() };
+        let overwrite = options().overwrite(true);
         let copied = from.maintenance().copy(Selection::All, to, &overwrite).unwrap();
         assert_eq!(copied.tags[0].moved_from, VersionNumber::new(1));
         assert_eq!(to.load::<Weights>("net:prod").unwrap().layer, 1);
@@ -231,7 +231,7 @@ fn a_dry_run_tells_what_a_copy_does_and_writes_nothing() {
         stocked(from);
         to.apply("net", &weights(77)).unwrap();
         let before = (records(to), to.store().blobs().count());
-        let dry = CopyOptions { dry_run: true, ..options() };
+        let dry = options().dry_run(true);
         let planned = from.maintenance().copy(Selection::All, to, &dry).unwrap();
         assert_eq!((records(to), to.store().blobs().count()), before);
         assert_eq!(planned, from.maintenance().copy(Selection::All, to, &options()).unwrap());

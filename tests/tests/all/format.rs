@@ -122,8 +122,8 @@ fn what_format_1_keeps_beside_versions_is_read() {
             larder.maintenance().restore("kept/cellar@3").unwrap();
             assert_eq!(bottles(3), 38);
             // The clock of the fixture is ahead of ours: the blob was condemned, and waits.
-            let options = GcOptions { grace: Duration::from_secs(3600), dry_run: true };
-            assert_eq!(larder.maintenance().gc(&options).unwrap().waiting.len(), 1);
+            let options = GcOptions::new().grace(Duration::from_secs(3600)).dry_run(true);
+            assert_eq!(larder.maintenance().gc(&options).unwrap().pending.len(), 1);
         });
     }
 }

@@ -164,9 +164,9 @@ fn each_hook_runs_at_its_moment_and_no_other_does() {
         assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
         larder.maintenance().health().unwrap();
         let copy = larder::open("memory:").unwrap();
-        larder.maintenance().copy(Selection::All, &copy, &CopyOptions::default()).unwrap();
+        larder.maintenance().copy(Selection::All, &copy, &CopyOptions::new()).unwrap();
         assert!(copy.versions(name.as_str()).unwrap()[0].status.is_ready());
-        larder.maintenance().gc(&GcOptions::default()).unwrap();
+        larder.maintenance().gc(&GcOptions::new()).unwrap();
         assert_eq!(events(name), [""; 0]);
 
         // Loaded, it is checked again; set up only when it is used, and then once.

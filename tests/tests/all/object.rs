@@ -145,20 +145,18 @@ fn a_large_file_is_sent_from_where_it_is_if_it_is_what_it_is_called() {
     let file = here.store().read_blob(&digest).unwrap().unwrap().path().unwrap().to_owned();
     std::fs::remove_file(&file).unwrap();
     std::fs::write(&file, noise(20 << 20).split_off(4)).unwrap();
-    let error =
-        here.maintenance().copy(Selection::All, &there, &CopyOptions::default()).unwrap_err();
+    let error = here.maintenance().copy(Selection::All, &there, &CopyOptions::new()).unwrap_err();
     assert!(matches!(error, Error::Corrupt { .. }), "{}", told(&error));
     let mut damaged = content.clone();
     damaged[15 << 20] ^= 1;
     std::fs::write(&file, damaged).unwrap();
-    let error =
-        here.maintenance().copy(Selection::All, &there, &CopyOptions::default()).unwrap_err();
+    let error = here.maintenance().copy(Selection::All, &there, &CopyOptions::new()).unwrap_err();
     assert!(matches!(error, Error::Corrupt { .. }), "{}", told(&error));
     assert!(!there.store().has_blob(&digest).unwrap(), "what is damaged is not sent");
 
     std::fs::write(&file, &content).unwrap();
     server.tell("moved");
-    here.maintenance().copy(Selection::All, &there, &CopyOptions::default()).unwrap();
+    here.maintenance().copy(Selection::All, &there, &CopyOptions::new()).unwrap();
     let moved: usize = server.tell("moved").parse().unwrap();
     assert!((content.len()..content.len() + 100_000).contains(&moved), "{moved} bytes moved");
     assert_eq!(server.tell("parts"), "0", "no upload is unfinished");
@@ -202,7 +200,7 @@ fn a_larder_is_copied_to_a_bucket_and_from_there() {
     first.tag("some/parcel@2", "prod").unwrap();
     let middle = larder::open(&server.url("copied")).unwrap();
     let last = larder::open(&format!("sqlite:{}", place("last.db"))).unwrap();
-    let whole = CopyOptions { all_versions: true, ..CopyOptions::default() };
+    let whole = CopyOptions::new().all_versions(true);
     first.maintenance().copy(Selection::All, &middle, &whole).unwrap();
     middle.maintenance().copy(Selection::All, &last, &whole).unwrap();
     for larder in [&middle, &last] {

@@ -1,5 +1,7 @@
 //! `verify` and `repair`: what they read, what they find, and how far they say they are.
 
+mod kinds;
+
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
 use std::sync::{Arc, Mutex};
@@ -74,7 +76,7 @@ fn every_kind_of_damage_to_files_is_found_and_the_rest_is_read() {
     assert_eq!((checked.versions, checked.blobs), (40, 80));
     let whats: Vec<_> = checked.findings.iter().map(|finding| &*finding.what).collect();
     assert_eq!(whats, ["parcel/03@1", "parcel/07@1", "parcel/11@1", "parcel/15@1"]);
-    let expected = ["49999 bytes where 50000", "its digest is", "cannot read", "missing"];
+    let expected = ["49999 bytes instead of 50000", "its digest is", "cannot read", "missing"];
     for (finding, expected) in checked.findings.iter().zip(expected) {
         assert!(finding.fault.contains(expected), "{finding:?}");
     }
@@ -153,7 +155,12 @@ fn a_record_that_leads_nowhere_is_found() {
     let digest_key = format!("digests/parcel/@{}-0000000001", digest.to_hex());
     let fault = "it leads to parcel@1, which is not there";
     let expected = [digest_key.as_str(), "tags/parcel/@prod"];
-    assert_eq!(faults(&larder), expected.map(|key| format!("the record {key}: {fault}")));
+    let mut expected: Vec<_> =
+        expected.iter().map(|key| format!("the record {key}: {fault}")).collect();
+    let its_move =
+        "the record moves/parcel/@prod/@0000000001: it is of parcel@1, which is not there";
+    expected.insert(1, its_move.into());
+    assert_eq!(faults(&larder), expected);
 
     larder.untag("parcel", "prod").unwrap();
     remove(&digest_key);
@@ -165,7 +172,10 @@ fn a_record_that_leads_nowhere_is_found() {
     let change =
         Change::PutRecord { key: second, value: other.into(), expected: Expected::Anything };
     assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);
-    let found = faults(&larder);
+    let mut found = faults(&larder);
+    assert_eq!(found.remove(1), its_move);
+    let no_digest = found.pop().unwrap();
+    assert!(no_digest.contains("versions/parcel/@0000000002: there is no record digests/"));
     assert_eq!(found.len(), 2, "{found:?}");
     assert!(found.iter().all(|fault| fault.contains(", whose digest is ")), "{found:?}");
 }

@@ -162,7 +162,7 @@ pub(crate) fn import(
     target: &Larder,
 ) -> Result<(), Error> {
     let opened = open_in(archive, limits, temp)?;
-    opened.larder().maintenance().copy(Selection::All, target, &CopyOptions::default()).map(drop)
+    opened.larder().maintenance().copy(Selection::All, target, &CopyOptions::new()).map(drop)
 }
 
 /// Asserts that an archive is rejected with this message and leaves no files.

@@ -56,7 +56,7 @@ pub(super) fn large(bucket: &s3::Server, folder: &Path, megabytes: usize) -> Out
     let plain = Plain::new(bucket)?;
     let place = |round| open(&bucket.url(&format!("large/{round}")));
     let copy = |from: &Larder, to: &Larder| {
-        Ok(from.maintenance().copy(Selection::All, to, &CopyOptions::default())?)
+        Ok(from.maintenance().copy(Selection::All, to, &CopyOptions::new())?)
     };
     let mut push = Measurements::default();
     for round in 0..ROUNDS {

@@ -131,9 +131,9 @@ fn records(survey: &HealthReport, output: &Output, findings: &mut Vec<Finding>) 
             format!("unlock it with `larder unlock {}`", locked.what),
         ));
     }
-    if survey.condemned > 0 {
+    if survey.marked > 0 {
         findings.push(Finding::note(
-            format!("{} garbage", are(survey.condemned, "blob")),
+            format!("{} garbage", are(survey.marked, "blob")),
             "`larder gc` removes blobs after their grace period",
         ));
     }

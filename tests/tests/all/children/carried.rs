@@ -20,7 +20,7 @@ fn a_copy_of_a_parent_takes_its_children_along() {
         target.apply("words", &words("own", 2)).unwrap();
         let copied = larder
             .maintenance()
-            .copy(["pipeline".parse().unwrap()], &target, &CopyOptions::default())
+            .copy(["pipeline".parse().unwrap()], &target, &CopyOptions::new())
             .unwrap();
         let names: Vec<_> =
             copied.versions.iter().map(|it| it.version.identifier.to_string()).collect();
@@ -33,12 +33,12 @@ fn a_copy_of_a_parent_takes_its_children_along() {
         assert!(target.remove("words:latest").is_err());
         let again = larder
             .maintenance()
-            .copy(["pipeline".parse().unwrap()], &target, &CopyOptions::default())
+            .copy(["pipeline".parse().unwrap()], &target, &CopyOptions::new())
             .unwrap();
         assert_eq!(again.bytes, 0);
 
         let all = larder::open("memory:").unwrap();
-        larder.maintenance().copy(Selection::All, &all, &CopyOptions::default()).unwrap();
+        larder.maintenance().copy(Selection::All, &all, &CopyOptions::new()).unwrap();
         assert_eq!(all.list().count(), 5);
         assert_eq!(records(&all).len(), records(larder).len());
     });
@@ -55,9 +55,9 @@ fn names_that_refer_to_each_other_in_turn_are_copied() {
         larder.apply("b", &on("a@1")).unwrap();
         larder.apply("a", &on("b@1")).unwrap();
         larder.apply("b", &on("a@2")).unwrap();
-        for references in [vec![], vec!["b".parse().unwrap()]] {
+        for selection in [Selection::All, ["b".parse::<larder::Reference>().unwrap()].into()] {
             let target = larder::open("memory:").unwrap();
-            larder.maintenance().copy(&references, &target, &CopyOptions::default()).unwrap();
+            larder.maintenance().copy(selection, &target, &CopyOptions::new()).unwrap();
             assert_eq!(target.maintenance().verify(Selection::All).unwrap().findings, []);
             assert_eq!((numbers(&target, "a"), numbers(&target, "b")), (vec![1, 2], vec![1, 2]));
             assert!(target.remove("a@1").is_err());
@@ -77,7 +77,7 @@ fn an_archive_holds_the_children_of_what_is_exported() {
     larder::archive::export(&larder, &only, false, &path, Form::of(&path)).unwrap();
     let target = larder::open("memory:").unwrap();
     let opened = larder::archive::open(&path, &Limits::default()).unwrap();
-    opened.larder().maintenance().copy(Selection::All, &target, &CopyOptions::default()).unwrap();
+    opened.larder().maintenance().copy(Selection::All, &target, &CopyOptions::new()).unwrap();
     let encoder: Encoder = target.load("encoder").unwrap();
     assert_eq!(encoder.words.get().unwrap().language, "english");
     assert_eq!(target.maintenance().verify(Selection::All).unwrap().findings, []);
@@ -104,7 +104,7 @@ fn the_collector_keeps_what_is_used_and_takes_the_rest() {
     larder.remove_with("words@1", &RemoveOptions::new().force(true)).unwrap();
     larder.remove("words@2").unwrap();
     let before = larder.store().blobs().count();
-    let options = GcOptions { grace: Duration::from_secs(1), dry_run: false };
+    let options = GcOptions::new().grace(Duration::from_secs(1));
     for _ in 0..4 {
         std::thread::sleep(Duration::from_millis(1_100));
         larder.maintenance().gc(&options).unwrap();
@@ -120,7 +120,7 @@ fn the_collector_keeps_what_is_used_and_takes_the_rest() {
 fn verify_of_a_parent_reads_its_children_and_repair_takes_good_copies_of_them() {
     let (larder, copy) = (larder::open("memory:").unwrap(), larder::open("memory:").unwrap());
     larder.apply("pipeline", &diamond("english")).unwrap();
-    larder.maintenance().copy(Selection::All, &copy, &CopyOptions::default()).unwrap();
+    larder.maintenance().copy(Selection::All, &copy, &CopyOptions::new()).unwrap();
     let only = ["pipeline".parse().unwrap()];
     let sound = larder.maintenance().verify(&only).unwrap();
     assert_eq!((sound.versions, sound.blobs, sound.findings.len()), (1, 6, 0));
@@ -138,7 +138,7 @@ fn verify_of_a_parent_reads_its_children_and_repair_takes_good_copies_of_them() 
 fn a_mirror_removes_users_before_what_they_use_and_restores_the_other_way_around() {
     let (from, to) = (larder::open("memory:").unwrap(), larder::open("memory:").unwrap());
     from.apply("pipeline", &diamond("english")).unwrap();
-    let options = MirrorOptions { delete: true, dry_run: false };
+    let options = MirrorOptions::new().delete(true);
     from.maintenance().mirror(&to, &options).unwrap();
     for gone in ["pipeline@1", "encoder@1", "words@1"] {
         to.remove(gone).unwrap();

@@ -68,10 +68,10 @@ fn a_list_that_names_what_is_not_there_is_found_and_harms_nothing() {
     assert_eq!((uses[0].name.as_str(), uses[0].version), ("nobody", None));
     let findings = larder.maintenance().verify(Selection::All).unwrap().findings;
     assert!(findings.iter().any(|it| it.fault.contains("nobody")), "{findings:?}");
-    larder.maintenance().gc(&larder::maintenance::GcOptions::default()).unwrap();
+    larder.maintenance().gc(&larder::maintenance::GcOptions::new()).unwrap();
     let target = larder::open("memory:").unwrap();
     let only = ["encoder".parse().unwrap()];
-    let error = larder.maintenance().copy(&only, &target, &CopyOptions::default()).unwrap_err();
+    let error = larder.maintenance().copy(&only, &target, &CopyOptions::new()).unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error}");
     assert_eq!(records(&target), [""; 0]);
 }
@@ -131,8 +131,8 @@ fn a_chain_of_a_thousand_versions_is_followed_without_recursion() {
     }
     let only = ["chain".parse().unwrap()];
     assert_eq!(larder.maintenance().verify(&only).unwrap().findings, []);
-    larder.maintenance().gc(&larder::maintenance::GcOptions::default()).unwrap();
+    larder.maintenance().gc(&larder::maintenance::GcOptions::new()).unwrap();
     let target = larder::open("memory:").unwrap();
-    larder.maintenance().copy(&only, &target, &CopyOptions::default()).unwrap();
+    larder.maintenance().copy(&only, &target, &CopyOptions::new()).unwrap();
     assert_eq!(numbers(&target, "chain").len(), 1_001);
 }

@@ -71,8 +71,7 @@ fn a_user_of_what_was_removed_by_force_says_so_until_it_is_restored() {
     );
 
     // Garbage collection leaves its bytes, because it is used.
-    let options =
-        larder::maintenance::GcOptions { grace: std::time::Duration::from_secs(1), dry_run: false };
+    let options = larder::maintenance::GcOptions::new().grace(std::time::Duration::from_secs(1));
     for _ in 0..3 {
         larder.maintenance().gc(&options).unwrap();
         thread::sleep(std::time::Duration::from_millis(1_100));

@@ -100,11 +100,11 @@ fn a_copy_that_stops_after_any_change_leaves_nothing_dangling_and_is_completed()
     let source = larder::open("memory:").unwrap();
     source.apply("pipeline", &diamond("english")).unwrap();
     source.apply("pipeline", &diamond("french")).unwrap();
-    for references in [vec![], vec!["pipeline".parse().unwrap()]] {
+    for selection in [Selection::All, ["pipeline".parse::<larder::Reference>().unwrap()].into()] {
         at_every_stop(
             |_| {},
             |larder| {
-                source.maintenance().copy(&references, larder, &CopyOptions::default()).map(drop)
+                source.maintenance().copy(selection.clone(), larder, &CopyOptions::new()).map(drop)
             },
             |larder| {
                 let pipeline: Pipeline = larder.load("pipeline").unwrap();

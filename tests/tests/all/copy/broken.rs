@@ -94,13 +94,13 @@ fn a_copy_that_ended_after_any_change_is_whole_so_far_and_completed_by_another()
     let from = place("memory:");
     stocked(&from.larder);
     let whole = place("memory:");
-    from.larder.maintenance().copy(Selection::All, &whole.larder, &CopyOptions::default()).unwrap();
+    from.larder.maintenance().copy(Selection::All, &whole.larder, &CopyOptions::new()).unwrap();
 
     let mut broke_off = 0;
     for changes in 0.. {
         let inner = MemoryStore::new();
         let frail = larder(Frail::new(inner.clone(), changes));
-        let first = from.larder.maintenance().copy(Selection::All, &frail, &CopyOptions::default());
+        let first = from.larder.maintenance().copy(Selection::All, &frail, &CopyOptions::new());
         let after = larder(Frail::new(inner, usize::MAX));
         assert_eq!(
             after.maintenance().verify(Selection::All).unwrap().findings,
@@ -114,7 +114,7 @@ fn a_copy_that_ended_after_any_change_is_whole_so_far_and_completed_by_another()
             break;
         }
         broke_off += 1;
-        from.larder.maintenance().copy(Selection::All, &after, &CopyOptions::default()).unwrap();
+        from.larder.maintenance().copy(Selection::All, &after, &CopyOptions::new()).unwrap();
         assert_eq!(settled(&after), settled(&whole.larder), "after {changes} changes");
         let applied = after.apply("net", &weights(50)).unwrap();
         assert_eq!(applied.version().version.get(), 4);
@@ -130,13 +130,13 @@ fn a_copy_of_many_versions_that_ended_between_commits_is_completed_by_another() 
     }
     from.larder.remove("net@70").unwrap();
     let whole = place("memory:");
-    from.larder.maintenance().copy(Selection::All, &whole.larder, &CopyOptions::default()).unwrap();
+    from.larder.maintenance().copy(Selection::All, &whole.larder, &CopyOptions::new()).unwrap();
     for changes in (0..300).step_by(17) {
         let inner = MemoryStore::new();
         let frail = larder(Frail::new(inner.clone(), changes));
-        let first = from.larder.maintenance().copy(Selection::All, &frail, &CopyOptions::default());
+        let first = from.larder.maintenance().copy(Selection::All, &frail, &CopyOptions::new());
         let after = larder(Frail::new(inner, usize::MAX));
-        from.larder.maintenance().copy(Selection::All, &after, &CopyOptions::default()).unwrap();
+        from.larder.maintenance().copy(Selection::All, &after, &CopyOptions::new()).unwrap();
         assert_eq!(first.is_ok(), changes > 280, "{changes}");
         assert_eq!(records(&after), records(&whole.larder), "after {changes} changes");
     }
@@ -153,7 +153,7 @@ fn a_version_on_its_way_out_is_not_taken_for_one_that_is_there() {
         // The remover died after so many of its four changes; the first only asks whether there are notes.
         assert_eq!(larder(Frail::new(inner, changes)).remove("net@3").is_ok(), changes == 4);
         let copied =
-            from.larder.maintenance().copy(Selection::All, &to, &CopyOptions::default()).unwrap();
+            from.larder.maintenance().copy(Selection::All, &to, &CopyOptions::new()).unwrap();
         assert_eq!(copied.versions[1].to.get(), 4, "after {changes} changes");
         assert_eq!(to.load::<Weights>("net").unwrap().own.get().unwrap()[0], 3);
         assert_eq!(to.show("net").unwrap().version.version.get(), 4);
@@ -171,7 +171,7 @@ fn a_blob_with_a_flipped_bit_is_not_copied_whether_small_or_large() {
         let to = place("fs:shelf");
         let error = larder(source)
             .maintenance()
-            .copy(Selection::All, &to.larder, &CopyOptions::default())
+            .copy(Selection::All, &to.larder, &CopyOptions::new())
             .unwrap_err();
         assert!(
             matches!(error, Error::Corrupt { fault: Corruption::Digest { .. }, .. }),

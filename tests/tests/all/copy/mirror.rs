@@ -9,9 +9,9 @@ use larder::{Error, Larder};
 
 use super::{everywhere, place, records, stocked, weights};
 
-const KEEP: MirrorOptions = MirrorOptions { delete: false, dry_run: false };
-const DELETE: MirrorOptions = MirrorOptions { delete: true, dry_run: false };
-const PLAN: MirrorOptions = MirrorOptions { delete: true, dry_run: true };
+const KEEP: MirrorOptions = MirrorOptions::new();
+const DELETE: MirrorOptions = MirrorOptions::new().delete(true);
+const PLAN: MirrorOptions = MirrorOptions::new().delete(true).dry_run(true);
 
 /// Every version that is there, as `net@3 b3:…`, every tag and all notes.
 fn told(larder: &Larder) -> Vec<String> {

@@ -29,11 +29,10 @@ fn collect_beside_four(scheme: &str) {
     let begun = Instant::now();
     let (mut runs, mut swept, mut pardoned) = (0, 0, 0);
     while begun.elapsed() < Duration::from_secs(seconds) {
-        let collected =
-            larder.maintenance().gc(&GcOptions { grace: GRACE, dry_run: false }).unwrap();
+        let collected = larder.maintenance().gc(&GcOptions::new().grace(GRACE)).unwrap();
         runs += 1;
-        swept += collected.swept.len();
-        pardoned += collected.pardoned.len();
+        swept += collected.deleted.len();
+        pardoned += collected.unmarked.len();
     }
     let mut promised = 0;
     let mut said = (0, 0, 0);
@@ -70,7 +69,7 @@ fn collect_beside_four(scheme: &str) {
 
     // Nobody writes any more: two runs take the rest.
     for _ in 0..2 {
-        match larder.maintenance().gc(&GcOptions { grace: Duration::ZERO, dry_run: false }) {
+        match larder.maintenance().gc(&GcOptions::new().grace(Duration::ZERO)) {
             Ok(_) | Err(Error::Conflict { .. }) => {}
             Err(error) => panic!("{error}"),
         }

@@ -14,7 +14,7 @@ use super::scripted::{
     HOUR, SIZES, assert_collects_to_the_end, assert_loads, assert_whole, gc, on, parcel, pass, ripe,
 };
 
-const DRY: GcOptions = GcOptions { grace: HOUR, dry_run: true };
+const DRY: GcOptions = GcOptions::new().grace(HOUR).dry_run(true);
 
 #[test]
 fn garbage_goes_when_it_was_known_for_the_grace_period() {
@@ -25,24 +25,24 @@ fn garbage_goes_when_it_was_known_for_the_grace_period() {
     larder.remove("wine@1").unwrap();
     pass(HOUR - Duration::from_secs(1));
     let young = gc(&larder);
-    assert_eq!((young.kept.count, young.condemned.len()), (4, 0), "it can still be restored");
+    assert_eq!((young.kept.count, young.marked.len()), (4, 0), "it can still be restored");
     pass(Duration::from_secs(1));
     let found = gc(&larder);
-    assert_eq!((found.kept.count, found.condemned.len(), found.swept.len()), (2, 2, 0));
+    assert_eq!((found.kept.count, found.marked.len(), found.deleted.len()), (2, 2, 0));
     pass(HOUR - Duration::from_secs(1));
     let waiting = gc(&larder);
-    assert_eq!((waiting.waiting.len(), waiting.swept.len()), (2, 0));
+    assert_eq!((waiting.pending.len(), waiting.deleted.len()), (2, 0));
     assert_eq!(store.blobs().count(), 4);
     pass(Duration::from_secs(1));
     let swept = gc(&larder);
-    assert_eq!(swept.swept, found.condemned);
-    let manifest = swept.swept.iter().map(|garbage| garbage.size).max().unwrap();
-    assert_eq!(Garbage::total(&swept.swept).bytes, 100 + manifest);
+    assert_eq!(swept.deleted, found.marked);
+    let manifest = swept.deleted.iter().map(|garbage| garbage.size).max().unwrap();
+    assert_eq!(Garbage::total(&swept.deleted).bytes, 100 + manifest);
     assert_eq!(store.blobs().count(), 2);
     assert_eq!(store.records("gc/").count(), 0);
     assert_loads(&store, "wine", 2, 100);
     assert_whole(&store);
-    assert_eq!(gc(&larder).swept, [] as [Garbage; 0]);
+    assert_eq!(gc(&larder).deleted, [] as [Garbage; 0]);
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_dry_run_says_the_same_and_changes_nothing() {
     let told = larder.maintenance().gc(&DRY).unwrap();
     assert_eq!(store.records("").map(Result::unwrap).collect::<Vec<_>>(), before);
     assert_eq!(store.blobs().count(), blobs);
-    assert_eq!(told.swept.len(), 2);
+    assert_eq!(told.deleted.len(), 2);
     assert_eq!(gc(&larder), told);
 }
 
@@ -79,7 +79,7 @@ fn what_is_applied_again_is_needed_again() {
         larder.apply("again", &parcel(2, size)).unwrap();
         assert_eq!(store.records("gc/").count(), 0, "the commit took it back");
         let collected = gc(&larder);
-        assert_eq!((collected.swept.len(), collected.kept.count), (0, 4));
+        assert_eq!((collected.deleted.len(), collected.kept.count), (0, 4));
         assert_loads(&store, "again", 2, size);
         assert_eq!(larder.maintenance().removed("goes").unwrap()[0].collected, None);
     }
@@ -98,7 +98,7 @@ fn what_an_older_larder_refers_to_again_is_pardoned() {
         Change::PutRecord { key, value: format!("{kept}}}").into(), expected: Expected::Anything };
     let _ = store.commit(&[change]).unwrap();
     let collected = gc(&larder);
-    assert_eq!((collected.pardoned.len(), collected.swept.len()), (2, 0));
+    assert_eq!((collected.unmarked.len(), collected.deleted.len()), (2, 0));
     assert_eq!(store.records("gc/").count(), 0);
     assert_whole(&store);
 }
@@ -119,7 +119,7 @@ fn a_removed_version_is_restored_until_it_is_collected() {
             restored,
             "again: nothing changes"
         );
-        assert_eq!(gc(&larder).swept.len(), 0);
+        assert_eq!(gc(&larder).deleted.len(), 0);
 
         larder.remove("goes@1").unwrap();
         assert_collects_to_the_end(&store);
@@ -168,7 +168,7 @@ fn nothing_is_collected_while_a_manifest_cannot_be_read() {
     let bytes = store.get_blob(&manifest).unwrap().unwrap();
     store.remove_blobs(&[manifest]).unwrap();
     let blobs = store.blobs().count();
-    let error = larder.maintenance().gc(&GcOptions { grace: HOUR, dry_run: false }).unwrap_err();
+    let error = larder.maintenance().gc(&GcOptions::new().grace(HOUR)).unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error:?}");
     let said = error.to_string();
     assert!(
@@ -177,7 +177,7 @@ fn nothing_is_collected_while_a_manifest_cannot_be_read() {
     );
     assert_eq!(store.blobs().count(), blobs);
     let _ = store.commit(&[Change::PutBlob { digest: manifest, bytes }]).unwrap();
-    assert_eq!(gc(&larder).swept.len(), 2);
+    assert_eq!(gc(&larder).deleted.len(), 2);
 
     store.remove_blobs(&[manifest]).unwrap();
     larder.remove("stays@1").unwrap();
@@ -202,8 +202,7 @@ fn nothing_is_collected_while_a_record_cannot_be_read() {
             expected: Expected::Anything,
         };
         let _ = store.commit(&[change]).unwrap();
-        let error =
-            on(&store).maintenance().gc(&GcOptions { grace: HOUR, dry_run: false }).unwrap_err();
+        let error = on(&store).maintenance().gc(&GcOptions::new().grace(HOUR)).unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{error:?}");
         assert!(error.to_string().contains(&format!("the record {key}")), "{error}");
         assert_eq!(store.blobs().count(), blobs);
@@ -218,7 +217,7 @@ fn a_damaged_record_of_garbage_makes_its_blob_wait_again() {
     let change = Change::PutRecord { key, value: "{".into(), expected: Expected::Anything };
     let _ = store.commit(&[change]).unwrap();
     let collected = gc(&larder);
-    assert_eq!((collected.swept.len(), collected.condemned.len()), (1, 1));
+    assert_eq!((collected.deleted.len(), collected.marked.len()), (1, 1));
     assert_collects_to_the_end(&store);
     assert_eq!(store.blobs().count(), 2);
 }
@@ -228,10 +227,10 @@ fn a_blob_that_is_gone_already_is_said_to_be() {
     let store = ripe(100);
     let larder = on(&store);
     let planned = larder.maintenance().gc(&DRY).unwrap();
-    store.remove_blobs(&[planned.swept[0].digest]).unwrap();
+    store.remove_blobs(&[planned.deleted[0].digest]).unwrap();
     let collected = gc(&larder);
-    assert_eq!(collected.gone, [planned.swept[0].digest]);
-    assert_eq!(collected.swept, [planned.swept[1]]);
+    assert_eq!(collected.missing, [planned.deleted[0].digest]);
+    assert_eq!(collected.deleted, [planned.deleted[1]]);
     assert_eq!(store.records("gc/").count(), 0);
 }
 
@@ -241,7 +240,7 @@ fn blobs_of_an_apply_that_never_came_to_its_end_are_garbage() {
     let bytes = larder::bytes::Bytes::from_static(b"nobody refers to this");
     let digest = larder::store::Digest::of(&bytes);
     let _ = store.commit(&[Change::PutBlob { digest, bytes }]).unwrap();
-    assert_eq!(gc(&on(&store)).condemned[0].digest, digest);
+    assert_eq!(gc(&on(&store)).marked[0].digest, digest);
     assert_collects_to_the_end(&store);
     assert_eq!(store.blobs().count(), 0);
 }
@@ -281,5 +280,5 @@ fn what_a_digest_leads_to_stays_though_the_record_of_its_version_was_lost() {
         "what is needed is not known"
     );
     let collected = gc(&larder);
-    assert_eq!((collected.kept.count, collected.swept.len()), (2, 2));
+    assert_eq!((collected.kept.count, collected.deleted.len()), (2, 2));
 }

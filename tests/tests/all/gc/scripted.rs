@@ -14,6 +14,7 @@ use larder::store::{BlobWriter, Capabilities, Change, Committed, Record, RecordK
 use larder::store::{Digest, MemoryStore, Store, StoreExt};
 use larder::{Artifact, Larder, Registry, Result};
 use larder_tests::Parcel;
+use larder_tests::stepwise::Stepwise;
 
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
@@ -139,14 +140,16 @@ pub(crate) fn parcel(round: u64, size: usize) -> Parcel {
 }
 
 pub(crate) fn gc(larder: &Larder) -> GcReport {
-    larder.maintenance().gc(&GcOptions { grace: HOUR, dry_run: false }).unwrap()
+    larder.maintenance().gc(&GcOptions::new().grace(HOUR)).unwrap()
 }
 
 /// Every version that is there is whole, and nothing is dangling.
 #[track_caller]
 pub(crate) fn assert_whole(store: &MemoryStore) {
-    let checked = on(store).maintenance().verify(Selection::All).unwrap();
-    assert_eq!(checked.findings, []);
+    // Some commits were cut short: that is no fault in a store that makes them in steps.
+    let stepwise = Stepwise::stopping_after(usize::MAX, store);
+    let larder = Larder::new(Arc::new(stepwise), Registry::linked().unwrap());
+    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
 }
 
 #[track_caller]
@@ -175,7 +178,7 @@ pub(crate) fn ripe(size: usize) -> MemoryStore {
     larder.apply("goes", &parcel(2, size)).unwrap();
     larder.remove("goes@1").unwrap();
     pass(HOUR);
-    assert_eq!(gc(&larder).condemned.len(), 2);
+    assert_eq!(gc(&larder).marked.len(), 2);
     pass(HOUR);
     store
 }

@@ -53,7 +53,7 @@ fn a_collector_that_dies_at_any_step_loses_nothing_and_the_next_completes() {
             let (died, hook) = once_at(at, dies);
             let collected = scripted(&store, atomic, hook)
                 .maintenance()
-                .gc(&larder::maintenance::GcOptions { grace: HOUR, dry_run: false });
+                .gc(&larder::maintenance::GcOptions::new().grace(HOUR));
             assert_eq!(collected.is_err(), died.load(Ordering::SeqCst));
             assert_whole(&store);
             assert_loads(&store, "stays", 1, 100);
@@ -100,7 +100,7 @@ fn a_whole_collection_at_any_step_of_a_writer_takes_nothing_from_it() {
                 let log = Arc::new(Mutex::new(0));
                 let (place, counted) = (store.clone(), Arc::clone(&log));
                 let (happened, hook) = once_at(at, move || {
-                    *counted.lock().unwrap() = gc(&on(&place)).swept.len();
+                    *counted.lock().unwrap() = gc(&on(&place)).deleted.len();
                     Ok(())
                 });
                 scripted(&store, atomic, hook).apply("again", &parcel(2, size)).unwrap();
@@ -217,9 +217,9 @@ fn a_collector_that_was_held_up_for_long_removes_nothing() {
         }
         Ok(())
     });
-    assert_eq!(gc(&collector).swept.len(), 0);
+    assert_eq!(gc(&collector).deleted.len(), 0);
     assert_eq!(store.blobs().count(), 4);
-    assert_eq!(gc(&on(&store)).waiting.len(), 2, "for as long as it may be somebody's work");
+    assert_eq!(gc(&on(&store)).pending.len(), 2, "for as long as it may be somebody's work");
     assert_collects_to_the_end(&store);
     assert_eq!(store.blobs().count(), 2);
 }
@@ -242,7 +242,7 @@ fn a_writer_that_is_slower_than_the_grace_period_writes_again() {
                 // It has looked at the records. Now blobs are condemned, and swept, before it commits.
                 gc(&on(&place));
                 pass(HOUR);
-                assert_eq!(gc(&on(&place)).swept.len(), 2);
+                assert_eq!(gc(&on(&place)).deleted.len(), 2);
                 thread::sleep(Duration::from_millis(400));
             }
             Ok(())

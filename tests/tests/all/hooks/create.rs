@@ -58,10 +58,10 @@ fn a_version_whose_on_create_fails_stays_and_latest_does_not_name_it() {
 
         // Nor does a copy take it along.
         let copy = larder::open("memory:").unwrap();
-        larder.maintenance().copy(Selection::All, &copy, &CopyOptions::default()).unwrap();
+        larder.maintenance().copy(Selection::All, &copy, &CopyOptions::new()).unwrap();
         assert_eq!(statuses(&copy, name), [(1, Status::Ready)]);
         let only = [format!("{name}@2").parse().unwrap()];
-        let error = larder.maintenance().copy(&only, &copy, &CopyOptions::default()).unwrap_err();
+        let error = larder.maintenance().copy(&only, &copy, &CopyOptions::new()).unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{error}");
 
         // The next one is the newest, and the number is not given again.

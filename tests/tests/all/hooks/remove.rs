@@ -75,7 +75,7 @@ fn a_type_with_hooks_that_is_not_linked_in_is_removed_by_force_only() {
 fn a_mirror_that_removes_versions_cleans_up_nothing() {
     let (from, to) = (larder::open("memory:").unwrap(), larder::open("memory:").unwrap());
     from.apply("mirrored", &probe("mirrored", 1.0)).unwrap();
-    let options = larder::maintenance::MirrorOptions { delete: true, dry_run: false };
+    let options = larder::maintenance::MirrorOptions::new().delete(true);
     from.maintenance().mirror(&to, &options).unwrap();
     from.remove("mirrored@1").unwrap();
     assert_eq!(events("mirrored").last().unwrap(), "cleanup 1");

@@ -151,7 +151,7 @@ fn a_larder_that_keeps_its_blobs_itself_is_not_joined_and_full_stores_are_not_ta
     let joined = format!("sqlite:{}?blobs=fs:{}", place("next.db"), place("next"));
     let target = larder::open(&joined).unwrap();
     let source = larder::open(&whole).unwrap();
-    source.maintenance().copy(Selection::All, &target, &CopyOptions::default()).unwrap();
+    source.maintenance().copy(Selection::All, &target, &CopyOptions::new()).unwrap();
     assert_eq!(target.load::<Doubler>("doubler").unwrap().factor, 2.0);
     assert_whole(&target);
 }

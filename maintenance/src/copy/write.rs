@@ -1,11 +1,11 @@
-//! Bringing blobs and records to where they go.
+//! Writing blobs and records to the target.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
-use super::annotations;
-use super::plan::{How, PAGE, Placed, PlacedTag, Placing};
+use super::attached;
+use super::plan::{CopyPlanner, PAGE, PlannedTag, PlannedVersion, TargetPolicy};
 use super::select::Selected;
 use crate::Maintenance;
 use bytes::Bytes;
@@ -20,45 +20,45 @@ use larder_core::store::{
 use larder_core::versions::TagOptions;
 use larder_core::{Error, Identifier, Reference, Result, Selector};
 
-/// How many versions one commit writes at most.
-const MOST_VERSIONS: usize = 64;
-/// How many bytes of small blobs one commit holds, about.
-const MOST_INLINE: u64 = 4 << 20;
-/// How often blobs that a collector took away again are brought.
-const MOST_ROUNDS: u32 = 16;
+/// Maximum number of versions in a commit.
+const MAX_VERSIONS: usize = 64;
+/// Approximate maximum of bytes of small blobs in a commit.
+const MAX_INLINE: u64 = 4 << 20;
+/// Maximum number of attempts to write blobs that a collector deletes.
+const MAX_ROUNDS: u32 = 16;
 
-/// What must be moved.
-pub(super) struct Cargo {
-    /// The blobs of each version that the target lacks, by its manifest.
+/// What is to be transferred.
+pub(super) struct Transfer {
+    /// The contents of the versions that the target lacks.
     pub(super) contents: Contents,
-    /// The blobs that the target lacks, each once.
-    pub(super) lacking: BTreeMap<Digest, u64>,
+    /// The blobs that the target lacks, with their sizes.
+    pub(super) missing: BTreeMap<Digest, u64>,
 }
 
-/// What is in versions, by manifest.
+/// The contents of versions, by manifest.
 type Contents = HashMap<Digest, Content>;
 
-/// What is in a version.
+/// The contents of a version.
 #[derive(Clone)]
 pub(super) struct Content {
-    /// Its blobs, and its manifest last.
+    /// Its artifacts, then its manifest.
     blobs: Vec<(Digest, u64)>,
     children: Vec<ChildEntry>,
 }
 
-/// Reads the manifests of what the target lacks, and makes sure that the source has all it needs.
-pub(super) fn cargo(
+/// Reads the manifests of the versions that the target lacks, and checks that the source has all of their blobs.
+pub(super) fn transfer(
     source: &Maintenance,
     target: &Maintenance,
     selected: &[Selected],
-    plans: &[Vec<Placed>],
-) -> Result<Cargo> {
+    plans: &[Vec<PlannedVersion>],
+) -> Result<Transfer> {
     let mut contents = Contents::new();
     let mut sizes = BTreeMap::new();
-    for (selected, places) in selected.iter().zip(plans) {
-        let lacking = selected.versions.values().zip(places).filter(|(_, place)| place.lacking);
-        for (version, _) in lacking {
-            let what = told(&selected.name, version.version);
+    for (selected, planned) in selected.iter().zip(plans) {
+        let missing = selected.versions.values().zip(planned).filter(|(_, place)| place.missing);
+        for (version, _) in missing {
+            let what = reference(&selected.name, version.version);
             let content = content_of(source, version, &what)?;
             for (digest, size) in &content.blobs {
                 if *sizes.entry(*digest).or_insert(*size) != *size {
@@ -69,8 +69,8 @@ pub(super) fn cargo(
         }
     }
     let all: Vec<_> = sizes.into_iter().collect();
-    let lacking: BTreeMap<_, _> = lacking(target, &all)?.into_iter().collect();
-    let wanted: Vec<_> = lacking.iter().map(|(digest, size)| (*digest, *size)).collect();
+    let missing: BTreeMap<_, _> = missing_blobs(target, &all)?.into_iter().collect();
+    let wanted: Vec<_> = missing.iter().map(|(digest, size)| (*digest, *size)).collect();
     for wanted in wanted.chunks(PAGE) {
         let digests: Vec<_> = wanted.iter().map(|(digest, _)| *digest).collect();
         for ((digest, size), found) in wanted.iter().zip(source.store.stat_blobs(&digests)?) {
@@ -82,13 +82,13 @@ pub(super) fn cargo(
             return Err(Error::corrupt(format!("the blob {digest}"), fault));
         }
     }
-    Ok(Cargo { contents, lacking })
+    Ok(Transfer { contents, missing })
 }
 
-/// What is in a version. What its record says must be what its manifest says.
+/// Reads the contents of a version, whose record must agree with its manifest.
 fn content_of(source: &Maintenance, version: &VersionRecord, what: &str) -> Result<Content> {
-    let told = || format!("the manifest of {what}");
-    let json = source.store.get_checked(&version.manifest, None, told)?;
+    let what_manifest = || format!("the manifest of {what}");
+    let json = source.store.get_checked(&version.manifest, None, what_manifest)?;
     let manifest = Manifest::from_json(&json, what)?;
     let artifacts = manifest.artifacts().iter().map(|entry| (entry.digest, entry.size));
     let blobs: Vec<_> = artifacts.chain([(version.manifest, json.len() as u64)]).collect();
@@ -103,59 +103,62 @@ fn disagrees(what: String, reason: &str) -> Error {
     Error::corrupt(what, Corruption::Unreadable(reason.into()))
 }
 
-fn told(name: &Identifier, number: VersionNumber) -> String {
+fn reference(name: &Identifier, number: VersionNumber) -> String {
     Reference::new(name.clone(), Selector::Version(number)).to_string()
 }
 
-/// Those of `blobs` that the target lacks.
-fn lacking(target: &Maintenance, blobs: &[(Digest, u64)]) -> Result<Vec<(Digest, u64)>> {
-    let mut lacking = Vec::new();
+/// Returns the blobs that the target lacks.
+fn missing_blobs(target: &Maintenance, blobs: &[(Digest, u64)]) -> Result<Vec<(Digest, u64)>> {
+    let mut missing = Vec::new();
     for blobs in blobs.chunks(PAGE) {
         let digests: Vec<_> = blobs.iter().map(|(digest, _)| *digest).collect();
         let found = target.store.stat_blobs(&digests)?;
-        lacking.extend(blobs.iter().zip(found).filter(|(_, it)| it.is_none()).map(|(it, _)| *it));
+        missing.extend(blobs.iter().zip(found).filter(|(_, it)| it.is_none()).map(|(it, _)| *it));
     }
-    Ok(lacking)
+    Ok(missing)
 }
 
-/// Carries versions and tags to their places.
-pub(super) struct Carrier<'a> {
-    placing: Placing<'a>,
+/// Writes versions and tags to the target.
+pub(super) struct CopyWriter<'a> {
+    planner: CopyPlanner<'a>,
     contents: Contents,
-    /// Counts what is moved; none if the bytes of blobs are to stay.
+    /// Counts transferred bytes; `None` if no blobs are transferred.
     meter: Option<Meter>,
 }
 
-impl<'a> Carrier<'a> {
-    pub(super) fn new(placing: Placing<'a>, contents: Contents, meter: Option<Meter>) -> Self {
-        Self { placing, contents, meter }
+impl<'a> CopyWriter<'a> {
+    pub(super) fn new(planner: CopyPlanner<'a>, contents: Contents, meter: Option<Meter>) -> Self {
+        Self { planner, contents, meter }
     }
 
-    /// Carries all that is selected of a name; gives the places that it found in the end.
-    pub(super) fn carry(&self, selected: &Selected) -> Result<(Vec<Placed>, Vec<PlacedTag>)> {
-        let target = self.placing.target;
+    /// Writes what is selected of a name; returns the plan that was made.
+    pub(super) fn write(
+        &self,
+        selected: &Selected,
+    ) -> Result<(Vec<PlannedVersion>, Vec<PlannedTag>)> {
+        let target = self.planner.target;
         target.transact(&selected.name, |tx| {
-            let places = self.placing.place(selected, tx.attempt() > 0)?;
-            if !self.carry_versions(selected, &places)? {
+            let planned = self.planner.plan_versions(selected, tx.attempt() > 0)?;
+            if !self.write_versions(selected, &planned)? {
                 return Ok(Outcome::Retry);
             }
-            annotations::carry(&self.placing, selected, &places)?;
-            let tags = self.carry_tags(selected, &places)?;
-            Ok(Outcome::Done((places, tags)))
+            attached::copy(&self.planner, selected, &planned)?;
+            let tags = self.write_tags(selected, &planned)?;
+            Ok(Outcome::Done((planned, tags)))
         })
     }
 
-    /// Writes those versions that nothing leads to yet; `false` if another writer was faster.
-    fn carry_versions(&self, selected: &Selected, places: &[Placed]) -> Result<bool> {
+    /// Writes the versions that are not listed yet; `false` after a conflict.
+    fn write_versions(&self, selected: &Selected, planned: &[PlannedVersion]) -> Result<bool> {
         let all: Vec<_> = selected
             .versions
             .values()
-            .zip(places)
-            .filter(|(_, place)| !place.known)
+            .zip(planned)
+            .filter(|(_, place)| !place.listed)
             .map(|(version, place)| {
                 let mut version = version.clone();
                 version.version = place.number;
-                (version, place.lacking)
+                (version, place.missing)
             })
             .collect();
         let mut rest = &all[..];
@@ -169,17 +172,17 @@ impl<'a> Carrier<'a> {
         Ok(true)
     }
 
-    /// How many of the versions make one commit.
+    /// Returns the number of versions for the next commit.
     fn first_batch(&self, versions: &[(VersionRecord, bool)]) -> usize {
-        let most = self.placing.target.store.capabilities().inline_blob as u64;
+        let most = self.planner.target.store.capabilities().inline_blob as u64;
         let mut inline = 0;
         let fits = |(version, _): &&(VersionRecord, bool)| {
             let content = self.contents.get(&version.manifest);
             let blobs = content.into_iter().flat_map(|content| &content.blobs);
             inline += blobs.map(|(_, size)| *size).filter(|size| *size <= most).sum::<u64>();
-            inline <= MOST_INLINE
+            inline <= MAX_INLINE
         };
-        versions.iter().take(MOST_VERSIONS).take_while(fits).count().max(1)
+        versions.iter().take(MAX_VERSIONS).take_while(fits).count().max(1)
     }
 
     fn commit(
@@ -196,7 +199,7 @@ impl<'a> Carrier<'a> {
         blobs.dedup();
         let claimed = Instant::now();
         let Some(changes) = self.claim(&blobs)? else { return Ok(false) };
-        let mut tx = self.placing.target.transaction();
+        let mut tx = self.planner.target.transaction();
         tx.extend(changes);
         let head_key = record::name_key(name)?;
         let head = tx.read(&head_key)?.unwrap_or_else(NameRecord::new);
@@ -208,14 +211,14 @@ impl<'a> Carrier<'a> {
                 User { name, number, manifest, children: &content.children }
             })
             .collect();
-        match self.placing.target.link(&users, true) {
+        match self.planner.target.link(&users, true) {
             Ok(links) => tx.extend(links),
-            // One of them is being removed just now.
+            // A child is being removed.
             Err(Error::Conflict { .. }) => return Ok(false),
             Err(error) => return Err(error),
         }
-        for (version, lacking) in batch {
-            if *lacking {
+        for (version, missing) in batch {
+            if *missing {
                 let key = record::version_key(name, version.version)?;
                 tx.put_new(key, version)?;
             }
@@ -223,7 +226,7 @@ impl<'a> Carrier<'a> {
             tx.put_any(key, &DigestRecord::new(version.version))?;
         }
         let versions: Vec<_> = batch.iter().map(|(version, _)| version.clone()).collect();
-        tx.put(head_key, &selected.onto(head, &versions, last))?;
+        tx.put(head_key, &selected.update(head, &versions, last))?;
         let made = tx.commit_once()? == Committed::All;
         if made && claimed.elapsed() > QUICK {
             self.confirm(name, &blobs)?;
@@ -231,15 +234,15 @@ impl<'a> Carrier<'a> {
         Ok(made)
     }
 
-    /// Brings the blobs that the target lacks, and makes sure that no collector takes any of them before the
-    /// commit that begins with the changes that it gives. `None` if one was faster.
+    /// Writes the blobs that the target lacks, and claims them all: the commit must begin with the returned changes. `None`
+    /// if a collector deleted one.
     fn claim(&self, blobs: &[(Digest, u64)]) -> Result<Option<Vec<Change>>> {
-        let mut changes = self.bring(blobs)?;
+        let mut changes = self.transfer_blobs(blobs)?;
         if self.meter.is_none() {
             return Ok(Some(changes)); // an outline has no blobs
         }
         let digests: Vec<_> = blobs.iter().map(|(digest, _)| *digest).collect();
-        Ok(match self.placing.target.claim(&digests, &changes)? {
+        Ok(match self.planner.target.claim(&digests, &changes)? {
             Claim::Held(pardons) => {
                 changes.extend(pardons);
                 Some(changes)
@@ -248,15 +251,15 @@ impl<'a> Carrier<'a> {
         })
     }
 
-    /// Looks after a slow commit whether its blobs are still there, as [`Larder::apply`] does.
+    /// Checks after a slow commit that its blobs still exist, as [`Larder::apply`](larder_core::Larder::apply) does.
     fn confirm(&self, name: &Identifier, blobs: &[(Digest, u64)]) -> Result<()> {
-        for _ in 0..MOST_ROUNDS {
+        for _ in 0..MAX_ROUNDS {
             match self.claim(blobs)? {
                 Some(changes) if changes.is_empty() => return Ok(()),
                 Some(changes) => {
-                    let mut tx = self.placing.target.transaction();
+                    let mut tx = self.planner.target.transaction();
                     tx.extend(changes);
-                    // A record that was changed meanwhile is looked at again.
+                    // After a conflict the next round reads the records again.
                     let _ = tx.commit_once()?;
                 }
                 None => {}
@@ -265,7 +268,7 @@ impl<'a> Carrier<'a> {
         Err(Error::Conflict { what: name.to_string() })
     }
 
-    /// What is in those versions that are new.
+    /// Returns the contents of the versions that the target lacks.
     fn contents_of<'b>(
         &'b self,
         batch: &'b [(VersionRecord, bool)],
@@ -273,28 +276,27 @@ impl<'a> Carrier<'a> {
         let content = |(version, _): &'b (VersionRecord, bool)| {
             let content = match self.contents.get(&version.manifest) {
                 Some(content) => Cow::Borrowed(content),
-                // The target had it when the copy began, and has it no more.
+                // It was removed from the target since the copy began.
                 None => {
                     let what = format!("the version with the manifest {}", version.manifest);
-                    Cow::Owned(content_of(self.placing.source, version, &what)?)
+                    Cow::Owned(content_of(self.planner.source, version, &what)?)
                 }
             };
             Ok((version, content))
         };
-        batch.iter().filter(|(_, lacking)| *lacking).map(content).collect()
+        batch.iter().filter(|(_, missing)| *missing).map(content).collect()
     }
 
-    /// Brings blobs that the target lacks: large ones now, the small ones as changes of the commit that
-    /// follows.
-    fn bring(&self, blobs: &[(Digest, u64)]) -> Result<Vec<Change>> {
+    /// Transfers the blobs that the target lacks: large ones now, small ones as changes of the commit.
+    fn transfer_blobs(&self, blobs: &[(Digest, u64)]) -> Result<Vec<Change>> {
         let Some(meter) = &self.meter else { return Ok(Vec::new()) };
-        let target = self.placing.target;
+        let target = self.planner.target;
         let most = target.store.capabilities().inline_blob as u64;
-        // What was there may be collected as garbage while other blobs are on their way.
-        for _ in 0..MOST_ROUNDS {
-            let lacking = lacking(target, blobs)?;
+        // Blobs may be collected as garbage while others are transferred.
+        for _ in 0..MAX_ROUNDS {
+            let missing = missing_blobs(target, blobs)?;
             let (small, large): (Vec<_>, Vec<_>) =
-                lacking.into_iter().partition(|(_, size)| *size <= most);
+                missing.into_iter().partition(|(_, size)| *size <= most);
             if large.is_empty() {
                 let put = |(digest, size)| {
                     let bytes = self.small_blob(digest, size)?;
@@ -303,25 +305,25 @@ impl<'a> Carrier<'a> {
                 };
                 return small.into_iter().map(put).collect();
             }
-            let mut keeper = BlobWrites::default();
+            let mut writes = BlobWrites::default();
             for (digest, size) in large {
-                keeper.keep(self.write(digest, size, meter)?, digest)?;
+                writes.keep(self.write_blob(digest, size, meter)?, digest)?;
             }
-            keeper.finish()?;
+            writes.finish()?;
         }
         Err(Error::Conflict { what: target.store.url() })
     }
 
-    /// Writes a large blob to the target, compared with its digest and size, up to the last step.
-    fn write(&self, digest: Digest, size: u64, meter: &Meter) -> Result<Box<dyn BlobWriter>> {
-        let (source, target) = (&self.placing.source.store, &self.placing.target.store);
+    /// Writes a large blob to the target, checked, up to the last step.
+    fn write_blob(&self, digest: Digest, size: u64, meter: &Meter) -> Result<Box<dyn BlobWriter>> {
+        let (source, target) = (&self.planner.source.store, &self.planner.target.store);
         let mut writer = target.write_blob()?;
         let what = || format!("the blob {digest}");
         let failed = |error| Error::store(format!("write a blob to {}", target.url()), error);
         let blob = source.read_blob(&digest)?;
         let blob = blob.ok_or_else(|| Error::corrupt(what(), Corruption::Missing))?;
         if target.capabilities().is_remote && blob.path().is_some() {
-            // A file on this machine is sent from its map, without a temporary copy.
+            // A local file is sent from its memory map, without a temporary copy.
             let progress = |done| meter.add(done);
             let bytes = verified(&digest, Some(size), Some(blob.bytes()?), progress);
             let bytes = bytes.map_err(|corruption| Error::corrupt(what(), corruption))?;
@@ -336,19 +338,23 @@ impl<'a> Carrier<'a> {
     }
 
     fn small_blob(&self, digest: Digest, size: u64) -> Result<Bytes> {
-        let source = &self.placing.source.store;
+        let source = &self.planner.source.store;
         source.get_checked(&digest, Some(size), || format!("the blob {digest}"))
     }
 
-    fn carry_tags(&self, selected: &Selected, places: &[Placed]) -> Result<Vec<PlacedTag>> {
-        let target = self.placing.target;
+    fn write_tags(
+        &self,
+        selected: &Selected,
+        planned: &[PlannedVersion],
+    ) -> Result<Vec<PlannedTag>> {
+        let target = self.planner.target;
         target.transact(format_args!("tags of {}", selected.name), |tx| {
-            let tags = self.placing.place_tags(selected, places)?;
-            // Somebody may have set one since the copy began.
-            self.placing.refuse_moves(&tags)?;
-            match tags.iter().try_for_each(|tag| self.carry_tag(tag)) {
+            let tags = self.planner.plan_tags(selected, planned)?;
+            // One may have been set since the copy began.
+            self.planner.refuse_moves(&tags)?;
+            match tags.iter().try_for_each(|tag| self.write_tag(tag)) {
                 Ok(()) => Ok(Outcome::Done(tags)),
-                // Another writer moved it just now.
+                // Another writer moved it.
                 Err(Error::Refused { .. } | Error::Conflict { .. } | Error::NotFound { .. })
                     if !tx.is_last_attempt() =>
                 {
@@ -359,21 +365,23 @@ impl<'a> Carrier<'a> {
         })
     }
 
-    /// Sets a tag in the target where it is not set so. A new one keeps its time, and who set it.
-    fn carry_tag(&self, PlacedTag { report, source }: &PlacedTag) -> Result<()> {
+    /// Sets a tag in the target unless it is there. A new one keeps its time and author.
+    fn write_tag(&self, PlannedTag { report, source }: &PlannedTag) -> Result<()> {
         let at = |number| Reference::new(report.name.clone(), Selector::Version(number));
         let (options, stamp) = (TagOptions::new(), (source.moved, source.by.clone()));
         let options = match report.moved_from {
             _ if report.present => return Ok(()),
-            _ if self.placing.how == How::Mirror => options.force().stamped(stamp.0, stamp.1),
+            _ if self.planner.policy == TargetPolicy::Mirror => {
+                options.force().stamped(stamp.0, stamp.1)
+            }
             Some(from) => options.from(at(from)),
             None => options.only_new().stamped(stamp.0, stamp.1),
         };
         let options = match source.protected {
             true => options.protect(),
-            false if self.placing.how == How::Mirror => options.unprotect(),
+            false if self.planner.policy == TargetPolicy::Mirror => options.unprotect(),
             false => options,
         };
-        self.placing.target.larder.tag_with(at(report.version), &report.tag, &options).map(drop)
+        self.planner.target.larder.tag_with(at(report.version), &report.tag, &options).map(drop)
     }
 }

@@ -1,4 +1,4 @@
-//! What versions need.
+//! Reachability: the blobs that versions need.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -11,45 +11,45 @@ use larder_core::record::{self, NameRecord, VersionRecord};
 use larder_core::store::{Corruption, Digest, RecordKey, Revision, StoreExt, Timestamp};
 use larder_core::{Error, Identifier, Reference, Result, Selector};
 
-/// The blobs that versions need, as of a time.
+/// The blobs that versions need.
 #[derive(Default)]
-pub(super) struct Reach {
-    pub(super) needed: HashSet<Digest>,
-    /// Versions that were removed so long ago that they need their blobs no longer.
-    pub(super) forgotten: Vec<Forgotten>,
-    /// The manifests whose artifacts are known.
+pub(super) struct Reachable {
+    pub(super) blobs: HashSet<Digest>,
+    /// Versions removed longer ago than the grace period.
+    pub(super) expired: Vec<ExpiredVersion>,
+    /// The manifests whose artifacts are included.
     read: HashSet<Digest>,
 }
 
-/// A version that was removed longer ago than the grace period.
-pub(super) struct Forgotten {
+/// A version removed longer ago than the grace period.
+pub(super) struct ExpiredVersion {
     pub(super) key: RecordKey,
     pub(super) revision: Revision,
     pub(super) version: VersionRecord,
-    /// Its manifest and its artifacts, as far as they are known.
+    /// Its manifest and artifacts, as far as they are known.
     pub(super) blobs: Vec<Digest>,
 }
 
-impl Reach {
-    /// Looks at every version.
-    pub(super) fn of(larder: &Maintenance, now: Timestamp, grace: Duration) -> Result<Self> {
-        let mut reach = Self::default();
+impl Reachable {
+    /// Reads every version.
+    pub(super) fn find(larder: &Maintenance, now: Timestamp, grace: Duration) -> Result<Self> {
+        let mut reachable = Self::default();
         let meter = &larder.larder.meter("reading manifests", None);
-        // A writer writes the version first and then the name, so both lead to what is needed.
+        // A writer writes the version before the name, so they are read in this order.
         for found in larder.store.records(record::VERSIONS) {
             let (key, found) = found?;
             let (name, version) = record::read_version(&key, &found).map_err(unknown)?;
             match version.removed {
                 Some(removed) if age(now, removed) >= grace => {
                     let mut blobs = vec![version.manifest];
-                    // If it is gone or damaged, so be it: nobody can restore that version.
+                    // Without its manifest the version cannot be restored.
                     if let Ok(manifest) = manifest(larder, &name, &version, meter) {
                         blobs.extend(manifest.artifacts().iter().map(|entry| entry.digest));
                     }
                     let revision = found.revision;
-                    reach.forgotten.push(Forgotten { key, revision, version, blobs });
+                    reachable.expired.push(ExpiredVersion { key, revision, version, blobs });
                 }
-                _ => reach.add(larder, &name, &version, meter)?,
+                _ => reachable.add(larder, &name, &version, meter)?,
             }
         }
         for found in larder.store.records(record::NAMES) {
@@ -57,24 +57,24 @@ impl Reach {
             let name = record::name_in(&key).map_err(unknown)?;
             let head: NameRecord = record::read(&key, &found).map_err(unknown)?;
             if let Some(latest) = head.latest {
-                reach.add(larder, &name, &latest, meter)?;
+                reachable.add(larder, &name, &latest, meter)?;
             }
         }
-        // And from its digest to a version whose record was lost, if its manifest was not.
+        // A digest record keeps the blobs of a version whose own record was lost.
         for found in larder.store.records(record::DIGESTS) {
             let (key, _) = found?;
             let digest = record::parts_of(&key, record::DIGESTS)
                 .ok()
                 .and_then(|(_, part)| Digest::from_hex(part.split('-').next()?).ok());
             match digest {
-                Some(digest) if !reach.read.contains(&digest) => {
+                Some(digest) if !reachable.read.contains(&digest) => {
                     match read_manifest(
                         larder,
                         &digest,
-                        &format!("what the record {key} leads to"),
+                        &format!("the manifest of the record {key}"),
                         meter,
                     ) {
-                        Ok(manifest) => reach.need(larder, digest, manifest, meter)?,
+                        Ok(manifest) => reachable.include(larder, digest, manifest, meter)?,
                         Err(Error::Corrupt { .. }) => {}
                         Err(error) => return Err(unknown(error)),
                     }
@@ -82,7 +82,7 @@ impl Reach {
                 _ => {}
             }
         }
-        Ok(reach)
+        Ok(reachable)
     }
 
     fn add(
@@ -96,15 +96,15 @@ impl Reach {
             return Ok(());
         }
         match manifest(larder, name, version, meter) {
-            Ok(manifest) => self.need(larder, version.manifest, manifest, meter),
-            // It cannot be restored, so it needs nothing.
+            Ok(manifest) => self.include(larder, version.manifest, manifest, meter),
+            // It cannot be restored.
             Err(Error::Corrupt { .. }) if version.removed.is_some() => Ok(()),
             Err(error) => Err(unknown(error)),
         }
     }
 
-    /// Needs a manifest, its artifacts, and what it refers to, also if that was removed: so it can be restored.
-    fn need(
+    /// Adds a manifest, its artifacts and its children at any depth, removed or not, so that they can be restored.
+    fn include(
         &mut self,
         larder: &Maintenance,
         digest: Digest,
@@ -116,13 +116,13 @@ impl Reach {
             if !self.read.insert(digest) {
                 continue;
             }
-            self.needed.insert(digest);
-            self.needed.extend(manifest.artifacts().iter().map(|entry| entry.digest));
+            self.blobs.insert(digest);
+            self.blobs.extend(manifest.artifacts().iter().map(|entry| entry.digest));
             for child in manifest.children().iter().filter(|it| !self.read.contains(&it.manifest)) {
                 let what = format!("the manifest of {}@{}", child.name, child.manifest);
                 match read_manifest(larder, &child.manifest, &what, meter) {
                     Ok(manifest) => found.push((child.manifest, manifest)),
-                    // Verification reports it; there is nothing left to keep.
+                    // Nothing is left to keep; verification reports it.
                     Err(Error::Corrupt { fault: Corruption::Missing, .. }) => {}
                     Err(error) => return Err(unknown(error)),
                 }
@@ -153,7 +153,7 @@ fn read_manifest(
     Manifest::from_json(&json, what)
 }
 
-/// The error for a manifest or record that cannot be read: the blobs that it refers to are not known.
+/// Returns the error for a manifest or record that cannot be read.
 fn unknown(error: Error) -> Error {
     let reason = match error {
         Error::Corrupt { what, fault } => {

@@ -1,0 +1,292 @@
+//! The entries of the table of record kinds for versions and what belongs to them.
+
+use super::{
+    AnnotationsRecord, DigestRecord, GarbageRecord, MoveRecord, NameRecord, TagRecord, UserRecord,
+    VersionRecord, key::*, read, read_version,
+};
+use crate::digest::Digest;
+use crate::error::Result;
+use crate::manifest::ChildEntry;
+use crate::name::{Identifier, TagName, VersionNumber};
+use crate::store::{
+    Action, CollectRule, CopyRule, Record, RecordKey, RecordKind, RecordLink, kind,
+};
+
+kind!(
+    RecordKind::new(
+        "name",
+        "names/NAME",
+        NAMES,
+        |key| name_in(key).map(Some),
+        |key, found| read::<NameRecord>(key, found).map(drop),
+    )
+    .links(name_links)
+    .copied(CopyRule::Rebuilt)
+);
+
+kind!(
+    RecordKind::new("version", "versions/NAME/@N", VERSIONS, version_owner, |key, found| {
+        read_version(key, found).map(drop)
+    })
+    .links(version_links)
+    .copied(CopyRule::Rebuilt)
+);
+
+kind!(
+    RecordKind::new(
+        "digest",
+        "digests/NAME/@HEX-N",
+        DIGESTS,
+        |key| parse_digest(key).map(|(name, ..)| Some(name)),
+        |key, found| {
+            let (_, _, number) = parse_digest(key)?;
+            let is_same = read::<DigestRecord>(key, found)?.version == number;
+            same(key, is_same, "its `version` is not the number in its key")
+        },
+    )
+    .links(digest_links)
+    .copied(CopyRule::Rebuilt)
+    .collected(CollectRule::WithVersion)
+);
+
+kind!(
+    RecordKind::new(
+        "tag",
+        "tags/NAME/@TAG",
+        TAGS,
+        |key| tag_in(key).map(|(name, _)| Some(name)),
+        |key, found| read::<TagRecord>(key, found).map(drop),
+    )
+    .links(tag_links)
+    .copied(CopyRule::Rebuilt)
+    .access(Action::Read, Action::Tag)
+);
+
+kind!(
+    RecordKind::new(
+        "move",
+        "moves/NAME/@TAG/@N",
+        MOVES,
+        |key| parse_move(key).map(|(name, ..)| Some(name)),
+        |key, found| read::<MoveRecord>(key, found).map(drop),
+    )
+    .links(|key, found| {
+        let (name, ..) = parse_move(key)?;
+        let version = read::<MoveRecord>(key, found)?.version;
+        version.map(|version| known_version(&name, version)).into_iter().collect()
+    })
+    .access(Action::Read, Action::Tag)
+);
+
+kind!(
+    RecordKind::new(
+        "annotations",
+        "notes/NAME/@N",
+        ANNOTATIONS,
+        |key| parse_annotations(key).map(|(name, _)| Some(name)),
+        |key, found| read::<AnnotationsRecord>(key, found).map(drop),
+    )
+    .links(|key, _| {
+        let (name, number) = parse_annotations(key)?;
+        Ok(vec![known_version(&name, number)?])
+    })
+    .copied(CopyRule::WithVersion(annotations_key))
+    .access(Action::Read, Action::Annotate)
+);
+
+kind!(
+    RecordKind::new(
+        "user",
+        "users/NAME/@HEX-USER-N",
+        USERS,
+        |key| parse_user(key).map(|(child, ..)| Some(child.name)),
+        |key, found| {
+            let (child, ..) = parse_user(key)?;
+            let user: UserRecord = read(key, found)?;
+            let is_same = user_key(&child, &user.name, user.version)? == *key;
+            same(key, is_same, "its `name` and `version` are not the ones in its key")
+        },
+    )
+    .links(user_links)
+    .copied(CopyRule::Rebuilt)
+    .collected(CollectRule::WithVersion)
+);
+
+kind!(
+    RecordKind::new(
+        "garbage",
+        "gc/@HEX",
+        GARBAGE,
+        |key| {
+            let digest = garbage_in(key)?;
+            same(key, garbage_key(&digest)? == *key, "its key is no digest").map(|()| None)
+        },
+        |key, found| read::<GarbageRecord>(key, found).map(drop),
+    )
+    .collected(CollectRule::Transient)
+    .access(Action::Maintain, Action::Maintain)
+);
+
+/// Refuses a record that contradicts its key.
+fn same(key: &RecordKey, is_same: bool, reason: &str) -> Result<()> {
+    if is_same { Ok(()) } else { Err(misnamed(key, reason)) }
+}
+
+/// Parses the number at the end of a key, which [`version_key`] and its like pad with zeros.
+fn number(text: &str) -> Option<VersionNumber> {
+    let number = text.parse().ok().and_then(VersionNumber::new)?;
+    (format!("{:010}", number.get()) == text).then_some(number)
+}
+
+fn numbered(key: &RecordKey, prefix: &str) -> Result<(Identifier, VersionNumber)> {
+    let (name, part) = parts_of(key, prefix)?;
+    let number = number(part).ok_or_else(|| misnamed(key, "its key ends in no version number"))?;
+    Ok((name, number))
+}
+
+fn version_owner(key: &RecordKey) -> Result<Option<Identifier>> {
+    numbered(key, VERSIONS).map(|(name, _)| Some(name))
+}
+
+fn parse_annotations(key: &RecordKey) -> Result<(Identifier, VersionNumber)> {
+    numbered(key, ANNOTATIONS)
+}
+
+/// Parses `PREFIX/NAME/@HEX-…-N`.
+fn digest_and<'a>(
+    key: &'a RecordKey,
+    prefix: &str,
+) -> Result<(Identifier, Digest, &'a str, VersionNumber)> {
+    let (name, part) = parts_of(key, prefix)?;
+    let parse = || {
+        let (hex, rest) = part.split_once('-')?;
+        let digest = Digest::from_hex(hex).ok().filter(|digest| digest.to_hex() == hex)?;
+        let (middle, last) = rest.rsplit_once('-').unwrap_or(("", rest));
+        Some((digest, middle, number(last)?))
+    };
+    let (digest, middle, number) =
+        parse().ok_or_else(|| misnamed(key, "its key has no digest and version number"))?;
+    Ok((name, digest, middle, number))
+}
+
+fn parse_digest(key: &RecordKey) -> Result<(Identifier, Digest, VersionNumber)> {
+    let (name, digest, middle, number) = digest_and(key, DIGESTS)?;
+    same(key, middle.is_empty(), "its key has no digest and version number")?;
+    Ok((name, digest, number))
+}
+
+fn parse_user(key: &RecordKey) -> Result<(ChildEntry, VersionNumber)> {
+    let (name, manifest, user, number) = digest_and(key, USERS)?;
+    let is_hex = user.len() == 32 && user.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    same(key, is_hex, "its key does not name a user by 32 hex digits")?;
+    Ok((ChildEntry { name, manifest }, number))
+}
+
+fn parse_move(key: &RecordKey) -> Result<(Identifier, TagName, u64)> {
+    let (name, rest) = parts_of(key, MOVES)?;
+    let parse = || {
+        let (tag, last) = rest.split_once("/@")?;
+        Some((TagName::new(tag).ok()?, number(last)?.get()))
+    };
+    let (tag, number) = parse().ok_or_else(|| misnamed(key, "its key is no move of a tag"))?;
+    Ok((name, tag, number))
+}
+
+/// The latest version of a name exists, is current and can be found by its digest.
+fn name_links(key: &RecordKey, found: &Record) -> Result<Vec<RecordLink>> {
+    let name = name_in(key)?;
+    let Some(latest) = read::<NameRecord>(key, found)?.latest else { return Ok(Vec::new()) };
+    let target = digest_key(&name, &latest.manifest, latest.version)?;
+    let fault = format!("its latest version has no record {target}");
+    Ok(vec![
+        live_version(&name, latest.version, Some(latest.manifest))?,
+        RecordLink::present(target, fault).atomic_only(),
+    ])
+}
+
+/// A name counts its versions; a current version can be found by its digest, and is not newer than the latest.
+fn version_links(key: &RecordKey, found: &Record) -> Result<Vec<RecordLink>> {
+    let (name, version) = read_version(key, found)?;
+    let (number, is_current) = (version.version, version.is_current());
+    let mut links = vec![
+        RecordLink::new(name_key(&name)?, move |key, found| {
+            let Some(found) = found else { return Some(format!("there is no record {key}")) };
+            let head: NameRecord = read(key, found).ok()?;
+            if head.next <= number {
+                return Some(format!("the record {key} does not count it"));
+            }
+            let latest = head.latest.map(|latest| latest.version);
+            (is_current && latest < Some(number))
+                .then(|| format!("the record {key} has an older version as the latest"))
+        })
+        .atomic_only(),
+    ];
+    if is_current {
+        let target = digest_key(&name, &version.manifest, number)?;
+        let fault = format!("there is no record {target}");
+        links.push(RecordLink::present(target, fault).atomic_only());
+    }
+    Ok(links)
+}
+
+fn digest_links(key: &RecordKey, _: &Record) -> Result<Vec<RecordLink>> {
+    let (name, digest, number) = parse_digest(key)?;
+    Ok(vec![live_version(&name, number, Some(digest))?])
+}
+
+/// The version of a tag exists; so does the record of its last move but one.
+fn tag_links(key: &RecordKey, found: &Record) -> Result<Vec<RecordLink>> {
+    let (name, tag) = tag_in(key)?;
+    let record: TagRecord = read(key, found)?;
+    let mut links = vec![live_version(&name, record.version, None)?];
+    if record.moves > 1 {
+        let target = move_key(&name, &tag, record.moves - 1)?;
+        let fault = format!("there is no record {target} of its previous move");
+        links.push(RecordLink::present(target, fault));
+    }
+    Ok(links)
+}
+
+/// A user exists, removed or not, with the manifest that refers to the child.
+fn user_links(key: &RecordKey, found: &Record) -> Result<Vec<RecordLink>> {
+    let user: UserRecord = read(key, found)?;
+    let what = format!("{}@{}", user.name, user.version.get());
+    let manifest = user.manifest;
+    let target = version_key(&user.name, user.version)?;
+    let link = RecordLink::new(target, move |key, found| match found {
+        None => Some(format!("it is of {what}, which is not there")),
+        Some(found) => {
+            let version: VersionRecord = read(key, found).ok()?;
+            (version.manifest != manifest)
+                .then(|| format!("it is of {what}, whose digest is {}", version.manifest.short()))
+        }
+    });
+    Ok(vec![link.atomic_only()])
+}
+
+/// Requires a version that is not removed, with `manifest` if that is known.
+fn live_version(
+    name: &Identifier,
+    number: VersionNumber,
+    manifest: Option<Digest>,
+) -> Result<RecordLink> {
+    let what = format!("{name}@{}", number.get());
+    Ok(RecordLink::new(version_key(name, number)?, move |key, found| {
+        let Some(found) = found else {
+            return Some(format!("it leads to {what}, which is not there"));
+        };
+        let version: VersionRecord = read(key, found).ok()?;
+        if version.removed.is_some() {
+            return Some(format!("it leads to {what}, which was removed"));
+        }
+        let is_same = manifest.is_none_or(|manifest| manifest == version.manifest);
+        (!is_same)
+            .then(|| format!("it leads to {what}, whose digest is {}", version.manifest.short()))
+    }))
+}
+
+/// Requires a version, removed or not.
+pub fn known_version(name: &Identifier, number: VersionNumber) -> Result<RecordLink> {
+    let fault = format!("it is of {name}@{}, which is not there", number.get());
+    Ok(RecordLink::present(version_key(name, number)?, fault))
+}

@@ -1,0 +1,322 @@
+//! The table of record kinds.
+//!
+//! Each kind of record is one entry, registered by [`kind!`](crate::kind) in the crate that writes the records. Whatever
+//! walks records, such as verification and copying, walks the table: a new kind is one entry.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use crate::error::{Corruption, Error, Result};
+use crate::key::RecordKey;
+use crate::name::{Identifier, VersionNumber};
+use crate::store::Record;
+
+/// One kind of record: an entry of the table.
+#[derive(Clone, Copy)]
+pub struct RecordKind {
+    name: &'static str,
+    shape: &'static str,
+    prefix: &'static str,
+    owner: fn(&RecordKey) -> Result<Option<Identifier>>,
+    check: fn(&RecordKey, &Record) -> Result<()>,
+    links: fn(&RecordKey, &Record) -> Result<Vec<RecordLink>>,
+    copy: CopyRule,
+    collect: CollectRule,
+    access: Access,
+}
+
+/// How records of a kind are copied to another larder.
+#[derive(Debug, Clone, Copy)]
+pub enum CopyRule {
+    /// The copy writes its own: numbers may change.
+    Rebuilt,
+    /// Copied byte by byte with its version, to the key of the version's number in the target.
+    WithVersion(fn(&Identifier, VersionNumber) -> Result<RecordKey>),
+    /// Left out.
+    Omitted,
+}
+
+/// When records of a kind are removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CollectRule {
+    /// Only by an explicit change of what it records.
+    Kept,
+    /// With the removal of its version.
+    WithVersion,
+    /// When the work that it describes is finished or forgotten.
+    Transient,
+}
+
+/// An action on a larder, for access control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Action {
+    /// Load and list versions.
+    Read,
+    /// Apply, remove and restore versions.
+    Write,
+    /// Set, move and remove tags.
+    Tag,
+    /// Change annotations and locks.
+    Annotate,
+    /// Create and run jobs.
+    Run,
+    /// Collect garbage and join stores.
+    Maintain,
+}
+
+/// The actions that read and write records of a kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Access {
+    /// Required to read a record.
+    pub read: Action,
+    /// Required to write or remove a record.
+    pub write: Action,
+}
+
+impl RecordKind {
+    /// Creates a kind that is not copied and is kept.
+    ///
+    /// `shape` describes the key, such as `tags/NAME/@TAG`; every key starts with `prefix`. `owner` parses a key and returns
+    /// the identifier it belongs to, if any; it fails for a key that is not in its canonical form. `check` reads a record
+    /// by itself: JSON, format, limits, and what its key repeats.
+    pub const fn new(
+        name: &'static str,
+        shape: &'static str,
+        prefix: &'static str,
+        owner: fn(&RecordKey) -> Result<Option<Identifier>>,
+        check: fn(&RecordKey, &Record) -> Result<()>,
+    ) -> Self {
+        Self {
+            name,
+            shape,
+            prefix,
+            owner,
+            check,
+            links: |_, _| Ok(Vec::new()),
+            copy: CopyRule::Omitted,
+            collect: CollectRule::Kept,
+            access: Access { read: Action::Read, write: Action::Write },
+        }
+    }
+
+    /// Sets the function that lists what a sound record requires of other records.
+    #[must_use]
+    pub const fn links(
+        mut self,
+        links: fn(&RecordKey, &Record) -> Result<Vec<RecordLink>>,
+    ) -> Self {
+        self.links = links;
+        self
+    }
+
+    /// Sets how its records are copied.
+    #[must_use]
+    pub const fn copied(mut self, rule: CopyRule) -> Self {
+        self.copy = rule;
+        self
+    }
+
+    /// Sets when its records are removed.
+    #[must_use]
+    pub const fn collected(mut self, rule: CollectRule) -> Self {
+        self.collect = rule;
+        self
+    }
+
+    /// Sets the actions that read and write its records.
+    #[must_use]
+    pub const fn access(mut self, read: Action, write: Action) -> Self {
+        self.access = Access { read, write };
+        self
+    }
+
+    /// The name, such as `tag`.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// The shape of the keys, such as `tags/NAME/@TAG`.
+    pub fn shape(&self) -> &'static str {
+        self.shape
+    }
+
+    /// The beginning of all keys.
+    pub fn prefix(&self) -> &'static str {
+        self.prefix
+    }
+
+    /// How its records are copied.
+    pub fn copy_rule(&self) -> CopyRule {
+        self.copy
+    }
+
+    /// When its records are removed.
+    pub fn collect_rule(&self) -> CollectRule {
+        self.collect
+    }
+
+    /// The actions that read and write its records.
+    pub fn access_rule(&self) -> Access {
+        self.access
+    }
+
+    /// Parses a key, and returns the identifier that the record belongs to, if any.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for a key of another shape.
+    pub fn owner(&self, key: &RecordKey) -> Result<Option<Identifier>> {
+        (self.owner)(key)
+    }
+
+    /// Checks a record by itself, key included.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`]; [`Error::NewerFormat`].
+    pub fn check(&self, key: &RecordKey, record: &Record) -> Result<()> {
+        self.owner(key)?;
+        (self.check)(key, record)
+    }
+
+    /// Lists what a sound record requires of other records.
+    ///
+    /// # Errors
+    /// As [`check`](RecordKind::check).
+    pub fn links_of(&self, key: &RecordKey, record: &Record) -> Result<Vec<RecordLink>> {
+        (self.links)(key, record)
+    }
+
+    /// Lists the linked kinds, in the order of their prefixes.
+    pub fn all() -> &'static [Self] {
+        static KINDS: OnceLock<Vec<RecordKind>> = OnceLock::new();
+        KINDS.get_or_init(|| {
+            let mut kinds: Vec<Self> =
+                inventory::iter::<LinkedKind>.into_iter().map(|linked| linked.0).collect();
+            kinds.sort_by_key(|kind| kind.prefix);
+            kinds
+        })
+    }
+
+    /// Returns the kind of a key by its prefix.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for a key of no linked kind.
+    pub fn of(key: &RecordKey) -> Result<&'static Self> {
+        let kind = Self::all().iter().find(|kind| key.as_str().starts_with(kind.prefix));
+        kind.ok_or_else(|| foreign(key, "its key is of no known kind of record"))
+    }
+}
+
+impl fmt::Debug for RecordKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordKind({})", self.name)
+    }
+}
+
+/// Returns the error of a record whose key is not valid.
+pub fn foreign(key: &RecordKey, reason: &str) -> Error {
+    Error::corrupt(format!("the record {key}"), Corruption::Unreadable(reason.into()))
+}
+
+type Fault = dyn Fn(&RecordKey, Option<&Record>) -> Option<String>;
+
+/// What a record requires of another one.
+pub struct RecordLink {
+    target: RecordKey,
+    fault: Box<Fault>,
+    atomic_only: bool,
+}
+
+impl RecordLink {
+    /// Creates a requirement. `fault` reads the record at `target`, `None` if there is none, and returns what is wrong with
+    /// the link; it returns `None` for a record that cannot be read, which is a fault of its own.
+    pub fn new(
+        target: RecordKey,
+        fault: impl Fn(&RecordKey, Option<&Record>) -> Option<String> + 'static,
+    ) -> Self {
+        Self { target, fault: Box::new(fault), atomic_only: false }
+    }
+
+    /// Requires that there is a record at `target`; `fault` says what is wrong without it.
+    pub fn present(target: RecordKey, fault: String) -> Self {
+        Self::new(target, move |_, found| match found {
+            Some(_) => None,
+            None => Some(fault.clone()),
+        })
+    }
+
+    /// Limits the requirement to stores with atomic commits: elsewhere a crash may leave it unmet.
+    #[must_use]
+    pub fn atomic_only(mut self) -> Self {
+        self.atomic_only = true;
+        self
+    }
+
+    /// The key of the other record.
+    pub fn target(&self) -> &RecordKey {
+        &self.target
+    }
+
+    /// Whether it holds only in stores with atomic commits.
+    pub fn is_atomic_only(&self) -> bool {
+        self.atomic_only
+    }
+
+    /// Returns what is wrong, given the record at [`target`](RecordLink::target).
+    pub fn fault(&self, found: Option<&Record>) -> Option<String> {
+        (self.fault)(&self.target, found)
+    }
+}
+
+impl fmt::Debug for RecordLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RecordLink({})", self.target)
+    }
+}
+
+/// A kind that a crate registers by being linked in; made by [`kind!`](crate::kind).
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct LinkedKind(pub RecordKind);
+
+inventory::collect!(LinkedKind);
+
+/// Registers a [`RecordKind`], a constant expression, in the table of every program that links the calling crate.
+///
+/// ```
+/// use larder_store::{Record, RecordKey, RecordKind, Result, kind};
+///
+/// fn check(_: &RecordKey, _: &Record) -> Result<()> {
+///     Ok(())
+/// }
+///
+/// kind!(RecordKind::new("memo", "memos/@N", "memos/", |_| Ok(None), check));
+/// assert!(RecordKind::all().iter().any(|kind| kind.name() == "memo"));
+/// ```
+#[macro_export]
+macro_rules! kind {
+    ($kind:expr) => {
+        const _: () = {
+            use $crate::inventory;
+            inventory::submit! {
+                $crate::LinkedKind($kind)
+            }
+        };
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_no_prefix_begins_with_another() {
+        for (at, kind) in RecordKind::all().iter().enumerate() {
+            for other in &RecordKind::all()[at + 1..] {
+                assert_ne!(kind.name, other.name);
+                assert!(!other.prefix.starts_with(kind.prefix), "{kind:?} {other:?}");
+            }
+            assert!(kind.shape.starts_with(kind.prefix), "{kind:?}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Every kind of record in the table: `verify` finds one that is damaged, missing or foreign.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use larder::jobs::{Event, JobContext, LarderJobs, Trigger, TriggerTable, trigger_table};
+use larder::maintenance::LarderMaintenance;
+use larder::prelude::*;
+use larder::store::{
+    Change, Committed, Composite, Expected, MemoryStore, RecordKey, RecordKind, StoreExt,
+};
+use larder::versions::AnnotationsChange;
+use larder::{Registry, Selection};
+
+use crate::jobs::{Plain, plain};
+
+/// Refers to a component.
+#[derive(Serialize, Deserialize, Component)]
+#[component(tag = "tests/kinds/box")]
+struct Holder {
+    held: Ref<Held>,
+}
+
+#[derive(Serialize, Deserialize, Component)]
+#[component(tag = "tests/kinds/held")]
+struct Held(u64);
+
+/// A larder with a record of a kind.
+struct Sample {
+    larder: Larder,
+    key: RecordKey,
+    /// Keys of no record of the kind that begin as its keys do.
+    foreign: Vec<String>,
+    /// Whether `verify` can know that the record is missing.
+    is_missed: bool,
+}
+
+fn key(text: &str) -> RecordKey {
+    RecordKey::new(text).unwrap()
+}
+
+/// Two versions, a child, tags with a history, annotations and garbage.
+fn versions() -> Larder {
+    let larder = larder::open("memory:").unwrap();
+    larder.apply("held", &Held(1)).unwrap();
+    larder.apply("held", &Held(2)).unwrap();
+    larder.apply("holder", &Holder { held: Ref::to("held").unwrap() }).unwrap();
+    for reference in ["held@1", "held@2"] {
+        larder.tag(reference, "prod").unwrap();
+    }
+    let change = AnnotationsChange::new().description("sound");
+    larder.annotate("held@1", &change).unwrap();
+    larder.apply("zone", &Held(3)).unwrap();
+    larder.remove("zone@1").unwrap();
+    let at_once = larder::maintenance::GcOptions::new().grace(std::time::Duration::ZERO);
+    larder.maintenance().gc(&at_once).unwrap();
+    larder
+}
+
+/// Two jobs, one of which depends on the other, says something and publishes a version; and a schedule.
+fn jobs() -> Larder {
+    let triggers = vec![
+        Trigger::new("first", |it: &Plain, job: &JobContext| {
+            job.log("it runs");
+            job.publish(&plain(it.number + 1)).map(drop)
+        })
+        .on(Event::Apply),
+        Trigger::new("second", |_: &Plain, _: &JobContext| Ok::<_, String>(()))
+            .on(Event::Apply)
+            .depends_on("first"),
+        Trigger::new("daily", |_: &Plain, _: &JobContext| Ok::<_, String>(()))
+            .on(Event::cron("0 0 * * *").unwrap()),
+    ];
+    let mut registry = Registry::linked().unwrap();
+    registry.register(trigger_table(TriggerTable::new(triggers).unwrap())).unwrap();
+    let larder = registry.open("memory:").unwrap();
+    larder.jobs().wait(&larder.apply("a", &plain(1)).unwrap()).unwrap();
+    // The jobs of another version wait: their records are in the queue.
+    larder.apply("b", &plain(7)).unwrap();
+    larder
+}
+
+/// The sample of a kind: a new kind needs one here.
+fn sample(kind: &RecordKind) -> Sample {
+    let larder = match kind.name() {
+        "name" | "version" | "digest" | "tag" | "move" | "annotations" | "user" | "garbage" => {
+            versions()
+        }
+        "job" | "queue" | "log" | "made" | "cron" => jobs(),
+        "joined" => {
+            let [records, blobs] = [(), ()].map(|()| Arc::new(MemoryStore::new()));
+            let store = Composite::new(records, blobs).unwrap();
+            Larder::new(Arc::new(store), Registry::linked().unwrap())
+        }
+        other => panic!("there is no sample of the kind {other}: add it here"),
+    };
+    let key = larder
+        .store()
+        .list_records(kind.prefix(), None, 1)
+        .unwrap()
+        .pop()
+        .unwrap_or_else(|| panic!("the sample has no record of the kind {}", kind.name()))
+        .0;
+    let text = key.as_str();
+    let unpadded = || text.replacen("@0", "@", 1);
+    let foreign = match kind.name() {
+        "name" | "cron" => vec![format!("{text}/@1")],
+        "version" | "annotations" => vec![unpadded(), format!("{text}/@1")],
+        "digest" | "user" => vec![format!("{text}0"), text[..text.len() - 10].to_owned() + "1"],
+        "tag" => vec!["tags/held/@9".into(), "tags/held/@latest".into(), format!("{text}/@1")],
+        "move" => vec![text.replacen("@000", "@", 1), "moves/held/@9/@0000000001".into()],
+        "garbage" => vec!["gc/@12".into(), format!("{text}/@1")],
+        "job" | "log" | "made" => vec![unpadded(), format!("{text}/@1")],
+        "queue" => vec!["queue/@1".into(), format!("{text}0")],
+        "joined" => vec!["joined/other".into()],
+        other => panic!("there are no foreign keys of the kind {other}: add them here"),
+    };
+    let is_missed = matches!(kind.name(), "name" | "version" | "digest" | "move" | "user" | "job");
+    Sample { larder, key, foreign, is_missed }
+}
+
+fn commit(larder: &Larder, change: Change) {
+    assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);
+}
+
+fn put(larder: &Larder, key: &RecordKey, value: &str) {
+    let (key, value) = (key.clone(), value.to_owned().into());
+    commit(larder, Change::PutRecord { key, value, expected: Expected::Anything });
+}
+
+fn remove(larder: &Larder, key: &RecordKey) {
+    commit(larder, Change::RemoveRecord { key: key.clone(), expected: Expected::Anything });
+}
+
+/// What `verify` and `health` find, as `what: fault`.
+fn found(larder: &Larder) -> [Vec<String>; 2] {
+    let verified = larder.maintenance().verify(Selection::All).unwrap().findings;
+    let damaged = larder.maintenance().health().unwrap().damaged;
+    [verified, damaged]
+        .map(|all| all.iter().map(|it| format!("{}: {}", it.what, it.fault)).collect())
+}
+
+fn is_named(findings: &[String], key: &RecordKey) -> bool {
+    let what = format!("the record {key}: ");
+    findings.iter().any(|finding| finding.starts_with(&what))
+}
+
+#[test]
+fn every_kind_is_registered() {
+    let names: BTreeSet<_> = RecordKind::all().iter().map(RecordKind::name).collect();
+    let expected = [
+        "annotations",
+        "cron",
+        "digest",
+        "garbage",
+        "job",
+        "joined",
+        "log",
+        "made",
+        "move",
+        "name",
+        "queue",
+        "tag",
+        "user",
+        "version",
+    ];
+    assert!(expected.iter().all(|name| names.contains(name)), "{names:?}");
+}
+
+#[test]
+fn a_sound_record_of_every_kind_passes() {
+    for kind in RecordKind::all() {
+        let Sample { larder, key, .. } = sample(kind);
+        assert_eq!(found(&larder).concat(), [""; 0], "{kind:?}");
+        assert_eq!(RecordKind::of(&key).unwrap().name(), kind.name());
+        let owner = kind.owner(&key).unwrap();
+        assert!(owner.is_none_or(|name| key.as_str().contains(name.as_str())), "{kind:?}");
+    }
+}
+
+#[test]
+fn a_damaged_record_of_every_kind_is_found() {
+    for kind in RecordKind::all() {
+        for bad in ["", "{", "[]", "{\"larder\":1,\"unknown\":true}", "{\"larder\":2}"] {
+            let Sample { larder, key, .. } = sample(kind);
+            put(&larder, &key, bad);
+            for findings in found(&larder) {
+                assert!(is_named(&findings, &key), "{kind:?} {bad:?}: {findings:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_missing_record_is_found_where_another_requires_it() {
+    for kind in RecordKind::all() {
+        let Sample { larder, key, is_missed, .. } = sample(kind);
+        remove(&larder, &key);
+        let [findings, _] = found(&larder);
+        let names_it = |finding: &String| {
+            finding.contains(&format!("there is no record {key}"))
+                || finding.contains(&format!("has no record {key}"))
+                || finding.contains("which is not there")
+        };
+        assert_eq!(findings.iter().any(names_it), is_missed, "{kind:?}: {findings:?}");
+        assert_eq!(findings.is_empty(), !is_missed, "{kind:?}: {findings:?}");
+    }
+}
+
+#[test]
+fn a_foreign_record_of_every_kind_is_found() {
+    for kind in RecordKind::all() {
+        let Sample { larder, key: own, foreign, .. } = sample(kind);
+        let value = larder.store().get_record(&own).unwrap().unwrap().value;
+        for foreign in foreign {
+            let foreign = key(&foreign);
+            put(&larder, &foreign, std::str::from_utf8(&value).unwrap());
+            for findings in found(&larder) {
+                assert!(is_named(&findings, &foreign), "{kind:?} {foreign}: {findings:?}");
+                assert_eq!(findings.len(), 1, "{kind:?} {foreign}: {findings:?}");
+            }
+            remove(&larder, &foreign);
+        }
+    }
+}
+
+#[test]
+fn a_record_of_no_kind_is_found() {
+    let larder = versions();
+    for foreign in ["memos/held", "name/held", "x"].map(key) {
+        put(&larder, &foreign, "{\"larder\":1}");
+        for findings in found(&larder) {
+            assert!(is_named(&findings, &foreign), "{findings:?}");
+        }
+        remove(&larder, &foreign);
+    }
+}
+
+#[test]
+fn what_belongs_to_a_version_that_is_not_there_is_found() {
+    for (record, copy) in [
+        ("notes/held/@0000000001", "notes/held/@0000000077"),
+        ("tags/held/@prod", "tags/other/@prod"),
+        ("moves/held/@prod/@0000000001", "moves/other/@prod/@0000000001"),
+    ] {
+        let larder = versions();
+        let value = larder.store().get_record(&key(record)).unwrap().unwrap().value;
+        put(&larder, &key(copy), std::str::from_utf8(&value).unwrap());
+        let [findings, _] = found(&larder);
+        assert!(is_named(&findings, &key(copy)), "{findings:?}");
+    }
+    let larder = jobs();
+    for prefix in ["jobs/", "logs/", "made/"] {
+        let (own, found_there) = larder.store().list_records(prefix, None, 1).unwrap().remove(0);
+        let copy = key(&own.as_str().replacen("/a/", "/other/", 1));
+        put(&larder, &copy, std::str::from_utf8(&found_there.value).unwrap());
+        let [findings, _] = found(&larder);
+        assert!(is_named(&findings, &copy), "{findings:?}");
+    }
+}
