@@ -218,7 +218,7 @@ impl<T: Child + ?Sized> Held<T> {
 
     /// What stands in the parent's fields; a value is packed as well.
     fn pack(self: &Arc<Self>) -> Result<Option<Link>> {
-        let Some(packer) = scope::packer() else { return Ok(None) };
+        let Some(packer) = scope::writer() else { return Ok(None) };
         let child = match &self.given {
             Given::Value(component) => {
                 packer.pack_child(Arc::as_ptr(self).addr(), &self.name, component.as_component())
@@ -262,11 +262,7 @@ struct Link {
 
 impl<T: Child + ?Sized> Serialize for Ref<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Some(copying) = scope::copying_now() {
-            let manifest = copying.lend(Arc::clone(&self.held));
-            return Link { name: self.held.name.clone(), manifest }.serialize(serializer);
-        }
-        let packed = self.held.pack().map_err(|error| match scope::packer() {
+        let packed = self.held.pack().map_err(|error| match scope::writer() {
             Some(packer) => S::Error::custom(packer.fail(error)),
             None => S::Error::custom(error),
         })?;
@@ -281,14 +277,7 @@ impl<T: Child + ?Sized> Serialize for Ref<T> {
 
 impl<'de, T: Child + ?Sized> Deserialize<'de> for Ref<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if let Some(copying) = scope::copying_now() {
-            let link = Link::deserialize(deserializer)?;
-            let held = copying.borrow(&link.manifest).ok_or_else(|| {
-                D::Error::custom("it was a reference to another type when it was written")
-            })?;
-            return Ok(Self { held });
-        }
-        let Some(shelf) = scope::shelf() else {
+        let Some(shelf) = scope::reader() else {
             return Err(D::Error::custom(
                 "a reference to a component can only be loaded from a larder",
             ));

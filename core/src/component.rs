@@ -8,8 +8,8 @@ use serde::de::{DeserializeOwned, Error as _};
 use crate::cache::CacheFolder;
 use crate::hooks::Hooks;
 use crate::model::{Model, Predict, Signature};
-use crate::registry::Built;
 use crate::source::Source;
+use crate::toolchain::Built;
 
 /// A value that a larder keeps.
 ///
@@ -36,13 +36,13 @@ pub trait Component: Any + Send + Sync {
         None
     }
 
-    /// The same hooks, for one that changes it.
+    /// The same hooks, mutably.
     fn as_hooks_mut(&mut self) -> Option<&mut dyn Hooks> {
         None
     }
 
-    /// What the registry would know of its type, if it is linked in: a type with hooks can be copied by it.
-    fn type_entry(&self) -> Option<TypeEntry> {
+    /// A clone of the component, if its type has hooks: `post_init` runs on it.
+    fn clone_component(&self) -> Option<Box<dyn Component>> {
         None
     }
 

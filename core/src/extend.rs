@@ -15,11 +15,11 @@ use crate::time::Timestamp;
 
 pub use crate::artifact::StoredArtifact;
 pub use crate::cache::{CacheFolder, temp_folder};
-pub use crate::caught::catch_panic;
 pub use crate::component::{ReadComponent, TypeEntry};
 pub use crate::larder::{
     BlobWrites, Claim, DryRun, PATIENCE, QUICK, User, read_annotations, refuse_locked_name,
 };
+pub use crate::panics::catch_panic;
 pub use crate::participant::{Contribution, Participant, PlannedJob, Transition};
 
 /// Reads the records behind a [`Larder`].

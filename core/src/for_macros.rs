@@ -4,10 +4,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::component::{self, ComponentType};
+use crate::component::{self, Component, ComponentType};
 use crate::error::{BoxError, Error};
 
-pub use crate::registry::{Built, Hints, Linked, Trusted};
+pub use crate::registry::{Hints, Linked, Trusted};
+pub use crate::toolchain::Built;
 pub use inventory;
 pub use serde;
 pub use typetag;
@@ -55,6 +56,11 @@ impl<New, E: Into<BoxError>> Migration<New> for Result<New, E> {
     fn made(self) -> Result<New, BoxError> {
         self.map_err(Into::into)
     }
+}
+
+/// Clones a component with hooks; its name is part of the compiler's message where `Clone` is missing.
+pub fn hooks_require_clone<T: Component + Clone>(component: &T) -> Box<dyn Component> {
+    Box::new(component.clone())
 }
 
 /// Fails to compile where a type cannot be an argument.

@@ -6,10 +6,10 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::Artifact;
-use crate::caught::caught;
 use crate::component::{Component, ComponentType};
 use crate::digest::Digest;
 use crate::error::{BoxError, Error, Result};
+use crate::panics::catch_serializer_panic;
 use crate::registry::{Registry, SerializerInfo};
 use crate::serializer::{DynSerializer, Serializer};
 
@@ -125,7 +125,7 @@ fn encode_twice(pair: &dyn DynSerializer, sample: &dyn std::any::Any) -> Result<
 
 /// Whether `pair` reads `bytes` as its sample.
 fn reads(pair: &dyn DynSerializer, bytes: &Bytes) -> Result<bool, BoxError> {
-    let value = caught(pair.name(), || pair.decode(bytes))??;
+    let value = catch_serializer_panic(pair.name(), || pair.decode(bytes))??;
     match pair.sample() {
         Some(sample) => Ok(encode(pair, &*value)? == encode(pair, &*sample)?),
         None => Ok(true),
@@ -134,7 +134,7 @@ fn reads(pair: &dyn DynSerializer, bytes: &Bytes) -> Result<bool, BoxError> {
 
 fn encode(pair: &dyn DynSerializer, value: &dyn std::any::Any) -> Result<Vec<u8>, BoxError> {
     let mut bytes = Vec::new();
-    caught(pair.name(), || pair.encode(value, &mut bytes))??;
+    catch_serializer_panic(pair.name(), || pair.encode(value, &mut bytes))??;
     Ok(bytes)
 }
 

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::digest::Digest;
-use crate::registry::Built;
 
 /// What built the program that a class model was made with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,4 +38,19 @@ impl Toolchain {
         let lockfile = built.lockfile.and_then(|digest| digest.parse().ok());
         Some(Self { features, lockfile, ..Self::here()? })
     }
+}
+
+/// How a crate was built, as far as its macros can see.
+#[doc(hidden)]
+#[derive(Clone, Copy, Default)]
+pub struct Built {
+    /// Its features, and whether each is on.
+    pub features: Option<&'static [(&'static str, bool)]>,
+    /// The digest of the `Cargo.lock` of its program.
+    pub lockfile: Option<&'static str>,
+}
+
+impl Built {
+    /// Nothing is known of it.
+    pub const UNKNOWN: Self = Self { features: None, lockfile: None };
 }

@@ -9,6 +9,7 @@ use crate::model::Predict;
 use crate::participant::Participant;
 use crate::serializer::{DynSerializer, Format, Serializer, StaticSerializer};
 use crate::store::{Scheme, Store};
+use crate::toolchain::Built;
 use crate::url::StoreUrl;
 
 /// One thing that a registry can hold.
@@ -180,21 +181,6 @@ pub struct Linked {
     pub version: &'static str,
     pub built: Built,
     pub item: fn() -> Item,
-}
-
-/// How a crate was built, as far as its macros can see.
-#[doc(hidden)]
-#[derive(Clone, Copy, Default)]
-pub struct Built {
-    /// Its features, and whether each is on.
-    pub features: Option<&'static [(&'static str, bool)]>,
-    /// The digest of the `Cargo.lock` of its program.
-    pub lockfile: Option<&'static str>,
-}
-
-impl Built {
-    /// Nothing is known of it.
-    pub const UNKNOWN: Self = Self { features: None, lockfile: None };
 }
 
 inventory::collect!(Linked);

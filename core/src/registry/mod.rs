@@ -15,8 +15,8 @@ use by_name::info;
 pub(crate) use hints::is_trusted;
 use hints::not_linked;
 pub use hints::{Hints, Trusted};
-pub use item::{Built, Item, Linked};
 use item::{Extension, Family, ItemValue};
+pub use item::{Item, Linked};
 
 use crate::component::TypeEntry;
 use crate::error::{Error, ItemKind, Result};
