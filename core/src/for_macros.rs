@@ -9,6 +9,7 @@ use crate::error::{BoxError, Error};
 
 pub use crate::registry::{Hints, Linked, Trusted};
 pub use crate::toolchain::Built;
+pub use erased_serde;
 pub use inventory;
 pub use serde;
 pub use typetag;

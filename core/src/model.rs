@@ -117,6 +117,7 @@ pub trait Model: Send + Sync {
     fn signature(&self) -> Signature;
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<T: Predict> Model for T {
     fn predict_erased(
         &self,

@@ -232,6 +232,7 @@ impl<T, S> StaticSerializer<T, S> {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<T: 'static, S: Serializer<T>> DynSerializer for StaticSerializer<T, S> {
     fn name(&self) -> &str {
         S::NAME
