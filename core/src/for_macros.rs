@@ -1,4 +1,4 @@
-//! What the code of the macros needs; no part of the interface.
+//! Support for code that the macros generate; not part of the interface.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -14,7 +14,7 @@ pub use inventory;
 pub use serde;
 pub use typetag;
 
-/// What a function that is a model failed with; an [`Error`] stays what it is.
+/// Converts the error of a function model; an [`Error`] is kept.
 pub fn failure(source: impl Into<BoxError>) -> Error {
     match source.into().downcast::<Error>() {
         Ok(error) => *error,
@@ -22,7 +22,7 @@ pub fn failure(source: impl Into<BoxError>) -> Error {
     }
 }
 
-/// Reads the fields of an older version of a type, and makes today's value of them.
+/// Decodes the fields of an older version of a type, and migrates them.
 pub fn migrate<Old: DeserializeOwned, New, Made: Migration<New>>(
     fields: &mut dyn erased_serde::Deserializer<'_>,
     migrate: impl FnOnce(Old) -> Made,
@@ -31,7 +31,7 @@ pub fn migrate<Old: DeserializeOwned, New, Made: Migration<New>>(
     migrate(old).made().map_err(serde::de::Error::custom)
 }
 
-/// There is no migration from the version that wrote the fields.
+/// Returns the error for fields of a version without a migration.
 pub fn no_migration<T: ComponentType>(wrote: u32) -> erased_serde::Error {
     component::no_migration(wrote, T::VERSION)
 }

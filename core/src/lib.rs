@@ -61,7 +61,7 @@ pub mod serializers {
     pub use crate::serializer_record::{SerializerRecord, ServedType};
 }
 
-/// What belongs to versions: tags, annotations, children, toolchains, removal.
+/// Details of versions: tags, annotations, children, toolchains, removal.
 pub mod versions {
     pub use crate::job_id::JobId;
     pub use crate::larder::{
@@ -73,7 +73,7 @@ pub mod versions {
     pub use crate::toolchain::Toolchain;
 }
 
-/// Code that the macros generate; not part of the interface.
+/// Support for generated code; not part of the interface.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::for_macros::*;

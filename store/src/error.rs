@@ -200,14 +200,14 @@ pub enum Error {
     Store {
         /// What was attempted, on what.
         action: String,
-        /// What the system said.
+        /// The error of the system.
         source: BoxError,
     },
 
     /// A state that Larder's own code rules out: a bug of Larder.
     #[error("internal error: {what}; this is a bug of Larder, please report it")]
     Internal {
-        /// What is so and cannot be.
+        /// The violated invariant.
         what: String,
     },
 
