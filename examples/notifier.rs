@@ -19,7 +19,7 @@ use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 use larder::jobs::{JobContext, JobStatus};
@@ -27,7 +27,7 @@ use larder::prelude::*;
 use larder::{BoxError, HookContext, HookResult, Hooks, triggers};
 
 /// Sends `d` `a` times, with `{b}` and the keys of `c` replaced.
-#[derive(Serialize, Deserialize, Component)]
+#[derive(Clone, Serialize, Deserialize, Component)]
 #[component(tag = "example/notifier", hooks)]
 struct Notifier {
     a: u32,
@@ -39,7 +39,7 @@ struct Notifier {
     service: String,
     /// The connection, opened by `setup`; not stored.
     #[serde(skip)]
-    client: OnceLock<Client>,
+    client: OnceLock<Arc<Client>>,
 }
 
 impl Hooks for Notifier {
@@ -57,7 +57,7 @@ impl Hooks for Notifier {
     fn setup(&self, _: &HookContext) -> HookResult {
         let client = Client::connect(&self.service)?;
         client.send("connected")?;
-        self.client.set(client).map_err(|_| "already connected".into())
+        self.client.set(Arc::new(client)).map_err(|_| "already connected".into())
     }
 
     /// Runs after a version is committed, without `setup`.

@@ -1,4 +1,4 @@
-//! Where files are laid out unless the user says otherwise.
+//! The default folders for extracted files and cached blobs.
 
 use std::env;
 use std::path::PathBuf;
@@ -7,9 +7,9 @@ use larder_core::store::BlobCache;
 use larder_core::store::parse_size;
 use larder_core::{Error, Larder, Result};
 
-/// The same larder, which lays files out in the user's cache folder and keeps blobs of remote stores there.
+/// Sets the user's cache folder for extracted files and for blobs of remote stores.
 ///
-/// Where there is none, files go into a temporary folder, and no blobs are kept.
+/// Without a cache folder, files are extracted into a temporary folder, and blobs are not cached.
 ///
 /// # Errors
 /// As [`user_blob_cache`].
@@ -20,15 +20,15 @@ pub fn with_user_cache(larder: Larder) -> Result<Larder> {
     })
 }
 
-/// Where the user's larders keep what they laid out and what they fetched: `larder` in the user's cache folder.
+/// Returns the folder `larder` in the user's cache folder.
 pub fn user_cache() -> Option<PathBuf> {
     Some(caches()?.join("larder"))
 }
 
-/// The blobs of remote stores that are kept there: 16 GiB at most, or what `LARDER_CACHE_SIZE` says.
+/// Returns the user's blob cache, limited to `LARDER_CACHE_SIZE` (16 GiB by default).
 ///
 /// # Errors
-/// [`Error::Refused`] if that is no size, as [`parse_size`] reads them.
+/// [`Error::Refused`] if `LARDER_CACHE_SIZE` is not a size: see [`parse_size`].
 pub fn user_blob_cache() -> Result<Option<BlobCache>> {
     let Some(folder) = user_cache() else { return Ok(None) };
     let cache = BlobCache::open(&folder.join(BlobCache::FOLDER));
@@ -45,7 +45,7 @@ pub fn user_blob_cache() -> Result<Option<BlobCache>> {
 }
 
 fn caches() -> Option<PathBuf> {
-    // A relative path is to be ignored, says the XDG specification.
+    // The XDG specification requires that relative paths are ignored.
     let named = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || env::home_dir().filter(|home| home.is_absolute());
     if cfg!(windows) {

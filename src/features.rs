@@ -1,4 +1,4 @@
-//! Which feature of this crate has which item.
+//! The features of this crate by item.
 
 use larder_core::store::ItemKind;
 
@@ -33,7 +33,7 @@ features! {
     "wasm": Type "larder/wasm", Type "larder/wasm-serializer";
 }
 
-/// Returns the feature of this crate that has an item, whether or not it is enabled.
+/// Returns the feature of this crate that an item needs, enabled or not.
 ///
 /// ```
 /// assert_eq!(larder::features::feature_of(larder::store::ItemKind::Store, "s3"), Some("object"));

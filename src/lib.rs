@@ -12,15 +12,11 @@ pub use larder_archive as archive;
 pub use larder_core::{
     Applied, ApplyOptions, BoxError, Component, ComponentType, Error, HookContext, HookResult,
     Hooks, Identifier, Item, Larder, Model, Predict, QualifiedReference, Ready, Ref, Reference,
-    Registry, Result, Selection, Selector, Serializer, Signature, StoreUrl, VersionInfo,
+    Registry, Result, Selection, Serializer, Signature, StoreUrl, VersionInfo,
 };
-pub use larder_core::{
-    bytes, erased_serde, extend, guard, manifest, progress, record, schemars, search, versions,
-};
+pub use larder_core::{bytes, schemars, search};
 #[cfg(feature = "files")]
 pub use larder_files as files;
-#[cfg(feature = "files")]
-pub use larder_files::{Artifacts, ClassModel, Tree};
 #[cfg(feature = "derive")]
 pub use larder_macros::{Component, codemodel, objectmodel, triggers};
 pub use larder_maintenance as maintenance;
@@ -36,6 +32,12 @@ mod objects;
 #[cfg(feature = "msgpack")]
 pub use crate::objects::Objects;
 
+/// Interfaces for crates that extend the handle: records, manifests, participants in commits, progress.
+pub mod extend {
+    pub use larder_core::extend::*;
+    pub use larder_core::{erased_serde, guard, manifest, progress, record};
+}
+
 /// Triggers, jobs, queues and workers.
 pub mod jobs {
     pub use larder_jobs::*;
@@ -43,13 +45,13 @@ pub mod jobs {
     pub use larder_queue_nats::NatsQueue;
 }
 
-/// Serializers, and what writes one of your own.
+/// Serializers, and the interfaces for writing one.
 pub mod serializers {
     pub use larder_core::serializers::*;
     pub use larder_serializers::*;
 }
 
-/// Stores, and what writes one of your own.
+/// Stores, and the interfaces for writing one.
 pub mod store {
     pub use larder_store::*;
     #[cfg(feature = "fs")]
@@ -60,6 +62,12 @@ pub mod store {
     pub use larder_store_postgres::PostgresStore;
     #[cfg(feature = "sqlite")]
     pub use larder_store_sqlite::SqliteStore;
+}
+
+/// Details of versions: selectors, tags, annotations, children, toolchains, removal.
+pub mod versions {
+    pub use larder_core::Selector;
+    pub use larder_core::versions::*;
 }
 
 // The guide's examples are tests.
@@ -95,20 +103,19 @@ mod guide {
     mod models {}
 }
 
-/// A value that is kept as bytes of its own, by MessagePack unless `S` says otherwise.
+/// A value whose bytes live in a blob of their own, written by MessagePack unless `S` is another serializer.
 ///
 /// See [`larder_core::Artifact`].
 #[cfg(feature = "msgpack")]
 pub type Artifact<T, S = serializers::MsgPack> = larder_core::Artifact<T, S>;
 
-/// Opens the larder at `url` with all that is linked in.
+/// Opens the larder at `url` with everything that is linked in.
 ///
-/// Files are laid out in the user's cache folder, `larder` in `~/.cache` or where the system has it, and blobs of
-/// stores that are far away are kept there, 16 GiB at most or what `LARDER_CACHE_SIZE` says;
-/// `Larder::with_cache` names another.
+/// Files are extracted into the user's cache folder, and blobs of remote stores are cached there, up to
+/// `LARDER_CACHE_SIZE` (16 GiB by default). `Larder::with_cache` sets another folder.
 ///
 /// # Errors
-/// As [`Registry::linked`] and [`Registry::open`]; [`Error::Refused`] for a size of the cache that is none.
+/// As [`Registry::linked`] and [`Registry::open`]; [`Error::Refused`] for an invalid `LARDER_CACHE_SIZE`.
 pub fn open(url: impl TryInto<StoreUrl, Error: Into<Error>>) -> Result<Larder> {
     cached(Registry::linked()?.open(url)?)
 }
@@ -119,19 +126,19 @@ fn cached(larder: Larder) -> Result<Larder> {
     Ok(larder)
 }
 
-/// Opens the larder that `located` names, and makes none to find nothing in it.
-fn open_there(located: &QualifiedReference) -> Result<Larder> {
-    let (url, registry) = (located.store(), Registry::linked()?);
+/// Opens the larder of a reference; does not create one.
+fn open_existing(reference: &QualifiedReference) -> Result<Larder> {
+    let (url, registry) = (reference.store(), Registry::linked()?);
     let Some(store) = registry.find_store(url)? else {
-        let reason = "nothing is there; to open it and apply something makes one";
+        let reason = "there is no larder; `larder::open` creates one";
         return Err(Error::store(format!("open the larder at {url}"), reason));
     };
     cached(Larder::new(store, registry))
 }
 
-/// Opens the larder that `located` names, and loads the version from it. Where no larder is, none is made.
+/// Opens the larder of `reference`, and loads the version from it. Does not create a larder.
 ///
-/// Whoever loads more than one opens the larder once, with [`open`].
+/// To load several versions, call [`open`] once.
 ///
 /// ```no_run
 /// # use larder::prelude::*;
@@ -145,24 +152,24 @@ fn open_there(located: &QualifiedReference) -> Result<Larder> {
 /// # Errors
 /// As [`open`] and [`Larder::load`]; [`Error::Store`] if no larder is there.
 pub fn load<T: ComponentType>(
-    located: impl TryInto<QualifiedReference, Error: Into<Error>>,
+    reference: impl TryInto<QualifiedReference, Error: Into<Error>>,
 ) -> Result<T> {
-    let located = located.try_into().map_err(Into::into)?;
-    open_there(&located)?.load(located.reference())
+    let reference = reference.try_into().map_err(Into::into)?;
+    open_existing(&reference)?.load(reference.reference())
 }
 
-/// Opens the larder that `located` names, and loads the version as a model, by name alone.
+/// Opens the larder of `reference`, and loads the version as a model, by name alone.
 ///
 /// # Errors
 /// As [`open`] and [`Larder::load_model`]; [`Error::Store`] if no larder is there.
 pub fn load_model(
-    located: impl TryInto<QualifiedReference, Error: Into<Error>>,
+    reference: impl TryInto<QualifiedReference, Error: Into<Error>>,
 ) -> Result<Arc<dyn Model>> {
-    let located = located.try_into().map_err(Into::into)?;
-    open_there(&located)?.load_model(located.reference())
+    let reference = reference.try_into().map_err(Into::into)?;
+    open_existing(&reference)?.load_model(reference.reference())
 }
 
-/// Tells [`Registry::linked`] of an [`Item`] that the calling crate brings, and how that crate was built.
+/// Registers an [`Item`] of the calling crate with [`Registry::linked`], and records how the crate was built.
 ///
 /// See `larder_core::link`.
 #[cfg(feature = "derive")]
@@ -186,6 +193,8 @@ pub mod prelude {
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
 
+    #[cfg(feature = "files")]
+    pub use crate::files::{Artifacts, ClassModel, LarderFiles, Tree};
     pub use crate::jobs::{JobContext, LarderJobs, RegistryJobs};
     pub use crate::maintenance::LarderMaintenance;
     #[cfg(feature = "json")]
@@ -198,8 +207,6 @@ pub mod prelude {
     };
     #[cfg(feature = "msgpack")]
     pub use crate::{Artifact, Objects};
-    #[cfg(feature = "files")]
-    pub use crate::{Artifacts, ClassModel, Tree, files::LarderFiles};
     #[cfg(feature = "derive")]
     pub use crate::{codemodel, objectmodel, triggers};
 }

@@ -1,10 +1,10 @@
-//! Any serde value by name and tag, in MessagePack.
+//! Serde values by name and tag, in MessagePack.
 
 use larder_core::store::TagName;
 use larder_core::{Applied, Error, Identifier, Larder, Result, Serializer};
 use larder_serializers::MsgPack;
 
-/// Keeps and loads values of any serde type by name and tag, without a component of their own.
+/// Stores and loads values of any serde type by name and tag, without a component type.
 ///
 /// ```
 /// use larder::prelude::*;
@@ -16,7 +16,7 @@ use larder_serializers::MsgPack;
 /// # Ok::<(), larder::Error>(())
 /// ```
 pub trait Objects {
-    /// Keeps `value` as a new version of `name`, and lets `tag` name it.
+    /// Stores `value` as a new version of `name`, and tags it.
     ///
     /// # Errors
     /// As [`Larder::store_object_as`].
@@ -29,7 +29,7 @@ pub trait Objects {
     where
         MsgPack: Serializer<T>;
 
-    /// Loads the value that `tag` of `name` names; `latest` is the newest version.
+    /// Loads the value with the `tag` of `name`; `latest` is the newest version.
     ///
     /// # Errors
     /// As [`Larder::load_object_as`].

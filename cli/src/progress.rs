@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressFinish, ProgressStyle};
 use larder::Larder;
+use larder::extend::progress::Progress;
 use larder::jobs::LarderJobs;
 use larder::jobs::{JobId, JobInfo, JobStatus, WaitTarget};
-use larder::progress::Progress;
 
 use crate::text;
 

@@ -1,4 +1,4 @@
-//! The folder where a larder lays out files for models to open.
+//! The folder into which a larder extracts files.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::error::{Error, Result};
 
-/// A folder that the user named, or a temporary one that is removed with its last clone.
+/// A folder set by the user, or a temporary one that is removed with its last clone.
 #[derive(Debug, Clone, Default)]
 pub struct CacheFolder(Arc<Inner>);
 
@@ -20,17 +20,17 @@ struct Inner {
 }
 
 impl CacheFolder {
-    /// The folder at `path`, which nobody else may be able to write to.
+    /// Uses the folder at `path`, which other users must not be able to write to.
     pub fn at(path: impl Into<PathBuf>) -> Self {
         Self(Arc::new(Inner { named: Some(path.into()), ..Inner::default() }))
     }
 
-    /// The folder that the user named, if there is one.
+    /// Returns the folder set by the user, if there is one.
     pub fn named(&self) -> Option<&Path> {
         self.0.named.as_deref()
     }
 
-    /// The folder. A temporary one is created on first use.
+    /// Returns the folder; creates a temporary one on first use.
     ///
     /// # Errors
     /// [`Error::Store`].
@@ -44,7 +44,7 @@ impl CacheFolder {
                 let made = temp_folder(&std::env::temp_dir());
                 let made =
                     made.map_err(|error| Error::store("create a temporary folder", error))?;
-                // The lock is held, so nobody else sets it meanwhile.
+                // Cannot fail: the lock is held.
                 let _ = self.0.temporary.set(made);
             }
         }

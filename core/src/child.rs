@@ -1,4 +1,4 @@
-//! References: fields that are components of their own, with a name and versions.
+//! References: fields that are components with their own name and versions.
 
 use std::any::type_name;
 use std::fmt;
@@ -18,60 +18,59 @@ use crate::record::VersionRecord;
 use crate::reference::Reference;
 use crate::scope;
 
-/// A component that another one refers to: its child, with a name and versions of its own.
+/// A reference to a child: a component with its own name and versions.
 ///
-/// A child is applied with its parent, in one commit, under its own name. If the larder has it as it is, no new
-/// version of it is written. The parent is pinned to it by its digest: when the child gets newer versions, the parent stays with
-/// the one that it was applied with.
+/// A child is applied with its parent, in one commit, under its own name. An unchanged child gets no new version. The
+/// parent is pinned to the child's digest: newer versions of the child do not affect it.
 ///
 /// ```
 /// # use larder_core::{Component, Ref, Result};
 /// # fn see<Encoder: larder_core::ComponentType, Head: larder_core::ComponentType>(encoder: Encoder) -> Result<()> {
 /// let with_value: Ref<Encoder> = Ref::new("text/encoder", encoder)?; // applied with its parent
-/// let by_name: Ref<Head> = Ref::to("text/head:prod")?; // what the tag names when the parent is applied
-/// let any: Ref<dyn Component> = Ref::to("text/head@3")?; // of whatever type
+/// let by_name: Ref<Head> = Ref::to("text/head:prod")?; // resolved when the parent is applied
+/// let any: Ref<dyn Component> = Ref::to("text/head@3")?; // of any type
 /// # Ok(())
 /// # }
 /// ```
 ///
-/// After loading, the child is loaded when [`get`](Ref::get) is called first. A clone is the same reference. It stands in a
-/// component's fields, at any depth, but not inside an artifact.
+/// A loaded parent loads the child on the first [`get`](Ref::get). Clones are the same reference. A `Ref` may be at any
+/// depth of a component's fields, but not inside an artifact.
 pub struct Ref<T: Child + ?Sized> {
-    held: Arc<Held<T>>,
+    state: Arc<State<T>>,
 }
 
-struct Held<T: Child + ?Sized> {
+struct State<T: Child + ?Sized> {
     name: Identifier,
-    given: Given<T>,
+    target: Target<T>,
     pinned: Mutex<Option<Pinned>>,
-    /// Held while it is loaded, so that it happens once.
+    /// Locked while it is loaded, so that it happens once.
     loading: Mutex<()>,
     loaded: OnceLock<Ready<T>>,
 }
 
-enum Given<T: ?Sized> {
-    /// A value that is to be applied with its parent.
+enum Target<T: ?Sized> {
+    /// A value that is applied with its parent.
     Value(Box<T>),
-    /// What is in the larder that the parent is applied to.
+    /// A version in the larder that the parent is applied to.
     Version(Reference),
-    /// What the parent was loaded with.
+    /// The version that the parent was loaded with.
     Pin,
 }
 
-/// A child's manifest, and the larder that it is in.
+/// A child's manifest, and its larder.
 #[derive(Clone)]
 struct Pinned {
     manifest: Digest,
-    shelf: Arc<ArtifactReader>,
+    reader: Arc<ArtifactReader>,
 }
 
-/// What can be a child: every component type, and `dyn Component` for any of them.
+/// Types of children: every component type, and `dyn Component`.
 pub trait Child: Component {
-    /// Loads a version as a child.
+    /// Loads a child.
     #[doc(hidden)]
     fn load_child(larder: &Larder, at: &ChildVersion) -> Result<Box<Self>>;
 
-    /// The child as a component of any type.
+    /// Returns the child as a component of any type.
     #[doc(hidden)]
     fn as_component(&self) -> &dyn Component;
 }
@@ -114,7 +113,7 @@ impl<T: Child> Ref<T> {
 }
 
 impl Ref<dyn Component> {
-    /// A child of whatever type, which is applied with its parent, under `name`.
+    /// Creates a reference to a child of any type, which is applied with its parent, under `name`.
     ///
     /// # Errors
     /// [`Error::InvalidName`].
@@ -127,7 +126,7 @@ impl Ref<dyn Component> {
 }
 
 impl<T: Child + ?Sized> Ref<T> {
-    /// A child that is applied with its parent, under `name`; it may be a `Box<dyn Component>`.
+    /// Creates a reference to a boxed child, which is applied with its parent, under `name`.
     ///
     /// # Errors
     /// [`Error::InvalidName`].
@@ -135,56 +134,55 @@ impl<T: Child + ?Sized> Ref<T> {
         name: impl TryInto<Identifier, Error: Into<Error>>,
         component: Box<T>,
     ) -> Result<Self> {
-        Ok(Self::held(name.try_into().map_err(Into::into)?, Given::Value(component), None))
+        Ok(Self::from_parts(name.try_into().map_err(Into::into)?, Target::Value(component), None))
     }
 
-    /// A child that is in the larder already: the version that `reference` means when the parent is applied.
+    /// Creates a reference to an existing version, resolved when the parent is applied.
     ///
     /// # Errors
     /// [`Error::InvalidName`].
     pub fn to(reference: impl TryInto<Reference, Error: Into<Error>>) -> Result<Self> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
-        Ok(Self::held(reference.identifier().clone(), Given::Version(reference), None))
+        Ok(Self::from_parts(reference.identifier().clone(), Target::Version(reference), None))
     }
 
-    fn held(name: Identifier, given: Given<T>, pinned: Option<Pinned>) -> Self {
+    fn from_parts(name: Identifier, target: Target<T>, pinned: Option<Pinned>) -> Self {
         let (pinned, loading, loaded) = (Mutex::new(pinned), Mutex::default(), OnceLock::new());
-        Self { held: Arc::new(Held { name, given, pinned, loading, loaded }) }
+        Self { state: Arc::new(State { name, target, pinned, loading, loaded }) }
     }
 
-    /// The child's name.
+    /// Returns the child's name.
     pub fn name(&self) -> &Identifier {
-        &self.held.name
+        &self.state.name
     }
 
-    /// The digest of the child's manifest, if the parent was loaded or applied.
+    /// Returns the digest of the child's manifest, if the parent was loaded or applied.
     pub fn digest(&self) -> Option<Digest> {
-        self.held.pinned().as_ref().map(|pinned| pinned.manifest)
+        self.state.pinned().as_ref().map(|pinned| pinned.manifest)
     }
 
-    /// The child: the value that was given, or the version that the parent is pinned to, loaded and checked on first
-    /// use. It is not set up.
+    /// Returns the child, without setup: the value, or the pinned version, loaded on first use.
     ///
     /// # Errors
-    /// [`Error::Removed`] if the version was removed; [`Error::Refused`] if the parent was not applied, and the child
-    /// is not a value but a reference; as [`Larder::load`].
+    /// [`Error::Removed`] if the version was removed; [`Error::Refused`] if the parent of an existing version was not
+    /// applied; as [`Larder::load`].
     pub fn get(&self) -> Result<&T> {
-        match &self.held.given {
-            Given::Value(component) => Ok(component),
-            _ => Ok(self.held.loaded()?.peek()),
+        match &self.state.target {
+            Target::Value(component) => Ok(component),
+            _ => Ok(self.state.loaded()?.peek()),
         }
     }
 
-    /// The child as it is in the larder, set up: [`Hooks::setup`](crate::Hooks::setup) runs on first use.
+    /// Returns the stored child after [`Hooks::setup`](crate::Hooks::setup), which runs on first use.
     ///
     /// # Errors
     /// As [`get`](Ref::get), also for a value if the parent was not applied; [`Error::Hook`].
     pub fn ready(&self) -> Result<&T> {
-        self.held.loaded()?.get()
+        self.state.loaded()?.get()
     }
 }
 
-impl<T: Child + ?Sized> Held<T> {
+impl<T: Child + ?Sized> State<T> {
     fn pinned(&self) -> MutexGuard<'_, Option<Pinned>> {
         self.pinned.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -194,7 +192,7 @@ impl<T: Child + ?Sized> Held<T> {
             return Ok(loaded);
         }
         let _loading = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(Pinned { manifest, shelf }) = self.pinned().clone() else {
+        let Some(Pinned { manifest, reader }) = self.pinned().clone() else {
             return Err(Error::Refused {
                 action: format!("use {}", self.name),
                 reason:
@@ -204,11 +202,11 @@ impl<T: Child + ?Sized> Held<T> {
         };
         if self.loaded.get().is_none() {
             let child = ChildEntry { name: self.name.clone(), manifest };
-            let larder = shelf.whole();
-            let version = larder.child_version(&child, shelf.version())?;
+            let larder = reader.whole();
+            let version = larder.child_version(&child, reader.version())?;
             let at = ChildVersion { name: self.name.clone(), version };
             let component = T::load_child(&larder, &at)?;
-            // The lock is held, so nobody else sets it meanwhile.
+            // Cannot fail: the lock is held.
             let _ = self.loaded.set(Ready::of(&larder, &at, component));
         }
         self.loaded
@@ -216,15 +214,15 @@ impl<T: Child + ?Sized> Held<T> {
             .ok_or_else(|| Error::internal(format!("{} was loaded and is not", self.name)))
     }
 
-    /// What stands in the parent's fields; a value is packed as well.
-    fn pack(self: &Arc<Self>) -> Result<Option<Link>> {
-        let Some(packer) = scope::packer() else { return Ok(None) };
-        let child = match &self.given {
-            Given::Value(component) => {
-                packer.pack_child(Arc::as_ptr(self).addr(), &self.name, component.as_component())
+    /// Returns the link for the parent's fields; encodes a value.
+    fn link(self: &Arc<Self>) -> Result<Option<Link>> {
+        let Some(writer) = scope::writer() else { return Ok(None) };
+        let child = match &self.target {
+            Target::Value(component) => {
+                writer.pack_child(Arc::as_ptr(self).addr(), &self.name, component.as_component())
             }
-            Given::Version(reference) => packer.pin_reference(reference),
-            Given::Pin => {
+            Target::Version(reference) => writer.pin_reference(reference),
+            Target::Pin => {
                 let pinned = self.pinned().clone();
                 let Some(Pinned { manifest, .. }) = pinned else {
                     return Err(Error::internal(format!(
@@ -233,25 +231,25 @@ impl<T: Child + ?Sized> Held<T> {
                     )));
                 };
                 let child = ChildEntry { name: self.name.clone(), manifest };
-                match packer.pin(&child)? {
+                match writer.pin(&child)? {
                     true => Ok(child),
-                    // It is of another larder, and goes where its parent goes.
+                    // It comes from another larder, and is applied with its parent.
                     false => {
                         let component = self.loaded()?.peek().as_component();
-                        packer.pack_child(Arc::as_ptr(self).addr(), &self.name, component)
+                        writer.pack_child(Arc::as_ptr(self).addr(), &self.name, component)
                     }
                 }
             }
         }?;
-        if !matches!(self.given, Given::Pin) && !packer.is_dry_run() {
-            let shelf = Arc::clone(packer.shelf());
-            *self.pinned() = Some(Pinned { manifest: child.manifest, shelf });
+        if !matches!(self.target, Target::Pin) && !writer.is_dry_run() {
+            let reader = Arc::clone(writer.shelf());
+            *self.pinned() = Some(Pinned { manifest: child.manifest, reader });
         }
         Ok(Some(Link { name: child.name, manifest: child.manifest }))
     }
 }
 
-/// What stands in a manifest's fields in the place of a reference.
+/// A reference in a manifest's fields.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Link {
@@ -262,15 +260,11 @@ struct Link {
 
 impl<T: Child + ?Sized> Serialize for Ref<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if let Some(copying) = scope::copying_now() {
-            let manifest = copying.lend(Arc::clone(&self.held));
-            return Link { name: self.held.name.clone(), manifest }.serialize(serializer);
-        }
-        let packed = self.held.pack().map_err(|error| match scope::packer() {
-            Some(packer) => S::Error::custom(packer.fail(error)),
+        let link = self.state.link().map_err(|error| match scope::writer() {
+            Some(writer) => S::Error::custom(writer.fail(error)),
             None => S::Error::custom(error),
         })?;
-        match packed {
+        match link {
             Some(link) => link.serialize(serializer),
             None => Err(S::Error::custom(
                 "a reference to a component can only be applied to a larder, with what refers to it",
@@ -281,34 +275,27 @@ impl<T: Child + ?Sized> Serialize for Ref<T> {
 
 impl<'de, T: Child + ?Sized> Deserialize<'de> for Ref<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        if let Some(copying) = scope::copying_now() {
-            let link = Link::deserialize(deserializer)?;
-            let held = copying.borrow(&link.manifest).ok_or_else(|| {
-                D::Error::custom("it was a reference to another type when it was written")
-            })?;
-            return Ok(Self { held });
-        }
-        let Some(shelf) = scope::shelf() else {
+        let Some(reader) = scope::reader() else {
             return Err(D::Error::custom(
                 "a reference to a component can only be loaded from a larder",
             ));
         };
         let Link { name, manifest } = Link::deserialize(deserializer)?;
         let child = ChildEntry { name, manifest };
-        shelf.check_child(&child).map_err(D::Error::custom)?;
-        Ok(Self::held(child.name, Given::Pin, Some(Pinned { manifest, shelf })))
+        reader.check_child(&child).map_err(D::Error::custom)?;
+        Ok(Self::from_parts(child.name, Target::Pin, Some(Pinned { manifest, reader })))
     }
 }
 
 impl<T: Child + ?Sized> Clone for Ref<T> {
     fn clone(&self) -> Self {
-        Self { held: Arc::clone(&self.held) }
+        Self { state: Arc::clone(&self.state) }
     }
 }
 
 impl<T: Child + ?Sized> fmt::Debug for Ref<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digest = self.digest().map_or_else(|| "not applied".into(), |digest| digest.short());
-        write!(f, "Ref<{}>({}, {digest})", type_name::<T>(), self.held.name)
+        write!(f, "Ref<{}>({}, {digest})", type_name::<T>(), self.state.name)
     }
 }

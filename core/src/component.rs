@@ -1,4 +1,4 @@
-//! Components: what a larder keeps.
+//! Components: the values in a larder.
 
 use std::any::{Any, type_name};
 use std::fmt;
@@ -8,14 +8,14 @@ use serde::de::{DeserializeOwned, Error as _};
 use crate::cache::CacheFolder;
 use crate::hooks::Hooks;
 use crate::model::{Model, Predict, Signature};
-use crate::registry::Built;
 use crate::source::Source;
+use crate::toolchain::Built;
 
-/// A value that a larder keeps.
+/// A value that can be applied to a larder.
 ///
-/// Implemented by `#[derive(Component)]`, which also gives the type its hand-written tag and tells
-/// the registry of it. Fields are written into the manifest as JSON; what is large or what JSON
-/// cannot hold exactly goes into an [`Artifact`](crate::Artifact) field.
+/// Implemented by `#[derive(Component)]`, which also sets the type tag and registers the type. Fields are written into
+/// the manifest as JSON; large values, and values that JSON cannot hold exactly, go into
+/// [`Artifact`](crate::Artifact) fields.
 ///
 /// A `Box<dyn Component>` inside another value is written adjacently tagged:
 /// `{"type": "acme/wine", "fields": {…}}`.
@@ -26,40 +26,41 @@ use crate::source::Source;
             type of another crate, add a field `Artifact<{Self}>` to a component of your own"
 )]
 pub trait Component: Any + Send + Sync {
-    /// The version of its type: [`ComponentType::VERSION`].
+    /// Returns the version of its type: [`ComponentType::VERSION`].
     fn type_version(&self) -> u32 {
         1
     }
 
-    /// The component as a model, if it is one.
+    /// Returns the component as a model, if it is one.
     fn as_model(&self) -> Option<&dyn Model> {
         None
     }
 
-    /// The component's hooks, if its type says that it has any: `#[component(tag = "…", hooks)]`.
+    /// Returns the component's hooks, if its type has the option `hooks`.
     fn as_hooks(&self) -> Option<&dyn Hooks> {
         None
     }
 
-    /// The same hooks, for one that changes it.
+    /// Returns the component's hooks for `post_init`.
     fn as_hooks_mut(&mut self) -> Option<&mut dyn Hooks> {
         None
     }
 
-    /// What the registry would know of its type, if it is linked in: a type with hooks can be copied by it.
-    fn type_entry(&self) -> Option<TypeEntry> {
+    /// Clones the component, if its type has hooks; `apply` runs `post_init` on the clone.
+    fn clone_component(&self) -> Option<Box<dyn Component>> {
         None
     }
 
-    /// Told, after it was loaded, the folder that [`Larder::with_cache`](crate::Larder::with_cache) named: it may
-    /// keep there what it can make anew.
+    /// Sets the folder for files that can be created again, after the component is loaded.
+    ///
+    /// See [`Larder::with_cache`](crate::Larder::with_cache).
     fn set_cache(&mut self, cache: &CacheFolder) {
         let _ = cache;
     }
 }
 
 impl dyn Component {
-    /// The tag of the component's type.
+    /// Returns the tag of the component's type.
     pub fn type_tag(&self) -> &'static str {
         self.typetag_name()
     }
@@ -71,7 +72,7 @@ impl fmt::Debug for dyn Component {
     }
 }
 
-/// A component type as it is known at compile time.
+/// A component type, known at compile time.
 ///
 /// Implemented by `#[derive(Component)]`.
 #[diagnostic::on_unimplemented(
@@ -80,23 +81,23 @@ impl fmt::Debug for dyn Component {
             type of another crate, add a field `Artifact<{Self}>` to a component of your own"
 )]
 pub trait ComponentType: Component + DeserializeOwned {
-    /// The type's tag, written by hand and never changed.
+    /// The type tag, which never changes.
     const TAG: &'static str;
     /// Its source text, if it is a code model.
     const SOURCE: Option<Source> = None;
-    /// Whether each of its components is a [`Model`] with a signature of its own.
+    /// Whether signatures differ between components of the type.
     const OWN_SIGNATURE: bool = false;
     /// Whether it has [`Hooks`].
     const HOOKS: bool = false;
-    /// The version of the type's shape; it goes up when fields that older versions wrote no longer fit.
+    /// The version of the type's fields; incremented when older fields no longer fit.
     const VERSION: u32 = 1;
-    /// The tags that the type had before.
+    /// Former type tags.
     const ALIASES: &'static [&'static str] = &[];
 
-    /// Makes a value of fields that another `version` of the type wrote.
+    /// Converts fields that another `version` of the type wrote.
     ///
     /// # Errors
-    /// What the fields lack; that there is no way from that version.
+    /// The fields do not fit, or there is no migration from that version.
     fn migrate(
         version: u32,
         fields: &mut dyn erased_serde::Deserializer<'_>,
@@ -106,7 +107,7 @@ pub trait ComponentType: Component + DeserializeOwned {
     }
 }
 
-/// There is no way from the version of a type that wrote some fields to the one that is linked in.
+/// The error for fields of a version without a migration.
 pub(crate) fn no_migration(wrote: u32, known: u32) -> erased_serde::Error {
     erased_serde::Error::custom(if wrote > known {
         format!(
@@ -120,7 +121,7 @@ pub(crate) fn no_migration(wrote: u32, known: u32) -> erased_serde::Error {
     })
 }
 
-/// Reads the fields of a component.
+/// Decodes the fields of a component.
 pub type ReadComponent =
     fn(&mut dyn erased_serde::Deserializer<'_>) -> Result<Box<dyn Component>, erased_serde::Error>;
 type MigrateComponent = fn(
@@ -128,7 +129,7 @@ type MigrateComponent = fn(
     &mut dyn erased_serde::Deserializer<'_>,
 ) -> Result<Box<dyn Component>, erased_serde::Error>;
 
-/// What the registry knows of a component type.
+/// A component type in the registry.
 #[derive(Clone)]
 pub struct TypeEntry {
     pub(crate) tag: &'static str,
@@ -147,7 +148,7 @@ pub struct TypeEntry {
 }
 
 impl TypeEntry {
-    /// The entry of a component type.
+    /// Creates the entry of a component type.
     pub fn of<T: ComponentType>() -> Self {
         Self {
             tag: T::TAG,
@@ -165,8 +166,7 @@ impl TypeEntry {
         }
     }
 
-    /// The entry of a component type that is a model.
-    /// An entry whose fields `read` reads, for crates that describe types by themselves.
+    /// Creates an entry whose fields `read` decodes, for crates that define types at run time.
     pub fn new(tag: &'static str, rust_type: &'static str, read: ReadComponent) -> Self {
         Self {
             tag,
@@ -190,58 +190,58 @@ impl TypeEntry {
         Self { signature: Some(signature), ..self }
     }
 
-    /// Records with each version what built the program that applied it.
+    /// Records the toolchain of the program with each version.
     #[must_use]
     pub fn with_toolchain(self) -> Self {
         Self { records_toolchain: true, ..self }
     }
 
-    /// The entry of a model.
+    /// Creates the entry of a model.
     pub fn of_model<T: ComponentType + Predict>() -> Self {
         Self { signature: Some(Signature::of::<T>), ..Self::of::<T>() }
     }
 
-    /// The type's tag.
+    /// Returns the type tag.
     pub fn tag(&self) -> &'static str {
         self.tag
     }
 
-    /// The version of the type: [`ComponentType::VERSION`].
+    /// Returns the version of the type: [`ComponentType::VERSION`].
     pub fn version(&self) -> u32 {
         self.version
     }
 
-    /// The tags that it had before.
+    /// Returns former type tags.
     pub fn aliases(&self) -> &'static [&'static str] {
         self.aliases
     }
 
-    /// The Rust type, for people.
+    /// Returns the name of the Rust type, for messages.
     pub fn rust_type(&self) -> &'static str {
         self.rust_type
     }
 
-    /// Whether its components are models.
+    /// Returns whether its components are models.
     pub fn is_model(&self) -> bool {
         self.own_signature || self.signature.is_some()
     }
 
-    /// Whether its components have [`Hooks`].
+    /// Returns whether its components have [`Hooks`].
     pub fn has_hooks(&self) -> bool {
         self.hooks
     }
 
-    /// Whether its components are models whose signature is each one's own, not the type's.
+    /// Returns whether signatures differ between its components.
     pub fn has_own_signatures(&self) -> bool {
         self.own_signature
     }
 
-    /// What it takes and gives, if it is a model and all its components take and give the same.
+    /// Returns the signature, if it is a model and all its components have the same.
     pub fn signature(&self) -> Option<Signature> {
         self.signature.map(|signature| signature())
     }
 
-    /// Its source text as it is linked in, if it is a code model.
+    /// Returns the linked-in source text, if it is a code model.
     pub fn source(&self) -> Option<&Source> {
         self.source.as_ref()
     }

@@ -1,4 +1,4 @@
-//! For crates that add to the handle: the records of a larder, as the handle reads them.
+//! Interfaces for crates that extend the handle.
 
 use serde::de::DeserializeOwned;
 
@@ -15,50 +15,50 @@ use crate::time::Timestamp;
 
 pub use crate::artifact::StoredArtifact;
 pub use crate::cache::{CacheFolder, temp_folder};
-pub use crate::caught::catch_panic;
 pub use crate::component::{ReadComponent, TypeEntry};
 pub use crate::larder::{
     BlobWrites, Claim, DryRun, PATIENCE, QUICK, User, read_annotations, refuse_locked_name,
 };
+pub use crate::panics::catch_panic;
 pub use crate::participant::{Contribution, Participant, PlannedJob, Transition};
 
-/// Reads the records behind a [`Larder`].
+/// Reads the records of a [`Larder`].
 pub trait Records {
-    /// The time by the clock of the handle.
+    /// Returns the time by the handle's clock.
     fn now(&self) -> Timestamp;
 
-    /// The record of a name.
+    /// Reads the record of a name.
     ///
     /// # Errors
     /// [`Error::Store`]; [`Error::Corrupt`].
     fn head(&self, name: &Identifier) -> Result<Option<NameRecord>>;
 
-    /// The record of a version, removed or not.
+    /// Reads the record of a version, removed or not.
     ///
     /// # Errors
     /// As [`head`](Records::head).
     fn version(&self, name: &Identifier, number: VersionNumber) -> Result<Option<VersionRecord>>;
 
-    /// The record of the version that `reference` names.
+    /// Reads the record of the version that `reference` names.
     ///
     /// # Errors
     /// [`Error::NotFound`], and as [`head`](Records::head).
     fn find(&self, reference: &Reference) -> Result<VersionRecord>;
 
-    /// The manifest of a version, checked, and what to call the version in an error.
+    /// Reads the manifest of a version, checked, with a description of the version for errors.
     ///
     /// # Errors
     /// [`Error::Corrupt`]; [`Error::NewerFormat`].
     fn manifest_of(&self, name: &Identifier, version: &VersionRecord)
     -> Result<(String, Manifest)>;
 
-    /// The version with the content of a child that is not removed.
+    /// Reads the record of a child's version; removed versions are an error.
     ///
     /// # Errors
     /// [`Error::Removed`]; [`Error::NotFound`].
     fn child_version(&self, child: &ChildEntry, needed_by: &str) -> Result<VersionRecord>;
 
-    /// Encodes a component as an apply with `options` does, and writes nothing.
+    /// Encodes a component like an apply with `options`, without writing.
     ///
     /// # Errors
     /// As [`Larder::apply`].
@@ -69,7 +69,7 @@ pub trait Records {
         options: &ApplyOptions,
     ) -> Result<DryRun>;
 
-    /// The newest version that was written with this manifest and is not ready, if it is newer than all that are.
+    /// Returns the newest version with this manifest that is not ready, if it is newer than every ready one.
     ///
     /// # Errors
     /// As [`head`](Records::head).
@@ -80,31 +80,31 @@ pub trait Records {
         manifest: &Digest,
     ) -> Result<Option<VersionRecord>>;
 
-    /// The ready version with the content of a child.
+    /// Returns the ready version of a child.
     ///
     /// # Errors
     /// As [`head`](Records::head).
     fn find_child(&self, child: &ChildEntry) -> Result<Option<VersionRecord>>;
 
-    /// The same larder without its cache of blobs.
+    /// Returns the larder without its blob cache.
     fn uncached(&self) -> Larder;
 
-    /// The error of a reference to something that is not there, with names that look alike.
+    /// Creates the error of an unknown reference, with similar names.
     fn not_found(&self, reference: &Reference) -> Error;
 
-    /// Takes blobs back from collectors before a commit refers to them; `brought` are the blobs that the commit brings.
+    /// Takes blobs back from collectors before a commit refers to them; `brought` are the blobs in the commit itself.
     ///
     /// # Errors
     /// [`Error::Conflict`] if a collector does not finish.
     fn claim(&self, blobs: &[Digest], brought: &[Change]) -> Result<Claim>;
 
-    /// The changes that record which versions refer to others, and make the commit depend on those.
+    /// Returns the changes that record references between versions, and makes the commit depend on the referenced ones.
     ///
     /// # Errors
     /// [`Error::Conflict`] while one of them is being removed.
     fn link(&self, users: &[User<'_>], is_partial: bool) -> Result<Vec<Change>>;
 
-    /// The component of a version, removed or not, to be set up on first use.
+    /// Loads the component of a version, removed or not; `setup` runs on first use.
     ///
     /// # Errors
     /// As [`Larder::load_component`].
@@ -114,7 +114,7 @@ pub trait Records {
         number: VersionNumber,
     ) -> Result<Ready<dyn Component>>;
 
-    /// The fields of a version of the type `tag` as a `T`.
+    /// Decodes the fields of a version of the type `tag` as a `T`.
     ///
     /// # Errors
     /// As [`Larder::load`].

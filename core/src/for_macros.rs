@@ -1,18 +1,20 @@
-//! What the code of the macros needs; no part of the interface.
+//! Support for code that the macros generate; not part of the interface.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::component::{self, ComponentType};
+use crate::component::{self, Component, ComponentType};
 use crate::error::{BoxError, Error};
 
-pub use crate::registry::{Built, Hints, Linked, Trusted};
+pub use crate::registry::{Hints, Linked, Trusted};
+pub use crate::toolchain::Built;
+pub use erased_serde;
 pub use inventory;
 pub use serde;
 pub use typetag;
 
-/// What a function that is a model failed with; an [`Error`] stays what it is.
+/// Converts the error of a function model; an [`Error`] is kept.
 pub fn failure(source: impl Into<BoxError>) -> Error {
     match source.into().downcast::<Error>() {
         Ok(error) => *error,
@@ -20,7 +22,7 @@ pub fn failure(source: impl Into<BoxError>) -> Error {
     }
 }
 
-/// Reads the fields of an older version of a type, and makes today's value of them.
+/// Decodes the fields of an older version of a type, and migrates them.
 pub fn migrate<Old: DeserializeOwned, New, Made: Migration<New>>(
     fields: &mut dyn erased_serde::Deserializer<'_>,
     migrate: impl FnOnce(Old) -> Made,
@@ -29,7 +31,7 @@ pub fn migrate<Old: DeserializeOwned, New, Made: Migration<New>>(
     migrate(old).made().map_err(serde::de::Error::custom)
 }
 
-/// There is no migration from the version that wrote the fields.
+/// Returns the error for fields of a version without a migration.
 pub fn no_migration<T: ComponentType>(wrote: u32) -> erased_serde::Error {
     component::no_migration(wrote, T::VERSION)
 }
@@ -55,6 +57,11 @@ impl<New, E: Into<BoxError>> Migration<New> for Result<New, E> {
     fn made(self) -> Result<New, BoxError> {
         self.map_err(Into::into)
     }
+}
+
+/// Clones a component with hooks; its name is part of the compiler's message where `Clone` is missing.
+pub fn hooks_require_clone<T: Component + Clone>(component: &T) -> Box<dyn Component> {
+    Box::new(component.clone())
 }
 
 /// Checks at compile time that a type can be an argument.

@@ -1,22 +1,22 @@
-//! Hooks: code of a component that runs at set moments of its life.
+//! Hooks: methods that run when a component is applied, loaded, first used and removed.
 
 use crate::error::BoxError;
 use crate::larder::{Larder, VersionInfo};
 use crate::name::Identifier;
 
-/// What a hook gives; `?` works on any error in it.
+/// The result of a hook; `?` converts any error.
 pub type HookResult = Result<(), BoxError>;
 
-/// What a component does at set moments of its life.
+/// Methods that run when a component is applied, loaded, first used and removed.
 ///
-/// A type says that it has hooks: `#[component(tag = "…", hooks)]`. Each does nothing unless it is written. A panic in
-/// one is an error like any other. What an error leaves is in `docs/hooks.md`.
+/// Enabled by `#[component(tag = "…", hooks)]`; the type must implement `Clone`. Each hook does nothing by default. A
+/// panic in a hook becomes an error. `docs/hooks.md` describes the state after an error.
 ///
 /// | hook | when it runs |
 /// | --- | --- |
-/// | `post_init` | when `apply` has copied the component, and when it is loaded |
-/// | `setup` | before the first use of a loaded component, once |
-/// | `on_create` | right after a version was committed, before `latest` names it |
+/// | `post_init` | in `apply`, on a clone; after loading |
+/// | `setup` | once, before the first use of a loaded component |
+/// | `on_create` | after a version is committed, before `latest` names it |
 /// | `cleanup` | before a version is removed |
 ///
 /// Listing, showing, verifying, copying and collecting garbage run none of them.
@@ -25,62 +25,60 @@ pub type HookResult = Result<(), BoxError>;
     note = "write `impl larder::Hooks for {Self} {{ … }}`, or remove `hooks` from `#[component(…)]`"
 )]
 pub trait Hooks {
-    /// Checks and completes the component.
+    /// Validates and completes the component. The resulting value is stored.
     ///
-    /// It runs on every value again that is loaded, so to run it twice must be the same as once. What it
-    /// leaves is what is stored.
+    /// It also runs after loading, so it must be idempotent.
     ///
     /// # Errors
-    /// Why there can be no such component: nothing is written then, or it is not loaded.
+    /// The component is invalid: nothing is written, or it is not loaded.
     fn post_init(&mut self) -> HookResult {
         Ok(())
     }
 
-    /// Makes the component ready for use: opens what it needs and does not store.
+    /// Opens resources that are not stored.
     ///
     /// # Errors
-    /// Why it cannot be used now; the next use tries again.
+    /// The component cannot be used now; the next use retries.
     fn setup(&self, context: &HookContext) -> HookResult {
         let _ = context;
         Ok(())
     }
 
-    /// Does what goes with a new version. [`setup`](Hooks::setup) was not run before it.
+    /// Runs after a version is committed, without [`setup`](Hooks::setup).
     ///
-    /// It may run more than once for one version: when the same is applied again after it failed, or after the
-    /// program ended in the middle of it.
+    /// It must be idempotent: applying the same content after an error or a crash runs it again.
     ///
     /// # Errors
-    /// Why the version is none to be used: it stays, with the status `failed`, and `latest` does not come to name it.
+    /// The version stays with the status `failed`, and `latest` does not name it.
     fn on_create(&self, context: &HookContext) -> HookResult {
         let _ = context;
         Ok(())
     }
 
-    /// Undoes what goes with a version that is about to be removed. [`setup`](Hooks::setup) was not run before it.
+    /// Runs before a version is removed, without [`setup`](Hooks::setup).
     ///
-    /// It may run more than once for one version, and the version may stay all the same.
+    /// It must be idempotent: it may run more than once, and the version may stay.
     ///
     /// # Errors
-    /// Why it must not be removed: it is not, unless that is forced.
+    /// The version is not removed, unless the removal is forced.
     fn cleanup(&self, context: &HookContext) -> HookResult {
         let _ = context;
         Ok(())
     }
 }
 
-/// What a hook knows of where it runs.
+/// The larder and version that a hook runs for.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct HookContext {
-    /// The larder that the component is in.
+    /// The larder of the component.
     pub larder: Larder,
-    /// The version that the component is.
+    /// The version of the component.
     pub version: VersionInfo,
 }
 
 impl HookContext {
-    /// The name that the component was applied under.
+    /// Returns the name of the component.
     pub fn identifier(&self) -> &Identifier {
         &self.version.identifier
     }

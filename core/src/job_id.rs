@@ -8,9 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::{Error, Result};
 use crate::name::{Identifier, VersionNumber};
 
-/// Names a job: its version and an id, `wine/quality@7/019aa1b2c3d4-9f8e7d6c5b4a-0001`.
+/// Identifies a job by its version and an id: `wine/quality@7/019aa1b2c3d4-9f8e7d6c5b4a-0001`.
 ///
-/// Ids are in the order of time; those of one event to one version differ in their last part alone.
+/// Ids sort by time; those of one event on one version differ only in the last part.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId {
     name: Identifier,
@@ -18,29 +18,29 @@ pub struct JobId {
     id: Box<str>,
 }
 
-/// How many characters an id has: the milliseconds since 1970, what tells runs apart, and the place in the run.
+/// The length of an id: milliseconds since 1970, a part unique to the run, and the position in the run.
 const LENGTHS: [usize; 3] = [12, 12, 4];
 
 impl JobId {
-    /// The name of the job's component.
+    /// Returns the name of the job's component.
     pub fn name(&self) -> &Identifier {
         &self.name
     }
 
-    /// The version that it is a job of.
+    /// Returns the version of the job's component.
     pub fn version(&self) -> VersionNumber {
         self.version
     }
 
-    /// The id alone.
+    /// Returns the id without the version.
     pub fn id(&self) -> &str {
         &self.id
     }
 
-    /// The job `id` of a version.
+    /// Creates the id of a version's job.
     ///
     /// # Errors
-    /// [`Error::InvalidName`] for an id of another form.
+    /// [`Error::InvalidName`] for a malformed id.
     pub fn new(name: &Identifier, version: VersionNumber, id: &str) -> Result<Self> {
         let is_hex = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         let parts: Vec<&str> = id.split('-').collect();
@@ -52,18 +52,18 @@ impl JobId {
         Ok(Self { name: name.clone(), version, id: id.into() })
     }
 
-    /// The part that all jobs of one run share.
+    /// Returns the part shared by all jobs of a run.
     pub fn run(&self) -> &str {
         let (run, _) = self.id.rsplit_once('-').unwrap_or((&self.id, ""));
         run
     }
 
-    /// Whether a job is one of the same run.
+    /// Returns whether a job belongs to the same run.
     pub fn is_of_run(&self, other: &Self) -> bool {
         self.name == other.name && self.version == other.version && self.run() == other.run()
     }
 
-    /// The job of the same version with another id.
+    /// Creates the id of another job of the same version.
     ///
     /// # Errors
     /// As [`JobId::new`].

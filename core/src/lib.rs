@@ -2,7 +2,6 @@
 
 mod artifact;
 mod cache;
-mod caught;
 mod child;
 mod component;
 pub mod extend;
@@ -10,12 +9,13 @@ mod for_macros;
 mod hooks;
 mod job_id;
 mod larder;
-mod located;
 pub mod manifest;
 mod model;
+mod panics;
 mod participant;
 mod predict_json;
 pub mod progress;
+mod qualified_reference;
 mod query;
 pub mod record;
 mod reference;
@@ -40,8 +40,8 @@ pub use crate::child::{Child, Ref};
 pub use crate::component::{Component, ComponentType};
 pub use crate::hooks::{HookContext, HookResult, Hooks};
 pub use crate::larder::{Applied, ApplyOptions, Larder, Ready, VersionInfo};
-pub use crate::located::QualifiedReference;
 pub use crate::model::{Model, Predict, Signature};
+pub use crate::qualified_reference::QualifiedReference;
 pub use crate::reference::{Reference, Selection, Selector};
 pub use crate::registry::{Item, Registry};
 pub use crate::serializer::Serializer;
@@ -61,7 +61,7 @@ pub mod serializers {
     pub use crate::serializer_record::{SerializerRecord, ServedType};
 }
 
-/// What belongs to versions: tags, annotations, children, toolchains, removal.
+/// Details of versions: tags, annotations, children, toolchains, removal.
 pub mod versions {
     pub use crate::job_id::JobId;
     pub use crate::larder::{
@@ -73,7 +73,7 @@ pub mod versions {
     pub use crate::toolchain::Toolchain;
 }
 
-/// Code that the macros generate; not part of the interface.
+/// Support for generated code; not part of the interface.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::for_macros::*;

@@ -12,10 +12,9 @@ use crate::store::record::read_versioned;
 
 pub use crate::store::record::FORMAT;
 
-/// The JSON of one version: the type's tag, the fields, and what bytes they refer to.
+/// The JSON of one version: the type tag, the fields, and the blobs they refer to.
 ///
-/// The digest of exactly these bytes is the version's identity. The keys are written in the order of
-/// the fields here. `docs/format.md` specifies it.
+/// The digest of these bytes is the version's identity. Keys are in the order of these fields. `docs/format.md` specifies it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
@@ -29,14 +28,14 @@ pub struct Manifest {
     type_version: u32,
     /// The component's fields.
     fields: Box<RawValue>,
-    /// The blobs that the fields refer to, each once, in the order of their first appearance.
+    /// The blobs of the fields, without duplicates, in order of first use.
     artifacts: Vec<ArtifactEntry>,
-    /// The components that the fields refer to, each once, in the order of their first appearance.
+    /// The children of the fields, without duplicates, in order of first use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     children: Vec<ChildEntry>,
 }
 
-/// One component that a manifest refers to, by its content.
+/// A child in a manifest, by its digest.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChildEntry {
@@ -46,15 +45,15 @@ pub struct ChildEntry {
     pub manifest: Digest,
 }
 
-/// One blob that a manifest refers to.
+/// A blob in a manifest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ArtifactEntry {
     /// The digest of the blob.
     pub digest: Digest,
-    /// The number of its bytes.
+    /// Its size in bytes.
     pub size: u64,
-    /// The serializer that wrote it and that reads it.
+    /// Its serializer.
     pub serializer: String,
     /// The entries before this one in the manifest, by index from 0, that the blob itself refers to: an
     /// artifact may hold artifacts.
@@ -63,7 +62,7 @@ pub struct ArtifactEntry {
 }
 
 impl ArtifactEntry {
-    /// What tells entries of one manifest apart.
+    /// Returns the key that identifies it in its manifest.
     pub(crate) fn key(&self) -> (Digest, String) {
         (self.digest, self.serializer.clone())
     }
@@ -77,7 +76,7 @@ fn is_first(version: &u32) -> bool {
     *version == 1
 }
 
-/// How deep artifacts may lie in artifacts.
+/// The maximum nesting of artifacts.
 pub(crate) const MOST_NESTING: usize = 32;
 
 impl Manifest {
@@ -90,7 +89,7 @@ impl Manifest {
         Self { larder: FORMAT, type_tag, type_version, fields, artifacts, children }
     }
 
-    /// Reads a manifest; `what` names it in errors.
+    /// Parses a manifest; `what` names it in errors.
     ///
     /// # Errors
     /// [`Error::NewerFormat`] or [`Error::Corrupt`].
@@ -127,22 +126,22 @@ impl Manifest {
             .map_err(|error| Error::Encode { what: "the manifest".into(), source: error.into() })
     }
 
-    /// The tag of the component's type.
+    /// Returns the type tag.
     pub fn type_tag(&self) -> &TypeTag {
         &self.type_tag
     }
 
-    /// The version of the type that wrote the fields.
+    /// Returns the version of the type that wrote the fields.
     pub fn type_version(&self) -> u32 {
         self.type_version
     }
 
-    /// The component's fields, as JSON text.
+    /// Returns the component's fields, as JSON.
     pub fn fields(&self) -> &str {
         self.fields.get()
     }
 
-    /// The source text that the component keeps, if it is a code model.
+    /// Returns the source text, if it is a code model.
     pub fn source(&self) -> Option<Source> {
         #[derive(Deserialize)]
         struct Fields {
@@ -151,12 +150,12 @@ impl Manifest {
         serde_json::from_str(self.fields()).ok().map(|Fields { source }| source)
     }
 
-    /// The blobs that the fields refer to.
+    /// Returns the blobs of the fields.
     pub fn artifacts(&self) -> &[ArtifactEntry] {
         &self.artifacts
     }
 
-    /// The components that the fields refer to.
+    /// Returns the children of the fields.
     pub fn children(&self) -> &[ChildEntry] {
         &self.children
     }

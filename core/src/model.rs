@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::guard::{Guard, Rules};
 use crate::{predict_json, workers};
 
-/// The typed face of a model.
+/// A model with Rust types for input and output.
 ///
 /// ```
 /// use larder_core::{Error, Model, Predict, Result};
@@ -39,37 +39,37 @@ use crate::{predict_json, workers};
     note = "write `impl larder::Predict for {Self} {{ … }}`, or remove `model` from `#[component(…)]`"
 )]
 pub trait Predict: Send + Sync {
-    /// What it takes.
+    /// The input type.
     type Input: DeserializeOwned + JsonSchema + Send + 'static;
-    /// What it gives.
+    /// The output type.
     type Output: Serialize + JsonSchema + Send + 'static;
 
     /// Predicts for one input.
     ///
     /// # Errors
-    /// [`Error::predict`] holds whatever the model has to say.
+    /// [`Error::predict`] wraps any error or message.
     fn predict(&self, input: Self::Input) -> Result<Self::Output>;
 
-    /// On how many threads [`predict_batch`](Predict::predict_batch) works.
+    /// Returns the number of threads of [`predict_batch`](Predict::predict_batch).
     ///
-    /// More than one pays from some ten microseconds a row.
+    /// More than one is faster from about ten microseconds a row.
     fn num_workers(&self) -> usize {
         1
     }
 
-    /// Predicts for many inputs, in their order, on [`num_workers`](Predict::num_workers) threads.
+    /// Predicts for many inputs, in order, on [`num_workers`](Predict::num_workers) threads.
     ///
     /// # Errors
-    /// [`Error::Predict`] with the first row that failed, or on which the model panicked.
+    /// [`Error::Predict`] with the first row that failed or panicked.
     fn predict_batch(&self, inputs: Vec<Self::Input>) -> Result<Vec<Self::Output>> {
         workers::predict(self, inputs, self.num_workers())
     }
 }
 
-/// The erased face of a model: any serde format in, any serde format out.
+/// A model behind a trait object, with input and output in any serde format.
 ///
-/// Every [`Predict`] is one. There is no intermediate tree: the input is decoded straight into the
-/// model's input type, the output is encoded straight from its output type.
+/// Implemented for every [`Predict`]. Inputs are decoded directly into the input type, and outputs encoded directly
+/// from the output type, without an intermediate tree.
 pub trait Model: Send + Sync {
     /// Predicts for one input.
     ///
@@ -81,34 +81,33 @@ pub trait Model: Send + Sync {
         output: &mut dyn erased_serde::Serializer,
     ) -> Result<()>;
 
-    /// Predicts for a sequence of inputs; gives a sequence of outputs in the same order.
+    /// Predicts for a sequence of inputs; writes a sequence of outputs in the same order.
     ///
     /// # Errors
-    /// As [`Model::predict_erased`]; the row stands in the path of the input or in the error.
+    /// As [`Model::predict_erased`]; the path or the error contains the row.
     fn predict_batch_erased(
         &self,
         input: &mut dyn erased_serde::Deserializer<'_>,
         output: &mut dyn erased_serde::Serializer,
     ) -> Result<()>;
 
-    /// Predicts for one input in JSON. There is nothing between the text and the types of a [`Predict`].
+    /// Predicts for one input in JSON.
     ///
     /// # Errors
-    /// As [`Model::predict_erased`]; also if the text goes on after the input.
+    /// As [`Model::predict_erased`]; also for text after the input.
     fn predict_json_erased(&self, input: &str) -> Result<String> {
         predict_json::through(input, |input, output| self.predict_erased(input, output))
     }
 
-    /// Predicts for a JSON array of inputs, likewise.
+    /// Predicts for a JSON array of inputs.
     ///
     /// # Errors
-    /// As [`Model::predict_batch_erased`]; also if the text goes on after the array.
+    /// As [`Model::predict_batch_erased`]; also for text after the array.
     fn predict_batch_json_erased(&self, input: &str) -> Result<String> {
         predict_json::through(input, |input, output| self.predict_batch_erased(input, output))
     }
 
-    /// Predicts for one typed input: takes it from an `Option<Input>`, and puts what it gives into an
-    /// `Option<Output>`.
+    /// Predicts for one typed input: takes it from an `Option<Input>`, and writes to an `Option<Output>`.
     ///
     /// # Errors
     /// [`Error::Input`] if they are of other types, [`Error::Predict`] if the model fails.
@@ -117,10 +116,11 @@ pub trait Model: Send + Sync {
         Err(wrong_value("a serde format: it is no model of Rust types"))
     }
 
-    /// What it takes and gives.
+    /// Returns the schemas of input and output.
     fn signature(&self) -> Signature;
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<T: Predict> Model for T {
     fn predict_erased(
         &self,
@@ -210,7 +210,7 @@ impl dyn Model + '_ {
         self.predict_batch_erased(&mut input, &mut output)
     }
 
-    /// Predicts for one input of the model's own Rust types: nothing is encoded.
+    /// Predicts for one input of the model's Rust types, without encoding.
     ///
     /// ```
     /// use larder_core::{Error, Model, Predict, Result};
@@ -242,7 +242,7 @@ impl dyn Model + '_ {
     /// Predicts for one input in JSON.
     ///
     /// # Errors
-    /// As [`Model::predict_erased`]; also if the text goes on after the input.
+    /// As [`Model::predict_erased`]; also for text after the input.
     pub fn predict_json(&self, input: &str) -> Result<String> {
         self.predict_json_erased(input)
     }
@@ -250,7 +250,7 @@ impl dyn Model + '_ {
     /// Predicts for a JSON array of inputs.
     ///
     /// # Errors
-    /// As [`Model::predict_batch_erased`]; also if the text goes on after the array.
+    /// As [`Model::predict_batch_erased`]; also for text after the array.
     pub fn predict_batch_json(&self, input: &str) -> Result<String> {
         self.predict_batch_json_erased(input)
     }
@@ -262,7 +262,7 @@ impl fmt::Debug for dyn Model + '_ {
     }
 }
 
-/// What a model takes and gives, as JSON Schema (draft 2020-12).
+/// The JSON Schemas (draft 2020-12) of a model's input and output.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Signature {
     /// The schema of one input.
@@ -272,7 +272,7 @@ pub struct Signature {
 }
 
 impl Signature {
-    /// The signature of the typed model `T`.
+    /// Returns the signature of the typed model `T`.
     pub fn of<T: Predict + ?Sized>() -> Self {
         Self { input: schemars::schema_for!(T::Input), output: schemars::schema_for!(T::Output) }
     }

@@ -1,23 +1,23 @@
-//! How far a long piece of work is.
+//! Progress of long operations.
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How far a larder is with a piece of work: what [`Larder::with_progress`](crate::Larder::with_progress)
-/// is told.
+/// The progress of an operation, passed to the callback of
+/// [`Larder::with_progress`](crate::Larder::with_progress).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Progress {
-    /// What it does, for people: `verifying`.
+    /// The operation, for messages: `verifying`.
     pub task: &'static str,
-    /// The bytes that are done.
+    /// Bytes processed.
     pub done: u64,
-    /// The bytes there are in all, if that is known; at the end of the work it always is.
+    /// Bytes in total, if known; always known at the end.
     pub total: Option<u64>,
 }
 
-/// Who wants to know.
+/// The callback for progress, if there is one.
 #[derive(Clone, Default)]
 pub(crate) struct Watcher(Option<Arc<dyn Fn(Progress) + Send + Sync>>);
 
@@ -26,7 +26,7 @@ impl Watcher {
         Self(Some(Arc::new(watch)))
     }
 
-    /// Begins a piece of work.
+    /// Begins an operation.
     pub(crate) fn begin(&self, task: &'static str, total: Option<u64>) -> Meter {
         Meter { watcher: self.clone(), task, total, done: AtomicU64::new(0) }
     }
@@ -38,7 +38,7 @@ impl fmt::Debug for Watcher {
     }
 }
 
-/// Counts the bytes of a piece of work; threads may share it.
+/// Counts the bytes of an operation; may be shared between threads.
 #[derive(Debug)]
 pub struct Meter {
     watcher: Watcher,
@@ -48,7 +48,7 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// More bytes are done.
+    /// Adds processed bytes.
     pub fn add(&self, bytes: u64) {
         let Some(watch) = &self.watcher.0 else { return };
         let done = self.done.fetch_add(bytes, Ordering::Relaxed) + bytes;
@@ -57,7 +57,7 @@ impl Meter {
 }
 
 impl Drop for Meter {
-    /// Work whose size is not known before ends here, and its size is known now.
+    /// Reports the total of an operation whose size was unknown.
     fn drop(&mut self) {
         let done = *self.done.get_mut();
         if let (Some(watch), None, 1..) = (&self.watcher.0, self.total, done) {

@@ -4,12 +4,12 @@
 //! | --- | --- |
 //! | `names/NAME` | the next version number, and the newest version |
 //! | `versions/NAME/@0000000007` | one version |
-//! | `digests/NAME/@HEX-0000000007` | the way from a digest to a version |
+//! | `digests/NAME/@HEX-0000000007` | the version with a digest |
 //! | `tags/NAME/@prod` | the version that a tag names |
 //! | `moves/NAME/@prod/@0000000003` | one move of a tag: its history |
-//! | `notes/NAME/@0000000007` | what people say of a version |
+//! | `notes/NAME/@0000000007` | the annotations of a version |
 //! | `users/NAME/@HEX-USER-0000000007` | a version that refers to a version of NAME |
-//! | `gc/@HEX` | a blob that is to be collected as garbage |
+//! | `gc/@HEX` | a blob to be collected |
 //!
 //! A part that begins with `@` never belongs to an identifier, so no two keys meet.
 
@@ -38,15 +38,14 @@ use crate::toolchain::Toolchain;
 #[serde(deny_unknown_fields)]
 pub struct NameRecord {
     larder: u64,
-    /// The number that the next version gets.
+    /// The number of the next version.
     pub next: VersionNumber,
     /// The newest version that is ready and not removed.
     pub latest: Option<VersionRecord>,
-    /// Since when nothing under the name may change.
+    /// When the name was locked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked: Option<Timestamp>,
-    /// How often a tag of the name was moved, or something came to refer to a version, so that who does it and who removes a
-    /// version meet here.
+    /// Counts tag moves and new references to versions, so that they conflict with removals.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub moves: u64,
 }
@@ -63,52 +62,52 @@ pub struct VersionRecord {
     /// The tag of its type.
     #[serde(rename = "type")]
     pub type_tag: TypeTag,
-    /// The bytes of the manifest and of every artifact.
+    /// The size of the manifest and all artifacts in bytes.
     pub size: u64,
     /// When it was applied.
     pub created: Timestamp,
-    /// The crate that brought the type when it was applied.
+    /// The crate of the type when it was applied.
     #[serde(rename = "crate", default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<String>,
-    /// What built the writing program; of class models only.
+    /// The toolchain of the writing program; of class models only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub toolchain: Option<Toolchain>,
     /// The job that published it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<JobId>,
-    /// Whether its type has hooks, one of which is to run before it is removed.
+    /// Whether its type has hooks, so that `cleanup` runs before removal.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hooks: bool,
-    /// Whether it may be used.
+    /// The state of its `on_create`.
     #[serde(default, skip_serializing_if = "Status::is_ready")]
     pub status: Status,
-    /// Why it failed.
+    /// The error of `on_create`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
     /// When it was removed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub removed: Option<Timestamp>,
-    /// When its bytes, or some of them, were found to be collected as garbage.
+    /// When some of its blobs were found to be collected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub collected: Option<Timestamp>,
 }
 
-/// Whether a version may be used.
+/// The state of a version.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Status {
-    /// It may.
+    /// It may be used.
     #[default]
     Ready,
-    /// Its `on_create` is running, or the program ended in the middle of it.
+    /// Its `on_create` is running, or was interrupted.
     Preparing,
     /// Its `on_create` failed.
     Failed,
 }
 
 impl Status {
-    /// Whether it is [`Status::Ready`].
+    /// Returns whether it is [`Status::Ready`].
     pub fn is_ready(&self) -> bool {
         *self == Self::Ready
     }
@@ -142,10 +141,10 @@ pub struct TagRecord {
     pub version: VersionNumber,
     /// When it was moved.
     pub moved: Timestamp,
-    /// The number of the move that made it so: its last. The first Larders did not count.
+    /// The number of its last move; 1 in records without it.
     #[serde(default = "one")]
     pub moves: u64,
-    /// Who moved it.
+    /// The author of the move.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
     /// Whether moving it takes an explicit override.
@@ -158,11 +157,11 @@ pub struct TagRecord {
 #[serde(deny_unknown_fields)]
 pub struct MoveRecord {
     larder: u64,
-    /// The version that the tag came to name; none if it was removed.
+    /// The version of the tag after the move; none if the tag was removed.
     pub version: Option<VersionNumber>,
     /// When it was moved.
     pub moved: Timestamp,
-    /// Who moved it.
+    /// The author of the move.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
 }
@@ -181,7 +180,7 @@ pub struct AnnotationsRecord {
     /// Metrics, by name.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, f64>,
-    /// Since when the version is locked.
+    /// When the version was locked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub locked: Option<Timestamp>,
 }
@@ -203,7 +202,7 @@ pub struct UserRecord {
     pub name: Identifier,
     /// The number of the version.
     pub version: VersionNumber,
-    /// The digest of the user's manifest: another version of that number is none.
+    /// The digest of the user's manifest.
     pub manifest: Digest,
 }
 
@@ -212,9 +211,9 @@ pub struct UserRecord {
 #[serde(deny_unknown_fields)]
 pub struct GarbageRecord {
     larder: u64,
-    /// Since when the blob is known to be garbage, unless a writer takes it back.
+    /// When the blob was found to be garbage, unless a writer takes it back.
     pub condemned: Timestamp,
-    /// When a collector began to remove it: from then on no writer may count on the blob.
+    /// When a collector began to remove it; writers must not use the blob from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleting: Option<Timestamp>,
 }
@@ -241,19 +240,19 @@ documents!(
 );
 
 impl NameRecord {
-    /// That of a name without versions.
+    /// Creates the record of a name without versions.
     pub fn new() -> Self {
         Self { larder: FORMAT, next: VersionNumber::FIRST, latest: None, locked: None, moves: 0 }
     }
 
-    /// The same name with other versions.
+    /// Replaces the next and latest version.
     pub fn with(self, next: VersionNumber, latest: Option<VersionRecord>) -> Self {
         Self { next, latest, ..self }
     }
 }
 
 impl VersionRecord {
-    /// A version that is ready.
+    /// Creates the record of a ready version.
     pub fn new(
         version: VersionNumber,
         manifest: Digest,
@@ -280,21 +279,21 @@ impl VersionRecord {
         }
     }
 
-    /// Whether it may be the newest version: it is ready, and not removed.
+    /// Returns whether it is ready and not removed.
     pub fn is_current(&self) -> bool {
         self.removed.is_none() && self.status.is_ready()
     }
 }
 
 impl DigestRecord {
-    /// A record that leads to `version`.
+    /// Creates the record of a digest of `version`.
     pub fn new(version: VersionNumber) -> Self {
         Self { larder: FORMAT, version }
     }
 }
 
 impl TagRecord {
-    /// The state after the move number `moves`.
+    /// Creates the record of a tag after move `moves`.
     pub fn new(
         version: VersionNumber,
         moved: Timestamp,
@@ -305,21 +304,21 @@ impl TagRecord {
         Self { larder: FORMAT, version, moved, moves, by, protected }
     }
 
-    /// The move that made it so.
+    /// Returns its last move.
     pub fn last_move(&self) -> MoveRecord {
         MoveRecord::new(Some(self.version), self.moved, self.by.clone())
     }
 }
 
 impl MoveRecord {
-    /// A move to `version`, or the removal of the tag.
+    /// Creates the record of a move to `version`, or of the removal of the tag.
     pub fn new(version: Option<VersionNumber>, moved: Timestamp, by: Option<String>) -> Self {
         Self { larder: FORMAT, version, moved, by }
     }
 }
 
 impl AnnotationsRecord {
-    /// The annotations of a version.
+    /// Creates the annotations of a version.
     pub fn new(
         description: Option<String>,
         labels: BTreeMap<String, String>,
@@ -331,20 +330,20 @@ impl AnnotationsRecord {
 }
 
 impl UserRecord {
-    /// The use by a version.
+    /// Creates the record of a version that refers to another.
     pub fn new(name: Identifier, version: VersionNumber, manifest: Digest) -> Self {
         Self { larder: FORMAT, name, version, manifest }
     }
 }
 
 impl GarbageRecord {
-    /// A blob that was found to be garbage.
+    /// Creates the record of a garbage blob.
     pub fn new(condemned: Timestamp, deleting: Option<Timestamp>) -> Self {
         Self { larder: FORMAT, condemned, deleting }
     }
 }
 
-/// Reads a [`VersionRecord`], whose key must be its own.
+/// Reads a [`VersionRecord`], and checks that it belongs to `key`.
 pub fn read_version(key: &RecordKey, record: &Record) -> Result<(Identifier, VersionRecord)> {
     let (name, _) = parts_of(key, VERSIONS)?;
     let version: VersionRecord = read(key, record)?;

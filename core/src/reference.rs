@@ -1,4 +1,4 @@
-//! References: one grammar for naming a version, everywhere.
+//! References: the grammar for naming a version.
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,7 +14,7 @@ use crate::name::{Identifier, LATEST, TagName, VersionNumber};
 /// | `wine/quality` or `wine/quality:latest` | the newest version |
 /// | `wine/quality:prod` | the version that the tag `prod` names |
 /// | `wine/quality@7` or `wine/quality@v7` | version 7 |
-/// | `wine/quality@b3:1f2e` | the version whose digest begins so |
+/// | `wine/quality@b3:1f2e` | the version whose digest begins with `1f2e` |
 ///
 /// ```
 /// use larder_core::{Reference, Selector};
@@ -30,7 +30,7 @@ pub struct Reference {
     selector: Selector,
 }
 
-/// Which version of an identifier a [`Reference`] means.
+/// The part of a [`Reference`] after the name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Selector {
@@ -44,29 +44,29 @@ pub enum Selector {
     Digest(DigestPrefix),
 }
 
-/// The beginning of a digest: 4 to 64 lower-case hexadecimal digits, without `b3:`.
+/// A digest prefix: 4 to 64 lower-case hexadecimal digits, without `b3:`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DigestPrefix(Box<str>);
 
 impl DigestPrefix {
-    /// The digits.
+    /// Returns the digits.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Reference {
-    /// Names a version of `identifier`.
+    /// Creates a reference to a version of `identifier`.
     pub fn new(identifier: Identifier, selector: Selector) -> Self {
         Self { identifier, selector }
     }
 
-    /// The name before `:` or `@`.
+    /// Returns the name before `:` or `@`.
     pub fn identifier(&self) -> &Identifier {
         &self.identifier
     }
 
-    /// What stands after the name.
+    /// Returns the selector after the name.
     pub fn selector(&self) -> &Selector {
         &self.selector
     }
@@ -165,19 +165,19 @@ impl From<&Identifier> for Reference {
 /// A choice of versions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Selection {
-    /// Everything.
+    /// All versions.
     All,
-    /// The versions that references name; none if the list is empty.
+    /// The referenced versions; none if the list is empty.
     References(Vec<Reference>),
 }
 
 impl Selection {
-    /// Whether it is [`Selection::All`].
+    /// Returns whether it is [`Selection::All`].
     pub fn is_all(&self) -> bool {
         *self == Self::All
     }
 
-    /// The references; none for [`Selection::All`].
+    /// Returns the references; none for [`Selection::All`].
     pub fn references(&self) -> &[Reference] {
         match self {
             Self::All => &[],

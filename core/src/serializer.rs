@@ -1,4 +1,4 @@
-//! Serializers: named ways from a value to bytes and back.
+//! Serializers: named pairs of encoder and decoder.
 
 use std::any::{Any, TypeId, type_name};
 use std::fmt;
@@ -12,15 +12,14 @@ use crate::error::BoxError;
 
 /// A typed pair of encoder and decoder, known at compile time.
 ///
-/// The formats of `larder-serializers` implement it for every serde type. For a type without serde,
-/// implement it once, for that type; nothing else is needed.
+/// The formats of `larder-serializers` implement it for every serde type. For a type without serde, implement it for
+/// that type.
 ///
-/// `NAME` is written into every manifest beside the bytes, and says both format and configuration:
-/// change it whenever older bytes could be misread. Bytes are always read by the serializer that
-/// their manifest names.
+/// Manifests record `NAME`, and bytes are always decoded by the serializer with that name. It identifies format and
+/// configuration: change it whenever older bytes could be misread.
 ///
-/// An encoder streams: it may write in as many pieces as it likes. A decoder must use the input up
-/// to the last byte and must survive any input with an error.
+/// Encoders may write in any number of pieces. Decoders must consume the whole input, and must return an error for any
+/// invalid input.
 ///
 /// ```
 /// use std::io::Write;
@@ -50,30 +49,30 @@ pub trait Serializer<T>: 'static {
     /// Format and configuration, such as `msgpack-named`.
     const NAME: &'static str;
 
-    /// Where others get the serializer: kept in its record, and told to whoever lacks it.
+    /// Where to get the serializer; part of its record and of the error where it is not linked in.
     const NOTE: Option<&'static str> = None;
 
     /// Writes `value` to `out`.
     ///
     /// # Errors
-    /// Whatever keeps the value from coming back exactly as it is.
+    /// The value cannot be restored exactly.
     fn encode(value: &T, out: &mut dyn Write) -> Result<(), BoxError>;
 
-    /// Reads the value that `bytes` hold, all of them.
+    /// Reads a value from all of `bytes`.
     ///
     /// # Errors
-    /// Whatever is wrong with the bytes; never a panic.
+    /// The bytes are invalid. It must not panic.
     fn decode(bytes: &Bytes) -> Result<T, BoxError>;
 
-    /// A value that stands for all: the record of the serializer keeps what is written for it, and a
-    /// serializer of that name which reads those bytes as another value is refused.
+    /// Returns a sample value. The serializer's record keeps its bytes, and a serializer of that name that reads them as
+    /// another value is refused.
     ///
-    /// Written, it is the same each time. Never change it: change `NAME`.
+    /// Its encoding must be deterministic. To change the sample, change `NAME`.
     fn sample() -> Option<T> {
         None
     }
 
-    /// Writes `value` by another format, if `T` can be written by any; serde formats implement it.
+    /// Writes `value` in another format, if `T` is a serde type; serde formats implement it.
     fn encode_by(
         _format: &dyn Format,
         _value: &T,
@@ -82,8 +81,7 @@ pub trait Serializer<T>: 'static {
         None
     }
 
-    /// Reads a value written by another format, if `T` can be read by any; serde formats implement
-    /// it.
+    /// Reads a value in another format, if `T` is a serde type; serde formats implement it.
     fn decode_by(_format: &dyn Format, _bytes: &Bytes) -> Option<Result<T, BoxError>> {
         None
     }
@@ -91,8 +89,7 @@ pub trait Serializer<T>: 'static {
 
 /// The serializer of artifacts whose serializer is chosen by name at run time.
 ///
-/// Such an artifact is made by [`Artifact::named`](crate::Artifact::named); its name is looked up in
-/// the registry.
+/// Create such an artifact with [`Artifact::named`](crate::Artifact::named); the registry resolves the name.
 #[derive(Debug, Clone, Copy)]
 pub struct ByName;
 
@@ -108,20 +105,20 @@ impl<T: 'static> Serializer<T> for ByName {
     }
 }
 
-/// What a format can bear, as data.
+/// Properties of a format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
 pub struct FormatTraits {
-    /// Whether the bytes say what they hold, so that other tools can read them.
+    /// Whether other tools can read the bytes without the Rust type.
     pub self_describing: bool,
-    /// Whether fields with a default may be added to a type and older bytes still read.
+    /// Whether older bytes can be read after fields with a default are added.
     pub fields_may_be_added: bool,
     /// Whether the format has a written, stable specification.
     pub stable_specification: bool,
 }
 
 impl FormatTraits {
-    /// The traits in the order of the fields.
+    /// Creates the properties, in the order of the fields.
     pub const fn new(
         self_describing: bool,
         fields_may_be_added: bool,
@@ -135,17 +132,15 @@ impl FormatTraits {
 pub type ReadWith<'a> =
     dyn FnMut(&mut dyn erased_serde::Deserializer<'_>) -> Result<(), erased_serde::Error> + 'a;
 
-/// The object-safe twin of a serializer that serves every serde type.
-///
-/// It is used where a type meets a format only at run time: by name, out of the registry.
+/// An object-safe serializer for every serde type, found by name in the registry.
 pub trait Format: Send + Sync + 'static {
     /// The same name as [`Serializer::NAME`].
     fn name(&self) -> &str;
 
-    /// What it can bear.
+    /// Returns its properties.
     fn traits(&self) -> FormatTraits;
 
-    /// Writes any serde value.
+    /// Encodes any serde value.
     ///
     /// # Errors
     /// As [`Serializer::encode`].
@@ -155,7 +150,7 @@ pub trait Format: Send + Sync + 'static {
         out: &mut dyn Write,
     ) -> Result<(), BoxError>;
 
-    /// Reads any serde value: calls `read` once with a deserializer.
+    /// Decodes any serde value: calls `read` once with a deserializer.
     ///
     /// # Errors
     /// As [`Serializer::decode`].
@@ -163,7 +158,7 @@ pub trait Format: Send + Sync + 'static {
 }
 
 impl dyn Format {
-    /// Reads a `T`.
+    /// Decodes a `T`.
     ///
     /// # Errors
     /// As [`Serializer::decode`].
@@ -177,7 +172,7 @@ impl dyn Format {
     }
 }
 
-/// The seed that a [`Format`] gives to its own typed reader, to call `read` with its deserializer.
+/// A seed that calls `read` with the deserializer of a [`Format`].
 pub struct ErasedSeed<'a, 'r>(pub &'a mut ReadWith<'r>);
 
 impl<'de> DeserializeSeed<'de> for ErasedSeed<'_, '_> {
@@ -189,7 +184,7 @@ impl<'de> DeserializeSeed<'de> for ErasedSeed<'_, '_> {
     }
 }
 
-/// The object-safe twin of a serializer that serves one type.
+/// An object-safe serializer for one type.
 pub trait DynSerializer: Send + Sync + 'static {
     /// The name recorded in manifests.
     fn name(&self) -> &str;
@@ -223,7 +218,7 @@ pub trait DynSerializer: Send + Sync + 'static {
     fn decode(&self, bytes: &Bytes) -> Result<Box<dyn Any>, BoxError>;
 }
 
-/// A [`Serializer`] for one type, as the registry holds it.
+/// A [`Serializer`] for one type, in the registry.
 pub(crate) struct StaticSerializer<T, S>(PhantomData<fn() -> (T, S)>);
 
 impl<T, S> StaticSerializer<T, S> {
@@ -232,6 +227,7 @@ impl<T, S> StaticSerializer<T, S> {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<T: 'static, S: Serializer<T>> DynSerializer for StaticSerializer<T, S> {
     fn name(&self) -> &str {
         S::NAME
@@ -265,7 +261,7 @@ impl<T: 'static, S: Serializer<T>> DynSerializer for StaticSerializer<T, S> {
     }
 }
 
-/// The error of a pair that is given a value of another type.
+/// Returns the error for a value of another type.
 pub fn not_served(pair: &dyn DynSerializer) -> BoxError {
     format!("the serializer `{}` serves `{}` only", pair.name(), pair.type_name()).into()
 }

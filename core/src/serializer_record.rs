@@ -1,4 +1,4 @@
-//! Records of serializers: what a larder knows of the code that its blobs need.
+//! Records of the serializers that the blobs of a larder need.
 
 use std::io::Write;
 
@@ -6,26 +6,26 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::Artifact;
-use crate::caught::caught;
 use crate::component::{Component, ComponentType};
 use crate::digest::Digest;
 use crate::error::{BoxError, Error, Result};
+use crate::panics::catch_serializer_panic;
 use crate::registry::{Registry, SerializerInfo};
 use crate::serializer::{DynSerializer, Serializer};
 
-/// What a larder knows of a serializer, kept as an ordinary component.
+/// A description of a serializer, stored as an ordinary component.
 ///
-/// Made by [`Larder::apply_serializer`](crate::Larder::apply_serializer). Whoever lacks the serializer learns
-/// from it where to get one; whoever has one learns whether it still reads what was written.
+/// Created by [`Larder::apply_serializer`](crate::Larder::apply_serializer). It names the source of the serializer for
+/// programs without it, and detects serializers that no longer read older bytes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct SerializerRecord {
     /// The name that manifests record.
     pub serializer: String,
-    /// The crate that brought it, and that crate's version; unknown if it was registered at run time.
+    /// Its crate and version; unknown if it was registered at run time.
     #[serde(rename = "crate")]
     pub origin: Option<String>,
-    /// Where to get it, in the words of whoever wrote it.
+    /// Its author's note on where to get it.
     pub note: Option<String>,
     /// The types it serves; empty for a format, which serves every serde type.
     pub types: Vec<ServedType>,
@@ -35,16 +35,16 @@ pub struct SerializerRecord {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ServedType {
-    /// The Rust type, for people.
+    /// The name of the Rust type, for messages.
     pub rust_type: String,
-    /// What the serializer wrote for its sample, if it has one.
+    /// The encoded sample, if the serializer has one.
     sample: Option<Artifact<Bytes, Verbatim>>,
 }
 
 #[typetag::serde(name = "larder/serializer")]
 impl Component for SerializerRecord {}
 
-// Who lacks a component type of their own is not to be shown this one.
+// Keeps this type out of compiler suggestions for missing component types.
 #[diagnostic::do_not_recommend]
 impl ComponentType for SerializerRecord {
     const TAG: &'static str = "larder/serializer";
@@ -53,16 +53,14 @@ impl ComponentType for SerializerRecord {
 crate::link!(crate::Item::component::<SerializerRecord>());
 
 impl ServedType {
-    /// The serializer's fingerprint for this type: the digest of what it wrote for its sample.
-    ///
-    /// Known once the record is applied, if the serializer has a sample.
+    /// Returns the digest of the encoded sample, once the record is applied.
     pub fn fingerprint(&self) -> Option<Digest> {
         self.sample.as_ref().and_then(Artifact::digest)
     }
 }
 
 impl SerializerRecord {
-    /// The record of a serializer of `registry`.
+    /// Creates the record of a serializer of `registry`.
     pub(crate) fn of(registry: &Registry, known: SerializerInfo) -> Result<Self> {
         let pairs = registry.pairs(&known.name);
         let types = pairs.iter().map(|pair| {
@@ -77,17 +75,16 @@ impl SerializerRecord {
         });
         Ok(Self {
             types: types.collect::<Result<_>>()?,
-            // A place in the source has colons, a crate with its version has none. Places move about.
+            // Source locations contain a colon and change often; crates with a version do not.
             origin: Some(known.origin).filter(|origin| !origin.contains(':')),
             note: pairs.iter().find_map(|pair| pair.note()).map(str::to_owned),
             serializer: known.name,
         })
     }
 
-    /// Why `pair` is not the serializer that the record is of, if it is not.
+    /// Returns why `pair` is not the recorded serializer, if it is not.
     ///
-    /// It must read the recorded sample, and get what it has for a sample itself. Other bytes may come
-    /// out when it writes: what counts is that older ones are read rightly.
+    /// It must decode the recorded sample to its own sample. It may encode to other bytes.
     pub(crate) fn fault_in(&self, pair: &dyn DynSerializer) -> Result<Option<String>> {
         let served = self.types.iter().find(|served| served.rust_type == pair.type_name());
         let Some(sample) = served.and_then(|served| served.sample.as_ref()) else {
@@ -100,7 +97,7 @@ impl SerializerRecord {
         })
     }
 
-    /// Where to get the serializer, for people.
+    /// Describes where to get the serializer.
     pub fn whereabouts(&self) -> String {
         match (&self.origin, &self.note) {
             (Some(origin), Some(note)) => format!("{origin}: {note}"),
@@ -111,7 +108,7 @@ impl SerializerRecord {
     }
 }
 
-/// Encodes a sample, and sees to it that the same comes out the next time and that it can be read.
+/// Encodes a sample, and checks that the encoding is deterministic and can be decoded.
 fn encode_twice(pair: &dyn DynSerializer, sample: &dyn std::any::Any) -> Result<Vec<u8>, BoxError> {
     let bytes = encode(pair, sample)?;
     if encode(pair, sample)? != bytes {
@@ -123,9 +120,9 @@ fn encode_twice(pair: &dyn DynSerializer, sample: &dyn std::any::Any) -> Result<
     }
 }
 
-/// Whether `pair` reads `bytes` as its sample.
+/// Returns whether `pair` decodes `bytes` to its sample.
 fn reads(pair: &dyn DynSerializer, bytes: &Bytes) -> Result<bool, BoxError> {
-    let value = caught(pair.name(), || pair.decode(bytes))??;
+    let value = catch_serializer_panic(pair.name(), || pair.decode(bytes))??;
     match pair.sample() {
         Some(sample) => Ok(encode(pair, &*value)? == encode(pair, &*sample)?),
         None => Ok(true),
@@ -134,11 +131,11 @@ fn reads(pair: &dyn DynSerializer, bytes: &Bytes) -> Result<bool, BoxError> {
 
 fn encode(pair: &dyn DynSerializer, value: &dyn std::any::Any) -> Result<Vec<u8>, BoxError> {
     let mut bytes = Vec::new();
-    caught(pair.name(), || pair.encode(value, &mut bytes))??;
+    catch_serializer_panic(pair.name(), || pair.encode(value, &mut bytes))??;
     Ok(bytes)
 }
 
-/// The bytes themselves, under the name that `larder-serializers` gives them.
+/// The serializer `bytes` of `larder-serializers`.
 #[derive(Debug)]
 enum Verbatim {}
 

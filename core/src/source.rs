@@ -1,4 +1,4 @@
-//! The source text that a code model keeps.
+//! The source text of a code model.
 
 use std::borrow::Cow;
 
@@ -6,10 +6,10 @@ use serde::{Deserialize, Serialize};
 
 /// The source text of a model that was written as code.
 ///
-/// `#[codemodel]` puts it into the component's field `source`, for people to read. It is never run: a
-/// model runs where its function is linked in. A script of `larder-models` is run, in a sandbox.
+/// `#[codemodel]` stores it in the component's field `source`, for people to read. It is never executed: a code model
+/// runs only where its function is linked in. A script of `larder-models` runs in a sandbox.
 ///
-/// Neither line nor folder of the machine is in it: it stays the same until the code changes.
+/// It contains no line number or absolute path, so it changes only with the code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -17,14 +17,14 @@ pub struct Source {
     /// The language it is written in: `rust`, or `rhai` in a script.
     #[serde(rename = "$source")]
     pub language: Cow<'static, str>,
-    /// The file it stood in, seen from the root of its package; empty if that is not known.
+    /// The file, relative to the root of its package; empty if unknown.
     pub file: Cow<'static, str>,
-    /// The text, as it was written.
+    /// The text.
     pub text: Cow<'static, str>,
 }
 
 impl Source {
-    /// Text in any language, and the file it stands in.
+    /// Creates source text in any language.
     pub fn new(
         language: &'static str,
         file: impl Into<Cow<'static, str>>,
@@ -33,7 +33,7 @@ impl Source {
         Self { language: Cow::Borrowed(language), file: file.into(), text: text.into() }
     }
 
-    /// Rust code, and the file it stands in.
+    /// Creates source text in Rust.
     pub const fn rust(file: &'static str, text: &'static str) -> Self {
         Self {
             language: Cow::Borrowed("rust"),

@@ -1,4 +1,4 @@
-//! A batch on several workers.
+//! Batches on several threads.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,17 +9,17 @@ use std::thread;
 use crate::error::{Error, Result};
 use crate::model::Predict;
 
-/// How many times a worker comes back for rows, if all are equally fast.
+/// How often each worker takes rows, at equal speed.
 const TURNS: usize = 16;
-/// The most rows that a worker takes at a time: a slow row holds up so many at most.
+/// The maximum rows that a worker takes at a time; bounds the rows behind a slow one.
 const MOST_ROWS: usize = 64;
 
-/// Outputs of consecutive rows, with the number of the first.
+/// Outputs of consecutive rows, with the index of the first.
 type Part<O> = (usize, Vec<O>);
 
-/// Predicts for each row, on so many workers; the calling thread is one of them.
+/// Predicts for each row on `workers` threads, including the calling one.
 ///
-/// The error is that of the first bad row, whichever worker met it and whichever was faster.
+/// Always returns the error of the first bad row.
 pub(crate) fn predict<M: Predict + ?Sized>(
     model: &M,
     inputs: Vec<M::Input>,
@@ -39,7 +39,7 @@ pub(crate) fn predict<M: Predict + ?Sized>(
     };
     let results = thread::scope(|scope| {
         let spawn = |_| thread::Builder::new().spawn_scoped(scope, || batch.work()).ok();
-        // Where there is no thread to be had, the others do its work.
+        // If a thread cannot be spawned, the others do its work.
         let others: Vec<_> = (1..workers).filter_map(spawn).collect();
         let mut results = vec![batch.work()];
         results.extend(others.into_iter().map(|other| {
@@ -81,7 +81,7 @@ where
     M: Predict + ?Sized,
     R: Iterator<Item = (usize, M::Input)>,
 {
-    /// Works until no row is left; gives what it did, or the row that was bad.
+    /// Works until no rows are left; returns the outputs, or the bad row.
     ///
     /// Rows are given out in their order, so that when a row is bad, all rows before it are some
     /// worker's, and that worker goes on to the end of them.

@@ -14,7 +14,8 @@ mod model;
 use std::error::Error;
 
 use larder::prelude::*;
-use larder::{QualifiedReference, Reference, Selector};
+use larder::versions::Selector;
+use larder::{QualifiedReference, Reference};
 use linfa::Dataset;
 use linfa::traits::Fit;
 use linfa_trees::DecisionTree;

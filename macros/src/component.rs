@@ -196,8 +196,8 @@ fn as_hooks(larder: &Path, name: &Ident) -> (TokenStream, TokenStream) {
             ::core::option::Option::Some(#this)
         }
 
-        fn type_entry(&self) -> ::core::option::Option<#larder::extend::TypeEntry> {
-            ::core::option::Option::Some(#larder::extend::TypeEntry::of::<Self>())
+        fn clone_component(&self) -> ::core::option::Option<::std::boxed::Box<dyn #larder::Component>> {
+            ::core::option::Option::Some(#larder::__private::hooks_require_clone(#this))
         }
     };
     (

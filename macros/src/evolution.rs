@@ -112,8 +112,8 @@ impl Evolution {
             quote! {
                 fn migrate(
                     version: u32,
-                    fields: &mut dyn #larder::erased_serde::Deserializer<'_>,
-                ) -> ::core::result::Result<Self, #larder::erased_serde::Error> {
+                    fields: &mut dyn #larder::__private::erased_serde::Deserializer<'_>,
+                ) -> ::core::result::Result<Self, #larder::__private::erased_serde::Error> {
                     match version {
                         #(#migrations)*
                         _ => ::core::result::Result::Err(

@@ -1,6 +1,10 @@
 //! Errors, in the few kinds that callers act on.
 
+mod display;
+
 use std::fmt;
+
+use display::{At, Ended, Known, Row, Suggest, WithArticle};
 
 use crate::digest::Digest;
 use crate::status::{Hook, JobStatus};
@@ -196,14 +200,14 @@ pub enum Error {
     Store {
         /// What was attempted, on what.
         action: String,
-        /// What the system said.
+        /// The error of the system.
         source: BoxError,
     },
 
     /// A state that Larder's own code rules out: a bug of Larder.
     #[error("internal error: {what}; this is a bug of Larder, please report it")]
     Internal {
-        /// What is so and cannot be.
+        /// The violated invariant.
         what: String,
     },
 
@@ -351,70 +355,5 @@ impl Error {
 impl From<std::convert::Infallible> for Error {
     fn from(never: std::convert::Infallible) -> Self {
         match never {}
-    }
-}
-
-struct Suggest<'a>(&'a [String]);
-
-impl fmt::Display for Suggest<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            [] => Ok(()),
-            names => write!(f, "; did you mean {}?", names.join(" or ")),
-        }
-    }
-}
-
-struct Known<'a>(&'a ItemKind, &'a [String]);
-
-impl fmt::Display for Known<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.1 {
-            [] => write!(f, " (no {} is)", self.0),
-            names => write!(f, " (linked in: {})", names.join(", ")),
-        }
-    }
-}
-
-struct At<'a>(&'a str);
-
-impl fmt::Display for At<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            "" => Ok(()),
-            path => write!(f, " at `{path}`"),
-        }
-    }
-}
-
-struct Ended<'a>(&'a JobStatus);
-
-impl fmt::Display for Ended<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            JobStatus::Failed => f.write_str("failed"),
-            status => write!(f, "was {status}"),
-        }
-    }
-}
-
-/// A noun with its indefinite article.
-struct WithArticle<'a>(&'a str);
-
-impl fmt::Display for WithArticle<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let article = if self.0.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
-        write!(f, "{article} {}", self.0)
-    }
-}
-
-struct Row<'a>(&'a Option<usize>);
-
-impl fmt::Display for Row<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            None => Ok(()),
-            Some(row) => write!(f, " row {row}"),
-        }
     }
 }

@@ -48,7 +48,7 @@ pub fn unchanged(key: RecordKey, found: Option<&Record>) -> Change {
     }
 }
 
-/// What a change of `found` expects.
+/// The expectation of a change to `found`.
 pub fn expect(found: Option<&Record>) -> Expected {
     found.map_or(Expected::Absent, |found| Expected::Revision(found.revision.clone()))
 }

@@ -55,7 +55,7 @@ impl Scheme {
         (self.open)(url)
     }
 
-    /// Whether there is a larder at `url`; `true` without a probe.
+    /// Returns whether a larder exists at `url`; `true` without a probe.
     ///
     /// # Errors
     /// Those of the store.

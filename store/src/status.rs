@@ -65,7 +65,7 @@ impl JobStatus {
         Self::Cancelled,
     ];
 
-    /// Whether nothing happens to the job any more.
+    /// Returns whether the job is finished.
     pub fn is_over(self) -> bool {
         !matches!(self, Self::Pending | Self::Running)
     }

@@ -86,7 +86,7 @@ pub trait Store: Any + Send + Sync + fmt::Debug {
     fn commit(&self, changes: &[Change]) -> Result<Committed>;
 }
 
-/// What a store can do.
+/// Capabilities of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
     /// A commit is made as a whole or not at all.

@@ -24,7 +24,7 @@ const FIRST_PAUSE: Duration = Duration::from_micros(200);
 /// Upper bound of every pause.
 const MAX_PAUSE: Duration = Duration::from_micros(25_600);
 
-/// What an attempt of [`transact`] asks for.
+/// The outcome of an attempt of [`transact`].
 #[derive(Debug)]
 pub enum Outcome<T> {
     /// Commit the changes, and return the value once they are durable.

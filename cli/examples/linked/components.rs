@@ -103,7 +103,7 @@ impl Rack {
 }
 
 /// A thermometer; its hooks fail on request.
-#[derive(Serialize, Deserialize, Component)]
+#[derive(Clone, Serialize, Deserialize, Component)]
 #[component(tag = "example/thermometer", hooks)]
 pub(crate) struct Thermometer {
     pub(crate) place: String,

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 #[cfg(any(feature = "onnx", feature = "script", feature = "wasm"))]
 use larder::ComponentType as _;
+use larder::files::Tree;
 use larder::store::ItemKind;
-use larder::{Error, Larder, Tree};
+use larder::{Error, Larder};
 #[cfg(feature = "onnx")]
 use larder_models::OnnxModel;
 #[cfg(feature = "script")]

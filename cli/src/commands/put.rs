@@ -5,10 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use larder::files::Tree;
 use larder::jobs::Event;
 use larder::maintenance::diff::Plan;
 use larder::store::{TagName, TypeTag};
-use larder::{Applied, Component, Error, Identifier, Larder, Tree, VersionInfo};
+use larder::{Applied, Component, Error, Identifier, Larder, VersionInfo};
 use larder_models::ModelKind;
 use serde::Serialize;
 

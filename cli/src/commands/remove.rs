@@ -3,7 +3,8 @@
 use larder::jobs::LarderJobs;
 use larder::jobs::{Event, JobId, JobsQuery};
 use larder::versions::RemoveOptions;
-use larder::{Identifier, Larder, Reference, Selector, VersionInfo};
+use larder::versions::Selector;
+use larder::{Identifier, Larder, Reference, VersionInfo};
 use serde::Serialize;
 
 use super::job_args::{self, JobArgs};

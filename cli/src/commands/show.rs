@@ -3,10 +3,11 @@
 use std::io;
 
 use larder::extend::TypeEntry;
-use larder::manifest::ArtifactEntry;
+use larder::extend::manifest::ArtifactEntry;
 use larder::store::Timestamp;
+use larder::versions::Selector;
 use larder::versions::{Annotations, ChildInfo, Difference, Source, TagInfo, VersionDetails};
-use larder::{Larder, Reference, Registry, Selector, Signature, VersionInfo};
+use larder::{Larder, Reference, Registry, Signature, VersionInfo};
 use serde::Serialize;
 use serde_json::value::RawValue;
 

@@ -1,8 +1,9 @@
 //! `tag` and `untag`: tags of versions.
 
 use larder::store::TagName;
+use larder::versions::Selector;
 use larder::versions::TagOptions;
-use larder::{Identifier, Larder, Reference, Selector, VersionInfo};
+use larder::{Identifier, Larder, Reference, VersionInfo};
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};

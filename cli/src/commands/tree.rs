@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use larder::store::VersionNumber;
 use larder::store::{Digest, TypeTag};
 use larder::versions::ChildInfo;
-use larder::{Identifier, Larder, Reference, Selector, VersionInfo};
+use larder::versions::Selector;
+use larder::{Identifier, Larder, Reference, VersionInfo};
 use serde::Serialize;
 
 use crate::command_error::CommandError;

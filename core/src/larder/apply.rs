@@ -164,7 +164,7 @@ impl Larder {
         let packer = Rc::new(ArtifactWriter::new(shelf, meter, Rc::clone(nest)));
         let guard = Guard::new(Rules::JSON);
         let mut json = Vec::new();
-        let encoded = scope::packing(&packer, || {
+        let encoded = scope::with_writer(&packer, || {
             let mut serializer = serde_json::Serializer::new(&mut json);
             erased_serde::serialize(fields, guard.serializer(&mut serializer))
         });

@@ -1,20 +1,16 @@
 //! Running the hooks of components, and the status that `on_create` leaves a version with.
 
-use super::apply::refused;
 use super::commit::UnreadyComponent;
-use super::load::erased;
 use super::locks::refuse_locked_name;
 use super::{Applied, Larder, VersionInfo};
-use crate::caught::catch_panic;
 use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::guard::{Guard, Rules};
 use crate::hooks::{HookContext, HookResult};
 use crate::name::{Identifier, VersionNumber};
+use crate::panics::catch_panic;
 use crate::participant::{Contribution, Transition};
 use crate::record::{self, DigestRecord, NameRecord, Status, VersionRecord};
-use crate::scope;
 use crate::store::Hook;
 use crate::store::Outcome;
 
@@ -29,13 +25,22 @@ pub(super) fn run_hook(hook: Hook, run: impl FnOnce() -> HookResult) -> HookResu
 }
 
 impl Larder {
-    /// A copy of a component whose type has hooks, as its `post_init` leaves it.
+    /// Clones a component whose type has hooks, and runs `post_init` on the clone.
     pub(super) fn prepared(
         &self,
         name: &Identifier,
         component: &dyn Component,
     ) -> Result<Box<dyn Component>> {
-        let mut copy = self.copied(name, component)?;
+        let Some(mut copy) = component.clone_component() else {
+            return Err(Error::Refused {
+                action: format!("apply {name}"),
+                reason: format!(
+                    "the type `{}` has hooks, and its `Component::clone_component` returns no clone",
+                    component.type_tag()
+                ),
+            });
+        };
+        copy.set_cache(&self.cache);
         post_init(&mut *copy, || name.to_string(), "nothing was written")?;
         Ok(copy)
     }
@@ -82,35 +87,6 @@ impl Larder {
             }
         }
         Ok(applied)
-    }
-
-    /// A copy of a component as it would be if it were stored and loaded. It shares its artifacts.
-    pub(super) fn copied(
-        &self,
-        name: &Identifier,
-        component: &dyn Component,
-    ) -> Result<Box<dyn Component>> {
-        let tag = component.type_tag();
-        let what = format!("{name} (a `{tag}`)");
-        let entry = match component.type_entry() {
-            Some(entry) => entry,
-            None => self.registry.find_type(tag, &what, None)?.clone(),
-        };
-        let mut copy = scope::copying(|| {
-            let guard = Guard::new(Rules::JSON);
-            let mut json = Vec::new();
-            let mut serializer = serde_json::Serializer::new(&mut json);
-            erased_serde::serialize(component, guard.serializer(&mut serializer))
-                .map_err(|error| refused(what.clone(), guard.error(error)))?;
-            let guard = Guard::for_bytes(Rules::JSON, json.len());
-            let mut fields = serde_json::Deserializer::from_slice(&json);
-            erased(&guard, &mut fields, |fields| (entry.read)(fields)).map_err(|error| {
-                let (path, source) = guard.error(error).into_parts();
-                Error::Decode { what, type_name: entry.rust_type().to_owned(), path, source }
-            })
-        })?;
-        copy.set_cache(&self.cache);
-        Ok(copy)
     }
 
     /// The newest version that was written with this manifest and did not become ready, if it is newer than all that

@@ -199,7 +199,7 @@ impl Larder {
         shelf.set_entries(manifest.artifacts(), manifest.children());
         let guard = Guard::for_bytes(Rules::JSON, manifest.fields().len());
         let mut fields = serde_json::Deserializer::from_str(manifest.fields());
-        let value = scope::unpacking(&Arc::new(shelf), || {
+        let value = scope::with_reader(&Arc::new(shelf), || {
             let value = read(&guard, &mut fields)?;
             fields.end().map(|()| value)
         });

@@ -28,7 +28,7 @@ struct Lent<'a, T, S>(&'a T, PhantomData<S>);
 
 impl<T: 'static, S: Serializer<T>> Serialize for Lent<'_, T, S> {
     fn serialize<Z: SerdeSerializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
-        let Some(packer) = scope::packer() else {
+        let Some(packer) = scope::writer() else {
             return Err(Z::Error::custom("a lent value can only be applied to a larder"));
         };
         let packed = packer.pack::<T, S>(S::NAME, self.0);

@@ -14,12 +14,12 @@ use super::ArtifactReader;
 use super::keep::BlobWrites;
 use super::nest::ApplySession;
 use crate::artifact::StoredArtifact;
-use crate::caught::caught;
 use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{BoxError, Error, Result};
 use crate::manifest::{ArtifactEntry, ChildEntry, MOST_NESTING};
 use crate::name::Identifier;
+use crate::panics::catch_serializer_panic;
 use crate::progress::Meter;
 use crate::reference::Reference;
 use crate::serializer::Serializer;
@@ -183,7 +183,10 @@ impl ArtifactWriter {
 
     /// Takes bytes that are stored already: as they are from the same store, copied from another. What
     /// lies inside comes along.
-    pub(crate) fn adopt(&self, StoredArtifact { entry, shelf }: &StoredArtifact) -> Result<()> {
+    pub(crate) fn adopt(
+        &self,
+        StoredArtifact { entry, reader: shelf }: &StoredArtifact,
+    ) -> Result<()> {
         self.adopt_entry(entry, shelf)
     }
 
@@ -216,7 +219,7 @@ impl ArtifactWriter {
         self.shelf.check_serializer::<T, S>(name, || "write an artifact".to_owned())?;
         let ((digest, size), holds) = self.opened(|| {
             let mut sink = self.sink();
-            let encoded = caught(name, || {
+            let encoded = catch_serializer_panic(name, || {
                 if name == S::NAME {
                     return Ok(S::encode(value, &mut sink));
                 }
@@ -229,7 +232,7 @@ impl ArtifactWriter {
         })?;
         let entry = ArtifactEntry { digest, size, serializer: name.to_owned(), holds };
         self.list(entry.clone());
-        Ok(StoredArtifact { entry, shelf: Arc::clone(&self.shelf) })
+        Ok(StoredArtifact { entry, reader: Arc::clone(&self.shelf) })
     }
 
     /// Whether nothing is kept: it is only to be known what would be.

@@ -154,6 +154,7 @@ impl ReadyModel {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl Model for ReadyModel {
     fn predict_erased(
         &self,

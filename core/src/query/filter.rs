@@ -1,4 +1,4 @@
-//! Filters: what a version must be for a query to give it.
+//! Filters of queries.
 
 use std::str::FromStr;
 use std::time::SystemTime;
@@ -8,13 +8,13 @@ use crate::error::{Error, Result};
 use crate::larder::{Annotations, VersionInfo};
 use crate::name::{TagName, TypeTag};
 
-/// What a version must be.
+/// A condition on versions.
 ///
 /// ```text
 /// metrics.accuracy > 0.9 and labels.team = "cellar" and not (size >= 10MB or age > 7d)
 /// ```
 ///
-/// Comparisons are joined by `and`, `or`, `not` and parentheses; `not` binds most, `or` least.
+/// Comparisons are joined by `and`, `or`, `not` and parentheses; `not` binds tightest, `or` loosest.
 ///
 /// | field | compared with | by |
 /// | --- | --- | --- |
@@ -25,13 +25,12 @@ use crate::name::{TagName, TypeTag};
 /// | `created` | a day or a time: `2026-11-21`, `2026-11-21T08:30:00Z` | the same |
 /// | `locked` | nothing: `has locked` | |
 ///
-/// `has FIELD` asks whether it is there. A comparison with a label, a metric, a tag or a description that is not there
-/// is false, also by `!=`; where a version has several tags, one that fits is enough. In a text, `\` stands
-/// before a quote or a `\` that belongs to it.
+/// `has FIELD` tests presence. A comparison with a missing label, metric, tag or description is false, also with `!=`;
+/// with several tags, one match is enough. In quotes, `\` escapes a quote or a `\`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Filter(Expression);
 
-/// A filter as it was parsed.
+/// A parsed filter.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Expression {
     Any(Vec<Expression>),
@@ -44,7 +43,7 @@ pub(super) enum Expression {
     Number(Field, Order, f64),
 }
 
-/// What is known of a version.
+/// A field of a version.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Field {
     Name,
@@ -60,7 +59,7 @@ pub(super) enum Field {
     Locked,
 }
 
-/// How two numbers are compared.
+/// A comparison of two numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Order {
     Equal,
@@ -71,7 +70,7 @@ pub(super) enum Order {
     GreaterOrEqual,
 }
 
-/// A version, as a filter looks at it.
+/// A version to filter.
 pub(crate) struct Facts<'a> {
     pub(crate) version: &'a VersionInfo,
     pub(crate) tags: &'a [TagName],
@@ -80,27 +79,27 @@ pub(crate) struct Facts<'a> {
 }
 
 impl Filter {
-    /// Versions of this type.
+    /// Matches versions of this type.
     pub fn has_type(tag: &TypeTag) -> Self {
         Self(Expression::Is(Field::Type, tag.to_string()))
     }
 
-    /// Versions that this tag names.
+    /// Matches versions with this tag.
     pub fn has_tag(tag: &TagName) -> Self {
         Self(Expression::Is(Field::Tag, tag.to_string()))
     }
 
-    /// Versions with this label, whatever its value.
+    /// Matches versions with this label.
     pub fn has_label(name: impl Into<String>) -> Self {
         Self(Expression::Has(Field::Label(name.into())))
     }
 
-    /// Versions whose label `name` has this value.
+    /// Matches versions whose label `name` has this value.
     pub fn label_is(name: impl Into<String>, value: impl Into<String>) -> Self {
         Self(Expression::Is(Field::Label(name.into()), value.into()))
     }
 
-    /// What passes both.
+    /// Matches versions that match both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let mut all = match self.0 {
@@ -167,7 +166,7 @@ impl Expression {
 }
 
 impl Field {
-    /// Its texts, if it is of that kind: none if it is not there.
+    /// Returns the values of a text field; none if it is missing.
     fn texts<'a>(&self, facts: &Facts<'a>) -> Vec<&'a str> {
         match self {
             Self::Name => vec![facts.version.identifier.as_str()],
@@ -181,7 +180,7 @@ impl Field {
         }
     }
 
-    /// Its number, if it is of that kind and there: of bytes, or of seconds.
+    /// Returns the value of a numeric field, in bytes or seconds, if it is present.
     fn number(&self, facts: &Facts<'_>) -> Option<f64> {
         let created = facts.version.created.as_system_time();
         match self {
@@ -196,7 +195,7 @@ impl Field {
     }
 }
 
-/// The seconds since 1970; points in time before are not kept.
+/// Seconds since 1970; earlier times are not stored.
 pub(super) fn seconds(time: SystemTime) -> f64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

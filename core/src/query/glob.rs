@@ -1,6 +1,6 @@
 //! Patterns for names.
 
-/// A pattern: `*` stands for any characters, none and `/` among them, `?` for one; others for themselves.
+/// A pattern: `*` matches any number of characters, also `/`; `?` matches one.
 ///
 /// ```
 /// use larder_core::search::Glob;
@@ -12,15 +12,15 @@
 pub struct Glob(String);
 
 impl Glob {
-    /// The pattern; every text is one.
+    /// Creates a pattern; every text is valid.
     pub fn new(pattern: impl Into<String>) -> Self {
         Self(pattern.into())
     }
 
-    /// Whether the whole of `text` fits.
+    /// Returns whether all of `text` matches.
     pub fn matches(&self, text: &str) -> bool {
         let (mut pattern, mut rest) = (self.0.as_str(), text);
-        // Where to go on with the last `*` taking one character more.
+        // Where to resume with the last `*` matching one character more.
         let mut again: Option<(&str, &str)> = None;
         loop {
             let mut chars = rest.chars();
@@ -49,7 +49,7 @@ impl Glob {
         }
     }
 
-    /// What every text begins with that fits.
+    /// Returns the literal prefix of all matches.
     pub(crate) fn beginning(&self) -> &str {
         self.0.split(['*', '?']).next().unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! Queries: which versions, and in which order.
+//! Queries for versions.
 
 mod filter;
 mod glob;
@@ -13,7 +13,7 @@ pub(crate) use filter::Facts;
 
 use crate::error::{Error, Result};
 
-/// Which versions [`Larder::search`](crate::Larder::search) gives, and in which order.
+/// Selects and sorts the versions that [`Larder::search`](crate::Larder::search) returns.
 ///
 /// ```
 /// use larder_core::search::Query;
@@ -37,19 +37,19 @@ pub struct Query {
 }
 
 impl Query {
-    /// The newest version of every name, in the order of the names.
+    /// Selects the newest version of every name, sorted by name.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Only names that match this.
+    /// Selects names that match a pattern.
     #[must_use]
     pub fn names(mut self, glob: impl Into<Glob>) -> Self {
         self.names = Some(glob.into());
         self
     }
 
-    /// Only versions that pass this, and every filter that was given before.
+    /// Adds a filter; versions must match all filters.
     #[must_use]
     pub fn filter(mut self, filter: Filter) -> Self {
         self.filter = Some(match self.filter {
@@ -59,28 +59,28 @@ impl Query {
         self
     }
 
-    /// Every version of the names, not only the newest.
+    /// Selects every version, not only the newest.
     #[must_use]
     pub fn all_versions(mut self) -> Self {
         self.all = true;
         self
     }
 
-    /// Reads the notes of what it gives, which takes more time.
+    /// Also reads annotations, which takes longer.
     #[must_use]
     pub fn with_notes(mut self) -> Self {
         self.notes = true;
         self
     }
 
-    /// In this order.
+    /// Sets the sort order.
     #[must_use]
     pub fn sort(mut self, sort: Sort) -> Self {
         self.sort = sort;
         self
     }
 
-    /// The other way around. What lacks the metric that is sorted by stays last.
+    /// Reverses the order; versions without the metric stay last.
     #[must_use]
     pub fn reverse(mut self) -> Self {
         self.reverse = true;
@@ -88,20 +88,20 @@ impl Query {
     }
 }
 
-/// What versions are sorted by: `name`, `version`, `created`, `size` or `metrics.NAME`.
+/// A sort order: `name`, `version`, `created`, `size` or `metrics.NAME`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Sort {
-    /// By name, and under a name by number.
+    /// By name, then by version number.
     #[default]
     Name,
-    /// By number.
+    /// By version number.
     Version,
     /// Oldest first.
     Created,
     /// Smallest first.
     Size,
-    /// By a metric, smallest first; what lacks it comes last.
+    /// By a metric, smallest first; versions without it come last.
     Metric(String),
 }
 

@@ -21,15 +21,15 @@ use crate::error::{Error, Result};
 use crate::name::VersionNumber;
 use crate::store::parse_size;
 
-/// The most bytes of a filter.
+/// The maximum length of a filter in bytes.
 const MOST_BYTES: usize = 4096;
-/// How deep parentheses and `not` may lie in each other.
+/// The maximum nesting of parentheses and `not`.
 const MOST_DEPTH: usize = 64;
 
 const FIELDS: &str = "a field: name, version, type, tag, size, age, created, description, labels.NAME, \
                       metrics.NAME, or `has locked`";
 
-/// What was expected where the text went on otherwise.
+/// The expected token at the position of an error.
 #[derive(Debug)]
 struct Unexpected {
     expected: Cow<'static, str>,
@@ -38,7 +38,7 @@ struct Unexpected {
 impl ParserError<&str> for Unexpected {
     type Inner = Self;
 
-    /// The parser that fails without saying more is the one of the end.
+    /// Only the parser of the end fails without an expectation.
     fn from_input(_: &&str) -> Self {
         Self { expected: "`and`, `or` or the end".into() }
     }
@@ -144,7 +144,7 @@ fn comparison(input: &mut &str) -> Parsed<Expression> {
     }
 }
 
-/// A keyword in any letter case, which ends where a name would go on.
+/// A case-insensitive keyword that is not the start of a longer name.
 fn word<'i>(keyword: &'static str) -> impl Parser<&'i str, &'i str, Unexpected> {
     let keyword = terminated(Caseless(keyword).value(keyword), not(one_of(is_name)));
     preceded(multispace0, keyword)
@@ -154,7 +154,7 @@ fn symbol<'i>(symbol: &'static str) -> impl Parser<&'i str, &'i str, Unexpected>
     preceded(multispace0, symbol)
 }
 
-/// What a field's name, a number, a size, a duration or a time is made of.
+/// Characters of field names, numbers, sizes, durations and times.
 fn is_name(c: char) -> bool {
     c.is_ascii_alphanumeric() || "._-/:+".contains(c)
 }
@@ -205,7 +205,7 @@ fn text(input: &mut &str) -> Parsed<String> {
     unexpected(format!("a text that ends in {quote}"))
 }
 
-/// A number of what the field counts, in quotes or not.
+/// A number in the unit of the field, quoted or not.
 fn number(input: &mut &str, field: &Field) -> Parsed<f64> {
     let start = input.checkpoint();
     let quoted = opt(preceded(multispace0, one_of(['"', '\'']))).parse_next(input)?.is_some();
@@ -248,7 +248,7 @@ fn number(input: &mut &str, field: &Field) -> Parsed<f64> {
     }
 }
 
-/// A time in UTC; a day is its beginning.
+/// A time in UTC; a date means its first instant.
 fn time(text: &str) -> Option<f64> {
     let time = humantime::parse_rfc3339_weak(text)
         .or_else(|_| humantime::parse_rfc3339_weak(&format!("{text}T00:00:00Z")));

@@ -10,7 +10,7 @@ use crate::store::RecordKey;
 pub const NAMES: &str = "names/";
 /// The prefix of the records of versions.
 pub const VERSIONS: &str = "versions/";
-/// The prefix of the records that lead from a digest to a version.
+/// The prefix of the records of digests.
 pub const DIGESTS: &str = "digests/";
 /// The prefix of the records of tags.
 pub const TAGS: &str = "tags/";
@@ -23,7 +23,7 @@ pub const USERS: &str = "users/";
 /// The prefix of the records of garbage.
 pub const GARBAGE: &str = "gc/@";
 
-// Identifiers, tags, digests and numbers are narrower than keys, so none of these is ever refused.
+// Valid identifiers, tags, digests and numbers always form valid keys.
 
 /// The key of the record of a name.
 pub fn name_key(name: &Identifier) -> Result<RecordKey> {
@@ -36,7 +36,7 @@ pub fn name_in(key: &RecordKey) -> Result<Identifier> {
     Identifier::new(name).map_err(|_| misnamed(key, "its key is no identifier"))
 }
 
-/// The error of a record whose key is wrong.
+/// The error for a record under a wrong key.
 pub fn misnamed(key: &RecordKey, reason: &str) -> Error {
     Error::corrupt(format!("the record {key}"), Corruption::Unreadable(reason.into()))
 }
@@ -58,12 +58,12 @@ pub fn version_key(name: &Identifier, number: VersionNumber) -> Result<RecordKey
     RecordKey::new(&format!("versions/{name}/@{:010}", number.get()))
 }
 
-/// The prefix of the digests of a name that begin with the hex digits `prefix`.
+/// The prefix of a name's digests with the hex prefix `prefix`.
 pub fn digests_of(name: &Identifier, prefix: &str) -> String {
     format!("digests/{name}/@{prefix}")
 }
 
-/// The key of the record that leads from a digest to a version.
+/// The key of the record of a version's digest.
 pub fn digest_key(name: &Identifier, digest: &Digest, number: VersionNumber) -> Result<RecordKey> {
     RecordKey::new(&format!("digests/{name}/@{}-{:010}", digest.to_hex(), number.get()))
 }
@@ -122,12 +122,13 @@ pub fn move_in(key: &RecordKey) -> Result<u64> {
     })
 }
 
-/// What the keys of those begin with that refer to a manifest under a name.
+/// The prefix of the users of a manifest.
 pub fn users_of(child: &ChildEntry) -> String {
     format!("{USERS}{}/@{}-", child.name, child.manifest.to_hex())
 }
 
-/// The key of the record that a version refers to a child. The user's name is in it as a digest: two names would not fit.
+/// The key of the record of a version that refers to a child; contains a digest of the user's name, as two names would
+/// not fit.
 pub fn user_key(child: &ChildEntry, user: &Identifier, number: VersionNumber) -> Result<RecordKey> {
     let user = Digest::of(user.as_str().as_bytes()).to_hex();
     RecordKey::new(&format!("{}{user:.32}-{:010}", users_of(child), number.get()))

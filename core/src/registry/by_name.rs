@@ -1,4 +1,4 @@
-//! Serializers by their names, for values whose own serializer is another one.
+//! Serializers by name, for values with another static serializer.
 
 use std::any::{TypeId, type_name};
 use std::io::Write;
@@ -25,7 +25,7 @@ impl Registry {
         }
     }
 
-    /// Writes `value` by the serializer called `name`, which is not `S`.
+    /// Encodes `value` with the serializer `name`, which is not `S`.
     pub(crate) fn encode<T: 'static, S: Serializer<T>>(
         &self,
         name: &str,
@@ -42,7 +42,7 @@ impl Registry {
         })
     }
 
-    /// Reads a `T` by the serializer called `name`, which is not `S`.
+    /// Decodes a `T` with the serializer `name`, which is not `S`.
     pub(crate) fn decode<T: 'static, S: Serializer<T>>(
         &self,
         name: &str,

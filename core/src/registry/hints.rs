@@ -1,4 +1,4 @@
-//! Where to get what is not linked in, as the crates above this one submit it.
+//! Hints for items that are not linked in, submitted by crates above core.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -21,7 +21,7 @@ crate::trusted!(&["file"]);
 
 /// Adds hints to the errors of items that are not linked in: a slice of `(ItemKind, name, hint)`.
 ///
-/// For crates that know which of their features or dependencies bring an item.
+/// For crates whose features or dependencies provide the items.
 #[macro_export]
 macro_rules! hints {
     ($hints:expr) => {
@@ -71,7 +71,7 @@ pub(super) fn not_linked(
     }
 }
 
-/// Whether the serializer is one that does not panic.
+/// Returns whether the serializer never panics.
 pub(crate) fn is_trusted(name: &str) -> bool {
     static NAMES: OnceLock<BTreeSet<&str>> = OnceLock::new();
     let names = || inventory::iter::<Trusted>().flat_map(|names| names.0).copied().collect();

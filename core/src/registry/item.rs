@@ -1,4 +1,4 @@
-//! What a registry can hold, and how a crate announces it.
+//! Items of a registry, and their registration by linked-in crates.
 
 use std::any::{Any, TypeId};
 use std::sync::Arc;
@@ -9,9 +9,10 @@ use crate::model::Predict;
 use crate::participant::Participant;
 use crate::serializer::{DynSerializer, Format, Serializer, StaticSerializer};
 use crate::store::{Scheme, Store};
+use crate::toolchain::Built;
 use crate::url::StoreUrl;
 
-/// One thing that a registry can hold.
+/// An item of a registry: a component type, serializer, store or extension.
 pub struct Item(pub(super) ItemValue);
 
 pub(super) enum ItemValue {
@@ -24,7 +25,7 @@ pub(super) enum ItemValue {
     Invalid(ItemKind, Error),
 }
 
-/// An item whose type only a crate above knows.
+/// An item of a type defined above core.
 pub(super) struct Extension {
     pub(super) kind: ItemKind,
     pub(super) name: String,
@@ -34,7 +35,7 @@ pub(super) struct Extension {
 }
 
 impl Extension {
-    /// For the error of two items with one name.
+    /// Describes it for the error of a duplicate name.
     pub(super) fn described(&self, origin: &str) -> String {
         match &*self.description {
             "" => origin.to_owned(),
@@ -43,7 +44,7 @@ impl Extension {
     }
 }
 
-/// Which pairs may share a name: those of one static serializer, for different types.
+/// Serializers that may share a name: those of one static serializer, for different types.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
     Static(TypeId),
@@ -61,14 +62,14 @@ impl Item {
         Self(ItemValue::Type(TypeEntry::of_model::<T>()))
     }
 
-    /// A component type that a crate above describes by itself.
+    /// A component type defined at run time.
     pub fn entry(entry: TypeEntry) -> Self {
         Self(ItemValue::Type(entry))
     }
 
-    /// An item of a crate above, such as a queue: `value` is found again by kind, name and type.
+    /// An item of a crate above core, such as a queue, found by kind, name and type of `value`.
     ///
-    /// `description` tells two items of one name apart in an error.
+    /// `description` is part of the error for a duplicate name.
     pub fn extension(
         kind: ItemKind,
         name: &str,
@@ -89,7 +90,7 @@ impl Item {
         self
     }
 
-    /// An item that could not be built: the registry fails with `error`.
+    /// An item that could not be created: registering it fails with `error`.
     pub fn invalid(kind: ItemKind, error: Error) -> Self {
         Self(ItemValue::Invalid(kind, error))
     }
@@ -110,28 +111,27 @@ impl Item {
         Self(ItemValue::Serializer { pair, family: Family::Static(TypeId::of::<S>()) })
     }
 
-    /// A pair of an encoder and a decoder for one type, under a name of its own.
+    /// A serializer for one type, with its own name.
     pub fn pair(pair: impl DynSerializer) -> Self {
         Self(ItemValue::Serializer { pair: Arc::new(pair), family: Family::Alone })
     }
 
     /// A store, by the scheme of its URLs.
     ///
-    /// `open` refuses the options that it does not know, by [`StoreUrl::allow_options`]. How to write a store:
-    /// `docs/writing-a-store.md`.
+    /// `open` must refuse unknown options with [`StoreUrl::allow_options`]. See `docs/writing-a-store.md`.
     ///
     /// ```
     /// use std::sync::Arc;
     /// use larder_core::{Item, Registry};
     /// use larder_core::store::MemoryStore;
     ///
-    /// let shelf = MemoryStore::new(); // one that every `shelf:` shares
+    /// let store = MemoryStore::new(); // shared by every `scratch:`
     /// let mut registry = Registry::linked()?;
-    /// registry.register(Item::store("shelf", move |url| {
+    /// registry.register(Item::store("scratch", move |url| {
     ///     url.allow_options(&[])?;
-    ///     Ok(Arc::new(shelf.clone()))
+    ///     Ok(Arc::new(store.clone()))
     /// }))?;
-    /// let larder = registry.open("shelf:")?;
+    /// let larder = registry.open("scratch:")?;
     /// assert_eq!(larder.list().count(), 0);
     /// # Ok::<(), larder_core::Error>(())
     /// ```
@@ -142,10 +142,10 @@ impl Item {
         Scheme::new(scheme, open).into()
     }
 
-    /// A store that can tell whether there is a larder at a URL, without making one.
+    /// Adds a check whether a larder exists at a URL, which must not create one.
     ///
-    /// What `is_there` says decides for those who only want to read, such as most commands of `larder`. It says `true`
-    /// of a place that holds something else: to refuse it, with the reason, is for `open`.
+    /// Read-only callers use it before `open`. It returns `true` for a place with other content, so that `open` returns
+    /// the error.
     #[must_use]
     pub fn probed(
         mut self,
@@ -184,7 +184,7 @@ impl From<Scheme> for Item {
     }
 }
 
-/// Something that a crate brings by being linked in; made by [`link!`](crate::link).
+/// An item of a linked-in crate; created by [`link!`](crate::link).
 #[doc(hidden)]
 pub struct Linked {
     pub krate: &'static str,
@@ -193,29 +193,13 @@ pub struct Linked {
     pub item: fn() -> Item,
 }
 
-/// How a crate was built, as far as its macros can see.
-#[doc(hidden)]
-#[derive(Clone, Copy, Default)]
-pub struct Built {
-    /// Its features, and whether each is on.
-    pub features: Option<&'static [(&'static str, bool)]>,
-    /// The digest of the `Cargo.lock` of its program.
-    pub lockfile: Option<&'static str>,
-}
-
-impl Built {
-    /// Nothing is known of it.
-    pub const UNKNOWN: Self = Self { features: None, lockfile: None };
-}
-
 inventory::collect!(Linked);
 
-/// Tells [`Registry::linked`](crate::Registry::linked) of an [`Item`] that the calling crate brings.
+/// Registers an [`Item`] of the calling crate with [`Registry::linked`](crate::Registry::linked).
 ///
 /// `#[derive(Component)]` does it for component types.
 ///
-/// A crate that is only listed in `Cargo.toml` and never named in the program is not linked, and
-/// brings nothing: write `use plugin as _;`.
+/// A crate that is only listed in `Cargo.toml` and never named in the program is not linked in: write `use plugin as _;`.
 ///
 /// ```
 /// use larder_core::{BoxError, Item, Registry, Serializer};

@@ -1,4 +1,4 @@
-//! The registry: what is linked in, by name.
+//! The registry of linked-in items, by name.
 
 mod by_name;
 mod hints;
@@ -15,8 +15,8 @@ use by_name::info;
 pub(crate) use hints::is_trusted;
 use hints::not_linked;
 pub use hints::{Hints, Trusted};
-pub use item::{Built, Item, Linked};
 use item::{Extension, Family, ItemValue};
+pub use item::{Item, Linked};
 
 use crate::component::TypeEntry;
 use crate::error::{Error, ItemKind, Result};
@@ -30,17 +30,17 @@ use crate::url::StoreUrl;
 #[derive(Default)]
 pub struct Registry {
     types: BTreeMap<&'static str, (TypeEntry, Origin)>,
-    /// From the tags that types had before to those they have.
+    /// Current tags by former tags.
     aliases: BTreeMap<&'static str, &'static str>,
     serializers: BTreeMap<String, (Entry, Origin)>,
     stores: BTreeMap<String, (Scheme, Origin)>,
-    /// What crates above core registered, by kind and name.
+    /// Items of crates above core, by kind and name.
     extensions: BTreeMap<(ItemKind, String), (Extension, Origin)>,
     participants: BTreeMap<TypeId, Arc<dyn Participant>>,
     compared: Mutex<BTreeSet<(String, TypeId)>>,
 }
 
-/// Where an item comes from, for people: a crate and its version, or a place in the source.
+/// The origin of an item, for messages: a crate and its version, or a source location.
 type Origin = String;
 
 enum Entry {
@@ -48,30 +48,30 @@ enum Entry {
     Pairs(Family, Vec<Arc<dyn DynSerializer>>),
 }
 
-/// What a registry knows of a serializer.
+/// A serializer in a registry.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SerializerInfo {
     /// The name recorded in manifests.
     pub name: String,
-    /// Where it comes from.
+    /// Its crate and version, or its source location.
     pub origin: String,
     /// The types it serves; empty for a format, which serves every serde type.
     pub types: Vec<&'static str>,
-    /// What it can bear, if it is a format.
+    /// Its properties, if it is a format.
     pub traits: Option<FormatTraits>,
 }
 
 impl Registry {
-    /// A registry that holds nothing.
+    /// Creates an empty registry.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A registry of all that the linked crates bring.
+    /// Creates a registry of all linked-in items.
     ///
     /// # Errors
-    /// [`Error::Duplicate`] if two of them share a name.
+    /// [`Error::Duplicate`] if two items share a name.
     pub fn linked() -> Result<Self> {
         let mut items: Vec<(Item, Origin)> = inventory::iter::<Linked>()
             .map(|linked| {
@@ -184,14 +184,14 @@ impl Registry {
 
     /// Opens the store at `url`.
     ///
-    /// Every URL may have the option `blobs`, another URL, with `%26` for `&` and `%23` for `#` in it: its blobs are there.
+    /// The option `blobs` of any URL is the URL of another store for the blobs, with `&` and `#` written as `%26` and `%23`.
     /// See [`Composite`].
     ///
     /// # Errors
     /// As [`Registry::open`], and as [`Composite::new`].
     pub fn open_store(&self, url: &StoreUrl) -> Result<Arc<dyn Store>> {
         let (url, blobs) = url.split_off("blobs");
-        // An error in either URL is told before anything is made.
+        // Both URLs are checked before a store is created.
         let blobs = blobs.map(|blobs| StoreUrl::decode(&blobs)?.parse::<StoreUrl>()).transpose()?;
         let store = self.open_alone(&url)?;
         let Some(blobs) = blobs else {
@@ -205,7 +205,7 @@ impl Registry {
         serving(&self.stores, ItemKind::Store, url)?.open(url)
     }
 
-    /// Opens the store at `url`, if there [is](Registry::is_there) a larder: for whoever only wants to read.
+    /// Opens the store at `url` if a larder [exists](Registry::is_there) there.
     ///
     /// # Errors
     /// As [`Registry::open_store`].
@@ -213,8 +213,7 @@ impl Registry {
         self.is_there(url)?.then(|| self.open_store(url)).transpose()
     }
 
-    /// Whether there is a larder at `url`, as far as its store can tell without making one; one that cannot tell says
-    /// that there is.
+    /// Returns whether a larder exists at `url`; `true` if its store cannot tell without creating one.
     ///
     /// # Errors
     /// As [`Registry::open`].
@@ -223,12 +222,12 @@ impl Registry {
         serving(&self.stores, ItemKind::Store, &url)?.probe(&url)
     }
 
-    /// The component types, in the order of their tags, each with where it comes from.
+    /// Returns the component types with their origins, sorted by tag.
     pub fn types(&self) -> impl Iterator<Item = (&TypeEntry, &str)> {
         self.types.values().map(|(entry, origin)| (entry, origin.as_str()))
     }
 
-    /// The component type that has this tag, or had it before.
+    /// Returns the component type with this current or former tag.
     pub fn find(&self, tag: &str) -> Option<&TypeEntry> {
         self.linked_type(tag).map(|(entry, _)| entry)
     }
@@ -237,21 +236,21 @@ impl Registry {
         self.types.get(self.current_tag(tag))
     }
 
-    /// The tag that a type has now: `tag`, or the one that replaced it.
+    /// Returns the current tag for a current or former `tag`.
     pub fn current_tag<'a>(&self, tag: &'a str) -> &'a str {
         self.aliases.get(tag).copied().unwrap_or(tag)
     }
 
-    /// What a crate above registered under `name`, by [`Item::extension`].
+    /// Returns the [`Item::extension`] registered under `name`.
     pub fn extension<T: Any>(&self, kind: ItemKind, name: &str) -> Option<&T> {
         let (extension, _) = self.extensions.get(&(kind, name.to_owned()))?;
         extension.value.downcast_ref()
     }
 
-    /// What a crate above registered under `name`.
+    /// Returns the [`Item::extension`] registered under `name`, or an error.
     ///
     /// # Errors
-    /// [`Error::NotLinked`], which lists the names that are known.
+    /// [`Error::NotLinked`], with the known names.
     pub fn find_extension<T: Any>(
         &self,
         kind: ItemKind,
@@ -263,23 +262,23 @@ impl Registry {
             .ok_or_else(|| not_linked(kind, name, needed_by, None, known.map(|(_, name)| name)))
     }
 
-    /// The participants that every handle has.
+    /// Returns the participants of every handle.
     pub(crate) fn participants(&self) -> impl Iterator<Item = Arc<dyn Participant>> {
         self.participants.values().cloned()
     }
 
-    /// The serializers, in the order of their names.
+    /// Returns the serializers, sorted by name.
     pub fn serializers(&self) -> impl Iterator<Item = SerializerInfo> {
         self.serializers.iter().map(|(name, (entry, origin))| info(name, entry, origin))
     }
 
-    /// The serializer called `name`.
+    /// Returns the serializer `name`.
     pub(crate) fn serializer(&self, name: &str, needed_by: &str) -> Result<SerializerInfo> {
         let (entry, origin) = self.find_serializer(name, needed_by)?;
         Ok(info(name, entry, origin))
     }
 
-    /// The pairs of the serializer called `name`; none if it is a format or unknown.
+    /// Returns the typed serializers under `name`; none if it is a format or unknown.
     pub(crate) fn pairs(&self, name: &str) -> &[Arc<dyn DynSerializer>] {
         match self.serializers.get(name) {
             Some((Entry::Pairs(_, pairs), _)) => pairs,
@@ -287,18 +286,17 @@ impl Registry {
         }
     }
 
-    /// The names of serializers that were compared with the larder's records, each with the type that it
-    /// is for. They are compared once.
+    /// Returns the serializers, by name and type, that were already compared with the larder's records.
     pub(crate) fn compared(&self) -> MutexGuard<'_, BTreeSet<(String, TypeId)>> {
         self.compared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The URL schemes of the stores, in order, each with where it comes from.
+    /// Returns the URL schemes of the stores with their origins, sorted.
     pub fn schemes(&self) -> impl Iterator<Item = (&str, &str)> {
         self.stores.iter().map(|(scheme, (_, origin))| (scheme.as_str(), origin.as_str()))
     }
 
-    /// The component type with this tag; `origin` is the crate that the manifest's writer had it from.
+    /// Returns the component type with this tag; `origin` is the crate that the manifest names.
     ///
     /// # Errors
     /// [`Error::NotLinked`].
@@ -318,7 +316,7 @@ impl Registry {
         self.linked_type(tag).map(|(_, origin)| origin.as_str())
     }
 
-    /// What built the class model with this tag, if it is one.
+    /// Returns the toolchain to record for the class model with this tag, if it is one.
     pub(crate) fn toolchain_of(&self, tag: &str) -> Option<Toolchain> {
         self.find(tag)
             .filter(|entry| entry.records_toolchain)
@@ -326,7 +324,7 @@ impl Registry {
     }
 }
 
-/// Adds what opens the URLs of a scheme, if nothing does yet.
+/// Adds a scheme, unless it is known.
 fn add_scheme<T>(
     known: &mut BTreeMap<String, (T, Origin)>,
     kind: ItemKind,
@@ -340,7 +338,7 @@ fn add_scheme<T>(
     Ok(())
 }
 
-/// What opens the URLs of a scheme.
+/// Returns the entry of a URL's scheme.
 fn serving<'a, T>(
     known: &'a BTreeMap<String, (T, Origin)>,
     kind: ItemKind,

@@ -7,7 +7,7 @@ use larder::maintenance::LarderMaintenance;
 use std::sync::{Arc, Mutex};
 
 use larder::bytes::Bytes;
-use larder::progress::Progress;
+use larder::extend::progress::Progress;
 use larder::serializers::RawBytes;
 use larder::store::{Change, Committed, Expected, RecordKey};
 use larder::store::{Digest, StoreExt};

@@ -64,7 +64,7 @@ pub(super) fn larder(
     needs(&larder, is_sound, findings);
     Some(StoreState {
         url: larder.store().url(),
-        format: larder::manifest::FORMAT,
+        format: larder::extend::manifest::FORMAT,
         atomic_commit: larder.store().capabilities().atomic_commit,
         free,
         survey,

@@ -8,7 +8,7 @@ struct Twice;
 #[component(tag = "ui/hooks-value", hooks = true)]
 struct WithValue;
 
-#[derive(Serialize, Deserialize, Component)]
+#[derive(Clone, Serialize, Deserialize, Component)]
 #[component(tag = "ui/hooks-none", hooks)]
 struct WithoutHooks;
 

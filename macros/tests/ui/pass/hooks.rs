@@ -1,6 +1,6 @@
 use larder::prelude::*;
 
-#[derive(Serialize, Deserialize, Component)]
+#[derive(Clone, Serialize, Deserialize, Component)]
 #[component(tag = "ui/hooked", hooks)]
 struct Hooked {
     checked: bool,
@@ -13,7 +13,7 @@ impl Hooks for Hooked {
     }
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct Scaler {
     factor: f64,
 }
@@ -35,7 +35,7 @@ impl Hooks for Scaler {
 // Output of a user's macro.
 macro_rules! probe {
     ($name:ident, $tag:literal) => {
-        #[derive(Serialize, Deserialize, Component)]
+        #[derive(Clone, Serialize, Deserialize, Component)]
         #[component(tag = $tag, hooks)]
         struct $name;
 

@@ -23,7 +23,7 @@ fn events(stem: &str) -> Vec<String> {
 }
 
 /// A component with hooks and children.
-#[derive(Debug, Serialize, Deserialize, Component)]
+#[derive(Debug, Clone, Serialize, Deserialize, Component)]
 #[component(tag = "tests/node", hooks)]
 struct Node {
     label: String,

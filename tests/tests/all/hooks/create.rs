@@ -143,7 +143,7 @@ fn a_version_that_a_dead_program_left_preparing_is_completed_removed_and_restore
 }
 
 /// Removes its own version while it is created.
-#[derive(Debug, Serialize, Deserialize, Component)]
+#[derive(Debug, Clone, Serialize, Deserialize, Component)]
 #[component(tag = "tests/moth", hooks)]
 struct Moth {
     number: u32,

@@ -22,7 +22,7 @@ fn done(by: &str) -> Vec<String> {
         .collect()
 }
 
-#[derive(Debug, Serialize, Deserialize, Component)]
+#[derive(Debug, Clone, Serialize, Deserialize, Component)]
 #[component(tag = "jobs/notifier", hooks)]
 struct Notifier {
     name: String,

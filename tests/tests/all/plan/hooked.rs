@@ -10,7 +10,7 @@ use super::*;
 
 static FAILS: AtomicBool = AtomicBool::new(false);
 
-#[derive(Serialize, Deserialize, Component)]
+#[derive(Clone, Serialize, Deserialize, Component)]
 #[component(tag = "tests/hooked", hooks)]
 struct Hooked {
     number: u32,

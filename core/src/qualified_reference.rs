@@ -1,4 +1,4 @@
-//! References that say which larder they are of.
+//! References with the URL of their larder.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,15 +9,15 @@ use crate::url::StoreUrl;
 
 /// Names one version and the larder that it is in: `larder.db#wine/quality:prod`.
 ///
-/// A store's URL stands before the last `#`, a [`Reference`] after it, which has no `#`. So a path may hold one.
-/// It prints as it was written but for secrets, which it does not print: see [`StoreUrl`].
+/// The store's URL ends at the last `#`, so a path may contain one; a [`Reference`] never does.
+/// `Display` omits secrets: see [`StoreUrl`].
 ///
 /// ```
 /// use larder_core::QualifiedReference;
 ///
-/// let located: QualifiedReference = "fs:shelf/a#b#wine/quality:prod".parse()?;
-/// assert_eq!(located.store().rest(), "shelf/a#b");
-/// assert_eq!(located.reference().to_string(), "wine/quality:prod");
+/// let reference: QualifiedReference = "fs:shelf/a#b#wine/quality:prod".parse()?;
+/// assert_eq!(reference.store().rest(), "shelf/a#b");
+/// assert_eq!(reference.reference().to_string(), "wine/quality:prod");
 /// # Ok::<(), larder_core::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +32,12 @@ impl QualifiedReference {
         Self { store, reference }
     }
 
-    /// Where the larder is.
+    /// Returns the URL of the larder.
     pub fn store(&self) -> &StoreUrl {
         &self.store
     }
 
-    /// The version in it.
+    /// Returns the reference within the larder.
     pub fn reference(&self) -> &Reference {
         &self.reference
     }
@@ -51,7 +51,7 @@ impl FromStr for QualifiedReference {
             Some((store, reference)) => {
                 let store: StoreUrl = store.parse()?;
                 let reference = reference.parse().map_err(|error| match error {
-                    // A `#` in a password stands before the `@` of the host, and is no reference's.
+                    // The `#` belongs to a password before the `@` of the host.
                     Error::InvalidName { what, reason, .. }
                         if store.rest().starts_with("//") && reference.contains('@') =>
                     {
@@ -99,7 +99,7 @@ impl TryFrom<&String> for QualifiedReference {
 }
 
 impl From<&QualifiedReference> for QualifiedReference {
-    fn from(located: &QualifiedReference) -> Self {
-        located.clone()
+    fn from(reference: &QualifiedReference) -> Self {
+        reference.clone()
     }
 }

@@ -1,0 +1,80 @@
+//! Bytes of an artifact in a store.
+
+use std::any::type_name;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::error::{BoxError, Error, Result};
+use crate::guard::GuardError;
+use crate::larder::ArtifactReader;
+use crate::manifest::ArtifactEntry;
+use crate::panics::catch_serializer_panic;
+use crate::scope;
+use crate::serializer::Serializer;
+use crate::store::{Blob, StoreExt};
+
+/// The stored bytes of an artifact.
+#[derive(Clone)]
+pub struct StoredArtifact {
+    pub(crate) entry: ArtifactEntry,
+    pub(crate) reader: Arc<ArtifactReader>,
+}
+
+impl StoredArtifact {
+    /// Returns its entry in the manifest.
+    pub fn entry(&self) -> &ArtifactEntry {
+        &self.entry
+    }
+
+    /// Reads its blob from the store, unchecked.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn blob(&self) -> Result<Option<Blob>> {
+        self.reader.store().read_blob(&self.entry.digest)
+    }
+
+    /// Returns the bytes of its blob, checked against its digest and size.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`]; [`Error::Store`].
+    pub fn bytes_of(&self, blob: Option<Blob>) -> Result<Bytes> {
+        self.reader.bytes_of(&self.entry, blob)
+    }
+
+    /// Describes it for an error.
+    pub fn describe(&self) -> String {
+        self.reader.describe(&self.entry)
+    }
+
+    pub(super) fn decode<T: 'static, S: Serializer<T>>(&self) -> Result<T> {
+        let Self { entry, reader } = self;
+        reader.check_serializer::<T, S>(&entry.serializer, || {
+            format!("read {}", reader.describe(entry))
+        })?;
+        let bytes = reader.fetch(entry)?;
+        let name = &*entry.serializer;
+        let decoded = catch_serializer_panic(name, || {
+            scope::with_reader(reader, || {
+                if name == S::NAME {
+                    return Ok(S::decode(&bytes));
+                }
+                let needed_by = reader.describe(entry);
+                reader.registry().decode::<T, S>(name, &bytes, &needed_by)
+            })
+        });
+        let value = decoded.unwrap_or_else(|panic| Ok(Err(panic)));
+        value
+            .map_err(|error| reader.explain(error))?
+            .map_err(|error| decode_error::<T>(reader.describe(entry), error))
+    }
+}
+
+fn decode_error<T>(what: String, error: BoxError) -> Error {
+    let (path, source) = match error.downcast::<GuardError>() {
+        Ok(error) => error.into_parts(),
+        Err(error) => (String::new(), error),
+    };
+    Error::Decode { what, type_name: type_name::<T>().into(), path, source }
+}
