@@ -63,13 +63,13 @@ impl Hooks for Notifier {
     /// Runs right after a version was committed. Nobody ran `setup` before it.
     fn on_create(&self, context: &HookContext) -> HookResult {
         let client = Client::connect(&self.service)?;
-        Ok(client.send(&format!("{} is registered", Larder::pin(&context.version)))?)
+        Ok(client.send(&format!("{} is registered", context.version.reference()))?)
     }
 
     /// Runs before a version is removed.
     fn cleanup(&self, context: &HookContext) -> HookResult {
         let client = Client::connect(&self.service)?;
-        Ok(client.send(&format!("{} is gone", Larder::pin(&context.version)))?)
+        Ok(client.send(&format!("{} is gone", context.version.reference()))?)
     }
 }
 

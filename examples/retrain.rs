@@ -118,7 +118,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let best = larder.show("wine/judge:candidate")?;
-    let (reference, accuracy) = (Larder::pin(&best.version), best.notes.metrics[METRIC]);
+    let (reference, accuracy) = (best.version.reference(), best.notes.metrics[METRIC]);
     let by = best.version.job.ok_or("nobody published it")?;
     println!(
         "{reference} is the best, with {accuracy:.3}; a job of {}@{} made it",

@@ -18,7 +18,8 @@ pub use crate::cache::{CacheFolder, temp_folder};
 pub use crate::caught::catch_panic;
 pub use crate::component::{ReadComponent, TypeEntry};
 pub use crate::larder::{
-    BlobWrites, Claim, DryRun, PATIENCE, QUICK, User, read_annotations, refuse_locked_name,
+    BlobWrites, Claim, DryRun, PATIENCE, QUICK, User, VALUE_TYPE, read_annotations,
+    refuse_locked_name,
 };
 pub use crate::participant::{Contribution, Participant, PlannedJob, Transition};
 

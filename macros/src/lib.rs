@@ -63,7 +63,7 @@ use crate::model::Kind;
 /// # let larder = larder::Larder::new(store, registry);
 /// let oven: Oven = larder.load("oven")?; // what version 1 wrote, when the type was `acme/stove`
 /// assert_eq!(oven.celsius, 100.0);
-/// assert!(larder.migrate("oven")?.is_created()); // kept as version 2 writes it, if that is wanted
+/// assert!(larder.maintenance().migrate("oven")?.is_created()); // kept as version 2 writes it, if that is wanted
 /// # Ok(())
 /// # }
 /// ```

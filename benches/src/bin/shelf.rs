@@ -120,7 +120,7 @@ fn fill(url: &str, names: usize, each: usize) -> Outcome {
         let name = format!("group/name-{name:03}");
         for number in 0..each {
             let row = Row { number, threshold: number as f64 / 8.0 };
-            let reference = Larder::pin(larder.apply(name.as_str(), &row)?.version());
+            let reference = larder.apply(name.as_str(), &row)?.version().reference();
             // Each newest version passes the filter; of the others, half.
             let accuracy = if number + 1 == each || number % 2 == 0 { 0.9 } else { 0.1 };
             let notes = AnnotationsChange::new().label("team", "wine").metric("accuracy", accuracy);

@@ -138,7 +138,7 @@ pub(crate) fn print(
 
 pub(crate) fn print_lines(copied: &CopyReport, done: &str, output: &mut Output) -> io::Result<()> {
     for CopiedVersion { version, to, outcome, .. } in &copied.versions {
-        let from = Larder::pin(version);
+        let from = version.reference();
         let renamed = match *to == version.version {
             true => String::new(),
             false => format!(" as {}@{}", version.identifier, to.get()),

@@ -65,7 +65,7 @@ fn set(text: &str, locked: bool, larder: &Larder, output: &mut Output) -> Result
     }
     let verb = if locked { "locked" } else { "unlocked" };
     Ok(match version {
-        Some(version) => output.line(&format!("{verb} {}", Larder::pin(&version))),
+        Some(version) => output.line(&format!("{verb} {}", version.reference())),
         None => output.line(&format!("{verb} the name {name}")),
     }?)
 }

@@ -52,7 +52,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         output.references(&removed)?;
     } else {
         for version in &removed {
-            let (reference, size) = (Larder::pin(version), text::size(version.size));
+            let (reference, size) = (version.reference(), text::size(version.size));
             output.line(&format!("removed {reference} ({}, {size})", version.digest.short()))?;
         }
     }

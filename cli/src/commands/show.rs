@@ -74,10 +74,10 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let differences = larder.differences(&args.reference)?;
     let mut page = page(&shown, &differences, larder.registry())?;
     page.signature = signature(&shown, larder);
-    let pin = Larder::pin(&shown.version);
+    let pin = shown.version.reference();
     page.uses = larder.uses(pin.clone())?;
     let users = larder.used_by(pin)?;
-    page.used_by = users.iter().map(|version| Larder::pin(version).to_string()).collect();
+    page.used_by = users.iter().map(|version| version.reference().to_string()).collect();
     if output.is_json() {
         output.document(page)?
     } else {
@@ -121,7 +121,7 @@ fn signature(shown: &VersionDetails, larder: &Larder) -> Option<Signature> {
         return entry.signature();
     }
     // Damaged versions are shown as far as possible.
-    let component = larder.load_component(Larder::pin(&shown.version)).ok()?;
+    let component = larder.load_component(shown.version.reference()).ok()?;
     let signature = component.as_model().map(|model| model.signature());
     signature.filter(|signature| *signature != Signature::default())
 }

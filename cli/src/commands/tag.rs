@@ -90,7 +90,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     } else if output.is_quiet() {
         output.references([&version])?;
     } else {
-        let (name, reference) = (&version.identifier, Larder::pin(&version));
+        let (name, reference) = (&version.identifier, version.reference());
         output.line(&format!("{name}:{} is {reference} ({})", args.tag, version.digest.short()))?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::hooks::post_init;
-use super::objects::OBJECT;
+use super::objects::VALUE_TYPE;
 use super::ready::ReadyModel;
 use super::{ArtifactReader, Larder};
 use crate::component::{Component, ComponentType, no_migration};
@@ -116,7 +116,7 @@ impl Larder {
         match model.peek().as_model() {
             Some(_) => Ok(Arc::new(ReadyModel(model))),
             None => Err(Error::NotAModel {
-                reference: Self::pin(model.version()).to_string(),
+                reference: model.version().reference().to_string(),
                 type_tag: model.peek().type_tag().to_owned(),
             }),
         }
@@ -140,7 +140,7 @@ impl Larder {
     ) -> Result<Box<dyn Component>> {
         let (what, manifest) = self.open_record(name, version)?;
         let tag = manifest.type_tag().as_str();
-        if tag == OBJECT {
+        if tag == VALUE_TYPE {
             return Err(Error::Refused {
                 action: format!("load {what} as a component"),
                 reason: "it is a plain value; use `load_object`".into(),

@@ -1,27 +1,19 @@
 //! The handle that users hold: a store and a registry.
 
 mod apply;
+mod artifact_reader;
 mod children;
-mod claim;
-mod commit;
-mod dry_run;
 mod find;
 mod hooks;
-mod keep;
 mod load;
 mod locks;
-mod migrate;
-mod nest;
 mod notes;
 mod objects;
-mod options;
-mod pack;
 mod query;
 mod ready;
 mod remove;
 mod search;
 mod serializers;
-mod shelf;
 mod tags;
 mod toolchain;
 
@@ -31,14 +23,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-pub use apply::{Applied, QUICK};
+pub use apply::{Applied, ApplyOptions, BlobWrites, Claim, DryRun, PATIENCE, QUICK};
 pub use children::{ChildInfo, User};
-pub use claim::{Claim, PATIENCE};
-pub use dry_run::DryRun;
-pub use keep::BlobWrites;
 pub use locks::refuse_locked_name;
 pub use notes::{Annotations, AnnotationsChange, read_notes as read_annotations};
-pub use options::ApplyOptions;
+pub use objects::VALUE_TYPE;
 pub use query::{VersionDetails, VersionInfo};
 pub use ready::Ready;
 pub use remove::RemoveOptions;
@@ -48,8 +37,8 @@ pub use toolchain::Difference;
 
 pub use crate::record::Status;
 
-pub(crate) use pack::ArtifactWriter;
-pub(crate) use shelf::ArtifactReader;
+pub(crate) use apply::ArtifactWriter;
+pub(crate) use artifact_reader::ArtifactReader;
 
 use crate::cache::CacheFolder;
 use crate::error::{Error, Result};

@@ -15,7 +15,7 @@ use crate::scope;
 use crate::serializer::Serializer;
 
 /// The type tag of values without a component type of their own.
-pub(super) const OBJECT: &str = "larder/value";
+pub const VALUE_TYPE: &str = "larder/value";
 
 /// The fields of a manifest of that type.
 #[derive(Serialize, Deserialize)]
@@ -55,8 +55,8 @@ impl Larder {
         let name: Identifier = name.try_into().map_err(Into::into)?;
         let tag: TagName = tag.try_into().map_err(Into::into)?;
         let fields = Object { value: Lent::<T, S>(value, PhantomData) };
-        let applied = self.commit_version(&name, || self.pack(&name, OBJECT, 1, &fields))?;
-        self.tag(Self::pin(applied.version()), tag)?;
+        let applied = self.commit_value(&name, VALUE_TYPE, &fields)?;
+        self.tag(applied.version().reference(), tag)?;
         Ok(applied)
     }
 
@@ -77,7 +77,8 @@ impl Larder {
             tag => Selector::Tag(TagName::new(tag)?),
         };
         let reference = Reference::new(name.try_into().map_err(Into::into)?, selector);
-        let object: Object<Artifact<T, S>> = self.load_as(&reference, OBJECT, type_name::<T>())?;
+        let object: Object<Artifact<T, S>> =
+            self.load_as(&reference, VALUE_TYPE, type_name::<T>())?;
         object.value.into_inner()
     }
 }

@@ -9,7 +9,7 @@ use crate::job_id::JobId;
 use crate::manifest::Manifest;
 use crate::name::{Identifier, TypeTag, VersionNumber};
 use crate::record::{self, NameRecord, Status, VersionRecord};
-use crate::reference::Reference;
+use crate::reference::{Reference, Selector};
 use crate::store::StoreExt;
 use crate::time::Timestamp;
 use crate::toolchain::Toolchain;
@@ -65,6 +65,12 @@ impl VersionInfo {
             status: record.status,
             failure: record.failure.clone(),
         }
+    }
+
+    /// Returns the reference to exactly this version.
+    #[must_use]
+    pub fn reference(&self) -> Reference {
+        Reference::new(self.identifier.clone(), Selector::Version(self.version))
     }
 }
 

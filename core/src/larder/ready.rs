@@ -67,7 +67,7 @@ impl<T: Component + ?Sized> Ready<T> {
             {
                 run_hook(Hook::Setup, || hooks.setup(&self.context)).map_err(|source| {
                     Error::Hook {
-                        component: Larder::pin(&self.context.version).to_string(),
+                        component: self.context.version.reference().to_string(),
                         hook: Hook::Setup,
                         left: "the component was not used; its next use retries",
                         source,
@@ -94,7 +94,7 @@ impl<T: Component + ?Sized> Ready<T> {
 impl<T: ?Sized> fmt::Debug for Ready<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let set_up = if self.is_set_up.get().is_some() { "set up" } else { "not set up" };
-        write!(f, "Ready({}, {set_up})", Larder::pin(&self.context.version))
+        write!(f, "Ready({}, {set_up})", self.context.version.reference())
     }
 }
 

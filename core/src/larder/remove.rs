@@ -324,10 +324,4 @@ impl Larder {
         }
         Ok(None)
     }
-
-    /// The reference to exactly one version.
-    #[must_use]
-    pub fn pin(version: &VersionInfo) -> Reference {
-        Reference::new(version.identifier.clone(), Selector::Version(version.version))
-    }
 }

@@ -86,7 +86,7 @@ impl Maintenance {
         };
         if !options.dry_run {
             for version in &restored {
-                target.restore(Larder::pin(version))?;
+                target.restore(version.reference())?;
             }
         }
         let copied = self.bring(placing, &selected, plan, options.dry_run)?;
@@ -107,7 +107,7 @@ impl Maintenance {
         }
         // One may be needed by another that goes too: those that are refused are tried again after the others.
         let options = RemoveOptions::new().hooks(false);
-        let mut rest: Vec<_> = surplus.versions.iter().map(Larder::pin).collect();
+        let mut rest: Vec<_> = surplus.versions.iter().map(VersionInfo::reference).collect();
         while !rest.is_empty() {
             let (mut refused, mut reason) = (Vec::new(), None);
             let before = rest.len();

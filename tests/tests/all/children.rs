@@ -80,7 +80,7 @@ fn records(larder: &Larder) -> Vec<String> {
 }
 
 fn pins(versions: &[VersionInfo]) -> Vec<String> {
-    versions.iter().map(|version| Larder::pin(version).to_string()).collect()
+    versions.iter().map(|version| version.reference().to_string()).collect()
 }
 
 fn numbers(larder: &Larder, name: &str) -> Vec<u64> {

@@ -36,7 +36,7 @@ fn half(stops: usize, meanwhile: fn(&MemoryStore)) -> (Larder, MemoryStore) {
 
 fn numbers(larder: &Larder) -> Vec<(u64, u32)> {
     let load = |version: larder::VersionInfo| {
-        let loaded: WithArtifacts = larder.load(Larder::pin(&version)).unwrap();
+        let loaded: WithArtifacts = larder.load(version.reference()).unwrap();
         assert_eq!(loaded.text.get().unwrap(), "text");
         (version.version.get(), loaded.number)
     };
@@ -120,7 +120,7 @@ fn many_threads_on_such_a_store_get_a_version_each() {
     assert_eq!(found, (1..=40).collect::<Vec<_>>(), "no hole and no double");
     let mut values: Vec<_> = versions
         .iter()
-        .map(|version| larder.load::<Plain>(Larder::pin(version)).unwrap().number)
+        .map(|version| larder.load::<Plain>(version.reference()).unwrap().number)
         .collect();
     values.sort_unstable();
     values.dedup();

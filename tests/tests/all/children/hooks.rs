@@ -39,12 +39,12 @@ impl Hooks for Node {
     }
 
     fn setup(&self, context: &HookContext) -> HookResult {
-        happened(format!("setup {} as {}", self.label, Larder::pin(&context.version)));
+        happened(format!("setup {} as {}", self.label, context.version.reference()));
         Ok(())
     }
 
     fn on_create(&self, context: &HookContext) -> HookResult {
-        happened(format!("on_create {}", Larder::pin(&context.version)));
+        happened(format!("on_create {}", context.version.reference()));
         match FAILING.lock().unwrap().contains(&self.label) {
             true => Err("the line is dead".into()),
             false => Ok(()),

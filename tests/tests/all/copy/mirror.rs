@@ -19,7 +19,7 @@ fn told(larder: &Larder) -> Vec<String> {
     let names: Vec<_> = larder.list().map(|found| found.unwrap().identifier).collect();
     for name in names {
         for version in larder.versions(&name).unwrap() {
-            let pin = Larder::pin(&version);
+            let pin = version.reference();
             let notes = larder.notes(&pin).unwrap();
             told.push(format!("{pin} {} {} {notes:?}", version.digest, version.created));
         }
@@ -70,8 +70,7 @@ fn a_mirror_follows_whatever_happens_to_the_larder() {
         assert_eq!(records(to), before, "a plan writes nothing");
         let deleted = from.maintenance().mirror(to, &DELETE).unwrap();
         assert_eq!((&planned.removed, &planned.untagged), (&deleted.removed, &deleted.untagged));
-        let removed: Vec<_> =
-            deleted.removed.iter().map(|it| Larder::pin(it).to_string()).collect();
+        let removed: Vec<_> = deleted.removed.iter().map(|it| it.reference().to_string()).collect();
         assert_eq!(removed, ["net@4", "other/net@1"]);
         assert_mirrors(from, to);
         from.maintenance().restore("net@4").unwrap();

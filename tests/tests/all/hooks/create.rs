@@ -151,7 +151,7 @@ struct Moth {
 
 impl Hooks for Moth {
     fn on_create(&self, context: &HookContext) -> HookResult {
-        let pin = Larder::pin(&context.version);
+        let pin = context.version.reference();
         match self.number {
             0 => drop(context.larder.remove(pin)?),
             // Another is faster.

@@ -45,7 +45,7 @@ fn cellar() -> Larder {
 
 fn search(larder: &Larder, query: Query) -> Vec<String> {
     let found = larder.search(&query).unwrap().map(Result::unwrap);
-    found.map(|found| Larder::pin(&found.version).to_string()).collect()
+    found.map(|found| found.version.reference().to_string()).collect()
 }
 
 /// What a filter leaves of all versions.
