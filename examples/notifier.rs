@@ -14,6 +14,7 @@
 //! - `go` waits for `start`, and only runs if the field `d` is set.
 #![allow(clippy::print_stdout)]
 
+use larder::versions::RemoveOptions;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -195,7 +196,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             jobs.iter().any(|job| job.trigger == "go" && job.status == JobStatus::Succeeded);
         assert_eq!(has_gone, d.is_some(), "`go` runs with `d`, and only with it");
     }
-    larder.remove_all("bell")?;
+    larder.remove_all("bell", &RemoveOptions::new())?;
     for message in heard.try_iter() {
         println!("heard: {message}");
     }

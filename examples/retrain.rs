@@ -80,7 +80,7 @@ impl Judge {
 
         let candidate = TagName::new("candidate")?;
         let best = Reference::new(name.clone(), Selector::Tag(candidate.clone()));
-        let before = match larder.notes(best) {
+        let before = match larder.annotations(best) {
             Ok(notes) => notes.metrics.get(METRIC).copied(),
             Err(larder::Error::NotFound { .. }) => None,
             Err(error) => return Err(error.into()),
@@ -118,7 +118,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let best = larder.show("wine/judge:candidate")?;
-    let (reference, accuracy) = (best.version.reference(), best.notes.metrics[METRIC]);
+    let (reference, accuracy) = (best.version.reference(), best.annotations.metrics[METRIC]);
     let by = best.version.job.ok_or("nobody published it")?;
     println!(
         "{reference} is the best, with {accuracy:.3}; a job of {}@{} made it",

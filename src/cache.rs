@@ -1,5 +1,6 @@
 //! Where files are laid out unless the user says otherwise.
 
+use larder_core::extend::LarderExt;
 use std::env;
 use std::path::PathBuf;
 

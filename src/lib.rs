@@ -190,6 +190,7 @@ pub mod prelude {
     pub use crate::maintenance::LarderMaintenance;
     #[cfg(feature = "json")]
     pub use crate::serializers::Json;
+    pub use crate::serializers::LarderObjects;
     #[cfg(feature = "tensors")]
     pub use crate::serializers::Tensors;
     pub use crate::{

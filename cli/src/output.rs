@@ -5,8 +5,8 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::time::SystemTime;
 
 use anstream::{AutoStream, ColorChoice};
-use larder::store::Timestamp;
 use larder::VersionInfo;
+use larder::store::Timestamp;
 use serde::Serialize;
 
 use crate::global::{Format, Global};

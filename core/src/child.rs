@@ -85,7 +85,8 @@ pub struct ChildVersion {
 
 impl<T: ComponentType> Child for T {
     fn load_child(larder: &Larder, at: &ChildVersion) -> Result<Box<Self>> {
-        Ok(Box::new(larder.load_typed_at(&at.name, &at.version)?))
+        let version = larder.resolve_record(&at.name, at.version.clone())?;
+        Ok(Box::new(larder.decode_as(&version)?))
     }
 
     fn as_component(&self) -> &dyn Component {
@@ -95,7 +96,7 @@ impl<T: ComponentType> Child for T {
 
 impl Child for dyn Component {
     fn load_child(larder: &Larder, at: &ChildVersion) -> Result<Box<Self>> {
-        larder.load_at(&at.name, &at.version)
+        larder.decode_component(&larder.resolve_record(&at.name, at.version.clone())?)
     }
 
     fn as_component(&self) -> &dyn Component {

@@ -9,7 +9,7 @@ use crate::larder::{ApplyOptions, Larder, Ready};
 use crate::manifest::{ChildEntry, Manifest};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{NameRecord, VersionRecord};
-use crate::reference::Reference;
+use crate::reference::{Reference, Selector};
 use crate::store::Change;
 use crate::time::Timestamp;
 
@@ -18,7 +18,7 @@ pub use crate::cache::{CacheFolder, temp_folder};
 pub use crate::caught::catch_panic;
 pub use crate::component::{ReadComponent, TypeEntry};
 pub use crate::larder::{
-    BlobWrites, Claim, DryRun, PATIENCE, QUICK, User, VALUE_TYPE, read_annotations,
+    BlobWrites, Claim, DryRun, LarderExt, PATIENCE, QUICK, User, VALUE_TYPE, read_annotations,
     refuse_locked_name,
 };
 pub use crate::participant::{Contribution, Participant, PlannedJob, Transition};
@@ -149,7 +149,8 @@ impl Records for Larder {
         name: &Identifier,
         version: &VersionRecord,
     ) -> Result<(String, Manifest)> {
-        self.open_record(name, version)
+        let version = self.resolve_record(name, version.clone())?;
+        Ok((version.what, version.manifest))
     }
 
     fn child_version(&self, child: &ChildEntry, needed_by: &str) -> Result<VersionRecord> {
@@ -199,7 +200,12 @@ impl Records for Larder {
         name: &Identifier,
         number: VersionNumber,
     ) -> Result<Ready<dyn Component>> {
-        self.load_ready_version(name, number)
+        let Some(record) = self.version(name, number)? else {
+            let reference = Reference::new(name.clone(), Selector::Version(number));
+            return Err(self.not_found(&reference));
+        };
+        let version = self.resolve_record(name, record)?;
+        Ok(Ready::new(self, version.info(), self.decode_component(&version)?))
     }
 
     fn load_fields<T: DeserializeOwned>(
@@ -208,6 +214,6 @@ impl Records for Larder {
         tag: &str,
         type_name: &str,
     ) -> Result<T> {
-        self.load_as(reference, tag, type_name)
+        self.decode_fields(&self.resolve(reference)?, tag, type_name)
     }
 }

@@ -54,6 +54,7 @@ pub mod search {
 
 /// Writing serializers, and finding them by name.
 pub mod serializers {
+    pub use crate::larder::{LarderObjects, Serializers};
     pub use crate::registry::SerializerInfo;
     pub use crate::serializer::{
         ByName, DynSerializer, ErasedSeed, Format, FormatTraits, ReadWith, Serializer, not_served,
@@ -65,8 +66,8 @@ pub mod serializers {
 pub mod versions {
     pub use crate::job_id::JobId;
     pub use crate::larder::{
-        Annotations, AnnotationsChange, ChildInfo, Difference, RemoveOptions, Status, TagInfo,
-        TagMove, TagOptions, VersionDetails,
+        Annotations, AnnotationsChange, ChildInfo, Difference, Locks, RemoveOptions, Status,
+        TagInfo, TagMove, TagOptions, Tags, VersionDetails,
     };
     pub use crate::reference::DigestPrefix;
     pub use crate::source::Source;

@@ -1,5 +1,6 @@
 //! The handle on the jobs of a larder.
 
+use larder_core::extend::LarderExt;
 use std::fmt;
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! `repair`: taking good copies from another larder.
 
+use larder_core::extend::LarderExt;
 use std::collections::HashSet;
 
 use bytes::Bytes;

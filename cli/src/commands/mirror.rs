@@ -1,8 +1,8 @@
 //! `mirror`: replicas of larders.
 
+use larder::Registry;
 use larder::maintenance::LarderMaintenance;
 use larder::maintenance::{CopyOutcome, MirrorOptions, MirrorReport};
-use larder::Registry;
 use serde::Serialize;
 
 use super::copy;

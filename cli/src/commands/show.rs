@@ -71,8 +71,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     if output.is_quiet() {
         return Ok(output.references([&shown.version])?);
     }
-    let differences = larder.differences(&args.reference)?;
-    let mut page = page(&shown, &differences, larder.registry())?;
+    let mut page = page(&shown, larder.registry())?;
     page.signature = signature(&shown, larder);
     let pin = shown.version.reference();
     page.uses = larder.uses(pin.clone())?;
@@ -86,11 +85,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     Ok(())
 }
 
-fn page<'a>(
-    shown: &'a VersionDetails,
-    differences: &'a [Difference],
-    registry: &Registry,
-) -> io::Result<Page<'a>> {
+fn page<'a>(shown: &'a VersionDetails, registry: &Registry) -> io::Result<Page<'a>> {
     let entry = linked_type(shown, registry);
     let serializers: Vec<_> = registry.serializers().map(|known| known.name).collect();
     let artifact = |entry: &'a ArtifactEntry| Artifact {
@@ -103,14 +98,14 @@ fn page<'a>(
         linked: entry.is_some(),
         rust_type: entry.map(TypeEntry::rust_type),
         tags: &shown.tags,
-        notes: &shown.notes,
+        notes: &shown.annotations,
         name_locked: shown.name_locked,
         fields: serde_json::from_str(shown.manifest.fields())?,
         artifacts: shown.manifest.artifacts().iter().map(artifact).collect(),
         uses: Vec::new(),
         used_by: Vec::new(),
         signature: None,
-        differences,
+        differences: &shown.differences,
     })
 }
 

@@ -48,7 +48,7 @@ impl Larder {
         reference: impl TryInto<Reference, Error: Into<Error>>,
     ) -> Result<Vec<ChildInfo>> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
-        let (_, _, manifest) = self.open_version(&reference)?;
+        let manifest = self.resolve(&reference)?.manifest;
         let info = |child: &ChildEntry| {
             let version = self.any_child(child)?.filter(|version| version.removed.is_none());
             Ok(ChildInfo {
@@ -227,12 +227,14 @@ impl Larder {
     /// The removals of what was written down when a version came to refer to its children.
     pub(super) fn unlink(&self, name: &Identifier, version: &VersionRecord) -> Result<Vec<Change>> {
         // What cannot be read leaves records behind that nobody believes.
-        let Ok((_, manifest)) = self.open_record(name, version) else { return Ok(Vec::new()) };
+        let Ok(version) = self.resolve_record(name, version.clone()) else {
+            return Ok(Vec::new());
+        };
         let remove = |child: &ChildEntry| {
-            let key = record::user_key(child, name, version.version)?;
+            let key = record::user_key(child, name, version.record.version)?;
             Ok(Change::RemoveRecord { key, expected: Expected::Anything })
         };
-        manifest.children().iter().map(remove).collect()
+        version.manifest.children().iter().map(remove).collect()
     }
 
     /// Refuses to remove versions of a name that others refer to.

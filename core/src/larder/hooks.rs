@@ -1,7 +1,7 @@
 //! Running hooks: `post_init` and `cleanup`.
 
 use super::apply::refused;
-use super::load::erased;
+use super::decode::erased;
 use super::{Larder, VersionInfo};
 use crate::caught::catch_panic;
 use crate::component::Component;
@@ -79,8 +79,8 @@ impl Larder {
     fn try_clean_up(&self, name: &Identifier, version: &VersionRecord) -> Result<()> {
         let version = VersionInfo::new(name, version);
         let pin = version.reference();
-        let component = match self.load_named(&pin) {
-            Ok((_, component)) => component,
+        let component = match self.load_component(&pin) {
+            Ok(component) => component,
             Err(Error::NotLinked { kind, name, hint, known, .. }) => {
                 let needed_by = format!("the `cleanup` of {pin}");
                 let hint = format!("{hint}; or force the removal to skip it");

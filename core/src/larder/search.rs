@@ -1,9 +1,9 @@
-//! `search`: the versions that a query asks for.
+//! Searching versions.
 
 use std::cmp::Ordering;
 use std::collections::HashMap;
 
-use super::notes::Annotations;
+use super::annotations::Annotations;
 use super::{Larder, VersionInfo};
 use crate::error::Result;
 use crate::name::{Identifier, TagName, VersionNumber};
@@ -11,27 +11,26 @@ use crate::query::{Facts, Filter, Glob, Query, Sort};
 use crate::record::{self, NameRecord, VersionRecord};
 use crate::store::StoreExt;
 
-/// How many versions' notes are read at a time.
+/// Number of versions whose annotations are read at once.
 const BATCH: usize = 500;
 
-/// A version that a query gives.
+/// A hit of a search.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct SearchHit {
     /// The version.
     pub version: VersionInfo,
-    /// What people say of it, if the query needed it or asked for it.
-    pub notes: Option<Annotations>,
+    /// Its annotations, if the query needs or requests them.
+    pub annotations: Option<Annotations>,
 }
 
-/// The tags of each version that has any.
+/// Tags by version.
 type Tags = HashMap<(Identifier, VersionNumber), Vec<TagName>>;
 
 impl Larder {
-    /// The versions that `query` asks for; `skip` and `take` of iterators give a page of them.
+    /// Returns the versions that match `query`, lazily if sorted by name.
     ///
-    /// They are found as they are asked for, if they are in the order of names; another order needs all of them
-    /// first. A damaged record is an error in the place of what it is about; the others follow.
+    /// A damaged record is an error item; the others follow. `skip` and `take` select a page.
     ///
     /// ```
     /// use larder_core::Registry;
@@ -78,8 +77,9 @@ impl Larder {
         let now = self.now().as_system_time();
         let batches = std::iter::from_fn(move || {
             let batch: Vec<_> = versions.by_ref().take(BATCH).collect();
-            (!batch.is_empty())
-                .then(|| if notes { self.with_notes(batch) } else { without_notes(batch) })
+            (!batch.is_empty()).then(|| {
+                if notes { self.with_annotations(batch) } else { without_annotations(batch) }
+            })
         });
         batches.flatten().filter(move |found| match (found, &query.filter) {
             (Ok(found), Some(filter)) => {
@@ -89,7 +89,7 @@ impl Larder {
                 filter.accepts(&Facts {
                     version,
                     tags: tags.get(&key).unwrap_or(&none),
-                    notes: found.notes.as_ref().unwrap_or(&silent),
+                    notes: found.annotations.as_ref().unwrap_or(&silent),
                     now,
                 })
             }
@@ -97,7 +97,7 @@ impl Larder {
         })
     }
 
-    /// The versions whose names fit, in the order of names.
+    /// Returns the versions whose names match, sorted by name.
     fn candidates(&self, query: &Query) -> Box<dyn Iterator<Item = Result<VersionInfo>> + '_> {
         let (names, all) = (query.names.clone(), query.all);
         let prefix = prefix(record::NAMES, query);
@@ -127,7 +127,7 @@ impl Larder {
         }))
     }
 
-    /// All versions of a name that are not removed, oldest first.
+    /// Returns the versions of a name that are not removed, oldest first.
     fn versions_below(&self, name: Identifier) -> impl Iterator<Item = Result<VersionInfo>> + '_ {
         self.store.records(record::versions_of(&name)).filter_map(move |found| {
             let read = |(key, found)| {
@@ -138,7 +138,7 @@ impl Larder {
         })
     }
 
-    /// The tags of all names that may fit, read in one go.
+    /// Reads the tags of all names that may match.
     fn tags_by_version(&self, query: &Query) -> Result<Tags> {
         let mut tags = Tags::new();
         for found in self.tags_below(prefix(record::TAGS, query)) {
@@ -148,15 +148,15 @@ impl Larder {
         Ok(tags)
     }
 
-    fn with_notes(&self, batch: Vec<Result<VersionInfo>>) -> Vec<Result<SearchHit>> {
+    fn with_annotations(&self, batch: Vec<Result<VersionInfo>>) -> Vec<Result<SearchHit>> {
         let key = |version: &VersionInfo| (version.identifier.clone(), version.version);
         let keys: Vec<_> = batch.iter().flatten().map(key).collect();
-        match self.notes_of(&keys) {
-            Ok(notes) => {
-                let mut notes = notes.into_iter();
+        match self.annotations_of(&keys) {
+            Ok(annotations) => {
+                let mut annotations = annotations.into_iter();
                 let mut found = |version| {
-                    let notes = notes.next().transpose()?;
-                    Ok(SearchHit { version, notes })
+                    let annotations = annotations.next().transpose()?;
+                    Ok(SearchHit { version, annotations })
                 };
                 batch.into_iter().map(|version| version.and_then(&mut found)).collect()
             }
@@ -165,12 +165,12 @@ impl Larder {
     }
 }
 
-fn without_notes(batch: Vec<Result<VersionInfo>>) -> Vec<Result<SearchHit>> {
-    let found = |version| SearchHit { version, notes: None };
+fn without_annotations(batch: Vec<Result<VersionInfo>>) -> Vec<Result<SearchHit>> {
+    let found = |version| SearchHit { version, annotations: None };
     batch.into_iter().map(|version| version.map(found)).collect()
 }
 
-/// What the keys of one kind begin with, of all names that may fit.
+/// Returns the key prefix of all names that may match.
 fn prefix(kind: &str, query: &Query) -> String {
     format!("{kind}{}", query.names.as_ref().map_or("", Glob::beginning))
 }
@@ -187,10 +187,10 @@ fn compare(a: &SearchHit, b: &SearchHit, query: &Query) -> Ordering {
         Sort::Created => turned(a.version.created.cmp(&b.version.created)).then_with(by_name),
         Sort::Size => turned(a.version.size.cmp(&b.version.size)).then_with(by_name),
         Sort::Metric(name) => {
-            let metric = |found: &SearchHit| found.notes.as_ref()?.metrics.get(name).copied();
+            let metric = |found: &SearchHit| found.annotations.as_ref()?.metrics.get(name).copied();
             let order = match (metric(a), metric(b)) {
                 (Some(a), Some(b)) => turned(a.total_cmp(&b)),
-                // Some comes first, whichever way around.
+                // Hits with the metric come first, also in reverse.
                 (a, b) => b.is_some().cmp(&a.is_some()),
             };
             order.then_with(by_name)

@@ -1,5 +1,6 @@
 //! A run: what a class model is made of, gathered and then kept as one version.
 
+use larder_core::extend::LarderExt;
 use std::any::type_name;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

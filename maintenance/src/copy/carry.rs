@@ -365,15 +365,15 @@ impl<'a> Carrier<'a> {
         let (options, stamp) = (TagOptions::new(), (source.moved, source.by.clone()));
         let options = match report.moved_from {
             _ if report.present => return Ok(()),
-            _ if self.placing.how == How::Mirror => options.force().stamped(stamp.0, stamp.1),
+            _ if self.placing.how == How::Mirror => options.force(true).stamped(stamp.0, stamp.1),
             Some(from) => options.from(at(from)),
-            None => options.only_new().stamped(stamp.0, stamp.1),
+            None => options.only_new(true).stamped(stamp.0, stamp.1),
         };
         let options = match source.protected {
-            true => options.protect(),
-            false if self.placing.how == How::Mirror => options.unprotect(),
+            true => options.protected(true),
+            false if self.placing.how == How::Mirror => options.protected(false),
             false => options,
         };
-        self.placing.target.larder.tag_with(at(report.version), &report.tag, &options).map(drop)
+        self.placing.target.larder.tags().set(at(report.version), &report.tag, &options).map(drop)
     }
 }

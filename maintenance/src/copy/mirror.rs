@@ -99,7 +99,7 @@ impl Maintenance {
 
     fn remove_surplus(&self, surplus: &Surplus) -> Result<()> {
         for RemovedTag { name, tag, .. } in &surplus.tags {
-            match self.larder.untag_with(name, tag, &TagOptions::new().force()) {
+            match self.larder.tags().remove(name, tag, &TagOptions::new().force(true)) {
                 // Somebody else was faster.
                 Ok(()) | Err(Error::NotFound { .. }) => {}
                 Err(error) => return Err(error),
@@ -159,7 +159,7 @@ fn surplus(target: &Maintenance, selected: &[Selected]) -> Result<Surplus> {
         };
         let tags: BTreeSet<&TagName> =
             wanted.into_iter().flat_map(|selected| &selected.tags).map(|(tag, _)| tag).collect();
-        for tag in target.larder.tags(&name)? {
+        for tag in target.larder.tags().of(&name)? {
             if !tags.contains(&tag.tag) {
                 let (tag, version) = (tag.tag, tag.version);
                 surplus.tags.push(RemovedTag { name: name.clone(), tag, version });

@@ -9,6 +9,7 @@ mod mirror;
 mod plan;
 mod select;
 
+use larder_core::extend::LarderExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

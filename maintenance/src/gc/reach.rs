@@ -1,5 +1,6 @@
 //! What versions need.
 
+use larder_core::extend::LarderExt;
 use std::collections::HashSet;
 use std::time::Duration;
 

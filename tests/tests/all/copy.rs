@@ -106,7 +106,7 @@ fn a_whole_larder_arrives_with_tags_and_times_and_without_what_was_removed() {
         );
         assert_eq!((copied.blobs, copied.tags.len()), (7, 2));
         assert_eq!(from.versions("net").unwrap(), to.versions("net").unwrap());
-        assert_eq!(from.tags("net").unwrap(), to.tags("net").unwrap());
+        assert_eq!(from.tags().of("net").unwrap(), to.tags().of("net").unwrap());
         assert_eq!(to.load::<Weights>("net:prod").unwrap().layer, 1);
         assert_eq!(to.load::<Weights>("net").unwrap().own.get().unwrap()[0], 3);
         assert_eq!(to.maintenance().verify(Selection::All).unwrap().findings, []);

@@ -1,5 +1,6 @@
 //! Hooks of children: theirs before those of their parents.
 
+use larder::versions::RemoveOptions;
 use std::sync::Mutex;
 
 use larder::versions::Status;
@@ -90,7 +91,7 @@ fn hooks_of_children_run_before_those_of_their_parents() {
         loaded.below[0].ready().unwrap();
         loaded.below[0].clone().ready().unwrap();
         assert_eq!(events("order/"), ["setup order/left as order/left@1"]);
-        larder.remove_all("order/top").unwrap();
+        larder.remove_all("order/top", &RemoveOptions::new()).unwrap();
         events("order/");
     });
 }

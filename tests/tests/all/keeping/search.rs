@@ -39,7 +39,7 @@ fn cellar() -> Larder {
     larder.tag("wine/red@1", "prod").unwrap();
     larder.tag("wine/white@1", "prod").unwrap();
     larder.tag("wine/white@1", "audit").unwrap();
-    larder.lock_version("beer@1").unwrap();
+    larder.locks().lock_version("beer@1").unwrap();
     larder
 }
 
@@ -59,7 +59,7 @@ fn without_conditions_it_gives_what_list_gives() {
     let listed: Vec<_> = larder.list().map(|version| version.unwrap()).collect();
     let found: Vec<_> = larder.search(&Query::new()).unwrap().map(|found| found.unwrap()).collect();
     assert_eq!(found.len(), 4);
-    assert!(found.iter().all(|found| found.notes.is_none()), "nobody asked for notes");
+    assert!(found.iter().all(|found| found.annotations.is_none()), "nobody asked for notes");
     assert_eq!(found.into_iter().map(|found| found.version).collect::<Vec<_>>(), listed);
 }
 

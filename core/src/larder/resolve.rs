@@ -1,8 +1,9 @@
 //! Resolving references.
 
-use super::Larder;
+use super::{Larder, VersionInfo};
 use crate::digest::{self, Digest};
 use crate::error::{Error, Result};
+use crate::manifest::Manifest;
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, DigestRecord, Document, NameRecord, TagRecord, VersionRecord};
 use crate::reference::{Reference, Selector};
@@ -17,8 +18,42 @@ const MOST_SUGGESTED: usize = 3;
 /// Minimum similarity of a suggestion, from 0 to 1.
 const ALIKE: f64 = 0.8;
 
+/// A version and its verified manifest.
+pub(crate) struct ResolvedVersion {
+    pub(crate) name: Identifier,
+    pub(crate) record: VersionRecord,
+    pub(crate) manifest: Manifest,
+    /// The version, for errors.
+    pub(crate) what: String,
+}
+
+impl ResolvedVersion {
+    pub(crate) fn info(&self) -> VersionInfo {
+        VersionInfo::new(&self.name, &self.record)
+    }
+}
+
 impl Larder {
-    /// Resolves a reference.
+    /// Resolves a reference, and reads the manifest.
+    pub(crate) fn resolve(&self, reference: &Reference) -> Result<ResolvedVersion> {
+        self.resolve_record(reference.identifier(), self.find(reference)?)
+    }
+
+    /// Reads the manifest of a version.
+    pub(crate) fn resolve_record(
+        &self,
+        name: &Identifier,
+        record: VersionRecord,
+    ) -> Result<ResolvedVersion> {
+        let selector = Selector::Version(record.version);
+        let what = Reference::new(name.clone(), selector).to_string();
+        let manifest = || format!("the manifest of {what}");
+        let json = self.store.get_checked(&record.manifest, None, manifest)?;
+        let manifest = Manifest::from_json(&json, &what)?;
+        Ok(ResolvedVersion { name: name.clone(), record, manifest, what })
+    }
+
+    /// Finds the record of the version that a reference names.
     pub(crate) fn find(&self, reference: &Reference) -> Result<VersionRecord> {
         let name = reference.identifier();
         let found = match reference.selector() {
@@ -118,7 +153,7 @@ impl Larder {
         let name = reference.identifier();
         let head = self.head(name)?;
         if let Some(latest) = head.as_ref().and_then(|head| head.latest.as_ref()) {
-            let tags = self.tags(name)?.into_iter().map(|tag| format!("{name}:{}", tag.tag));
+            let tags = self.tags().of(name)?.into_iter().map(|tag| format!("{name}:{}", tag.tag));
             let newest = format!("{name}@{}", latest.version.get());
             return Ok(tags.take(MOST_SUGGESTED).chain([newest]).collect());
         }
