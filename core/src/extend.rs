@@ -1,4 +1,4 @@
-//! For crates that add to the handle: the records of a larder, as the handle reads them.
+//! For crates that extend the handle: records, dry runs, participants.
 
 use serde::de::DeserializeOwned;
 
@@ -25,41 +25,41 @@ pub use crate::participant::{Contribution, Participant, PlannedJob, Transition};
 
 /// Reads the records behind a [`Larder`].
 pub trait Records {
-    /// The time by the clock of the handle.
+    /// Returns the time of the handle's clock.
     fn now(&self) -> Timestamp;
 
-    /// The record of a name.
+    /// Returns the record of a name.
     ///
     /// # Errors
     /// [`Error::Store`]; [`Error::Corrupt`].
     fn head(&self, name: &Identifier) -> Result<Option<NameRecord>>;
 
-    /// The record of a version, removed or not.
+    /// Returns the record of a version, removed or not.
     ///
     /// # Errors
     /// As [`head`](Records::head).
     fn version(&self, name: &Identifier, number: VersionNumber) -> Result<Option<VersionRecord>>;
 
-    /// The record of the version that `reference` names.
+    /// Returns the record of the version that `reference` names.
     ///
     /// # Errors
     /// [`Error::NotFound`], and as [`head`](Records::head).
     fn find(&self, reference: &Reference) -> Result<VersionRecord>;
 
-    /// The manifest of a version, checked, and what to call the version in an error.
+    /// Returns the version's text for errors, and its verified manifest.
     ///
     /// # Errors
     /// [`Error::Corrupt`]; [`Error::NewerFormat`].
     fn manifest_of(&self, name: &Identifier, version: &VersionRecord)
     -> Result<(String, Manifest)>;
 
-    /// The version with the content of a child that is not removed.
+    /// Returns the version of a child that is not removed.
     ///
     /// # Errors
     /// [`Error::Removed`]; [`Error::NotFound`].
     fn child_version(&self, child: &ChildEntry, needed_by: &str) -> Result<VersionRecord>;
 
-    /// Encodes a component as an apply with `options` does, and writes nothing.
+    /// Encodes a component like an apply with `options`, and writes nothing.
     ///
     /// # Errors
     /// As [`Larder::apply`].
@@ -70,7 +70,7 @@ pub trait Records {
         options: &ApplyOptions,
     ) -> Result<DryRun>;
 
-    /// The newest version that was written with this manifest and is not ready, if it is newer than all that are.
+    /// Returns the newest version with this manifest that is not ready, if it is newer than `latest`.
     ///
     /// # Errors
     /// As [`head`](Records::head).
@@ -81,31 +81,31 @@ pub trait Records {
         manifest: &Digest,
     ) -> Result<Option<VersionRecord>>;
 
-    /// The ready version with the content of a child.
+    /// Returns the ready version of a child.
     ///
     /// # Errors
     /// As [`head`](Records::head).
     fn find_child(&self, child: &ChildEntry) -> Result<Option<VersionRecord>>;
 
-    /// The same larder without its cache of blobs.
+    /// Returns the larder without its cache of blobs.
     fn uncached(&self) -> Larder;
 
-    /// The error of a reference to something that is not there, with names that look alike.
+    /// Returns the error of a missing reference, with similar names.
     fn not_found(&self, reference: &Reference) -> Error;
 
-    /// Takes blobs back from collectors before a commit refers to them; `brought` are the blobs that the commit brings.
+    /// Claims blobs from collectors before a commit refers to them; the commit writes those in `brought`.
     ///
     /// # Errors
     /// [`Error::Conflict`] if a collector does not finish.
     fn claim(&self, blobs: &[Digest], brought: &[Change]) -> Result<Claim>;
 
-    /// The changes that record which versions refer to others, and make the commit depend on those.
+    /// Returns the changes that record users of children, and make the commit depend on the children.
     ///
     /// # Errors
     /// [`Error::Conflict`] while one of them is being removed.
     fn link(&self, users: &[User<'_>], is_partial: bool) -> Result<Vec<Change>>;
 
-    /// The component of a version, removed or not, to be set up on first use.
+    /// Loads the component of a version, removed or not, with `setup` on first use.
     ///
     /// # Errors
     /// As [`Larder::load_component`].
@@ -115,7 +115,7 @@ pub trait Records {
         number: VersionNumber,
     ) -> Result<Ready<dyn Component>>;
 
-    /// The fields of a version of the type `tag` as a `T`.
+    /// Decodes the fields of a version of the type `tag`.
     ///
     /// # Errors
     /// As [`Larder::load`].

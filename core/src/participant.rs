@@ -1,4 +1,4 @@
-//! Taking part in commits: how crates above core add to what the handle writes.
+//! Participants: how crates above core add changes to commits.
 
 use std::any::Any;
 use std::fmt;
@@ -14,20 +14,19 @@ use crate::store::{Change, Transaction};
 
 /// Adds changes to the commits of a [`Larder`], and acts after them.
 ///
-/// Jobs, deployments and collections keep records of their own that must change together with versions. Each is
-/// a participant: the registry brings those that every handle has ([`Item::participant`](crate::Item::participant)),
-/// [`Larder::with_participant`] replaces one, and [`ApplyOptions::with`](crate::ApplyOptions::with) adds one to a single
-/// call.
+/// The registry provides the participants of every handle ([`Item::participant`](crate::Item::participant)),
+/// [`with_participant`](crate::extend::LarderExt::with_participant) replaces one, and
+/// [`ApplyOptions::with`](crate::ApplyOptions::with) adds one to a single call.
 pub trait Participant: Any + fmt::Debug + Send + Sync {
-    /// A version that makes this apply superfluous, because an earlier attempt wrote it.
+    /// Returns the version that an earlier attempt of this apply wrote.
     ///
     /// # Errors
     /// [`Error::Store`](crate::Error::Store), and those of the participant's records.
     fn existing(&self, larder: &Larder, name: &Identifier) -> Result<Option<VersionRecord>>;
 
-    /// Completes the record of the new version `version`, and adds to `transaction` what stands before it.
+    /// Completes the record of a new version, and adds changes before it.
     ///
-    /// It is called for the component that is applied itself, not for those that it refers to.
+    /// Not called for children.
     ///
     /// # Errors
     /// Any error stops the apply.
@@ -37,7 +36,7 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
         version: &mut VersionRecord,
     ) -> Result<()>;
 
-    /// What to add to the commit after which `version` of `name` is ready, or removed.
+    /// Returns what to add to the commit that makes a version ready, or removes it.
     ///
     /// # Errors
     /// Any error stops the commit.
@@ -49,7 +48,7 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
         version: &VersionRecord,
     ) -> Result<Contribution>;
 
-    /// The jobs that an apply of `component` would create.
+    /// Returns the jobs that an apply of `component` would create.
     fn plan(
         &self,
         larder: &Larder,
@@ -66,18 +65,18 @@ pub struct PlannedJob {
     pub name: Identifier,
     /// The trigger that would run.
     pub trigger: String,
-    /// Why it would be skipped, if it would.
+    /// Why it would be skipped, if so.
     pub skipped: Option<String>,
 }
 
 impl PlannedJob {
-    /// A job of the component `name` for `trigger`; `skipped` says why it would be skipped.
+    /// Creates the job of `trigger` for the component `name`.
     pub fn new(name: Identifier, trigger: &str, skipped: Option<String>) -> Self {
         Self { name, trigger: trigger.to_owned(), skipped }
     }
 }
 
-/// What a commit does to a version.
+/// Change of a version's state by a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transition {
     /// It becomes ready.
@@ -86,34 +85,34 @@ pub enum Transition {
     Removed,
 }
 
-/// What a participant adds to a commit.
+/// Additions of a participant to a commit.
 #[derive(Default)]
 pub struct Contribution {
-    /// Changes, in their order, after those of the version.
+    /// Changes after those of the version.
     pub changes: Vec<Change>,
     after: Vec<Box<dyn FnOnce() + Send>>,
 }
 
 impl Contribution {
-    /// Changes, and nothing to do after the commit.
+    /// Creates a contribution of changes.
     pub fn new(changes: Vec<Change>) -> Self {
         Self { changes, after: Vec::new() }
     }
 
-    /// Adds what to do after the commit. It does not run if the commit is not made.
+    /// Adds a callback that runs after a successful commit.
     #[must_use]
     pub fn then(mut self, act: impl FnOnce() + Send + 'static) -> Self {
         self.after.push(Box::new(act));
         self
     }
 
-    /// Adds another contribution behind this one.
+    /// Appends another contribution.
     pub fn merge(&mut self, other: Self) {
         self.changes.extend(other.changes);
         self.after.extend(other.after);
     }
 
-    /// Acts after the commit.
+    /// Runs the callbacks.
     pub(crate) fn committed(self) {
         self.after.into_iter().for_each(|act| act());
     }
@@ -126,7 +125,7 @@ impl fmt::Debug for Contribution {
 }
 
 impl Larder {
-    /// The contributions of all participants to a commit.
+    /// Collects the contributions of all participants.
     pub(crate) fn contributions(
         &self,
         transition: Transition,
@@ -142,7 +141,7 @@ impl Larder {
         Ok(all)
     }
 
-    /// The version that one participant knows to be written already.
+    /// Returns a version that an earlier attempt wrote.
     pub(crate) fn existing_version(&self, name: &Identifier) -> Result<Option<VersionRecord>> {
         for participant in &self.options().participants {
             if let Some(version) = participant.existing(self, name)? {
@@ -152,7 +151,7 @@ impl Larder {
         Ok(None)
     }
 
-    /// Lets the participants of this call complete the record of a version.
+    /// Completes the record of a version by the participants of this call.
     pub(crate) fn complete(
         &self,
         transaction: &mut Transaction<'_>,
@@ -162,7 +161,7 @@ impl Larder {
         participants.iter().try_for_each(|it| it.before_version(transaction, version))
     }
 
-    /// The jobs that an apply of `component` would create.
+    /// Returns the jobs that an apply of `component` would create.
     pub(crate) fn planned_jobs(
         &self,
         name: &Identifier,
