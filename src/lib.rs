@@ -15,7 +15,7 @@ pub use larder_core::{
     Registry, Result, Selection, Selector, Serializer, Signature, StoreUrl, VersionInfo,
 };
 pub use larder_core::{
-    bytes, erased_serde, extend, guard, manifest, progress, record, schemars, search, versions,
+    bytes, erased_serde, extend, guard, manifest, progress, record, schemars, versions,
 };
 #[cfg(feature = "files")]
 pub use larder_files as files;
@@ -26,6 +26,7 @@ pub use larder_macros::{Component, codemodel, objectmodel, triggers};
 pub use larder_maintenance as maintenance;
 #[cfg(any(feature = "onnx", feature = "wasm", feature = "script"))]
 pub use larder_models as models;
+pub use larder_search as search;
 
 #[cfg(feature = "files")]
 pub mod cache;
@@ -188,6 +189,7 @@ pub mod prelude {
 
     pub use crate::jobs::{JobContext, LarderJobs, RegistryJobs};
     pub use crate::maintenance::LarderMaintenance;
+    pub use crate::search::LarderSearch;
     #[cfg(feature = "json")]
     pub use crate::serializers::Json;
     pub use crate::serializers::LarderObjects;

@@ -16,7 +16,6 @@ mod model;
 mod participant;
 mod predict_json;
 pub mod progress;
-mod query;
 pub mod record;
 mod reference;
 mod registry;
@@ -45,12 +44,6 @@ pub use crate::model::{Model, Predict, Signature};
 pub use crate::reference::{Reference, Selection, Selector};
 pub use crate::registry::{Item, Registry};
 pub use crate::serializer::Serializer;
-
-/// Searching for versions.
-pub mod search {
-    pub use crate::larder::SearchHit;
-    pub use crate::query::{Filter, Glob, Query, Sort};
-}
 
 /// Writing serializers, and finding them by name.
 pub mod serializers {

@@ -195,7 +195,7 @@ pub trait DynSerializer: Send + Sync + 'static {
     fn name(&self) -> &str;
 
     /// The type it serves.
-    fn type_id(&self) -> TypeId;
+    fn value_type(&self) -> TypeId;
 
     /// The name of that type, for people.
     fn type_name(&self) -> &'static str;
@@ -237,7 +237,7 @@ impl<T: 'static, S: Serializer<T>> DynSerializer for StaticSerializer<T, S> {
         S::NAME
     }
 
-    fn type_id(&self) -> TypeId {
+    fn value_type(&self) -> TypeId {
         TypeId::of::<T>()
     }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 use larder::bytes::Bytes;
 use larder::maintenance::GcOptions;
 use larder::prelude::*;
-use larder::search::Query;
+use larder::search::{LarderSearch, Query};
 use larder::serializers::RawBytes;
 use larder::store::StoreExt;
 use larder::store::{Change, Committed, Expected};

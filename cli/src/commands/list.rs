@@ -2,7 +2,7 @@
 
 use std::io;
 
-use larder::search::{Filter, Query, SearchHit, Sort};
+use larder::search::{Filter, LarderSearch, Query, SearchHit, Sort};
 use larder::store::{TagName, TypeTag};
 use larder::versions::Annotations;
 use larder::{Larder, VersionInfo};

@@ -73,8 +73,7 @@ pub(crate) fn find_pair<'a, T: 'static>(
     name: &str,
     pairs: &'a [Arc<dyn DynSerializer>],
 ) -> Result<&'a dyn DynSerializer, BoxError> {
-    let served =
-        |pair: &&Arc<dyn DynSerializer>| DynSerializer::type_id(&***pair) == TypeId::of::<T>();
+    let served = |pair: &&Arc<dyn DynSerializer>| pair.value_type() == TypeId::of::<T>();
     match pairs.iter().find(served) {
         Some(pair) => Ok(&**pair),
         None => {

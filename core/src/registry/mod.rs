@@ -128,7 +128,7 @@ impl Registry {
                 if let Some((Entry::Pairs(known, pairs), _)) = self.serializers.get_mut(&name)
                     && family != Family::Alone
                     && *known == family
-                    && pairs.iter().all(|known| known.type_id() != pair.type_id())
+                    && pairs.iter().all(|known| known.value_type() != pair.value_type())
                 {
                     pairs.push(pair);
                     return Ok(());

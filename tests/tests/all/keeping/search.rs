@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
-use larder::search::{Filter, Query};
+use larder::search::{Filter, LarderSearch, Query};
 use larder::store::TypeTag;
 use larder::versions::AnnotationsChange;
 use larder::{Error, Larder};

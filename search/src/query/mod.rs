@@ -11,12 +11,12 @@ pub use glob::Glob;
 
 pub(crate) use filter::Facts;
 
-use crate::error::{Error, Result};
+use larder_core::{Error, Result};
 
-/// Which versions [`Larder::search`](crate::Larder::search) gives, and in which order.
+/// Which versions [`search`](crate::LarderSearch::search) gives, and in which order.
 ///
 /// ```
-/// use larder_core::search::Query;
+/// use larder_search::Query;
 ///
 /// let query = Query::new()
 ///     .names("wine/*")

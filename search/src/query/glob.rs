@@ -3,7 +3,7 @@
 /// A pattern: `*` stands for any characters, none and `/` among them, `?` for one; others for themselves.
 ///
 /// ```
-/// use larder_core::search::Glob;
+/// use larder_search::Glob;
 ///
 /// assert!(Glob::new("wine/*").matches("wine/red/quality"));
 /// assert!(!Glob::new("wine/?").matches("wine/red"));
