@@ -82,7 +82,7 @@ impl<T: 'static> DynSerializer for FnSerializer<T> {
         &self.name
     }
 
-    fn type_id(&self) -> TypeId {
+    fn value_type(&self) -> TypeId {
         TypeId::of::<T>()
     }
 
