@@ -80,7 +80,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{} of {} flowers are classified correctly", correct.count(), flowers.len());
 
     let larder = registry()?.open(&url)?;
-    larder.apply_serializer("npy-f64")?;
+    larder.serializers().apply("npy-f64")?;
     larder.apply("iris/nearest", &model)?;
 
     let with = Larder::new(Arc::clone(larder.store()), registry()?);

@@ -14,6 +14,7 @@
 //! - `go` runs after `start` if the field `d` is set.
 #![allow(clippy::print_stdout)]
 
+use larder::versions::RemoveOptions;
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -63,13 +64,13 @@ impl Hooks for Notifier {
     /// Runs after a version is committed, without `setup`.
     fn on_create(&self, context: &HookContext) -> HookResult {
         let client = Client::connect(&self.service)?;
-        Ok(client.send(&format!("registered {}", Larder::pin(&context.version)))?)
+        Ok(client.send(&format!("registered {}", context.version.reference()))?)
     }
 
     /// Runs before a version is removed.
     fn cleanup(&self, context: &HookContext) -> HookResult {
         let client = Client::connect(&self.service)?;
-        Ok(client.send(&format!("unregistered {}", Larder::pin(&context.version)))?)
+        Ok(client.send(&format!("unregistered {}", context.version.reference()))?)
     }
 }
 
@@ -194,7 +195,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let went = jobs.iter().any(|job| job.trigger == "go" && job.status == JobStatus::Succeeded);
         assert_eq!(went, d.is_some(), "`go` runs only with `d`");
     }
-    larder.remove_all("bell")?;
+    larder.remove_all("bell", &RemoveOptions::new())?;
     for message in messages.try_iter() {
         println!("received: {message}");
     }

@@ -80,7 +80,7 @@ impl Classifier {
 
         let candidate = TagName::new("candidate")?;
         let best = Reference::new(name.clone(), Selector::Tag(candidate.clone()));
-        let before = match larder.notes(best) {
+        let before = match larder.annotations(best) {
             Ok(notes) => notes.metrics.get(METRIC).copied(),
             Err(larder::Error::NotFound { .. }) => None,
             Err(error) => return Err(error.into()),
@@ -118,7 +118,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     let best = larder.show("wine/classifier:candidate")?;
-    let (reference, accuracy) = (Larder::pin(&best.version), best.notes.metrics[METRIC]);
+    let (reference, accuracy) = (best.version.reference(), best.annotations.metrics[METRIC]);
     let by = best.version.job.ok_or("the version was not published by a job")?;
     println!(
         "{reference} is the best, with {accuracy:.3}; published by a job of {}@{}",

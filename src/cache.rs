@@ -1,5 +1,6 @@
 //! The default folders for extracted files and cached blobs.
 
+use larder_core::extend::LarderExt;
 use std::env;
 use std::path::PathBuf;
 

@@ -14,7 +14,7 @@ pub use larder_core::{
     Hooks, Identifier, Item, Larder, Model, Predict, QualifiedReference, Ready, Ref, Reference,
     Registry, Result, Selection, Serializer, Signature, StoreUrl, VersionInfo,
 };
-pub use larder_core::{bytes, schemars, search};
+pub use larder_core::{bytes, schemars};
 #[cfg(feature = "files")]
 pub use larder_files as files;
 #[cfg(feature = "derive")]
@@ -22,6 +22,7 @@ pub use larder_macros::{Component, codemodel, objectmodel, triggers};
 pub use larder_maintenance as maintenance;
 #[cfg(any(feature = "onnx", feature = "wasm", feature = "script"))]
 pub use larder_models as models;
+pub use larder_search as search;
 
 #[cfg(feature = "files")]
 pub mod cache;
@@ -197,8 +198,10 @@ pub mod prelude {
     pub use crate::files::{Artifacts, ClassModel, LarderFiles, Tree};
     pub use crate::jobs::{JobContext, LarderJobs, RegistryJobs};
     pub use crate::maintenance::LarderMaintenance;
+    pub use crate::search::LarderSearch;
     #[cfg(feature = "json")]
     pub use crate::serializers::Json;
+    pub use crate::serializers::LarderObjects;
     #[cfg(feature = "tensors")]
     pub use crate::serializers::Tensors;
     pub use crate::{

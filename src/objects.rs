@@ -1,5 +1,6 @@
 //! Serde values by name and tag, in MessagePack.
 
+use larder_core::serializers::LarderObjects;
 use larder_core::store::TagName;
 use larder_core::{Applied, Error, Identifier, Larder, Result, Serializer};
 use larder_serializers::MsgPack;
@@ -19,7 +20,7 @@ pub trait Objects {
     /// Stores `value` as a new version of `name`, and tags it.
     ///
     /// # Errors
-    /// As [`Larder::store_object_as`].
+    /// As [`LarderObjects::store_object_as`].
     fn store_object<T: 'static>(
         &self,
         name: impl TryInto<Identifier, Error: Into<Error>>,
@@ -32,7 +33,7 @@ pub trait Objects {
     /// Loads the value with the `tag` of `name`; `latest` is the newest version.
     ///
     /// # Errors
-    /// As [`Larder::load_object_as`].
+    /// As [`LarderObjects::load_object_as`].
     fn load_object<T: 'static>(
         &self,
         name: impl TryInto<Identifier, Error: Into<Error>>,

@@ -1,5 +1,6 @@
 //! Export of versions to folders and archives.
 
+use larder_core::extend::LarderExt;
 use std::fs;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;

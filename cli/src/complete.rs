@@ -57,10 +57,10 @@ fn candidates(word: &OsStr, complete: Complete) -> Option<Vec<CompletionCandidat
 fn reference(larder: &Larder, word: &str) -> larder::Result<Vec<String>> {
     let Some((known, _)) = word.split_once([':', '@']) else { return name(larder, word) };
     let known = Identifier::new(known)?;
-    let tags = larder.tags(&known)?.into_iter().map(|tag| format!("{known}:{}", tag.tag));
+    let tags = larder.tags().of(&known)?.into_iter().map(|tag| format!("{known}:{}", tag.tag));
     let latest = [format!("{known}:latest")];
     let versions = larder.versions(&known)?.into_iter().rev();
-    let versions = versions.map(|version| Larder::pin(&version).to_string());
+    let versions = versions.map(|version| version.reference().to_string());
     let all = tags.chain(latest).chain(versions);
     Ok(all.filter(|candidate| candidate.starts_with(word)).take(MOST).collect())
 }

@@ -5,8 +5,8 @@ use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
 use std::time::SystemTime;
 
 use anstream::{AutoStream, ColorChoice};
+use larder::VersionInfo;
 use larder::store::Timestamp;
-use larder::{Larder, VersionInfo};
 use serde::Serialize;
 
 use crate::global::{Format, Global};
@@ -102,7 +102,7 @@ impl Output {
         &mut self,
         versions: impl IntoIterator<Item = &'a VersionInfo>,
     ) -> io::Result<()> {
-        versions.into_iter().try_for_each(|version| self.line(&Larder::pin(version).to_string()))
+        versions.into_iter().try_for_each(|version| self.line(&version.reference().to_string()))
     }
 
     /// Prints a message to stderr, unless `--quiet`.

@@ -84,7 +84,8 @@ pub struct ChildVersion {
 
 impl<T: ComponentType> Child for T {
     fn load_child(larder: &Larder, at: &ChildVersion) -> Result<Box<Self>> {
-        Ok(Box::new(larder.load_typed_at(&at.name, &at.version)?))
+        let version = larder.resolve_record(&at.name, at.version.clone())?;
+        Ok(Box::new(larder.decode_as(&version)?))
     }
 
     fn as_component(&self) -> &dyn Component {
@@ -94,7 +95,7 @@ impl<T: ComponentType> Child for T {
 
 impl Child for dyn Component {
     fn load_child(larder: &Larder, at: &ChildVersion) -> Result<Box<Self>> {
-        larder.load_at(&at.name, &at.version)
+        larder.decode_component(&larder.resolve_record(&at.name, at.version.clone())?)
     }
 
     fn as_component(&self) -> &dyn Component {
@@ -242,7 +243,7 @@ impl<T: Child + ?Sized> State<T> {
             }
         }?;
         if !matches!(self.target, Target::Pin) && !writer.is_dry_run() {
-            let reader = Arc::clone(writer.shelf());
+            let reader = Arc::clone(writer.reader());
             *self.pinned() = Some(Pinned { manifest: child.manifest, reader });
         }
         Ok(Some(Link { name: child.name, manifest: child.manifest }))

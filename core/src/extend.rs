@@ -1,4 +1,4 @@
-//! Interfaces for crates that extend the handle.
+//! For crates that extend the handle: records, dry runs, participants.
 
 use serde::de::DeserializeOwned;
 
@@ -9,7 +9,7 @@ use crate::larder::{ApplyOptions, Larder, Ready};
 use crate::manifest::{ChildEntry, Manifest};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{NameRecord, VersionRecord};
-use crate::reference::Reference;
+use crate::reference::{Reference, Selector};
 use crate::store::Change;
 use crate::time::Timestamp;
 
@@ -17,48 +17,49 @@ pub use crate::artifact::StoredArtifact;
 pub use crate::cache::{CacheFolder, temp_folder};
 pub use crate::component::{ReadComponent, TypeEntry};
 pub use crate::larder::{
-    BlobWrites, Claim, DryRun, PATIENCE, QUICK, User, read_annotations, refuse_locked_name,
+    BlobWrites, Claim, DryRun, LarderExt, PATIENCE, QUICK, User, VALUE_TYPE, read_annotations,
+    refuse_locked_name,
 };
 pub use crate::panics::catch_panic;
 pub use crate::participant::{Contribution, Participant, PlannedJob, Transition};
 
 /// Reads the records of a [`Larder`].
 pub trait Records {
-    /// Returns the time by the handle's clock.
+    /// Returns the time of the handle's clock.
     fn now(&self) -> Timestamp;
 
-    /// Reads the record of a name.
+    /// Returns the record of a name.
     ///
     /// # Errors
     /// [`Error::Store`]; [`Error::Corrupt`].
     fn head(&self, name: &Identifier) -> Result<Option<NameRecord>>;
 
-    /// Reads the record of a version, removed or not.
+    /// Returns the record of a version, removed or not.
     ///
     /// # Errors
     /// As [`head`](Records::head).
     fn version(&self, name: &Identifier, number: VersionNumber) -> Result<Option<VersionRecord>>;
 
-    /// Reads the record of the version that `reference` names.
+    /// Returns the record of the version that `reference` names.
     ///
     /// # Errors
     /// [`Error::NotFound`], and as [`head`](Records::head).
     fn find(&self, reference: &Reference) -> Result<VersionRecord>;
 
-    /// Reads the manifest of a version, checked, with a description of the version for errors.
+    /// Returns the version's text for errors, and its verified manifest.
     ///
     /// # Errors
     /// [`Error::Corrupt`]; [`Error::NewerFormat`].
     fn manifest_of(&self, name: &Identifier, version: &VersionRecord)
     -> Result<(String, Manifest)>;
 
-    /// Reads the record of a child's version; removed versions are an error.
+    /// Returns the version of a child that is not removed.
     ///
     /// # Errors
     /// [`Error::Removed`]; [`Error::NotFound`].
     fn child_version(&self, child: &ChildEntry, needed_by: &str) -> Result<VersionRecord>;
 
-    /// Encodes a component like an apply with `options`, without writing.
+    /// Encodes a component like an apply with `options`, and writes nothing.
     ///
     /// # Errors
     /// As [`Larder::apply`].
@@ -69,7 +70,7 @@ pub trait Records {
         options: &ApplyOptions,
     ) -> Result<DryRun>;
 
-    /// Returns the newest version with this manifest that is not ready, if it is newer than every ready one.
+    /// Returns the newest version with this manifest that is not ready, if it is newer than `latest`.
     ///
     /// # Errors
     /// As [`head`](Records::head).
@@ -86,25 +87,25 @@ pub trait Records {
     /// As [`head`](Records::head).
     fn find_child(&self, child: &ChildEntry) -> Result<Option<VersionRecord>>;
 
-    /// Returns the larder without its blob cache.
+    /// Returns the larder without its cache of blobs.
     fn uncached(&self) -> Larder;
 
-    /// Creates the error of an unknown reference, with similar names.
+    /// Returns the error of a missing reference, with similar names.
     fn not_found(&self, reference: &Reference) -> Error;
 
-    /// Takes blobs back from collectors before a commit refers to them; `brought` are the blobs in the commit itself.
+    /// Claims blobs from collectors before a commit refers to them; the commit writes those in `brought`.
     ///
     /// # Errors
     /// [`Error::Conflict`] if a collector does not finish.
     fn claim(&self, blobs: &[Digest], brought: &[Change]) -> Result<Claim>;
 
-    /// Returns the changes that record references between versions, and makes the commit depend on the referenced ones.
+    /// Returns the changes that record users of children, and make the commit depend on the children.
     ///
     /// # Errors
     /// [`Error::Conflict`] while one of them is being removed.
     fn link(&self, users: &[User<'_>], is_partial: bool) -> Result<Vec<Change>>;
 
-    /// Loads the component of a version, removed or not; `setup` runs on first use.
+    /// Loads the component of a version, removed or not, with `setup` on first use.
     ///
     /// # Errors
     /// As [`Larder::load_component`].
@@ -114,7 +115,7 @@ pub trait Records {
         number: VersionNumber,
     ) -> Result<Ready<dyn Component>>;
 
-    /// Decodes the fields of a version of the type `tag` as a `T`.
+    /// Decodes the fields of a version of the type `tag`.
     ///
     /// # Errors
     /// As [`Larder::load`].
@@ -148,7 +149,8 @@ impl Records for Larder {
         name: &Identifier,
         version: &VersionRecord,
     ) -> Result<(String, Manifest)> {
-        self.open_record(name, version)
+        let version = self.resolve_record(name, version.clone())?;
+        Ok((version.what, version.manifest))
     }
 
     fn child_version(&self, child: &ChildEntry, needed_by: &str) -> Result<VersionRecord> {
@@ -198,7 +200,12 @@ impl Records for Larder {
         name: &Identifier,
         number: VersionNumber,
     ) -> Result<Ready<dyn Component>> {
-        self.load_ready_version(name, number)
+        let Some(record) = self.version(name, number)? else {
+            let reference = Reference::new(name.clone(), Selector::Version(number));
+            return Err(self.not_found(&reference));
+        };
+        let version = self.resolve_record(name, record)?;
+        Ok(Ready::new(self, version.info(), self.decode_component(&version)?))
     }
 
     fn load_fields<T: DeserializeOwned>(
@@ -207,6 +214,6 @@ impl Records for Larder {
         tag: &str,
         type_name: &str,
     ) -> Result<T> {
-        self.load_as(reference, tag, type_name)
+        self.decode_fields(&self.resolve(reference)?, tag, type_name)
     }
 }

@@ -16,7 +16,6 @@ mod participant;
 mod predict_json;
 pub mod progress;
 mod qualified_reference;
-mod query;
 pub mod record;
 mod reference;
 mod registry;
@@ -46,14 +45,9 @@ pub use crate::reference::{Reference, Selection, Selector};
 pub use crate::registry::{Item, Registry};
 pub use crate::serializer::Serializer;
 
-/// Searching for versions.
-pub mod search {
-    pub use crate::larder::SearchHit;
-    pub use crate::query::{Filter, Glob, Query, Sort};
-}
-
 /// Writing serializers, and finding them by name.
 pub mod serializers {
+    pub use crate::larder::{LarderObjects, Serializers};
     pub use crate::registry::SerializerInfo;
     pub use crate::serializer::{
         ByName, DynSerializer, ErasedSeed, Format, FormatTraits, ReadWith, Serializer, not_served,
@@ -65,8 +59,8 @@ pub mod serializers {
 pub mod versions {
     pub use crate::job_id::JobId;
     pub use crate::larder::{
-        Annotations, AnnotationsChange, ChildInfo, Difference, RemoveOptions, Status, TagInfo,
-        TagMove, TagOptions, VersionDetails,
+        Annotations, AnnotationsChange, ChildInfo, Difference, Locks, RemoveOptions, Status,
+        TagInfo, TagMove, TagOptions, Tags, VersionDetails,
     };
     pub use crate::reference::DigestPrefix;
     pub use crate::source::Source;

@@ -1,4 +1,4 @@
-//! Participants: crates above core that add changes to commits.
+//! Participants: how crates above core add changes to commits.
 
 use std::any::Any;
 use std::fmt;
@@ -14,20 +14,19 @@ use crate::store::{Change, Transaction};
 
 /// Adds changes to the commits of a [`Larder`], and acts after them.
 ///
-/// Jobs, deployments and collections have records that must change together with versions.
-/// [`Item::participant`](crate::Item::participant) registers a participant for every handle,
-/// [`Larder::with_participant`] replaces one, and [`ApplyOptions::with`](crate::ApplyOptions::with) adds one to a single
-/// call.
+/// The registry provides the participants of every handle ([`Item::participant`](crate::Item::participant)),
+/// [`with_participant`](crate::extend::LarderExt::with_participant) replaces one, and
+/// [`ApplyOptions::with`](crate::ApplyOptions::with) adds one to a single call.
 pub trait Participant: Any + fmt::Debug + Send + Sync {
-    /// Returns the version that an earlier attempt of this apply wrote, if there is one.
+    /// Returns the version that an earlier attempt of this apply wrote.
     ///
     /// # Errors
     /// [`Error::Store`](crate::Error::Store), and those of the participant's records.
     fn existing(&self, larder: &Larder, name: &Identifier) -> Result<Option<VersionRecord>>;
 
-    /// Completes the record of the new `version`, and adds preceding changes to `transaction`.
+    /// Completes the record of a new version, and adds changes before it.
     ///
-    /// Called for the applied component, not for its children.
+    /// Not called for children.
     ///
     /// # Errors
     /// Any error stops the apply.
@@ -37,7 +36,7 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
         version: &mut VersionRecord,
     ) -> Result<()>;
 
-    /// Returns additions to the commit that makes `version` of `name` ready, or removes it.
+    /// Returns what to add to the commit that makes a version ready, or removes it.
     ///
     /// # Errors
     /// Any error stops the commit.
@@ -66,18 +65,18 @@ pub struct PlannedJob {
     pub name: Identifier,
     /// The trigger that would run.
     pub trigger: String,
-    /// The reason for skipping it, if it would be skipped.
+    /// Why it would be skipped, if so.
     pub skipped: Option<String>,
 }
 
 impl PlannedJob {
-    /// Creates a planned job of the component `name`; `skipped` is the reason for skipping it.
+    /// Creates the job of `trigger` for the component `name`.
     pub fn new(name: Identifier, trigger: &str, skipped: Option<String>) -> Self {
         Self { name, trigger: trigger.to_owned(), skipped }
     }
 }
 
-/// The effect of a commit on a version.
+/// Change of a version's state by a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transition {
     /// It becomes ready.
@@ -89,7 +88,7 @@ pub enum Transition {
 /// Additions of a participant to a commit.
 #[derive(Default)]
 pub struct Contribution {
-    /// Changes, in order, after those of the version.
+    /// Changes after those of the version.
     pub changes: Vec<Change>,
     after: Vec<Box<dyn FnOnce() + Send>>,
 }
@@ -100,7 +99,7 @@ impl Contribution {
         Self { changes, after: Vec::new() }
     }
 
-    /// Adds an action to run after the commit; it does not run if the commit fails.
+    /// Adds a callback that runs after a successful commit.
     #[must_use]
     pub fn then(mut self, act: impl FnOnce() + Send + 'static) -> Self {
         self.after.push(Box::new(act));
@@ -113,7 +112,7 @@ impl Contribution {
         self.after.extend(other.after);
     }
 
-    /// Runs the actions after the commit.
+    /// Runs the callbacks.
     pub(crate) fn committed(self) {
         self.after.into_iter().for_each(|act| act());
     }
@@ -126,7 +125,7 @@ impl fmt::Debug for Contribution {
 }
 
 impl Larder {
-    /// Collects the contributions of all participants to a commit.
+    /// Collects the contributions of all participants.
     pub(crate) fn contributions(
         &self,
         transition: Transition,
@@ -142,7 +141,7 @@ impl Larder {
         Ok(all)
     }
 
-    /// Returns the first [`Participant::existing`] version.
+    /// Returns a version that an earlier attempt wrote.
     pub(crate) fn existing_version(&self, name: &Identifier) -> Result<Option<VersionRecord>> {
         for participant in &self.options().participants {
             if let Some(version) = participant.existing(self, name)? {
@@ -152,7 +151,7 @@ impl Larder {
         Ok(None)
     }
 
-    /// Calls [`Participant::before_version`] of the participants of this call.
+    /// Completes the record of a version by the participants of this call.
     pub(crate) fn complete(
         &self,
         transaction: &mut Transaction<'_>,

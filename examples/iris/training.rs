@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Applies the model under the reference's identifier and moves its tag.
 fn apply(larder: &Larder, to: &Reference, model: &IrisModel) -> larder::Result<Reference> {
     let applied = larder.apply(to.identifier(), model)?;
-    let version = Larder::pin(applied.version());
+    let version = applied.version().reference();
     match to.selector() {
         Selector::Tag(tag) => drop(larder.tag(&version, tag)?),
         Selector::Latest => {}

@@ -6,6 +6,7 @@
 mod class;
 mod tree;
 
+use larder_core::extend::LarderExt;
 use std::path::PathBuf;
 
 use larder_core::{Error, Identifier, Larder, Reference, Result};

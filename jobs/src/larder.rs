@@ -1,5 +1,6 @@
 //! Jobs as an extension of [`Larder`].
 
+use larder_core::extend::LarderExt;
 use std::sync::Arc;
 
 use larder_core::Larder;

@@ -63,7 +63,7 @@ use crate::model::Kind;
 /// # let larder = larder::Larder::new(store, registry);
 /// let oven: Oven = larder.load("oven")?; // written as version 1 of `acme/stove`
 /// assert_eq!(oven.celsius, 100.0);
-/// assert!(larder.migrate("oven")?.is_created()); // optional: stores it as version 2
+/// assert!(larder.maintenance().migrate("oven")?.is_created()); // optional: stores it as version 2
 /// # Ok(())
 /// # }
 /// ```

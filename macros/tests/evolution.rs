@@ -159,7 +159,7 @@ fn migrate_stores_a_new_version_and_keeps_the_old_one() {
         larder.apply("oven", &stove()).unwrap();
     });
     let before = larder.store().list_blobs(None, 100).unwrap().len();
-    let applied = larder.migrate("oven").unwrap();
+    let applied = larder.maintenance().migrate("oven").unwrap();
     assert!(applied.is_created());
     let shown = larder.show("oven").unwrap();
     assert_eq!(
@@ -170,7 +170,7 @@ fn migrate_stores_a_new_version_and_keeps_the_old_one() {
     assert_eq!(larder.load::<Oven>("oven@2").unwrap().log.get().unwrap(), &[1.0, 2.0]);
     assert_eq!(larder.show("oven@1").unwrap().manifest.type_tag().as_str(), "acme/stove");
     // A second migration changes nothing.
-    assert!(!larder.migrate("oven").unwrap().is_created());
+    assert!(!larder.maintenance().migrate("oven").unwrap().is_created());
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod copy;
 pub mod diff;
 mod gc;
 mod health;
+mod migrate;
 mod parallel;
 mod repair;
 mod restore;

@@ -1,5 +1,6 @@
 //! Repair: replacing damaged blobs by copies from another larder.
 
+use larder_core::extend::LarderExt;
 use std::collections::HashSet;
 
 use bytes::Bytes;

@@ -39,7 +39,7 @@ pub fn run(larder: &Larder, seed: u64, seconds: u64) -> Result<(), Box<dyn Error
         if number.is_multiple_of(5) && !removed.is_empty() {
             let version =
                 removed.remove(if number.is_multiple_of(2) { 0 } else { removed.len() - 1 });
-            match larder.maintenance().restore(Larder::pin(&version)) {
+            match larder.maintenance().restore(version.reference()) {
                 Ok(version) => {
                     restored += 1;
                     kept.push(version);
@@ -55,12 +55,12 @@ pub fn run(larder: &Larder, seed: u64, seconds: u64) -> Result<(), Box<dyn Error
         }
         while kept.len() > MOST_KEPT {
             let version = kept.remove(0);
-            larder.remove(Larder::pin(&version))?;
+            larder.remove(version.reference())?;
             removed.push(version);
         }
     }
     for version in &kept {
-        println!("kept {} {}", Larder::pin(version), version.digest);
+        println!("kept {} {}", version.reference(), version.digest);
     }
     println!("done {applied} {restored} {refused}");
     Ok(())

@@ -141,9 +141,9 @@ pub fn keep(larder: Larder) -> Result<()> {
     larder.apply("kept/cellar", &Cellar { bottles: 38, list: list() })?;
     let notes = AnnotationsChange::new().description("all that lies below").label("team", "wine");
     larder.annotate("kept/cellar@1", &notes.metric("humidity", 0.7))?;
-    larder.lock_version("kept/cellar@1")?;
+    larder.locks().lock_version("kept/cellar@1")?;
     larder.tag("kept/cellar@2", "prod")?;
-    larder.tag_with("kept/cellar@1", "prod", &TagOptions::new().protect())?;
+    larder.tags().set("kept/cellar@1", "prod", &TagOptions::new().protected(true))?;
     larder.tag("kept/cellar@3", "gone")?;
     larder.untag("kept/cellar", "gone")?;
     larder.remove("kept/cellar@3")?;
@@ -152,5 +152,5 @@ pub fn keep(larder: Larder) -> Result<()> {
     assert_eq!(larder.store().commit(&[garbage])?, Committed::All);
     larder.maintenance().gc(&GcOptions::new().grace(Duration::from_secs(3600)))?;
     larder.apply("kept/doubler", &crate::Doubler { factor: 2.0 })?;
-    larder.lock_name("kept/doubler")
+    larder.locks().lock_name("kept/doubler")
 }

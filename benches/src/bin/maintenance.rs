@@ -11,7 +11,7 @@ use std::time::Duration;
 use larder::bytes::Bytes;
 use larder::maintenance::GcOptions;
 use larder::prelude::*;
-use larder::search::Query;
+use larder::search::{LarderSearch, Query};
 use larder::serializers::RawBytes;
 use larder::store::StoreExt;
 use larder::store::{Change, Committed, Expected};
@@ -119,7 +119,7 @@ fn fill(url: &str, names: usize, each: usize) -> Outcome {
         let name = format!("group/name-{name:03}");
         for number in 0..each {
             let row = Row { number, threshold: number as f64 / 8.0 };
-            let reference = Larder::pin(larder.apply(name.as_str(), &row)?.version());
+            let reference = larder.apply(name.as_str(), &row)?.version().reference();
             // The newest version and half of the others match the filter.
             let accuracy = if number + 1 == each || number % 2 == 0 { 0.9 } else { 0.1 };
             let annotations =

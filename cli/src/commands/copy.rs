@@ -103,7 +103,11 @@ fn copy(
     }
     let target = target(to, larder.registry(), options.dry_run)?;
     print(
-        &larder.maintenance().copy(qualified::selection(references), &target, &options.options(all_versions))?,
+        &larder.maintenance().copy(
+            qualified::selection(references),
+            &target,
+            &options.options(all_versions),
+        )?,
         options,
         output,
     )
@@ -141,7 +145,7 @@ pub(crate) fn print(
 
 pub(crate) fn print_lines(copied: &CopyReport, done: &str, output: &mut Output) -> io::Result<()> {
     for CopiedVersion { version, to, outcome, .. } in &copied.versions {
-        let from = Larder::pin(version);
+        let from = version.reference();
         let renamed = match *to == version.version {
             true => String::new(),
             false => format!(" as {}@{}", version.identifier, to.get()),

@@ -56,7 +56,8 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         None => Form::of(&args.output),
     };
     let (references, all) = (qualified::plain(&args.references), args.all_versions);
-    let exported = archive::export(larder, qualified::selection(&references), all, &args.output, form)?;
+    let exported =
+        archive::export(larder, qualified::selection(&references), all, &args.output, form)?;
     let path = args.output.display().to_string();
     if output.is_json() {
         return Ok(output.document(Document { path, exported: &exported })?);

@@ -55,7 +55,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
 /// The file or folder of a version.
 fn tree(larder: &Larder, reference: &Qualified) -> Result<Tree, CommandError> {
     let version = larder.show(reference)?.version;
-    let exactly = Larder::pin(&version);
+    let exactly = version.reference();
     let tree = match version.type_tag.as_str() {
         #[cfg(feature = "onnx")]
         OnnxModel::TAG => Tree::file("model.onnx", larder.load::<OnnxModel>(exactly)?.file()?),

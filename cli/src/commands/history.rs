@@ -28,7 +28,7 @@ struct History<'a> {
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let (name, tag) = tag_of(&args.reference)?;
-    let moves = larder.tag_history(name, tag)?;
+    let moves = larder.tags().history(name, tag)?;
     if output.is_json() {
         return Ok(output.document(History { name, tag, moves: &moves })?);
     }

@@ -45,6 +45,10 @@ pub(crate) fn run(
     }
     let target = target(url, registry, args.options.dry_run)?;
     let options = args.options.options(false);
-    let copied = archive.larder().maintenance().copy(qualified::selection(&args.references), &target, &options)?;
+    let copied = archive.larder().maintenance().copy(
+        qualified::selection(&args.references),
+        &target,
+        &options,
+    )?;
     copy::print(&copied, &args.options, output)
 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use larder::search::{Filter, Query, SearchHit, Sort};
+use larder::search::{Filter, LarderSearch, Query, SearchHit, Sort};
 use larder::store::{TagName, TypeTag};
 use larder::versions::Annotations;
 use larder::{Larder, VersionInfo};
@@ -126,7 +126,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
 
 fn print(args: &Args, found: &[SearchHit], larder: &Larder, output: &mut Output) -> io::Result<()> {
     if output.is_json() {
-        let lines = found.iter().map(|SearchHit { version, notes, .. }| Line {
+        let lines = found.iter().map(|SearchHit { version, annotations: notes, .. }| Line {
             version,
             notes: notes.as_ref().filter(|_| args.notes),
         });
@@ -158,7 +158,7 @@ fn print(args: &Args, found: &[SearchHit], larder: &Larder, output: &mut Output)
     let [name, version, type_tag, size, created, digest] = heading;
     let with_notes = |found: &SearchHit| {
         let [name, version, type_tag, size, created, digest] = row(found);
-        let (labels, metrics) = match &found.notes {
+        let (labels, metrics) = match &found.annotations {
             Some(notes) => (note::entries(&notes.labels), note::entries(&notes.metrics)),
             None => Default::default(),
         };

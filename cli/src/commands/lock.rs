@@ -48,10 +48,10 @@ fn set(text: &str, locked: bool, larder: &Larder, output: &mut Output) -> Result
     let reference: Reference = text.parse()?;
     let name = reference.identifier();
     let version = match (text == name.as_str(), locked) {
-        (true, true) => larder.lock_name(name).map(|()| None),
-        (true, false) => larder.unlock_name(name).map(|()| None),
-        (false, true) => larder.lock_version(&reference).map(Some),
-        (false, false) => larder.unlock_version(&reference).map(Some),
+        (true, true) => larder.locks().lock_name(name).map(|()| None),
+        (true, false) => larder.locks().unlock_name(name).map(|()| None),
+        (false, true) => larder.locks().lock_version(&reference).map(Some),
+        (false, false) => larder.locks().unlock_version(&reference).map(Some),
     }?;
     if output.is_json() {
         let version = version.map(|version| version.version);
@@ -65,7 +65,7 @@ fn set(text: &str, locked: bool, larder: &Larder, output: &mut Output) -> Result
     }
     let verb = if locked { "locked" } else { "unlocked" };
     Ok(match version {
-        Some(version) => output.line(&format!("{verb} {}", Larder::pin(&version))),
+        Some(version) => output.line(&format!("{verb} {}", version.reference())),
         None => output.line(&format!("{verb} the name {name}")),
     }?)
 }

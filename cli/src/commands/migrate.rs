@@ -1,5 +1,6 @@
 //! `migrate`: rewriting versions of older types.
 
+use larder::maintenance::LarderMaintenance;
 use larder::{Error, Identifier, Larder, VersionInfo};
 use serde::Serialize;
 
@@ -36,13 +37,13 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     };
     let mut done = Migrated { migrated: Vec::new(), unchanged: 0, not_linked: Vec::new() };
     for name in names {
-        match larder.migrate(&name) {
+        match larder.maintenance().migrate(&name) {
             Ok(applied) if applied.is_created() => {
                 if output.is_quiet() {
                     output.references([applied.version()])?;
                 } else if !output.is_json() {
                     let (reference, tag) =
-                        (Larder::pin(applied.version()), &applied.version().type_tag);
+                        (applied.version().reference(), &applied.version().type_tag);
                     output.line(&format!("migrated {reference} (`{tag}`)"))?;
                 }
                 done.migrated.push(applied.version().clone());

@@ -1,8 +1,8 @@
 //! `mirror`: replicas of larders.
 
+use larder::Registry;
 use larder::maintenance::LarderMaintenance;
 use larder::maintenance::{CopyOutcome, MirrorOptions, MirrorReport};
-use larder::{Larder, Registry};
 use serde::Serialize;
 
 use super::copy;
@@ -53,8 +53,7 @@ pub(crate) fn run(
     // Most versions are already present.
     mirrored.copied.versions.retain(|it| it.outcome != CopyOutcome::Present);
     if output.is_quiet() {
-        let mut new =
-            mirrored.copied.versions.iter().map(|it| Larder::pin(&it.version).to_string());
+        let mut new = mirrored.copied.versions.iter().map(|it| it.version.reference().to_string());
         return Ok(new.try_for_each(|reference| output.line(&reference))?);
     }
     print(&mirrored, *dry_run, output)
@@ -66,14 +65,14 @@ fn print(mirrored: &MirrorReport, dry_run: bool, output: &mut Output) -> Result<
         false => ["copied", "restored", "removed"],
     };
     for version in &mirrored.restored {
-        output.line(&format!("{restored} {}", Larder::pin(version)))?;
+        output.line(&format!("{restored} {}", version.reference()))?;
     }
     copy::print_lines(&mirrored.copied, copied, output)?;
     for tag in &mirrored.untagged {
         output.line(&format!("{removed} {}:{}", tag.name, tag.tag))?;
     }
     for version in &mirrored.removed {
-        output.line(&format!("{removed} {}", Larder::pin(version)))?;
+        output.line(&format!("{removed} {}", version.reference()))?;
     }
     let larder::maintenance::CopyReport { versions, blobs, bytes, .. } = &mirrored.copied;
     let [versions, gone] = [versions.len(), mirrored.removed.len()]

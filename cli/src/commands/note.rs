@@ -84,7 +84,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let change = args.remove_label.iter().fold(args.set.change(), AnnotationsChange::remove_label);
     let change = args.remove_metric.iter().fold(change, AnnotationsChange::remove_metric);
     let notes = match change.is_empty() {
-        true => larder.notes(&args.reference)?,
+        true => larder.annotations(&args.reference)?,
         false => larder.annotate(&args.reference, &change)?,
     };
     if output.is_json() {

@@ -28,7 +28,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let model = larder.load_model(&args.reference)?;
-    for difference in larder.differences(&args.reference)? {
+    for difference in larder.show(&args.reference)?.differences {
         output.say(format_args!("warning: {} was built differently: {difference}", args.reference));
     }
     let source = Source::open(&args.input, output)?;

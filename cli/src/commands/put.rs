@@ -80,10 +80,10 @@ pub(crate) fn run(
     let applied = larder.apply(&args.name, &*component)?;
     let version = applied.version();
     if !notes.is_empty() {
-        larder.annotate(Larder::pin(version), &notes)?;
+        larder.annotate(version.reference(), &notes)?;
     }
     if let Some(tag) = &args.tag {
-        larder.tag(Larder::pin(version), tag)?;
+        larder.tag(version.reference(), tag)?;
     }
     let jobs = args.jobs.wait(&larder, &applied);
     print(args, &applied, output)?;
@@ -104,7 +104,7 @@ fn print(args: &Args, applied: &Applied, output: &mut Output) -> Result<(), Comm
         Applied::Created(_) => "put",
         Applied::Unchanged(_) => "unchanged:",
     };
-    let (reference, digest) = (Larder::pin(version), version.digest.short());
+    let (reference, digest) = (version.reference(), version.digest.short());
     let kind = kind_of(&version.type_tag);
     output.line(&format!("{verb} {reference} ({digest}, {}{kind})", text::size(version.size)))?;
     if let Some(tag) = &args.tag {

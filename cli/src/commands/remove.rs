@@ -39,7 +39,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let larder = &args.jobs.on(&Event::Remove, larder)?;
     let options = RemoveOptions::new().force(args.force);
     let removed = if args.all {
-        larder.remove_all_with(Identifier::new(&args.reference)?, &options)?
+        larder.remove_all(Identifier::new(&args.reference)?, &options)?
     } else {
         vec![larder.remove_with(one_version(&args.reference)?, &options)?]
     };
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         output.references(&removed)?;
     } else {
         for version in &removed {
-            let (reference, size) = (Larder::pin(version), text::size(version.size));
+            let (reference, size) = (version.reference(), text::size(version.size));
             output.line(&format!("removed {reference} ({}, {size})", version.digest.short()))?;
         }
     }

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     } else if output.is_quiet() {
         output.references([&version])?;
     } else {
-        let (reference, size) = (Larder::pin(&version), text::size(version.size));
+        let (reference, size) = (version.reference(), text::size(version.size));
         output.line(&format!("restored {reference} ({}, {size})", version.digest.short()))?;
     }
     Ok(())

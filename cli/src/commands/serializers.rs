@@ -95,7 +95,7 @@ pub(super) fn known_to(larder: &Larder) -> (All, Option<Error>) {
 }
 
 fn add_version(larder: &Larder, version: &VersionInfo, all: &mut All) -> Result<(), Error> {
-    let reference = Larder::pin(version);
+    let reference = version.reference();
     if version.type_tag.as_str() == SerializerRecord::TAG {
         let record: SerializerRecord = larder.load(&reference)?;
         let known = entry(all, &record.serializer);

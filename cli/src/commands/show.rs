@@ -72,13 +72,12 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     if output.is_quiet() {
         return Ok(output.references([&shown.version])?);
     }
-    let differences = larder.differences(&args.reference)?;
-    let mut page = page(&shown, &differences, larder.registry())?;
+    let mut page = page(&shown, larder.registry())?;
     page.signature = signature(&shown, larder);
-    let pin = Larder::pin(&shown.version);
+    let pin = shown.version.reference();
     page.uses = larder.uses(pin.clone())?;
     let users = larder.used_by(pin)?;
-    page.used_by = users.iter().map(|version| Larder::pin(version).to_string()).collect();
+    page.used_by = users.iter().map(|version| version.reference().to_string()).collect();
     if output.is_json() {
         output.document(page)?
     } else {
@@ -87,11 +86,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     Ok(())
 }
 
-fn page<'a>(
-    shown: &'a VersionDetails,
-    differences: &'a [Difference],
-    registry: &Registry,
-) -> io::Result<Page<'a>> {
+fn page<'a>(shown: &'a VersionDetails, registry: &Registry) -> io::Result<Page<'a>> {
     let entry = linked_type(shown, registry);
     let serializers: Vec<_> = registry.serializers().map(|known| known.name).collect();
     let artifact = |entry: &'a ArtifactEntry| Artifact {
@@ -104,14 +99,14 @@ fn page<'a>(
         linked: entry.is_some(),
         rust_type: entry.map(TypeEntry::rust_type),
         tags: &shown.tags,
-        notes: &shown.notes,
+        notes: &shown.annotations,
         name_locked: shown.name_locked,
         fields: serde_json::from_str(shown.manifest.fields())?,
         artifacts: shown.manifest.artifacts().iter().map(artifact).collect(),
         uses: Vec::new(),
         used_by: Vec::new(),
         signature: None,
-        differences,
+        differences: &shown.differences,
     })
 }
 
@@ -122,7 +117,7 @@ fn signature(shown: &VersionDetails, larder: &Larder) -> Option<Signature> {
         return entry.signature();
     }
     // Damaged versions are shown as far as possible.
-    let component = larder.load_component(Larder::pin(&shown.version)).ok()?;
+    let component = larder.load_component(shown.version.reference()).ok()?;
     let signature = component.as_model().map(|model| model.signature());
     signature.filter(|signature| *signature != Signature::default())
 }

@@ -53,18 +53,17 @@ pub(crate) struct UntagArgs {
 impl Args {
     fn options(&self) -> TagOptions {
         let options = conditions(self.from.as_ref(), self.force);
-        let options = if self.new { options.only_new() } else { options };
+        let options = if self.new { options.only_new(true) } else { options };
         match (self.protect, self.unprotect) {
-            (true, _) => options.protect(),
-            (_, true) => options.unprotect(),
+            (true, _) => options.protected(true),
+            (_, true) => options.protected(false),
             _ => options,
         }
     }
 }
 
 fn conditions(from: Option<&Reference>, force: bool) -> TagOptions {
-    let options = TagOptions::new();
-    let options = if force { options.force() } else { options };
+    let options = TagOptions::new().force(force);
     match from {
         Some(from) => options.from(from.clone()),
         None => options,
@@ -85,13 +84,13 @@ struct RemovedTag<'a> {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    let version = larder.tag_with(&args.reference, &args.tag, &args.options())?;
+    let version = larder.tags().set(&args.reference, &args.tag, &args.options())?;
     if output.is_json() {
         output.document(Tagged { tag: &args.tag, version: &version })?;
     } else if output.is_quiet() {
         output.references([&version])?;
     } else {
-        let (name, reference) = (&version.identifier, Larder::pin(&version));
+        let (name, reference) = (&version.identifier, version.reference());
         output.line(&format!("{name}:{} is {reference} ({})", args.tag, version.digest.short()))?;
     }
     Ok(())
@@ -103,7 +102,7 @@ pub(crate) fn untag(
     output: &mut Output,
 ) -> Result<(), CommandError> {
     let (name, tag) = tag_of(&args.reference)?;
-    larder.untag_with(name, tag, &conditions(args.from.as_ref(), args.force))?;
+    larder.tags().remove(name, tag, &conditions(args.from.as_ref(), args.force))?;
     if output.is_json() {
         output.document(RemovedTag { name, tag })?;
     } else {

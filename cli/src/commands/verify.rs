@@ -36,7 +36,8 @@ struct Document<'a> {
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let source = args.repair_from.as_ref().map(|url| open_other(url, larder)).transpose()?;
-    let checked = larder.maintenance().verify(qualified::selection(&qualified::plain(&args.references)))?;
+    let checked =
+        larder.maintenance().verify(qualified::selection(&qualified::plain(&args.references)))?;
     let repair = match &source {
         Some(source) if !checked.findings.is_empty() => {
             Some(larder.maintenance().repair(&checked, &**source)?)

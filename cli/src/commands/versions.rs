@@ -33,7 +33,7 @@ struct Version<'a> {
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let versions = larder.versions(&args.name)?;
-    let tags = larder.tags(&args.name)?;
+    let tags = larder.tags().of(&args.name)?;
     let versions = versions.iter().map(|info| Version { info, tags: tags_of(info, &tags) });
     if output.is_json() {
         output.document(Versions { versions: versions.collect() })?;

@@ -197,8 +197,8 @@ fn what_is_missing_locked_removed_or_garbage_is_noted_with_advice() {
         for years in [vec![2019], vec![2021]] {
             larder.apply("label", &Label { title: "Riesling".into(), years }).unwrap();
         }
-        larder.lock_version("wine/price").unwrap();
-        larder.lock_name("notes").unwrap();
+        larder.locks().lock_version("wine/price").unwrap();
+        larder.locks().lock_name("notes").unwrap();
         larder.remove("label@1").unwrap();
         dir.plain(&["gc", "--grace", "0s"]);
         let printed = dir.plain(&["doctor"]);

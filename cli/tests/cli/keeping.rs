@@ -128,9 +128,12 @@ fn show_prints_notes_locks_and_protected_tags() {
             .description("Sweet\u{1b}[31m")
             .label("team", "wine");
         larder.annotate("label", &change.metric("f1", 0.5)).unwrap();
-        larder.lock_version("label").unwrap();
-        larder.tag_with("label", "prod", &larder::versions::TagOptions::new().protect()).unwrap();
-        larder.lock_name("label").unwrap();
+        larder.locks().lock_version("label").unwrap();
+        larder
+            .tags()
+            .set("label", "prod", &larder::versions::TagOptions::new().protected(true))
+            .unwrap();
+        larder.locks().lock_name("label").unwrap();
         dir.plain(&["show", "label"]) + &dir.plain(&["show", "label", "--format", "json"])
     });
     assert_snapshot!(printed, @r#"
@@ -347,7 +350,7 @@ fn the_command_line_moves_tags_in_the_users_name() {
         tag(&["tag", "wine/price@1", "new"], Some("ci/42"), "bob");
         tag(&["tag", "wine/price@2", "new"], None, "bob");
         tag(&["untag", "wine/price:new"], Some(""), "");
-        let moves = dir.larder().tag_history("wine/price", "new").unwrap();
+        let moves = dir.larder().tags().history("wine/price", "new").unwrap();
         moves.iter().map(|line| format!("{:?}\n", line.by)).collect()
     });
     assert_snapshot!(printed, @r#"

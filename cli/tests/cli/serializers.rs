@@ -42,7 +42,7 @@ fn dir(store: &'static str) -> TestDir {
     );
     registry.register(Item::pair(plain)).unwrap();
     let larder = larder::Larder::new(dir.larder().store().clone(), registry);
-    larder.apply_serializer("rot13").unwrap();
+    larder.serializers().apply("rot13").unwrap();
     for number in 1..=5 {
         let text = Artifact::named("rot13", format!("note {number}"));
         larder.apply(format!("note/{number}"), &Note { text }).unwrap();

@@ -1,4 +1,4 @@
-//! Children and users: which versions refer to which.
+//! References between versions: children and users.
 
 use std::collections::BTreeSet;
 
@@ -17,11 +17,11 @@ use crate::store::{Change, Expected, StoreExt};
 pub struct ChildInfo {
     /// Its name.
     pub name: Identifier,
-    /// The digest of its manifest, to which the version is pinned.
+    /// The digest of its manifest.
     pub digest: Digest,
-    /// The newest version of that digest, if there is one that is not removed.
+    /// The newest version of that digest that is not removed.
     pub version: Option<VersionNumber>,
-    /// The tag of its type, if there is such a version.
+    /// The type tag of that version.
     #[serde(rename = "type")]
     pub type_tag: Option<TypeTag>,
 }
@@ -34,12 +34,12 @@ pub struct User<'a> {
     pub number: VersionNumber,
     /// The digest of its manifest.
     pub manifest: Digest,
-    /// What its manifest refers to.
+    /// The children in its manifest.
     pub children: &'a [ChildEntry],
 }
 
 impl Larder {
-    /// The components that the version which `reference` means refers to, in the order of its fields.
+    /// Returns the children of a version, in the order of its fields.
     ///
     /// # Errors
     /// As [`show`](Larder::show).
@@ -48,7 +48,7 @@ impl Larder {
         reference: impl TryInto<Reference, Error: Into<Error>>,
     ) -> Result<Vec<ChildInfo>> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
-        let (_, _, manifest) = self.open_version(&reference)?;
+        let manifest = self.resolve(&reference)?.manifest;
         let info = |child: &ChildEntry| {
             let version = self.any_child(child)?.filter(|version| version.removed.is_none());
             Ok(ChildInfo {
@@ -61,9 +61,9 @@ impl Larder {
         manifest.children().iter().map(info).collect()
     }
 
-    /// The versions that refer to the one which `reference` means, by name and number.
+    /// Returns the versions that refer to a version, sorted by name and number.
     ///
-    /// A reference is by content: who refers to a version refers to each of the same name and digest.
+    /// References are by content: they mean every version of the same name and digest.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Corrupt`]; [`Error::Store`].
@@ -95,7 +95,7 @@ impl Larder {
         self.store.records(&record::users_of(child)).map(read).collect()
     }
 
-    /// The newest version that is ready, not removed, and has the child's manifest.
+    /// Returns the newest version of a child that is ready and not removed.
     pub(crate) fn find_child(&self, child: &ChildEntry) -> Result<Option<VersionRecord>> {
         let mut numbers = Vec::new();
         for found in self.store.records(&record::digests_of(&child.name, &child.manifest.to_hex()))
@@ -113,7 +113,7 @@ impl Larder {
         Ok(None)
     }
 
-    /// The version that a child is, also if it is not ready, or was removed: one that was not counts for more.
+    /// Returns a version of a child, ready or not; removed only if there is no other.
     fn any_child(&self, child: &ChildEntry) -> Result<Option<VersionRecord>> {
         if let Some(version) = self.find_child(child)? {
             return Ok(Some(version));
@@ -132,7 +132,7 @@ impl Larder {
         Ok(found)
     }
 
-    /// The version that a child is, for `needed_by`.
+    /// Returns the version of a child that `needed_by` refers to.
     pub(crate) fn child_version(
         &self,
         child: &ChildEntry,
@@ -157,7 +157,7 @@ impl Larder {
         }
     }
 
-    /// The change that writes down who refers to a child.
+    /// Returns the change that records a user of a child.
     pub(super) fn use_of(
         child: &ChildEntry,
         user: &Identifier,
@@ -169,8 +169,8 @@ impl Larder {
         record::put(key, &user, Expected::Anything)
     }
 
-    /// The changes that make versions of one name the users of their children, before those versions are written: who
-    /// removes a child meanwhile changes what they depend on. A child that is not there is an error, or `is_partial`ly left out.
+    /// Returns the changes that record versions as users of their children, and that fail the commit if a child is
+    /// removed meanwhile. A missing child is an error unless `is_partial`.
     pub(crate) fn link(&self, users: &[User<'_>], is_partial: bool) -> Result<Vec<Change>> {
         let (mut changes, mut seen, mut heads) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
         for user in users {
@@ -189,7 +189,7 @@ impl Larder {
                     None if is_partial => continue,
                     None => self.child_version(child, &what())?,
                 };
-                // Who removes a version of the user's own name changes its record, which is written anyway.
+                // The record of the user's own name is written anyway.
                 if child.name != *user.name {
                     let with_head = heads.insert(child.name.clone());
                     changes.extend(self.depend(child, &version, with_head)?);
@@ -199,7 +199,7 @@ impl Larder {
         Ok(changes)
     }
 
-    /// The changes that make a commit depend on a child that stays, and tell who removes it.
+    /// Returns the changes that make a commit and a removal of the child conflict.
     fn depend(
         &self,
         child: &ChildEntry,
@@ -224,25 +224,27 @@ impl Larder {
         Ok(changes)
     }
 
-    /// The removals of what was written down when a version came to refer to its children.
+    /// Returns the removals of the user records of a version.
     pub(super) fn unlink(&self, name: &Identifier, version: &VersionRecord) -> Result<Vec<Change>> {
-        // What cannot be read leaves records behind that nobody believes.
-        let Ok((_, manifest)) = self.open_record(name, version) else { return Ok(Vec::new()) };
+        // User records of an unreadable manifest stay; they are ignored.
+        let Ok(version) = self.resolve_record(name, version.clone()) else {
+            return Ok(Vec::new());
+        };
         let remove = |child: &ChildEntry| {
-            let key = record::user_key(child, name, version.version)?;
+            let key = record::user_key(child, name, version.record.version)?;
             Ok(Change::RemoveRecord { key, expected: Expected::Anything })
         };
-        manifest.children().iter().map(remove).collect()
+        version.manifest.children().iter().map(remove).collect()
     }
 
-    /// Refuses to remove versions of a name that others refer to.
+    /// Refuses to remove versions that others refer to.
     pub(super) fn refuse_used(&self, name: &Identifier, versions: &[VersionRecord]) -> Result<()> {
         let going: BTreeSet<_> = versions.iter().map(|version| version.version).collect();
         let mut users = BTreeSet::new();
         for version in versions {
             let child = ChildEntry { name: name.clone(), manifest: version.manifest };
             let records = self.user_records(&child)?;
-            // Another version of the same content serves as well.
+            // Another version may have the same content.
             if records.is_empty() || self.has_twin(&child, &going)? {
                 continue;
             }
@@ -273,16 +275,16 @@ impl Larder {
         })
     }
 
-    /// Whether a version that is said to refer to a child does, or is about to be written.
+    /// Returns true if a recorded user exists, or may be about to be written.
     fn is_user(&self, user: &UserRecord) -> Result<bool> {
         match self.version(&user.name, user.version)? {
             Some(version) => Ok(version.removed.is_none() && version.manifest == user.manifest),
-            // Its writer may be in the middle of its commit, as long as nobody has gone past its number.
+            // Its commit may be under way until the name record passes its number.
             None => Ok(self.head(&user.name)?.is_none_or(|head| head.next <= user.version)),
         }
     }
 
-    /// Whether another version than those has the child's content.
+    /// Returns true if a version outside `going` has the child's content.
     fn has_twin(&self, child: &ChildEntry, going: &BTreeSet<VersionNumber>) -> Result<bool> {
         for found in self.store.records(&record::digests_of(&child.name, &child.manifest.to_hex()))
         {

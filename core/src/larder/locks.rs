@@ -1,4 +1,4 @@
-//! Locks: versions and names that are closed against change.
+//! Locks of versions and names.
 
 use super::{Annotations, Larder, VersionInfo};
 use crate::error::{Error, Result};
@@ -8,10 +8,19 @@ use crate::reference::Reference;
 use crate::store::Outcome;
 use crate::time::Timestamp;
 
+/// The locks of a larder: [`Larder::locks`].
+#[derive(Debug, Clone, Copy)]
+pub struct Locks<'a>(&'a Larder);
+
 impl Larder {
-    /// Closes the version that `reference` means: it cannot be removed, nor its notes changed.
-    ///
-    /// One that is locked already stays as it is. Tags may still move to it and away.
+    /// Returns the handle on the locks of versions and names.
+    pub fn locks(&self) -> Locks<'_> {
+        Locks(self)
+    }
+}
+
+impl Locks<'_> {
+    /// Locks a version: it cannot be removed or annotated; tags may still move to it and away.
     ///
     /// # Errors
     /// [`Error::InvalidName`]; [`Error::NotFound`]; [`Error::Conflict`]; [`Error::Store`].
@@ -19,13 +28,13 @@ impl Larder {
         &self,
         reference: impl TryInto<Reference, Error: Into<Error>>,
     ) -> Result<VersionInfo> {
-        self.set_lock(reference.try_into().map_err(Into::into)?, Some(self.now()))
+        self.set_lock(reference.try_into().map_err(Into::into)?, Some(self.0.now()))
     }
 
-    /// Opens the version that `reference` means again. One that is not locked stays as it is.
+    /// Unlocks a version.
     ///
     /// # Errors
-    /// As [`lock_version`](Larder::lock_version).
+    /// As [`lock_version`](Locks::lock_version).
     pub fn unlock_version(
         &self,
         reference: impl TryInto<Reference, Error: Into<Error>>,
@@ -33,41 +42,42 @@ impl Larder {
         self.set_lock(reference.try_into().map_err(Into::into)?, None)
     }
 
-    /// Closes a name: no version of it is applied, removed or annotated, and no tag of it set, moved or removed.
+    /// Locks a name: its versions cannot be applied, removed or annotated, nor its tags changed.
     ///
-    /// To apply what is the newest version already is no change. One that is locked already stays as it is.
+    /// Applying the newest version again changes nothing, and is allowed.
     ///
     /// # Errors
-    /// As [`lock_version`](Larder::lock_version).
+    /// As [`lock_version`](Locks::lock_version).
     pub fn lock_name(&self, name: impl TryInto<Identifier, Error: Into<Error>>) -> Result<()> {
-        self.set_name_lock(name.try_into().map_err(Into::into)?, Some(self.now()))
+        self.set_name_lock(name.try_into().map_err(Into::into)?, Some(self.0.now()))
     }
 
-    /// Opens a name again. One that is not locked stays as it is.
+    /// Unlocks a name.
     ///
     /// # Errors
-    /// As [`lock_version`](Larder::lock_version).
+    /// As [`lock_version`](Locks::lock_version).
     pub fn unlock_name(&self, name: impl TryInto<Identifier, Error: Into<Error>>) -> Result<()> {
         self.set_name_lock(name.try_into().map_err(Into::into)?, None)
     }
 
     fn set_lock(&self, reference: Reference, locked: Option<Timestamp>) -> Result<VersionInfo> {
-        self.transact(&reference, |tx| {
-            let noted = self.change_notes(tx, &reference, |noted| {
-                noted.notes.locked = locked.map(|now| noted.notes.locked.unwrap_or(now));
+        self.0.transact(&reference, |tx| {
+            let annotated = self.0.change_annotations(tx, &reference, |annotated| {
+                annotated.annotations.locked =
+                    locked.map(|now| annotated.annotations.locked.unwrap_or(now));
                 Ok(())
             })?;
-            Ok(Outcome::Commit(VersionInfo::new(reference.identifier(), &noted.version)))
+            Ok(Outcome::Commit(VersionInfo::new(reference.identifier(), &annotated.version)))
         })
     }
 
     fn set_name_lock(&self, name: Identifier, locked: Option<Timestamp>) -> Result<()> {
         let key = record::name_key(&name)?;
-        self.transact(&name, |tx| {
+        self.0.transact(&name, |tx| {
             let head: Option<NameRecord> = tx.read(&key)?;
             let head = head.filter(|head| head.latest.is_some() || locked.is_none());
             let Some(mut head) = head else {
-                return Err(self.not_found(&name.clone().into()));
+                return Err(self.0.not_found(&name.clone().into()));
             };
             if head.locked.is_some() == locked.is_some() {
                 return Ok(Outcome::Done(()));
@@ -101,10 +111,10 @@ pub fn refuse_locked_name(
 pub(super) fn refuse_locked_version(
     name: &Identifier,
     version: VersionNumber,
-    notes: &Annotations,
+    annotations: &Annotations,
     action: impl FnOnce() -> String,
 ) -> Result<()> {
-    match notes.locked {
+    match annotations.locked {
         None => Ok(()),
         Some(_) => Err(Error::Refused {
             action: action(),

@@ -1,60 +1,51 @@
-//! The handle that users hold: a store and a registry.
+//! The handle [`Larder`]: a store and a registry.
 
+mod annotations;
 mod apply;
+mod artifact_reader;
 mod children;
-mod claim;
-mod commit;
-mod dry_run;
-mod find;
+mod decode;
+mod ext;
 mod hooks;
-mod keep;
 mod load;
 mod locks;
-mod migrate;
-mod nest;
-mod notes;
 mod objects;
-mod options;
-mod pack;
-mod query;
 mod ready;
 mod remove;
-mod search;
+mod resolve;
 mod serializers;
-mod shelf;
+mod show;
 mod tags;
 mod toolchain;
 
-use std::any::{Any, TypeId};
+use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-pub use apply::{Applied, QUICK};
+pub use annotations::{Annotations, AnnotationsChange, read_annotations};
+pub use apply::{Applied, ApplyOptions, BlobWrites, Claim, DryRun, PATIENCE, QUICK};
 pub use children::{ChildInfo, User};
-pub use claim::{Claim, PATIENCE};
-pub use dry_run::DryRun;
-pub use keep::BlobWrites;
-pub use locks::refuse_locked_name;
-pub use notes::{Annotations, AnnotationsChange, read_notes as read_annotations};
-pub use options::ApplyOptions;
-pub use query::{VersionDetails, VersionInfo};
+pub use ext::LarderExt;
+pub use locks::{Locks, refuse_locked_name};
+pub use objects::{LarderObjects, VALUE_TYPE};
 pub use ready::Ready;
 pub use remove::RemoveOptions;
-pub use search::SearchHit;
-pub use tags::{TagInfo, TagMove, TagOptions};
+pub use serializers::Serializers;
+pub use show::{VersionDetails, VersionInfo};
+pub use tags::{TagInfo, TagMove, TagOptions, Tags};
 pub use toolchain::Difference;
 
 pub use crate::record::Status;
 
-pub(crate) use pack::ArtifactWriter;
-pub(crate) use shelf::ArtifactReader;
+pub(crate) use apply::ArtifactWriter;
+pub(crate) use artifact_reader::ArtifactReader;
 
 use crate::cache::CacheFolder;
 use crate::error::{Error, Result};
 use crate::participant::Participant;
-use crate::progress::{Meter, Progress, Watcher};
+use crate::progress::{Progress, Watcher};
 use crate::registry::Registry;
 #[cfg(feature = "files")]
 use crate::store::{BlobCache, Cached};
@@ -62,10 +53,9 @@ use crate::store::{Outcome, Store, Transaction};
 use crate::time::Timestamp;
 use crate::url::StoreUrl;
 
-/// A larder: a store, and a registry of the code that its content needs.
+/// A store and a registry of the types, serializers and stores that are linked in.
 ///
-/// Cheap to clone; every clone is the same larder. All methods may be called from many threads, and many
-/// processes may use one store at once.
+/// Cheap to clone. Threads and processes may share a store.
 ///
 /// ```
 /// use larder_core::{Identifier, Registry};
@@ -87,11 +77,11 @@ pub struct Larder {
     cache: CacheFolder,
 }
 
-/// The most bytes of an author.
+/// Maximum bytes of an author.
 const MOST_AUTHOR: usize = 200;
 
 impl Larder {
-    /// A larder on `store`, with the code that `registry` knows.
+    /// Creates a larder on `store` with `registry`.
     pub fn new(store: Arc<dyn Store>, registry: Registry) -> Self {
         Self::on(store, Arc::new(registry))
     }
@@ -111,23 +101,21 @@ impl Larder {
         }
     }
 
-    /// The same larder with another clock: for tests whose output must not change.
+    /// Returns the larder with another clock, for tests.
     #[must_use]
     pub fn with_clock(mut self, clock: fn() -> SystemTime) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The same larder, in the name of a person or a program: it is written down who moved a tag.
-    ///
-    /// From 1 to 200 bytes of text, which every reader of the larder sees.
+    /// Returns the larder with an author, 1 to 200 bytes, that is recorded with moves of tags.
     #[must_use]
     pub fn with_author(mut self, author: impl Into<Arc<str>>) -> Self {
         self.author = Some(author.into());
         self
     }
 
-    /// Who writes, for records.
+    /// Returns the author, checked.
     fn author(&self) -> Result<Option<String>> {
         match self.author.as_deref() {
             Some(author) if !(1..=MOST_AUTHOR).contains(&author.len()) => {
@@ -137,34 +125,20 @@ impl Larder {
         }
     }
 
-    /// The same larder, which tells `watch` how far it is with work that takes time.
+    /// Returns the larder with a callback for the progress of long operations.
     ///
-    /// It is called often and from any thread: it should be quick.
+    /// It is called often and from any thread.
     #[must_use]
     pub fn with_progress(mut self, watch: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.watcher = Watcher::new(watch);
         self
     }
 
-    /// The same larder with `participant` in place of the one of its type, or beside the others.
-    #[must_use]
-    pub fn with_participant(mut self, participant: Arc<dyn Participant>) -> Self {
-        let participants = Arc::make_mut(&mut self.participants);
-        participants.insert(participant.as_ref().type_id(), participant);
-        self
-    }
-
-    /// The participant of the type `P`.
-    pub fn participant<P: Participant>(&self) -> Option<&P> {
-        let participant: &dyn Any = self.participants.get(&TypeId::of::<P>())?.as_ref();
-        participant.downcast_ref()
-    }
-
     pub(crate) fn participants(&self) -> impl Iterator<Item = &dyn Participant> {
         self.participants.values().map(AsRef::as_ref)
     }
 
-    /// The same larder for one call with options.
+    /// Returns the larder with the options of one call.
     pub(crate) fn with_options(&self, options: &ApplyOptions) -> Self {
         Self { options: Arc::new(options.clone()), ..self.clone() }
     }
@@ -173,23 +147,15 @@ impl Larder {
         &self.options
     }
 
-    /// The same larder as code of a component may use it: without the options of the call that runs it.
+    /// Returns the larder for hooks, without the options of the call that runs them.
     fn for_hooks(&self) -> Self {
         Self { options: Arc::default(), ..self.clone() }
     }
 
-    /// Begins a piece of work with this larder: for crates that do some of their own.
-    pub fn meter(&self, task: &'static str, total: Option<u64>) -> Meter {
-        self.watcher.begin(task, total)
-    }
-
-    /// The same larder, which lays files out in `folder`, where every process and larder may share them.
+    /// Returns the larder with a cache folder for files and, if the store is remote, for blobs.
     ///
-    /// If its store is remote, blobs that were read are kept there too, in `blobs`: see
-    /// [`BlobCache`]; [`with_blob_cache`](Larder::with_blob_cache) takes one of another size. `verify` and `repair` read from the store itself.
-    ///
-    /// Without it files go into a temporary folder that is removed with the last clone of the larder.
-    /// Nobody else may be able to write into `folder`.
+    /// Processes may share `folder`, which nobody else may be able to write to. `verify` and `repair` bypass the cache.
+    /// Without a cache, files go to a temporary folder that lives as long as the larder and its clones.
     #[cfg(feature = "files")]
     #[must_use]
     pub fn with_cache(mut self, folder: impl Into<std::path::PathBuf>) -> Self {
@@ -199,19 +165,7 @@ impl Larder {
         self.with_blob_cache(blobs)
     }
 
-    /// The same larder, which keeps blobs in `cache`, and nowhere else, if its store is remote.
-    #[cfg(feature = "files")]
-    #[must_use]
-    pub fn with_blob_cache(mut self, cache: BlobCache) -> Self {
-        let store = Cached::behind(&self.store);
-        self.store = match store.capabilities().is_remote {
-            true => Arc::new(Cached::new(store, cache)),
-            false => store,
-        };
-        self
-    }
-
-    /// The same larder, which reads what is stored and nothing that was kept of it.
+    /// Returns the larder without its cache of blobs.
     pub(crate) fn uncached(&self) -> Self {
         #[cfg(feature = "files")]
         return Self { store: Cached::behind(&self.store), ..self.clone() };
@@ -219,12 +173,7 @@ impl Larder {
         self.clone()
     }
 
-    /// The folder where files are laid out.
-    pub fn cache(&self) -> &CacheFolder {
-        &self.cache
-    }
-
-    /// Writes through [`transact`](crate::store::transact).
+    /// Runs [`transact`](crate::store::transact) on the store.
     pub(crate) fn transact<'a, T>(
         &'a self,
         what: impl fmt::Display,
@@ -233,7 +182,7 @@ impl Larder {
         crate::store::transact(&*self.store, what, attempt)
     }
 
-    /// A transaction that is tried once.
+    /// Returns a transaction for one attempt.
     pub(crate) fn transaction(&self) -> Transaction<'_> {
         Transaction::new(&*self.store)
     }
@@ -254,11 +203,10 @@ impl Larder {
 }
 
 impl Registry {
-    /// Opens the larder at `url`, and gives it this registry.
+    /// Opens the larder at `url` with this registry.
     ///
     /// # Errors
-    /// [`Error::InvalidName`] for a URL that cannot be, [`Error::NotLinked`] for a scheme that no linked
-    /// crate serves, and whatever the store says.
+    /// [`Error::InvalidName`] for an invalid URL; [`Error::NotLinked`] for an unknown scheme; those of the store.
     pub fn open(self, url: impl TryInto<StoreUrl, Error: Into<Error>>) -> Result<Larder> {
         let store = self.open_store(&url.try_into().map_err(Into::into)?)?;
         Ok(Larder::new(store, self))

@@ -1,4 +1,4 @@
-//! Values that are kept by name and tag, without a component type of their own.
+//! Values without a component type, stored by name and tag.
 
 use std::any::type_name;
 use std::marker::PhantomData;
@@ -14,16 +14,16 @@ use crate::reference::{Reference, Selector};
 use crate::scope;
 use crate::serializer::Serializer;
 
-/// The type tag of values without a component type of their own.
-pub(super) const OBJECT: &str = "larder/value";
+/// The type tag of values without a component type.
+pub const VALUE_TYPE: &str = "larder/value";
 
-/// The fields of a manifest of that type.
+/// The fields of their manifest.
 #[derive(Serialize, Deserialize)]
 struct Object<V> {
     value: V,
 }
 
-/// A value that belongs to the caller, on its way into an artifact.
+/// A borrowed value that is encoded as an artifact.
 struct Lent<'a, T, S>(&'a T, PhantomData<S>);
 
 impl<T: 'static, S: Serializer<T>> Serialize for Lent<'_, T, S> {
@@ -37,16 +37,39 @@ impl<T: 'static, S: Serializer<T>> Serialize for Lent<'_, T, S> {
     }
 }
 
-impl Larder {
-    /// Keeps a value, written by `S`, as a new version of `name`, and lets `tag` name it.
+/// Stores values without a component type, by name and tag, encoded by a serializer.
+///
+/// [`Objects`](https://docs.rs/larder/latest/larder/trait.Objects.html) of the crate `larder` uses MessagePack.
+pub trait LarderObjects {
+    /// Applies a value as a new version of `name`, and moves `tag` to it.
     ///
-    /// If the newest version is the same, nothing but the tag is written. The crate `larder` has a shorter
-    /// form, which writes MessagePack.
+    /// Only the tag moves if the newest version has the same content.
     ///
     /// # Errors
     /// [`Error::InvalidName`] for the name or the tag, before anything is written: `latest` is reserved. As
     /// [`Larder::apply`].
-    pub fn store_object_as<T: 'static, S: Serializer<T>>(
+    fn store_object_as<T: 'static, S: Serializer<T>>(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        tag: impl TryInto<TagName, Error: Into<Error>>,
+        value: &T,
+    ) -> Result<Applied>;
+
+    /// Loads the value that `tag` of `name` names; `latest` is the newest version.
+    ///
+    /// The serializer that wrote it decodes it, which may differ from `S`.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`]; [`Error::WrongType`] for a component; as [`Larder::load`] and [`Artifact::get`].
+    fn load_object_as<T: 'static, S: Serializer<T>>(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        tag: &str,
+    ) -> Result<T>;
+}
+
+impl LarderObjects for Larder {
+    fn store_object_as<T: 'static, S: Serializer<T>>(
         &self,
         name: impl TryInto<Identifier, Error: Into<Error>>,
         tag: impl TryInto<TagName, Error: Into<Error>>,
@@ -55,19 +78,12 @@ impl Larder {
         let name: Identifier = name.try_into().map_err(Into::into)?;
         let tag: TagName = tag.try_into().map_err(Into::into)?;
         let fields = Object { value: Lent::<T, S>(value, PhantomData) };
-        let applied = self.commit_version(&name, || self.pack(&name, OBJECT, 1, &fields))?;
-        self.tag(Self::pin(applied.version()), tag)?;
+        let applied = self.commit_value(&name, VALUE_TYPE, &fields)?;
+        self.tag(applied.version().reference(), tag)?;
         Ok(applied)
     }
 
-    /// Loads the value that `tag` of `name` names; `latest` is the newest version.
-    ///
-    /// It is read by the serializer that wrote it, which need not be `S`.
-    ///
-    /// # Errors
-    /// [`Error::InvalidName`]; [`Error::WrongType`] for a component; as [`Larder::load`] and
-    /// [`Artifact::get`].
-    pub fn load_object_as<T: 'static, S: Serializer<T>>(
+    fn load_object_as<T: 'static, S: Serializer<T>>(
         &self,
         name: impl TryInto<Identifier, Error: Into<Error>>,
         tag: &str,
@@ -77,7 +93,8 @@ impl Larder {
             tag => Selector::Tag(TagName::new(tag)?),
         };
         let reference = Reference::new(name.try_into().map_err(Into::into)?, selector);
-        let object: Object<Artifact<T, S>> = self.load_as(&reference, OBJECT, type_name::<T>())?;
+        let object: Object<Artifact<T, S>> =
+            self.decode_fields(&self.resolve(&reference)?, VALUE_TYPE, type_name::<T>())?;
         object.value.into_inner()
     }
 }

@@ -1,4 +1,4 @@
-//! Components that are set up before they are used.
+//! Components with `setup` on first use.
 
 use std::any::Any;
 use std::fmt;
@@ -8,39 +8,36 @@ use super::Larder;
 use super::VersionInfo;
 use super::hooks::run_hook;
 use crate::child::ChildVersion;
-use crate::component::{Component, ComponentType};
+use crate::component::Component;
 use crate::error::{Error, Result};
 use crate::hooks::HookContext;
 use crate::model::{Model, Signature};
-use crate::name::{Identifier, VersionNumber};
-use crate::reference::{Reference, Selector};
 use crate::store::Hook;
 
-/// A loaded component that is set up when it is used first.
+/// A loaded component with `setup` on first use.
 ///
-/// [`Hooks::setup`](crate::Hooks::setup) runs once, however many threads ask at the same time: the others wait. If it
-/// fails, each that asks is told, and the next one tries again.
+/// [`Hooks::setup`](crate::Hooks::setup) runs once; other threads wait. If it fails, the next use retries it.
 ///
 /// ```
 /// use larder_core::{HookContext, HookResult, Larder, Registry};
 /// use larder_core::store::MemoryStore;
 /// # use std::sync::Arc;
 /// # fn see<T: larder_core::ComponentType>(larder: &Larder) -> larder_core::Result<()> {
-/// let probe = larder.load_ready::<T>("cellar/probe")?; // nothing was opened yet
-/// let probe = probe.get()?; // now it is set up
+/// let probe = larder.load_ready::<T>("cellar/probe")?; // not set up yet
+/// let probe = probe.get()?; // set up
 /// # Ok(())
 /// # }
 /// ```
 pub struct Ready<T: ?Sized> {
     context: HookContext,
     is_set_up: OnceLock<()>,
-    /// Held while it is set up, so that it happens once.
+    /// Held during `setup`, so that it runs once.
     setting_up: Mutex<()>,
     component: Box<T>,
 }
 
 impl<T: Component + ?Sized> Ready<T> {
-    pub(super) fn new(larder: &Larder, version: VersionInfo, component: Box<T>) -> Self {
+    pub(crate) fn new(larder: &Larder, version: VersionInfo, component: Box<T>) -> Self {
         let is_set_up = OnceLock::new();
         if component.as_hooks().is_none() {
             let _ = is_set_up.set(());
@@ -49,43 +46,43 @@ impl<T: Component + ?Sized> Ready<T> {
         Self { context, is_set_up, setting_up: Mutex::default(), component }
     }
 
-    /// A child of another component.
+    /// Creates it for a child.
     pub(crate) fn of(larder: &Larder, at: &ChildVersion, component: Box<T>) -> Self {
         Self::new(larder, VersionInfo::new(&at.name, &at.version), component)
     }
 
-    /// The component, set up.
+    /// Returns the component, set up.
     ///
     /// # Errors
     /// [`Error::Hook`] if its `setup` failed.
     pub fn get(&self) -> Result<&T> {
         if self.is_set_up.get().is_none() {
-            // A setup that panicked is tried again.
+            // A panic in `setup` poisons the lock; the next use retries.
             let _setting_up = self.setting_up.lock().unwrap_or_else(PoisonError::into_inner);
             if self.is_set_up.get().is_none()
                 && let Some(hooks) = self.component.as_hooks()
             {
                 run_hook(Hook::Setup, || hooks.setup(&self.context)).map_err(|source| {
                     Error::Hook {
-                        component: Larder::pin(&self.context.version).to_string(),
+                        component: self.context.version.reference().to_string(),
                         hook: Hook::Setup,
                         left: "the component was not used; its next use retries",
                         source,
                     }
                 })?;
-                // The lock is held, so nobody else sets it meanwhile.
+                // The lock is held, so this is the first `set`.
                 let _ = self.is_set_up.set(());
             }
         }
         Ok(&self.component)
     }
 
-    /// The component as it was loaded, set up or not.
+    /// Returns the component, set up or not.
     pub fn peek(&self) -> &T {
         &self.component
     }
 
-    /// The version that it is.
+    /// Returns its version.
     pub fn version(&self) -> &VersionInfo {
         &self.context.version
     }
@@ -94,57 +91,11 @@ impl<T: Component + ?Sized> Ready<T> {
 impl<T: ?Sized> fmt::Debug for Ready<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let set_up = if self.is_set_up.get().is_some() { "set up" } else { "not set up" };
-        write!(f, "Ready({}, {set_up})", Larder::pin(&self.context.version))
+        write!(f, "Ready({}, {set_up})", self.context.version.reference())
     }
 }
 
-impl Larder {
-    /// Loads the component that `reference` names, as its own type, to be set up when it is used first.
-    ///
-    /// [`load`](Larder::load) gives the plain value, and sets nothing up.
-    ///
-    /// # Errors
-    /// As [`load`](Larder::load).
-    pub fn load_ready<T: ComponentType>(
-        &self,
-        reference: impl TryInto<Reference, Error: Into<Error>>,
-    ) -> Result<Ready<T>> {
-        let reference: Reference = reference.try_into().map_err(Into::into)?;
-        let (version, component) = self.load_typed(&reference)?;
-        let version = VersionInfo::new(reference.identifier(), &version);
-        Ok(Ready::new(self, version, Box::new(component)))
-    }
-
-    /// Loads the component that `reference` names, of whatever type, to be set up when it is used first.
-    ///
-    /// # Errors
-    /// As [`load_component`](Larder::load_component).
-    pub fn load_component_ready(
-        &self,
-        reference: impl TryInto<Reference, Error: Into<Error>>,
-    ) -> Result<Ready<dyn Component>> {
-        let reference: Reference = reference.try_into().map_err(Into::into)?;
-        let (version, component) = self.load_named(&reference)?;
-        let version = VersionInfo::new(reference.identifier(), &version);
-        Ok(Ready::new(self, version, component))
-    }
-
-    /// Loads the component of a version, also if it was removed and its bytes are still there.
-    pub(crate) fn load_ready_version(
-        &self,
-        name: &Identifier,
-        number: VersionNumber,
-    ) -> Result<Ready<dyn Component>> {
-        let Some(version) = self.version(name, number)? else {
-            let reference = Reference::new(name.clone(), Selector::Version(number));
-            return Err(self.not_found(&reference));
-        };
-        let component = self.load_at(name, &version)?;
-        Ok(Ready::new(self, VersionInfo::new(name, &version), component))
-    }
-}
-
-/// A component that is known to be a model.
+/// A component that is a model.
 pub(super) struct ReadyModel(pub(super) Ready<dyn Component>);
 
 impl ReadyModel {

@@ -1,9 +1,9 @@
-//! `remove`: taking versions off the shelf.
+//! Removing versions.
 
 use std::collections::BTreeSet;
 
+use super::annotations::read_annotations;
 use super::locks::{refuse_locked_name, refuse_locked_version};
-use super::notes::read_notes;
 use super::{Larder, VersionInfo};
 use crate::error::{Error, Result};
 use crate::name::{Identifier, VersionNumber};
@@ -13,7 +13,7 @@ use crate::reference::{Reference, Selector};
 use crate::store::{Committed, Record};
 use crate::store::{Outcome, Transaction};
 
-/// What a removal may go past.
+/// Options of a removal.
 ///
 /// ```
 /// use larder_core::versions::RemoveOptions;
@@ -35,26 +35,26 @@ impl Default for RemoveOptions {
 }
 
 impl RemoveOptions {
-    /// It goes past nothing.
+    /// Returns the default options: no force; hooks and triggers run.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether to remove a version that others refer to, or whose [`cleanup`](crate::Hooks::cleanup) fails or cannot be run.
+    /// Sets whether to remove a version that others refer to, or whose [`cleanup`](crate::Hooks::cleanup) fails.
     #[must_use]
     pub fn force(mut self, force: bool) -> Self {
         self.force = force;
         self
     }
 
-    /// Whether `cleanup` runs before; it does unless this says `false`. A copy is removed without it.
+    /// Sets whether `cleanup` runs; the default is `true`.
     #[must_use]
     pub fn hooks(mut self, hooks: bool) -> Self {
         self.hooks = hooks;
         self
     }
 
-    /// Whether triggers run on it; they do unless this says `false`.
+    /// Sets whether triggers run; the default is `true`.
     #[must_use]
     pub fn triggers(mut self, triggers: bool) -> Self {
         self.triggers = triggers;
@@ -62,26 +62,24 @@ impl RemoveOptions {
     }
 }
 
-/// How far a removal is that is tried again.
+/// Progress of a removal across attempts.
 #[derive(Default)]
 struct Removal {
-    /// The versions whose `cleanup` was run.
+    /// The versions whose `cleanup` has run.
     cleaned: BTreeSet<VersionNumber>,
-    /// Those that live, and that their name and digest may no longer lead to: a store without atomic commits stopped
-    /// half-way.
+    /// Remaining versions whose name and digest records a partial commit may have changed.
     half: BTreeSet<VersionNumber>,
 }
 
 impl Larder {
-    /// Removes the one version that `reference` means.
+    /// Removes the version that `reference` names.
     ///
-    /// Its number is never given again. Its bytes stay until they are collected as garbage. If its type has
-    /// [`Hooks`](crate::Hooks), `cleanup` runs before.
+    /// Its number is never reused; its blobs stay until garbage collection. If its type has [`Hooks`](crate::Hooks),
+    /// `cleanup` runs first.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Refused`] while a tag names it, others refer to it, or it or its name is locked; [`Error::Hook`] if its
-    /// `cleanup` fails; [`Error::NotLinked`] if it has hooks and its type is not linked in; [`Error::Conflict`];
-    /// [`Error::Store`].
+    /// [`Error::NotFound`]; [`Error::Refused`] if it is tagged, used or locked; [`Error::Hook`] if `cleanup` fails;
+    /// [`Error::NotLinked`] if it has hooks and its type is not linked in; [`Error::Conflict`]; [`Error::Store`].
     pub fn remove(
         &self,
         reference: impl TryInto<Reference, Error: Into<Error>>,
@@ -89,7 +87,7 @@ impl Larder {
         self.remove_with(reference, &RemoveOptions::new())
     }
 
-    /// Removes the one version that `reference` means, past what `options` say.
+    /// Removes the version that `reference` names, with `options`.
     ///
     /// # Errors
     /// As [`remove`](Larder::remove).
@@ -103,7 +101,7 @@ impl Larder {
         self.removing(name, |removal| {
             let pinned = |number| Reference::new(name.clone(), Selector::Version(number));
             self.transact(&reference, |tx| {
-                // Once the name was changed, the reference may lead to another version.
+                // After a partial commit the reference may resolve to another version.
                 let version = match removal.half.first() {
                     Some(&number) => self.find(&pinned(number))?,
                     None => self.find(&reference)?,
@@ -118,22 +116,11 @@ impl Larder {
         })
     }
 
-    /// Removes every version of `name`, and gives those that it removed.
+    /// Removes every version of `name`, with `options`, and returns them.
     ///
     /// # Errors
     /// As [`remove`](Larder::remove).
     pub fn remove_all(
-        &self,
-        name: impl TryInto<Identifier, Error: Into<Error>>,
-    ) -> Result<Vec<VersionInfo>> {
-        self.remove_all_with(name, &RemoveOptions::new())
-    }
-
-    /// Removes every version of `name`, past what `options` say, and gives those that it removed.
-    ///
-    /// # Errors
-    /// As [`remove`](Larder::remove).
-    pub fn remove_all_with(
         &self,
         name: impl TryInto<Identifier, Error: Into<Error>>,
         options: &RemoveOptions,
@@ -151,7 +138,7 @@ impl Larder {
         })
     }
 
-    /// Tries a removal. If it is given up when a part of it was made, what still lives is found again as before.
+    /// Runs a removal; if it fails after a partial commit, restores the name and digest records.
     fn removing<T>(
         &self,
         name: &Identifier,
@@ -159,12 +146,12 @@ impl Larder {
     ) -> Result<T> {
         let mut removal = Removal::default();
         remove(&mut removal).inspect_err(|_| {
-            // Why it was given up says more than that this failed too.
+            // The first error matters more.
             let _ = self.relist(name, &removal.half);
         })
     }
 
-    /// Lets the name and the digests lead to those versions again that are there.
+    /// Restores the name and digest records of remaining versions.
     fn relist(&self, name: &Identifier, numbers: &BTreeSet<VersionNumber>) -> Result<()> {
         let numbers: Vec<_> = numbers.iter().copied().collect();
         let head_key = record::name_key(name)?;
@@ -195,7 +182,7 @@ impl Larder {
     }
 
     fn refuse_tagged(&self, name: &Identifier, numbers: &[VersionNumber]) -> Result<()> {
-        let mut tags = self.tags(name)?;
+        let mut tags = self.tags().of(name)?;
         tags.retain(|tag| numbers.contains(&tag.version));
         if tags.is_empty() {
             return Ok(());
@@ -208,7 +195,7 @@ impl Larder {
         })
     }
 
-    /// Marks versions as removed; `false` if another writer was faster.
+    /// Marks versions as removed; `false` on a conflict.
     fn try_remove(
         &self,
         tx: &mut Transaction<'_>,
@@ -236,7 +223,7 @@ impl Larder {
             }
             latest => latest.clone(),
         };
-        // The name goes before the versions: at no time does it name one that is gone.
+        // The name record is written first, so it never names a removed version.
         let next = head.next;
         let head = head.with(next, latest);
         let head_at = tx.len();
@@ -274,7 +261,7 @@ impl Larder {
         }
     }
 
-    /// Reads the records of those versions that are there.
+    /// Reads the records of existing versions.
     fn removable(
         tx: &mut Transaction<'_>,
         name: &Identifier,
@@ -287,7 +274,7 @@ impl Larder {
         keys.iter().zip(found).filter_map(read).collect()
     }
 
-    /// Refuses versions that are locked, and makes the commit depend on none of them being locked meanwhile.
+    /// Refuses locked versions, and makes the commit fail if one is locked meanwhile.
     fn require_unlocked(
         tx: &mut Transaction<'_>,
         name: &Identifier,
@@ -297,14 +284,14 @@ impl Larder {
         let keys = keys.collect::<Result<Vec<_>>>()?;
         let found = tx.get_all(&keys)?;
         for ((key, found), number) in keys.into_iter().zip(found).zip(numbers) {
-            let notes = read_notes(&key, found.as_ref())?;
-            refuse_locked_version(name, *number, &notes, || format!("remove {name}"))?;
+            let annotations = read_annotations(&key, found.as_ref())?;
+            refuse_locked_version(name, *number, &annotations, || format!("remove {name}"))?;
             tx.require(key)?;
         }
         Ok(())
     }
 
-    /// The newest version before `from` that is ready, neither removed nor among `numbers`.
+    /// Returns the newest ready version before `from` that is not removed or in `numbers`.
     fn newest_without(
         &self,
         name: &Identifier,
@@ -323,11 +310,5 @@ impl Larder {
             }
         }
         Ok(None)
-    }
-
-    /// The reference to exactly one version.
-    #[must_use]
-    pub fn pin(version: &VersionInfo) -> Reference {
-        Reference::new(version.identifier.clone(), Selector::Version(version.version))
     }
 }

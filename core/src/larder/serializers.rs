@@ -1,4 +1,4 @@
-//! Serializers of one's own: keeping a record of them, and asking it.
+//! Records of serializers.
 
 use std::any::TypeId;
 
@@ -10,15 +10,24 @@ use crate::registry;
 use crate::serializer::{DynSerializer, Serializer, StaticSerializer};
 use crate::serializer_record::SerializerRecord;
 
+/// The records of serializers: [`Larder::serializers`].
+#[derive(Debug, Clone, Copy)]
+pub struct Serializers<'a>(&'a Larder);
+
 impl Larder {
-    /// Keeps a record of the serializer that is registered under `serializer`, as the component
-    /// `serializers/NAME`.
+    /// Returns the handle on the records of serializers.
+    pub fn serializers(&self) -> Serializers<'_> {
+        Serializers(self)
+    }
+}
+
+impl Serializers<'_> {
+    /// Applies a record of the registered serializer `serializer` as the component `serializers/NAME`.
     ///
-    /// It says which crate brought the serializer, where to get it, which types it serves, and what it
-    /// wrote for its sample. From then on
-    /// - a program without the serializer is told where to get it;
-    /// - a program with another serializer of that name, which reads the sample as another value, is refused
-    ///   before it reads or writes anything by it.
+    /// The record holds the crate that provides the serializer, where to get it, its types, and the encoding of its
+    /// sample. From then on
+    /// - errors of programs without the serializer name its source;
+    /// - a serializer of the same name that decodes the sample to another value is refused before it reads or writes.
     ///
     /// ```
     /// use larder_core::{BoxError, Item, Registry, Serializer};
@@ -45,22 +54,22 @@ impl Larder {
     /// larder_core::link!(Item::serializer::<Kelvin, KelvinBytes>());
     ///
     /// let larder = Registry::linked()?.open("memory:")?;
-    /// assert!(larder.apply_serializer("kelvin-le")?.is_created());
-    /// let record = larder.serializer_record("kelvin-le")?.expect("it was just applied");
+    /// assert!(larder.serializers().apply("kelvin-le")?.is_created());
+    /// let record = larder.serializers().record("kelvin-le")?.expect("it was just applied");
     /// assert!(record.types[0].fingerprint().is_some());
     /// # Ok::<(), larder_core::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotLinked`] if there is none of that name; [`Error::InvalidName`] if its name cannot be part
-    /// of an identifier; [`Error::Refused`] if it reads the sample of an earlier record as something else:
-    /// then it wants a name of its own; [`Error::Encode`] if its sample is not written the same each time
-    /// or does not come back; and as [`apply`](Larder::apply).
-    pub fn apply_serializer(&self, serializer: &str) -> Result<Applied> {
+    /// [`Error::NotLinked`] if it is not registered; [`Error::InvalidName`] if its name cannot be part of an
+    /// identifier; [`Error::Refused`] if it decodes the sample of an earlier record to another value;
+    /// [`Error::Encode`] if its sample does not encode the same each time or does not decode again; as
+    /// [`Larder::apply`].
+    pub fn apply(&self, serializer: &str) -> Result<Applied> {
         let identifier = identifier(serializer)?;
-        let known = self.registry.serializer(serializer, &identifier.to_string())?;
-        let earlier = self.serializer_record(serializer)?;
-        for pair in self.registry.pairs(serializer) {
+        let known = self.0.registry.serializer(serializer, &identifier.to_string())?;
+        let earlier = self.record(serializer)?;
+        for pair in self.0.registry.pairs(serializer) {
             if let Some(earlier) = &earlier
                 && let Some(fault) = earlier.fault_in(&**pair)?
             {
@@ -72,20 +81,20 @@ impl Larder {
                 });
             }
         }
-        self.apply(identifier, &SerializerRecord::of(&self.registry, known)?)
+        self.0.apply(identifier, &SerializerRecord::of(&self.0.registry, known)?)
     }
 
-    /// The newest record of a serializer, if there is one.
+    /// Returns the newest record of a serializer.
     ///
     /// # Errors
     /// [`Error::Corrupt`]; [`Error::NewerFormat`]; [`Error::Decode`]; [`Error::Store`].
-    pub fn serializer_record(&self, serializer: &str) -> Result<Option<SerializerRecord>> {
+    pub fn record(&self, serializer: &str) -> Result<Option<SerializerRecord>> {
         let Ok(identifier) = identifier(serializer) else { return Ok(None) };
-        match self.head(&identifier)?.and_then(|head| head.latest) {
+        match self.0.head(&identifier)?.and_then(|head| head.latest) {
             Some(latest) if latest.type_tag.as_str() == SerializerRecord::TAG => {
-                match self.load::<SerializerRecord>(&identifier) {
+                match self.0.load::<SerializerRecord>(&identifier) {
                     Ok(record) => Ok(Some(record).filter(|it| it.serializer == serializer)),
-                    // It was removed just now.
+                    // It was removed meanwhile.
                     Err(Error::NotFound { .. }) => Ok(None),
                     Err(error) => Err(error),
                 }
@@ -95,14 +104,13 @@ impl Larder {
     }
 }
 
-/// Where the record of a serializer is.
+/// Returns the name of a serializer's record.
 fn identifier(serializer: &str) -> Result<Identifier> {
     Identifier::new(&format!("serializers/{serializer}"))
 }
 
 impl ArtifactReader {
-    /// Refuses a serializer that the larder has a record of and that is not the one recorded. `what` is to
-    /// be done with it, for people.
+    /// Refuses a serializer that differs from its record; `action` is for the error.
     pub(crate) fn check_serializer<T: 'static, S: Serializer<T>>(
         &self,
         name: &str,
@@ -117,9 +125,9 @@ impl ArtifactReader {
             true => Some(&own),
             false => registry::find_pair::<T>(name, self.registry().pairs(name)).ok(),
         };
-        // If there is none, whoever asks for it will say so.
+        // A missing serializer fails later.
         if let Some(pair) = pair
-            && let Some(record) = self.larder().serializer_record(name)?
+            && let Some(record) = self.larder().serializers().record(name)?
             && let Some(fault) = record.fault_in(pair)?
         {
             return Err(Error::Refused {
@@ -134,12 +142,12 @@ impl ArtifactReader {
         Ok(())
     }
 
-    /// The error of a serializer that is not linked in, with what the larder knows of it.
+    /// Adds the source of a serializer to the error that it is not linked.
     pub(crate) fn explain(&self, error: Error) -> Error {
         match error {
             Error::NotLinked { kind: ItemKind::Serializer, name, needed_by, hint, known } => {
-                // Whatever befalls the record, what is missing is the serializer.
-                let record = self.larder().serializer_record(&name).ok().flatten();
+                // An error of the record would hide that the serializer is missing.
+                let record = self.larder().serializers().record(&name).ok().flatten();
                 let hint = match record {
                     Some(record) => format!("its record says: {}", record.whereabouts()),
                     None => hint,

@@ -1,4 +1,4 @@
-//! What a version was made with, and what this program is made with.
+//! Comparing the toolchain of a version with this program's.
 
 use std::fmt;
 
@@ -7,18 +7,17 @@ use serde::Serialize;
 use super::Larder;
 use crate::error::{Error, Result};
 use crate::record::VersionRecord;
-use crate::reference::Reference;
 use crate::toolchain::Toolchain;
 
-/// One thing that a version was made with and that is another here.
+/// A difference between the build of a version and this program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Difference {
     /// What differs: `crate`, `rustc`, `target`, `features` or `Cargo.lock`.
     pub what: &'static str,
-    /// As the version was made.
+    /// Its value for the version.
     pub recorded: String,
-    /// As it is here.
+    /// Its value for this program.
     pub here: String,
 }
 
@@ -30,7 +29,7 @@ impl fmt::Display for Difference {
 
 type Aspect = fn(&Toolchain) -> Option<String>;
 
-/// What two toolchains are compared by; what one of them does not know is not.
+/// Aspects of toolchains that are compared, if both are known.
 const ASPECTS: [(&str, Aspect); 4] = [
     ("rustc", |toolchain| Some(toolchain.rustc.clone())),
     ("target", |toolchain| Some(toolchain.target.clone())),
@@ -42,34 +41,20 @@ const ASPECTS: [(&str, Aspect); 4] = [
 ];
 
 impl Larder {
-    /// The same larder, which refuses to load what was made with another crate version or, if it is a class
-    /// model, another toolchain than this program's.
+    /// Returns the larder with a check on load: refuses versions of another crate version, and class models of another
+    /// toolchain.
     ///
-    /// Without it such a version is loaded, and [`differences`](Larder::differences) tells.
+    /// Without it, [`VersionDetails::differences`](crate::versions::VersionDetails::differences) lists them.
     #[must_use]
     pub fn strict(mut self) -> Self {
         self.strict = true;
         self
     }
 
-    /// What the version was made with that is another here: a reason to look twice, not a fault.
-    ///
-    /// The crate that brings the type is compared, with its version, but for types of Larder's own; for a class model also rustc,
-    /// the target, the crate's features and the program's `Cargo.lock`. What is not known on one side is not compared.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`]; [`Error::Store`].
-    pub fn differences(
-        &self,
-        reference: impl TryInto<Reference, Error: Into<Error>>,
-    ) -> Result<Vec<Difference>> {
-        let reference: Reference = reference.try_into().map_err(Into::into)?;
-        Ok(self.differences_of(&self.find(&reference)?))
-    }
-
-    fn differences_of(&self, version: &VersionRecord) -> Vec<Difference> {
+    /// Compares what built a version with this program.
+    pub(super) fn differences(&self, version: &VersionRecord) -> Vec<Difference> {
         let tag = version.type_tag.as_str();
-        // Types of Larder's own have a written format: whichever release reads it.
+        // Larder's own types have a specified format.
         let krate =
             (!tag.starts_with("larder/")).then(|| self.registry.origin_of_type(tag)).flatten();
         let (then, now) =
@@ -85,13 +70,13 @@ impl Larder {
         [crates].into_iter().chain(aspects).filter_map(differs).collect()
     }
 
-    /// Under [`strict`](Larder::strict), refuses a version that was made with something else.
+    /// Under [`strict`](Larder::strict), refuses a version with differences.
     pub(crate) fn check_strict(&self, what: &str, version: &VersionRecord) -> Result<()> {
         if !self.strict {
             return Ok(());
         }
         let differences: Vec<_> =
-            self.differences_of(version).iter().map(ToString::to_string).collect();
+            self.differences(version).iter().map(ToString::to_string).collect();
         if differences.is_empty() {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 
 mod run;
 
+use larder_core::extend::LarderExt;
 use std::any::{Any, type_name};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,6 @@
 //! Runs collect the artifacts of a class model and log it as a version.
 
+use larder_core::extend::LarderExt;
 use std::any::type_name;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -112,7 +112,7 @@ impl Maintenance {
         };
         if !options.dry_run {
             for version in &restored {
-                target.restore(Larder::pin(version))?;
+                target.restore(version.reference())?;
             }
         }
         let copied = self.execute(planner, &selected, plan, options.dry_run)?;
@@ -125,7 +125,7 @@ impl Maintenance {
 
     fn remove_extraneous(&self, extraneous: &Extraneous) -> Result<()> {
         for RemovedTag { name, tag, .. } in &extraneous.tags {
-            match self.larder.untag_with(name, tag, &TagOptions::new().force()) {
+            match self.larder.tags().remove(name, tag, &TagOptions::new().force(true)) {
                 // Another process was faster.
                 Ok(()) | Err(Error::NotFound { .. }) => {}
                 Err(error) => return Err(error),
@@ -133,7 +133,7 @@ impl Maintenance {
         }
         // A version may be used by another extraneous one: refused removals are retried after the others.
         let options = RemoveOptions::new().hooks(false);
-        let mut rest: Vec<_> = extraneous.versions.iter().map(Larder::pin).collect();
+        let mut rest: Vec<_> = extraneous.versions.iter().map(VersionInfo::reference).collect();
         while !rest.is_empty() {
             let (mut refused, mut reason) = (Vec::new(), None);
             let before = rest.len();
@@ -185,7 +185,7 @@ fn extraneous(target: &Maintenance, selected: &[Selected]) -> Result<Extraneous>
         };
         let tags: BTreeSet<&TagName> =
             wanted.into_iter().flat_map(|selected| &selected.tags).map(|(tag, _)| tag).collect();
-        for tag in target.larder.tags(&name)? {
+        for tag in target.larder.tags().of(&name)? {
             if !tags.contains(&tag.tag) {
                 let (tag, version) = (tag.tag, tag.version);
                 extraneous.tags.push(RemovedTag { name: name.clone(), tag, version });

@@ -9,6 +9,7 @@ mod plan;
 mod select;
 mod write;
 
+use larder_core::extend::LarderExt;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -178,7 +178,7 @@ fn tags_of(
     versions: &BTreeMap<VersionNumber, VersionRecord>,
 ) -> Result<Vec<(TagName, TagRecord)>> {
     let mut tags = Vec::new();
-    for tag in source.larder.tags(name)? {
+    for tag in source.larder.tags().of(name)? {
         let key = record::tag_key(name, &tag.tag)?;
         // It may have been removed since.
         let Some(found) = source.store.get_record(&key)? else { continue };

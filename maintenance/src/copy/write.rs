@@ -372,16 +372,16 @@ impl<'a> CopyWriter<'a> {
         let options = match report.moved_from {
             _ if report.present => return Ok(()),
             _ if self.planner.policy == TargetPolicy::Mirror => {
-                options.force().stamped(stamp.0, stamp.1)
+                options.force(true).stamped(stamp.0, stamp.1)
             }
             Some(from) => options.from(at(from)),
-            None => options.only_new().stamped(stamp.0, stamp.1),
+            None => options.only_new(true).stamped(stamp.0, stamp.1),
         };
         let options = match source.protected {
-            true => options.protect(),
-            false if self.planner.policy == TargetPolicy::Mirror => options.unprotect(),
+            true => options.protected(true),
+            false if self.planner.policy == TargetPolicy::Mirror => options.protected(false),
             false => options,
         };
-        self.planner.target.larder.tag_with(at(report.version), &report.tag, &options).map(drop)
+        self.planner.target.larder.tags().set(at(report.version), &report.tag, &options).map(drop)
     }
 }

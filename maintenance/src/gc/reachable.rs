@@ -1,5 +1,6 @@
 //! Reachability: the blobs that versions need.
 
+use larder_core::extend::LarderExt;
 use std::collections::HashSet;
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! The steps of a collection that change the store.
 
 use bytes::Bytes;
+use larder_core::extend::LarderExt;
 
 use super::reachable::ExpiredVersion;
 use super::{Garbage, GcReport, Marked, SweepPlan, age};

@@ -3,6 +3,7 @@
 mod blobs;
 mod records;
 
+use larder_core::extend::LarderExt;
 use std::collections::{HashMap, HashSet};
 
 use crate::Maintenance;

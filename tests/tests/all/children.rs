@@ -80,7 +80,7 @@ fn records(larder: &Larder) -> Vec<String> {
 }
 
 fn pins(versions: &[VersionInfo]) -> Vec<String> {
-    versions.iter().map(|version| Larder::pin(version).to_string()).collect()
+    versions.iter().map(|version| version.reference().to_string()).collect()
 }
 
 fn numbers(larder: &Larder, name: &str) -> Vec<u64> {
@@ -201,7 +201,7 @@ fn a_reference_to_a_version_is_pinned_when_its_parent_is_applied() {
         pipeline.others.push(Ref::to("pipeline@1").unwrap());
         larder.apply("pipeline", &pipeline).unwrap();
         assert_eq!(pins(&larder.used_by("pipeline@1").unwrap()), ["pipeline@2"]);
-        larder.remove_all("pipeline").unwrap();
+        larder.remove_all("pipeline", &RemoveOptions::new()).unwrap();
     });
 }
 

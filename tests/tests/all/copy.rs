@@ -85,7 +85,7 @@ fn references(texts: &[&str]) -> Vec<Reference> {
 /// What became of each version, as `net@3 -> v3 copied`.
 fn told(copied: &larder::maintenance::CopyReport) -> Vec<String> {
     let told = |it: &larder::maintenance::CopiedVersion| {
-        format!("{} -> {} {:?}", Larder::pin(&it.version), it.to, it.outcome).to_lowercase()
+        format!("{} -> {} {:?}", it.version.reference(), it.to, it.outcome).to_lowercase()
     };
     copied.versions.iter().map(told).collect()
 }
@@ -106,7 +106,7 @@ fn a_whole_larder_arrives_with_tags_and_times_and_without_what_was_removed() {
         );
         assert_eq!((copied.blobs, copied.tags.len()), (7, 2));
         assert_eq!(from.versions("net").unwrap(), to.versions("net").unwrap());
-        assert_eq!(from.tags("net").unwrap(), to.tags("net").unwrap());
+        assert_eq!(from.tags().of("net").unwrap(), to.tags().of("net").unwrap());
         assert_eq!(to.load::<Weights>("net:prod").unwrap().layer, 1);
         assert_eq!(to.load::<Weights>("net").unwrap().own.get().unwrap()[0], 3);
         assert_eq!(to.maintenance().verify(Selection::All).unwrap().findings, []);
@@ -377,7 +377,7 @@ fn copies_and_applies_at_once_lose_nothing_and_double_nothing() {
         let versions = to.larder.versions("net").unwrap();
         let mut layers: Vec<_> = versions
             .iter()
-            .map(|version| to.larder.load::<Weights>(Larder::pin(version)).unwrap().layer)
+            .map(|version| to.larder.load::<Weights>(version.reference()).unwrap().layer)
             .collect();
         layers.sort_unstable();
         let wanted: Vec<u64> = (10..15).chain(20..25).chain(30..35).chain(100..110).collect();

@@ -150,7 +150,7 @@ fn a_component_trains_itself_and_the_best_version_is_the_candidate() {
     // linfa breaks ties as its hash maps have it, so which one is the best differs from run to run.
     let larder = larder::open(folder.path().join("larder.db").to_str().unwrap()).unwrap();
     let accuracies = [2, 4, 6].map(|number| {
-        let notes = larder.notes(&*format!("wine/classifier@{number}")).unwrap();
+        let notes = larder.annotations(&*format!("wine/classifier@{number}")).unwrap();
         (notes.metrics["accuracy"], number)
     });
     assert!(accuracies.iter().all(|(accuracy, _)| *accuracy > 0.5), "{accuracies:?}");
@@ -164,7 +164,7 @@ fn a_component_trains_itself_and_the_best_version_is_the_candidate() {
     assert!(said.contains(&format!("wine/classifier@{best} is the best")), "{said}");
     assert_eq!(said.matches("the new candidate").count(), better.len(), "{said}");
     assert_eq!(larder.show("wine/classifier:candidate").unwrap().version.version.get(), best);
-    assert_eq!(larder.tag_history("wine/classifier", "candidate").unwrap().len(), better.len());
+    assert_eq!(larder.tags().history("wine/classifier", "candidate").unwrap().len(), better.len());
 
     let versions = larder.versions("wine/classifier").unwrap();
     assert_eq!(versions.iter().filter(|version| version.job.is_some()).count(), 3);

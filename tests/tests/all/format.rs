@@ -34,7 +34,7 @@ fn holds_what_was_written(larder: &Larder) {
     assert_eq!(versions[0].created.to_string(), "2027-01-15T08:00:00.123Z");
     assert!(matches!(larder.show("fixture/everything@2"), Err(Error::NotFound { .. })));
     assert_eq!(larder.show("fixture/everything:prod").unwrap().version.version.get(), 1);
-    let moves = larder.tag_history("fixture/everything", "prod").unwrap();
+    let moves = larder.tags().history("fixture/everything", "prod").unwrap();
     assert_eq!(moves.len(), 1, "a tag of that time wrote no history: it is where it is");
     assert_eq!(moves[0].version.unwrap().get(), 1);
     let model = larder.load_model("fixture/doubler").unwrap();
@@ -86,14 +86,14 @@ fn what_format_1_keeps_beside_versions_is_read() {
             let orphans = checked.orphans.unwrap().count;
             assert_eq!(orphans, 2, "the garbage, and the manifest of the removed version");
 
-            let notes = larder.notes("kept/cellar@1").unwrap();
+            let notes = larder.annotations("kept/cellar@1").unwrap();
             assert_eq!(notes.description.as_deref(), Some("all that lies below"));
             assert_eq!((notes.labels["team"].as_str(), notes.metrics["humidity"]), ("wine", 0.7));
             assert_eq!(notes.locked.unwrap().to_string(), "2027-01-15T08:00:00.123Z");
-            let tags = larder.tags("kept/cellar").unwrap();
+            let tags = larder.tags().of("kept/cellar").unwrap();
             assert_eq!((tags.len(), tags[0].version.get(), tags[0].protected), (1, 1, true));
             let history = |tag| {
-                let moves = larder.tag_history("kept/cellar", tag).unwrap();
+                let moves = larder.tags().history("kept/cellar", tag).unwrap();
                 assert!(moves.iter().all(|line| line.by.as_deref() == Some("ann")));
                 moves.iter().map(|line| line.version.map(|it| it.get())).collect::<Vec<_>>()
             };

@@ -1,6 +1,7 @@
 //! Values by name and tag, without a component type of their own.
 
 use larder::Selection;
+use larder::serializers::LarderObjects;
 use std::collections::BTreeMap;
 
 use larder::Error;

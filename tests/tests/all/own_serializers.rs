@@ -67,11 +67,11 @@ fn chain(error: &Error) -> String {
 fn a_serializer_that_is_applied_is_a_component_like_any_other() {
     let store = MemoryStore::new();
     let larder = larder(&store, [sampled(LITTLE)]);
-    assert!(larder.serializer_record("celsius").unwrap().is_none());
-    assert!(larder.apply_serializer("celsius").unwrap().is_created());
-    assert!(!larder.apply_serializer("celsius").unwrap().is_created(), "the same is unchanged");
+    assert!(larder.serializers().record("celsius").unwrap().is_none());
+    assert!(larder.serializers().apply("celsius").unwrap().is_created());
+    assert!(!larder.serializers().apply("celsius").unwrap().is_created(), "the same is unchanged");
 
-    let record = larder.serializer_record("celsius").unwrap().unwrap();
+    let record = larder.serializers().record("celsius").unwrap().unwrap();
     assert_eq!(record.serializer, "celsius");
     assert_eq!(record.origin, None, "it came at run time");
     assert_eq!(record.note.as_deref(), Some("the crate `acme-oven` on crates.io"));
@@ -93,8 +93,8 @@ fn a_serializer_that_is_applied_is_a_component_like_any_other() {
 fn what_a_linked_crate_brings_is_recorded_with_the_crate() {
     let larder = larder::open("memory:").unwrap();
     for (name, types) in [("test/static", 1), ("bytes", 2), ("msgpack-named", 0)] {
-        larder.apply_serializer(name).unwrap();
-        let record = larder.serializer_record(name).unwrap().unwrap();
+        larder.serializers().apply(name).unwrap();
+        let record = larder.serializers().record(name).unwrap().unwrap();
         let krate = if name == "test/static" { "larder-tests" } else { "larder-serializers" };
         assert_eq!(record.origin, Some(format!("{krate} {}", env!("CARGO_PKG_VERSION"))));
         assert_eq!(record.types.len(), types, "{name}");
@@ -105,7 +105,7 @@ fn what_a_linked_crate_brings_is_recorded_with_the_crate() {
 fn whoever_lacks_a_serializer_is_told_where_to_get_it() {
     let store = MemoryStore::new();
     let full = larder(&store, [sampled(LITTLE)]);
-    full.apply_serializer("celsius").unwrap();
+    full.serializers().apply("celsius").unwrap();
     full.apply("oven", &oven(180.0)).unwrap();
 
     let without = larder(&store, []);
@@ -134,14 +134,14 @@ fn another_serializer_of_the_same_name_is_refused_before_it_reads_or_writes() {
         let store = MemoryStore::new();
         let first = larder(&store, [sampled(LITTLE)]);
         first.apply("oven", &oven(180.0)).unwrap();
-        first.apply_serializer("celsius").unwrap();
+        first.serializers().apply("celsius").unwrap();
 
         // With a sample it is compared with it.
         let changed = larder(&store, [sampled(other)]);
         for error in [
             heat(&changed, "oven").unwrap_err(),
             changed.apply("oven", &oven(20.0)).unwrap_err(),
-            changed.apply_serializer("celsius").unwrap_err(),
+            changed.serializers().apply("celsius").unwrap_err(),
         ] {
             assert!(matches!(error, Error::Refused { .. }), "{error:?}");
             let said = error.to_string();
@@ -160,7 +160,7 @@ fn a_serializer_that_cannot_read_the_recorded_sample_is_refused_even_without_one
     let store = MemoryStore::new();
     let first = larder(&store, [sampled(LITTLE)]);
     first.apply("oven", &oven(180.0)).unwrap();
-    first.apply_serializer("celsius").unwrap();
+    first.serializers().apply("celsius").unwrap();
     let picky = FnSerializer::<Celsius>::new("celsius", |_, _| Ok(()), |_| Err("no header".into()));
     let error = heat(&larder(&store, [picky]), "oven").unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error:?}");
@@ -171,7 +171,7 @@ fn a_serializer_that_cannot_read_the_recorded_sample_is_refused_even_without_one
 fn a_newer_serializer_that_reads_what_older_ones_wrote_is_welcome() {
     let store = MemoryStore::new();
     let first = larder(&store, [sampled(LITTLE)]);
-    first.apply_serializer("celsius").unwrap();
+    first.serializers().apply("celsius").unwrap();
     first.apply("oven", &oven(180.0)).unwrap();
     // Writes a mark before the number, and reads numbers with and without it.
     let newer = FnSerializer::<Celsius>::new(
@@ -187,7 +187,7 @@ fn a_newer_serializer_that_reads_what_older_ones_wrote_is_welcome() {
     );
     let newer = larder(&store, [newer.with_sample(|| Celsius(21.5))]);
     assert_eq!(heat(&newer, "oven").unwrap(), Celsius(180.0));
-    assert!(newer.apply_serializer("celsius").unwrap().is_created());
+    assert!(newer.serializers().apply("celsius").unwrap().is_created());
     newer.apply("oven", &oven(20.0)).unwrap();
 
     // From then on the older one, which cannot read the mark, is refused by name.
@@ -202,7 +202,7 @@ fn a_damaged_record_is_named_and_may_be_removed() {
     let store = MemoryStore::new();
     let first = larder(&store, [sampled(LITTLE)]);
     first.apply("oven", &oven(180.0)).unwrap();
-    first.apply_serializer("celsius").unwrap();
+    first.serializers().apply("celsius").unwrap();
     let sample = larder::store::Digest::of(&21.5_f32.to_le_bytes());
     first.store().remove_blobs(&[sample]).unwrap();
 
@@ -234,7 +234,7 @@ fn a_sample_that_is_of_no_use_is_refused() {
     let cases = [(restless, "written otherwise each time"), (forgetful, "not come back as it was")];
     for (pair, reason) in cases {
         let larder = larder(&MemoryStore::new(), [pair.with_sample(|| Celsius(21.5))]);
-        let error = larder.apply_serializer("celsius").unwrap_err();
+        let error = larder.serializers().apply("celsius").unwrap_err();
         assert_eq!(error.to_string(), "cannot encode the sample of `celsius`");
         assert!(chain(&error).contains(reason), "{}", chain(&error));
         assert_eq!(larder.list().count(), 0);
@@ -247,10 +247,10 @@ fn a_serializer_that_is_unknown_or_whose_name_is_no_identifier_cannot_be_applied
     let pair = FnSerializer::<Celsius>::new("Celsius+1", |_, _| Ok(()), |_| Ok(Celsius(0.0)));
     registry.register(Item::pair(pair)).unwrap();
     let larder = registry.open("memory:").unwrap();
-    let error = larder.apply_serializer("Celsius+1").unwrap_err();
+    let error = larder.serializers().apply("Celsius+1").unwrap_err();
     assert!(matches!(error, Error::InvalidName { what: "identifier", .. }), "{error:?}");
-    assert!(larder.serializer_record("Celsius+1").unwrap().is_none());
-    let error = larder.apply_serializer("kelvin").unwrap_err();
+    assert!(larder.serializers().record("Celsius+1").unwrap().is_none());
+    let error = larder.serializers().apply("kelvin").unwrap_err();
     assert!(matches!(error, Error::NotLinked { kind: ItemKind::Serializer, .. }), "{error:?}");
     // Artifacts go by it all the same.
     let value = Artifact::named("Celsius+1", Celsius(1.0));
@@ -358,7 +358,8 @@ fn a_panic_of_a_pair_is_an_error_with_its_name_and_harms_nothing() {
 
     // A sample's panic is caught as well.
     let error = larder(&store, [panicking().with_sample(|| Celsius(0.0))])
-        .apply_serializer("celsius")
+        .serializers()
+        .apply("celsius")
         .unwrap_err();
     assert!(chain(&error).contains("the serializer `celsius` panicked"), "{}", chain(&error));
     assert_eq!(heat(&larder(&store, [celsius(LITTLE)]), "oven").unwrap(), Celsius(180.0));

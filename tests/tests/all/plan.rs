@@ -7,6 +7,7 @@ mod jobs;
 mod laws;
 mod versions;
 
+use larder::versions::RemoveOptions;
 use std::collections::BTreeMap;
 
 use larder::bytes::Bytes;
@@ -199,7 +200,7 @@ fn a_plan_fails_as_the_apply_would() {
     assert!(matches!(told("planned", &Planned::new(f64::NAN, 7)), Error::Lossy { .. }));
     assert!(matches!(told("Not A Name", &Planned::new(0.5, 7)), Error::InvalidName { .. }));
     larder.apply("planned", &Planned::new(0.5, 7)).unwrap();
-    larder.lock_name("planned").unwrap();
+    larder.locks().lock_name("planned").unwrap();
     assert!(matches!(told("planned", &Planned::new(0.7, 7)), Error::Refused { .. }));
     assert!(!larder.plan("planned", &Planned::new(0.5, 7)).unwrap().created);
 }
@@ -223,7 +224,7 @@ fn a_plan_after_a_removal_is_of_the_next_number_and_the_version_before() {
     let diff = larder.plan("planned", &Planned::new(0.8, 7)).unwrap().diff;
     assert_eq!(diff.new.reference().to_string(), "planned@4");
     assert_eq!(diff.old.unwrap().reference().to_string(), "planned@2");
-    larder.remove_all("planned").unwrap();
+    larder.remove_all("planned", &RemoveOptions::new()).unwrap();
     let plan = larder.plan("planned", &Planned::new(0.8, 7)).unwrap();
     assert!(plan.created && plan.diff.old.is_none());
     assert_eq!(plan.diff.new.version.get(), 4);

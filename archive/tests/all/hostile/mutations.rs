@@ -2,6 +2,7 @@
 
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
+use larder::serializers::LarderObjects;
 use std::fs;
 
 use larder::Larder;

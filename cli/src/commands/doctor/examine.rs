@@ -159,7 +159,7 @@ fn needs(larder: &Larder, is_sound: bool, findings: &mut Vec<Finding>) {
         if larder.registry().find(tag).is_none() {
             let origin = version.origin.as_deref().map_or(String::new(), |it| format!(" of {it}"));
             let needed = types.entry(format!("`{tag}`{origin}")).or_default();
-            needed.push(Larder::pin(&version).to_string());
+            needed.push(version.reference().to_string());
         }
     }
     for (tag, versions) in types {

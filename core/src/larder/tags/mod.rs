@@ -1,4 +1,4 @@
-//! Tags: movable names for versions, and where they have been.
+//! Tags: movable names of versions, and their history.
 
 mod place;
 
@@ -22,25 +22,25 @@ pub struct TagInfo {
     pub tag: TagName,
     /// The version that it names.
     pub version: VersionNumber,
-    /// When it came to name it.
+    /// When it moved there.
     pub moved: Timestamp,
-    /// Who moved it there, if that is known.
+    /// The author of the move, if known.
     pub by: Option<String>,
-    /// Whether it stays where it is unless it is forced.
+    /// Whether moves and removal need force.
     pub protected: bool,
 }
 
-/// One move of a tag: a line of its history.
+/// One move of a tag.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct TagMove {
     /// Its number, from 1 under one name and tag.
     pub number: u64,
-    /// The version that the tag came to name; none if it was removed.
+    /// The version that it moved to; none if it was removed.
     pub version: Option<VersionNumber>,
-    /// When.
+    /// The time of the move.
     pub moved: Timestamp,
-    /// Who moved it, if that is known.
+    /// The author of the move, if known.
     pub by: Option<String>,
 }
 
@@ -50,13 +50,13 @@ impl TagMove {
     }
 }
 
-/// On what condition a tag moves, and whether it is protected then.
+/// Options of a move or removal of a tag: conditions, protection, force.
 ///
 /// ```
 /// use larder_core::versions::TagOptions;
 ///
-/// // Only if nobody has moved it away from version 1 meanwhile:
-/// let options = TagOptions::new().from("wine@1".parse()?).protect();
+/// // Only if it still names version 1:
+/// let options = TagOptions::new().from("wine@1".parse()?).protected(true);
 /// # let _ = options;
 /// # Ok::<(), larder_core::Error>(())
 /// ```
@@ -68,7 +68,7 @@ pub struct TagOptions {
     stamp: Option<Stamp>,
 }
 
-/// When a tag was moved, and who did it.
+/// Time and author of a move.
 pub(super) type Stamp = (Timestamp, Option<String>);
 
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ enum Condition {
 }
 
 impl TagOptions {
-    /// No condition; the tag stays protected if it is.
+    /// Returns the default options: no condition, and protection stays as it is.
     pub fn new() -> Self {
         Self::default()
     }
@@ -90,63 +90,93 @@ impl TagOptions {
         self
     }
 
-    /// Sets the tag only if there is none of that name yet.
+    /// Only creates the tag.
     #[must_use]
-    pub fn only_new(mut self) -> Self {
-        self.from = Some(Condition::New);
+    pub fn only_new(mut self, only_new: bool) -> Self {
+        self.from = only_new.then_some(Condition::New);
         self
     }
 
-    /// Protects the tag: from then on it is moved and removed by [`force`](Self::force) only.
+    /// Protects the tag, or ends its protection by [`force`](Self::force): a protected tag is moved and removed by force
+    /// only.
     #[must_use]
-    pub fn protect(mut self) -> Self {
-        self.protected = Some(true);
+    pub fn protected(mut self, protected: bool) -> Self {
+        self.protected = Some(protected);
         self
     }
 
-    /// Ends the tag's protection, by [`force`](Self::force) only.
-    #[must_use]
-    pub fn unprotect(mut self) -> Self {
-        self.protected = Some(false);
-        self
-    }
-
-    /// Records the move as one that was made at another time, by somebody else.
+    /// Sets the time and the author of the move.
     #[must_use]
     pub fn stamped(mut self, moved: Timestamp, by: Option<String>) -> Self {
         self.stamp = Some((moved, by));
         self
     }
 
-    /// Moves or removes the tag even if it is protected, and lets it name a version that is not ready.
+    /// Sets whether to change a protected tag, and to tag a version that is not ready.
     #[must_use]
-    pub fn force(mut self) -> Self {
-        self.force = true;
+    pub fn force(mut self, force: bool) -> Self {
+        self.force = force;
         self
     }
 }
 
+/// The tags of a larder: [`Larder::tags`].
+#[derive(Debug, Clone, Copy)]
+pub struct Tags<'a>(&'a Larder);
+
 impl Larder {
-    /// Lets `tag` name the version that `reference` means, whatever it named before.
+    /// Returns the handle on tags, their history and their protection.
+    pub fn tags(&self) -> Tags<'_> {
+        Tags(self)
+    }
+
+    /// Moves `tag` to the version that `reference` names.
     ///
     /// # Errors
-    /// As [`tag_with`](Larder::tag_with).
+    /// As [`Tags::set`].
     pub fn tag(
         &self,
         reference: impl TryInto<Reference, Error: Into<Error>>,
         tag: impl TryInto<TagName, Error: Into<Error>>,
     ) -> Result<VersionInfo> {
-        self.tag_with(reference, tag, &TagOptions::new())
+        self.tags().set(reference, tag, &TagOptions::new())
     }
 
-    /// Lets `tag` name the version that `reference` means, on the conditions of `options`.
+    /// Removes `tag` from `name`; the version and the tag's history stay.
     ///
-    /// If it names it already, nothing is written.
+    /// # Errors
+    /// As [`Tags::set`]; [`Error::NotFound`] if there is no such tag.
+    pub fn untag(
+        &self,
+        name: impl TryInto<Identifier, Error: Into<Error>>,
+        tag: impl TryInto<TagName, Error: Into<Error>>,
+    ) -> Result<()> {
+        self.tags().remove(name, tag, &TagOptions::new())
+    }
+
+    /// Returns all tags whose keys begin with `prefix`, with their names.
+    pub(super) fn tags_below(
+        &self,
+        prefix: String,
+    ) -> impl Iterator<Item = Result<(Identifier, TagInfo)>> + '_ {
+        self.store.records(prefix).map(|found| {
+            let (key, found) = found?;
+            let (name, tag) = record::tag_in(&key)?;
+            let TagRecord { version, moved, by, protected, .. } = record::read(&key, &found)?;
+            Ok((name, TagInfo { tag, version, moved, by, protected }))
+        })
+    }
+}
+
+impl Tags<'_> {
+    /// Moves `tag` to the version that `reference` names, with `options`.
+    ///
+    /// Nothing is written if it names that version already.
     ///
     /// # Errors
     /// [`Error::InvalidName`]; [`Error::NotFound`]; [`Error::Refused`] if a condition does not hold, the tag is
     /// protected, the version is not ready or the name is locked; [`Error::Conflict`]; [`Error::Store`].
-    pub fn tag_with(
+    pub fn set(
         &self,
         reference: impl TryInto<Reference, Error: Into<Error>>,
         tag: impl TryInto<TagName, Error: Into<Error>>,
@@ -154,8 +184,8 @@ impl Larder {
     ) -> Result<VersionInfo> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
         let place = TagSlot::new(reference.identifier(), &tag.try_into().map_err(Into::into)?)?;
-        self.transact(&place, |tx| {
-            let version = self.find(&reference)?;
+        self.0.transact(&place, |tx| {
+            let version = self.0.find(&reference)?;
             if !version.status.is_ready() && !options.force {
                 return Err(Error::Refused {
                     action: format!("move {place} to version {}", version.version.get()),
@@ -169,7 +199,7 @@ impl Larder {
             let moves = state.tag.as_ref().is_none_or(|tag| tag.version != version.version);
             let was_protected = state.tag.as_ref().is_some_and(|tag| tag.protected);
             let protected = options.protected.unwrap_or(was_protected);
-            place.check_from(self, &state, options)?;
+            place.check_from(self.0, &state, options)?;
             let info = VersionInfo::new(&place.name, &version);
             if !moves && protected == was_protected {
                 return Ok(Outcome::Done(info));
@@ -199,29 +229,17 @@ impl Larder {
                     // A removal of the version changes its record.
                     tx.require(key)?;
                     let to = Some((version.version, protected));
-                    place.commit_move(self, tx, state, to, options.stamp.clone(), info)
+                    place.commit_move(self.0, tx, state, to, options.stamp.clone(), info)
                 }
             }
         })
     }
 
-    /// Removes `tag` from `name`; the version stays, and so does the tag's history.
+    /// Removes `tag` from `name`, with `options`.
     ///
     /// # Errors
-    /// As [`untag_with`](Larder::untag_with).
-    pub fn untag(
-        &self,
-        name: impl TryInto<Identifier, Error: Into<Error>>,
-        tag: impl TryInto<TagName, Error: Into<Error>>,
-    ) -> Result<()> {
-        self.untag_with(name, tag, &TagOptions::new())
-    }
-
-    /// Removes `tag` from `name`, on the conditions of `options`.
-    ///
-    /// # Errors
-    /// As [`tag_with`](Larder::tag_with).
-    pub fn untag_with(
+    /// As [`Larder::untag`].
+    pub fn remove(
         &self,
         name: impl TryInto<Identifier, Error: Into<Error>>,
         tag: impl TryInto<TagName, Error: Into<Error>>,
@@ -229,65 +247,52 @@ impl Larder {
     ) -> Result<()> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
         let place = TagSlot::new(&name, &tag.try_into().map_err(Into::into)?)?;
-        self.transact(&place, |tx| {
+        self.0.transact(&place, |tx| {
             let state = place.read(tx)?;
             if state.tag.is_none() {
-                return Err(self.not_found(&place.reference()));
+                return Err(self.0.not_found(&place.reference()));
             }
-            place.check_from(self, &state, options)?;
+            place.check_from(self.0, &state, options)?;
             place.check_protection(&state, options)?;
             refuse_locked_name(&place.name, &state.head, || format!("remove {place}"))?;
-            place.commit_move(self, tx, state, None, None, ())
+            place.commit_move(self.0, tx, state, None, None, ())
         })
     }
 
-    /// The tags of a name, in their order.
+    /// Returns the tags of a name, sorted.
     ///
     /// # Errors
     /// [`Error::InvalidName`]; [`Error::Store`].
-    pub fn tags(&self, name: impl TryInto<Identifier, Error: Into<Error>>) -> Result<Vec<TagInfo>> {
+    pub fn of(&self, name: impl TryInto<Identifier, Error: Into<Error>>) -> Result<Vec<TagInfo>> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
-        self.tags_below(record::tags_of(&name)).map(|found| found.map(|(_, tag)| tag)).collect()
+        self.0.tags_below(record::tags_of(&name)).map(|found| found.map(|(_, tag)| tag)).collect()
     }
 
-    /// All tags whose keys begin with `prefix`, with their names.
-    pub(super) fn tags_below(
-        &self,
-        prefix: String,
-    ) -> impl Iterator<Item = Result<(Identifier, TagInfo)>> + '_ {
-        self.store.records(prefix).map(|found| {
-            let (key, found) = found?;
-            let (name, tag) = record::tag_in(&key)?;
-            let TagRecord { version, moved, by, protected, .. } = record::read(&key, &found)?;
-            Ok((name, TagInfo { tag, version, moved, by, protected }))
-        })
-    }
-
-    /// Where a tag has been, oldest first; also one that was removed.
+    /// Returns the moves of a tag, oldest first, also of a removed one.
     ///
     /// # Errors
-    /// [`Error::InvalidName`]; [`Error::NotFound`] if there never was one; [`Error::Store`].
-    pub fn tag_history(
+    /// [`Error::InvalidName`]; [`Error::NotFound`] if it never existed; [`Error::Store`].
+    pub fn history(
         &self,
         name: impl TryInto<Identifier, Error: Into<Error>>,
         tag: impl TryInto<TagName, Error: Into<Error>>,
     ) -> Result<Vec<TagMove>> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
         let place = TagSlot::new(&name, &tag.try_into().map_err(Into::into)?)?;
-        let state = place.read(&mut self.transaction())?;
+        let state = place.read(&mut self.0.transaction())?;
         let mut history = Vec::new();
-        for found in self.store.records(&record::moves_of(&place.name, &place.tag)) {
+        for found in self.0.store.records(&record::moves_of(&place.name, &place.tag)) {
             let (key, found) = found?;
             history.push(TagMove::new(record::move_in(&key)?, record::read(&key, &found)?));
         }
-        // A writer may have stopped before it wrote the last line, and the first Larders wrote none.
+        // The last move may be missing: its writer died, or was a Larder before histories.
         if let Some(tag) = state.tag
             && let Err(at) = history.binary_search_by_key(&tag.moves, |line| line.number)
         {
             history.insert(at, TagMove::new(tag.moves, tag.last_move()));
         }
         if history.is_empty() {
-            return Err(self.not_found(&place.reference()));
+            return Err(self.0.not_found(&place.reference()));
         }
         Ok(history)
     }

@@ -1,4 +1,4 @@
-//! One tag of a name, as it is read and changed.
+//! Reading and changing one tag.
 
 use crate::error::{Error, Result};
 use crate::larder::Larder;
@@ -10,7 +10,7 @@ use crate::store::{Outcome, Transaction};
 
 use super::{Condition, Stamp, TagOptions};
 
-/// A tag of a name, there or not, and the keys of what is known of it.
+/// A tag of a name, existing or not, and the keys of its records.
 pub(super) struct TagSlot {
     pub(super) name: Identifier,
     pub(super) tag: TagName,
@@ -18,7 +18,7 @@ pub(super) struct TagSlot {
     pub(super) tag_key: RecordKey,
 }
 
-/// The records of a tag, as a transaction read them.
+/// The records of a tag in a transaction.
 pub(super) struct TagState {
     pub(super) head: NameRecord,
     pub(super) tag: Option<TagRecord>,
@@ -44,7 +44,7 @@ impl TagSlot {
         Ok(TagState { head, tag: tx.read(&self.tag_key)? })
     }
 
-    /// Refuses a tag that is not where it is expected.
+    /// Refuses a tag that does not name the expected version.
     pub(super) fn check_from(
         &self,
         larder: &Larder,
@@ -84,7 +84,7 @@ impl TagSlot {
         }
     }
 
-    /// Commits a move of the tag `to` a version, protected or not, or its removal, and returns `value` if it was made.
+    /// Commits a move of the tag `to` a version, protected or not, or its removal; returns `value`.
     pub(super) fn commit_move<T>(
         &self,
         larder: &Larder,
@@ -124,7 +124,7 @@ impl TagSlot {
             }
             None => tx.remove(key)?,
         }
-        // Without the line of history that follows, the tag is moved all the same.
+        // The move is done without the history record that follows.
         let needed = tx.len();
         let key = record::move_key(&self.name, &self.tag, number)?;
         tx.put_new(key, &MoveRecord::new(to.map(|(version, _)| version), moved, by))?;

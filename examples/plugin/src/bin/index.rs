@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         lines.extend(text.lines().map(|line| line.trim().to_owned()));
     }
     let larder = larder::open(store)?;
-    larder.apply_serializer(RoaringFile::NAME)?; // records where to get the serializer
+    larder.serializers().apply(RoaringFile::NAME)?; // records where to get the serializer
     larder.apply(name, &Search::new(lines))?;
     Ok(())
 }

@@ -36,7 +36,7 @@ fn half(stops: usize, meanwhile: fn(&MemoryStore)) -> (Larder, MemoryStore) {
 
 fn numbers(larder: &Larder) -> Vec<(u64, u32)> {
     let load = |version: larder::VersionInfo| {
-        let loaded: WithArtifacts = larder.load(Larder::pin(&version)).unwrap();
+        let loaded: WithArtifacts = larder.load(version.reference()).unwrap();
         assert_eq!(loaded.text.get().unwrap(), "text");
         (version.version.get(), loaded.number)
     };
@@ -120,7 +120,7 @@ fn many_threads_on_such_a_store_get_a_version_each() {
     assert_eq!(found, (1..=40).collect::<Vec<_>>(), "no hole and no double");
     let mut values: Vec<_> = versions
         .iter()
-        .map(|version| larder.load::<Plain>(Larder::pin(version)).unwrap().number)
+        .map(|version| larder.load::<Plain>(version.reference()).unwrap().number)
         .collect();
     values.sort_unstable();
     values.dedup();
@@ -139,7 +139,7 @@ fn a_move_of_a_tag_that_stops_before_its_line_is_a_move_and_the_next_one_writes_
     let lines =
         || store.records("moves/").map(|line| line.unwrap().0.to_string()).collect::<Vec<_>>();
     let history = || {
-        let moves = larder.tag_history("wine", "prod").unwrap();
+        let moves = larder.tags().history("wine", "prod").unwrap();
         moves.iter().map(|line| line.version.map(|version| version.get())).collect::<Vec<_>>()
     };
     stopping().tag("wine@1", "prod").unwrap();
@@ -149,7 +149,7 @@ fn a_move_of_a_tag_that_stops_before_its_line_is_a_move_and_the_next_one_writes_
     assert_eq!(lines(), ["moves/wine/@prod/@0000000001", "moves/wine/@prod/@0000000002"]);
     assert_eq!(history(), [Some(1), Some(2)]);
     stopping().untag("wine", "prod").unwrap();
-    assert_eq!(larder.tags("wine").unwrap(), []);
+    assert_eq!(larder.tags().of("wine").unwrap(), []);
     larder.tag("wine@1", "prod").unwrap();
     assert_eq!(history(), [Some(1), Some(2), Some(1)], "the numbers go on");
 }

@@ -76,7 +76,7 @@ fn latest_is_no_tag_in_any_letter_case() {
         assert!(matches!(error, Error::InvalidName { what: "tag", .. }), "{error:?}");
         assert_eq!(error.to_string(), said);
     }
-    assert!(larder.tags("wine").unwrap().is_empty());
+    assert!(larder.tags().of("wine").unwrap().is_empty());
     assert_eq!(larder.load::<Plain>("wine:latest").unwrap().number, 1);
     let error = larder.load::<Plain>("wine:LATEST").unwrap_err();
     assert!(matches!(error, Error::InvalidName { what: "tag", .. }), "{error:?}");

@@ -2,6 +2,7 @@
 
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
+use larder::versions::RemoveOptions;
 use std::ops::RangeInclusive;
 
 use larder::store::StoreExt;
@@ -35,7 +36,7 @@ fn a_tagged_version_is_not_removed() {
     for error in [
         larder.remove("wine@2").unwrap_err(),
         larder.remove("wine:prod").unwrap_err(),
-        larder.remove_all("wine").unwrap_err(),
+        larder.remove_all("wine", &RemoveOptions::new()).unwrap_err(),
     ] {
         assert!(matches!(error, Error::Refused { .. }), "{error:?}");
         let said = error.to_string();
@@ -81,12 +82,12 @@ fn a_name_whose_versions_are_all_removed_is_gone_but_its_numbers_are_not() {
     let (larder, _) = larder();
     apply_all(&larder, 1..=2);
     let digest = larder.show("wine").unwrap().version.digest;
-    assert_eq!(larder.remove_all("wine").unwrap().len(), 2);
+    assert_eq!(larder.remove_all("wine", &RemoveOptions::new()).unwrap().len(), 2);
     assert_eq!(larder.list().count(), 0);
     for error in [
         larder.load::<Plain>("wine").unwrap_err(),
         larder.versions("wine").unwrap_err(),
-        larder.remove_all("wine").unwrap_err(),
+        larder.remove_all("wine", &RemoveOptions::new()).unwrap_err(),
         larder.load::<Plain>(format!("wine@{digest}")).unwrap_err(),
         larder.tag("wine@1", "prod").unwrap_err(),
     ] {

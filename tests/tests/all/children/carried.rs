@@ -2,6 +2,7 @@
 
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
+use larder::versions::RemoveOptions;
 use std::time::Duration;
 
 use larder::archive::{Form, Limits};

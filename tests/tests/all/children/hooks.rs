@@ -1,5 +1,6 @@
 //! Hooks of children: theirs before those of their parents.
 
+use larder::versions::RemoveOptions;
 use std::sync::Mutex;
 
 use larder::versions::Status;
@@ -39,12 +40,12 @@ impl Hooks for Node {
     }
 
     fn setup(&self, context: &HookContext) -> HookResult {
-        happened(format!("setup {} as {}", self.label, Larder::pin(&context.version)));
+        happened(format!("setup {} as {}", self.label, context.version.reference()));
         Ok(())
     }
 
     fn on_create(&self, context: &HookContext) -> HookResult {
-        happened(format!("on_create {}", Larder::pin(&context.version)));
+        happened(format!("on_create {}", context.version.reference()));
         match FAILING.lock().unwrap().contains(&self.label) {
             true => Err("the line is dead".into()),
             false => Ok(()),
@@ -90,7 +91,7 @@ fn hooks_of_children_run_before_those_of_their_parents() {
         loaded.below[0].ready().unwrap();
         loaded.below[0].clone().ready().unwrap();
         assert_eq!(events("order/"), ["setup order/left as order/left@1"]);
-        larder.remove_all("order/top").unwrap();
+        larder.remove_all("order/top", &RemoveOptions::new()).unwrap();
         events("order/");
     });
 }

@@ -4,6 +4,7 @@ use larder::Selection;
 use larder::maintenance::LarderMaintenance;
 use larder::store::Digest;
 use larder::store::{Change, Committed, Expected, RecordKey};
+use larder::versions::RemoveOptions;
 
 use super::*;
 

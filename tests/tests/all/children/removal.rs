@@ -2,6 +2,7 @@
 
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
+use larder::versions::RemoveOptions;
 use std::sync::Barrier;
 use std::thread;
 
@@ -11,7 +12,10 @@ use super::*;
 fn what_is_used_is_removed_by_force_only_and_its_users_are_named() {
     everywhere(|larder| {
         larder.apply("pipeline", &diamond("english")).unwrap();
-        for remove in [larder.remove("words@1").map(drop), larder.remove_all("words").map(drop)] {
+        for remove in [
+            larder.remove("words@1").map(drop),
+            larder.remove_all("words", &RemoveOptions::new()).map(drop),
+        ] {
             let error = remove.unwrap_err();
             assert_eq!(
                 error.to_string(),

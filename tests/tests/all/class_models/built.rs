@@ -114,7 +114,7 @@ fn what_a_class_model_was_made_with_is_recorded_and_a_difference_is_told_or_refu
         let lock = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();
         let lock_digest = larder::store::Digest::of(&lock);
         assert_eq!(here_now.lockfile, Some(lock_digest));
-        assert!(larder.differences("near").unwrap().is_empty());
+        assert!(larder.show("near").unwrap().differences.is_empty());
         assert!(larder.clone().strict().load_model("near").is_ok());
 
         for (key, record) in larder.store().records("").collect::<Result<Vec<_>>>().unwrap() {
@@ -129,7 +129,7 @@ fn what_a_class_model_was_made_with_is_recorded_and_a_difference_is_told_or_refu
                 Change::PutRecord { key, value: text.into(), expected: Expected::Anything };
             assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);
         }
-        let differences = larder.differences("near").unwrap();
+        let differences = larder.show("near").unwrap().differences;
         let told: Vec<_> = differences.iter().map(|d| (d.what, d.recorded.as_str())).collect();
         assert_eq!(told[0], ("crate", concat!("larder-tests 9", ".1.0")));
         assert_eq!(told[1], ("rustc", "1.2.3"));

@@ -108,7 +108,7 @@ fn a_copy_that_ended_after_any_change_is_whole_so_far_and_completed_by_another()
             "after {changes} changes"
         );
         for version in after.list() {
-            after.load::<Weights>(Larder::pin(&version.unwrap())).unwrap();
+            after.load::<Weights>(version.unwrap().reference()).unwrap();
         }
         if first.is_ok() {
             break;

@@ -4,6 +4,7 @@ use larder::Selection;
 use larder::maintenance::LarderMaintenance;
 use larder::maintenance::{CopyOutcome, MirrorOptions};
 use larder::store::StoreExt;
+use larder::versions::RemoveOptions;
 use larder::versions::{AnnotationsChange, TagOptions};
 use larder::{Error, Larder};
 
@@ -19,11 +20,11 @@ fn told(larder: &Larder) -> Vec<String> {
     let names: Vec<_> = larder.list().map(|found| found.unwrap().identifier).collect();
     for name in names {
         for version in larder.versions(&name).unwrap() {
-            let pin = Larder::pin(&version);
-            let notes = larder.notes(&pin).unwrap();
+            let pin = version.reference();
+            let notes = larder.annotations(&pin).unwrap();
             told.push(format!("{pin} {} {} {notes:?}", version.digest, version.created));
         }
-        told.extend(larder.tags(&name).unwrap().iter().map(|tag| format!("{name} {tag:?}")));
+        told.extend(larder.tags().of(&name).unwrap().iter().map(|tag| format!("{name} {tag:?}")));
     }
     told
 }
@@ -50,17 +51,17 @@ fn a_mirror_follows_whatever_happens_to_the_larder() {
         from.apply("net", &weights(4)).unwrap();
         let noted = AnnotationsChange::new().description("the first");
         from.annotate("net@1", &noted).unwrap();
-        from.tag_with("net@4", "prod", &TagOptions::new().protect()).unwrap();
+        from.tags().set("net@4", "prod", &TagOptions::new().protected(true)).unwrap();
         from.maintenance().mirror(to, &KEEP).unwrap();
         assert_mirrors(from, to);
         from.annotate("net@1", &AnnotationsChange::new().description("the very first")).unwrap();
-        from.tag_with("net@3", "prod", &TagOptions::new().unprotect().force()).unwrap();
+        from.tags().set("net@3", "prod", &TagOptions::new().protected(false).force(true)).unwrap();
         from.maintenance().mirror(to, &KEEP).unwrap();
         assert_mirrors(from, to);
 
         // Removals, and what is taken back.
         from.untag("other/net", "new").unwrap();
-        from.remove_all("other/net").unwrap();
+        from.remove_all("other/net", &RemoveOptions::new()).unwrap();
         from.remove("net@4").unwrap();
         let kept = from.maintenance().mirror(to, &KEEP).unwrap();
         assert_eq!((kept.removed.len(), kept.untagged.len()), (0, 0));
@@ -70,8 +71,7 @@ fn a_mirror_follows_whatever_happens_to_the_larder() {
         assert_eq!(records(to), before, "a plan writes nothing");
         let deleted = from.maintenance().mirror(to, &DELETE).unwrap();
         assert_eq!((&planned.removed, &planned.untagged), (&deleted.removed, &deleted.untagged));
-        let removed: Vec<_> =
-            deleted.removed.iter().map(|it| Larder::pin(it).to_string()).collect();
+        let removed: Vec<_> = deleted.removed.iter().map(|it| it.reference().to_string()).collect();
         assert_eq!(removed, ["net@4", "other/net@1"]);
         assert_mirrors(from, to);
         from.maintenance().restore("net@4").unwrap();
@@ -133,11 +133,11 @@ fn what_is_locked_in_the_target_stays_and_is_told() {
     let (from, to) = (&from.larder, &to.larder);
     stocked(from);
     from.maintenance().mirror(to, &KEEP).unwrap();
-    to.lock_name("net").unwrap();
+    to.locks().lock_name("net").unwrap();
     from.apply("net", &weights(4)).unwrap();
     let error = from.maintenance().mirror(to, &KEEP).unwrap_err();
     assert!(error.to_string().contains("the name is locked"), "{error}");
-    to.unlock_name("net").unwrap();
+    to.locks().unlock_name("net").unwrap();
     from.maintenance().mirror(to, &KEEP).unwrap();
     assert_mirrors(from, to);
 }

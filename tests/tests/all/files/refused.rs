@@ -1,5 +1,6 @@
 //! What is refused on its way in and on its way out.
 
+use larder::versions::RemoveOptions;
 use std::fs;
 use std::path::Path;
 
@@ -105,7 +106,7 @@ fn forged(larder: &Larder, here: &Path, forge: impl Fn(&str) -> String) -> Error
         assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);
     }
     let error = larder.load::<Tree>("data").unwrap_err();
-    larder.remove_all("data").unwrap();
+    larder.remove_all("data", &RemoveOptions::new()).unwrap();
     error
 }
 

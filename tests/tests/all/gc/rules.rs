@@ -2,6 +2,7 @@
 
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
+use larder::versions::RemoveOptions;
 use std::time::Duration;
 
 use larder::maintenance::{Garbage, GcOptions};
@@ -252,7 +253,7 @@ fn hundreds_of_blobs_go_in_batches() {
     for round in 0..100 {
         larder.apply("wine", &parcel(round, 10 + round as usize)).unwrap();
     }
-    larder.remove_all("wine").unwrap();
+    larder.remove_all("wine", &RemoveOptions::new()).unwrap();
     assert_collects_to_the_end(&store);
     assert_eq!(store.blobs().count(), 0);
     assert!(

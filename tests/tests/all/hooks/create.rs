@@ -53,7 +53,7 @@ fn a_version_whose_on_create_fails_stays_and_latest_does_not_name_it() {
         let at_2 = &*format!("{name}@2");
         let error = larder.tag(at_2, "prod").unwrap_err();
         assert!(matches!(error, Error::Refused { .. }), "{error}");
-        larder.tag_with(at_2, "odd", &TagOptions::new().force()).unwrap();
+        larder.tags().set(at_2, "odd", &TagOptions::new().force(true)).unwrap();
         larder.untag(name, "odd").unwrap();
 
         // Nor does a copy take it along.
@@ -137,7 +137,7 @@ fn a_version_that_a_dead_program_left_preparing_is_completed_removed_and_restore
         assert_eq!(latest(larder, name), 2);
         assert_eq!(statuses(larder, name)[2], (3, Status::Preparing));
         assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
-        larder.remove_all_with(name, &RemoveOptions::new()).unwrap();
+        larder.remove_all(name, &RemoveOptions::new()).unwrap();
         assert!(matches!(larder.versions(name), Err(Error::NotFound { .. })));
     });
 }
@@ -151,7 +151,7 @@ struct Moth {
 
 impl Hooks for Moth {
     fn on_create(&self, context: &HookContext) -> HookResult {
-        let pin = Larder::pin(&context.version);
+        let pin = context.version.reference();
         match self.number {
             0 => drop(context.larder.remove(pin)?),
             // Another is faster.

@@ -14,7 +14,10 @@ fn a_cleanup_that_fails_keeps_the_version_unless_it_is_forced() {
         let before = content(larder);
         for how in ["error", "panic"] {
             let_fail(name, "cleanup", how);
-            for error in [larder.remove(pin).unwrap_err(), larder.remove_all(name).unwrap_err()] {
+            for error in [
+                larder.remove(pin).unwrap_err(),
+                larder.remove_all(name, &RemoveOptions::new()).unwrap_err(),
+            ] {
                 let told = error.to_string();
                 assert!(matches!(error, Error::Hook { hook: Hook::Cleanup, .. }), "{told}");
                 assert_eq!(
@@ -41,7 +44,7 @@ fn what_may_not_be_removed_anyway_is_not_cleaned_up() {
         larder.apply(name, &probe(name, 1.0)).unwrap();
         larder.apply(name, &probe(name, 2.0)).unwrap();
         larder.tag(format!("{name}@1").as_str(), "prod").unwrap();
-        larder.lock_version(format!("{name}@2").as_str()).unwrap();
+        larder.locks().lock_version(format!("{name}@2").as_str()).unwrap();
         events(name);
         for number in [1, 2] {
             let error = larder.remove(format!("{name}@{number}").as_str()).unwrap_err();
@@ -49,8 +52,8 @@ fn what_may_not_be_removed_anyway_is_not_cleaned_up() {
         }
         assert_eq!(events(name), [""; 0]);
         larder.untag(name, "prod").unwrap();
-        larder.unlock_version(format!("{name}@2").as_str()).unwrap();
-        assert_eq!(larder.remove_all(name).unwrap().len(), 2);
+        larder.locks().unlock_version(format!("{name}@2").as_str()).unwrap();
+        assert_eq!(larder.remove_all(name, &RemoveOptions::new()).unwrap().len(), 2);
         assert_eq!(events(name), ["post_init", "cleanup 1", "post_init", "cleanup 2"]);
     });
 }

@@ -1,5 +1,6 @@
 //! `setup`: once for each instance, when it is used first.
 
+use larder::extend::LarderExt;
 use std::sync::Barrier;
 use std::thread;
 

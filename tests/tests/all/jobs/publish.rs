@@ -20,7 +20,7 @@ fn a_version_says_which_job_made_it_and_does_not_let_it_run_again() {
             let published = job.publish(&plain(it.number + 1))?;
             assert!(published.is_created());
             assert_eq!(published.version().job.as_ref(), Some(job.id()));
-            job.larder().tag(larder::Larder::pin(published.version()), "candidate")?;
+            job.larder().tag(published.version().reference(), "candidate")?;
             Ok::<_, Error>(())
         })
         .on(Event::Apply),

@@ -1,6 +1,7 @@
 //! Schedules.
 
 use larder::jobs::LarderJobs;
+use larder::versions::RemoveOptions;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -82,7 +83,7 @@ fn each_time_is_fired_once_for_the_newest_version_by_whoever_is_first() {
     assert_eq!(larder.jobs().list(&JobsQuery::new()).count(), before + 2);
 
     // Without versions there is nothing to fire for, and the next apply begins anew.
-    larder.remove_all("a").unwrap();
+    larder.remove_all("a", &RemoveOptions::new()).unwrap();
     pass(60);
     assert_eq!(larder.jobs().fire_due().unwrap(), []);
     assert_eq!(larder.store().records("cron/").count(), 0);

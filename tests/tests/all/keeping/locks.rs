@@ -2,6 +2,7 @@
 
 use larder::Error;
 use larder::versions::AnnotationsChange;
+use larder::versions::RemoveOptions;
 use larder_tests::Doubler;
 
 use super::{apply, assert_refused, everywhere, larder, race, record};
@@ -12,15 +13,15 @@ fn a_locked_version_is_not_removed_nor_annotated_until_it_is_unlocked() {
     apply(&larder, "wine", 3);
     let label = AnnotationsChange::new().label("team", "cellar");
     larder.annotate("wine@2", &label).unwrap();
-    larder.lock_version("wine@2").unwrap();
-    larder.lock_version("wine@2").unwrap();
+    larder.locks().lock_version("wine@2").unwrap();
+    larder.locks().lock_version("wine@2").unwrap();
     assert_eq!(
-        larder.notes("wine@2").unwrap().locked.unwrap().to_string(),
+        larder.annotations("wine@2").unwrap().locked.unwrap().to_string(),
         "2027-01-15T08:00:00.123Z"
     );
     let says = "the version is locked; unlock wine@2 first";
     assert_refused(larder.remove("wine@2"), says);
-    assert_refused(larder.remove_all("wine"), says);
+    assert_refused(larder.remove_all("wine", &RemoveOptions::new()), says);
     let other = AnnotationsChange::new().remove_label("team");
     assert_refused(larder.annotate("wine@2", &other), says);
     assert_eq!(larder.versions("wine").unwrap().len(), 3, "nothing was removed");
@@ -28,11 +29,11 @@ fn a_locked_version_is_not_removed_nor_annotated_until_it_is_unlocked() {
     larder.untag("wine", "prod").unwrap();
     larder.remove("wine@1").unwrap();
 
-    larder.unlock_version("wine@2").unwrap();
-    larder.unlock_version("wine@2").unwrap();
-    assert_eq!(larder.notes("wine@2").unwrap().labels["team"], "cellar");
+    larder.locks().unlock_version("wine@2").unwrap();
+    larder.locks().unlock_version("wine@2").unwrap();
+    assert_eq!(larder.annotations("wine@2").unwrap().labels["team"], "cellar");
     larder.remove("wine@2").unwrap();
-    for result in [larder.lock_version("wine@2"), larder.unlock_version("wine@9")] {
+    for result in [larder.locks().lock_version("wine@2"), larder.locks().unlock_version("wine@9")] {
         assert!(matches!(result, Err(Error::NotFound { .. })), "{result:?}");
     }
 }
@@ -42,14 +43,14 @@ fn under_a_locked_name_nothing_changes_until_it_is_unlocked() {
     let larder = larder();
     apply(&larder, "wine", 2);
     larder.tag("wine@1", "prod").unwrap();
-    larder.lock_name("wine").unwrap();
+    larder.locks().lock_name("wine").unwrap();
     let before = larder.store().list_records("", None, 100).unwrap();
     let blobs = larder.store().list_blobs(None, 100).unwrap();
-    larder.lock_name("wine").unwrap();
+    larder.locks().lock_name("wine").unwrap();
     let says = "the name is locked; unlock wine first";
     assert_refused(larder.apply("wine", &Doubler { factor: 9.0 }), says);
     assert_refused(larder.remove("wine@2"), says);
-    assert_refused(larder.remove_all("wine"), says);
+    assert_refused(larder.remove_all("wine", &RemoveOptions::new()), says);
     assert_refused(larder.tag("wine@2", "prod"), says);
     assert_refused(larder.tag("wine@2", "new"), says);
     assert_refused(larder.untag("wine", "prod"), says);
@@ -62,13 +63,13 @@ fn under_a_locked_name_nothing_changes_until_it_is_unlocked() {
     assert!(larder.show("wine").unwrap().name_locked.is_some());
     apply(&larder, "wine/white", 1);
 
-    larder.unlock_name("wine").unwrap();
-    larder.unlock_name("wine").unwrap();
+    larder.locks().unlock_name("wine").unwrap();
+    larder.locks().unlock_name("wine").unwrap();
     assert!(larder.show("wine").unwrap().name_locked.is_none());
     larder.tag("wine@2", "prod").unwrap();
     larder.remove("wine@1").unwrap();
     assert!(larder.apply("wine", &Doubler { factor: 9.0 }).unwrap().is_created());
-    for result in [larder.lock_name("beer"), larder.unlock_name("beer")] {
+    for result in [larder.locks().lock_name("beer"), larder.locks().unlock_name("beer")] {
         assert!(matches!(result, Err(Error::NotFound { .. })), "{result:?}");
     }
 }
@@ -77,8 +78,8 @@ fn under_a_locked_name_nothing_changes_until_it_is_unlocked() {
 fn what_was_never_locked_or_tagged_is_written_as_it_always_was() {
     let larder = larder();
     apply(&larder, "wine", 1);
-    larder.lock_name("wine").unwrap();
-    larder.unlock_name("wine").unwrap();
+    larder.locks().lock_name("wine").unwrap();
+    larder.locks().unlock_name("wine").unwrap();
     let name = record(&larder, "names/wine").unwrap();
     let version = record(&larder, "versions/wine/@0000000001").unwrap();
     assert_eq!(name, format!(r#"{{"larder":1,"next":2,"latest":{version}}}"#));
@@ -91,7 +92,7 @@ fn a_version_is_locked_or_removed_and_never_both() {
         let ends = race(2, |thread| {
             let larder = open();
             let each = |number: u64| match thread {
-                0 => larder.lock_version(format!("wine@{number}")).map(drop),
+                0 => larder.locks().lock_version(format!("wine@{number}")).map(drop),
                 _ => larder.remove(format!("wine@{number}")).map(drop),
             };
             (1..=20).map(each).collect::<Vec<_>>()
@@ -115,7 +116,7 @@ fn once_a_name_is_locked_no_writer_that_had_begun_before_adds_anything() {
             let larder = open();
             if thread == 0 {
                 std::thread::sleep(std::time::Duration::from_millis(30));
-                larder.lock_name("wine").unwrap();
+                larder.locks().lock_name("wine").unwrap();
                 return (larder.versions("wine").unwrap().len(), larder.count_tags("wine"));
             }
             for round in 0.. {
@@ -145,6 +146,6 @@ trait CountTags {
 
 impl CountTags for larder::Larder {
     fn count_tags(&self, name: &str) -> usize {
-        self.tags(name).unwrap().len()
+        self.tags().of(name).unwrap().len()
     }
 }

@@ -14,7 +14,7 @@ fn notes_are_set_and_removed_one_by_one_and_the_version_stays_as_it_is() {
     let larder = larder();
     apply(&larder, "wine", 2);
     let version = record(&larder, "versions/wine/@0000000001");
-    assert_eq!(larder.notes("wine@1").unwrap(), Annotations::default());
+    assert_eq!(larder.annotations("wine@1").unwrap(), Annotations::default());
     larder
         .annotate(
             "wine@1",
@@ -28,15 +28,19 @@ fn notes_are_set_and_removed_one_by_one_and_the_version_stays_as_it_is() {
     let notes = larder
         .annotate("wine@1", &change().label("team", "press").label("a/b", "").remove_metric("n"))
         .unwrap();
-    assert_eq!(larder.notes("wine@1").unwrap(), notes);
+    assert_eq!(larder.annotations("wine@1").unwrap(), notes);
     assert_eq!(
         record(&larder, "notes/wine/@0000000001").unwrap(),
         r#"{"larder":1,"description":"first","labels":{"a/b":"","team":"press"},"metrics":{"f1":0.5}}"#
     );
     larder.annotate("wine@1", &change().remove_description().remove_label("none")).unwrap();
-    assert_eq!(larder.notes("wine@1").unwrap().description, None);
-    assert_eq!(larder.notes("wine@2").unwrap(), Annotations::default(), "each version has its own");
-    assert_eq!(larder.show("wine@1").unwrap().notes.labels["team"], "press");
+    assert_eq!(larder.annotations("wine@1").unwrap().description, None);
+    assert_eq!(
+        larder.annotations("wine@2").unwrap(),
+        Annotations::default(),
+        "each version has its own"
+    );
+    assert_eq!(larder.show("wine@1").unwrap().annotations.labels["team"], "press");
     assert_eq!(record(&larder, "versions/wine/@0000000001"), version);
 }
 
@@ -47,7 +51,7 @@ fn every_finite_metric_comes_back_to_the_last_bit() {
     let metrics = [0.1 + 0.2, f64::MIN_POSITIVE / 3.0, -0.0, f64::MAX, 1.0 / 3.0];
     for (at, metric) in metrics.into_iter().enumerate() {
         larder.annotate("wine", &change().metric(format!("m{at}"), metric)).unwrap();
-        let back = larder.notes("wine").unwrap().metrics[&format!("m{at}")];
+        let back = larder.annotations("wine").unwrap().metrics[&format!("m{at}")];
         assert_eq!(back.to_bits(), metric.to_bits());
     }
 }
@@ -88,7 +92,7 @@ fn notes_of_a_removed_version_stay_with_its_record() {
     let before = record(&larder, "notes/wine/@0000000001");
     larder.remove("wine@1").unwrap();
     assert!(before.is_some() && record(&larder, "notes/wine/@0000000001") == before);
-    let error = larder.notes("wine@1").unwrap_err();
+    let error = larder.annotations("wine@1").unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
     larder.remove("wine@2").unwrap();
     assert_eq!(record(&larder, "notes/wine/@0000000002"), None, "a removal writes no notes");
@@ -99,7 +103,7 @@ fn damaged_notes_are_an_error_that_names_them() {
     let larder = larder();
     apply(&larder, "wine", 1);
     set_record(&larder, "notes/wine/@0000000001", Some(r#"{"larder":1,"label":{}}"#));
-    let error = larder.notes("wine").unwrap_err();
+    let error = larder.annotations("wine").unwrap_err();
     assert!(
         error
             .to_string()
@@ -107,7 +111,7 @@ fn damaged_notes_are_an_error_that_names_them() {
         "{error}"
     );
     set_record(&larder, "notes/wine/@0000000001", Some(r#"{"larder":2,"stars":5}"#));
-    let error = larder.notes("wine").unwrap_err();
+    let error = larder.annotations("wine").unwrap_err();
     assert!(matches!(error, Error::NewerFormat { found: 2, .. }), "{error:?}");
 }
 
@@ -126,7 +130,7 @@ fn many_who_set_different_labels_of_one_version_lose_none() {
                 entry(&larder, thread, round).unwrap();
             }
         });
-        let notes = open().notes("wine").unwrap();
+        let notes = open().annotations("wine").unwrap();
         assert_eq!((notes.labels.len(), notes.metrics.len()), (THREADS * EACH, THREADS * EACH));
         assert_eq!(notes.labels["l7-4"], "7");
     });

@@ -2,6 +2,7 @@
 
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
+use larder::versions::RemoveOptions;
 use std::sync::Mutex;
 
 use larder_tests::stepwise::Stepwise;
@@ -52,7 +53,7 @@ fn what_is_refused_half_way_is_as_it_was() {
         let number = reference.strip_prefix("wine@").unwrap_or("3").to_owned();
         let lock = format!("wine@{number}");
         let (larder, plain) =
-            half(move |store| drop(on(store).lock_version(lock.as_str()).unwrap()));
+            half(move |store| drop(on(store).locks().lock_version(lock.as_str()).unwrap()));
         assert_refused(larder.remove(reference), "the version is locked");
         assert_eq!((numbers(&plain), newest(&plain)), (vec![1, 2, 3], 3), "{reference}");
         assert_eq!(plain.maintenance().verify(Selection::All).unwrap().findings, []);
@@ -65,19 +66,19 @@ fn what_is_refused_half_way_is_as_it_was() {
 
 #[test]
 fn of_all_versions_those_that_stay_are_found_again() {
-    let (larder, plain) = half(|store| drop(on(store).lock_version("wine@1").unwrap()));
-    assert_refused(larder.remove_all("wine"), "the version is locked");
+    let (larder, plain) = half(|store| drop(on(store).locks().lock_version("wine@1").unwrap()));
+    assert_refused(larder.remove_all("wine", &RemoveOptions::new()), "the version is locked");
     assert_eq!((numbers(&plain), newest(&plain)), (vec![1, 2, 3], 3));
     assert_eq!(plain.maintenance().verify(Selection::All).unwrap().findings, []);
-    plain.unlock_version("wine@1").unwrap();
-    assert_eq!(larder.remove_all("wine").unwrap().len(), 3);
+    plain.locks().unlock_version("wine@1").unwrap();
+    assert_eq!(larder.remove_all("wine", &RemoveOptions::new()).unwrap().len(), 3);
     assert!(matches!(plain.show("wine"), Err(Error::NotFound { .. })));
 }
 
 #[test]
 fn what_was_applied_meanwhile_stays_the_newest() {
     let (larder, plain) = half(|store| {
-        on(store).lock_version("wine@3").unwrap();
+        on(store).locks().lock_version("wine@3").unwrap();
         on(store).apply("wine", &Doubler { factor: 9.0 }).unwrap();
     });
     assert_refused(larder.remove("wine@3"), "the version is locked");

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::{Duration, SystemTime};
 
-use larder::search::{Filter, Query};
+use larder::search::{Filter, LarderSearch, Query};
 use larder::store::TypeTag;
 use larder::versions::AnnotationsChange;
 use larder::{Error, Larder};
@@ -39,13 +39,13 @@ fn cellar() -> Larder {
     larder.tag("wine/red@1", "prod").unwrap();
     larder.tag("wine/white@1", "prod").unwrap();
     larder.tag("wine/white@1", "audit").unwrap();
-    larder.lock_version("beer@1").unwrap();
+    larder.locks().lock_version("beer@1").unwrap();
     larder
 }
 
 fn search(larder: &Larder, query: Query) -> Vec<String> {
     let found = larder.search(&query).unwrap().map(Result::unwrap);
-    found.map(|found| Larder::pin(&found.version).to_string()).collect()
+    found.map(|found| found.version.reference().to_string()).collect()
 }
 
 /// What a filter leaves of all versions.
@@ -59,7 +59,7 @@ fn without_conditions_it_gives_what_list_gives() {
     let listed: Vec<_> = larder.list().map(|version| version.unwrap()).collect();
     let found: Vec<_> = larder.search(&Query::new()).unwrap().map(|found| found.unwrap()).collect();
     assert_eq!(found.len(), 4);
-    assert!(found.iter().all(|found| found.notes.is_none()), "nobody asked for notes");
+    assert!(found.iter().all(|found| found.annotations.is_none()), "nobody asked for notes");
     assert_eq!(found.into_iter().map(|found| found.version).collect::<Vec<_>>(), listed);
 }
 

@@ -11,7 +11,7 @@ fn version(reference: &str) -> Reference {
 
 /// The history of `wine:prod`: the number of each move, and the version.
 fn history(larder: &Larder) -> Vec<(u64, Option<u64>)> {
-    let moves = larder.tag_history("wine", "prod").unwrap();
+    let moves = larder.tags().history("wine", "prod").unwrap();
     moves.iter().map(|line| (line.number, line.version.map(|version| version.get()))).collect()
 }
 
@@ -20,16 +20,16 @@ fn a_tag_moves_from_where_it_is_expected_and_from_nowhere_else() {
     let larder = larder();
     apply(&larder, "wine", 3);
     apply(&larder, "beer", 1);
-    let only_new = TagOptions::new().only_new();
-    larder.tag_with("wine@1", "prod", &only_new).unwrap();
-    assert_refused(larder.tag_with("wine@2", "prod", &only_new), "it names v1, not nothing");
+    let only_new = TagOptions::new().only_new(true);
+    larder.tags().set("wine@1", "prod", &only_new).unwrap();
+    assert_refused(larder.tags().set("wine@2", "prod", &only_new), "it names v1, not nothing");
     let from_1 = TagOptions::new().from(version("wine@1"));
-    larder.tag_with("wine@2", "prod", &from_1).unwrap();
-    assert_refused(larder.tag_with("wine@3", "prod", &from_1), "it names v2, not v1");
-    assert_refused(larder.tag_with("wine@3", "new", &from_1), "it names nothing, not v1");
-    assert_refused(larder.untag_with("wine", "prod", &from_1), "it names v2, not v1");
+    larder.tags().set("wine@2", "prod", &from_1).unwrap();
+    assert_refused(larder.tags().set("wine@3", "prod", &from_1), "it names v2, not v1");
+    assert_refused(larder.tags().set("wine@3", "new", &from_1), "it names nothing, not v1");
+    assert_refused(larder.tags().remove("wine", "prod", &from_1), "it names v2, not v1");
     let from_beer = TagOptions::new().from(version("beer@1"));
-    let error = larder.tag_with("wine@1", "prod", &from_beer).unwrap_err();
+    let error = larder.tags().set("wine@1", "prod", &from_beer).unwrap_err();
     assert!(matches!(error, Error::InvalidName { .. }), "{error:?}");
     assert_eq!(history(&larder), [(1, Some(1)), (2, Some(2))]);
 }
@@ -48,26 +48,26 @@ fn a_tag_that_is_set_where_it_is_already_is_not_written_again() {
 fn a_protected_tag_is_moved_removed_and_unprotected_by_force_only() {
     let larder = larder();
     apply(&larder, "wine", 2);
-    larder.tag_with("wine@1", "prod", &TagOptions::new().protect()).unwrap();
+    larder.tags().set("wine@1", "prod", &TagOptions::new().protected(true)).unwrap();
     for refused in [
         larder.tag("wine@2", "prod").map(drop),
-        larder.tag_with("wine@1", "prod", &TagOptions::new().unprotect()).map(drop),
+        larder.tags().set("wine@1", "prod", &TagOptions::new().protected(false)).map(drop),
         larder.untag("wine", "prod"),
     ] {
         assert_refused(refused, "the tag is protected");
     }
     larder.tag("wine@1", "prod").unwrap();
-    larder.tag_with("wine@2", "prod", &TagOptions::new().force()).unwrap();
-    let tags = larder.tags("wine").unwrap();
+    larder.tags().set("wine@2", "prod", &TagOptions::new().force(true)).unwrap();
+    let tags = larder.tags().of("wine").unwrap();
     assert!(tags[0].protected && tags[0].version.get() == 2, "it is still protected: {tags:?}");
-    larder.tag_with("wine@2", "prod", &TagOptions::new().unprotect().force()).unwrap();
+    larder.tags().set("wine@2", "prod", &TagOptions::new().protected(false).force(true)).unwrap();
     larder.untag("wine", "prod").unwrap();
     assert_eq!(history(&larder), [(1, Some(1)), (2, Some(2)), (3, None)]);
     // Protection is no move, and may come later.
     larder.tag("wine@1", "prod").unwrap();
-    larder.tag_with("wine@1", "prod", &TagOptions::new().protect()).unwrap();
+    larder.tags().set("wine@1", "prod", &TagOptions::new().protected(true)).unwrap();
     assert_refused(larder.untag("wine", "prod"), "protected");
-    larder.untag_with("wine", "prod", &TagOptions::new().force()).unwrap();
+    larder.tags().remove("wine", "prod", &TagOptions::new().force(true)).unwrap();
     assert_eq!(history(&larder)[3..], [(4, Some(1)), (5, None)]);
 }
 
@@ -81,7 +81,8 @@ fn the_history_says_who_moved_a_tag_where_and_when_and_goes_on_after_its_removal
     ann.untag("wine", "prod").unwrap();
     larder.clone().with_author("bob").tag("wine@1", "prod").unwrap();
     let said: Vec<_> = larder
-        .tag_history("wine", "prod")
+        .tags()
+        .history("wine", "prod")
         .unwrap()
         .into_iter()
         .map(|line| (line.number, line.version.map(|version| version.get()), line.by))
@@ -96,12 +97,12 @@ fn the_history_says_who_moved_a_tag_where_and_when_and_goes_on_after_its_removal
             (4, Some(1), by("bob"))
         ]
     );
-    let [last] = &larder.tags("wine").unwrap()[..] else { panic!("one tag") };
+    let [last] = &larder.tags().of("wine").unwrap()[..] else { panic!("one tag") };
     assert_eq!(
         (last.by.clone(), last.moved.to_string()),
         (by("bob"), "2027-01-15T08:00:00.123Z".into())
     );
-    let error = larder.tag_history("wine", "never").unwrap_err();
+    let error = larder.tags().history("wine", "never").unwrap_err();
     assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
     let nobody = larder.clone().with_author("");
     let error = nobody.tag("wine@2", "prod").unwrap_err();
@@ -134,7 +135,7 @@ fn a_tag_that_the_first_larders_wrote_is_read_and_its_place_is_kept() {
     assert_eq!(larder.show("wine:prod").unwrap().version.version.get(), 1);
     assert_eq!(history(&larder), [(1, Some(1))]);
     larder.tag("wine@2", "prod").unwrap();
-    let moves = larder.tag_history("wine", "prod").unwrap();
+    let moves = larder.tags().history("wine", "prod").unwrap();
     assert_eq!(history(&larder), [(1, Some(1)), (2, Some(2))]);
     assert_eq!(moves[0].moved.to_string(), "2026-01-15T08:00:00.123Z");
 }
@@ -150,10 +151,10 @@ fn of_many_who_move_a_tag_from_one_place_exactly_one_does() {
             let step = |step: &usize| {
                 let from = TagOptions::new().from(version(&format!("wine@{step}")));
                 // Who comes too early waits until the tag is there.
-                while larder.tags("wine").unwrap()[0].version.get() < *step as u64 {
+                while larder.tags().of("wine").unwrap()[0].version.get() < *step as u64 {
                     std::thread::yield_now();
                 }
-                match larder.tag_with(format!("wine@{}", step + 1), "prod", &from) {
+                match larder.tags().set(format!("wine@{}", step + 1), "prod", &from) {
                     Ok(_) => true,
                     Err(Error::Refused { .. }) => false,
                     Err(error) => panic!("{error:?}"),
@@ -161,7 +162,7 @@ fn of_many_who_move_a_tag_from_one_place_exactly_one_does() {
             };
             (1..=STEPS).filter(step).collect::<Vec<_>>()
         });
-        let moves = open().tag_history("wine", "prod").unwrap();
+        let moves = open().tags().history("wine", "prod").unwrap();
         assert_eq!(moves.len(), STEPS + 1, "every move has its line");
         for (step, line) in moves.iter().enumerate().skip(1) {
             assert_eq!(line.number as usize, step + 1);
@@ -192,7 +193,7 @@ fn a_version_is_tagged_or_removed_and_never_both() {
                 other => panic!("version {number}: {other:?}"),
             }
         }
-        for tag in open().tags("wine").unwrap() {
+        for tag in open().tags().of("wine").unwrap() {
             let shown = open().show(format!("wine:{}", tag.tag)).unwrap();
             assert_eq!(shown.version.version, tag.version, "a tag names what is there");
         }

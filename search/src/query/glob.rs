@@ -3,7 +3,7 @@
 /// A pattern: `*` matches any number of characters, also `/`; `?` matches one.
 ///
 /// ```
-/// use larder_core::search::Glob;
+/// use larder_search::Glob;
 ///
 /// assert!(Glob::new("wine/*").matches("wine/red/quality"));
 /// assert!(!Glob::new("wine/?").matches("wine/red"));

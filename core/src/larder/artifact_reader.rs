@@ -1,4 +1,4 @@
-//! Where the artifacts of one version are until they are used.
+//! Reading the artifacts of one version.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, OnceLock};
@@ -14,18 +14,18 @@ use crate::progress::Watcher;
 use crate::registry::Registry;
 use crate::store::{Blob, Store, StoreExt, content, verified};
 
-/// The artifacts of one version, and what is needed to read them.
+/// Reads the artifacts and children of one version.
 pub(crate) struct ArtifactReader {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     watcher: Watcher,
-    /// Whether it is of a plan, which keeps nothing.
+    /// Whether it belongs to a dry run.
     dry_run: bool,
-    /// The version, for people.
+    /// The version, for errors.
     version: String,
-    /// The same larder with all that it was told.
+    /// The larder, with clock, cache and options.
     whole: Larder,
-    /// What its manifest lists: known from the start, or once it is packed.
+    /// The entries of its manifest, once known.
     list: OnceLock<List>,
 }
 
@@ -48,7 +48,7 @@ impl ArtifactReader {
         }
     }
 
-    /// Says what the manifest lists; the first word counts.
+    /// Sets the entries of the manifest, once.
     pub(crate) fn set_entries(&self, entries: &[ArtifactEntry], children: &[ChildEntry]) {
         self.list.get_or_init(|| List {
             entries: entries.to_vec(),
@@ -61,22 +61,22 @@ impl ArtifactReader {
         &self.registry
     }
 
-    /// The larder that it is of.
+    /// Returns its larder with default settings.
     pub(crate) fn larder(&self) -> Larder {
         Larder::on(Arc::clone(&self.store), Arc::clone(&self.registry))
     }
 
-    /// The larder that it is of, with its clock, its cache and all.
+    /// Returns its larder, with clock, cache and options.
     pub(crate) fn whole(&self) -> Larder {
         self.whole.clone()
     }
 
-    /// The version, for people.
+    /// Returns the version, for errors.
     pub(crate) fn version(&self) -> &str {
         &self.version
     }
 
-    /// Refuses a child that the manifest does not list: it lists every one.
+    /// Refuses a child that the manifest does not list.
     pub(crate) fn check_child(&self, child: &ChildEntry) -> Result<()> {
         match self.list.get() {
             Some(list) if list.children.contains(child) => Ok(()),
@@ -90,7 +90,7 @@ impl ArtifactReader {
         }
     }
 
-    /// Whether what is packed with it is not kept.
+    /// Returns true if nothing is written.
     pub(crate) fn is_dry_run(&self) -> bool {
         self.dry_run
     }
@@ -99,7 +99,7 @@ impl ArtifactReader {
         &self.store
     }
 
-    /// The entry that a link means. A manifest lists every blob that it refers to.
+    /// Returns the manifest entry of a link.
     pub(crate) fn entry(&self, link: Link) -> Result<ArtifactEntry> {
         let short = link.digest.short();
         let list = self.list.get();
@@ -111,7 +111,7 @@ impl ArtifactReader {
         })
     }
 
-    /// The entry at a place of the manifest's list.
+    /// Returns the entry at an index of the manifest's list.
     pub(crate) fn entry_at(&self, place: usize) -> Result<&ArtifactEntry> {
         self.list.get().and_then(|list| list.entries.get(place)).ok_or_else(|| {
             Error::corrupt(
@@ -121,12 +121,12 @@ impl ArtifactReader {
         })
     }
 
-    /// Returns the bytes of an artifact, compared with its digest and size.
+    /// Reads an artifact, verified.
     pub(crate) fn fetch(&self, entry: &ArtifactEntry) -> Result<Bytes> {
         self.bytes_of(entry, self.store.read_blob(&entry.digest)?)
     }
 
-    /// Returns the bytes of a blob found for an artifact, compared with its digest and size.
+    /// Returns the bytes of an artifact's blob, verified.
     pub(crate) fn bytes_of(&self, entry: &ArtifactEntry, blob: Option<Blob>) -> Result<Bytes> {
         let meter = self.watcher.begin("reading", Some(entry.size));
         let progress = |done| meter.add(done);
@@ -134,7 +134,7 @@ impl ArtifactReader {
         bytes.map_err(|corruption| Error::corrupt(self.describe(entry), corruption))
     }
 
-    /// Whether the bytes of an artifact are there, without reading them.
+    /// Checks that the blob of an artifact exists.
     pub(crate) fn look(&self, entry: &ArtifactEntry) -> Result<()> {
         match self.store.has_blob(&entry.digest)? {
             true => Ok(()),

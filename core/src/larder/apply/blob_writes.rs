@@ -8,18 +8,17 @@ use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::store::BlobWriter;
 
-/// How many blobs are made durable at once: a disk syncs many files in little more time than one.
+/// Maximum number of blobs made durable at once; disks sync files in parallel.
 const MOST_AT_ONCE: usize = 16;
 
-/// Blobs whose writers are finishing, each on a thread of its own. They are there, or have failed, once
-/// [`finish`](Keeper::finish) returns.
+/// Blobs being made durable, each on its own thread, until [`finish`](Self::finish) returns.
 #[derive(Default)]
 pub struct BlobWrites {
     threads: VecDeque<JoinHandle<Result<()>>>,
 }
 
 impl BlobWrites {
-    /// Has a blob finished; the error may be that of an earlier one.
+    /// Finishes a blob; an error may belong to an earlier blob.
     pub fn keep(&mut self, writer: Box<dyn BlobWriter>, digest: Digest) -> Result<()> {
         let writer = Arc::new(Mutex::new(Some(writer)));
         self.work(move || {
@@ -36,13 +35,13 @@ impl BlobWrites {
         }
         match thread::Builder::new().spawn(work.clone()) {
             Ok(thread) => self.threads.push_back(thread),
-            // There was no thread to be had.
+            // No thread could be spawned.
             Err(_) => return work(),
         }
         Ok(())
     }
 
-    /// Waits until every blob is there; gives the first error.
+    /// Waits for all blobs; returns the first error.
     pub fn finish(&mut self) -> Result<()> {
         let ended: Vec<_> = self.threads.drain(..).map(join).collect();
         ended.into_iter().collect()
@@ -50,7 +49,7 @@ impl BlobWrites {
 }
 
 impl Drop for BlobWrites {
-    /// When the packing failed nobody needs the blobs, but nobody expects writers at work any more either.
+    /// Waits, so that no writer outlives a failed encoding.
     fn drop(&mut self) {
         let _ = self.finish();
     }
@@ -71,7 +70,7 @@ mod tests {
 
     use super::*;
 
-    /// A blob that takes its time, counts itself in the end, and fails if it is told to.
+    /// A blob that finishes slowly, counts itself, and fails if `fails`.
     struct Slow {
         ended: Arc<AtomicUsize>,
         fails: bool,
@@ -102,34 +101,34 @@ mod tests {
         }
     }
 
-    fn keep(keeper: &mut BlobWrites, ended: &Arc<AtomicUsize>, fails: bool) -> Result<()> {
+    fn keep(writes: &mut BlobWrites, ended: &Arc<AtomicUsize>, fails: bool) -> Result<()> {
         let writer = Slow { ended: Arc::clone(ended), fails };
-        keeper.keep(Box::new(writer), Digest::of(b"blob"))
+        writes.keep(Box::new(writer), Digest::of(b"blob"))
     }
 
     #[test]
     fn when_it_has_finished_every_blob_is_there() {
-        let (mut keeper, ended) = (BlobWrites::default(), Arc::new(AtomicUsize::new(0)));
+        let (mut writes, ended) = (BlobWrites::default(), Arc::new(AtomicUsize::new(0)));
         for _ in 0..3 * MOST_AT_ONCE {
-            keep(&mut keeper, &ended, false).unwrap();
-            assert!(keeper.threads.len() <= MOST_AT_ONCE);
+            keep(&mut writes, &ended, false).unwrap();
+            assert!(writes.threads.len() <= MOST_AT_ONCE);
         }
-        keeper.finish().unwrap();
+        writes.finish().unwrap();
         assert_eq!(ended.load(Ordering::SeqCst), 3 * MOST_AT_ONCE);
     }
 
     #[test]
     fn a_blob_that_fails_is_an_error_and_no_thread_is_left_behind() {
-        let (mut keeper, ended) = (BlobWrites::default(), Arc::new(AtomicUsize::new(0)));
+        let (mut writes, ended) = (BlobWrites::default(), Arc::new(AtomicUsize::new(0)));
         for number in 0..5 {
-            keep(&mut keeper, &ended, number == 1).unwrap();
+            keep(&mut writes, &ended, number == 1).unwrap();
         }
-        let error = keeper.finish().unwrap_err();
+        let error = writes.finish().unwrap_err();
         assert!(matches!(error, Error::Store { .. }), "{error}");
         assert_eq!(ended.load(Ordering::SeqCst), 5);
 
-        keep(&mut keeper, &ended, false).unwrap();
-        drop(keeper);
-        assert_eq!(ended.load(Ordering::SeqCst), 6, "who drops it waits");
+        keep(&mut writes, &ended, false).unwrap();
+        drop(writes);
+        assert_eq!(ended.load(Ordering::SeqCst), 6, "dropping waits");
     }
 }

@@ -1,14 +1,15 @@
-//! Dry runs: encoding a component as an apply does, and writing nothing.
+//! Dry runs: an apply that encodes and writes nothing.
 
-use super::{ApplyOptions, Larder};
+use super::ApplyOptions;
 use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::Result;
+use crate::larder::Larder;
 use crate::manifest::{ChildEntry, Manifest};
 use crate::name::Identifier;
 use crate::participant::PlannedJob;
 
-/// What an apply would write.
+/// Result of a dry run.
 #[derive(Debug)]
 pub struct DryRun {
     /// The manifest of the version.
@@ -17,11 +18,11 @@ pub struct DryRun {
     pub digest: Digest,
     /// The bytes of the manifest and of every artifact.
     pub size: u64,
-    /// Every blob of the version and of what would be applied with it, and its size. A blob may be listed twice.
+    /// The blobs of the version and of its new children, and their sizes. A blob may be listed twice.
     pub blobs: Vec<(Digest, u64)>,
-    /// The components that would be applied with it, and the jobs that each would create.
+    /// The children that would be applied with it, and the jobs that each would create.
     pub children: Vec<(ChildEntry, Vec<PlannedJob>)>,
-    /// The jobs that it would create itself.
+    /// The jobs that the component would create.
     pub jobs: Vec<PlannedJob>,
 }
 
@@ -34,14 +35,10 @@ impl Larder {
         options: &ApplyOptions,
     ) -> Result<DryRun> {
         let larder = self.with_options(&options.clone().dry_run(true));
-        let copy = match component.as_hooks() {
-            Some(_) => Some(self.prepared(name, component)?),
-            None => None,
-        };
+        let copy = self.prepare(name, component)?;
         let component = copy.as_deref().unwrap_or(component);
-        let (tag, version) = (component.type_tag(), component.type_version());
-        let encoded = larder.pack(name, tag, version, component)?;
-        let all = encoded.nested.iter().map(|nested| &nested.packed).chain([&encoded]);
+        let encoded = larder.encode(name, component)?;
+        let all = encoded.children_encoded.iter().map(|child| &child.encoded).chain([&encoded]);
         let blobs = all.flat_map(|encoded| {
             let artifacts = encoded.artifacts.iter().map(|entry| (entry.digest, entry.size));
             artifacts.chain([(encoded.digest, encoded.manifest.len() as u64)])
@@ -52,9 +49,9 @@ impl Larder {
             size: encoded.size,
             blobs: blobs.collect(),
             children: encoded
-                .nested
+                .children_encoded
                 .iter()
-                .map(|nested| (nested.entry(), nested.jobs.clone()))
+                .map(|child| (child.entry(), child.jobs.clone()))
                 .collect(),
             jobs: larder.planned_jobs(name, component),
         })

@@ -4,9 +4,10 @@ use std::str::FromStr;
 use std::time::SystemTime;
 
 use super::{Glob, parse};
-use crate::error::{Error, Result};
-use crate::larder::{Annotations, VersionInfo};
-use crate::name::{TagName, TypeTag};
+use larder_core::VersionInfo;
+use larder_core::store::{TagName, TypeTag};
+use larder_core::versions::Annotations;
+use larder_core::{Error, Result};
 
 /// A condition on versions.
 ///

@@ -1,12 +1,12 @@
-//! One try to write components: what is there of them, and the changes that write the rest.
+//! One attempt of a commit: reads the state of the components, and adds the changes that write new versions.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::digest::Digest;
 use crate::error::{Corruption, Error, Result};
 use crate::larder::Larder;
+use crate::larder::apply::session::PendingComponent;
 use crate::larder::locks::refuse_locked_name;
-use crate::larder::nest::PendingComponent;
 use crate::manifest::ChildEntry;
 use crate::name::{Identifier, VersionNumber};
 use crate::participant::{Contribution, Transition};
@@ -14,15 +14,15 @@ use crate::record::{self, DigestRecord, NameRecord, Status, VersionRecord};
 use crate::store::Transaction;
 use crate::store::{Change, RecordKey, StoreExt};
 
-/// What became of one of the components.
+/// State of one component in the store.
 pub(super) enum ComponentState {
-    /// There is such a version, and it is ready.
+    /// A ready version has its content.
     There(VersionRecord),
-    /// There is such a version, and its `on_create` is to be run again.
+    /// A version has its content, and its `on_create` must run again.
     Unready(VersionRecord),
-    /// It was written by an earlier try, or another writer; only its name is left.
+    /// An earlier attempt or another writer wrote it; its name record may lack it.
     Written(VersionRecord),
-    /// It is to be written.
+    /// It must be written.
     New,
 }
 
@@ -39,7 +39,7 @@ impl ComponentState {
     }
 }
 
-/// A name's record as it was read, and as it is to be written.
+/// A name record, as read and as changed.
 struct Head {
     is_there: bool,
     record: NameRecord,
@@ -47,27 +47,27 @@ struct Head {
     is_put: bool,
 }
 
-/// One try to write components.
+/// One attempt to write components.
 pub(super) struct Batch<'a> {
     larder: &'a Larder,
     items: &'a [PendingComponent],
     pub(super) states: Vec<ComponentState>,
     heads: BTreeMap<Identifier, Head>,
-    /// The keys of the versions that new ones refer to and that are there.
+    /// The keys of stored versions that new ones refer to.
     pinned: HashMap<ChildEntry, RecordKey>,
-    /// What participants add for the versions that are new and ready.
+    /// Contributions of participants for new, ready versions.
     pub(super) added: Contribution,
 }
 
 impl<'a> Batch<'a> {
-    /// Looks at what is there. The last of the items is the one that is applied itself, which may be `written`.
+    /// Reads the state of `items`, of which the last is the applied component; it may be `written`.
     pub(super) fn read(
         larder: &'a Larder,
         tx: &mut Transaction<'_>,
         items: &'a [PendingComponent],
         written: Option<&VersionRecord>,
     ) -> Result<Self> {
-        let children = items.iter().flat_map(|item| &item.packed.children);
+        let children = items.iter().flat_map(|item| &item.encoded.children);
         let names: BTreeSet<_> =
             items.iter().map(|item| &item.name).chain(children.map(|child| &child.name)).collect();
         let keys = names.iter().map(|name| record::name_key(name)).collect::<Result<Vec<_>>>()?;
@@ -95,13 +95,14 @@ impl<'a> Batch<'a> {
     }
 
     fn state_of(&self, item: &PendingComponent, is_root: bool) -> Result<ComponentState> {
-        let PendingComponent { name, packed, .. } = item;
+        let PendingComponent { name, encoded, .. } = item;
         let head = self.heads.get(name).ok_or_else(|| unread(name))?;
         let latest = head.record.latest.as_ref();
-        if let Some(latest) = latest.filter(|latest| latest.manifest == packed.digest) {
+        if let Some(latest) = latest.filter(|latest| latest.manifest == encoded.digest) {
             return Ok(ComponentState::There(latest.clone()));
         }
-        if packed.onto.is_some() && packed.onto != latest.map(|latest| latest.manifest) {
+        let onto = self.larder.options().onto;
+        if is_root && onto.is_some() && onto != latest.map(|latest| latest.manifest) {
             return Err(Error::Conflict { what: name.to_string() });
         }
         let may_be_there = head.is_there || !self.larder.store.capabilities().atomic_commit;
@@ -109,19 +110,19 @@ impl<'a> Batch<'a> {
             && may_be_there
             && let Some(version) = self.larder.find_child(&item.entry())?
         {
-            // A writer that stopped half-way may have left its name without it.
+            // A writer that died may not have updated the name record.
             return Ok(match version.version < head.record.next {
                 true => ComponentState::There(version),
                 false => ComponentState::Written(version),
             });
         }
-        Ok(match self.larder.unready(name, &head.record, &packed.digest)? {
+        Ok(match self.larder.unready(name, &head.record, &encoded.digest)? {
             Some(version) => ComponentState::Unready(version),
             None => ComponentState::New,
         })
     }
 
-    /// Refuses to write under a name that is locked.
+    /// Refuses locked names.
     pub(super) fn check(&self) -> Result<()> {
         for (item, state) in self.items.iter().zip(&self.states) {
             if !matches!(state, ComponentState::There(_)) {
@@ -141,22 +142,23 @@ impl<'a> Batch<'a> {
             .map(|(item, _)| item)
     }
 
-    /// The blobs that new versions need, and those of them that the commit brings.
+    /// Returns the blobs of new versions, and the changes that write some of them.
     pub(super) fn blobs(&self) -> (Vec<Digest>, Vec<Change>) {
-        let needed = self.new_items().flat_map(|item| item.packed.digests()).collect();
-        (needed, self.new_items().flat_map(|item| item.packed.blobs.iter().cloned()).collect())
+        let needed = self.new_items().flat_map(|item| item.encoded.digests()).collect();
+        (needed, self.new_items().flat_map(|item| item.encoded.blobs.iter().cloned()).collect())
     }
 
-    /// The place among the items of what a child is, if it is one of them.
+    /// Returns the index of a child among the items.
     fn item_of(&self, child: &ChildEntry) -> Option<usize> {
         let is_it = |item: &PendingComponent| {
-            item.name == child.name && item.packed.digest == child.manifest
+            item.name == child.name && item.encoded.digest == child.manifest
         };
         self.items.iter().position(is_it)
     }
 
-    /// Adds the changes that write what is new, children before those that refer to them, and gives the place of the
-    /// record of the version that is applied itself, if that is new. `None` if something is being removed meanwhile.
+    /// Adds the changes that write new versions, children before parents.
+    ///
+    /// Returns the index of the applied component's version record, if new; `None` if a child is being removed.
     pub(super) fn write(&mut self, tx: &mut Transaction<'_>) -> Result<Option<Option<usize>>> {
         if !self.find_pinned(tx)? {
             return Ok(None);
@@ -166,18 +168,18 @@ impl<'a> Batch<'a> {
         for (at, item) in items.iter().enumerate() {
             if let ComponentState::Written(version) = &self.states[at] {
                 let version = version.clone();
-                self.lead_to(&item.name, &version)?;
+                self.update_head(&item.name, &version)?;
             }
             if !self.states[at].is_new() {
                 continue;
             }
-            let PendingComponent { name, packed, .. } = item;
+            let PendingComponent { name, encoded, .. } = item;
             let head = self.heads.get(name).ok_or_else(|| unread(name))?;
             let number = self.larder.free_number(name, head.record.next, tx.attempt())?;
-            for child in &packed.children {
-                tx.push(Larder::use_of(child, name, number, packed.digest)?);
+            for child in &encoded.children {
+                tx.push(Larder::use_of(child, name, number, encoded.digest)?);
             }
-            for child in &packed.children {
+            for child in &encoded.children {
                 if let Some(key) = self.pinned.get(child)
                     && depended.insert(key.clone())
                 {
@@ -201,13 +203,13 @@ impl<'a> Batch<'a> {
             root_at = is_root.then_some(tx.len());
             tx.put_new(record::version_key(name, number)?, &version)?;
             if version.is_current() {
-                let key = record::digest_key(name, &packed.digest, number)?;
+                let key = record::digest_key(name, &encoded.digest, number)?;
                 tx.put_any(key, &DigestRecord::new(number))?;
                 let mut added = self.larder.contributions(Transition::Ready, name, &version)?;
                 tx.extend(added.changes.drain(..));
                 self.added.merge(added);
             }
-            self.lead_to(name, &version)?;
+            self.update_head(name, &version)?;
             self.states[at] = ComponentState::Written(version);
         }
         let names: Vec<_> = self.heads.keys().cloned().collect();
@@ -217,12 +219,12 @@ impl<'a> Batch<'a> {
         Ok(Some(root_at))
     }
 
-    /// Finds the versions that new ones refer to and that are there already; `false` if one is being removed.
+    /// Finds the stored versions that new ones refer to; `false` if one is being removed.
     fn find_pinned(&mut self, tx: &mut Transaction<'_>) -> Result<bool> {
         let mut wanted = Vec::new();
         let children: BTreeMap<_, _> = self
             .new_items()
-            .flat_map(|item| item.packed.children.iter().map(move |child| (child, &item.name)))
+            .flat_map(|item| item.encoded.children.iter().map(move |child| (child, &item.name)))
             .collect();
         for (child, user) in children {
             let known = self.item_of(child).map(|at| &self.states[at]);
@@ -252,34 +254,34 @@ impl<'a> Batch<'a> {
     }
 
     fn new_version(&self, item: &PendingComponent, number: VersionNumber) -> VersionRecord {
-        let (larder, packed) = (self.larder, &item.packed);
-        let tag = packed.type_tag.as_str();
+        let (larder, encoded) = (self.larder, &item.encoded);
+        let tag = encoded.type_tag.as_str();
         let origin = larder.registry.origin_of_type(tag).map(str::to_owned);
         let mut version = VersionRecord::new(
             number,
-            packed.digest,
-            packed.type_tag.clone(),
-            packed.size,
+            encoded.digest,
+            encoded.type_tag.clone(),
+            encoded.size,
             larder.now(),
             origin,
         );
         version.toolchain = larder.registry.toolchain_of(tag);
-        version.hooks = packed.hooks;
-        // What refers to something that is not ready is not ready.
-        let waits = packed.children.iter().any(|child| {
+        version.hooks = encoded.hooks;
+        // A parent is not ready before its children.
+        let waits = encoded.children.iter().any(|child| {
             let state = self.item_of(child).and_then(|at| self.states.get(at));
             state
                 .and_then(ComponentState::version)
                 .is_some_and(|version| !version.status.is_ready())
         });
-        if packed.hooks || waits {
+        if encoded.hooks || waits {
             version.status = Status::Preparing;
         }
         version
     }
 
-    /// Enters a version into its name's record.
-    fn lead_to(&mut self, name: &Identifier, version: &VersionRecord) -> Result<()> {
+    /// Updates the name record for a version.
+    fn update_head(&mut self, name: &Identifier, version: &VersionRecord) -> Result<()> {
         let head = self.heads.get_mut(name).ok_or_else(|| unread(name))?;
         let newest = head.record.latest.as_ref().map(|latest| latest.version);
         if version.is_current() && newest < Some(version.version) {
@@ -290,7 +292,7 @@ impl<'a> Batch<'a> {
         Ok(())
     }
 
-    /// Adds the change of a name's record, if it is changed and was not added before.
+    /// Adds the change of a name record once, if it changed.
     fn put_head(&mut self, name: &Identifier, tx: &mut Transaction<'_>) -> Result<()> {
         let head = self.heads.get_mut(name).ok_or_else(|| unread(name))?;
         if head.is_changed && !head.is_put {
@@ -306,8 +308,8 @@ fn unread(name: &Identifier) -> Error {
 }
 
 impl Larder {
-    /// The first number from `next` that no version has. On a store whose commits can stop half-way, a
-    /// writer that died there has taken a number that the name does not know of.
+    /// Returns the first unused number from `next`. Without atomic commits, a writer that died may have used a number
+    /// that the name record does not count.
     fn free_number(
         &self,
         name: &Identifier,

@@ -1,22 +1,59 @@
-//! From a reference to a version.
+//! Resolving references.
 
-use super::Larder;
-use crate::digest;
+use super::{Larder, VersionInfo};
+use crate::digest::{self, Digest};
 use crate::error::{Error, Result};
+use crate::manifest::Manifest;
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, DigestRecord, Document, NameRecord, TagRecord, VersionRecord};
 use crate::reference::{Reference, Selector};
 use crate::store::{RecordKey, StoreExt};
 
-/// How many names are looked through for one that looks like a misspelt one.
+/// Maximum number of unready versions that are read to retry one.
+const MOST_UNREADY: u64 = 64;
+/// Maximum number of names that are read for suggestions.
 const MOST_NAMES: usize = 1_000;
-/// How many names are suggested.
+/// Maximum number of suggestions.
 const MOST_SUGGESTED: usize = 3;
-/// How alike two names are that are suggested for each other, from 0 to 1.
+/// Minimum similarity of a suggestion, from 0 to 1.
 const ALIKE: f64 = 0.8;
 
+/// A version and its verified manifest.
+pub(crate) struct ResolvedVersion {
+    pub(crate) name: Identifier,
+    pub(crate) record: VersionRecord,
+    pub(crate) manifest: Manifest,
+    /// The version, for errors.
+    pub(crate) what: String,
+}
+
+impl ResolvedVersion {
+    pub(crate) fn info(&self) -> VersionInfo {
+        VersionInfo::new(&self.name, &self.record)
+    }
+}
+
 impl Larder {
-    /// The version that a reference means.
+    /// Resolves a reference, and reads the manifest.
+    pub(crate) fn resolve(&self, reference: &Reference) -> Result<ResolvedVersion> {
+        self.resolve_record(reference.identifier(), self.find(reference)?)
+    }
+
+    /// Reads the manifest of a version.
+    pub(crate) fn resolve_record(
+        &self,
+        name: &Identifier,
+        record: VersionRecord,
+    ) -> Result<ResolvedVersion> {
+        let selector = Selector::Version(record.version);
+        let what = Reference::new(name.clone(), selector).to_string();
+        let manifest = || format!("the manifest of {what}");
+        let json = self.store.get_checked(&record.manifest, None, manifest)?;
+        let manifest = Manifest::from_json(&json, &what)?;
+        Ok(ResolvedVersion { name: name.clone(), record, manifest, what })
+    }
+
+    /// Finds the record of the version that a reference names.
     pub(crate) fn find(&self, reference: &Reference) -> Result<VersionRecord> {
         let name = reference.identifier();
         let found = match reference.selector() {
@@ -49,12 +86,38 @@ impl Larder {
         self.document(&record::version_key(name, number)?)
     }
 
+    /// Returns the newest version with this manifest that is not ready, if it is newer than `latest`.
+    pub(crate) fn unready(
+        &self,
+        name: &Identifier,
+        head: &NameRecord,
+        manifest: &Digest,
+    ) -> Result<Option<VersionRecord>> {
+        let latest = head.latest.as_ref().map_or(0, |latest| latest.version.get());
+        let first = latest.saturating_add(1).max(head.next.get().saturating_sub(MOST_UNREADY));
+        let numbers = (first..head.next.get()).filter_map(VersionNumber::new);
+        let keys = numbers.map(|number| record::version_key(name, number));
+        let keys = keys.collect::<Result<Vec<_>>>()?;
+        if keys.is_empty() {
+            return Ok(None);
+        }
+        for (key, found) in keys.iter().zip(self.store.get_records(&keys)?).rev() {
+            let Some(found) = found else { continue };
+            let version: VersionRecord = record::read(key, &found)?;
+            let stays = version.removed.is_none() && !version.status.is_ready();
+            if stays && version.manifest == *manifest {
+                return Ok(Some(version));
+            }
+        }
+        Ok(None)
+    }
+
     fn document<T: Document>(&self, key: &RecordKey) -> Result<Option<T>> {
         let found = self.store.get_record(key)?;
         found.map(|found| record::read(key, &found)).transpose()
     }
 
-    /// The newest version whose digest begins with `prefix`, if all those are one digest.
+    /// Returns the newest version whose digest begins with `prefix`, if that is unique.
     fn by_digest(&self, reference: &Reference, prefix: &str) -> Result<Option<VersionNumber>> {
         let mut meant: Option<(String, VersionNumber)> = None;
         let start = record::digests_of(reference.identifier(), prefix);
@@ -85,17 +148,16 @@ impl Larder {
         }
     }
 
-    /// What is there and looks like `reference`: its tags and newest version if the name exists, else
-    /// names.
+    /// Returns suggestions for `reference`: tags and newest version of an existing name, else similar names.
     fn similar(&self, reference: &Reference) -> Result<Vec<String>> {
         let name = reference.identifier();
         let head = self.head(name)?;
         if let Some(latest) = head.as_ref().and_then(|head| head.latest.as_ref()) {
-            let tags = self.tags(name)?.into_iter().map(|tag| format!("{name}:{}", tag.tag));
+            let tags = self.tags().of(name)?.into_iter().map(|tag| format!("{name}:{}", tag.tag));
             let newest = format!("{name}@{}", latest.version.get());
             return Ok(tags.take(MOST_SUGGESTED).chain([newest]).collect());
         }
-        // A name whose only versions are none to be used has them all the same.
+        // A name may have only versions that are not ready.
         if let Some(head) = head
             && let Some(newest) = head.next.previous()
             && self.version(name, newest)?.is_some_and(|version| version.removed.is_none())
@@ -115,7 +177,7 @@ impl Larder {
     }
 }
 
-/// How alike two names are, or the last parts of them: people leave the first part out.
+/// Similarity of two names, also without the first parts of `known`.
 fn likeness(asked: &str, known: &str) -> f64 {
     let last = known.rsplit('/').next().unwrap_or(known);
     strsim::jaro_winkler(asked, known).max(strsim::jaro_winkler(asked, last))

@@ -1,59 +1,59 @@
-//! The components that one apply packs: one, and those that it refers to.
+//! The components that one apply encodes: one, and its children.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::Larder;
-use super::apply::EncodedComponent;
+use super::encode::EncodedComponent;
 use crate::component::Component;
 use crate::error::{Error, Result};
+use crate::larder::Larder;
 use crate::manifest::ChildEntry;
 use crate::name::Identifier;
 use crate::participant::PlannedJob;
 
-/// How deep components may refer to components that are applied with them.
+/// Maximum depth of children that are applied with their parents.
 const MOST_LEVELS: usize = 32;
 
-/// Takes the components that are packed with one that refers to them.
+/// Collects the children that are encoded with their parent.
 pub(crate) struct ApplySession {
     larder: Larder,
-    /// The names of those that are being packed, outermost first.
+    /// The names of the components being encoded, outermost first.
     stack: RefCell<Vec<Identifier>>,
-    /// Those that are packed, children before those that refer to them.
-    packed: RefCell<Vec<PendingComponent>>,
-    /// Where each is among the packed, by name.
+    /// The encoded children, children before parents.
+    pending: RefCell<Vec<PendingComponent>>,
+    /// Index into `pending`, by name.
     by_name: RefCell<HashMap<Identifier, usize>>,
-    /// What is known of a child, by its place in memory: one that is reached by many ways is packed once.
+    /// Children by their address: one that is shared is encoded once.
     by_place: RefCell<HashMap<usize, ChildEntry>>,
-    /// Copies that stay alive so that no place in memory is used twice.
+    /// Copies that stay alive so that no address is reused.
     copies: RefCell<Vec<Box<dyn Component>>>,
 }
 
-/// A component that is packed because another one refers to it.
+/// An encoded component, to be committed.
 pub(super) struct PendingComponent {
     pub(super) name: Identifier,
-    pub(super) packed: EncodedComponent,
-    /// The component as its `post_init` left it, if its type has hooks.
+    pub(super) encoded: EncodedComponent,
+    /// The component after `post_init`, if its type has hooks.
     pub(super) component: Option<Box<dyn Component>>,
-    /// The jobs that its apply would make; known in a rehearsal only.
+    /// The jobs that it would create; of dry runs only.
     pub(super) jobs: Vec<PlannedJob>,
 }
 
 impl PendingComponent {
-    /// What refers to it.
+    /// Returns the manifest entry of a reference to it.
     pub(super) fn entry(&self) -> ChildEntry {
-        ChildEntry { name: self.name.clone(), manifest: self.packed.digest() }
+        ChildEntry { name: self.name.clone(), manifest: self.encoded.digest }
     }
 }
 
 impl ApplySession {
-    /// For what the component `name` refers to.
+    /// Creates the session of an apply of `name`.
     pub(super) fn new(larder: &Larder, name: &Identifier) -> Rc<Self> {
         Rc::new(Self {
             larder: larder.clone(),
             stack: RefCell::new(vec![name.clone()]),
-            packed: RefCell::default(),
+            pending: RefCell::default(),
             by_name: RefCell::default(),
             by_place: RefCell::default(),
             copies: RefCell::default(),
@@ -64,50 +64,47 @@ impl ApplySession {
         &self.larder
     }
 
-    /// Those that were packed, children before those that refer to them.
+    /// Returns the encoded children, children before parents.
     pub(super) fn take(&self) -> Vec<PendingComponent> {
-        self.packed.take()
+        self.pending.take()
     }
 
-    /// Packs a child, unless it was packed already.
-    pub(super) fn pack(
-        nest: &Rc<Self>,
+    /// Encodes a child, unless that was done before.
+    pub(super) fn encode_child(
+        session: &Rc<Self>,
         place: usize,
         name: &Identifier,
         component: &dyn Component,
     ) -> Result<ChildEntry> {
-        if let Some(known) = nest.by_place.borrow().get(&place) {
+        if let Some(known) = session.by_place.borrow().get(&place) {
             return Ok(known.clone());
         }
-        nest.refuse_cycle(name)?;
-        nest.stack.borrow_mut().push(name.clone());
-        let copy = match component.as_hooks() {
-            Some(_) => Some(nest.larder.prepared(name, component)?),
-            None => None,
-        };
-        let packed = nest.larder.pack_in(nest, name, copy.as_deref().unwrap_or(component));
-        nest.stack.borrow_mut().pop();
-        let packed = packed?;
-        let jobs = match nest.larder.options().dry_run {
-            true => nest.larder.planned_jobs(name, copy.as_deref().unwrap_or(component)),
+        session.refuse_cycle(name)?;
+        session.stack.borrow_mut().push(name.clone());
+        let copy = session.larder.prepare(name, component)?;
+        let encoded = session.larder.encode_in(session, name, copy.as_deref().unwrap_or(component));
+        session.stack.borrow_mut().pop();
+        let encoded = encoded?;
+        let jobs = match session.larder.options().dry_run {
+            true => session.larder.planned_jobs(name, copy.as_deref().unwrap_or(component)),
             false => Vec::new(),
         };
-        let nested = PendingComponent { name: name.clone(), packed, component: copy, jobs };
-        let child = nested.entry();
-        nest.by_place.borrow_mut().insert(place, child.clone());
-        let mut all = nest.packed.borrow_mut();
-        let known = nest.by_name.borrow().get(name).copied();
+        let pending = PendingComponent { name: name.clone(), encoded, component: copy, jobs };
+        let child = pending.entry();
+        session.by_place.borrow_mut().insert(place, child.clone());
+        let mut all = session.pending.borrow_mut();
+        let known = session.by_name.borrow().get(name).copied();
         match known.and_then(|known| all.get(known)) {
             None => {
-                nest.by_name.borrow_mut().insert(name.clone(), all.len());
-                all.push(nested);
+                session.by_name.borrow_mut().insert(name.clone(), all.len());
+                all.push(pending);
             }
-            Some(other) if other.packed.digest() == child.manifest => {
-                nest.copies.borrow_mut().extend(nested.component);
+            Some(other) if other.encoded.digest == child.manifest => {
+                session.copies.borrow_mut().extend(pending.component);
             }
             Some(_) => {
                 return Err(Error::Refused {
-                    action: nest.applying(),
+                    action: session.applying(),
                     reason: format!(
                         "it has two different components named {name}; rename one of them, or apply one first and \
                          refer to its version"

@@ -1,11 +1,11 @@
-//! What one call of `apply` may vary.
+//! Options of `apply`.
 
 use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::participant::Participant;
 
-/// What one apply may vary.
+/// Options of [`Larder::apply_with`](crate::Larder::apply_with).
 ///
 /// ```
 /// use larder_core::ApplyOptions;
@@ -28,26 +28,26 @@ impl Default for ApplyOptions {
 }
 
 impl ApplyOptions {
-    /// An ordinary apply.
+    /// Returns the default options: triggers run, and no condition.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether triggers run on it; they do unless this says `false`.
+    /// Sets whether triggers run; the default is `true`.
     #[must_use]
     pub fn triggers(mut self, triggers: bool) -> Self {
         self.triggers = triggers;
         self
     }
 
-    /// Whether blobs are only digested and nothing is written.
+    /// Sets whether blobs are digested without writing anything.
     #[must_use]
     pub(crate) fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
         self
     }
 
-    /// Applies only as the next version after the one with the manifest `digest`; otherwise it is a conflict.
+    /// Applies only if the newest version has the manifest `digest`; otherwise it is a conflict.
     #[must_use]
     pub fn onto(mut self, digest: Digest) -> Self {
         self.onto = Some(digest);

@@ -1,4 +1,4 @@
-//! Notes: what people say of a version, which itself never changes.
+//! Annotations: the changeable description, labels and metrics of a version.
 
 use std::collections::BTreeMap;
 
@@ -23,17 +23,17 @@ const MOST_KEY: usize = 200;
 /// The most bytes of a label's value.
 const MOST_VALUE: usize = 1000;
 
-/// What people say of a version: they may change their mind, the version stays as it is.
+/// The annotations of a version. They may change; the version does not.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Annotations {
-    /// What it is, for people.
+    /// A description for people.
     pub description: Option<String>,
     /// Texts by name, such as `team`.
     pub labels: BTreeMap<String, String>,
     /// Numbers by name, such as `accuracy`; never NaN or infinite.
     pub metrics: BTreeMap<String, f64>,
-    /// Since when the version is closed against change.
+    /// When the version was locked, if it is.
     pub locked: Option<Timestamp>,
 }
 
@@ -48,10 +48,10 @@ impl Annotations {
     }
 }
 
-/// A change of [`Annotations`]: entry by entry, so that people who change different ones lose nothing.
+/// A change of [`Annotations`], by entry: concurrent changes of other entries are kept.
 ///
-/// A name of a label or a metric begins with a letter or a digit and goes on with those and `. _ - /`, up to 200
-/// bytes; a label has up to 1,000 bytes, a description up to 4,096; there are up to 64 labels and 64 metrics.
+/// Names of labels and metrics start with an ASCII letter or digit, followed by those and `. _ - /`, up to 200 bytes.
+/// Limits: 1,000 bytes a label, 4,096 a description, 64 labels, 64 metrics.
 ///
 /// ```
 /// use larder_core::versions::AnnotationsChange;
@@ -71,7 +71,7 @@ pub struct AnnotationsChange {
 }
 
 impl AnnotationsChange {
-    /// No change.
+    /// Returns an empty change.
     pub fn new() -> Self {
         Self::default()
     }
@@ -97,7 +97,7 @@ impl AnnotationsChange {
         self
     }
 
-    /// Removes a label; one that is not there is no error.
+    /// Removes a label, if there is one.
     #[must_use]
     pub fn remove_label(mut self, name: impl Into<String>) -> Self {
         self.labels.insert(name.into(), None);
@@ -111,19 +111,19 @@ impl AnnotationsChange {
         self
     }
 
-    /// Removes a metric; one that is not there is no error.
+    /// Removes a metric, if there is one.
     #[must_use]
     pub fn remove_metric(mut self, name: impl Into<String>) -> Self {
         self.metrics.insert(name.into(), None);
         self
     }
 
-    /// Whether it changes nothing.
+    /// Returns true if it changes nothing.
     pub fn is_empty(&self) -> bool {
         self.description.is_none() && self.labels.is_empty() && self.metrics.is_empty()
     }
 
-    /// Refuses what notes cannot hold, before a larder is asked.
+    /// Checks the limits of names and values.
     ///
     /// # Errors
     /// [`Error::InvalidName`].
@@ -154,15 +154,15 @@ impl AnnotationsChange {
         Ok(())
     }
 
-    fn make(&self, notes: &mut Annotations) {
+    fn make(&self, annotations: &mut Annotations) {
         if let Some(description) = &self.description {
-            notes.description.clone_from(description);
+            annotations.description.clone_from(description);
         }
         for (name, value) in &self.labels {
-            set(&mut notes.labels, name, value.clone());
+            set(&mut annotations.labels, name, value.clone());
         }
         for (name, value) in &self.metrics {
-            set(&mut notes.metrics, name, *value);
+            set(&mut annotations.metrics, name, *value);
         }
     }
 }
@@ -187,43 +187,43 @@ fn check_key(what: &'static str, name: &str) -> Result<()> {
     Ok(())
 }
 
-/// A version and its notes as they were read, for a change of the notes.
-pub(super) struct Noted {
+/// A version and its annotations, for a change of these.
+pub(super) struct AnnotatedVersion {
     pub(super) version: VersionRecord,
-    pub(super) notes: Annotations,
+    pub(super) annotations: Annotations,
 }
 
 impl Larder {
-    /// What people say of a version.
+    /// Returns the annotations of a version.
     ///
     /// # Errors
     /// [`Error::InvalidName`]; [`Error::NotFound`]; [`Error::Corrupt`]; [`Error::Store`].
-    pub fn notes(
+    pub fn annotations(
         &self,
         reference: impl TryInto<Reference, Error: Into<Error>>,
     ) -> Result<Annotations> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
         let version = self.find(&reference)?.version;
-        let notes = self.notes_of(&[(reference.identifier().clone(), version)])?.pop();
-        Ok(notes.transpose()?.unwrap_or_default())
+        let annotations = self.annotations_of(&[(reference.identifier().clone(), version)])?.pop();
+        Ok(annotations.transpose()?.unwrap_or_default())
     }
 
-    /// Changes what people say of a version, and gives all that is said of it then.
+    /// Changes the annotations of a version, and returns all of them.
     ///
-    /// Whoever changes other entries at the same time loses nothing.
+    /// Concurrent changes of other entries are kept.
     ///
     /// ```
     /// # fn example(larder: &larder_core::Larder) -> larder_core::Result<()> {
     /// use larder_core::versions::AnnotationsChange;
     ///
     /// larder.annotate("wine@1", &AnnotationsChange::new().label("team", "cellar").metric("f1", 0.93))?;
-    /// assert_eq!(larder.notes("wine@1")?.metrics["f1"], 0.93);
+    /// assert_eq!(larder.annotations("wine@1")?.metrics["f1"], 0.93);
     /// # Ok(())
     /// # }
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidName`] for what notes cannot hold; [`Error::NotFound`]; [`Error::Refused`] while the
+    /// [`Error::InvalidName`] for names or values beyond the limits; [`Error::NotFound`]; [`Error::Refused`] while the
     /// version or its name is locked, or for more than 64 labels or metrics; [`Error::Conflict`];
     /// [`Error::Store`].
     pub fn annotate(
@@ -242,76 +242,83 @@ impl Larder {
             }
             tx.require(head_key.clone())?;
             let mut is_changed = false;
-            let noted = self.change_notes(tx, &reference, |noted| {
-                refuse_locked_version(name, noted.version.version, &noted.notes, what)?;
-                let old = noted.notes.clone();
-                change.make(&mut noted.notes);
-                is_changed = noted.notes != old;
-                refuse_too_many(what, &noted.notes)
+            let annotated = self.change_annotations(tx, &reference, |annotated| {
+                refuse_locked_version(
+                    name,
+                    annotated.version.version,
+                    &annotated.annotations,
+                    what,
+                )?;
+                let old = annotated.annotations.clone();
+                change.make(&mut annotated.annotations);
+                is_changed = annotated.annotations != old;
+                refuse_too_many(what, &annotated.annotations)
             })?;
             Ok(match is_changed {
-                true => Outcome::Commit(noted.notes),
-                false => Outcome::Done(noted.notes),
+                true => Outcome::Commit(annotated.annotations),
+                false => Outcome::Done(annotated.annotations),
             })
         })
     }
 
     /// Adds the changes that write the annotations of a version, if `change` changes them and the version is not removed.
-    pub(super) fn change_notes(
+    pub(super) fn change_annotations(
         &self,
         tx: &mut Transaction<'_>,
         reference: &Reference,
-        change: impl FnOnce(&mut Noted) -> Result<()>,
-    ) -> Result<Noted> {
+        change: impl FnOnce(&mut AnnotatedVersion) -> Result<()>,
+    ) -> Result<AnnotatedVersion> {
         let name = reference.identifier();
         let number = self.find(reference)?.version;
         let version_key = record::version_key(name, number)?;
         let annotations_key = record::annotations_key(name, number)?;
-        let [version, notes] = tx.get_each([&version_key, &annotations_key])?;
+        let [version, annotations] = tx.get_each([&version_key, &annotations_key])?;
         let Some(version) = version else { return Err(self.not_found(reference)) };
         let read: VersionRecord = record::read(&version_key, &version)?;
         if read.removed.is_some() {
             return Err(self.not_found(reference));
         }
-        let mut noted =
-            Noted { version: read, notes: read_notes(&annotations_key, notes.as_ref())? };
-        let old = noted.notes.clone();
-        change(&mut noted)?;
-        if noted.notes == old {
-            return Ok(noted);
+        let mut annotated = AnnotatedVersion {
+            version: read,
+            annotations: read_annotations(&annotations_key, annotations.as_ref())?,
+        };
+        let old = annotated.annotations.clone();
+        change(&mut annotated)?;
+        if annotated.annotations == old {
+            return Ok(annotated);
         }
         // A removal of the version changes its record.
         tx.require(version_key)?;
-        tx.put(annotations_key, &noted.notes.clone().into_record())?;
-        Ok(noted)
+        tx.put(annotations_key, &annotated.annotations.clone().into_record())?;
+        Ok(annotated)
     }
 
-    /// The notes of versions, in the order asked for.
-    pub(super) fn notes_of(
+    /// Returns the annotations of versions, in their order.
+    pub(super) fn annotations_of(
         &self,
         versions: &[(Identifier, VersionNumber)],
     ) -> Result<Vec<Result<Annotations>>> {
         let keys = versions.iter().map(|(name, number)| record::annotations_key(name, *number));
         let keys = keys.collect::<Result<Vec<_>>>()?;
         let found = self.store.get_records(&keys)?;
-        let read = |(key, found): (_, Option<Record>)| read_notes(key, found.as_ref());
+        let read = |(key, found): (_, Option<Record>)| read_annotations(key, found.as_ref());
         Ok(keys.iter().zip(found).map(read).collect())
     }
 }
 
-/// Reads the annotations of a version; there are none without a record.
+/// Decodes the annotations of a version; a missing record holds none.
 ///
 /// # Errors
 /// [`Error::Corrupt`]; [`Error::NewerFormat`].
-pub fn read_notes(key: &RecordKey, found: Option<&Record>) -> Result<Annotations> {
+pub fn read_annotations(key: &RecordKey, found: Option<&Record>) -> Result<Annotations> {
     match found {
         Some(found) => Ok(Annotations::new(record::read(key, found)?)),
         None => Ok(Annotations::default()),
     }
 }
 
-fn refuse_too_many(action: impl Fn() -> String, notes: &Annotations) -> Result<()> {
-    let full = [("labels", notes.labels.len()), ("metrics", notes.metrics.len())];
+fn refuse_too_many(action: impl Fn() -> String, annotations: &Annotations) -> Result<()> {
+    let full = [("labels", annotations.labels.len()), ("metrics", annotations.metrics.len())];
     match full.into_iter().find(|(_, number)| *number > MOST_ENTRIES) {
         None => Ok(()),
         Some((kind, number)) => Err(Error::Refused {

@@ -11,12 +11,12 @@ pub use glob::Glob;
 
 pub(crate) use filter::Facts;
 
-use crate::error::{Error, Result};
+use larder_core::{Error, Result};
 
-/// Selects and sorts the versions that [`Larder::search`](crate::Larder::search) returns.
+/// Selects and sorts the versions that [`search`](crate::LarderSearch::search) returns.
 ///
 /// ```
-/// use larder_core::search::Query;
+/// use larder_search::Query;
 ///
 /// let query = Query::new()
 ///     .names("wine/*")

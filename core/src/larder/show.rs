@@ -1,20 +1,22 @@
-//! Looking at what is there without loading it.
+//! Listing and showing versions without loading them.
 
 use super::Larder;
-use super::notes::Annotations;
+use super::annotations::Annotations;
+use super::resolve::ResolvedVersion;
 use super::tags::TagInfo;
+use super::toolchain::Difference;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::job_id::JobId;
 use crate::manifest::Manifest;
 use crate::name::{Identifier, TypeTag, VersionNumber};
 use crate::record::{self, NameRecord, Status, VersionRecord};
-use crate::reference::Reference;
+use crate::reference::{Reference, Selector};
 use crate::store::StoreExt;
 use crate::time::Timestamp;
 use crate::toolchain::Toolchain;
 
-/// What is known of a version without reading its manifest.
+/// A version, without its manifest.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 #[non_exhaustive]
 pub struct VersionInfo {
@@ -30,27 +32,27 @@ pub struct VersionInfo {
     pub type_tag: TypeTag,
     /// The bytes of its manifest and of every artifact.
     pub size: u64,
-    /// When it was applied.
+    /// The time of its apply.
     pub created: Timestamp,
-    /// The crate that brought its type when it was applied, and that crate's version.
+    /// The crate that provided its type, and that crate's version.
     #[serde(rename = "crate")]
     pub origin: Option<String>,
-    /// What built the program that applied it; of class models only.
+    /// The toolchain of the program that applied it; of class models only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub toolchain: Option<Toolchain>,
     /// The job that published it: see [`JobContext::publish`](crate::JobContext::publish).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<JobId>,
-    /// Whether it may be used: the newest version of a name is always one that may.
+    /// Its status; `latest` is always ready.
     #[serde(skip_serializing_if = "Status::is_ready")]
     pub status: Status,
-    /// Why it failed, if it did.
+    /// The error, if it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<String>,
 }
 
 impl VersionInfo {
-    /// The version of `identifier` that `record` describes.
+    /// Creates it from the record of a version of `identifier`.
     pub fn new(identifier: &Identifier, record: &VersionRecord) -> Self {
         Self {
             identifier: identifier.clone(),
@@ -66,26 +68,34 @@ impl VersionInfo {
             failure: record.failure.clone(),
         }
     }
+
+    /// Returns the reference to exactly this version.
+    #[must_use]
+    pub fn reference(&self) -> Reference {
+        Reference::new(self.identifier.clone(), Selector::Version(self.version))
+    }
 }
 
-/// A version with all that its manifest says.
+/// A version and its manifest, tags and annotations.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct VersionDetails {
     /// The version.
     pub version: VersionInfo,
-    /// Its manifest, checked.
+    /// Its verified manifest.
     pub manifest: Manifest,
     /// The tags that name it.
     pub tags: Vec<TagInfo>,
-    /// What people say of it.
-    pub notes: Annotations,
-    /// Since when its name is closed against change.
+    /// Its annotations.
+    pub annotations: Annotations,
+    /// Differences of what built it to this program: see [`Larder::strict`].
+    pub differences: Vec<Difference>,
+    /// When its name was locked, if it is.
     pub name_locked: Option<Timestamp>,
 }
 
 impl Larder {
-    /// The newest version of every name, in the order of the names.
+    /// Returns the newest version of every name, sorted by name.
     pub fn list(&self) -> impl Iterator<Item = Result<VersionInfo>> + '_ {
         self.store.records(record::NAMES).filter_map(|found| {
             let read = |(key, found)| {
@@ -97,7 +107,7 @@ impl Larder {
         })
     }
 
-    /// All versions of a name, oldest first.
+    /// Returns all versions of a name, oldest first.
     ///
     /// # Errors
     /// [`Error::InvalidName`]; [`Error::NotFound`] if it has none.
@@ -120,7 +130,7 @@ impl Larder {
         Ok(versions)
     }
 
-    /// What a reference names, and what it is made of. Its type need not be linked in.
+    /// Returns the details of the version that `reference` names. Its type need not be linked in.
     ///
     /// # Errors
     /// [`Error::InvalidName`]; [`Error::NotFound`]; [`Error::Corrupt`]; [`Error::NewerFormat`].
@@ -130,13 +140,14 @@ impl Larder {
     ) -> Result<VersionDetails> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
         let name = reference.identifier();
-        let (_, version, manifest) = self.open_version(&reference)?;
-        let mut tags = self.tags(name)?;
+        let ResolvedVersion { record: version, manifest, .. } = self.resolve(&reference)?;
+        let mut tags = self.tags().of(name)?;
         tags.retain(|tag| tag.version == version.version);
-        let notes = self.notes_of(&[(name.clone(), version.version)])?.pop().transpose()?;
-        let notes = notes.unwrap_or_default();
+        let annotations = self.annotations_of(&[(name.clone(), version.version)])?.pop();
+        let annotations = annotations.transpose()?.unwrap_or_default();
+        let differences = self.differences(&version);
         let name_locked = self.head(name)?.and_then(|head| head.locked);
         let version = VersionInfo::new(name, &version);
-        Ok(VersionDetails { version, manifest, tags, notes, name_locked })
+        Ok(VersionDetails { version, manifest, tags, annotations, differences, name_locked })
     }
 }

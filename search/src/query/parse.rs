@@ -17,9 +17,9 @@ use winnow::token::{one_of, take_while};
 
 use super::Glob;
 use super::filter::{Expression, Field, Order, seconds};
-use crate::error::{Error, Result};
-use crate::name::VersionNumber;
-use crate::store::parse_size;
+use larder_core::store::VersionNumber;
+use larder_core::store::parse_size;
+use larder_core::{Error, Result};
 
 /// The maximum length of a filter in bytes.
 const MOST_BYTES: usize = 4096;

@@ -1,4 +1,4 @@
-//! Packing: from a component to blobs.
+//! Writing the artifacts of a component while its fields are encoded.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
@@ -10,13 +10,13 @@ use std::thread;
 
 use bytes::Bytes;
 
-use super::ArtifactReader;
-use super::keep::BlobWrites;
-use super::nest::ApplySession;
+use super::blob_writes::BlobWrites;
+use super::session::ApplySession;
 use crate::artifact::StoredArtifact;
 use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{BoxError, Error, Result};
+use crate::larder::ArtifactReader;
 use crate::manifest::{ArtifactEntry, ChildEntry, MOST_NESTING};
 use crate::name::Identifier;
 use crate::panics::catch_serializer_panic;
@@ -26,18 +26,18 @@ use crate::serializer::Serializer;
 use crate::store::Transaction;
 use crate::store::{BlobWriter, Change, Store, StoreExt};
 
-/// How many bytes of small blobs wait for the commit before they are written ahead of it.
+/// Bytes of small blobs that wait for the commit; more are written ahead of it.
 const MOST_WAITING: usize = 8 << 20;
-/// How many bytes are digested and written at a time, while they are in the processor's cache.
+/// Bytes that are digested and written at a time; they fit the processor's cache.
 const STEP: usize = 256 << 10;
-/// From how many bytes on it pays to digest on one core and write on another.
+/// Minimum bytes for digesting on another thread than writing.
 const SPLIT: usize = 4 << 20;
 
-/// Takes the artifacts of one component while its fields are encoded.
+/// Writes the artifacts of one component while its fields are encoded.
 pub(crate) struct ArtifactWriter {
-    shelf: Arc<ArtifactReader>,
-    /// What is packed with it.
-    nest: Rc<ApplySession>,
+    reader: Arc<ArtifactReader>,
+    /// The session that encodes children.
+    session: Rc<ApplySession>,
     /// The manifest's list of children, and the same as a set.
     children: RefCell<(Vec<ChildEntry>, HashSet<ChildEntry>)>,
     /// Counts the bytes that are written.
@@ -47,19 +47,19 @@ pub(crate) struct ArtifactWriter {
     places: RefCell<HashMap<(Digest, String), usize>>,
     /// For each artifact that is being encoded, the places of those it holds.
     open: RefCell<Vec<Vec<usize>>>,
-    /// Small blobs, to be written by the commit itself.
+    /// Small blobs, written by the commit.
     waiting: RefCell<Vec<Change>>,
     waiting_bytes: Cell<usize>,
-    /// Large blobs, on their way to the disk.
-    keeper: RefCell<BlobWrites>,
+    /// Large blobs, being made durable.
+    blob_writes: RefCell<BlobWrites>,
     failure: RefCell<Option<Error>>,
 }
 
 impl ArtifactWriter {
-    pub(crate) fn new(shelf: ArtifactReader, meter: Meter, nest: Rc<ApplySession>) -> Self {
+    pub(crate) fn new(reader: ArtifactReader, meter: Meter, session: Rc<ApplySession>) -> Self {
         Self {
-            shelf: Arc::new(shelf),
-            nest,
+            reader: Arc::new(reader),
+            session,
             children: RefCell::default(),
             meter,
             entries: RefCell::default(),
@@ -67,12 +67,12 @@ impl ArtifactWriter {
             open: RefCell::default(),
             waiting: RefCell::default(),
             waiting_bytes: Cell::new(0),
-            keeper: RefCell::default(),
+            blob_writes: RefCell::default(),
             failure: RefCell::default(),
         }
     }
 
-    /// Keeps the error whole while serde carries its text outwards.
+    /// Keeps the error, and returns its text for serde.
     pub(crate) fn fail(&self, error: Error) -> String {
         let text = error.to_string();
         self.failure.borrow_mut().get_or_insert(error);
@@ -83,43 +83,43 @@ impl ArtifactWriter {
         self.failure.take()
     }
 
-    /// Ends the packing, when every large blob is durable: the entries for the manifest, and the blobs that
-    /// the commit is to write.
+    /// Waits until all large blobs are durable. Returns the entries for the manifest, and the blobs that the commit
+    /// writes.
     pub(crate) fn finish(&self) -> Result<(Vec<ArtifactEntry>, Vec<ChildEntry>, Vec<Change>)> {
-        self.keeper.borrow_mut().finish()?;
+        self.blob_writes.borrow_mut().finish()?;
         let (entries, children) = (self.entries.take(), self.children.take().0);
-        self.shelf.set_entries(&entries, &children);
+        self.reader.set_entries(&entries, &children);
         Ok((entries, children, self.waiting.take()))
     }
 
-    pub(crate) fn shelf(&self) -> &Arc<ArtifactReader> {
-        &self.shelf
+    pub(crate) fn reader(&self) -> &Arc<ArtifactReader> {
+        &self.reader
     }
 
-    /// Packs a child with the component that refers to it; `place` tells children in memory apart.
+    /// Encodes a child; `place` is its address.
     pub(crate) fn pack_child(
         &self,
         place: usize,
         name: &Identifier,
         component: &dyn Component,
     ) -> Result<ChildEntry> {
-        let child = ApplySession::pack(&self.nest, place, name, component)?;
+        let child = ApplySession::encode_child(&self.session, place, name, component)?;
         self.list_child(&child)?;
         Ok(child)
     }
 
-    /// Refers to what is in the larder; `false` if it is not there.
+    /// Refers to a stored child; `false` if it is not there.
     pub(crate) fn pin(&self, child: &ChildEntry) -> Result<bool> {
-        let there = self.nest.larder().find_child(child)?.is_some();
+        let there = self.session.larder().find_child(child)?.is_some();
         if there {
             self.list_child(child)?;
         }
         Ok(there)
     }
 
-    /// Refers to the version that a reference means now.
+    /// Refers to the version that a reference resolves to.
     pub(crate) fn pin_reference(&self, reference: &Reference) -> Result<ChildEntry> {
-        let version = self.nest.larder().find(reference)?;
+        let version = self.session.larder().find(reference)?;
         if !version.status.is_ready() {
             return Err(Error::Refused {
                 action: format!("refer to {reference}"),
@@ -148,7 +148,7 @@ impl ArtifactWriter {
         Ok(())
     }
 
-    /// Puts an entry on the list, unless it is there, and into the artifact around it.
+    /// Lists an entry once, and adds it to the enclosing artifact.
     fn list(&self, entry: ArtifactEntry) -> usize {
         let mut entries = self.entries.borrow_mut();
         let place = *self.places.borrow_mut().entry(entry.key()).or_insert_with(|| {
@@ -167,7 +167,7 @@ impl ArtifactWriter {
         }
     }
 
-    /// Runs `inside` as the making of one artifact, and gives what that artifact holds.
+    /// Runs `inside` as the encoding of one artifact. Returns the places of the artifacts inside it.
     fn opened<R>(&self, inside: impl FnOnce() -> Result<R>) -> Result<(R, Vec<usize>)> {
         if self.open.borrow().len() >= MOST_NESTING {
             return Err(encode_error(
@@ -181,30 +181,29 @@ impl ArtifactWriter {
         Ok((result?, holds))
     }
 
-    /// Takes bytes that are stored already: as they are from the same store, copied from another. What
-    /// lies inside comes along.
-    pub(crate) fn adopt(
-        &self,
-        StoredArtifact { entry, reader: shelf }: &StoredArtifact,
-    ) -> Result<()> {
-        self.adopt_entry(entry, shelf)
+    /// Lists a stored artifact and those inside it; from another store the bytes are copied.
+    pub(crate) fn adopt(&self, StoredArtifact { entry, reader }: &StoredArtifact) -> Result<()> {
+        self.adopt_entry(entry, reader)
     }
 
-    fn adopt_entry(&self, entry: &ArtifactEntry, shelf: &ArtifactReader) -> Result<()> {
+    fn adopt_entry(&self, entry: &ArtifactEntry, reader: &ArtifactReader) -> Result<()> {
         if let Some(&place) = self.places.borrow().get(&entry.key()) {
             self.hold(place);
             return Ok(());
         }
         let ((), holds) = self.opened(|| {
             if self.is_dry_run() {
-                shelf.look(entry)?;
-            } else if !self.shelf.store().has_blob(&entry.digest)? {
-                let bytes = shelf.fetch(entry)?;
+                reader.look(entry)?;
+            } else if !self.reader.store().has_blob(&entry.digest)? {
+                let bytes = reader.fetch(entry)?;
                 let mut sink = self.sink();
                 sink.write_all(&bytes).map_err(|error| sink.explain(error))?;
                 self.settle(sink)?;
             }
-            entry.holds.iter().try_for_each(|&held| self.adopt_entry(shelf.entry_at(held)?, shelf))
+            entry
+                .holds
+                .iter()
+                .try_for_each(|&held| self.adopt_entry(reader.entry_at(held)?, reader))
         })?;
         self.list(ArtifactEntry { holds, ..entry.clone() });
         Ok(())
@@ -216,32 +215,32 @@ impl ArtifactWriter {
         name: &str,
         value: &T,
     ) -> Result<StoredArtifact> {
-        self.shelf.check_serializer::<T, S>(name, || "write an artifact".to_owned())?;
+        self.reader.check_serializer::<T, S>(name, || "write an artifact".to_owned())?;
         let ((digest, size), holds) = self.opened(|| {
             let mut sink = self.sink();
             let encoded = catch_serializer_panic(name, || {
                 if name == S::NAME {
                     return Ok(S::encode(value, &mut sink));
                 }
-                self.shelf.registry().encode::<T, S>(name, value, &mut sink)
+                self.reader.registry().encode::<T, S>(name, value, &mut sink)
             });
             let encoded = encoded.unwrap_or_else(|panic| Ok(Err(panic)));
-            let encoded = encoded.map_err(|error| self.shelf.explain(error))?;
+            let encoded = encoded.map_err(|error| self.reader.explain(error))?;
             encoded.map_err(|error| sink.explain(error))?;
             self.settle(sink)
         })?;
         let entry = ArtifactEntry { digest, size, serializer: name.to_owned(), holds };
         self.list(entry.clone());
-        Ok(StoredArtifact { entry, reader: Arc::clone(&self.shelf) })
+        Ok(StoredArtifact { entry, reader: Arc::clone(&self.reader) })
     }
 
-    /// Whether nothing is kept: it is only to be known what would be.
+    /// Returns true if nothing is written.
     pub(crate) fn is_dry_run(&self) -> bool {
-        self.shelf.is_dry_run()
+        self.reader.is_dry_run()
     }
 
     fn sink(&self) -> Sink<'_> {
-        Sink::new(&**self.shelf.store(), &self.meter, !self.is_dry_run())
+        Sink::new(&**self.reader.store(), &self.meter, !self.is_dry_run())
     }
 
     fn settle(&self, sink: Sink<'_>) -> Result<(Digest, u64)> {
@@ -249,7 +248,7 @@ impl ArtifactWriter {
         let digest = Digest::from_bytes(*hasher.finalize().as_bytes());
         match writer {
             _ if !keeps => {}
-            Some(writer) => self.keeper.borrow_mut().keep(writer, digest)?,
+            Some(writer) => self.blob_writes.borrow_mut().keep(writer, digest)?,
             None => {
                 self.waiting_bytes.set(self.waiting_bytes.get() + buffer.len());
                 self.waiting
@@ -258,7 +257,7 @@ impl ArtifactWriter {
                 if self.waiting_bytes.get() > MOST_WAITING {
                     self.waiting_bytes.set(0);
                     let blobs = mem::take(&mut *self.waiting.borrow_mut());
-                    let mut tx = Transaction::new(&**self.shelf.store());
+                    let mut tx = Transaction::new(&**self.reader.store());
                     tx.extend(blobs);
                     tx.commit_unconditional()?;
                 }
@@ -268,15 +267,14 @@ impl ArtifactWriter {
     }
 }
 
-/// What an artifact is called before it is known where it stands.
+/// Name of an artifact whose field is not known yet.
 pub(super) const AN_ARTIFACT: &str = "an artifact";
 
 fn encode_error(source: BoxError) -> Error {
     Error::Encode { what: AN_ARTIFACT.into(), source }
 }
 
-/// Digests what is written to it, keeps it while it is small, and streams it into the store when it is
-/// not. In a rehearsal it only digests.
+/// Digests its input, and buffers it while small or streams it to the store. In a dry run it only digests.
 struct Sink<'a> {
     store: &'a dyn Store,
     meter: &'a Meter,
@@ -304,7 +302,7 @@ impl<'a> Sink<'a> {
         }
     }
 
-    /// The sink's own failure, if that is what the encoder stumbled over.
+    /// Returns the sink's own failure if there is one, else `error`.
     fn explain(&mut self, error: impl Into<BoxError>) -> Error {
         self.failure.take().unwrap_or_else(|| encode_error(error.into()))
     }
@@ -366,7 +364,7 @@ fn write_and_digest(
         (digesting, writer.write_all(bytes))
     });
     if !digesting {
-        // There was no thread to be had.
+        // No thread could be spawned.
         hasher.update(bytes);
     }
     written

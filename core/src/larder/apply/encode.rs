@@ -1,0 +1,151 @@
+//! Encoding: from a component to a manifest and blobs.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+use serde_json::value::RawValue;
+
+use super::artifact_writer::{AN_ARTIFACT, ArtifactWriter};
+use super::session::{ApplySession, PendingComponent};
+use crate::component::Component;
+use crate::digest::Digest;
+use crate::error::{Error, Result};
+use crate::guard::{Guard, Refusal, Rules};
+use crate::larder::{ArtifactReader, Larder};
+use crate::manifest::{ArtifactEntry, ChildEntry, Manifest};
+use crate::name::{Identifier, TypeTag};
+use crate::scope;
+use crate::store::Change;
+
+/// An encoded component; its large blobs are stored.
+pub(super) struct EncodedComponent {
+    pub(super) type_tag: TypeTag,
+    pub(super) artifacts: Vec<ArtifactEntry>,
+    pub(super) children: Vec<ChildEntry>,
+    pub(super) digest: Digest,
+    pub(super) size: u64,
+    pub(super) manifest: Bytes,
+    /// The manifest and the small artifacts.
+    pub(super) blobs: Vec<Change>,
+    /// Whether its type has hooks: its version is ready once `on_create` has run.
+    pub(super) hooks: bool,
+    /// The components behind its references, children before parents.
+    pub(super) children_encoded: Vec<PendingComponent>,
+}
+
+impl EncodedComponent {
+    /// Returns the digests of all blobs of its version.
+    pub(super) fn digests(&self) -> Vec<Digest> {
+        let artifacts = self.artifacts.iter().map(|entry| entry.digest);
+        artifacts.chain([self.digest]).collect()
+    }
+}
+
+impl Larder {
+    /// Encodes a component and its children.
+    pub(super) fn encode(
+        &self,
+        name: &Identifier,
+        component: &dyn Component,
+    ) -> Result<EncodedComponent> {
+        let session = ApplySession::new(self, name);
+        let encoded = self.encode_in(&session, name, component)?;
+        Ok(EncodedComponent { children_encoded: session.take(), ..encoded })
+    }
+
+    /// Encodes fields of the type `type_tag` without a component, and their children.
+    pub(super) fn encode_value(
+        &self,
+        name: &Identifier,
+        type_tag: &str,
+        fields: &(impl erased_serde::Serialize + ?Sized),
+    ) -> Result<EncodedComponent> {
+        let session = ApplySession::new(self, name);
+        let encoded = self.encode_fields(&session, name, (type_tag, 1), fields)?;
+        Ok(EncodedComponent { children_encoded: session.take(), ..encoded })
+    }
+
+    /// Encodes a component within a session.
+    pub(super) fn encode_in(
+        &self,
+        session: &Rc<ApplySession>,
+        name: &Identifier,
+        component: &dyn Component,
+    ) -> Result<EncodedComponent> {
+        let type_of = (component.type_tag(), component.type_version());
+        let encoded = self.encode_fields(session, name, type_of, component)?;
+        Ok(EncodedComponent { hooks: component.as_hooks().is_some(), ..encoded })
+    }
+
+    fn encode_fields(
+        &self,
+        session: &Rc<ApplySession>,
+        name: &Identifier,
+        (type_tag, type_version): (&str, u32),
+        fields: &(impl erased_serde::Serialize + ?Sized),
+    ) -> Result<EncodedComponent> {
+        let what = format!("{name} (a `{type_tag}`)");
+        let reader = ArtifactReader::new(self, what.clone());
+        let task = if self.options().dry_run { "digesting" } else { "storing" };
+        let meter = self.watcher.begin(task, None);
+        let writer = Rc::new(ArtifactWriter::new(reader, meter, Rc::clone(session)));
+        let guard = Guard::new(Rules::JSON);
+        let mut json = Vec::new();
+        let encoded = scope::with_writer(&writer, || {
+            let mut serializer = serde_json::Serializer::new(&mut json);
+            erased_serde::serialize(fields, guard.serializer(&mut serializer))
+        });
+        if let Err(error) = encoded {
+            let refusal = guard.error(error);
+            return Err(match writer.take_failure() {
+                Some(Error::Encode { what: inner, source }) if inner == AN_ARTIFACT => {
+                    Error::Encode {
+                        what: format!("the artifact `{}` of {what}", refusal.path()),
+                        source,
+                    }
+                }
+                Some(failure) => failure,
+                None => refused(what, refusal),
+            });
+        }
+        let unfit = |source| Error::Encode { what: what.clone(), source };
+        let fields = String::from_utf8(json).map_err(|error| unfit(error.into()))?;
+        let fields = RawValue::from_string(fields).map_err(|error| unfit(error.into()))?;
+        let (artifacts, children, mut blobs) = writer.finish()?;
+        let type_tag = TypeTag::new(type_tag)?;
+        let type_of = (type_tag.clone(), type_version);
+        let manifest = Manifest::new(type_of, fields, artifacts.clone(), children.clone());
+        let manifest = manifest.to_json()?;
+        let digest = Digest::of(&manifest);
+        let size = manifest.len() as u64 + artifacts.iter().map(|entry| entry.size).sum::<u64>();
+        blobs.push(Change::PutBlob { digest, bytes: manifest.clone() });
+        let (hooks, children_encoded) = (false, Vec::new());
+        Ok(EncodedComponent {
+            type_tag,
+            artifacts,
+            children,
+            digest,
+            size,
+            manifest,
+            blobs,
+            hooks,
+            children_encoded,
+        })
+    }
+}
+
+/// Converts a guard's refusal of fields, or an error of the type's `Serialize`.
+pub(in crate::larder) fn refused(what: String, error: crate::guard::GuardError) -> Error {
+    match error.refusal() {
+        Some(Refusal::Number(_) | Refusal::Key | Refusal::NestedOption | Refusal::Depth(_)) => {
+            let (path, reason) = error.into_parts();
+            Error::Lossy {
+                what,
+                path,
+                reason: reason.to_string(),
+                advice: "Hold it in an `Artifact`, whose serializer can",
+            }
+        }
+        _ => Error::Encode { what, source: error.into() },
+    }
+}

@@ -1,0 +1,84 @@
+//! Access to the parts of a handle, for crates that add to it.
+
+use std::any::{Any, TypeId};
+use std::sync::Arc;
+
+use super::Larder;
+use super::ready::Ready;
+use crate::cache::CacheFolder;
+use crate::component::Component;
+use crate::error::{Error, Result};
+use crate::participant::Participant;
+use crate::progress::Meter;
+use crate::reference::Reference;
+#[cfg(feature = "files")]
+use crate::store::{BlobCache, Cached};
+
+/// Adds access to the parts of a [`Larder`], for crates that extend it.
+pub trait LarderExt: Sized {
+    /// Starts a progress meter for `task`.
+    fn meter(&self, task: &'static str, total: Option<u64>) -> Meter;
+
+    /// Returns the cache folder for files.
+    fn cache(&self) -> &CacheFolder;
+
+    /// Returns the participant of the type `P`.
+    fn participant<P: Participant>(&self) -> Option<&P>;
+
+    /// Returns the larder with `participant`, which replaces one of its type.
+    #[must_use]
+    fn with_participant(self, participant: Arc<dyn Participant>) -> Self;
+
+    /// Returns the larder with a cache of blobs, if its store is remote.
+    #[cfg(feature = "files")]
+    #[must_use]
+    fn with_blob_cache(self, cache: BlobCache) -> Self;
+
+    /// Loads a component of any type, with `setup` on first use.
+    ///
+    /// # Errors
+    /// As [`Larder::load_component`].
+    fn load_component_ready(
+        &self,
+        reference: impl TryInto<Reference, Error: Into<Error>>,
+    ) -> Result<Ready<dyn Component>>;
+}
+
+impl LarderExt for Larder {
+    fn meter(&self, task: &'static str, total: Option<u64>) -> Meter {
+        self.watcher.begin(task, total)
+    }
+
+    fn cache(&self) -> &CacheFolder {
+        &self.cache
+    }
+
+    fn participant<P: Participant>(&self) -> Option<&P> {
+        let participant: &dyn Any = self.participants.get(&TypeId::of::<P>())?.as_ref();
+        participant.downcast_ref()
+    }
+
+    fn with_participant(mut self, participant: Arc<dyn Participant>) -> Self {
+        let participants = Arc::make_mut(&mut self.participants);
+        participants.insert(participant.as_ref().type_id(), participant);
+        self
+    }
+
+    #[cfg(feature = "files")]
+    fn with_blob_cache(mut self, cache: BlobCache) -> Self {
+        let store = Cached::behind(&self.store);
+        self.store = match store.capabilities().is_remote {
+            true => Arc::new(Cached::new(store, cache)),
+            false => store,
+        };
+        self
+    }
+
+    fn load_component_ready(
+        &self,
+        reference: impl TryInto<Reference, Error: Into<Error>>,
+    ) -> Result<Ready<dyn Component>> {
+        let version = self.resolve(&reference.try_into().map_err(Into::into)?)?;
+        Ok(Ready::new(self, version.info(), self.decode_component(&version)?))
+    }
+}
