@@ -1,7 +1,7 @@
 //! How the shelf keeper's commands grow: with the number of versions, and with the bytes.
 //!
 //! ```sh
-//! cargo run --release -p larder-benches --bin shelf
+//! cargo run --release -p larder-benches --bin maintenance
 //! ```
 
 use larder::Selection;
