@@ -24,11 +24,12 @@ use larder_core::{Model, Predict, Signature};
 /// A model that is built from files.
 ///
 /// Kept is not a value but the class, by its tag, and the files and folders that it is built from. It
-/// is made known by [`link!`](larder_core::link) with [`Item::class`](larder_core::Item::class), and kept by a
+/// is made known by [`link!`](larder_core::link) with [`class`], and kept by a
 /// [`Run`].
 ///
 /// ```
-/// use larder_core::{Artifacts, ClassModel, Error, Item, Predict, Registry, Result};
+/// use larder_core::{Error, Predict, Registry, Result};
+/// use larder_files::{Artifacts, ClassModel, LarderFiles};
 ///
 /// struct Greeter(String);
 ///
@@ -50,7 +51,7 @@ use larder_core::{Model, Predict, Signature};
 ///     }
 /// }
 ///
-/// larder_core::link!(Item::class::<Greeter>());
+/// larder_core::link!(larder_files::class::<Greeter>());
 ///
 /// # let here = tempfile::tempdir()?;
 /// # let greeting = here.path().join("greeting.txt");

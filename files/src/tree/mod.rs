@@ -23,7 +23,8 @@ use larder_core::{Error, Result};
 /// and across all.
 ///
 /// ```
-/// use larder_core::{Registry, Tree};
+/// use larder_core::Registry;
+/// use larder_files::Tree;
 ///
 /// # let here = tempfile::tempdir()?;
 /// # let (folder, copy) = (here.path().join("saved_model"), here.path().join("copy"));
