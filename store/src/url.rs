@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 /// let url: StoreUrl = "postgres://ann:secret@db.example.com/larder?pool=4".parse()?;
 /// assert_eq!(url.to_string(), "postgres://***@db.example.com/larder?pool=***");
 /// assert_eq!(url.rest(), "//ann:secret@db.example.com/larder"); // for the store
-/// # Ok::<(), larder_core::Error>(())
+/// # Ok::<(), larder_store::Error>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoreUrl {

@@ -21,11 +21,10 @@ use crate::{Blob, BlobWriter, Capabilities, Change, Committed, Record, RecordKey
 ///
 /// ```
 /// use std::sync::Arc;
-/// use larder_store::{Larder, MemoryStore, Registry};
-/// use larder_store::Composite;
+/// use larder_store::{Composite, MemoryStore};
 ///
 /// let store = Composite::new(Arc::new(MemoryStore::new()), Arc::new(MemoryStore::new()))?;
-/// let larder = Larder::new(Arc::new(store), Registry::linked()?);
+/// # let _ = store;
 /// # Ok::<(), larder_store::Error>(())
 /// ```
 #[derive(Debug)]

@@ -18,7 +18,7 @@ const IN_MEMORY: usize = 1 << 20;
 ///
 /// ```
 /// use std::io::Write;
-/// use larder_core::store::files::SpooledFile;
+/// use larder_store::files::SpooledFile;
 ///
 /// let mut spooled = SpooledFile::new(&std::env::temp_dir());
 /// spooled.write_all(b"some bytes")?;

@@ -12,7 +12,7 @@ use super::map;
 ///
 /// ```
 /// use std::io::Write;
-/// use larder_core::store::files::UnnamedFile;
+/// use larder_store::files::UnnamedFile;
 ///
 /// let mut file = UnnamedFile::create(&std::env::temp_dir())?;
 /// file.write_all(b"large")?;
