@@ -5,7 +5,8 @@
 //!
 //! ```
 //! use larder_archive::{Form, Limits, export, open};
-//! use larder_core::{CopyOptions, Registry};
+//! use larder_core::{Registry, Selection};
+//! use larder_maintenance::{CopyOptions, LarderMaintenance};
 //!
 //! let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("larder.tar.zst");

@@ -71,7 +71,7 @@ const STACK_SEGMENT: usize = 2 * 1024 * 1024;
 /// Limits and path tracking for one encoding or decoding.
 ///
 /// ```
-/// use larder_core::guard::{Guard, Rules};
+/// use larder_guard::{Guard, Rules};
 ///
 /// let guard = Guard::new(Rules::BINARY);
 /// let json = serde_json::to_vec(&guard.value(&[1, 2, 3])).unwrap();

@@ -6,7 +6,8 @@
 //! # fn main() -> larder_core::Result<()> {
 //! use std::sync::Arc;
 //!
-//! use larder_core::{Registry, Worker};
+//! use larder_core::Registry;
+//! use larder_jobs::{LarderJobs, Worker};
 //! use larder_queue_nats::NatsQueue;
 //!
 //! let queue = Arc::new(NatsQueue::open(&"nats://queue.example:4222?stream=wine".parse()?)?);

@@ -112,9 +112,9 @@ attacks! {
         };
     rejects_wrong_digest: "its digest is b3:",
         |all| with(all, "blobs/", |it| { let size = it.content.len(); it.with_content(vec![1; size]) });
-    rejects_record_of_newer_format: "records/names/net.json in [archive] has format 2",
+    rejects_record_of_newer_format: "cannot read records/names/net.json in [archive]: it has format 2",
         |all| with(all, "records/names/net", |it| replaced(it, "\"larder\":1", "\"larder\":2"));
-    rejects_layout_of_newer_format: "larder.json in [archive] has format 7",
+    rejects_layout_of_newer_format: "cannot read larder.json in [archive]: it has format 7",
         |all| with(all, "larder.json", |it| it.with_content(r#"{"larder":7,"store":"fs"}"#));
     rejects_layout_of_another_store: "it does not describe a larder in a folder",
         |all| with(all, "larder.json", |it| it.with_content(r#"{"larder":1,"store":"sqlite"}"#));
@@ -156,7 +156,7 @@ attacks! {
             all.remove(all.iter().position(own).unwrap());
             tar(&all)
         };
-    rejects_manifest_of_newer_format: "net@1 has format 2",
+    rejects_manifest_of_newer_format: "cannot read net@1: it has format 2",
         |all| {
             // The record refers to another manifest with a valid digest.
             let manifest = all.iter().find(|it| it.content.starts_with(b"{\"larder\":1,\"type\"")).unwrap();

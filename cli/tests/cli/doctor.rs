@@ -316,7 +316,7 @@ fn what_is_no_larder_is_a_finding_and_stays_as_it_is() {
     --- stdout
     program    larder [version], rustc [rustc], [target]
     linked in  6 types, 7 serializers, 9 stores
-    warning: cannot read the file [place]: it is corrupt (it is not an SQLite database); restore it from a copy
+    warning: cannot read the file [place]: it is corrupt (not an SQLite database); restore it from a copy
       restore it from a copy, or name another larder with `--store URL`
     --- stderr
     error: found 1 warning

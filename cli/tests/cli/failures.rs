@@ -76,7 +76,7 @@ fn a_file_that_is_no_larder_is_left_alone() {
     error: cannot use the folder [place] as a larder: it holds `letter.txt`; name an empty or a new folder
     exit 4
     --- stderr
-    error: cannot read the file letter.db: it is corrupt (it is not an SQLite database); restore it from a copy
+    error: cannot read the file letter.db: it is corrupt (not an SQLite database); restore it from a copy
     ");
 }
 
@@ -91,7 +91,7 @@ fn a_store_url_that_cannot_be_is_refused() {
     assert_snapshot!(printed, @r#"
     exit 2
     --- stderr
-    error: cannot use "" as a store URL: it is empty; give a path or a URL such as `sqlite:larder.db`
+    error: cannot use "" as a store URL: empty; write a path or a URL such as `sqlite:larder.db`
     exit 2
     --- stderr
     error: cannot use "fs:" as a store URL: a path is missing after the scheme
@@ -103,7 +103,7 @@ fn a_store_url_that_cannot_be_is_refused() {
     error: cannot use "s3:bucket/larder" as a store URL: a bucket is missing: `s3://bucket/prefix`
     exit 2
     --- stderr
-    error: cannot use "[store]" as a store URL: the option `speed` is unknown; there are none
+    error: cannot use "[store]" as a store URL: unknown option `speed`; this store has no options
     exit 2
     --- stderr
     error: cannot use "memory:here" as a store URL: a store in memory has no place: write `memory:`

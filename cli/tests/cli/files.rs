@@ -60,7 +60,7 @@ fn put_makes_the_larder_and_get_brings_the_same_back() {
       "type": "larder/files",
       "size": 356,
       "created": "[time]",
-      "crate": "larder-core [version]"
+      "crate": "larder-files [version]"
     }
     exit 0
     --- stderr

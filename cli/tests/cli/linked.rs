@@ -21,7 +21,7 @@ fn types_lists_what_is_linked_in() {
     example/price           yes    linked::components::Price                         larder-cli [version]
     example/thermometer     no     linked::components::Thermometer                   larder-cli [version]
     example/years           yes    linked::components::Years                         larder-cli [version]
-    larder/files            no     larder_core::tree::Tree                           larder-core [version]
+    larder/files            no     larder_files::tree::Tree                          larder-files [version]
     larder/onnx             yes    larder_models::onnx::OnnxModel                    larder-models [version]
     larder/script           yes    larder_models::script::Script                     larder-models [version]
     larder/serializer       no     larder_core::serializer_record::SerializerRecord  larder-core [version]
@@ -157,8 +157,8 @@ fn types_prints_one_json_document_with_signatures() {
         },
         {
           "type": "larder/files",
-          "rust_type": "larder_core::tree::Tree",
-          "crate": "larder-core [version]",
+          "rust_type": "larder_files::tree::Tree",
+          "crate": "larder-files [version]",
           "signature": null
         },
         {
@@ -205,7 +205,7 @@ fn a_program_without_types_of_ones_own_says_so() {
     exit 0
     --- stdout
     TYPE                    MODEL  RUST TYPE                                         CRATE
-    larder/files            no     larder_core::tree::Tree                           larder-core [version]
+    larder/files            no     larder_files::tree::Tree                          larder-files [version]
     larder/onnx             yes    larder_models::onnx::OnnxModel                    larder-models [version]
     larder/script           yes    larder_models::script::Script                     larder-models [version]
     larder/serializer       no     larder_core::serializer_record::SerializerRecord  larder-core [version]
@@ -220,8 +220,8 @@ fn a_program_without_types_of_ones_own_says_so() {
       "types": [
         {
           "type": "larder/files",
-          "rust_type": "larder_core::tree::Tree",
-          "crate": "larder-core [version]",
+          "rust_type": "larder_files::tree::Tree",
+          "crate": "larder-files [version]",
           "signature": null
         },
         {
@@ -268,7 +268,7 @@ fn serializers_lists_what_is_linked_in() {
     bincode2-standard  every serde type                          stable specification                                        larder-serializers [version]
     bytes              alloc::vec::Vec<u8>, bytes::bytes::Bytes  -                                                           larder-serializers [version]
     f64-le             alloc::vec::Vec<f64>                      -                                                           larder-cli [version]
-    file               larder_core::tree::content::FileContent   -                                                           larder-core [version]
+    file               larder_files::tree::content::FileContent  -                                                           larder-files [version]
     json               every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]
     msgpack-named      every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]
     postcard1          every serde type                          stable specification                                        larder-serializers [version]
@@ -324,9 +324,9 @@ fn serializers_prints_one_json_document() {
         {
           "name": "file",
           "linked": true,
-          "crate": "larder-core [version]",
+          "crate": "larder-files [version]",
           "types": [
-            "larder_core::tree::content::FileContent"
+            "larder_files::tree::content::FileContent"
           ],
           "traits": null,
           "record": null,

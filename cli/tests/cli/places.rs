@@ -197,7 +197,7 @@ fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value '…' for '<REF>': cannot use "" as a store URL: it is empty; give a path or a URL such as `sqlite:larder.db`
+    error: invalid value '…' for '<REF>': cannot use "" as a store URL: empty; write a path or a URL such as `sqlite:larder.db`
 
     For more information, try '--help'.
     exit 3
@@ -227,7 +227,7 @@ fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
     error: cannot use cellar://host/db?token=***: the store scheme `cellar` is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that has it (`use … as _;`)
     exit 2
     --- stderr
-    error: invalid value '…' for '--repair-from <URL>': cannot use "cellar:…" as a store URL: after `?` come options, `name=value` joined by `&`; in a user's name or a password write `%3F` for `?`, `%26` for `&`
+    error: invalid value '…' for '--repair-from <URL>': cannot use "cellar:…" as a store URL: options after `?` are `name=value`, joined by `&`; in a user name or password write `%3F` for `?` and `%26` for `&`
 
     For more information, try '--help'.
     "#);

@@ -62,7 +62,7 @@ fn serializers_says_what_is_missing_and_where_to_get_it() {
     bincode2-standard  every serde type                          stable specification                                        larder-serializers [version]  -
     bytes              alloc::vec::Vec<u8>, bytes::bytes::Bytes  -                                                           larder-serializers [version]  -
     f64-le             alloc::vec::Vec<f64>                      -                                                           larder-cli [version]          wine/price@1
-    file               larder_core::tree::content::FileContent   -                                                           larder-core [version]         -
+    file               larder_files::tree::content::FileContent  -                                                           larder-files [version]        -
     json               every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]  -
     msgpack-named      every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]  -
     postcard1          every serde type                          stable specification                                        larder-serializers [version]  -
@@ -123,9 +123,9 @@ fn serializers_prints_what_is_missing_as_json_too() {
         {
           "name": "file",
           "linked": true,
-          "crate": "larder-core [version]",
+          "crate": "larder-files [version]",
           "types": [
-            "larder_core::tree::content::FileContent"
+            "larder_files::tree::content::FileContent"
           ],
           "traits": null,
           "record": null,

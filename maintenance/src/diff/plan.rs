@@ -53,7 +53,7 @@ pub(crate) fn plan(
     match unchanged {
         Some((side, _)) => new = side.clone(),
         None => {
-            refuse_locked_name(name, &head, || format!("a new version of {name}"))?;
+            refuse_locked_name(name, &head, || format!("commit a new version of {name}"))?;
             if let Some(unready) = larder.unready(name, &head, &run.digest)? {
                 new.version = unready.version;
             }

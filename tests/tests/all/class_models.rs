@@ -249,7 +249,7 @@ fn a_class_that_is_not_linked_in_is_refused_when_it_is_logged() {
             panic!("{error}")
         };
         assert_eq!(name, "test/unlinked");
-        assert!(hint.contains("Item::class"), "{hint}");
+        assert!(hint.contains("files::class"), "{hint}");
         assert_empty(&larder);
     });
 }

@@ -271,7 +271,7 @@ fn a_folder_without_rights_is_an_error() {
         }
         let output = command.output().unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
-        assert!(said.starts_with("store error: could not"), "{url}: {said}");
+        assert!(said.starts_with("store error: cannot"), "{url}: {said}");
     }
 }
 

@@ -80,7 +80,7 @@ fn another_process_decodes_blob_with_stored_serializer() {
     let weights = Weights { column: Artifact::named("acme-column", numbers) };
     larder.apply("weights", &weights).unwrap();
     let mut reader = Command::new(std::env::current_exe().unwrap());
-    let this = "serializers::another_process_decodes_blob_with_stored_serializer";
+    let this = "wasm::serializers::another_process_decodes_blob_with_stored_serializer";
     let read = reader.args(["--exact", this]).env(URL, url).output().unwrap();
     let output = String::from_utf8_lossy(&read.stdout);
     assert!(read.status.success() && output.contains("1 passed"), "{output}");

@@ -157,13 +157,13 @@ fn a_type_of_larders_own_is_the_same_whichever_release_wrote_it() {
         larder.apply("files", &Tree::read(files(here).0).unwrap()).unwrap();
         for (key, record) in larder.store().records("").collect::<Result<Vec<_>>>().unwrap() {
             let text = String::from_utf8(record.value.to_vec()).unwrap();
-            let text = text.replace("larder-core 0", "larder-core 9");
+            let text = text.replace("larder-files 0", "larder-files 9");
             let change =
                 Change::PutRecord { key, value: text.into(), expected: Expected::Anything };
             assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);
         }
         let version = larder.show("files").unwrap().version;
-        assert!(version.origin.unwrap().starts_with("larder-core 9"));
+        assert!(version.origin.unwrap().starts_with("larder-files 9"));
         assert!(larder.strict().load::<Tree>("files").is_ok());
     });
 }

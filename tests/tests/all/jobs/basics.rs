@@ -237,7 +237,7 @@ fn outputs_and_lines_are_bounded() {
     assert!(error.to_string().contains("(`large`): it failed"), "{error}");
     let jobs: Vec<_> = larder.jobs().list(&JobsQuery::new()).map(Result::unwrap).collect();
     assert_eq!(jobs[0].attempt, 1, "the same output is as large the next time");
-    assert!(jobs[0].error[0].contains("of at most 65536"), "{:?}", jobs[0].error);
+    assert!(jobs[0].error[0].contains("more than 65536"), "{:?}", jobs[0].error);
     let log = larder.jobs().log(&jobs[1].id).unwrap();
     assert_eq!(log.len(), 1_000);
     assert!(log.iter().all(|line| line.text.len() <= 1_000 && line.text.ends_with('…')));

@@ -179,7 +179,7 @@ fn a_job_that_does_not_stop_is_given_up_and_its_result_refused() {
         let jobs: Vec<_> = larder.jobs().list(&JobsQuery::new()).map(Result::unwrap).collect();
         let ends: Vec<_> = jobs.iter().map(|job| job.status).collect();
         assert_eq!(ends, [JobStatus::Failed, JobStatus::Blocked]);
-        let told = ["it took longer than 150ms", "it did not stop when it was told to"];
+        let told = ["it took longer than 150ms", "it did not stop when cancelled"];
         assert_eq!(jobs[0].error, told[..if retries == 0 { 1 } else { 2 }]);
         // A second attempt must not begin beside the first one.
         assert_eq!(begun.swap(0, Ordering::Relaxed), 1);

@@ -72,7 +72,7 @@ fn where_the_function_is_not_linked_in_the_error_says_so_and_where_its_source_is
         };
         assert_eq!(name, "test/doubler-code");
         assert!(
-            hint.ends_with("its source of tests/objectmodel/code.rs is stored with twice@1"),
+            hint.ends_with("its source of tests/all/objectmodel/code.rs is stored with twice@1"),
             "{hint}"
         );
     }

@@ -142,7 +142,10 @@ fn a_larder_that_keeps_its_blobs_itself_is_not_joined_and_full_stores_are_not_ta
     let whole = format!("sqlite:{}", place("whole.db"));
     larder::open(&whole).unwrap().apply("doubler", &Doubler { factor: 2.0 }).unwrap();
     let said = refusal(&format!("{whole}?blobs=fs:{}", place("blobs")));
-    assert!(said.contains("it already keeps its own blobs; copy it to a new pair"), "{said}");
+    assert!(
+        said.contains("it holds its own blobs; copy it to a new larder with separate blobs"),
+        "{said}"
+    );
     larder::open(&whole).unwrap();
     let said = refusal(&format!("sqlite:{}?blobs={whole}", place("new.db")));
     assert!(said.contains("for blobs: it is not empty"), "{said}");
