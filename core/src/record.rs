@@ -239,12 +239,14 @@ documents!(
     GarbageRecord
 );
 
-impl NameRecord {
-    /// Creates the record of a name without versions.
-    pub fn new() -> Self {
+/// The record of a name without versions.
+impl Default for NameRecord {
+    fn default() -> Self {
         Self { larder: FORMAT, next: VersionNumber::FIRST, latest: None, locked: None, moves: 0 }
     }
+}
 
+impl NameRecord {
     /// Replaces the next and latest version.
     pub fn with(self, next: VersionNumber, latest: Option<VersionRecord>) -> Self {
         Self { next, latest, ..self }

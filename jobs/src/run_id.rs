@@ -51,6 +51,6 @@ mod tests {
         };
         let runs: std::collections::BTreeSet<_> = (0..1000).map(|_| new_run(at(7))).collect();
         assert_eq!(runs.len(), 1000);
-        assert!(runs.last().unwrap() < &new_run(at(8)));
+        assert!(runs.last() < Some(&new_run(at(8))));
     }
 }

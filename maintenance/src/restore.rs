@@ -3,7 +3,7 @@
 use crate::Maintenance;
 use larder_core::extend::{Claim, User, refuse_locked_name};
 use larder_core::manifest::Manifest;
-use larder_core::record::{self, DigestRecord, NameRecord, VersionRecord};
+use larder_core::record::{self, DigestRecord, VersionRecord};
 use larder_core::store::{Change, Corruption, Outcome, StoreExt, Timestamp};
 use larder_core::{Error, Identifier, Reference, Result, Selector, VersionInfo};
 
@@ -48,7 +48,7 @@ impl Maintenance {
             let Some(mut version) = tx.read::<VersionRecord>(&key)? else {
                 return Err(self.not_found(&reference));
             };
-            let head = tx.read(&head_key)?.unwrap_or_else(NameRecord::new);
+            let head = tx.read(&head_key)?.unwrap_or_default();
             refuse_locked_name(name, &head, || format!("restore {reference}"))?;
             // The order of an apply: garbage records, version, digest, name.
             if version.removed.is_some() {

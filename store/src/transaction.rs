@@ -210,6 +210,11 @@ impl<'a> Transaction<'a> {
         self.changes.len()
     }
 
+    /// Whether it has no changes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     fn expected(&self, key: &RecordKey) -> Result<Expected> {
         let found = self.read.get(key).ok_or_else(|| unread(key))?;
         Ok(record::expect(found.as_ref()))

@@ -172,7 +172,7 @@ impl Larder {
                     latest = Some(version);
                 }
             }
-            if tx.len() == 0 {
+            if tx.is_empty() {
                 return Ok(Outcome::Done(()));
             }
             let next = head.next;

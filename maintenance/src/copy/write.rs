@@ -12,7 +12,7 @@ use bytes::Bytes;
 use larder_core::extend::{BlobWrites, Claim, QUICK, User, refuse_locked_name};
 use larder_core::manifest::{ChildEntry, Manifest};
 use larder_core::progress::Meter;
-use larder_core::record::{self, DigestRecord, NameRecord, VersionRecord};
+use larder_core::record::{self, DigestRecord, VersionRecord};
 use larder_core::store::{
     BlobWriter, Change, Committed, Corruption, Digest, Outcome, StoreExt, VersionNumber,
     copy_verified, verified,
@@ -202,7 +202,7 @@ impl<'a> CopyWriter<'a> {
         let mut tx = self.planner.target.transaction();
         tx.extend(changes);
         let head_key = record::name_key(name)?;
-        let head = tx.read(&head_key)?.unwrap_or_else(NameRecord::new);
+        let head = tx.read(&head_key)?.unwrap_or_default();
         refuse_locked_name(name, &head, || format!("copy {name}"))?;
         let users: Vec<_> = contents
             .iter()

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use larder_core::extend::{DryRun, PlannedJob, Records, refuse_locked_name};
-use larder_core::record::NameRecord;
 use larder_core::store::Digest;
 use larder_core::{ApplyOptions, Component, Identifier, Larder, Result, VersionInfo};
 use serde::Serialize;
@@ -33,7 +32,7 @@ pub(crate) fn plan(
     options: &ApplyOptions,
 ) -> Result<Plan> {
     let run = larder.dry_run(name, component, options)?;
-    let head = larder.head(name)?.unwrap_or_else(NameRecord::new);
+    let head = larder.head(name)?.unwrap_or_default();
     let mut new = Side {
         identifier: name.clone(),
         version: head.next,

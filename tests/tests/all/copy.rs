@@ -134,18 +134,18 @@ fn a_second_copy_finds_everything_there_and_writes_nothing() {
 fn a_reference_brings_its_version_alone_and_only_the_blobs_that_are_lacking() {
     everywhere(|from, to| {
         stocked(from);
-        let copied = from.maintenance().copy(&references(&["net@3"]), to, &options()).unwrap();
+        let copied = from.maintenance().copy(references(&["net@3"]), to, &options()).unwrap();
         assert_eq!(told(&copied), ["net@3 -> v3 copied"]);
         assert_eq!((copied.blobs, copied.tags.len()), (3, 0));
 
         // The first version keeps its number, although a higher one is there, and does not become the newest.
-        let copied = from.maintenance().copy(&references(&["net:prod"]), to, &options()).unwrap();
+        let copied = from.maintenance().copy(references(&["net:prod"]), to, &options()).unwrap();
         assert_eq!(told(&copied), ["net@1 -> v1 copied"]);
         assert_eq!((copied.blobs, copied.bytes < 10_000), (2, true), "the large one is there");
         assert_eq!(copied.tags[0].tag.as_str(), "prod");
         assert_eq!(to.show("net").unwrap().version.version.get(), 3);
 
-        let copied = from.maintenance().copy(&references(&["other/net"]), to, &options()).unwrap();
+        let copied = from.maintenance().copy(references(&["other/net"]), to, &options()).unwrap();
         assert_eq!(copied.versions.len(), 1);
         assert_eq!(records(to).len(), records(from).len() - 1, "but for the removed one");
     });
@@ -156,7 +156,7 @@ fn all_versions_of_a_name_come_only_when_asked_for() {
     let (from, to) = (place("memory:"), place("memory:"));
     stocked(&from.larder);
     let all = options().all_versions(true);
-    let copied = from.larder.maintenance().copy(&references(&["net"]), &to.larder, &all).unwrap();
+    let copied = from.larder.maintenance().copy(references(&["net"]), &to.larder, &all).unwrap();
     assert_eq!(told(&copied), ["net@1 -> v1 copied", "net@3 -> v3 copied"]);
 }
 
@@ -246,7 +246,7 @@ fn what_is_not_there_is_named() {
         let error = from
             .larder
             .maintenance()
-            .copy(&references(&[gone]), &to.larder, &options())
+            .copy(references(&[gone]), &to.larder, &options())
             .unwrap_err();
         assert!(matches!(error, Error::NotFound { .. }), "{error}");
     }

@@ -40,7 +40,7 @@ impl TagSlot {
 
     pub(super) fn read(&self, tx: &mut Transaction<'_>) -> Result<TagState> {
         tx.get_each([&self.head_key, &self.tag_key])?;
-        let head = tx.read(&self.head_key)?.unwrap_or_else(NameRecord::new);
+        let head = tx.read(&self.head_key)?.unwrap_or_default();
         Ok(TagState { head, tag: tx.read(&self.tag_key)? })
     }
 

@@ -76,7 +76,7 @@ impl<'a> Batch<'a> {
         for (name, key) in names.iter().zip(&keys) {
             let found = tx.read(key)?;
             let is_there = found.is_some();
-            let record = found.unwrap_or_else(NameRecord::new);
+            let record = found.unwrap_or_default();
             let head = Head { is_there, record, is_changed: false, is_put: false };
             heads.insert((*name).clone(), head);
         }
