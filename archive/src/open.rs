@@ -14,7 +14,7 @@ use crate::entry_path::EntryPath;
 use crate::limits::Limits;
 use crate::{folder, unpack};
 
-/// A validated export, to [copy from](Larder::copy_to). Dropping it removes the unpacked files.
+/// A validated export, to [copy from](larder_maintenance::Maintenance::copy). Dropping it removes the unpacked files.
 #[derive(Debug)]
 pub struct Archive {
     larder: Larder,

@@ -15,7 +15,7 @@ use crate::serializer::{DynSerializer, Serializer};
 
 /// A description of a serializer, stored as an ordinary component.
 ///
-/// Created by [`Larder::apply_serializer`](crate::Larder::apply_serializer). It names the source of the serializer for
+/// Created by [`Serializers::apply`](crate::serializers::Serializers::apply). It names the source of the serializer for
 /// programs without it, and detects serializers that no longer read older bytes.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[non_exhaustive]

@@ -1,6 +1,6 @@
 //! The table of record kinds.
 //!
-//! Each kind of record is one entry, registered by [`kind!`](crate::kind) in the crate that writes the records. Whatever
+//! Each kind of record is one entry, registered by [`kind!`](crate::kind!) in the crate that writes the records. Whatever
 //! walks records, such as verification and copying, walks the table: a new kind is one entry.
 
 use std::fmt;

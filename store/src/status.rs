@@ -7,17 +7,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Which of the [`Hooks`].
+/// Which of the `Hooks`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hook {
-    /// [`Hooks::post_init`].
+    /// `Hooks::post_init`.
     PostInit,
-    /// [`Hooks::setup`].
+    /// `Hooks::setup`.
     Setup,
-    /// [`Hooks::on_create`].
+    /// `Hooks::on_create`.
     OnCreate,
-    /// [`Hooks::cleanup`].
+    /// `Hooks::cleanup`.
     Cleanup,
 }
 

@@ -23,7 +23,7 @@ use crate::key::RecordKey;
 ///
 /// Methods are called from many threads at once, and by many processes on the same place if the store can be opened by
 /// many. Errors are [`Error::Store`](crate::Error::Store) unless a method names another, and say what was attempted
-/// on what. No method has a default, so a wrapper cannot forget to forward one; shorthands are in [`StoreExt`].
+/// on what. No method has a default, so a wrapper cannot forget to forward one; shorthands are in [`StoreExt`](crate::StoreExt).
 pub trait Store: Any + Send + Sync + fmt::Debug {
     /// Returns the URL that opens this store again, without secrets.
     fn url(&self) -> String;

@@ -40,7 +40,7 @@ pub struct VersionInfo {
     /// The toolchain of the program that applied it; of class models only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub toolchain: Option<Toolchain>,
-    /// The job that published it: see [`JobContext::publish`](crate::JobContext::publish).
+    /// The job that published it: see `JobContext::publish` of the crate `larder-jobs`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub job: Option<JobId>,
     /// Its status; `latest` is always ready.

@@ -73,7 +73,7 @@ pub fn garbage_key(digest: &Digest) -> Result<RecordKey> {
     RecordKey::new(&format!("{GARBAGE}{}", digest.to_hex()))
 }
 
-/// The digest in the key of a [`GarbageRecord`].
+/// The digest in the key of a [`GarbageRecord`](super::GarbageRecord).
 pub fn garbage_in(key: &RecordKey) -> Result<Digest> {
     let hex = key.as_str().strip_prefix(GARBAGE).unwrap_or_default();
     Digest::from_hex(hex).map_err(|_| misnamed(key, "its key is no digest"))
@@ -84,7 +84,7 @@ pub fn tags_of(name: &Identifier) -> String {
     format!("{TAGS}{name}/@")
 }
 
-/// The name and the tag in the key of a [`TagRecord`].
+/// The name and the tag in the key of a [`TagRecord`](super::TagRecord).
 pub fn tag_in(key: &RecordKey) -> Result<(Identifier, TagName)> {
     let parts = key.as_str().strip_prefix(TAGS).and_then(|rest| rest.split_once("/@"));
     let read = |(name, tag)| Some((Identifier::new(name).ok()?, TagName::new(tag).ok()?));
