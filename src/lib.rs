@@ -86,8 +86,8 @@ mod guide {
     mod jobs {}
     #[doc = include_str!("../docs/versions.md")]
     mod versions {}
-    #[doc = include_str!("../docs/upkeep.md")]
-    mod upkeep {}
+    #[doc = include_str!("../docs/maintenance.md")]
+    mod maintenance {}
     #[doc = include_str!("../docs/writing-a-serializer.md")]
     mod writing_a_serializer {}
     #[doc = include_str!("../docs/async.md")]
