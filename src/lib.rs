@@ -11,8 +11,8 @@ use std::sync::Arc;
 pub use larder_archive as archive;
 pub use larder_core::{
     Applied, ApplyOptions, BoxError, Component, ComponentType, Error, HookContext, HookResult,
-    Hooks, Identifier, Item, Larder, Model, Predict, QualifiedReference, Ready, Ref, Reference,
-    Registry, Result, Selection, Serializer, Signature, StoreUrl, VersionInfo,
+    Hooks, Identifier, Item, Larder, Model, Predict, Ready, Ref, Reference, Registry, Result,
+    Selection, Serializer, Signature, StoreUrl, VersionInfo,
 };
 pub use larder_core::{bytes, schemars};
 #[cfg(feature = "files")]
@@ -29,9 +29,11 @@ pub mod cache;
 pub mod features;
 #[cfg(feature = "msgpack")]
 mod objects;
+mod qualified_reference;
 
 #[cfg(feature = "msgpack")]
 pub use crate::objects::Objects;
+pub use crate::qualified_reference::QualifiedReference;
 
 /// Interfaces for crates that extend the handle: records, manifests, participants in commits, progress.
 pub mod extend {

@@ -156,7 +156,8 @@ impl Unpacker<'_> {
         };
         let size = header.entry_size().unwrap_or(u64::MAX);
         if seen != header::encode(&path, size) {
-            return Err(self.refused(format!("the header of `{path}` is not that of an export")));
+            return Err(self
+                .refused(format!("the header of `{path}` differs from the one an export writes")));
         }
         Ok(Some((entry, size)))
     }

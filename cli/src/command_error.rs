@@ -146,7 +146,7 @@ fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
     std::iter::successors(Some(error as &(dyn StdError + 'static)), |&error| error.source())
 }
 
-/// How to get a program with a feature of this crate.
+/// Returns the command that installs a program with a feature of this crate.
 fn install_hint(feature: &str) -> String {
     format!(
         "install it with `cargo install larder-cli --features {feature}`, or `full` for everything"
@@ -166,7 +166,7 @@ fn exit_of(error: &Error) -> Exit {
     }
 }
 
-/// What to do next, in terms of the command line.
+/// Returns the hint for an error: the next command.
 fn hint_for(error: &Error) -> Option<String> {
     let hint = match error {
         Error::NotFound { reference, .. } if reference.starts_with("the job ") => {

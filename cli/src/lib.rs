@@ -39,20 +39,20 @@
 //! | `list` | `versions`: the newest version of every name, or the matches; with `--notes`, each with the keys of `note` |
 //! | `versions` | `versions`, oldest first, each with `tags` |
 //! | `diff` | `same`; `old`, `new` (`name`, `version`, `digest`, `type`, `type_version`, `size`); `fields` (`path`, `state`: `same`, `changed`, `added` or `removed`; `old`, `new`: a `json` text, an `artifact`, a `file` or a `folder`; `shared`), `counts`, and `bytes` of artifacts in `both` or only one |
-//! | `show` | those of a version; `type_version`, `linked`, `rust_type`, `tags` (`tag`, `version`, `moved`, `by`, `protected`), `description`, `labels`, `metrics`, `locked`, `name_locked`, `fields`, `artifacts` (`digest`, `size`, `serializer`, `linked`), `signature` (`input`, `output`) |
+//! | `show` | the fields of a version; `type_version`, `linked`, `rust_type`, `tags` (`tag`, `version`, `moved`, `by`, `protected`), `description`, `labels`, `metrics`, `locked`, `name_locked`, `fields`, `artifacts` (`digest`, `size`, `serializer`, `linked`), `signature` (`input`, `output`) |
 //! | `show --source` | `source` and, where the type is linked in, `linked_source` (`$source`: the language; `file`, `text`) |
 //! | `verify` | `versions`, `blobs`, `bytes`: the numbers verified; `findings` (`what`, `digest`, `fault`); `orphans` (`count`, `bytes`): unused blobs; with `--repair-from`, if there are findings, `repair` (`repaired`, `not_found`: findings) |
 //! | `remove` | `removed`: the versions that were removed |
-//! | `restore` | those of the version |
+//! | `restore` | the fields of the version |
 //! | `restore --list` | `removed`: versions, each with the times `removed` and `collected` |
 //! | `gc` | `dry_run`; `condemned`, `waiting`, `swept` (`digest`, `size`); `pardoned`, `gone`: digests; `kept`, `unfinished` (`count`, `bytes`) |
 //! | `doctor` | `program` (`version`, `rustc`, `target`), `linked` (`types`, `serializers`, `stores`: names), `larder` (`url`, `format`, `atomic_commit`, `free`, `names`, `versions`, `removed`, `tags`, `blobs`, `condemned`, `newest`, `locked`, `damaged`), `null` if there is none, and `findings` (`level`: `warning` or `note`, `what`, `advice`) |
-//! | `tag` | `tag`, and those of the version |
-//! | `put` | `created`, `tag`, and those of the version |
-//! | `put --dry-run` | `dry_run`, `created`, `tag`, `stored`: the bytes to write, `jobs` (`name`, `trigger`, `skipped`: why), and those of `diff` except `same` |
+//! | `tag` | `tag`, and the fields of the version |
+//! | `put` | `created`, `tag`, and the fields of the version |
+//! | `put --dry-run` | `dry_run`, `created`, `tag`, `stored`: the bytes to write, `jobs` (`name`, `trigger`, `skipped`: why), and the fields of `diff` except `same` |
 //! | `migrate` | `migrated`: the new versions; `unchanged`: the number of names that needed none; `not_linked`: the names whose type is not linked in |
 //! | `mirror` | as `copy`, and `restored`, `removed`: versions; `untagged` (`name`, `tag`, `version`) |
-//! | `copy`, `pull`, `import` | `dry_run`; `versions`: those of the source, each with `to`, its number in the target, and `outcome` (`copied`, `renumbered`, `present`); `tags` (`name`, `tag`, `version`, `moved_from`, `present`); `blobs`, `bytes`: the numbers copied |
+//! | `copy`, `pull`, `import` | `dry_run`; `versions`: the fields of the source's versions, each with `to`, its number in the target, and `outcome` (`copied`, `renumbered`, `present`); `tags` (`name`, `tag`, `version`, `moved_from`, `present`); `blobs`, `bytes`: the numbers copied |
 //! | `export` | `path`, `versions`, `blobs`, `bytes`: the numbers exported |
 //! | `untag` | `name` and `tag` |
 //! | `history` | `name`, `tag` and `moves` (`number`, `version`, `null` for a removal, `moved`, `by`) |
@@ -61,11 +61,11 @@
 //! | `cache info` | `path`, `limit`, `blobs` (`count`, `bytes`) |
 //! | `cache clear` | `removed` (`count`, `bytes`) |
 //! | `jobs` | `jobs`: each with `id`, `name`, `version`, `type`, `trigger`, `event`, `status`, `attempt`, `failures`, `losses`, `created`, `started`, `finished`, `not_before`, `holder`, `until`, `cancelling`, `fraction`, `message`, `error` (an array), `depends_on` (from triggers to ids), `payload`, `output` |
-//! | `job show`, `job cancel` | those of the job |
+//! | `job show`, `job cancel` | the fields of the job |
 //! | `job retry`, `fire --wait` | `jobs`, as above |
 //! | `job forget` | `forgotten`: the number of deleted jobs |
 //! | `job logs` | `lines` (`attempt`, `at`, `text`) |
-//! | `fire` | those of the version, `event`, and `jobs`: ids |
+//! | `fire` | the fields of the version, `event`, and `jobs`: ids |
 //! | `work --drain` | `jobs`: the number of jobs that ran |
 //! | `types` | `types` (`type`, `rust_type`, `crate`, `signature`) |
 //! | `serializers` | `serializers` (`name`, `linked`, `crate`, `types`, `traits`, `record`, `used_by`) |

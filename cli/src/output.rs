@@ -20,7 +20,7 @@ const SCHEMA: u32 = 1;
 pub(crate) struct Output {
     format: Format,
     quiet: bool,
-    /// Whether stdout is a terminal.
+    /// True if stdout is a terminal.
     is_terminal: bool,
     style: TableStyle,
     stdout: BufWriter<StdoutLock<'static>>,
@@ -49,12 +49,12 @@ impl Output {
         }
     }
 
-    /// Whether to print references only, one per line.
+    /// Print only references, one per line.
     pub(crate) fn is_quiet(&self) -> bool {
         self.quiet && !self.is_json()
     }
 
-    /// Whether to print JSON.
+    /// Print JSON.
     pub(crate) fn is_json(&self) -> bool {
         self.format == Format::Json
     }

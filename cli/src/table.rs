@@ -10,7 +10,7 @@ const GAP: &str = "  ";
 /// The minimum width of a truncated column.
 const MIN_WIDTH: usize = 8;
 
-/// How to print tables.
+/// The style of tables.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TableStyle {
     /// The width of the window; `None` for unlimited.

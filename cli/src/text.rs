@@ -11,7 +11,7 @@ use larder::store::Timestamp;
 /// The maximum number of indented levels, which bounds the output for deeply nested JSON.
 const MOST_INDENT: usize = 40;
 
-/// Whether a character is unsafe to print: control characters, and those that are invisible or change the writing
+/// Returns true for a character that is unsafe to print: control characters, and characters that are invisible or change the writing
 /// direction.
 fn is_hazard(c: char) -> bool {
     c.is_control()

@@ -85,9 +85,9 @@ pub trait ComponentType: Component + DeserializeOwned {
     const TAG: &'static str;
     /// Its source text, if it is a code model.
     const SOURCE: Option<Source> = None;
-    /// Whether signatures differ between components of the type.
+    /// True if signatures differ between components of the type.
     const OWN_SIGNATURE: bool = false;
-    /// Whether it has [`Hooks`].
+    /// True if it has [`Hooks`].
     const HOOKS: bool = false;
     /// The version of the type's fields; incremented when older fields no longer fit.
     const VERSION: u32 = 1;
@@ -142,7 +142,7 @@ pub struct TypeEntry {
     pub(crate) own_signature: bool,
     pub(crate) hooks: bool,
     pub(crate) source: Option<Source>,
-    /// Whether it is a class model.
+    /// Returns true for a class model.
     pub(crate) records_toolchain: bool,
     pub(crate) built: Built,
 }

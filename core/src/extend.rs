@@ -8,9 +8,9 @@ use crate::error::{Error, Result};
 use crate::larder::{ApplyOptions, Larder, Ready};
 use crate::manifest::{ChildEntry, Manifest};
 use crate::name::{Identifier, VersionNumber};
-use crate::record::{NameRecord, VersionRecord};
+use crate::record::{self, NameRecord, VersionRecord};
 use crate::reference::{Reference, Selector};
-use crate::store::Change;
+use crate::store::{Change, StoreExt};
 use crate::time::Timestamp;
 
 pub use crate::artifact::StoredArtifact;
@@ -39,6 +39,13 @@ pub trait Records {
     /// # Errors
     /// As [`head`](Records::head).
     fn version(&self, name: &Identifier, number: VersionNumber) -> Result<Option<VersionRecord>>;
+
+    /// Returns the first number from `next` that no version has: a writer that died may have used one that the name does
+    /// not count.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    fn free_number(&self, name: &Identifier, next: VersionNumber) -> Result<VersionNumber>;
 
     /// Returns the record of the version that `reference` names.
     ///
@@ -138,6 +145,13 @@ impl Records for Larder {
 
     fn version(&self, name: &Identifier, number: VersionNumber) -> Result<Option<VersionRecord>> {
         Larder::version(self, name, number)
+    }
+
+    fn free_number(&self, name: &Identifier, mut next: VersionNumber) -> Result<VersionNumber> {
+        while self.store().get_record(&record::version_key(name, next)?)?.is_some() {
+            next = next.next();
+        }
+        Ok(next)
     }
 
     fn find(&self, reference: &Reference) -> Result<VersionRecord> {

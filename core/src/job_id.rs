@@ -10,7 +10,7 @@ use crate::name::{Identifier, VersionNumber};
 
 /// Identifies a job by its version and an id: `wine/quality@7/019aa1b2c3d4-9f8e7d6c5b4a-0001`.
 ///
-/// Ids sort by time; those of one event on one version differ only in the last part.
+/// Ids sort by time; ids of one event on one version differ only in the last part.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId {
     name: Identifier,

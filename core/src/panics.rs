@@ -32,7 +32,8 @@ pub fn catch_panic<T>(what: &str, run: impl FnOnce() -> T) -> Result<T, BoxError
         .map_err(|panic| format!("{what} panicked: {}", message(&*panic)).into())
 }
 
-fn message(panic: &(dyn Any + Send)) -> &str {
+/// Returns the text of a panic.
+pub(crate) fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref().map(String::as_str)).unwrap_or("no message")
 }

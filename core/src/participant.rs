@@ -21,7 +21,7 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
     /// Returns the version that an earlier attempt of this apply wrote.
     ///
     /// # Errors
-    /// [`Error::Store`](crate::Error::Store), and those of the participant's records.
+    /// [`Error::Store`](crate::Error::Store), and the errors of the participant's records.
     fn existing(&self, larder: &Larder, name: &Identifier) -> Result<Option<VersionRecord>>;
 
     /// Completes the record of a new version, and adds changes before it.
@@ -88,7 +88,7 @@ pub enum Transition {
 /// Additions of a participant to a commit.
 #[derive(Default)]
 pub struct Contribution {
-    /// Changes after those of the version.
+    /// Changes that follow the changes of the version.
     pub changes: Vec<Change>,
     after: Vec<Box<dyn FnOnce() + Send>>,
 }

@@ -75,7 +75,7 @@ pub struct VersionRecord {
     /// The job that published it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub job: Option<JobId>,
-    /// Whether its type has hooks, so that `cleanup` runs before removal.
+    /// True if its type has hooks: `cleanup` runs before removal.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub hooks: bool,
     /// The state of its `on_create`.
@@ -147,7 +147,7 @@ pub struct TagRecord {
     /// The author of the move.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<String>,
-    /// Whether moving it takes an explicit override.
+    /// True if moving it needs force.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub protected: bool,
 }
@@ -218,17 +218,7 @@ pub struct GarbageRecord {
     pub deleting: Option<Timestamp>,
 }
 
-macro_rules! documents {
-    ($($record:ident),*) => {
-        $(impl Document for $record {
-            fn format(&self) -> u64 {
-                self.larder
-            }
-        })*
-    };
-}
-
-documents!(
+larder_store::documents!(
     NameRecord,
     VersionRecord,
     DigestRecord,
@@ -350,7 +340,7 @@ pub fn read_version(key: &RecordKey, record: &Record) -> Result<(Identifier, Ver
     let (name, _) = parts_of(key, VERSIONS)?;
     let version: VersionRecord = read(key, record)?;
     if version_key(&name, version.version)? != *key {
-        return Err(misnamed(key, "it is that of another version"));
+        return Err(misnamed(key, "it belongs to another version"));
     }
     Ok((name, version))
 }

@@ -49,7 +49,7 @@ pub trait Serializer<T>: 'static {
     /// Format and configuration, such as `msgpack-named`.
     const NAME: &'static str;
 
-    /// Where to get the serializer; part of its record and of the error where it is not linked in.
+    /// The source of the serializer, such as a crate; shown in its record and in errors where it is not linked in.
     const NOTE: Option<&'static str> = None;
 
     /// Writes `value` to `out`.
@@ -109,11 +109,11 @@ impl<T: 'static> Serializer<T> for ByName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
 pub struct FormatTraits {
-    /// Whether other tools can read the bytes without the Rust type.
+    /// True if other tools can read the bytes without the Rust type.
     pub self_describing: bool,
-    /// Whether older bytes can be read after fields with a default are added.
+    /// True if older bytes can be read after fields with a default are added.
     pub fields_may_be_added: bool,
-    /// Whether the format has a written, stable specification.
+    /// True if the format has a written, stable specification.
     pub stable_specification: bool,
 }
 

@@ -1,15 +1,14 @@
 //! Batches on several threads.
 
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use crate::error::{Error, Result};
 use crate::model::Predict;
+use crate::panics::{catch_panic, message};
 
-/// How often each worker takes rows, at equal speed.
+/// Number of batches per worker, if all are equally fast.
 const TURNS: usize = 16;
 /// The maximum rows that a worker takes at a time; bounds the rows behind a slow one.
 const MOST_ROWS: usize = 64;
@@ -43,7 +42,10 @@ pub(crate) fn predict<M: Predict + ?Sized>(
         let others: Vec<_> = (1..workers).filter_map(spawn).collect();
         let mut results = vec![batch.work()];
         results.extend(others.into_iter().map(|other| {
-            other.join().unwrap_or_else(|payload| Err((usize::MAX, panicked(&*payload))))
+            other.join().unwrap_or_else(|payload| {
+                let text = format!("it panicked: {}", message(&*payload));
+                Err((usize::MAX, Error::predict(text)))
+            })
         }));
         results
     });
@@ -111,21 +113,11 @@ where
 
 /// Predicts for one row; a panic of the model is that row's failure.
 fn predict_row<M: Predict + ?Sized>(model: &M, row: usize, input: M::Input) -> Result<M::Output> {
-    // Nothing of the row is looked at again after a panic; the model is, as it would be by any other
-    // caller on another thread.
-    let predicted = catch_unwind(AssertUnwindSafe(|| model.predict(input)));
-    match predicted.unwrap_or_else(|payload| Err(panicked(&*payload))) {
-        Ok(output) => Ok(output),
-        Err(Error::Predict { row: None, source }) => Err(Error::Predict { row: Some(row), source }),
-        Err(other) => Err(Error::Predict { row: Some(row), source: other.into() }),
-    }
-}
-
-fn panicked(payload: &(dyn Any + Send)) -> Error {
-    let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
-        (Some(text), _) => text,
-        (None, Some(text)) => text.as_str(),
-        (None, None) => "no message",
+    // After a panic the row is dropped. The model stays in use, as after a panic on another thread.
+    let source = match catch_panic("it", || model.predict(input)) {
+        Ok(Ok(output)) => return Ok(output),
+        Ok(Err(Error::Predict { row: None, source })) | Err(source) => source,
+        Ok(Err(other)) => other.into(),
     };
-    Error::predict(format!("it panicked: {text}"))
+    Err(Error::Predict { row: Some(row), source })
 }

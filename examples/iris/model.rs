@@ -9,7 +9,7 @@ use ndarray::ArrayView2;
 /// Length and width of sepals and petals, in centimetres.
 pub(crate) type Flower = [f64; 4];
 
-/// Where the model is unless an argument names another place.
+/// The default URL of the larder.
 pub(crate) const REFERENCE: &str = "larder.db#iris/tree:prod";
 
 const SPECIES: [&str; 3] = ["setosa", "versicolor", "virginica"];

@@ -33,7 +33,7 @@ struct Times {
     days: u64,
     months: u64,
     weekdays: u64,
-    /// Whether the field is `*`.
+    /// True if the field is `*`.
     any_day: bool,
     any_weekday: bool,
 }

@@ -138,7 +138,7 @@ impl JobsQuery {
 }
 
 impl Jobs {
-    /// Lists the matching jobs; those of a version are ordered by time.
+    /// Lists the matching jobs; jobs of a version are ordered by time.
     ///
     /// A query for unfinished jobs does not read finished ones.
     pub fn list(&self, query: &JobsQuery) -> impl Iterator<Item = Result<JobInfo>> + '_ {

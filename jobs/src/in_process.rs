@@ -16,7 +16,7 @@ use crate::run_id::process_offset;
 
 /// A queue that polls the store; needs no other service.
 ///
-/// Jobs submitted by this process are found at once, those of other processes on the next poll: every 20 ms to 2 s,
+/// Jobs submitted by this process are found at once, jobs of other processes on the next poll: every 20 ms to 2 s,
 /// less often while idle.
 #[derive(Debug, Default)]
 pub struct InProcess {

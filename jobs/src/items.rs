@@ -22,7 +22,7 @@ pub fn triggers<T: Triggers>() -> Item {
 
 /// Returns the item of triggers built at run time.
 pub fn trigger_table(table: TriggerTable) -> Item {
-    let description = format!("those of `{}`", table.rust_type());
+    let description = format!("the triggers of `{}`", table.rust_type());
     Item::extension(ItemKind::Trigger, table.type_tag(), description, table)
         .with_participant(JobsParticipant::in_process())
 }

@@ -19,7 +19,7 @@ pub(crate) struct InspectedJob {
     pub(crate) readiness: Readiness,
 }
 
-/// Whether a job may run.
+/// The readiness of a job.
 pub(crate) enum Readiness {
     /// The job may be claimed.
     Ready,

@@ -4,7 +4,7 @@ mod kinds;
 
 use std::collections::BTreeMap;
 
-use larder_core::record::{self, Document, FORMAT};
+use larder_core::record::{self, FORMAT};
 use larder_core::store::{
     Corruption, Digest, JobStatus, RecordKey, Timestamp, TypeTag, VersionNumber,
 };
@@ -121,17 +121,7 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-macro_rules! documents {
-    ($($record:ident),*) => {
-        $(impl Document for $record {
-            fn format(&self) -> u64 {
-                self.larder
-            }
-        })*
-    };
-}
-
-documents!(JobRecord, QueueRecord, LogRecord, PublishedRecord, CronRecord);
+larder_core::store::documents!(JobRecord, QueueRecord, LogRecord, PublishedRecord, CronRecord);
 
 impl JobRecord {
     pub(crate) fn new(

@@ -21,7 +21,7 @@ use crate::table::TriggerTable;
 use crate::worker::Worker;
 use crate::worker_loop::WorkerLoop;
 
-/// The jobs to wait for: those of a version, of a fired event, or given by id.
+/// The jobs to wait for: all jobs of a version or of a fired event, or one job by id.
 #[derive(Debug, Clone)]
 pub struct WaitTarget(Target);
 

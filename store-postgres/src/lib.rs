@@ -13,7 +13,7 @@
 //! | `pool` | the maximum number of connections of one handle, by default 8 |
 //! | `retries` | the number of retries after a transient failure, by default 7, about ten seconds |
 //! | `sslmode` | `disable`; `prefer`, the default: TLS if the server supports it; `require`; `verify-full`: TLS with a trusted certificate of the host |
-//! | `sslrootcert` | with `verify-full`: a PEM file of trusted certificates, instead of those of the system |
+//! | `sslrootcert` | with `verify-full`: a PEM file of trusted certificates, instead of the system's |
 //! | `host` | the folder of the Unix socket, for a URL without a host: `postgres:///models?host=/var/run/postgresql` |
 //!
 //! User, password and database are percent-encoded: `%3F` for `?`, `%40` for `@`. `PGUSER` and `PGPASSWORD` are used if the

@@ -25,7 +25,7 @@ pub enum Error {
     /// A name, reference or URL breaks the rules for its kind.
     #[error("cannot use {text:?} as {}: {reason}", WithArticle(what))]
     InvalidName {
-        /// What was expected: `identifier`, `tag`, `reference` …
+        /// The kind of name: `identifier`, `tag`, `reference` …
         what: &'static str,
         /// The text, truncated to 80 characters.
         text: String,
@@ -36,7 +36,7 @@ pub enum Error {
     /// The larder does not hold what was asked for.
     #[error("cannot find {reference} in this larder{}", Suggest(similar))]
     NotFound {
-        /// What was asked for.
+        /// The requested item.
         reference: String,
         /// Similar names that exist.
         similar: Vec<String>,
@@ -49,7 +49,7 @@ pub enum Error {
     Removed {
         /// The version that was removed.
         reference: String,
-        /// What refers to it.
+        /// The item that refers to it.
         needed_by: String,
     },
 
@@ -59,13 +59,13 @@ pub enum Error {
         Known(kind, known)
     )]
     NotLinked {
-        /// What is missing.
+        /// The kind of the missing item.
         kind: ItemKind,
         /// Its name.
         name: String,
-        /// What needs it.
+        /// The item that needs it.
         needed_by: String,
-        /// Which feature or crate has it.
+        /// The feature or crate that provides it.
         hint: String,
         /// The names that are linked in.
         known: Vec<String>,
@@ -80,16 +80,16 @@ pub enum Error {
         kind: ItemKind,
         /// The name they share.
         name: String,
-        /// Where the first comes from.
+        /// The source of the first.
         first: String,
-        /// Where the second comes from.
+        /// The source of the second.
         second: String,
     },
 
     /// The version holds a component of another type than the one asked for.
     #[error("cannot load {reference} as `{expected}`: its type is `{found}`; load it as that type")]
     WrongType {
-        /// What was to be loaded.
+        /// The version to load.
         reference: String,
         /// The type tag that was asked for.
         expected: String,
@@ -103,7 +103,7 @@ pub enum Error {
          `#[component(tag = \"…\", model)]`"
     )]
     NotAModel {
-        /// What was to be loaded.
+        /// The version to load.
         reference: String,
         /// Its type tag.
         type_tag: String,
@@ -112,20 +112,20 @@ pub enum Error {
     /// A value that its format cannot hold exactly.
     #[error("cannot encode {what} at `{path}`: {reason}. {advice}")]
     Lossy {
-        /// What was to be encoded.
+        /// The value to encode.
         what: String,
-        /// Where in it, such as `layers[3].bias`.
+        /// The path in it, such as `layers[3].bias`.
         path: String,
         /// Why it cannot be held.
         reason: String,
-        /// What to do instead.
+        /// The alternative.
         advice: &'static str,
     },
 
     /// A value could not be encoded.
     #[error("cannot encode {what}")]
     Encode {
-        /// What was to be encoded.
+        /// The value to encode.
         what: String,
         /// The error of the serializer.
         source: BoxError,
@@ -134,11 +134,11 @@ pub enum Error {
     /// Stored bytes are intact, but do not fit the type.
     #[error("cannot decode {what} as `{type_name}`{}", At(path))]
     Decode {
-        /// What was to be decoded.
+        /// The value to decode.
         what: String,
         /// The Rust type or type tag.
         type_name: String,
-        /// Where in it, such as `layers[3].bias`; empty at the top.
+        /// The path in it, such as `layers[3].bias`; empty at the top.
         path: String,
         /// The error of the serializer.
         source: BoxError,
@@ -147,9 +147,9 @@ pub enum Error {
     /// Stored bytes differ from what was written.
     #[error("cannot read {what}: it is corrupt ({fault}); restore it from a copy")]
     Corrupt {
-        /// What is damaged.
+        /// The damaged item.
         what: String,
-        /// How.
+        /// The kind of damage.
         fault: Corruption,
     },
 
@@ -158,7 +158,7 @@ pub enum Error {
         "cannot read {what}: it has format {found}, and this version of Larder reads up to {known}; use a newer one"
     )]
     NewerFormat {
-        /// What was read.
+        /// The item that was read.
         what: String,
         /// Its format.
         found: u64,
@@ -169,14 +169,14 @@ pub enum Error {
     /// Another writer kept changing the same records.
     #[error("cannot change {what}: another writer changed it at the same time; try again")]
     Conflict {
-        /// What was written.
+        /// The item that was written.
         what: String,
     },
 
     /// The action is possible, but would lose or break something.
     #[error("cannot {action}: {reason}")]
     Refused {
-        /// What was attempted: an infinitive, with its object.
+        /// The attempted action: an infinitive with its object.
         action: String,
         /// Why it is refused, and what to do instead.
         reason: String,
@@ -187,7 +187,7 @@ pub enum Error {
     Hook {
         /// The component: its name, or its version if it has one.
         component: String,
-        /// Which hook.
+        /// The hook.
         hook: Hook,
         /// The state after the failure, and what to do next.
         left: &'static str,
@@ -198,7 +198,7 @@ pub enum Error {
     /// The disk, the database or the network failed.
     #[error("cannot {action}")]
     Store {
-        /// What was attempted, on what.
+        /// The attempted operation, with its object.
         action: String,
         /// The error of the system.
         source: BoxError,
@@ -214,9 +214,9 @@ pub enum Error {
     /// An input that does not fit the model's signature.
     #[error("cannot use the input{}: it does not fit the model's signature", At(path))]
     Input {
-        /// Where in the input; empty at the top.
+        /// The path in the input; empty at the top.
         path: String,
-        /// What was expected, and what was found.
+        /// The expected and the actual value.
         source: BoxError,
     },
 
@@ -274,7 +274,7 @@ impl fmt::Display for ItemKind {
     }
 }
 
-/// How stored bytes differ from what was written.
+/// The difference between stored and written bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Corruption {

@@ -63,7 +63,7 @@ pub trait StoreExt: Store {
     /// Returns the content of one blob, compared with its digest and, if known, its size.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] for missing or damaged bytes, with the blob named by `what`; those of [`Store::read_blobs`].
+    /// [`Error::Corrupt`] for missing or damaged bytes, with the blob named by `what`; the errors of [`Store::read_blobs`].
     fn get_checked(
         &self,
         digest: &Digest,
@@ -154,7 +154,7 @@ const STRIDE: usize = 16 << 20;
 /// Returns `bytes` if they have the digest and, if known, the size that were written. Reports each stride to `progress`.
 ///
 /// # Errors
-/// How they differ; [`Corruption::Missing`] without bytes.
+/// Returns how they differ; [`Corruption::Missing`] without bytes.
 pub fn verified(
     digest: &Digest,
     size: Option<u64>,

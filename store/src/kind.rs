@@ -25,7 +25,7 @@ pub struct RecordKind {
     access: Access,
 }
 
-/// How records of a kind are copied to another larder.
+/// The rule by which records of a kind are copied to another larder.
 #[derive(Debug, Clone, Copy)]
 pub enum CopyRule {
     /// The copy writes its own: numbers may change.
@@ -146,7 +146,7 @@ impl RecordKind {
         self.prefix
     }
 
-    /// How its records are copied.
+    /// The rule by which its records are copied.
     pub fn copy_rule(&self) -> CopyRule {
         self.copy
     }
@@ -220,7 +220,7 @@ pub fn foreign(key: &RecordKey, reason: &str) -> Error {
 
 type Fault = dyn Fn(&RecordKey, Option<&Record>) -> Option<String>;
 
-/// What a record requires of another one.
+/// A requirement of a record on another record.
 pub struct RecordLink {
     target: RecordKey,
     fault: Box<Fault>,
@@ -257,7 +257,7 @@ impl RecordLink {
         &self.target
     }
 
-    /// Whether it holds only in stores with atomic commits.
+    /// True if it holds only in stores with atomic commits.
     pub fn is_atomic_only(&self) -> bool {
         self.atomic_only
     }

@@ -21,6 +21,19 @@ pub trait Document: Serialize + DeserializeOwned {
     fn format(&self) -> u64;
 }
 
+/// Implements [`Document`] for record types, whose field `larder` is the format.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! documents {
+    ($($record:ident),* $(,)?) => {
+        $(impl $crate::record::Document for $record {
+            fn format(&self) -> u64 {
+                self.larder
+            }
+        })*
+    };
+}
+
 /// Reads a record.
 pub fn read<T: Document>(key: &RecordKey, record: &Record) -> Result<T> {
     read_versioned(&record.value, FORMAT, T::format, || format!("the record {key}"))

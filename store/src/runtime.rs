@@ -19,7 +19,7 @@ const THREADS: usize = 2;
 /// panic.
 ///
 /// # Errors
-/// Those of the future; [`Error::Store`] if it panicked or no thread could be started.
+/// The errors of the future; [`Error::Store`] if it panicked or no thread could be started.
 pub fn wait<T: Send + 'static>(
     future: impl Future<Output = Result<T>> + Send + 'static,
 ) -> Result<T> {
@@ -52,7 +52,7 @@ impl<T> Task<T> {
     /// Waits for the result.
     ///
     /// # Errors
-    /// Those of the future; [`Error::Store`] if it panicked.
+    /// The errors of the future; [`Error::Store`] if it panicked.
     pub fn wait(self) -> Result<T> {
         self.result.recv().unwrap_or_else(|_| {
             Err(Error::store("finish a network request", "its task panicked; see the log"))

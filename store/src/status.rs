@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-/// Which of the `Hooks`.
+/// One of the `Hooks`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hook {
@@ -32,7 +32,7 @@ impl fmt::Display for Hook {
     }
 }
 
-/// How far a job is.
+/// The status of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -45,7 +45,7 @@ pub enum JobStatus {
     Succeeded,
     /// It failed, and is not tried again.
     Failed,
-    /// What it requires is not set, or a dependency was skipped.
+    /// A required field is not set, or a dependency was skipped.
     Skipped,
     /// A dependency failed, was blocked or was cancelled.
     Blocked,
@@ -104,9 +104,9 @@ impl FromStr for JobStatus {
 /// A number of blobs or files, and of the bytes in them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct BlobCount {
-    /// How many there are.
+    /// Number of blobs.
     pub count: u64,
-    /// How many bytes they have together.
+    /// Total bytes.
     pub bytes: u64,
 }
 

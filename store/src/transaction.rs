@@ -100,7 +100,7 @@ impl<'a> Transaction<'a> {
         self.attempt
     }
 
-    /// Whether [`Outcome::Retry`] and a conflict end in [`Error::Conflict`].
+    /// True if [`Outcome::Retry`] and a conflict end in [`Error::Conflict`].
     pub fn is_last_attempt(&self) -> bool {
         self.is_last_attempt
     }
@@ -131,7 +131,7 @@ impl<'a> Transaction<'a> {
         self.get(key)?.map(|found| record::read(key, &found)).transpose()
     }
 
-    /// Reads those of `keys` that were not read before.
+    /// Reads the `keys` that were not read before.
     fn fetch(&mut self, keys: &[&RecordKey]) -> Result<()> {
         let unread = keys.iter().filter(|key| !self.read.contains_key(**key));
         let unread: Vec<RecordKey> = unread.map(|key| (*key).clone()).collect();
@@ -210,7 +210,7 @@ impl<'a> Transaction<'a> {
         self.changes.len()
     }
 
-    /// Whether it has no changes.
+    /// Returns true if there are no changes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

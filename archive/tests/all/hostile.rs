@@ -52,7 +52,7 @@ attacks! {
         |all| with_second(all, Entry::file("pax", "12 path=evil\n").kind(b'g'));
     rejects_extended_header_with_size: "has more than a path",
         |all| with_second(all, Entry::file("pax", "12 size=9999\n").kind(b'x'));
-    rejects_needless_extended_header: "the header of `larder.json` is not that of an export",
+    rejects_needless_extended_header: "the header of `larder.json` differs from the one an export writes",
         |mut all| {
             all.insert(0, Entry::file("pax", "20 path=larder.json\n").kind(b'x'));
             tar(&all)
@@ -179,7 +179,7 @@ attacks! {
 /// Variants that end in the same error as another attack.
 #[test]
 fn rejects_header_variants() {
-    let not_ours = "is not that of an export";
+    let not_ours = "differs from the one an export writes";
     let change = |change: fn(Entry) -> Entry| with(good(), "records/names/net", change);
     refused(
         &change(|mut it| {

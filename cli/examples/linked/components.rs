@@ -15,7 +15,7 @@ pub(crate) struct Price {
     pub(crate) weights: Artifact<Vec<f64>, LittleEndian>,
 }
 
-/// What a price is asked for.
+/// The input of a price model.
 #[derive(Deserialize, JsonSchema)]
 #[schemars(crate = "larder::schemars")]
 pub(crate) struct Bottle {
@@ -25,7 +25,7 @@ pub(crate) struct Bottle {
     pub(crate) points: f64,
 }
 
-/// What it costs.
+/// The price.
 #[derive(Serialize, JsonSchema)]
 #[schemars(crate = "larder::schemars")]
 pub(crate) struct Quote {

@@ -21,7 +21,7 @@ pub(crate) struct Args {
     /// Print what would be removed, and remove nothing
     #[arg(long)]
     dry_run: bool,
-    /// How long removed versions can be restored, and garbage stays; must be longer than any commit
+    /// Grace period: removed versions can be restored and garbage is kept; longer than any commit
     #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
     grace: Duration,
 }

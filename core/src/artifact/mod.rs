@@ -38,7 +38,7 @@ pub struct Artifact<T, S> {
 /// A value, or bytes, or both.
 struct Content<T> {
     value: OnceLock<T>,
-    /// Where the same bytes are stored; locked while they are decoded, so that it happens once.
+    /// The stored bytes. Locked while decoding, so concurrent readers decode once.
     stored: Mutex<Option<StoredArtifact>>,
     /// Clones the value; set when an artifact is cloned, which alone makes the content shared.
     clone: OnceLock<fn(&T) -> T>,

@@ -19,7 +19,7 @@ pub(crate) struct ArtifactReader {
     store: Arc<dyn Store>,
     registry: Arc<Registry>,
     watcher: Watcher,
-    /// Whether it belongs to a dry run.
+    /// True in a dry run.
     dry_run: bool,
     /// The version, for errors.
     version: String,

@@ -15,7 +15,7 @@ use crate::guard::{Guard, Rules};
 use crate::manifest::Manifest;
 use crate::scope;
 
-/// What a failed `post_init` leaves.
+/// The result of a failed `post_init`.
 const NOT_LOADED: &str = "it was not loaded";
 
 impl Larder {

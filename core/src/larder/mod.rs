@@ -206,7 +206,7 @@ impl Registry {
     /// Opens the larder at `url` with this registry.
     ///
     /// # Errors
-    /// [`Error::InvalidName`] for an invalid URL; [`Error::NotLinked`] for an unknown scheme; those of the store.
+    /// [`Error::InvalidName`] for an invalid URL; [`Error::NotLinked`] for an unknown scheme; the errors of the store.
     pub fn open(self, url: impl TryInto<StoreUrl, Error: Into<Error>>) -> Result<Larder> {
         let store = self.open_store(&url.try_into().map_err(Into::into)?)?;
         Ok(Larder::new(store, self))

@@ -13,7 +13,7 @@ use crate::toolchain::Toolchain;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Difference {
-    /// What differs: `crate`, `rustc`, `target`, `features` or `Cargo.lock`.
+    /// The part that differs: `crate`, `rustc`, `target`, `features` or `Cargo.lock`.
     pub what: &'static str,
     /// Its value for the version.
     pub recorded: String,

@@ -44,7 +44,7 @@ impl Extension {
     }
 }
 
-/// Serializers that may share a name: those of one static serializer, for different types.
+/// Serializers that may share a name: one static serializer, for different types.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Family {
     Static(TypeId),

@@ -72,7 +72,7 @@ pub struct RemovedTag {
     pub version: VersionNumber,
 }
 
-/// What only the target has.
+/// The versions and tags that only the target has.
 #[derive(Default)]
 struct Extraneous {
     tags: Vec<RemovedTag>,

@@ -106,7 +106,7 @@ pub struct CopiedTag {
     pub version: VersionNumber,
     /// The other version that it named there before.
     pub moved_from: Option<VersionNumber>,
-    /// Whether the target already had it.
+    /// True if the target already had it.
     pub present: bool,
 }
 

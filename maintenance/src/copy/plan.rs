@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::CopiedTag;
 use super::select::{Selected, misplaced};
 use crate::Maintenance;
-use larder_core::extend::refuse_locked_name;
+use larder_core::extend::{Records, refuse_locked_name};
 use larder_core::record::{self, DigestRecord, NameRecord, TagRecord, VersionRecord};
 use larder_core::store::{Digest, StoreExt, TagName, VersionNumber};
 use larder_core::{Error, Identifier, Result};
@@ -21,9 +21,9 @@ pub(super) const MOST_AHEAD: u64 = 1_000_000;
 pub(super) struct PlannedVersion {
     /// Its number in the target.
     pub(super) number: VersionNumber,
-    /// Whether the target lacks the version.
+    /// True if the target lacks the version.
     pub(super) missing: bool,
-    /// Whether the name and digest lead to it there; an interrupted writer may have left it without.
+    /// True if the target's name and digest records lead to it; an interrupted writer may not have written them.
     pub(super) listed: bool,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct PlannedTag {
     pub(super) source: TagRecord,
 }
 
-/// What happens to existing tags and numbers of the target.
+/// The policy for existing tags and numbers of the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TargetPolicy {
     /// They stay.
@@ -127,7 +127,8 @@ impl CopyPlanner<'_> {
                 }
                 let number = match (in_order || self.policy == TargetPolicy::Mirror) && free {
                     true => own,
-                    false => self.free_number(name, next, again)?,
+                    false if again => self.target.larder.free_number(name, next)?,
+                    false => next,
                 };
                 PlannedVersion { number, missing: true, listed: false }
             };
@@ -180,21 +181,6 @@ impl CopyPlanner<'_> {
             twins.entry(digest).or_default().insert(number);
         }
         Ok(twins)
-    }
-
-    /// Returns the first free number from `next`. An interrupted or concurrent writer may have taken one that the name does
-    /// not count yet.
-    fn free_number(
-        &self,
-        name: &Identifier,
-        next: VersionNumber,
-        again: bool,
-    ) -> Result<VersionNumber> {
-        let mut number = next;
-        while again && self.target.version(name, number)?.is_some() {
-            number = number.next();
-        }
-        Ok(number)
     }
 
     /// Plans the tags of the selected versions.
@@ -264,7 +250,7 @@ fn number_taken(name: &Identifier, number: VersionNumber) -> Error {
     }
 }
 
-/// Whether a removal of the version has started: a removal changes the name first.
+/// Returns true if a removal of the version has started: a removal changes the name first.
 pub(super) fn is_being_removed(head: Option<&NameRecord>, number: VersionNumber) -> bool {
     head.is_some_and(|head| {
         let latest = head.latest.as_ref().map(|latest| latest.version);

@@ -27,7 +27,7 @@ const MAX_INLINE: u64 = 4 << 20;
 /// Maximum number of attempts to write blobs that a collector deletes.
 const MAX_ROUNDS: u32 = 16;
 
-/// What is to be transferred.
+/// The versions and blobs to transfer.
 pub(super) struct Transfer {
     /// The contents of the versions that the target lacks.
     pub(super) contents: Contents,

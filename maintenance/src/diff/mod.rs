@@ -150,7 +150,7 @@ pub enum FieldValue {
         digest: Digest,
         /// The number of bytes.
         size: u64,
-        /// Whether it may be executed.
+        /// True if it is executable.
         executable: bool,
     },
     /// An empty folder.
@@ -161,7 +161,7 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// How many fields are in which state.
+/// Number of fields by state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Counts {
@@ -176,7 +176,7 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// How many are not the same.
+    /// Number of fields that differ.
     pub fn differing(&self) -> u64 {
         self.changed + self.added + self.removed
     }
@@ -204,7 +204,7 @@ pub struct Overlap {
 }
 
 impl Diff {
-    /// Whether both are the same to the last byte.
+    /// Returns true if both are the same to the last byte.
     pub fn is_same(&self) -> bool {
         self.old.as_ref().is_some_and(|old| old.digest == self.new.digest)
     }

@@ -31,7 +31,7 @@ pub(super) enum Node {
 }
 
 impl PartialEq for Node {
-    /// Whether a program would read the same from both: the order of keys does not count.
+    /// Returns true if both have the same meaning: the order of keys does not count.
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Null, Self::Null) => true,

@@ -13,15 +13,15 @@ use super::{Diff, Side, add};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Plan {
-    /// Whether it would write a new version, or run `on_create` again for one that is there and not ready.
+    /// True if it would write a new version, or run `on_create` again for an existing version that is not ready.
     pub created: bool,
     /// The bytes of blobs that the store lacks and would be given.
     pub stored: u64,
     /// The version as it would be, compared with the newest one. Its number is the next, if no other writer is
-    /// faster; that of the newest if nothing would be written.
+    /// faster; the newest version's if nothing would be written.
     #[serde(flatten)]
     pub diff: Diff,
-    /// The jobs that would be made: those of children first, of each component dependencies first.
+    /// The jobs that would be made: jobs of children first, of each component dependencies first.
     pub jobs: Vec<PlannedJob>,
 }
 

@@ -4,7 +4,7 @@ use super::node::Node;
 
 /// The most characters of a value that are shown.
 const MOST: usize = 60;
-/// How many characters before the first difference are shown.
+/// Number of characters shown before the first difference.
 const BEFORE: usize = 16;
 
 /// A value as JSON, not longer than fits a line.
@@ -49,7 +49,7 @@ const MOST_PATH: usize = 2_000;
 #[derive(Default)]
 pub(super) struct Path(String);
 
-/// Where a path was before a step.
+/// The previous point of a path.
 pub(super) struct Step(usize);
 
 impl Path {

@@ -11,7 +11,7 @@ use super::{Counts, FieldDiff, FieldState, FieldValue, Side, add};
 use larder_core::Result;
 use larder_core::manifest::{ArtifactEntry, Manifest};
 
-/// How many fields of each state are listed.
+/// Maximum number of listed fields of each state.
 const MOST_LISTED: u64 = 1_000;
 /// A list that differs at more items than this is one change.
 const MOST_ITEMS: usize = 16;
@@ -255,7 +255,7 @@ fn shown(tree: &Tree<'_>, value: &Node) -> FieldValue {
     tree.thing(value).unwrap_or_else(|| FieldValue::Json(text::one(value)))
 }
 
-/// Whether there is an artifact in a value.
+/// Returns true if a value contains an artifact.
 fn refers(tree: &Tree<'_>, value: &Node) -> bool {
     match value {
         Node::Map(entries) => {

@@ -42,7 +42,7 @@ pub struct Finding {
     pub digest: Option<Digest>,
     /// A description for people.
     pub fault: String,
-    /// Whether the blob is a manifest: the blobs it refers to were not verified.
+    /// True if the blob is a manifest: the blobs it refers to were not verified.
     #[serde(skip)]
     pub(super) is_manifest: bool,
 }
@@ -109,7 +109,7 @@ struct Verifier<'a> {
     seen: HashSet<Digest>,
     /// Faults, each with the index of its version plus one; 0 for records.
     findings: Vec<(usize, Finding)>,
-    /// Whether all needed blobs are known.
+    /// True if all needed blobs are known.
     is_complete: bool,
 }
 

@@ -8,7 +8,7 @@ use tract_onnx::prelude::DatumType;
 /// Element type of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-#[allow(missing_docs, reason = "the names are those of ONNX")]
+#[allow(missing_docs, reason = "ONNX defines the names")]
 pub enum DType {
     Float16,
     Float32,

@@ -100,7 +100,7 @@ impl ScriptError {
     pub(super) fn from_rhai(error: EvalAltResult, limits: &super::Limits) -> Self {
         let (line, column) = line_and_column(innermost(&error).position());
         match error {
-            // Reports the position inside the function, not that of the call.
+            // Reports the position inside the function, not the position of the call.
             EvalAltResult::ErrorInFunctionCall(_, _, inner, _) => Self::from_rhai(*inner, limits),
             EvalAltResult::ErrorTooManyOperations(_) => {
                 Self::Operations { line, column, limit: limits.operations }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Sizes are checked when a value is created, passed or returned. An assignment by index (`a[i] = x`) checks only the
 /// element: such growth is bounded by `operations` and `milliseconds`.
 ///
-/// Limits are stored with the script; those of a loaded script are capped at [`Limits::MAX`].
+/// Limits are stored with the script; the limits of a loaded script are capped at [`Limits::MAX`].
 ///
 /// ```
 /// use larder_models::Script;

@@ -152,7 +152,7 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Decode`] if the dtype is not that of `T`; as [`bytes`](Tensor::bytes).
+    /// [`Error::Decode`] if `T` has another dtype; as [`bytes`](Tensor::bytes).
     pub fn as_slice<T: Element>(&self) -> Result<&[T]> {
         if self.dtype != T::DTYPE {
             let reason = format!("its elements are {}, not {}", self.dtype, T::DTYPE);

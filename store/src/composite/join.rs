@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::kind::{Action, RecordKind, foreign};
-use crate::record::{self, Document};
+use crate::record;
 use crate::{Change, Expected, Record, RecordKey, Store, StoreExt};
 
 /// Key in the store of records.
@@ -34,11 +34,7 @@ struct JoinRecord {
     joined: bool,
 }
 
-impl Document for JoinRecord {
-    fn format(&self) -> u64 {
-        self.larder
-    }
-}
+crate::documents!(JoinRecord);
 
 crate::kind!(
     RecordKind::new(

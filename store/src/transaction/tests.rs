@@ -15,11 +15,7 @@ impl NumberRecord {
     }
 }
 
-impl Document for NumberRecord {
-    fn format(&self) -> u64 {
-        self.larder
-    }
-}
+crate::documents!(NumberRecord);
 
 fn key(text: &str) -> RecordKey {
     RecordKey::new(text).unwrap()

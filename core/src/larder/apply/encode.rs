@@ -27,7 +27,7 @@ pub(super) struct EncodedComponent {
     pub(super) manifest: Bytes,
     /// The manifest and the small artifacts.
     pub(super) blobs: Vec<Change>,
-    /// Whether its type has hooks: its version is ready once `on_create` has run.
+    /// True if its type has hooks: the version becomes ready when `on_create` has run.
     pub(super) hooks: bool,
     /// The components behind its references, children before parents.
     pub(super) children_encoded: Vec<PendingComponent>,

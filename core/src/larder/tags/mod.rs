@@ -26,7 +26,7 @@ pub struct TagInfo {
     pub moved: Timestamp,
     /// The author of the move, if known.
     pub by: Option<String>,
-    /// Whether moves and removal need force.
+    /// True if moving and removing it need force.
     pub protected: bool,
 }
 

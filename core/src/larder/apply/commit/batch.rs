@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::digest::Digest;
 use crate::error::{Corruption, Error, Result};
+use crate::extend::Records;
 use crate::larder::Larder;
 use crate::larder::apply::session::PendingComponent;
 use crate::larder::locks::refuse_locked_name;
@@ -12,7 +13,7 @@ use crate::name::{Identifier, VersionNumber};
 use crate::participant::{Contribution, Transition};
 use crate::record::{self, DigestRecord, NameRecord, Status, VersionRecord};
 use crate::store::Transaction;
-use crate::store::{Change, RecordKey, StoreExt};
+use crate::store::{Change, RecordKey};
 
 /// State of one component in the store.
 pub(super) enum ComponentState {
@@ -175,7 +176,12 @@ impl<'a> Batch<'a> {
             }
             let PendingComponent { name, encoded, .. } = item;
             let head = self.heads.get(name).ok_or_else(|| unread(name))?;
-            let number = self.larder.free_number(name, head.record.next, tx.attempt())?;
+            let next = head.record.next;
+            // Atomic commits never leave a number taken that the name does not count.
+            let number = match tx.attempt() > 0 && !self.larder.store.capabilities().atomic_commit {
+                true => self.larder.free_number(name, next)?,
+                false => next,
+            };
             for child in &encoded.children {
                 tx.push(Larder::use_of(child, name, number, encoded.digest)?);
             }
@@ -305,23 +311,4 @@ impl<'a> Batch<'a> {
 
 fn unread(name: &Identifier) -> Error {
     Error::internal(format!("the record of the name {name} was not read before the commit"))
-}
-
-impl Larder {
-    /// Returns the first unused number from `next`. Without atomic commits, a writer that died may have used a number
-    /// that the name record does not count.
-    fn free_number(
-        &self,
-        name: &Identifier,
-        next: VersionNumber,
-        attempt: u32,
-    ) -> Result<VersionNumber> {
-        let mut number = next;
-        if attempt > 0 && !self.store.capabilities().atomic_commit {
-            while self.store.get_record(&record::version_key(name, number)?)?.is_some() {
-                number = number.next();
-            }
-        }
-        Ok(number)
-    }
 }

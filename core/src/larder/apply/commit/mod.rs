@@ -23,7 +23,7 @@ pub(in crate::larder::apply) struct UnreadyComponent {
     pub(super) version: VersionInfo,
     /// The component, if it is a child with hooks.
     pub(super) component: Option<Box<dyn Component>>,
-    /// Whether it is the applied component, not a child.
+    /// True for the applied component, false for a child.
     pub(super) is_root: bool,
 }
 

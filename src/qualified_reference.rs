@@ -3,9 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::error::{Error, Result};
-use crate::reference::Reference;
-use crate::url::StoreUrl;
+use larder_core::{Error, Reference, Result, StoreUrl};
 
 /// Names one version and the larder that it is in: `larder.db#wine/quality:prod`.
 ///
@@ -13,12 +11,12 @@ use crate::url::StoreUrl;
 /// `Display` omits secrets: see [`StoreUrl`].
 ///
 /// ```
-/// use larder_core::QualifiedReference;
+/// use larder::QualifiedReference;
 ///
 /// let reference: QualifiedReference = "fs:shelf/a#b#wine/quality:prod".parse()?;
 /// assert_eq!(reference.store().rest(), "shelf/a#b");
 /// assert_eq!(reference.reference().to_string(), "wine/quality:prod");
-/// # Ok::<(), larder_core::Error>(())
+/// # Ok::<(), larder::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct QualifiedReference {
