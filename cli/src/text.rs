@@ -11,8 +11,8 @@ use larder::store::Timestamp;
 /// The maximum number of indented levels, which bounds the output for deeply nested JSON.
 const MOST_INDENT: usize = 40;
 
-/// Returns true for a character that is unsafe to print: control characters, and characters that are invisible or change the writing
-/// direction.
+/// Returns true for a character that is unsafe to print: control characters, and characters that are invisible or change
+/// the writing direction.
 fn is_hazard(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -6,10 +6,12 @@
 use std::fmt;
 use std::sync::OnceLock;
 
+use crate::digest::Digest;
 use crate::error::{Corruption, Error, Result};
 use crate::key::RecordKey;
 use crate::name::{Identifier, VersionNumber};
 use crate::store::Record;
+use crate::time::Timestamp;
 
 /// One kind of record: an entry of the table.
 #[derive(Clone, Copy)]
@@ -20,8 +22,8 @@ pub struct RecordKind {
     owner: fn(&RecordKey) -> Result<Option<Identifier>>,
     check: fn(&RecordKey, &Record) -> Result<()>,
     links: fn(&RecordKey, &Record) -> Result<Vec<RecordLink>>,
+    roots: Option<ListRoots>,
     copy: CopyRule,
-    collect: CollectRule,
     access: Access,
 }
 
@@ -36,15 +38,20 @@ pub enum CopyRule {
     Omitted,
 }
 
-/// When records of a kind are removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CollectRule {
-    /// Only by an explicit change of what it records.
-    Kept,
-    /// With the removal of its version.
-    WithVersion,
-    /// When the work that it describes is finished or forgotten.
-    Transient,
+/// Lists the manifests that a record keeps from being collected.
+pub type ListRoots = fn(&RecordKey, &Record) -> Result<Vec<BlobRoot>>;
+
+/// A manifest that a record keeps from being collected, with its artifacts and its children at any depth.
+#[derive(Debug, Clone)]
+pub struct BlobRoot {
+    /// The digest of the manifest.
+    pub manifest: Digest,
+    /// The manifest in errors, such as `the manifest of wine@1`.
+    pub what: String,
+    /// The time of removal, in the record of a removed version: it keeps its blobs for a grace period.
+    pub removed: Option<Timestamp>,
+    /// True if nothing is lost when the manifest is corrupt; otherwise nothing can be collected then.
+    pub is_optional: bool,
 }
 
 /// An action on a larder, for access control.
@@ -75,7 +82,7 @@ pub struct Access {
 }
 
 impl RecordKind {
-    /// Creates a kind that is not copied and is kept.
+    /// Creates a kind that is not copied and keeps no blobs.
     ///
     /// `shape` describes the key, such as `tags/NAME/@TAG`; every key starts with `prefix`. `owner` parses a key and returns
     /// the identifier it belongs to, if any; it fails for a key that is not in its canonical form. `check` reads a record
@@ -94,8 +101,8 @@ impl RecordKind {
             owner,
             check,
             links: |_, _| Ok(Vec::new()),
+            roots: None,
             copy: CopyRule::Omitted,
-            collect: CollectRule::Kept,
             access: Access { read: Action::Read, write: Action::Write },
         }
     }
@@ -117,10 +124,10 @@ impl RecordKind {
         self
     }
 
-    /// Sets when its records are removed.
+    /// Sets the function that lists the manifests that a record keeps from being collected.
     #[must_use]
-    pub const fn collected(mut self, rule: CollectRule) -> Self {
-        self.collect = rule;
+    pub const fn roots(mut self, roots: ListRoots) -> Self {
+        self.roots = Some(roots);
         self
     }
 
@@ -151,11 +158,6 @@ impl RecordKind {
         self.copy
     }
 
-    /// When its records are removed.
-    pub fn collect_rule(&self) -> CollectRule {
-        self.collect
-    }
-
     /// The actions that read and write its records.
     pub fn access_rule(&self) -> Access {
         self.access
@@ -184,6 +186,12 @@ impl RecordKind {
     /// As [`check`](RecordKind::check).
     pub fn links_of(&self, key: &RecordKey, record: &Record) -> Result<Vec<RecordLink>> {
         (self.links)(key, record)
+    }
+
+    /// The function that lists the manifests that a record keeps from being collected, for kinds that keep any. Nothing
+    /// can be collected when it fails.
+    pub fn list_roots(&self) -> Option<ListRoots> {
+        self.roots
     }
 
     /// Lists the linked kinds, in the order of their prefixes.

@@ -52,7 +52,9 @@ pub use crate::digest::Digest;
 pub use crate::error::{BoxError, Corruption, Error, ItemKind, Result};
 pub use crate::ext::{StoreExt, content, copy_verified, verified};
 pub use crate::key::RecordKey;
-pub use crate::kind::{Access, Action, CollectRule, CopyRule, LinkedKind, RecordKind, RecordLink};
+pub use crate::kind::{
+    Access, Action, BlobRoot, CopyRule, LinkedKind, ListRoots, RecordKind, RecordLink,
+};
 pub use crate::memory::MemoryStore;
 pub use crate::name::{EventName, Identifier, TagName, TreePath, TypeTag, VersionNumber};
 pub use crate::scheme::{LinkedScheme, Scheme};

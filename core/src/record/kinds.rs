@@ -8,9 +8,8 @@ use crate::digest::Digest;
 use crate::error::Result;
 use crate::manifest::ChildEntry;
 use crate::name::{Identifier, TagName, VersionNumber};
-use crate::store::{
-    Action, CollectRule, CopyRule, Record, RecordKey, RecordKind, RecordLink, kind,
-};
+use crate::store::{Action, BlobRoot, CopyRule, Record, RecordKey, RecordKind, RecordLink, kind};
+use crate::time::Timestamp;
 
 kind!(
     RecordKind::new(
@@ -21,6 +20,7 @@ kind!(
         |key, found| read::<NameRecord>(key, found).map(drop),
     )
     .links(name_links)
+    .roots(name_roots)
     .copied(CopyRule::Rebuilt)
 );
 
@@ -29,6 +29,7 @@ kind!(
         read_version(key, found).map(drop)
     })
     .links(version_links)
+    .roots(version_roots)
     .copied(CopyRule::Rebuilt)
 );
 
@@ -45,8 +46,8 @@ kind!(
         },
     )
     .links(digest_links)
+    .roots(digest_roots)
     .copied(CopyRule::Rebuilt)
-    .collected(CollectRule::WithVersion)
 );
 
 kind!(
@@ -109,7 +110,6 @@ kind!(
     )
     .links(user_links)
     .copied(CopyRule::Rebuilt)
-    .collected(CollectRule::WithVersion)
 );
 
 kind!(
@@ -123,7 +123,6 @@ kind!(
         },
         |key, found| read::<GarbageRecord>(key, found).map(drop),
     )
-    .collected(CollectRule::Transient)
     .access(Action::Maintain, Action::Maintain)
 );
 
@@ -232,6 +231,41 @@ fn version_links(key: &RecordKey, found: &Record) -> Result<Vec<RecordLink>> {
 fn digest_links(key: &RecordKey, _: &Record) -> Result<Vec<RecordLink>> {
     let (name, digest, number) = parse_digest(key)?;
     Ok(vec![live_version(&name, number, Some(digest))?])
+}
+
+/// A name keeps its latest version, also if the version's own record is lost.
+fn name_roots(key: &RecordKey, found: &Record) -> Result<Vec<BlobRoot>> {
+    let name = name_in(key)?;
+    let latest = read::<NameRecord>(key, found)?.latest;
+    Ok(latest.iter().map(|latest| root(&name, latest, None)).collect())
+}
+
+fn version_roots(key: &RecordKey, found: &Record) -> Result<Vec<BlobRoot>> {
+    let (name, version) = read_version(key, found)?;
+    Ok(vec![root(&name, &version, version.removed)])
+}
+
+/// A removed version without its manifest cannot be restored, so it keeps nothing.
+fn root(name: &Identifier, version: &VersionRecord, removed: Option<Timestamp>) -> BlobRoot {
+    BlobRoot {
+        manifest: version.manifest,
+        what: format!("the manifest of {name}@{}", version.version.get()),
+        removed,
+        is_optional: version.removed.is_some(),
+    }
+}
+
+/// A digest record keeps the blobs of a version whose own record was lost. Verification reports keys without a digest.
+fn digest_roots(key: &RecordKey, _: &Record) -> Result<Vec<BlobRoot>> {
+    let parsed = parts_of(key, DIGESTS).ok();
+    let digest = parsed.and_then(|(_, part)| Digest::from_hex(part.split('-').next()?).ok());
+    let root = |manifest| BlobRoot {
+        manifest,
+        what: format!("the manifest of the record {key}"),
+        removed: None,
+        is_optional: true,
+    };
+    Ok(digest.map(root).into_iter().collect())
 }
 
 /// The version of a tag exists; so does the record of its last move but one.

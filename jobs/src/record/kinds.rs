@@ -3,9 +3,7 @@
 //! A queue record, a log and a `made` record may outlive their job, or precede it: workers remove or ignore them.
 
 use larder_core::record::{known_version, misnamed, name_key, parts_of, read};
-use larder_core::store::{
-    Action, CollectRule, Record, RecordKey, RecordKind, RecordLink, VersionNumber, kind,
-};
+use larder_core::store::{Action, Record, RecordKey, RecordKind, RecordLink, VersionNumber, kind};
 use larder_core::versions::JobId;
 use larder_core::{Identifier, Result};
 
@@ -23,7 +21,6 @@ kind!(
         |key, found| dependencies(key, found).map(drop),
     )
     .links(job_links)
-    .collected(CollectRule::Transient)
     .access(Action::Read, Action::Run)
 );
 
@@ -56,7 +53,6 @@ kind!(
         let line: QueueRecord = read(key, found)?;
         Ok(vec![known_version(line.job.name(), line.job.version())?])
     })
-    .collected(CollectRule::Transient)
     .access(Action::Run, Action::Run)
 );
 
@@ -69,7 +65,6 @@ kind!(
         |key, found| read::<LogRecord>(key, found).map(drop),
     )
     .links(|key, _| version_of(&log_in(key)?))
-    .collected(CollectRule::Transient)
     .access(Action::Read, Action::Run)
 );
 
@@ -82,7 +77,6 @@ kind!(
         |key, found| read::<PublishedRecord>(key, found).map(drop),
     )
     .links(|key, _| version_of(&made_in(key)?))
-    .collected(CollectRule::Transient)
     .access(Action::Read, Action::Run)
 );
 

@@ -8,9 +8,11 @@ use super::age;
 use crate::Maintenance;
 use larder_core::manifest::Manifest;
 use larder_core::progress::Meter;
-use larder_core::record::{self, NameRecord, VersionRecord};
-use larder_core::store::{Corruption, Digest, RecordKey, Revision, StoreExt, Timestamp};
-use larder_core::{Error, Identifier, Reference, Result, Selector};
+use larder_core::record::{self, VersionRecord};
+use larder_core::store::{
+    BlobRoot, Corruption, Digest, Record, RecordKey, RecordKind, Revision, StoreExt, Timestamp,
+};
+use larder_core::{Error, Result};
 
 /// The blobs that versions need.
 #[derive(Default)]
@@ -31,75 +33,56 @@ pub(super) struct ExpiredVersion {
     pub(super) blobs: Vec<Digest>,
 }
 
+impl ExpiredVersion {
+    fn read(
+        larder: &Maintenance,
+        key: &RecordKey,
+        found: &Record,
+        root: &BlobRoot,
+        meter: &Meter,
+    ) -> Result<Self> {
+        let (_, version) = record::read_version(key, found).map_err(unknown)?;
+        let mut blobs = vec![root.manifest];
+        // Without its manifest the version cannot be restored.
+        if let Ok(manifest) = read_manifest(larder, &root.manifest, &root.what, meter) {
+            blobs.extend(manifest.artifacts().iter().map(|entry| entry.digest));
+        }
+        Ok(Self { key: key.clone(), revision: found.revision.clone(), version, blobs })
+    }
+}
+
 impl Reachable {
-    /// Reads every version.
+    /// Reads the records of every kind that keeps blobs.
     pub(super) fn find(larder: &Maintenance, now: Timestamp, grace: Duration) -> Result<Self> {
         let mut reachable = Self::default();
         let meter = &larder.larder.meter("reading manifests", None);
-        // A writer writes the version before the name, so they are read in this order.
-        for found in larder.store.records(record::VERSIONS) {
-            let (key, found) = found?;
-            let (name, version) = record::read_version(&key, &found).map_err(unknown)?;
-            match version.removed {
-                Some(removed) if age(now, removed) >= grace => {
-                    let mut blobs = vec![version.manifest];
-                    // Without its manifest the version cannot be restored.
-                    if let Ok(manifest) = manifest(larder, &name, &version, meter) {
-                        blobs.extend(manifest.artifacts().iter().map(|entry| entry.digest));
-                    }
-                    let revision = found.revision;
-                    reachable.expired.push(ExpiredVersion { key, revision, version, blobs });
-                }
-                _ => reachable.add(larder, &name, &version, meter)?,
-            }
-        }
-        for found in larder.store.records(record::NAMES) {
-            let (key, found) = found?;
-            let name = record::name_in(&key).map_err(unknown)?;
-            let head: NameRecord = record::read(&key, &found).map_err(unknown)?;
-            if let Some(latest) = head.latest {
-                reachable.add(larder, &name, &latest, meter)?;
-            }
-        }
-        // A digest record keeps the blobs of a version whose own record was lost.
-        for found in larder.store.records(record::DIGESTS) {
-            let (key, _) = found?;
-            let digest = record::parts_of(&key, record::DIGESTS)
-                .ok()
-                .and_then(|(_, part)| Digest::from_hex(part.split('-').next()?).ok());
-            match digest {
-                Some(digest) if !reachable.read.contains(&digest) => {
-                    match read_manifest(
-                        larder,
-                        &digest,
-                        &format!("the manifest of the record {key}"),
-                        meter,
-                    ) {
-                        Ok(manifest) => reachable.include(larder, digest, manifest, meter)?,
-                        Err(Error::Corrupt { .. }) => {}
-                        Err(error) => return Err(unknown(error)),
+        // From the last prefix to the first: versions before names, as a writer writes them.
+        for kind in RecordKind::all().iter().rev() {
+            let Some(list_roots) = kind.list_roots() else { continue };
+            for found in larder.store.records(kind.prefix()) {
+                let (key, record) = found?;
+                for root in list_roots(&key, &record).map_err(unknown)? {
+                    match root.removed {
+                        Some(removed) if age(now, removed) >= grace => {
+                            let expired =
+                                ExpiredVersion::read(larder, &key, &record, &root, meter)?;
+                            reachable.expired.push(expired);
+                        }
+                        _ => reachable.add(larder, &root, meter)?,
                     }
                 }
-                _ => {}
             }
         }
         Ok(reachable)
     }
 
-    fn add(
-        &mut self,
-        larder: &Maintenance,
-        name: &Identifier,
-        version: &VersionRecord,
-        meter: &Meter,
-    ) -> Result<()> {
-        if self.read.contains(&version.manifest) {
+    fn add(&mut self, larder: &Maintenance, root: &BlobRoot, meter: &Meter) -> Result<()> {
+        if self.read.contains(&root.manifest) {
             return Ok(());
         }
-        match manifest(larder, name, version, meter) {
-            Ok(manifest) => self.include(larder, version.manifest, manifest, meter),
-            // It cannot be restored.
-            Err(Error::Corrupt { .. }) if version.removed.is_some() => Ok(()),
+        match read_manifest(larder, &root.manifest, &root.what, meter) {
+            Ok(manifest) => self.include(larder, root.manifest, manifest, meter),
+            Err(Error::Corrupt { .. }) if root.is_optional => Ok(()),
             Err(error) => Err(unknown(error)),
         }
     }
@@ -131,16 +114,6 @@ impl Reachable {
         }
         Ok(())
     }
-}
-
-fn manifest(
-    larder: &Maintenance,
-    name: &Identifier,
-    version: &VersionRecord,
-    meter: &Meter,
-) -> Result<Manifest> {
-    let reference = Reference::new(name.clone(), Selector::Version(version.version));
-    read_manifest(larder, &version.manifest, &format!("the manifest of {reference}"), meter)
 }
 
 fn read_manifest(

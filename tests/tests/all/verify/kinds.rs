@@ -258,3 +258,39 @@ fn what_belongs_to_a_version_that_is_not_there_is_found() {
         assert!(is_named(&findings, &copy), "{findings:?}");
     }
 }
+
+/// Removes the records of every kind that keeps blobs but `kept`, and collects at once.
+fn collect_but(larder: &Larder, kept: Option<&RecordKind>) {
+    for kind in RecordKind::all().iter().filter(|kind| kind.list_roots().is_some()) {
+        if kept.is_some_and(|kept| kept.name() == kind.name()) {
+            continue;
+        }
+        let records: Result<Vec<_>, _> = larder.store().records(kind.prefix()).collect();
+        records.unwrap().iter().for_each(|(key, _)| remove(larder, key));
+    }
+    let at_once = larder::maintenance::GcOptions::new().grace(std::time::Duration::ZERO);
+    for _ in 0..2 {
+        larder.maintenance().gc(&at_once).unwrap();
+    }
+}
+
+#[test]
+fn each_kind_that_keeps_blobs_keeps_them_without_the_others() {
+    let mut kinds = 0;
+    for kind in RecordKind::all() {
+        let Some(list_roots) = kind.list_roots() else { continue };
+        kinds += 1;
+        let larder = sample(kind).larder;
+        let records: Result<Vec<_>, _> = larder.store().records(kind.prefix()).collect();
+        let roots =
+            records.unwrap().into_iter().flat_map(|(key, it)| list_roots(&key, &it).unwrap());
+        let live: Vec<_> =
+            roots.filter(|root| root.removed.is_none()).map(|root| root.manifest).collect();
+        assert!(!live.is_empty(), "{kind:?}");
+        collect_but(&larder, Some(kind));
+        assert!(larder.store().stat_blobs(&live).unwrap().iter().all(Option::is_some), "{kind:?}");
+        collect_but(&larder, None);
+        assert!(larder.store().stat_blobs(&live).unwrap().iter().all(Option::is_none), "{kind:?}");
+    }
+    assert!(kinds >= 3);
+}
