@@ -16,7 +16,7 @@ use crate::Parcel;
 const CONTENTS: u64 = 25;
 const TURN: Duration = Duration::from_millis(900);
 const TURNS: u64 = 4;
-/// How many versions a writer has at most.
+/// Maximum number of versions per writer.
 const MOST_KEPT: usize = 3;
 
 /// Applies, removes and restores for so long; says what it has in the end.

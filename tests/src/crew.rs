@@ -11,18 +11,18 @@ use larder::jobs::{JobContext, Worker};
 use larder::prelude::*;
 use larder::{BoxError, triggers};
 
-/// How long the workers of [`work`] claim a job.
+/// Lease of the workers of [`work`].
 pub const LEASE: Duration = Duration::from_millis(600);
 
 /// A component with four jobs: `first`, then `left` and `right`, then `last`. Each publishes a version.
 #[derive(Debug, Serialize, Deserialize, Component)]
 #[component(tag = "tests/crew")]
 pub struct Crew {
-    /// Which of the jobs made it; empty for the first version.
+    /// The job that made it; empty for the first version.
     pub by: String,
-    /// Which process.
+    /// The process.
     pub process: u32,
-    /// Where jobs say that they are under way.
+    /// The folder in which jobs report that they run.
     pub folder: PathBuf,
 }
 
@@ -72,7 +72,7 @@ impl Crew {
     }
 }
 
-/// Whether there is a process of this number.
+/// Returns true if the process exists.
 fn is_alive(process: &str) -> bool {
     let number: Result<u32, _> = process.parse();
     number.is_ok_and(|number| PathBuf::from(format!("/proc/{number}/stat")).exists())

@@ -12,9 +12,9 @@ use std::time::{Duration, Instant};
 use larder::maintenance::GcOptions;
 use larder::{Error, Larder};
 
-/// How many processes write.
+/// Number of writing processes.
 const PROCESSES: u64 = 4;
-/// How long garbage waits: shorter than the writers work, longer than one commit.
+/// Grace period: shorter than the run of the writers, longer than one commit.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// Lets four processes, started from `worker`, apply so many versions to one name, and as many to one of their own,

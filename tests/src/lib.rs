@@ -1,4 +1,4 @@
-//! What the integration tests in `tests/` and their worker share.
+//! Code shared by the integration tests and their worker.
 
 pub mod churn;
 pub mod crew;

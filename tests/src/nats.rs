@@ -76,7 +76,7 @@ impl Server {
         }
     }
 
-    /// Whether the server sends its greeting, which needs no authentication.
+    /// Returns true if the server sends its greeting, which needs no authentication.
     fn answers(&self) -> bool {
         let Ok(stream) = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)) else { return false };
         stream.set_read_timeout(Some(Duration::from_secs(1))).unwrap();

@@ -39,7 +39,7 @@ impl LinfaTree {
     /// Fits it to the irises.
     ///
     /// # Errors
-    /// What linfa says.
+    /// Predictions of linfa.
     pub fn fit() -> Result<Self, linfa::Error> {
         let irises = linfa_datasets::iris();
         let data: Dataset<f64, usize, ndarray::Ix1> = Dataset::new(irises.records, irises.targets);
@@ -67,7 +67,7 @@ impl SmartcoreForest {
     /// Fits it to the irises.
     ///
     /// # Errors
-    /// What smartcore says.
+    /// Predictions of smartcore.
     pub fn fit() -> Result<Self, smartcore::error::Failed> {
         let rows: Vec<Vec<f64>> = flowers().iter().map(|flower| flower.to_vec()).collect();
         let species = species().into_iter().map(|species| species as i64).collect();

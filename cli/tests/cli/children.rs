@@ -1,4 +1,4 @@
-//! What the command line shows of components that refer to others.
+//! Commands on components that refer to others.
 
 use insta::assert_snapshot;
 use larder::prelude::*;

@@ -9,7 +9,7 @@ use larder::store::{Change, Committed, Expected, RecordKey};
 use crate::components::Label;
 use crate::test_dir::{TestDir, everywhere};
 
-/// What is printed, without what differs from machine to machine and from store to store.
+/// Returns the output without the parts that depend on the machine and the store.
 fn steady(printed: &str) -> String {
     let line = |line: &str| {
         let (key, rest) = line.split_once(':').unwrap_or((line, ""));

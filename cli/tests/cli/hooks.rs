@@ -1,4 +1,4 @@
-//! What the command line shows of components with hooks.
+//! Commands on components with hooks.
 
 use insta::assert_snapshot;
 use larder::Component;

@@ -9,7 +9,7 @@ use larder::jobs::JobsQuery;
 use crate::components::{Cellar, Label};
 use crate::test_dir::{TestDir, everywhere};
 
-/// What was printed, with ids that do not change.
+/// Returns the output with fixed ids.
 fn with_stable_ids(larder: &Larder, mut text: String) -> String {
     let mut runs: Vec<String> = Vec::new();
     for job in larder.jobs().list(&JobsQuery::new()) {

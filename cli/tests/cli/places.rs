@@ -8,7 +8,7 @@ use larder::store::files::BlobFolder;
 
 use crate::test_dir::{PLAIN, TestDir, everywhere};
 
-/// What a command prints that is not printed of the larder but by `words`, in which `HERE` stands for it.
+/// Runs a command with a larder at `HERE` and returns its output.
 fn elsewhere(dir: &TestDir, words: &[&str]) -> String {
     let there = format!("{}#", dir.store);
     let words: Vec<_> = words.iter().map(|word| word.replacen("HERE#", &there, 1)).collect();

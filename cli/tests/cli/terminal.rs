@@ -1,4 +1,4 @@
-//! What the terminal's user has: completions, manual pages, colours, `--quiet`.
+//! Completions, manual pages, colours and `--quiet`.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use insta::assert_snapshot;
 
 use crate::test_dir::{PLAIN, TestDir, everywhere};
 
-/// What the shell fish would offer after `words`, which is asked in the same way as the others.
+/// Returns the completions of the shell fish after `words`.
 fn offered(dir: &TestDir, words: &[&str]) -> String {
     let words: Vec<_> = ["--", "larder"].iter().chain(words).copied().collect();
     let mut command = dir.command(PLAIN, &words);

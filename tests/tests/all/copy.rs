@@ -82,7 +82,7 @@ fn references(texts: &[&str]) -> Vec<Reference> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
 }
 
-/// What became of each version, as `net@3 -> v3 copied`.
+/// The outcome of each version, as `net@3 -> v3 copied`.
 fn told(copied: &larder::maintenance::CopyReport) -> Vec<String> {
     let told = |it: &larder::maintenance::CopiedVersion| {
         format!("{} -> {} {:?}", it.version.reference(), it.to, it.outcome).to_lowercase()

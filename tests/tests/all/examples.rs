@@ -17,7 +17,7 @@ fn example(name: &str) -> PathBuf {
     path
 }
 
-/// What an example prints, given `input`.
+/// Returns the output of an example for `input`.
 fn run(name: &str, folder: &Path, args: &[&str], input: &str) -> String {
     let mut command = Command::new(example(name));
     command.args(args).current_dir(folder);

@@ -16,7 +16,7 @@ use larder::store::Store;
 use larder::store::{Hook, StoreExt};
 use larder::{Error, Item, Registry};
 
-/// What a probe's hooks are to do, and what they did, by its name.
+/// The behaviour and the calls of a probe's hooks, by its name.
 #[derive(Default)]
 struct Script {
     events: Vec<String>,
@@ -40,7 +40,7 @@ fn let_pass(name: &str, hook: &'static str) {
     script(name, |script| script.fails.remove(hook));
 }
 
-/// What happened to `name` since it was asked last.
+/// Returns the events of `name` since the last call.
 fn events(name: &str) -> Vec<String> {
     script(name, |script| std::mem::take(&mut script.events))
 }

@@ -67,7 +67,7 @@ static COUNTING: Counting = Counting;
 trait Value: Debug + Serialize + for<'de> Deserialize<'de> + 'static {}
 impl<T: Debug + Serialize + for<'de> Deserialize<'de> + 'static> Value for T {}
 
-/// What a decoder says of an attack.
+/// The result of decoding an attack.
 #[track_caller]
 fn read<T: Value>(codec: Codec<T>, bytes: Bytes) -> Result<String, String> {
     let name = codec.name().to_owned();

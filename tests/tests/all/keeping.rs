@@ -1,4 +1,4 @@
-//! What a person does with a larder after the first week: tags, notes, locks, searching.
+//! Tags, annotations, locks and search.
 
 mod locks;
 mod notes;
@@ -15,7 +15,7 @@ use larder::store::{MemoryStore, StoreExt};
 use larder::{Error, Larder, Registry};
 use larder_tests::Doubler;
 
-/// How many threads race.
+/// Number of racing threads.
 const THREADS: usize = 8;
 
 /// Opens the same larder again, as another process does.
@@ -47,7 +47,7 @@ fn apply(larder: &Larder, name: &str, versions: u64) {
     }
 }
 
-/// What each of many threads makes of its own number, all begun at once.
+/// Runs `work` on many threads that start at once, each with its number.
 fn race<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let start = Barrier::new(threads);
     thread::scope(|scope| {

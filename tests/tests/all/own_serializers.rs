@@ -25,7 +25,7 @@ fn oven(degrees: f32) -> Oven {
     Oven { heat: Artifact::named("celsius", Celsius(degrees)) }
 }
 
-/// How a serializer called `celsius` writes and reads four bytes.
+/// Behaviours of a serializer named `celsius`, which writes and reads four bytes.
 type Bits = (fn(f32) -> [u8; 4], fn([u8; 4]) -> f32);
 
 const LITTLE: Bits = (f32::to_le_bytes, f32::from_le_bytes);
@@ -258,7 +258,7 @@ fn a_serializer_that_is_unknown_or_whose_name_is_no_identifier_cannot_be_applied
     assert_eq!(heat(&larder, "oven").unwrap(), Celsius(0.0));
 }
 
-/// Whether the encoder and the decoder of [`Moody`] panic.
+/// True while the encoder and the decoder of [`Moody`] panic.
 static MOODY: AtomicBool = AtomicBool::new(false);
 
 struct Moody;

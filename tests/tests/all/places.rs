@@ -1,4 +1,4 @@
-//! Where larders are: their URLs, references across them, and stores of one's own.
+//! URLs of larders, references across larders, and custom stores.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What an apply would do, and how versions differ.
+//! Dry runs of apply, and differences between versions.
 
 mod folders;
 mod hooked;

@@ -49,7 +49,7 @@ fn the_postgres_store_keeps_every_law() {
     all_store_laws(&|| Arc::new(PostgresStore::open(&url).unwrap()) as Arc<dyn Store>);
 }
 
-/// Who depends on there being no record lets nobody write it before the commit is made.
+/// A commit that expects no record excludes concurrent writers of that record until it ends.
 #[test]
 fn a_record_that_must_be_absent_stays_so_until_the_commit_is_made() {
     let server = Server::start();

@@ -13,7 +13,7 @@ use larder::store::Corruption;
 use larder::{Larder, Reference};
 use larder_tests::Parcel;
 
-/// How often a writer is killed in the middle of its work, for each store.
+/// Number of times a writer is killed, for each store.
 const KILLS: u64 = 200;
 
 fn worker(arguments: &[&str]) -> Command {
@@ -46,7 +46,7 @@ fn assert_whole(larder: &Larder) {
     assert_eq!(checked.findings, [], "after {} versions", checked.versions);
 }
 
-/// How long a writer takes from its start to its first version: longer on a busy machine.
+/// Time from a writer's start to its first version; longer on a busy machine.
 fn first_version(url: &str) -> Duration {
     let begun = Instant::now();
     let mut child = worker(&["forever", url, "first"]).spawn().unwrap();

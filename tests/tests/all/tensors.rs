@@ -13,7 +13,7 @@ use larder::serializers::Dtype;
 use larder::serializers::half::{bf16, f16};
 use larder::serializers::{Tensor, Tensors};
 
-/// What `fixtures/tensors/make.py` wrote, built here.
+/// The tensors that `fixtures/tensors/make.py` wrote.
 fn every_kind() -> Tensors {
     fn of<T: larder::serializers::Element>(shape: &[usize], elements: Vec<T>) -> Tensor {
         Tensor::from_vec(shape, elements).unwrap()
@@ -48,7 +48,7 @@ fn every_kind() -> Tensors {
     tensors
 }
 
-/// Whether names, dtypes, shapes, bytes and metadata are the same.
+/// Returns true if names, dtypes, shapes, bytes and metadata are equal.
 fn same(left: &Tensors, right: &Tensors) -> bool {
     let alike = |left: &Tensor, right: &Tensor| {
         (left.dtype(), left.shape(), left.bytes().unwrap())

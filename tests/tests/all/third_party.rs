@@ -39,7 +39,7 @@ where
     here
 }
 
-/// How many irises are judged rightly.
+/// Number of correctly classified irises.
 fn right<T: Into<i128> + Copy>(said: &[T]) -> usize {
     said.iter().zip(species()).filter(|(said, is)| (**said).into() == *is as i128).count()
 }

@@ -1,4 +1,4 @@
-//! What was written decides how it is read.
+//! Artifacts are read with the serializer that wrote them.
 
 use larder::Selection;
 use std::collections::BTreeMap;

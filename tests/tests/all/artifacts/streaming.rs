@@ -1,4 +1,4 @@
-//! How artifacts arrive at a store, and what a panic or a refusal on the way leaves behind.
+//! Streaming of artifacts to a store, and the state after a panic or a failure.
 
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,7 +11,7 @@ use larder::store::{BlobWriter, Change, Committed};
 use larder::store::{Digest, MemoryStore, Store, StoreExt};
 use larder::{BoxError, Error, Registry, Result, Serializer};
 
-/// What a store was asked to keep.
+/// The writes that a store received.
 #[derive(Debug, Default)]
 struct Seen {
     /// For each writer, where in memory each piece stood that it was given, and its length.

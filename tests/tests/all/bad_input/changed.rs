@@ -89,7 +89,7 @@ fn wine() -> first::Wine {
     first::Wine { name: "riesling".into(), layers }
 }
 
-/// What loading the second version as a changed type says: the path, the type and all of the text.
+/// The error of loading the second version as a changed type: path, type and text.
 #[track_caller]
 fn said<T: ComponentType + std::fmt::Debug>() -> (String, String) {
     let (larder, _) = larder();

@@ -15,7 +15,7 @@ fn happened(what: String) {
     EVENTS.lock().unwrap().push(what);
 }
 
-/// What happened to names that begin with `stem` since it was asked last.
+/// Returns the events of names that begin with `stem` since the last call.
 fn events(stem: &str) -> Vec<String> {
     let mut events = EVENTS.lock().unwrap();
     let (mine, others) = events.drain(..).partition(|event| event.contains(stem));

@@ -1,4 +1,4 @@
-//! What is used is not removed, and what is removed is missed.
+//! Removal of used components, and loading without removed ones.
 
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;

@@ -1,4 +1,4 @@
-//! What is refused on its way in and on its way out.
+//! Files that are refused when stored or written to disk.
 
 use larder::versions::RemoveOptions;
 use std::fs;

@@ -9,7 +9,7 @@ use larder::Error;
 use larder::maintenance::GcOptions;
 use larder_tests::Parcel;
 
-/// How long, unless `LARDER_GC_SECONDS` says otherwise.
+/// Duration of the test without `LARDER_GC_SECONDS`.
 const SECONDS: u64 = 6;
 const GRACE: Duration = Duration::from_secs(1);
 

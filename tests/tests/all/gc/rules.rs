@@ -1,4 +1,4 @@
-//! What is collected, when, and what is said of it.
+//! The rules of collection and its report.
 
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;

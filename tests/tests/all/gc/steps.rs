@@ -16,7 +16,7 @@ use super::scripted::{
     pass, ripe, scripted,
 };
 
-/// What a writer does.
+/// The action of a writer.
 type Work<'a> = &'a dyn Fn(&Larder) -> Result<()>;
 
 /// A hook that calls `event` before step `at`, once.

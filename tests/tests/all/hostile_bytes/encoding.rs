@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Attacked, TIME, Value, causes};
 
-/// What an encoder says, typed and by name.
+/// The results of an encoder, typed and by name.
 #[track_caller]
 fn not_written<T: Value>(format: impl Attacked + Format, value: &T) -> String {
     let typed = format.typed::<T>().encode(value).expect_err("it was written");

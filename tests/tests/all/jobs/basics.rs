@@ -11,7 +11,7 @@ use larder::{BoxError, Error, HookContext, HookResult, Hooks, triggers};
 
 use super::{Plain, larder as plain_larder, plain, statuses};
 
-/// What the components here did, by their names.
+/// The calls of the components, by name.
 static DONE: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 fn done(by: &str) -> Vec<String> {

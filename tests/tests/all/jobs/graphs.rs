@@ -9,7 +9,7 @@ use larder::jobs::{Event, JobContext, JobStatus, JobsQuery, Trigger, Worker};
 
 use super::{Plain, Random, larder, plain};
 
-/// What a job of a graph does.
+/// The behaviour of a job in a graph.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Does {
     Succeed,
@@ -22,12 +22,12 @@ enum Does {
 
 #[derive(Debug)]
 struct Graph {
-    /// What each job does, and on which ones before it it depends.
+    /// The behaviour of each job, and the earlier jobs it depends on.
     jobs: Vec<(Does, Vec<usize>)>,
 }
 
 impl Graph {
-    /// How each job must end, by the rules alone.
+    /// The expected end of each job.
     fn expected(&self) -> Vec<JobStatus> {
         let mut ends: Vec<JobStatus> = Vec::new();
         for (does, needs) in &self.jobs {

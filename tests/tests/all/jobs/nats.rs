@@ -23,7 +23,7 @@ fn id(number: u32) -> JobId {
     format!("wine/quality@7/019aa1b2c3d4-9f8e7d6c5b4a-{number:04x}").parse().unwrap()
 }
 
-/// What a worker is brought within a time.
+/// The ids delivered to a worker within a time.
 fn next(queue: &NatsQueue, most: usize, wait: Duration) -> Vec<Delivery> {
     queue.next(&larder(Vec::new()).jobs(), most, wait).unwrap()
 }

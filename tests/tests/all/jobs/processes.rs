@@ -13,8 +13,8 @@ use larder_tests::crew::Crew;
 
 use super::Random;
 
-/// How many components there are, of four jobs each, and how often a worker is killed. A long form:
-/// `LARDER_JOBS=5000 cargo test -p larder-tests --test jobs killed`.
+/// Number of components, with four jobs each, and number of kills. A long form:
+/// `LARDER_JOBS=5000 scripts/test -p larder-tests --test all jobs::processes`.
 fn scale() -> (usize, usize) {
     let jobs = std::env::var("LARDER_JOBS").ok().and_then(|jobs| jobs.parse().ok()).unwrap_or(500);
     (jobs / 4, 30 * jobs / 500)

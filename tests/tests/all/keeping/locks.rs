@@ -139,7 +139,7 @@ fn once_a_name_is_locked_no_writer_that_had_begun_before_adds_anything() {
     });
 }
 
-/// How many tags a name has.
+/// Number of tags of a name.
 trait CountTags {
     fn count_tags(&self, name: &str) -> usize;
 }

@@ -48,7 +48,7 @@ fn search(larder: &Larder, query: Query) -> Vec<String> {
     found.map(|found| found.version.reference().to_string()).collect()
 }
 
-/// What a filter leaves of all versions.
+/// The versions that match a filter.
 fn all(larder: &Larder, filter: &str) -> String {
     search(larder, Query::new().all_versions().filter(filter.parse().unwrap())).join(" ")
 }

@@ -1,4 +1,4 @@
-//! What is refused when a bucket is opened, and what is never shown.
+//! Errors of opening a bucket; secrets are never shown.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! What holds of any two values: the differences that are told turn one into the other, and the other way round.
+//! Laws for any two values: applying the reported differences turns one into the other, and back.
 
 use larder::maintenance::LarderMaintenance;
 use serde_json::{Map, Value, json};

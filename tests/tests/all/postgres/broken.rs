@@ -12,7 +12,7 @@ use larder_tests::proxy::Proxy;
 
 use super::{assert_whole, noise, numbers, parcel, told};
 
-/// What was acknowledged is there.
+/// Acknowledged commits are present.
 fn assert_there(larder: &Larder, acknowledged: &[larder::VersionInfo]) {
     let there = larder.versions("parcel").unwrap();
     for version in acknowledged {

@@ -1,4 +1,4 @@
-//! What is refused when a database is opened, what is made in it, and what is never shown.
+//! Errors of opening a database, the tables it creates; secrets are never shown.
 
 use std::thread;
 

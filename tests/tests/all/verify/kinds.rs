@@ -31,7 +31,7 @@ struct Sample {
     key: RecordKey,
     /// Keys of no record of the kind that begin as its keys do.
     foreign: Vec<String>,
-    /// Whether `verify` can know that the record is missing.
+    /// True if `verify` can detect that the record is missing.
     is_missed: bool,
 }
 
@@ -132,7 +132,7 @@ fn remove(larder: &Larder, key: &RecordKey) {
     commit(larder, Change::RemoveRecord { key: key.clone(), expected: Expected::Anything });
 }
 
-/// What `verify` and `health` find, as `what: fault`.
+/// The findings of `verify` and `health`, as `what: fault`.
 fn found(larder: &Larder) -> [Vec<String>; 2] {
     let verified = larder.maintenance().verify(Selection::All).unwrap().findings;
     let damaged = larder.maintenance().health().unwrap().damaged;
