@@ -50,18 +50,24 @@ struct Wine {
 /// Number of iterations that take 100 µs.
 static ITERATIONS: OnceLock<u64> = OnceLock::new();
 
+/// Works in registers only, as memory is faster or slower from run to run, and is not inlined, so that the calibration and
+/// every row run the same machine code.
+#[inline(never)]
+fn spin(n: u64, iterations: u64) -> u64 {
+    (0..iterations).fold(n, |mixed, _| mixed.wrapping_mul(6_364_136_223_846_793_005) | 1)
+}
+
 fn busy(n: u64) -> u64 {
-    let step = |mixed: u64, _| black_box(mixed.wrapping_mul(6_364_136_223_846_793_005) | 1);
     // Calibrated once by the fastest run, which other processes interrupt the least.
     let iterations = *ITERATIONS.get_or_init(|| {
         let runs = (0..50).map(|_| {
             let start = Instant::now();
-            black_box((0..100_000).fold(n, step));
+            black_box(spin(n, 100_000));
             start.elapsed().as_nanos().max(1)
         });
         100_000 * 100_000 / u64::try_from(runs.min().unwrap_or(1)).unwrap_or(1)
     });
-    (0..iterations).fold(n, step)
+    spin(n, iterations)
 }
 
 #[objectmodel(tag = "bench/alone")]
