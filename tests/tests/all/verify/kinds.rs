@@ -12,6 +12,7 @@ use larder::store::{
 use larder::versions::AnnotationsChange;
 use larder::{Registry, Selection};
 
+use super::own_kind::review;
 use crate::jobs::{Plain, plain};
 
 /// Refers to a component.
@@ -87,6 +88,11 @@ fn sample(kind: &RecordKind) -> Sample {
             versions()
         }
         "job" | "queue" | "log" | "made" | "cron" => jobs(),
+        "review" => {
+            let larder = versions();
+            review(&larder, "held");
+            larder
+        }
         "joined" => {
             let [records, blobs] = [(), ()].map(|()| Arc::new(MemoryStore::new()));
             let store = Composite::new(records, blobs).unwrap();
@@ -105,7 +111,7 @@ fn sample(kind: &RecordKind) -> Sample {
     let unpadded = || text.replacen("@0", "@", 1);
     let foreign = match kind.name() {
         "name" | "cron" => vec![format!("{text}/@1")],
-        "version" | "annotations" => vec![unpadded(), format!("{text}/@1")],
+        "version" | "annotations" | "review" => vec![unpadded(), format!("{text}/@1")],
         "digest" | "user" => vec![format!("{text}0"), text[..text.len() - 10].to_owned() + "1"],
         "tag" => vec!["tags/held/@9".into(), "tags/held/@latest".into(), format!("{text}/@1")],
         "move" => vec![text.replacen("@000", "@", 1), "moves/held/@9/@0000000001".into()],
@@ -160,6 +166,7 @@ fn every_kind_is_registered() {
         "move",
         "name",
         "queue",
+        "review",
         "tag",
         "user",
         "version",
