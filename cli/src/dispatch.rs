@@ -1,9 +1,8 @@
 //! From the parsed command line to the command.
 
-use clap::CommandFactory as _;
 use larder::Registry;
 
-use crate::args::{Cli, Command};
+use crate::args::{self, Cli, Command};
 use crate::command_error::CommandError;
 #[cfg(not(feature = "archive"))]
 use crate::commands::without_archive;
@@ -85,6 +84,6 @@ fn dispatch(
         }
         Some(Command::Cache(args)) => cache::run(&args, output),
         Some(Command::Completions(args)) => completions::run(&args, program, output),
-        Some(Command::Man(args)) => man::run(&args, Cli::command(), output),
+        Some(Command::Man(man)) => man::run(&man, args::command(), output),
     }
 }

@@ -96,19 +96,24 @@ mod command_error;
 mod commands;
 mod complete;
 mod dispatch;
+mod fold;
 mod global;
 mod open;
 mod output;
 mod progress;
 mod qualified;
+mod signature;
 mod table;
 mod text;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use clap::{ArgMatches, FromArgMatches as _};
 use larder::Registry;
+
+use crate::command_error::CommandError;
+use crate::global::Format;
 
 /// Runs the command line of this process, with everything that is linked in.
 pub fn main() -> ExitCode {
@@ -140,12 +145,15 @@ pub fn run(
     registry: impl FnOnce() -> larder::Result<Registry>,
 ) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
-    if complete::answered(&args, args::Cli::command) {
+    if complete::answered(&args, args::command) {
         return ExitCode::SUCCESS;
     }
     let program = text::program_name(args.first());
+    // Arguments that cannot be parsed are an error in the format that they ask for.
+    let wants_json = global::wants_json(&args);
     match parse(args) {
         Ok((mut cli, arguments)) => {
+            let format = cli.global.format;
             cli.global.color.write_global();
             let named = qualified::larder(&arguments, || cli.global.url());
             let result = named.and_then(|named| {
@@ -154,8 +162,11 @@ pub fn run(
             });
             match result {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(error) => error.report(),
+                Err(error) => error.report(format),
             }
+        }
+        Err(error) if error.use_stderr() && wants_json => {
+            CommandError::usage(&error).report(Format::Json)
         }
         Err(error) => {
             // A closed stdout is not an error.
@@ -166,7 +177,7 @@ pub fn run(
 }
 
 fn parse(args: Vec<OsString>) -> Result<(args::Cli, ArgMatches), clap::Error> {
-    let mut command = args::Cli::command();
+    let mut command = args::command();
     let arguments = command.try_get_matches_from_mut(args)?;
     let cli = args::Cli::from_arg_matches(&arguments);
     cli.map(|cli| (cli, arguments)).map_err(|error| error.format(&mut command))

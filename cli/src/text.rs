@@ -30,6 +30,11 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
     Cow::Owned(clean)
 }
 
+/// Removes a byte order mark.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 /// Escapes unsafe characters in JSON as `\u009b`.
 ///
 /// In JSON, control characters below 0x20 are already escaped, or white space.

@@ -96,7 +96,9 @@ pub trait Model: Send + Sync {
     /// # Errors
     /// As [`Model::predict_erased`]; also for text after the input.
     fn predict_json_erased(&self, input: &str) -> Result<String> {
-        predict_json::through(input, |input, output| self.predict_erased(input, output))
+        predict_json::through(Rules::OUTPUT, input, |input, output| {
+            self.predict_erased(input, output)
+        })
     }
 
     /// Predicts for a JSON array of inputs.
@@ -104,7 +106,9 @@ pub trait Model: Send + Sync {
     /// # Errors
     /// As [`Model::predict_batch_erased`]; also for text after the array.
     fn predict_batch_json_erased(&self, input: &str) -> Result<String> {
-        predict_json::through(input, |input, output| self.predict_batch_erased(input, output))
+        predict_json::through(Rules::OUTPUT, input, |input, output| {
+            self.predict_batch_erased(input, output)
+        })
     }
 
     /// Predicts for one typed input: takes it from an `Option<Input>`, and writes to an `Option<Output>`.
@@ -241,19 +245,57 @@ impl dyn Model + '_ {
 
     /// Predicts for one input in JSON.
     ///
+    /// JSON has no NaN and no infinities. Where the model has floating-point numbers, they are the texts `"NaN"`,
+    /// `"Infinity"` and `"-Infinity"`, in inputs and in outputs. A byte order mark before the input is skipped.
+    ///
+    /// ```
+    /// # use larder_core::{Model, Predict, Result};
+    /// # struct Halver;
+    /// # impl Predict for Halver {
+    /// #     type Input = Vec<f64>;
+    /// #     type Output = Vec<f64>;
+    /// #     fn predict(&self, row: Vec<f64>) -> Result<Vec<f64>> {
+    /// #         Ok(row.into_iter().map(|x| x / 2.0).collect())
+    /// #     }
+    /// # }
+    /// let model: &dyn Model = &Halver;
+    /// assert_eq!(model.predict_json(r#"["NaN", 3]"#)?, r#"["NaN",1.5]"#);
+    /// assert!(model.predict_json_strict(r#"["NaN", 3]"#).is_err());
+    /// # Ok::<(), larder_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Model::predict_erased`]; also for text after the input.
     pub fn predict_json(&self, input: &str) -> Result<String> {
-        self.predict_json_erased(input)
+        let input = without_mark(input);
+        self.predict_json_erased(input).map_err(|error| predict_json::malformed(input, error))
     }
 
-    /// Predicts for a JSON array of inputs.
+    /// Predicts for one input in JSON, for readers that expect numbers only: NaN or an infinity in the output is an error.
+    ///
+    /// # Errors
+    /// As [`predict_json`](Self::predict_json); [`Error::Encode`].
+    pub fn predict_json_strict(&self, input: &str) -> Result<String> {
+        let text = without_mark(input);
+        let predicted = predict_json::through(Rules::JSON, text, |input, output| {
+            self.predict_erased(input, output)
+        });
+        predicted.map_err(|error| predict_json::malformed(text, error))
+    }
+
+    /// Predicts for a JSON array of inputs, as [`predict_json`](Self::predict_json) for one.
     ///
     /// # Errors
     /// As [`Model::predict_batch_erased`]; also for text after the array.
     pub fn predict_batch_json(&self, input: &str) -> Result<String> {
-        self.predict_batch_json_erased(input)
+        let input = without_mark(input);
+        self.predict_batch_json_erased(input).map_err(|error| predict_json::malformed(input, error))
     }
+}
+
+/// Removes a byte order mark.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 impl fmt::Debug for dyn Model + '_ {

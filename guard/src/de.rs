@@ -7,7 +7,7 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-use super::{Guard, Refusal, Segment};
+use super::{Guard, Refusal, Segment, words};
 
 #[derive(Clone, Copy)]
 struct Position<'a> {
@@ -30,6 +30,10 @@ impl<'a> Position<'a> {
             return Err(self.refuse(Refusal::Depth(self.guard.rules.depth)));
         }
         Ok(Self { depth, is_key: false, is_f32: false, ..self })
+    }
+
+    fn words(self) -> bool {
+        self.guard.rules.words && !self.is_key
     }
 
     fn level<T, E: serde::de::Error>(self, run: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
@@ -117,7 +121,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
         deserialize_u32(),
         deserialize_u64(),
         deserialize_u128(),
-        deserialize_f64(),
         deserialize_char(),
         deserialize_str(),
         deserialize_bytes(),
@@ -134,7 +137,13 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_f32(Position { is_f32: true, ..self.position }.wrap(visitor))
+        let visitor = Position { is_f32: true, ..self.position }.wrap(visitor);
+        words::read(self.position.words(), self.inner, visitor, D::deserialize_f32)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        let visitor = self.position.wrap(visitor);
+        words::read(self.position.words(), self.inner, visitor, D::deserialize_f64)
     }
 
     // Requesting borrowed strings and bytes checks a forged length against the input before

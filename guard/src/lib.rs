@@ -19,6 +19,7 @@
 mod de;
 mod key;
 mod ser;
+pub mod words;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -41,18 +42,24 @@ pub struct Rules {
     pub flat_options: bool,
     /// Rejects encoded fields that are unknown to the type, instead of dropping them.
     pub strict: bool,
+    /// Human-readable formats write NaN and infinities as [`words`], and read them where a float is requested.
+    pub words: bool,
 }
 
 impl Rules {
     /// JSON, shallow enough for any JSON parser.
-    pub const JSON: Self = Self { depth: 120, json: true, flat_options: true, strict: true };
+    pub const JSON: Self =
+        Self { depth: 120, json: true, flat_options: true, strict: true, words: false };
+    /// Output in JSON, with NaN and infinities as [`words`].
+    pub const OUTPUT: Self = Self { words: true, ..Self::JSON };
     /// Self-describing binary formats that encode an option as its value or nil.
     pub const SELF_DESCRIBING: Self =
-        Self { depth: 512, json: false, flat_options: true, strict: true };
+        Self { depth: 512, json: false, flat_options: true, strict: true, words: false };
     /// Formats that encode an option with a discriminant.
-    pub const BINARY: Self = Self { depth: 512, json: false, flat_options: false, strict: true };
+    pub const BINARY: Self = Self { flat_options: false, ..Self::SELF_DESCRIBING };
     /// Untrusted input: limited in depth, unknown fields are ignored.
-    pub const INPUT: Self = Self { depth: 120, json: false, flat_options: false, strict: false };
+    pub const INPUT: Self =
+        Self { depth: 120, json: false, flat_options: false, strict: false, words: true };
 }
 
 /// Number of zero-sized elements allowed beyond the number of encoded bytes.

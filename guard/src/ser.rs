@@ -3,7 +3,7 @@
 use serde::ser::{self, Error as _, Serialize, Serializer};
 
 use super::key::{KeyString, NotString};
-use super::{Guard, Refusal, Segment};
+use super::{Guard, Refusal, Segment, words};
 
 /// A value at some depth.
 pub(super) struct GuardedValue<'a, T: ?Sized> {
@@ -83,6 +83,14 @@ struct GuardedSerializer<'a, S> {
     inner: S,
 }
 
+impl<S: Serializer> GuardedSerializer<'_, S> {
+    /// Returns the text for a number that is not finite, if the rules ask for one.
+    fn word(&self, number: f64) -> Option<&'static str> {
+        let words = self.position.guard.rules.words && self.inner.is_human_readable();
+        words::of_number(number).filter(|_| words)
+    }
+}
+
 fn non_finite(finite: bool, nan: bool) -> Option<&'static str> {
     match (finite, nan) {
         (true, _) => None,
@@ -157,11 +165,17 @@ impl<'a, S: Serializer> Serializer for GuardedSerializer<'a, S> {
     }
 
     fn serialize_f32(self, v: f32) -> Result<S::Ok, S::Error> {
+        if let Some(word) = self.word(v.into()) {
+            return self.inner.serialize_str(word);
+        }
         self.position.check_number(non_finite(v.is_finite(), v.is_nan()))?;
         self.inner.serialize_f32(v)
     }
 
     fn serialize_f64(self, v: f64) -> Result<S::Ok, S::Error> {
+        if let Some(word) = self.word(v.into()) {
+            return self.inner.serialize_str(word);
+        }
         self.position.check_number(non_finite(v.is_finite(), v.is_nan()))?;
         self.inner.serialize_f64(v)
     }

@@ -59,21 +59,30 @@ pub(crate) fn read(url: &StoreUrl) -> Result<BucketLocation> {
     let (service, names): (_, Vec<_>) = match url.scheme() {
         "s3" => {
             let builder = AmazonS3Builder::from_env().with_retry(retry);
-            let builder = given(url, &OF_S3, S3::Client)?
+            let endpoint = [S3::S3Endpoint, S3::Endpoint];
+            let endpoint = endpoint.iter().find_map(|key| builder.get_config_value(key));
+            let builder = given(url, &OF_S3, S3::Client, endpoint)?
                 .into_iter()
                 .fold(builder, |builder, (key, value)| builder.with_config(key, value));
+            // The option takes precedence over every variable.
+            let builder = match url.option("endpoint") {
+                Some(endpoint) => builder.with_config(S3::S3Endpoint, endpoint),
+                None => builder,
+            };
             (shared(builder.with_bucket_name(bucket).build()), names(&OF_S3))
         }
         "gs" => {
             let builder = GoogleCloudStorageBuilder::from_env().with_retry(retry);
-            let builder = given(url, &OF_GOOGLE, Google::Client)?
+            let endpoint = builder.get_config_value(&Google::BaseUrl);
+            let builder = given(url, &OF_GOOGLE, Google::Client, endpoint)?
                 .into_iter()
                 .fold(builder, |builder, (key, value)| builder.with_config(key, value));
             (shared(builder.with_bucket_name(bucket).build()), names(&OF_GOOGLE))
         }
         "az" => {
             let builder = MicrosoftAzureBuilder::from_env().with_retry(retry);
-            let builder = given(url, &OF_AZURE, Azure::Client)?
+            let endpoint = builder.get_config_value(&Azure::Endpoint);
+            let builder = given(url, &OF_AZURE, Azure::Client, endpoint)?
                 .into_iter()
                 .fold(builder, |builder, (key, value)| builder.with_config(key, value));
             (shared(builder.with_container_name(bucket).build()), names(&OF_AZURE))
@@ -116,11 +125,13 @@ fn names<K>(known: &[(&'static str, K)]) -> Vec<&'static str> {
     known.iter().map(|(name, _)| *name).chain(OF_ALL).collect()
 }
 
-/// Returns the configuration given by the options of the URL, with the defaults of every service.
+/// Returns the configuration given by the options of the URL, with the defaults of every service. `of_environment` is
+/// the endpoint that the environment names.
 fn given<K: Copy>(
     url: &StoreUrl,
     known: &[(&'static str, K)],
     client: fn(ClientConfigKey) -> K,
+    of_environment: Option<String>,
 ) -> Result<Vec<(K, String)>> {
     url.allow_options(&names(known))?;
     let endpoint = url.option("endpoint").unwrap_or_default();
@@ -131,7 +142,8 @@ fn given<K: Copy>(
     let value = |(name, key): &(&str, K)| Some((*key, url.option(name)?.to_owned()));
     let mut given: Vec<_> = known.iter().filter_map(value).collect();
     given.push((client(ClientConfigKey::Timeout), TIMEOUT.to_owned()));
-    // An endpoint written as http:// is used without TLS.
+    // An endpoint written as http:// is used without TLS, as by other tools.
+    let endpoint = url.option("endpoint").or(of_environment.as_deref()).unwrap_or_default();
     if endpoint.starts_with("http://") {
         given.push((client(ClientConfigKey::AllowHttp), "true".to_owned()));
     }

@@ -4,7 +4,7 @@ mod display;
 
 use std::fmt;
 
-use display::{At, Ended, Known, Row, Suggest, WithArticle};
+use display::{At, Ended, Known, Misfit, Row, Suggest, WithArticle};
 
 use crate::digest::Digest;
 use crate::status::{Hook, JobStatus};
@@ -211,8 +211,8 @@ pub enum Error {
         what: String,
     },
 
-    /// An input that does not fit the model's signature.
-    #[error("cannot use the input{}: it does not fit the model's signature", At(path))]
+    /// An input that does not fit the model's signature, or is not valid JSON.
+    #[error("cannot use the input{}: {}", At(path), Misfit(source))]
     Input {
         /// The path in the input; empty at the top.
         path: String,

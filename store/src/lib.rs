@@ -29,6 +29,7 @@ mod key;
 pub mod kind;
 mod memory;
 pub mod name;
+mod panics;
 pub mod record;
 #[cfg(feature = "runtime")]
 pub mod runtime;
@@ -57,6 +58,7 @@ pub use crate::kind::{
 };
 pub use crate::memory::MemoryStore;
 pub use crate::name::{EventName, Identifier, TagName, TreePath, TypeTag, VersionNumber};
+pub use crate::panics::catch_panic;
 pub use crate::scheme::{LinkedScheme, Scheme};
 pub use crate::size::parse_size;
 pub use crate::status::{BlobCount, Hook, JobStatus};

@@ -27,7 +27,7 @@ pub(crate) struct Args {
     )]
     references: Vec<Qualified>,
     /// The target: `sqlite:PATH`, `fs:FOLDER`; created if there is none
-    #[arg(value_name = "URL", required = true)]
+    #[arg(value_name = "URL", required = true, add = complete::urls())]
     url: String,
     /// Copy the whole larder
     #[arg(long)]

@@ -17,6 +17,7 @@ use crate::text;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The folder or file that `export` wrote
+    #[arg(value_hint = clap::ValueHint::AnyPath)]
     path: PathBuf,
     /// The versions: `name`, `name:tag`, `name@7` or `name@b3:1f2e`; all if none is given
     #[arg(value_name = "REF")]

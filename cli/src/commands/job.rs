@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
             }
         }
         Action::Retry { id, jobs: job_args } => {
-            let larder = job_args.of(larder)?;
+            let larder = job_args.of(larder, output)?;
             let again = larder.jobs().retry(id)?;
             let ids: Vec<_> = again.iter().map(|job| job.id.clone()).collect();
             if let Some(jobs) = job_args.wait(&larder, ids)? {

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use crate::command_error::{CommandError, Exit};
 use crate::output::Output;
 
@@ -26,6 +28,14 @@ pub(crate) fn run(
         CommandError::new(Exit::Failure, error.to_string())
             .context(format!("cannot write manual pages to {folder}"))
     })?;
+    if output.is_json() {
+        return Ok(output.document(Written { path: folder.to_string() })?);
+    }
     output.say(format_args!("wrote manual pages to {folder}"));
     Ok(())
+}
+
+#[derive(Serialize)]
+struct Written {
+    path: String,
 }

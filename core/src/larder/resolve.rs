@@ -70,7 +70,12 @@ impl Larder {
         };
         match found {
             Some(version) if version.removed.is_none() => Ok(version),
-            _ => Err(self.not_found(reference)),
+            Some(removed) => {
+                let pin = Reference::new(name.clone(), Selector::Version(removed.version));
+                let similar = self.similar(reference)?;
+                Err(Error::NotFound { reference: format!("{pin}, which was removed,"), similar })
+            }
+            None => Err(self.not_found(reference)),
         }
     }
 

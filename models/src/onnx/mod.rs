@@ -21,7 +21,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use larder_core::__private::typetag;
 use larder_core::bytes::Bytes;
 use larder_core::{Artifact, Component, ComponentType, Error, Item, Model, Result};
-use larder_files::{FileBytes, FileContent};
+use larder_files::{FileBytes, FileContent, WrongContent};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tract_onnx::prelude::TValue;
 
@@ -33,6 +33,7 @@ pub use dtype::DType;
 pub use interface::{Dim, Port};
 pub use value::{Element, Value};
 
+use crate::kind::missing_of_onnx;
 use interface::Interface;
 use plan::ExecutionPlan;
 use read::Rows;
@@ -104,7 +105,16 @@ impl OnnxModel {
     }
 
     fn read(bytes: Bytes, action: String) -> Result<Self> {
-        let built = build::build(&bytes).map_err(|reason| Error::Refused { action, reason })?;
+        let built = build::build(&bytes).map_err(|reason| {
+            let reason = match (WrongContent::of_binary(&bytes), missing_of_onnx(&bytes)) {
+                (Some(wrong), _) => format!("not an ONNX file: {wrong}"),
+                (None, Some(missing)) => format!(
+                    "not a whole ONNX file: it is cut short by {missing} bytes or more; get the file again"
+                ),
+                (None, None) => reason,
+            };
+            Error::Refused { action, reason }
+        })?;
         Ok(Self {
             file: FileContent::of(bytes).into(),
             interface: built.interface.clone(),
@@ -222,7 +232,8 @@ impl OnnxModel {
     fn run_rows<'a>(&'a self, rows: Rows<'a>) -> Result<Outputs<'a>> {
         let count = rows.count();
         let inputs = rows.into_tensors().map_err(Error::predict)?;
-        Ok(Outputs { interface: &self.interface, tensors: self.run(count, inputs)?, rows: count })
+        let tensors = self.run(count, inputs)?;
+        Ok(Outputs { interface: &self.interface, tensors, rows: count, words: false })
     }
 }
 

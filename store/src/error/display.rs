@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::ItemKind;
+use super::{BoxError, ItemKind};
 use crate::status::JobStatus;
 
 /// Similar names, at the end of a message.
@@ -38,6 +38,19 @@ impl fmt::Display for At<'_> {
             "" => Ok(()),
             path => write!(f, " at `{path}`"),
         }
+    }
+}
+
+/// Why an input is refused.
+pub(super) struct Misfit<'a>(pub(super) &'a BoxError);
+
+impl fmt::Display for Misfit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parser = self.0.downcast_ref::<serde_json::Error>();
+        f.write_str(match parser {
+            Some(error) if error.is_syntax() || error.is_eof() => "it is not valid JSON",
+            _ => "it does not fit the model's signature",
+        })
     }
 }
 

@@ -35,6 +35,7 @@ pub struct TagInfo {
 #[non_exhaustive]
 pub struct TagMove {
     /// Its number, from 1 under one name and tag.
+    #[serde(rename = "move")]
     pub number: u64,
     /// The version that it moved to; none if it was removed.
     pub version: Option<VersionNumber>,
