@@ -119,7 +119,10 @@ impl Unpacker<'_> {
     /// Reads the next file's path and size; `None` at the end.
     fn header(&mut self) -> Result<Option<(EntryPath, u64)>> {
         let mut block = [0; BLOCK];
-        self.fill(&mut block)?;
+        self.fill(&mut block).map_err(|error| match error {
+            Error::Corrupt { .. } if self.last.is_none() => self.unknown(),
+            error => error,
+        })?;
         if block == [0; BLOCK] {
             self.fill(&mut block)?;
             return match block == [0; BLOCK] {
@@ -162,6 +165,12 @@ impl Unpacker<'_> {
         Ok(Some((entry, size)))
     }
 
+    fn unknown(&self) -> Error {
+        self.refused(
+            "it is no archive of Larder: neither a `.tar` nor a `.tar.zst` that `export` wrote",
+        )
+    }
+
     /// Checks the checksum of a header.
     fn check_sum<'b>(&self, block: &'b [u8; BLOCK]) -> Result<&'b Header> {
         let header = Header::from_byte_slice(block);
@@ -169,9 +178,7 @@ impl Unpacker<'_> {
         again.set_cksum();
         match (header.cksum(), again.cksum()) {
             (Ok(stored), Ok(sum)) if stored == sum => Ok(header),
-            _ if self.last.is_none() => {
-                Err(self.refused("not an export: neither a `.tar` nor a `.tar.zst`"))
-            }
+            _ if self.last.is_none() => Err(self.unknown()),
             _ => Err(self.corrupt("the checksum of a header is wrong")),
         }
     }

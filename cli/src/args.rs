@@ -93,8 +93,9 @@ const GROUPS: [(&str, &[&str]); 5] = [
 pub(crate) fn command() -> clap::Command {
     let command = Cli::command();
     let groups = groups(&command);
+    let heading = *command.get_styles().get_header();
     command.help_template(format!(
-        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{groups}\n{{options}}{{after-help}}"
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{groups}\n{heading}Global options:{heading:#}\n{{options}}{{after-help}}"
     ))
 }
 

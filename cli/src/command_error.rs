@@ -194,7 +194,21 @@ impl From<Error> for CommandError {
             .map(|error| (exit_of(error), hint_for(error)))
             .find(|(exit, _)| *exit != Exit::Failure)
             .unwrap_or((Exit::Failure, hint_for(&error)));
-        let messages = causes(&error).map(ToString::to_string).collect();
+        let mut messages: Vec<_> = causes(&error).map(ToString::to_string).collect();
+        // The library's advice is for programs.
+        if let Error::NotLinked {
+            kind: kind @ (ItemKind::Store | ItemKind::Queue),
+            name,
+            needed_by,
+            known,
+            ..
+        } = &error
+        {
+            let known = known.iter().map(|name| format!("{name}:")).collect::<Vec<_>>().join(", ");
+            messages = vec![format!(
+                "cannot use {needed_by}: this program has no {kind} `{name}`; it has {known}"
+            )];
+        }
         Self { exit, messages, hint }
     }
 }
@@ -212,7 +226,10 @@ impl From<io::Error> for CommandError {
 
 /// The error, and each cause of it.
 fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-    std::iter::successors(Some(error as &(dyn StdError + 'static)), |&error| error.source())
+    let all =
+        std::iter::successors(Some(error as &(dyn StdError + 'static)), |&error| error.source());
+    // SQLite's errors say the same twice.
+    all.filter(|cause| !cause.to_string().starts_with("Error code "))
 }
 
 /// Returns the command that installs a program with a feature of this crate.
@@ -264,6 +281,12 @@ fn hint_for(error: &Error) -> Option<String> {
         }
         Error::Removed { reference, .. } => {
             return Some(format!("`larder restore {reference}` restores it"));
+        }
+        Error::Refused { reason, .. } if reason.contains("apply the value again") => {
+            "store it again with `larder put`"
+        }
+        Error::Refused { reason, .. } if reason.starts_with("it has tags: ") => {
+            "`larder untag NAME:TAG` removes a tag"
         }
         Error::Refused { reason, .. } if reason.contains("force the ") => {
             "use `--force` to do it anyway"

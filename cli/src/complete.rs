@@ -35,7 +35,9 @@ const SHELLS: Shells<'static> = Shells(&[
 pub(crate) fn answered(args: &[OsString], command: fn() -> clap::Command) -> bool {
     let asked = CompleteEnv::with_factory(command).var(VARIABLE).shells(SHELLS);
     // Errors of completions are not shown.
-    env::var_os(VARIABLE).is_some() && asked.try_complete(args.to_vec(), None).unwrap_or(true)
+    let folder = env::current_dir().ok();
+    env::var_os(VARIABLE).is_some()
+        && asked.try_complete(args.to_vec(), folder.as_deref()).unwrap_or(true)
 }
 
 /// A shell that offers options only for a word that begins with `-`. Otherwise, where options are all that is offered, a

@@ -51,7 +51,10 @@ fn dispatch(
         }
         Some(Command::Put(args)) => put::run(&args, || make(&url()?, registry()?), output),
         Some(Command::Get(args)) => get::run(&args, &larder(registry()?)?, output),
-        Some(Command::Copy(args)) => copy::run(&args, &larder(registry()?)?, output),
+        Some(Command::Copy(args)) => {
+            copy::check(&args)?;
+            copy::run(&args, &larder(registry()?)?, output)
+        }
         Some(Command::Pull(args)) => copy::pull(&args, &url()?, registry()?, output),
         Some(Command::Mirror(args)) => mirror::run(&args, registry()?, output),
         #[cfg(not(feature = "archive"))]

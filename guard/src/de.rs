@@ -32,10 +32,6 @@ impl<'a> Position<'a> {
         Ok(Self { depth, is_key: false, is_f32: false, ..self })
     }
 
-    fn words(self) -> bool {
-        self.guard.rules.words && !self.is_key
-    }
-
     fn level<T, E: serde::de::Error>(self, run: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         self.guard.level(self.depth, E::custom, run)
     }
@@ -137,13 +133,14 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let visitor = Position { is_f32: true, ..self.position }.wrap(visitor);
-        words::read(self.position.words(), self.inner, visitor, D::deserialize_f32)
+        let position = Position { is_f32: true, ..self.position };
+        let words = position.guard.rules.words && !position.is_key;
+        words::read(words, self.inner, position.wrap(visitor), D::deserialize_f32)
     }
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let visitor = self.position.wrap(visitor);
-        words::read(self.position.words(), self.inner, visitor, D::deserialize_f64)
+        let words = self.position.guard.rules.words && !self.position.is_key;
+        words::read(words, self.inner, self.position.wrap(visitor), D::deserialize_f64)
     }
 
     // Requesting borrowed strings and bytes checks a forged length against the input before
@@ -214,9 +211,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, v: f64) -> Result<V::Value, E> {
-        // Serde would turn it into an infinity.
         if self.position.is_f32 && v.is_finite() && (v as f32).is_infinite() {
-            return Err(E::invalid_value(Unexpected::Float(v), &self.inner));
+            return Err(E::invalid_value(Unexpected::Float(v), &self.inner)); // not infinity
         }
         self.position.record_key(v);
         self.inner.visit_f64(v)

@@ -166,3 +166,24 @@ fn shown(url: &StoreUrl, names: &[&str]) -> String {
     let place = format!("{}:{}", url.scheme(), url.rest());
     if options.is_empty() { place } else { format!("{place}?{}", options.join("&")) }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_with_http_is_allowed_wherever_it_is_named() {
+        let allowed = |url: &str, of_environment: Option<&str>| {
+            let url = url.parse().unwrap();
+            let given = given(&url, &OF_S3, S3::Client, of_environment.map(str::to_owned)).unwrap();
+            given.contains(&(S3::Client(ClientConfigKey::AllowHttp), "true".to_owned()))
+        };
+        assert!(allowed("s3://bucket", Some("http://127.0.0.1:9000")));
+        assert!(allowed("s3://bucket?endpoint=http://127.0.0.1:9000", None));
+        assert!(!allowed("s3://bucket", Some("https://s3.example.com")));
+        assert!(!allowed("s3://bucket", None));
+        let url = "s3://bucket?endpoint=https://s3.example.com";
+        assert!(!allowed(url, Some("http://127.0.0.1:9000")), "the option takes precedence");
+    }
+}

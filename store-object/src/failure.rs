@@ -73,3 +73,32 @@ pub(crate) fn absent<T>(result: Result<T, Cause>) -> Result<Option<T>, Cause> {
         Err(error) => Err(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn missing_credentials_are_named_and_not_the_service_that_has_none() {
+        for (path, variable) in [
+            ("/latest/api/token", "AWS_ACCESS_KEY_ID"),
+            (
+                "/computeMetadata/v1/instance/service-accounts/default/token",
+                "GOOGLE_SERVICE_ACCOUNT",
+            ),
+            ("/metadata/identity/oauth2/token", "AZURE_STORAGE_ACCOUNT_KEY"),
+        ] {
+            let source = format!("error sending request for url (http://169.254.169.254{path})");
+            let cause = Cause::Generic { store: "S3", source: source.into() };
+            let error = failed("list s3://bucket", cause);
+            let text = error.source().map(ToString::to_string).unwrap_or_default();
+            assert!(
+                text.contains("no credentials were found") && text.contains(variable),
+                "{text}"
+            );
+            assert!(!text.contains("169.254"), "{text}");
+        }
+    }
+}

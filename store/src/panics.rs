@@ -25,10 +25,11 @@ pub fn catch_panic<T>(what: &str, run: impl FnOnce() -> T) -> Result<T, BoxError
     caught.map_err(|panic| format!("{what} panicked: {}", message(&*panic)).into())
 }
 
-/// Returns the text of a panic.
+/// Returns the text of a panic, without what Rust puts before the cause.
 fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref().map(String::as_str)).unwrap_or("no message")
+    let text = text.or_else(|| panic.downcast_ref().map(String::as_str)).unwrap_or("no message");
+    text.strip_prefix("called `Result::unwrap()` on an `Err` value: ").unwrap_or(text)
 }
 
 thread_local! {

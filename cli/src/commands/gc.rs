@@ -22,7 +22,7 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Grace period: removed versions can be restored and garbage is kept; longer than any commit
-    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = text::parse_duration)]
     grace: Duration,
 }
 

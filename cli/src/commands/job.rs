@@ -46,7 +46,7 @@ enum Action {
     /// Deletes the records of finished jobs, but no versions; jobs of one event are deleted together
     Forget {
         /// The minimum time since they finished, at least a minute
-        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "TIME", value_parser = text::parse_duration)]
         older_than: Duration,
     },
     /// Prints the log of a job

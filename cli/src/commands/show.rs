@@ -227,7 +227,7 @@ fn print(page: &Page<'_>, schema: bool, output: &mut Output) -> io::Result<()> {
     let (fields, folded) = fold(page.fields.get());
     output.line(&text::pretty_json(&fields))?;
     if folded {
-        output.say("the fields are folded; `--format json` prints all of them");
+        output.line("(folded; `--format json` prints everything)")?;
     }
     if !page.artifacts.is_empty() {
         output.line("\nartifacts:")?;

@@ -158,7 +158,7 @@ fn import_takes_nothing_that_is_no_export_and_makes_no_larder_for_it() {
     assert_snapshot!(printed, @"
     exit 5
     --- stderr
-    error: cannot import noise: not an export: neither a `.tar` nor a `.tar.zst`
+    error: cannot import noise: it is no archive of Larder: neither a `.tar` nor a `.tar.zst` that `export` wrote
     exit 4
     --- stderr
     error: cannot read the blob b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7 in damaged.tar: it is corrupt (its digest is b3:f153ddfcebb5 instead of b3:50dd04420efa); restore it from a copy

@@ -260,7 +260,7 @@ fn damaged_records_and_a_clock_in_the_future_are_warnings() {
     warning: the record tags/notes/@prod: it has format 7, and this version of Larder reads up to 1
       restore it from a copy of the larder; `larder verify` lists all damage
     warning: the newest version has a time in the future: 2191-10-27T12:26:40Z
-      set the clock, here or where it was applied; the grace period of `larder gc` depends on it
+      set the clock, here or where it was stored; the grace period of `larder gc` depends on it
     note: the type `example/label` of larder-cli [version], used by early@1, is not linked in
       to load it, link the type into your own command line: https://docs.rs/larder-cli
     --- stderr
@@ -272,7 +272,7 @@ fn damaged_records_and_a_clock_in_the_future_are_warnings() {
     warning: the record tags/notes/@prod: it has format 7, and this version of Larder reads up to 1
       restore it from a copy of the larder; `larder verify` lists all damage
     warning: the newest version has a time in the future: 2191-10-27T12:26:40Z
-      set the clock, here or where it was applied; the grace period of `larder gc` depends on it
+      set the clock, here or where it was stored; the grace period of `larder gc` depends on it
     note: the type `example/label` of larder-cli [version], used by early@1, is not linked in
       to load it, link the type into your own command line: https://docs.rs/larder-cli
     --- stderr

@@ -124,7 +124,7 @@ fn gc_leaves_garbage_alone_for_a_day_unless_told_otherwise() {
     formerly marked, in use again: 2 blobs
     exit 2
     --- stderr
-    error: invalid value 'soon' for '--grace <TIME>': expected number at 0
+    error: invalid value 'soon' for '--grace <TIME>': write a time such as `90s`, `24h` or `7d`
 
     For more information, try '--help'.
     ");
@@ -206,6 +206,7 @@ fn restore_prints_one_json_document() {
     --- stdout
     {
       "schema": 1,
+      "outcome": "restored",
       "name": "wine/price",
       "version": 2,
       "digest": "b3:7e6cc7296b5e2ca098411961ffedc935c9dc8c410bdca24100b1fc2a6957208a",

@@ -9,6 +9,7 @@ mod test_dir;
 
 mod archives;
 mod children;
+mod content;
 mod copy;
 mod diff;
 mod doctor;
@@ -22,6 +23,7 @@ mod help;
 mod hooks;
 mod hostile;
 mod jobs;
+mod json;
 mod keeping;
 mod linked;
 mod look;
@@ -40,6 +42,7 @@ mod source;
 mod tag;
 mod terminal;
 mod tour;
+mod unchanged;
 mod verify;
 #[cfg(feature = "wasm")]
 mod wasm;

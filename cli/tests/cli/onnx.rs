@@ -66,11 +66,10 @@ fn show_prints_the_signature_of_the_model_itself() {
     dir.plain(&["put", "both", "both.onnx"]);
     let printed = dir.plain(&["show", "both"]);
     let signature = printed.split("signature:").nth(1).unwrap();
-    assert_snapshot!(signature, @r#"
+    assert_snapshot!(signature, @"
 
-    input   {"type":"object","properties":{"a":{"type":"array","items":{"type":"number","format":"float32"},"maxItems":3,"minItems":3},"b":{"type":"array","items":{"type":"integer","format":"int64"},"maxItems":2,"minItems":2}},"additionalProperties":false,"required":["a","b"]}
-    output  {"type":"object","properties":{"sum":{"type":"array","items":{"type":"number","format":"float32"},"maxItems":1,"minItems":1},"twice":{"type":"array","items":{"type":"integer","format":"int64"},"maxItems":2,"minItems":2}},"additionalProperties":false,"required":["sum","twice"]}
-    "#);
+    a: float32[N, 3], b: int64[N, 2] → sum: float32[N, 1], twice: int64[N, 2]
+    ");
 }
 
 #[test]
@@ -108,7 +107,6 @@ fn a_file_is_kept_as_it_is_told_whatever_is_in_it() {
     let printed = everywhere(|dir| {
         bring(dir, "digits_mlp.onnx", "digits.onnx");
         dir.write("cut.onnx", "not a model");
-        dir.write("module.wasm", b"\0asm\x01\0\0\0");
         dir.plain(&["put", "digits", "digits.onnx", "--as", "file"])
             + &dir.plain(&["predict", "digits"])
             + &dir.plain(&["put", "cut", "cut.onnx"])
@@ -121,14 +119,13 @@ fn a_file_is_kept_as_it_is_told_whatever_is_in_it() {
     exit 1
     --- stderr
     error: cannot load digits@1 as a model: its type `larder/files` is not one; implement `Predict` for it, with `#[component(tag = "…", model)]`
-    exit 0
-    --- stdout
-    put cut@1 (b3:77e30cce67e0, 362 B)
-    --- stderr
-    storing cut.onnx as a plain file: its content does not match its name; `--as onnx` shows why
     exit 5
     --- stderr
-    error: cannot read the ONNX file cut.onnx: not an ONNX file, or truncated: failed to decode Protobuf message: invalid wire type value: 6
+    error: cannot read the ONNX file cut.onnx: not an ONNX file: it is text, such as the message of a server; get the file itself
+    hint: use `--as file` to store it as a plain file
+    exit 5
+    --- stderr
+    error: cannot read the ONNX file cut.onnx: not an ONNX file: it is text, such as the message of a server; get the file itself
     "#);
 }
 
@@ -147,4 +144,80 @@ fn an_input_that_does_not_fit_is_refused_with_its_path() {
       caused by: invalid type: string "x", expected a float32 at line 1 column 13
     hint: `larder show REF` prints the signature of the model
     "#);
+}
+
+#[test]
+fn nan_and_infinities_go_in_and_come_out_as_texts() {
+    let printed = everywhere(|dir| {
+        bring(dir, "log.onnx", "log.onnx");
+        dir.plain(&["put", "log", "log.onnx"]);
+        let inputs = [
+            r#"["NaN", 1]"#,
+            "[0, 1]",
+            r#"["Infinity", "-Infinity"]"#,
+            "[NaN, Infinity]",
+            "\u{feff}[1, 1]",
+            r#"["nan", 1]"#,
+            "[1e39, 1]",
+        ];
+        let mut printed = String::new();
+        for input in inputs {
+            printed += &dir.run(dir.command(PLAIN, &["predict", "log"]), input.as_bytes());
+        }
+        let lines = dir.command(PLAIN, &["predict", "log", "--lines", "--strict"]);
+        printed + &dir.run(lines, b"[1,1]\n[0,1]\n[\"NaN\",1]\n[1,1]\n")
+    });
+    assert_snapshot!(printed, @r#"
+    exit 0
+    --- stdout
+    ["NaN",0.0]
+    exit 0
+    --- stdout
+    ["-Infinity",0.0]
+    exit 0
+    --- stdout
+    ["Infinity","NaN"]
+    exit 0
+    --- stdout
+    ["NaN","Infinity"]
+    exit 0
+    --- stdout
+    [0.0,0.0]
+    exit 1
+    --- stderr
+    error: cannot use the input at `[0]`: it does not fit the model's signature
+      caused by: invalid type: string "nan", expected a float32 at line 1 column 6
+    hint: `larder show REF` prints the signature of the model
+    exit 1
+    --- stderr
+    error: cannot use the input at `[0]`: it does not fit the model's signature
+      caused by: invalid value: floating point `1e+39`, expected a float32 at line 1 column 5
+    hint: `larder show REF` prints the signature of the model
+    exit 1
+    --- stdout
+    [0.0,0.0]
+    {"error":{"line":2,"message":"cannot encode the model's output","causes":["serializer error at `[0]`","JSON cannot represent NaN or an infinity exactly"],"hint":null,"exit":1}}
+    {"error":{"line":3,"message":"cannot encode the model's output","causes":["serializer error at `[0]`","JSON cannot represent NaN or an infinity exactly"],"hint":null,"exit":1}}
+    [0.0,0.0]
+    --- stderr
+    error: cannot predict 2 of 4 lines of stdin; the first is line 2
+      caused by: cannot encode the model's output
+      caused by: serializer error at `[0]`
+      caused by: JSON cannot represent NaN or an infinity exactly
+    "#);
+}
+
+#[test]
+fn a_panic_that_was_caught_prints_nothing_of_its_own() {
+    everywhere(|dir| {
+        // tract panics on a recurrent network with an open batch.
+        bring(dir, "gru_open_batch.onnx", "gru.onnx");
+        let mut command = dir.command(PLAIN, &["put", "gru", "gru.onnx"]);
+        command.env_remove("RUST_BACKTRACE");
+        let printed = dir.run(command, b"");
+        for text in ["panicked at", "RUST_BACKTRACE", ".cargo", ".rs:", "unwrap()"] {
+            assert!(!printed.contains(text), "{text}: {printed}");
+        }
+        String::new()
+    });
 }

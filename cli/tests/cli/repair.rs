@@ -82,8 +82,15 @@ fn verify_repairs_from_another_larder() {
       }
     }
     --- stderr
-    error: found 1 fault in [store]
-    hint: restore the rest from another copy
+    {
+      "schema": 1,
+      "error": {
+        "message": "found 1 fault in [store]",
+        "causes": [],
+        "hint": "restore the rest from another copy",
+        "exit": 4
+      }
+    }
     exit 0
     --- stderr
     verified 1 version, 2 blobs, 330 B: no damage
