@@ -196,6 +196,11 @@ impl From<Error> for CommandError {
             .unwrap_or((Exit::Failure, hint_for(&error)));
         let mut messages: Vec<_> = causes(&error).map(ToString::to_string).collect();
         // The library's advice is for programs.
+        if let Error::NotAModel { reference, type_tag } = &error {
+            messages = vec![format!(
+                "cannot predict with {reference}: its type `{type_tag}` is not a model"
+            )];
+        }
         if let Error::NotLinked {
             kind: kind @ (ItemKind::Store | ItemKind::Queue),
             name,
@@ -281,6 +286,12 @@ fn hint_for(error: &Error) -> Option<String> {
         }
         Error::Removed { reference, .. } => {
             return Some(format!("`larder restore {reference}` restores it"));
+        }
+        Error::NotAModel { type_tag, .. } if type_tag == "larder/files" => {
+            "`larder put` stores ONNX files, WebAssembly modules and scripts as models"
+        }
+        Error::Refused { reason, .. } if reason.contains("allow overwriting") => {
+            "use `--overwrite` to move them"
         }
         Error::Refused { reason, .. } if reason.contains("apply the value again") => {
             "store it again with `larder put`"

@@ -14,6 +14,21 @@ use crate::ModelKind;
 const FILES: &str = "larder/files";
 
 /// Stores files as the models that they are said to be.
+///
+/// ```
+/// use larder_core::Registry;
+/// use larder_models::LarderModels;
+///
+/// # let here = tempfile::tempdir()?;
+/// # let here = here.path();
+/// std::fs::write(here.join("limits.csv"), "0.5,0.7")?;
+/// std::fs::write(here.join("digits.onnx"), "404: Not Found")?;
+///
+/// let larder = Registry::linked()?.open("memory:")?;
+/// larder.put("wine/limits", here.join("limits.csv"))?;
+/// assert!(larder.put("digits", here.join("digits.onnx")).is_err()); // names itself a model, and is none
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait LarderModels {
     /// Stores the file or folder at `path` as a new version of `name`: a model if its content is one, else a
     /// [`Tree`].

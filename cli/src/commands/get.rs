@@ -88,7 +88,16 @@ fn tree(larder: &Larder, version: &VersionInfo) -> Result<Tree, CommandError> {
                 (Some(feature), None) => {
                     return Err(CommandError::without_feature(format!("get {exactly}"), feature));
                 }
-                _ => larder.load(exactly),
+                _ => match larder.load(exactly) {
+                    Err(Error::WrongType { reference, found, .. }) => {
+                        let message = format!(
+                            "cannot get {reference}: its type `{found}` is not a file, a folder or a model in a file"
+                        );
+                        return Err(CommandError::new(Exit::Failure, message)
+                            .with_hint("`larder show REF` prints its fields"));
+                    }
+                    loaded => loaded,
+                },
             }
         }
     };

@@ -128,11 +128,12 @@ fn what_is_taken_there_is_renumbered_and_a_tag_moves_only_with_overwrite() {
     copied 1 version, 2 blobs, 330 B
     exit 5
     --- stderr
-    error: cannot copy tags: these would move in the target: wine/price:prod from v1 to v2; allow overwriting, or untag them there first
+    error: cannot copy tags: these would move in the target: wine/price:prod from v1 to v3; allow overwriting, or untag them there first
+    hint: use `--overwrite` to move them
     exit 0
     --- stdout
-    copied wine/price@2 (b3:e0e61b89cfd7, 330 B)
-    copied wine/price:prod, which names wine/price@2 instead of wine/price@1
+    copied wine/price@2 as wine/price@3 (b3:e0e61b89cfd7, 330 B)
+    copied wine/price:prod, which names wine/price@3 instead of wine/price@1
     --- stderr
     copied 1 version, 2 blobs, 330 B
     ");
@@ -156,7 +157,7 @@ fn copy_says_what_is_missing_and_makes_no_larder_for_it() {
     hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     exit 2
     --- stderr
-    error: cannot copy: the target is missing
-    hint: write `larder copy fs:other URL`
+    error: cannot copy: what to copy is missing
+    hint: write `larder copy REF URL`, or `larder copy --all URL`
     ");
 }

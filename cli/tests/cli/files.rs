@@ -169,7 +169,8 @@ fn what_cannot_be_put_or_got_is_an_error_and_makes_no_larder() {
     hint: use `-o FOLDER`
     exit 1
     --- stderr
-    error: cannot load wine/price@2 as `larder/files`: its type is `example/price`; load it as that type
+    error: cannot get wine/price@2: its type `example/price` is not a file, a folder or a model in a file
+    hint: `larder show REF` prints its fields
     exit 3
     --- stderr
     error: cannot find wine/net:prod in this larder; did you mean wine/net@1?

@@ -112,13 +112,14 @@ fn a_file_is_kept_as_it_is_told_whatever_is_in_it() {
             + &dir.plain(&["put", "cut", "cut.onnx"])
             + &dir.plain(&["put", "cut", "cut.onnx", "--as", "onnx"])
     });
-    assert_snapshot!(printed, @r#"
+    assert_snapshot!(printed, @"
     exit 0
     --- stdout
     put digits@1 (b3:7184e72d32d6, 10.8 KiB)
     exit 1
     --- stderr
-    error: cannot load digits@1 as a model: its type `larder/files` is not one; implement `Predict` for it, with `#[component(tag = "…", model)]`
+    error: cannot predict with digits@1: its type `larder/files` is not a model
+    hint: `larder put` stores ONNX files, WebAssembly modules and scripts as models
     exit 5
     --- stderr
     error: cannot read the ONNX file cut.onnx: not an ONNX file: it is text, such as the message of a server; get the file itself
@@ -126,7 +127,7 @@ fn a_file_is_kept_as_it_is_told_whatever_is_in_it() {
     exit 5
     --- stderr
     error: cannot read the ONNX file cut.onnx: not an ONNX file: it is text, such as the message of a server; get the file itself
-    "#);
+    ");
 }
 
 #[test]

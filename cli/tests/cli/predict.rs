@@ -260,11 +260,11 @@ fn an_input_file_that_is_not_there_is_told() {
 #[test]
 fn what_is_no_model_does_not_predict() {
     let printed = everywhere(|dir| dir.filled().fed(&["predict", "label"], BOTTLE));
-    assert_snapshot!(printed, @r#"
+    assert_snapshot!(printed, @"
     exit 1
     --- stderr
-    error: cannot load label@1 as a model: its type `example/label` is not one; implement `Predict` for it, with `#[component(tag = "…", model)]`
-    "#);
+    error: cannot predict with label@1: its type `example/label` is not a model
+    ");
 }
 
 #[test]

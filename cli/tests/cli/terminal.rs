@@ -134,10 +134,16 @@ fn each_place_is_offered_what_fits_there() {
     metrics.
     > put notes no
     exit 0
+    --- stdout
+    notes.txt
     > import no
     exit 0
+    --- stdout
+    notes.txt
     > get label -o no
     exit 0
+    --- stdout
+    notes.txt
     > put notes notes.txt --tag 
     exit 0
     --- stdout
