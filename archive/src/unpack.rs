@@ -120,7 +120,7 @@ impl Unpacker<'_> {
     fn header(&mut self) -> Result<Option<(EntryPath, u64)>> {
         let mut block = [0; BLOCK];
         self.fill(&mut block).map_err(|error| match error {
-            Error::Corrupt { .. } if self.last.is_none() => self.unknown(),
+            Error::Corrupt { .. } if self.last.is_none() && self.packed.is_none() => self.unknown(),
             error => error,
         })?;
         if block == [0; BLOCK] {

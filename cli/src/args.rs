@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use unicode_width::UnicodeWidthStr as _;
 
 #[cfg(not(feature = "archive"))]
 use crate::commands::without_archive;
@@ -14,10 +15,14 @@ use crate::commands::{
 #[cfg(feature = "archive")]
 use crate::commands::{export, import};
 use crate::global::Global;
+use crate::output;
+
+/// The maximum width of help.
+const MOST_WIDTH: usize = 100;
 
 /// A store for models and their components: typed, versioned, verified.
 #[derive(Parser)]
-#[command(name = "larder", version, max_term_width = 100)]
+#[command(name = "larder", version, max_term_width = MOST_WIDTH)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -120,10 +125,30 @@ fn groups(command: &clap::Command) -> String {
                 [] => String::new(),
                 _ => format!(" [{}]", aliases.join(", ")),
             };
-            let _ = writeln!(text, "  {literal}{name:width$}{literal:#}  {about}{aliases}");
+            let about = wrapped(&format!("{about}{aliases}"), width + 4);
+            let _ = writeln!(text, "  {literal}{name:width$}{literal:#}  {about}");
         }
     }
     text
+}
+
+/// Breaks lines that are longer than the terminal is wide, and indents those that follow.
+fn wrapped(text: &str, indent: usize) -> String {
+    let width = output::width().unwrap_or(MOST_WIDTH).min(MOST_WIDTH).saturating_sub(indent);
+    let (mut wrapped, mut at) = (String::new(), 0);
+    for word in text.split(' ') {
+        if at > 0 && at + 1 + word.width() > width {
+            wrapped.push('\n');
+            wrapped.extend(std::iter::repeat_n(' ', indent));
+            at = 0;
+        } else if at > 0 {
+            wrapped.push(' ');
+            at += 1;
+        }
+        wrapped.push_str(word);
+        at += word.width();
+    }
+    wrapped
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ impl Output {
         let stdout = io::stdout().lock();
         let is_terminal = stdout.is_terminal();
         let coloured = AutoStream::choice(&stdout) != ColorChoice::Never;
-        let width = is_terminal.then(width);
+        let width = is_terminal.then(|| width().unwrap_or(80));
         Self {
             format: global.format,
             quiet: global.quiet,
@@ -143,9 +143,9 @@ impl Output {
     }
 }
 
-/// The width of the terminal; some do not know theirs.
-fn width() -> usize {
+/// The width of the terminal, if it or the environment knows.
+pub(crate) fn width() -> Option<usize> {
     let known = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
     let stated = || std::env::var("COLUMNS").ok()?.parse().ok();
-    known.or_else(stated).filter(|width| *width > 0).unwrap_or(80)
+    known.or_else(stated).filter(|width| *width > 0)
 }

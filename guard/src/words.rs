@@ -124,3 +124,54 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for FloatVisitor<V> {
         self.0.visit_unit()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Serialize};
+
+    use crate::{Guard, Rules};
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Row {
+        single: f32,
+        pair: (f64, Option<f64>),
+        by_name: BTreeMap<String, Vec<f64>>,
+        text: String,
+    }
+
+    fn read(json: &str) -> Result<Row, String> {
+        let guard = Guard::new(Rules::INPUT);
+        let mut source = serde_json::Deserializer::from_str(json);
+        guard.read(&mut source).map_err(|error| guard.error(error).into_parts().1.to_string())
+    }
+
+    fn write(row: &Row, rules: Rules) -> Result<String, serde_json::Error> {
+        serde_json::to_string(&Guard::new(rules).value(row))
+    }
+
+    #[test]
+    fn floats_are_words_in_both_directions_and_texts_stay_texts() {
+        let json = r#"{"single":"-Infinity","pair":["Infinity","-Infinity"],"by_name":{"NaN":["Infinity",1.0]},"text":"NaN"}"#;
+        let row = read(json).unwrap();
+        assert_eq!(row.single, f32::NEG_INFINITY);
+        assert_eq!((&*row.text, row.by_name["NaN"][0]), ("NaN", f64::INFINITY));
+        assert_eq!(write(&row, Rules::OUTPUT).unwrap(), json);
+        let nan = read(&json.replacen("\"-Infinity\"", "\"NaN\"", 1)).unwrap();
+        assert!(nan.single.is_nan());
+        assert!(write(&nan, Rules::JSON).is_err(), "manifests have no words");
+    }
+
+    #[test]
+    fn other_texts_are_no_floats() {
+        let json = r#"{"single":"nan","pair":[0,null],"by_name":{},"text":""}"#;
+        assert_eq!(
+            read(json).unwrap_err(),
+            "invalid type: string \"nan\", expected f32 at line 1 column 15"
+        );
+        let json = r#"{"single":1e39,"pair":[0,null],"by_name":{},"text":""}"#;
+        assert!(read(json).unwrap_err().contains("floating point `1e+39`"));
+    }
+}

@@ -239,8 +239,8 @@ fn rejects_truncation_anywhere() {
             refused(&bytes[..cut], "it is truncated");
         }
     }
-    refused(&[], "it is truncated");
-    refused(&zipped[..3], "it is truncated");
+    refused(&[], "no archive of Larder");
+    refused(&zipped[..3], "no archive of Larder");
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn rejects_data_after_the_frame() {
     for more in [b"x".to_vec(), zipped.clone(), skippable.clone()] {
         refused(&[zipped.clone(), more].concat(), "data follows the end of the archive");
     }
-    refused(&[skippable, zipped].concat(), "not an export");
+    refused(&[skippable, zipped].concat(), "no archive of Larder");
 }
 
 #[test]

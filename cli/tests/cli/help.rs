@@ -114,6 +114,16 @@ fn help_lists_the_commands() {
 }
 
 #[test]
+fn help_fits_the_terminal() {
+    let dir = dir();
+    let mut command = dir.command(crate::test_dir::PLAIN, &["-h"]);
+    command.env("COLUMNS", "70");
+    let help = dir.run(command, b"");
+    let commands = help.split("Global options:").next().unwrap();
+    assert!(commands.lines().all(|line| line.chars().count() <= 70), "{help}");
+}
+
+#[test]
 fn store_names_every_scheme() {
     let help = dir().plain(&["--help"]);
     let known = larder::Registry::linked().unwrap();

@@ -92,7 +92,7 @@ impl Script {
     pub fn new(file: &str, text: &str) -> Result<Self> {
         let refused = |error: ScriptError| Error::Refused {
             action: format!("read the script {file}"),
-            reason: match WrongContent::of(text.as_bytes()) {
+            reason: match WrongContent::of(text.as_bytes()).filter(|_| !text.is_empty()) {
                 Some(wrong) => format!("not a script: {wrong}"),
                 None => error.to_string(),
             },
@@ -118,6 +118,9 @@ impl Script {
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(failed)?;
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
+        if bytes.is_empty() {
+            return Err(refused("not a script: it is empty; get the file itself".into()));
+        }
         let text = String::from_utf8(bytes).map_err(|error| {
             refused(match WrongContent::of(error.as_bytes()) {
                 Some(wrong) => format!("not a script: {wrong}"),
