@@ -173,7 +173,7 @@ impl<'a, S: Serializer> Serializer for GuardedSerializer<'a, S> {
     }
 
     fn serialize_f64(self, v: f64) -> Result<S::Ok, S::Error> {
-        if let Some(word) = self.word(v.into()) {
+        if let Some(word) = self.word(v) {
             return self.inner.serialize_str(word);
         }
         self.position.check_number(non_finite(v.is_finite(), v.is_nan()))?;

@@ -47,8 +47,16 @@ pub(super) struct Misfit<'a>(pub(super) &'a BoxError);
 impl fmt::Display for Misfit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parser = self.0.downcast_ref::<serde_json::Error>();
+        // These two are valid JSON that the parser does not read.
+        let is_broken = |text: &str| {
+            !text.starts_with("number out of range") && !text.starts_with("recursion limit")
+        };
         f.write_str(match parser {
-            Some(error) if error.is_syntax() || error.is_eof() => "it is not valid JSON",
+            Some(error)
+                if (error.is_syntax() || error.is_eof()) && is_broken(&error.to_string()) =>
+            {
+                "it is not valid JSON"
+            }
             _ => "it does not fit the model's signature",
         })
     }
