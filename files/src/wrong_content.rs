@@ -157,6 +157,7 @@ impl fmt::Display for WrongContent {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

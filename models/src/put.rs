@@ -168,7 +168,7 @@ impl ModelKind {
     }
 
     fn open(self, path: &Path) -> Result<Box<dyn Component>> {
-        let opened = match self {
+        match self {
             #[cfg(feature = "onnx")]
             Self::Onnx => crate::OnnxModel::open(path).map(boxed),
             #[cfg(feature = "wasm")]
@@ -178,8 +178,7 @@ impl ModelKind {
             Self::File => Tree::read(path).map(boxed),
             #[allow(unreachable_patterns, reason = "the kinds without their feature")]
             _ => self.without_feature(path),
-        };
-        opened
+        }
     }
 
     /// Refuses content that is wrong in any case, or else asks for the feature.
