@@ -1,5 +1,9 @@
 //! Larders of every format that was ever written are read for ever.
 
+mod links;
+mod newer;
+mod rules;
+
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
 use std::fs;
