@@ -1,7 +1,10 @@
 //! Larders of every format that was ever written are read for ever.
 
+mod fixtures;
 mod links;
 mod newer;
+#[cfg(feature = "servers")]
+mod python;
 mod rules;
 
 use larder::Selection;
