@@ -3,6 +3,7 @@
 mod fixtures;
 mod links;
 mod newer;
+mod places;
 #[cfg(feature = "servers")]
 mod python;
 mod rules;

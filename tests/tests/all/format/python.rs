@@ -103,6 +103,65 @@ for fixture in sorted(os.listdir(sys.argv[1])):
 assert count >= 14, count
 "#;
 
+/// Moves blobs of an SQLite larder: small ones into the folder, large ones into the table; adds rows that are no records.
+/// Then makes it newer.
+const MOVES: &str = r#"
+import os, sqlite3, sys
+
+database = sqlite3.connect(sys.argv[1])
+if sys.argv[2] == "newer":
+    database.execute("PRAGMA user_version = 99")
+else:
+    folder = sys.argv[1] + ".blobs"
+    small = database.execute("SELECT digest, bytes FROM blobs").fetchall()
+    large = [os.path.join(base, name) for base, _, names in os.walk(folder) for name in names if len(name) == 64]
+    assert small and large, "there are blobs of both sizes"
+    for path in large:
+        with open(path, "rb") as file:
+            database.execute("INSERT INTO blobs VALUES (?, ?)", (bytes.fromhex(os.path.basename(path)), file.read()))
+        os.remove(path)
+    for digest, content in small:
+        hex = digest.hex()
+        os.makedirs(os.path.join(folder, hex[:2]), exist_ok=True)
+        with open(os.path.join(folder, hex[:2], hex), "wb") as file:
+            file.write(content)
+        database.execute("DELETE FROM blobs WHERE digest = ?", (digest,))
+    for key in ["A Key", "names/.hidden", "versions/small/@1/..", "\u00fc"]:
+        database.execute("INSERT INTO records VALUES (?, 'no record')", (key,))
+database.commit()
+database.close()
+"#;
+
+#[test]
+fn an_sqlite_larder_finds_a_blob_wherever_it_is_and_refuses_newer_tables() {
+    let here = tempfile::tempdir().unwrap();
+    let path = here.path().join("larder.db");
+    let url = format!("sqlite:{}", path.display());
+    let python = |what: &str| {
+        run("python3", &[OsStr::new("-c"), OsStr::new(MOVES), path.as_ref(), OsStr::new(what)]);
+    };
+    let sized = |size: usize| Sized { bytes: Artifact::new(vec![7; size]) };
+    let larder = larder::open(&url).unwrap();
+    larder.apply("small", &sized(10)).unwrap();
+    larder.apply("large", &sized(300_000)).unwrap();
+    drop(larder);
+    python("moved");
+    let larder = larder::open(&url).unwrap();
+    for (name, size) in [("small", 10), ("large", 300_000)] {
+        assert_eq!(larder.load::<Sized>(name).unwrap().bytes.get().unwrap().len(), size);
+    }
+    assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
+    assert_eq!(
+        larder.list().map(Result::unwrap).count(),
+        2,
+        "rows that are no records are ignored"
+    );
+    drop(larder);
+    python("newer");
+    let error = larder::open(&url).unwrap_err();
+    assert!(error.to_string().contains("99"), "{error}");
+}
+
 #[test]
 fn python_reads_the_fixtures_as_the_page_says() {
     let fixtures = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");

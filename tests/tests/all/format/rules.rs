@@ -126,7 +126,22 @@ fn rejects_lists_that_no_writer_writes() {
         let child = json[start..start + json[start..].find(']').unwrap()].to_owned();
         json.replace("\"children\":[", &format!("\"children\":[{child},"))
     };
-    let cases: [(&str, &dyn Fn(&str) -> String, &str); 4] = [
+    let own = |json: &str| json.replace("msgpack-named\"}]", "msgpack-named\",\"holds\":[0]}]");
+    let deep = |json: &str| {
+        let levels = (0..32_u32).map(|level| {
+            let digest = Digest::of(&level.to_le_bytes());
+            let holds =
+                level.checked_sub(1).map_or(String::new(), |inner| format!(",\"holds\":[{inner}]"));
+            format!("{{\"digest\":\"{digest}\",\"size\":4,\"serializer\":\"bytes\"{holds}}},")
+        });
+        let levels: String = levels.collect();
+        let json = json.replace("msgpack-named\"}]", "msgpack-named\",\"holds\":[31]}]");
+        json.replace("\"artifacts\":[", &format!("\"artifacts\":[{levels}"))
+    };
+    type Edit<'a> = &'a dyn Fn(&str) -> String;
+    let cases: [(&str, Edit<'_>, &str); 6] = [
+        ("inner", &own, "holds one that is not listed before it"),
+        ("inner", &deep, "deeper than 32 levels"),
         ("inner", &twice, "lists an artifact twice"),
         ("inner", &sizes, "lists a blob with two sizes"),
         ("inner", &unnamed, "whose serializer has no valid name"),
