@@ -13,7 +13,7 @@
 //! let source = Registry::linked()?.open("memory:")?;
 //! let target = Registry::linked()?.open("memory:")?;
 //!
-//! export(&source, Selection::All, false, &path, Form::of(&path))?;
+//! export(&source, Selection::All, false, &path, Form::of(&path)?)?;
 //! let archive = open(&path, &Limits::default())?;
 //! archive.larder().maintenance().copy(Selection::All, &target, &CopyOptions::new())?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -97,6 +97,11 @@ impl Output {
         self.stdout.write_all(bytes)
     }
 
+    /// The stream for data that is written piece by piece.
+    pub(crate) fn writer(&mut self) -> &mut impl Write {
+        &mut self.stdout
+    }
+
     /// Prints aligned columns with a heading.
     pub(crate) fn table<const N: usize>(
         &mut self,

@@ -165,6 +165,11 @@ impl Layout {
     }
 }
 
+/// Returns true if a file is the one of the record `key`; others, such as `.a.json`, are not of this layout.
+fn is_record(key: &str, path: &Path) -> bool {
+    RecordKey::new(key).is_ok_and(|key| path.ends_with(record_path(&key)))
+}
+
 /// A listing in byte order of whole keys, where `a-b` comes before `a/b`.
 struct Walk<'a> {
     prefix: &'a str,
@@ -190,7 +195,7 @@ impl Walk<'_> {
                 }
             };
             let key = format!("{stem}{part}");
-            if self.may_hold(&key) {
+            if self.may_hold(&key) && (key.ends_with('/') || is_record(&key, &entry.path())) {
                 found.push((key, entry.path()));
             }
         }

@@ -48,20 +48,31 @@ impl Pool {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<(RecordKey, Record)>> {
-        let after = &after.map_or("", RecordKey::as_str);
+        let mut last = after.map_or("", RecordKey::as_str).to_owned();
         let most = &most(limit.min(LARGEST_PAGE));
-        let rows = self.retry(
-            || format!("list records of {}", self.url()),
-            || async move {
-                let lease = self.get().await?;
-                let params: [Param<'_>; 3] =
-                    [(&prefix, Type::TEXT), (after, Type::TEXT), (most, Type::INT8)];
-                let rows = lease.client.query_typed(LIST, &params).await?;
-                lease.give_back();
-                Ok(rows)
-            },
-        );
-        rows.await?.iter().map(|row| Ok((RecordKey::new(row.get(0))?, record(row)))).collect()
+        loop {
+            let after = &last.as_str();
+            let rows = self.retry(
+                || format!("list records of {}", self.url()),
+                || async move {
+                    let lease = self.get().await?;
+                    let params: [Param<'_>; 3] =
+                        [(&prefix, Type::TEXT), (after, Type::TEXT), (most, Type::INT8)];
+                    let rows = lease.client.query_typed(LIST, &params).await?;
+                    lease.give_back();
+                    Ok(rows)
+                },
+            );
+            let rows = rows.await?;
+            let Some(end) = rows.last() else { return Ok(Vec::new()) };
+            // Rows whose keys are none do not belong to Larder.
+            let read = |row| RecordKey::new(Row::get(row, 0)).ok().map(|key| (key, record(row)));
+            let records: Vec<_> = rows.iter().filter_map(read).collect();
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            last = end.get(0);
+        }
     }
 }
 

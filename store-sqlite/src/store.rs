@@ -149,16 +149,26 @@ impl Store for SqliteStore {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<(RecordKey, Record)>> {
-        let rows = self.read("records", |connection| {
-            let mut select = connection.prepare_cached(LIST)?;
-            let after = after.map_or("", RecordKey::as_str);
-            let rows = select.query_map(params![prefix, after, most(limit)], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        let mut after = after.map_or("", RecordKey::as_str).to_owned();
+        loop {
+            let rows = self.read("records", |connection| {
+                let mut select = connection.prepare_cached(LIST)?;
+                let rows = select.query_map(params![prefix, after, most(limit)], |row| {
+                    Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+                })?;
+                rows.collect::<rusqlite::Result<Vec<_>>>()
             })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        let read = |(key, value): (String, String)| Ok((RecordKey::new(&key)?, record(value)));
-        rows.into_iter().map(read).collect()
+            let Some((last, _)) = rows.last() else { return Ok(Vec::new()) };
+            after.clone_from(last);
+            // Rows whose keys are none do not belong to Larder.
+            let read = |(key, value): (String, String)| {
+                RecordKey::new(&key).ok().map(|key| (key, record(value)))
+            };
+            let records: Vec<_> = rows.into_iter().filter_map(read).collect();
+            if !records.is_empty() {
+                return Ok(records);
+            }
+        }
     }
 
     fn commit(&self, changes: &[Change]) -> Result<Committed> {

@@ -27,6 +27,7 @@ mod ext;
 pub mod files;
 mod key;
 pub mod kind;
+pub mod links;
 mod memory;
 pub mod name;
 mod panics;
@@ -56,6 +57,7 @@ pub use crate::key::RecordKey;
 pub use crate::kind::{
     Access, Action, BlobRoot, CopyRule, LinkedKind, ListRoots, RecordKind, RecordLink,
 };
+pub use crate::links::{Link, for_each_link};
 pub use crate::memory::MemoryStore;
 pub use crate::name::{EventName, Identifier, TagName, TreePath, TypeTag, VersionNumber};
 pub use crate::panics::catch_panic;

@@ -20,6 +20,7 @@ pub use item::{Item, Linked};
 
 use crate::component::TypeEntry;
 use crate::error::{Error, ItemKind, Result};
+use crate::manifest::is_serializer_name;
 use crate::participant::Participant;
 use crate::serializer::{DynSerializer, Format, FormatTraits};
 use crate::store::{Composite, LinkedScheme, Scheme, Store, refuse_half};
@@ -166,7 +167,7 @@ impl Registry {
     }
 
     fn add_serializer(&mut self, name: String, entry: Entry, origin: Origin) -> Result<()> {
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(|b| b.is_ascii_graphic()) {
+        if !is_serializer_name(&name) {
             let reason = "a serializer's name has 1 to 64 visible ASCII characters";
             return Err(Error::invalid("serializer name", &name, reason));
         }

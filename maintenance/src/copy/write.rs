@@ -8,13 +8,14 @@ use super::attached;
 use super::plan::{CopyPlanner, PAGE, PlannedTag, PlannedVersion, TargetPolicy};
 use super::select::Selected;
 use crate::Maintenance;
+use crate::verify::unlisted;
 use bytes::Bytes;
 use larder_core::extend::{BlobWrites, Claim, QUICK, User, refuse_locked_name};
 use larder_core::manifest::{ChildEntry, Manifest};
 use larder_core::progress::Meter;
 use larder_core::record::{self, DigestRecord, VersionRecord};
 use larder_core::store::{
-    BlobWriter, Change, Committed, Corruption, Digest, Outcome, StoreExt, VersionNumber,
+    BlobWriter, Change, Committed, Corruption, Digest, Link, Outcome, StoreExt, VersionNumber,
     copy_verified, verified,
 };
 use larder_core::versions::TagOptions;
@@ -90,6 +91,13 @@ fn content_of(source: &Maintenance, version: &VersionRecord, what: &str) -> Resu
     let what_manifest = || format!("the manifest of {what}");
     let json = source.store.get_checked(&version.manifest, None, what_manifest)?;
     let manifest = Manifest::from_json(&json, what)?;
+    for (path, link) in manifest.unlisted_links(what)? {
+        let (Link::Artifact { digest, .. } | Link::Child { manifest: digest, .. }) = &link;
+        // Without a blob there is nothing to lose: it may be data that an older Larder wrote.
+        if source.store.has_blob(digest)? {
+            return Err(Error::corrupt(what, unlisted(&path, &link)));
+        }
+    }
     let artifacts = manifest.artifacts().iter().map(|entry| (entry.digest, entry.size));
     let blobs: Vec<_> = artifacts.chain([(version.manifest, json.len() as u64)]).collect();
     let size = blobs.iter().try_fold(0_u64, |sum, (_, size)| sum.checked_add(*size));

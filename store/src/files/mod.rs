@@ -165,9 +165,10 @@ impl BlobFolder {
             let entries = absent(list_folder(&folder)).map_err(|error| {
                 Error::store(format!("list the folder {}", folder.display()), error)
             })?;
-            found.extend(
-                entries.unwrap_or_default().into_iter().filter(|(digest, _)| Some(digest) > after),
-            );
+            // A file in another folder than its own is not of this layout.
+            let is_next =
+                |(digest, _): &(Digest, _)| digest.as_bytes()[0] == byte && Some(digest) > after;
+            found.extend(entries.unwrap_or_default().into_iter().filter(is_next));
         }
         found.truncate(limit);
         Ok(found)

@@ -1,5 +1,6 @@
 //! `verify` and `repair`: what they read, what they find, and how far they say they are.
 
+mod copies;
 mod kinds;
 mod own_kind;
 

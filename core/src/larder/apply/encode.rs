@@ -115,6 +115,14 @@ impl Larder {
         let type_tag = TypeTag::new(type_tag)?;
         let type_of = (type_tag.clone(), type_version);
         let manifest = Manifest::new(type_of, fields, artifacts.clone(), children.clone());
+        if let Some((path, _)) = manifest.unlisted_links(&what)?.pop() {
+            return Err(Error::Lossy {
+                what,
+                path,
+                reason: "an object of just these two keys is a link, and this value is none".into(),
+                advice: "Rename a key, or hold it in an `Artifact`",
+            });
+        }
         let manifest = manifest.to_json()?;
         let digest = Digest::of(&manifest);
         let size = manifest.len() as u64 + artifacts.iter().map(|entry| entry.size).sum::<u64>();

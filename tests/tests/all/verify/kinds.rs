@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use larder::jobs::{Event, JobContext, LarderJobs, Trigger, TriggerTable, trigger_table};
-use larder::maintenance::LarderMaintenance;
+use larder::jobs::{
+    Event, JobContext, JobStatus, JobsQuery, LarderJobs, Trigger, TriggerTable, trigger_table,
+};
+use larder::maintenance::{CopyOptions, LarderMaintenance};
 use larder::prelude::*;
+use larder::search::{LarderSearch, Query};
 use larder::store::{
     Change, Committed, Composite, Expected, MemoryStore, RecordKey, RecordKind, StoreExt,
 };
@@ -225,6 +228,58 @@ fn a_foreign_record_of_every_kind_is_found() {
             for findings in found(&larder) {
                 assert!(is_named(&findings, &foreign), "{kind:?} {foreign}: {findings:?}");
                 assert_eq!(findings.len(), 1, "{kind:?} {foreign}: {findings:?}");
+            }
+            remove(&larder, &foreign);
+        }
+    }
+}
+
+/// Everything that readers tell of a larder, errors included.
+fn told(larder: &Larder) -> Vec<String> {
+    let mut told = Vec::new();
+    let names: Vec<_> = larder.list().collect();
+    told.push(format!("{names:?}"));
+    for name in ["held", "holder", "zone", "a", "b"] {
+        told.push(format!("{:?}", larder.versions(name)));
+        told.push(format!("{:?}", larder.maintenance().removed(name)));
+        told.push(format!("{:?}", larder.show(name)));
+        told.push(format!("{:?}", larder.tags().of(name)));
+        told.push(format!("{:?}", larder.tags().history(name, "prod")));
+        told.push(format!("{:?} {:?}", larder.uses(name), larder.used_by(name)));
+        let digest = larder.show(name).map(|shown| shown.version.digest.to_string());
+        let by_digest = digest.map(|digest| larder.show(format!("{name}@{digest:.20}")));
+        told.push(format!("{by_digest:?}"));
+    }
+    let tagged = Query::new().all_versions().filter("tag = 'prod'".parse().unwrap());
+    for query in [Query::new(), Query::new().all_versions(), tagged] {
+        told.push(format!("{:?}", larder.search(&query).map(Iterator::collect::<Vec<_>>)));
+    }
+    for query in [JobsQuery::new(), JobsQuery::new().status(JobStatus::Pending)] {
+        let jobs: Vec<_> = larder.jobs().list(&query).collect();
+        for job in jobs.iter().flatten() {
+            told.push(format!("{:?}", larder.jobs().log(&job.id)));
+        }
+        told.push(format!("{jobs:?}"));
+    }
+    let to = larder::open("memory:").unwrap();
+    let copied = larder.maintenance().copy(Selection::All, &to, &CopyOptions::new());
+    told.push(format!("{copied:?}"));
+    told
+}
+
+#[test]
+fn a_foreign_record_of_every_kind_is_ignored_by_every_reader() {
+    for kind in RecordKind::all() {
+        let Sample { larder, key: own, foreign, .. } = sample(kind);
+        let before = told(&larder);
+        let value = larder.store().get_record(&own).unwrap().unwrap().value;
+        for foreign in foreign {
+            let foreign = key(&foreign);
+            for value in [std::str::from_utf8(&value).unwrap(), "no JSON"] {
+                put(&larder, &foreign, value);
+                for (before, after) in before.iter().zip(told(&larder)) {
+                    assert_eq!(*before, after, "{kind:?} {foreign}");
+                }
             }
             remove(&larder, &foreign);
         }
