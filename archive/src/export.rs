@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use larder_core::store::StoreExt;
-use larder_core::store::files::{sync_dir, temp_file};
+use larder_core::store::files::{check_parents, sync_dir, temp_file};
 use larder_core::{Error, Larder, Registry, Result, Selection};
 use larder_maintenance::{CopyOptions, LarderMaintenance};
 use larder_store_fs::{FsStore, marker};
@@ -104,6 +104,7 @@ pub fn export(
             reason: "the path already exists; choose another path or remove it".into(),
         });
     }
+    check_parents(path).map_err(failed)?;
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),

@@ -117,7 +117,9 @@ fn split(url: &StoreUrl) -> Result<(&str, Path)> {
             "a directory bucket does not list its objects in order; use a general purpose one";
         return Err(url.refused(reason));
     }
-    let prefix = Path::parse(prefix).map_err(|error| url.refused(error.to_string()))?;
+    let prefix = Path::parse(prefix).map_err(|_| {
+        url.refused("the prefix has an empty part or a character that names of objects do not have")
+    })?;
     Ok((bucket, prefix))
 }
 
@@ -135,8 +137,8 @@ fn given<K: Copy>(
 ) -> Result<Vec<(K, String)>> {
     url.allow_options(&names(known))?;
     let endpoint = url.option("endpoint").unwrap_or_default();
-    if endpoint.contains('@') {
-        let reason = "credentials come from the environment or from options, not from the endpoint";
+    if endpoint.contains(['@', '?', '#']) {
+        let reason = "the endpoint has a host and a path only; credentials come from the environment or from options";
         return Err(url.refused(reason));
     }
     let value = |(name, key): &(&str, K)| Some((*key, url.option(name)?.to_owned()));
@@ -185,5 +187,37 @@ mod tests {
         assert!(!allowed("s3://bucket", None));
         let url = "s3://bucket?endpoint=https://s3.example.com";
         assert!(!allowed(url, Some("http://127.0.0.1:9000")), "the option takes precedence");
+    }
+
+    #[test]
+    fn no_secret_is_printed() {
+        let between = ["", "/", "@", ":", "%", "?", "?a=", "&", "#"];
+        let urls = [
+            "s3://SECRET:SECRET@bucket/prefix",
+            "S3://SECRET@bucket/prefix",
+            "s3:/SECRET:SECRET@bucket/prefix",
+            "s3:SECRET:SECRET@bucket",
+            "s3://bucket/prefix?secret_access_key=SECRET",
+            "s3://bucket/prefix?secret_key=SECRET",
+            "s3://bucket/prefix?endpoint=http://SECRET:SECRET@host",
+            "s3://bucket/prefix?endpoint=http://host?key=SECRET",
+            "s3://bucket/prefix?endpoint=http://host#SECRET",
+            "s3://bucket/prefix#secret_access_key=SECRET",
+            "s3://bucket//prefix?session_token=SECRET",
+            "az://bucket?access_key=SECRET",
+        ];
+        for url in urls {
+            for url in between.map(|between| url.replace("SECRET", &format!("QZ0{between}XK0"))) {
+                let said = match url.parse::<StoreUrl>() {
+                    Err(error) => format!("{error} {error:?}"),
+                    Ok(parsed) => match read(&parsed) {
+                        Err(error) => format!("{parsed} {parsed:?} {error} {error:?}"),
+                        Ok(place) => format!("{parsed} {parsed:?} {}", place.url),
+                    },
+                };
+                let said = said.to_ascii_lowercase();
+                assert!(!said.contains("qz0") && !said.contains("xk0"), "{url}: {said}");
+            }
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use larder_store::Result;
-use larder_store::{Record, RecordKey, Revision};
+use larder_store::{Digest, Record, RecordKey, Revision};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -88,7 +88,12 @@ pub(crate) fn most(limit: usize) -> i64 {
 fn record(row: &Row) -> Record {
     let (revision, value): (i64, &str) = (row.get(1), row.get(2));
     Record {
-        revision: Revision::new(revision.to_string()),
+        revision: self::revision(revision, value.as_bytes()),
         value: Bytes::copy_from_slice(value.as_bytes()),
     }
+}
+
+/// Returns a revision that tells whether a later value is the same.
+pub(crate) fn revision(number: i64, value: &[u8]) -> Revision {
+    Revision::new(format!("{number} {}", Digest::of(value).to_hex()))
 }

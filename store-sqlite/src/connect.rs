@@ -1,4 +1,4 @@
-//! Connections: one for writing, and one per reading thread.
+//! Connections: one for writing, and some for reading.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use larder_store::Result;
 use rusqlite::{Connection, ErrorCode};
 
+use crate::readers::Readers;
 use crate::schema;
 
 /// Maximum time that a writer waits for writers of other processes.
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Pool {
     path: PathBuf,
     writer: Mutex<Connection>,
-    idle: Mutex<Vec<Connection>>,
+    readers: Readers,
 }
 
 impl Pool {
@@ -30,7 +31,8 @@ impl Pool {
             use_wal(&writer).map_err(failed)?;
             schema::migrate(&mut writer, path)?;
         }
-        Ok(Self { path: path.to_owned(), writer: Mutex::new(writer), idle: Mutex::default() })
+        let (writer, readers) = (Mutex::new(writer), Readers::default());
+        Ok(Self { path: path.to_owned(), writer, readers })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -43,23 +45,12 @@ impl Pool {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Runs `read` with a connection that no other thread uses.
+    /// Runs `read` with a connection that no other thread uses meanwhile.
     pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
-        let idle = self.idle().pop();
-        let connection = match idle {
-            Some(connection) => connection,
-            None => connect(&self.path)?,
-        };
-        let result = read(&connection);
-        self.idle().push(connection);
-        result
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Connection>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.readers.with(|| connect(&self.path), read)
     }
 }
 

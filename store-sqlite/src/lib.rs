@@ -9,6 +9,7 @@
 //! ```
 
 mod connect;
+mod readers;
 mod schema;
 mod store;
 

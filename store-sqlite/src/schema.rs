@@ -64,10 +64,11 @@ struct SchemaState {
 }
 
 fn state(connection: &Connection) -> rusqlite::Result<SchemaState> {
-    Ok(SchemaState {
-        application: connection.pragma_query_value(None, "application_id", |row| row.get(0))?,
-        schema: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
-        tables: connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?,
+    // One statement is one snapshot: another process may be creating the tables.
+    let state = "SELECT (SELECT application_id FROM pragma_application_id), \
+        (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)";
+    connection.query_row(state, [], |row| {
+        Ok(SchemaState { application: row.get(0)?, schema: row.get(1)?, tables: row.get(2)? })
     })
 }
 

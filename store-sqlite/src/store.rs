@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use larder_store::Digest;
-use larder_store::files::BlobFolder;
+use larder_store::files::{BlobFolder, check_parents};
 use larder_store::{
     Blob, BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Revision, Store,
 };
@@ -37,6 +37,9 @@ impl SqliteStore {
     /// [`Error::Refused`] for a database of another program; [`Error::Corrupt`] for a file that is not a database;
     /// [`Error::NewerFormat`]; [`Error::Store`].
     pub fn open(path: &Path) -> Result<Self> {
+        // SQLite would drop `missing/..` from a path.
+        check_parents(path)
+            .map_err(|error| Error::store(format!("open {}", path.display()), error))?;
         let mut folder = path.as_os_str().to_owned();
         folder.push(".blobs");
         Ok(Self { pool: Pool::open(path)?, files: BlobFolder::open(&PathBuf::from(folder)) })
@@ -61,7 +64,12 @@ impl Store for SqliteStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: true, inline_blob: INLINE, is_remote: false }
+        Capabilities {
+            atomic_commit: true,
+            isolated_commit: true,
+            inline_blob: INLINE,
+            is_remote: false,
+        }
     }
 
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {

@@ -20,8 +20,10 @@ mod blob;
 #[cfg(feature = "files")]
 mod cached;
 mod composite;
+mod deferred;
 pub mod digest;
 pub mod error;
+pub mod exclusive;
 mod ext;
 #[cfg(feature = "files")]
 pub mod files;
@@ -50,6 +52,7 @@ pub use crate::blob::{Blob, BlobSource, BlobWriter};
 #[cfg(feature = "files")]
 pub use crate::cached::{BlobCache, Cached};
 pub use crate::composite::{Composite, refuse_half};
+pub use crate::deferred::Deferred;
 pub use crate::digest::Digest;
 pub use crate::error::{BoxError, Corruption, Error, ItemKind, Result};
 pub use crate::ext::{StoreExt, content, copy_verified, verified};

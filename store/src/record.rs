@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -130,6 +132,13 @@ pub fn unchanged(key: RecordKey, found: Option<&Record>) -> Change {
 /// The expectation of a change to `found`.
 pub fn expect(found: Option<&Record>) -> Expected {
     found.map_or(Expected::Absent, |found| Expected::Revision(found.revision.clone()))
+}
+
+/// Returns 128 random bits as hexadecimal digits.
+pub(crate) fn random() -> String {
+    // Each `RandomState` is seeded by the system.
+    let half = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", half(), half())
 }
 
 /// Reads a JSON document that states its format under the key `larder`.

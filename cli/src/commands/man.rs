@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
+use larder::store::files::check_parents;
 use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
@@ -22,7 +23,8 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> Result<(), CommandError> {
     let folder = args.folder.display();
-    let written = fs::create_dir_all(&args.folder)
+    let written = check_parents(&args.folder)
+        .and_then(|()| fs::create_dir_all(&args.folder))
         .and_then(|()| clap_mangen::generate_to(command, &args.folder));
     written.map_err(|error| {
         CommandError::new(Exit::Failure, error.to_string())

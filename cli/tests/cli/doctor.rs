@@ -200,7 +200,7 @@ fn what_is_missing_locked_removed_or_garbage_is_noted_with_advice() {
         larder.locks().lock_version("wine/price").unwrap();
         larder.locks().lock_name("notes").unwrap();
         larder.remove("label@1").unwrap();
-        dir.plain(&["gc", "--grace", "0s"]);
+        dir.plain(&["gc", "--grace", "0s", "--exclusive"]);
         let printed = dir.plain(&["doctor"]);
         assert!(dir.linked(&["doctor"]).matches("not linked in").count() == 0, "{printed}");
         steady(&printed)

@@ -29,8 +29,10 @@ mod linked;
 mod look;
 mod migrate;
 mod mirror;
+mod nothing_left;
 #[cfg(feature = "onnx")]
 mod onnx;
+mod open_files;
 mod places;
 mod predict;
 mod remove;

@@ -219,7 +219,7 @@ fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value '…' for '<REF>': cannot use "cellar://ann:***#…" as a reference: after `@` comes a version number from 1, or `b3:` and a digest
+    error: invalid value '…' for '<REF>': cannot use "cellar://…#…" as a reference: after `@` comes a version number from 1, or `b3:` and a digest
 
     For more information, try '--help'.
     exit 6

@@ -14,6 +14,7 @@ use larder_core::extend::{BlobWrites, Claim, QUICK, User, refuse_locked_name};
 use larder_core::manifest::{ChildEntry, Manifest};
 use larder_core::progress::Meter;
 use larder_core::record::{self, DigestRecord, VersionRecord};
+use larder_core::store::exclusive::Permit;
 use larder_core::store::{
     BlobWriter, Change, Committed, Corruption, Digest, Link, Outcome, StoreExt, VersionNumber,
     copy_verified, verified,
@@ -263,7 +264,7 @@ impl<'a> CopyWriter<'a> {
     fn confirm(&self, name: &Identifier, blobs: &[(Digest, u64)]) -> Result<()> {
         for _ in 0..MAX_ROUNDS {
             match self.claim(blobs)? {
-                Some(changes) if changes.is_empty() => return Ok(()),
+                Some(changes) if changes.iter().all(Permit::is_dependency) => return Ok(()),
                 Some(changes) => {
                     let mut tx = self.planner.target.transaction();
                     tx.extend(changes);
@@ -306,12 +307,7 @@ impl<'a> CopyWriter<'a> {
             let (small, large): (Vec<_>, Vec<_>) =
                 missing.into_iter().partition(|(_, size)| *size <= most);
             if large.is_empty() {
-                let put = |(digest, size)| {
-                    let bytes = self.small_blob(digest, size)?;
-                    meter.add(size);
-                    Ok(Change::PutBlob { digest, bytes })
-                };
-                return small.into_iter().map(put).collect();
+                return self.transfer_small(&small, meter);
             }
             let mut writes = BlobWrites::default();
             for (digest, size) in large {
@@ -320,6 +316,24 @@ impl<'a> CopyWriter<'a> {
             writes.finish()?;
         }
         Err(Error::Conflict { what: target.store.url() })
+    }
+
+    /// Returns the changes that write small blobs. Of very many, all but the last are written now, to bound the memory.
+    fn transfer_small(&self, blobs: &[(Digest, u64)], meter: &Meter) -> Result<Vec<Change>> {
+        let (mut changes, mut waiting) = (Vec::new(), 0);
+        for &(digest, size) in blobs {
+            if waiting + size > 2 * MAX_INLINE {
+                let mut tx = self.planner.target.transaction();
+                tx.extend(changes.drain(..));
+                tx.commit_unconditional()?;
+                waiting = 0;
+            }
+            let bytes = self.small_blob(digest, size)?;
+            meter.add(size);
+            waiting += size;
+            changes.push(Change::PutBlob { digest, bytes });
+        }
+        Ok(changes)
     }
 
     /// Writes a large blob to the target, checked, up to the last step.

@@ -15,7 +15,7 @@ mod writer;
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -113,9 +113,11 @@ impl BlobFolder {
                     None => missing.push((digest, bytes)),
                 }
             }
-            let staged = at_once(&missing, |(_, bytes)| writer::stage(self, bytes))?;
-            for ((digest, _), file) in missing.iter().zip(staged) {
-                folders.push(writer::place(self, digest, file)?);
+            for missing in missing.chunks(AT_ONCE) {
+                let staged = at_once(missing, |(_, bytes)| writer::stage(self, bytes))?;
+                for ((digest, _), file) in missing.iter().zip(staged) {
+                    folders.push(writer::place(self, digest, file)?);
+                }
             }
             folders.sort_unstable();
             folders.dedup();
@@ -274,10 +276,12 @@ pub fn sync_dir(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// Maximum number of concurrent syncs.
-const AT_ONCE: usize = 16;
+/// Maximum number of concurrent syncs, and of files that are open for them.
+pub const AT_ONCE: usize = 16;
 
 /// Runs `work` on several items concurrently. A disk serves many syncs together about as fast as one.
+///
+/// Results that hold open files stay open until the last item is done: pass at most [`AT_ONCE`] then.
 ///
 /// # Errors
 /// The first error, once all have ended.
@@ -301,14 +305,33 @@ pub fn at_once<T: Sync, R: Send>(
     results.into_iter().collect()
 }
 
+/// Refuses a path that leads out of a folder that does not exist, such as `missing/../larder`.
+///
+/// The system finds nothing there, some libraries find `larder`, and creating the folders would leave `missing` behind.
+///
+/// # Errors
+/// [`NotFound`](io::ErrorKind::NotFound) with the name of the folder.
+pub fn check_parents(path: &Path) -> io::Result<()> {
+    let mut before = PathBuf::new();
+    for part in path.components() {
+        if part == Component::ParentDir && !before.as_os_str().is_empty() && !before.is_dir() {
+            let missing = format!("the folder {} does not exist", before.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, missing));
+        }
+        before.push(part);
+    }
+    Ok(())
+}
+
 /// Creates a folder and its parents, each durable in its parent.
 ///
 /// # Errors
-/// Errors of the system.
+/// Those of [`check_parents`]; errors of the system.
 pub fn create_dir_durably(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
+    check_parents(folder)?;
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
     if let Some(parent) = parent {
         create_dir_durably(parent)?;

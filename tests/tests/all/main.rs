@@ -14,7 +14,10 @@ mod children;
 mod class_models;
 mod copy;
 mod examples;
+#[cfg(feature = "servers")]
+mod few_connections;
 mod files;
+mod first_writers;
 mod format;
 mod gc;
 mod hooks;
@@ -35,4 +38,5 @@ mod serializer_laws;
 mod store_laws;
 mod tensors;
 mod third_party;
+mod urls;
 mod verify;

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use larder::jobs::{
     Event, JobContext, JobStatus, JobsQuery, LarderJobs, Trigger, TriggerTable, trigger_table,
 };
-use larder::maintenance::{CopyOptions, LarderMaintenance};
+use larder::maintenance::{CopyOptions, GcOptions, LarderMaintenance};
 use larder::prelude::*;
 use larder::search::{LarderSearch, Query};
 use larder::store::{
@@ -56,7 +57,7 @@ fn versions() -> Larder {
     larder.annotate("held@1", &change).unwrap();
     larder.apply("zone", &Held(3)).unwrap();
     larder.remove("zone@1").unwrap();
-    let at_once = larder::maintenance::GcOptions::new().grace(std::time::Duration::ZERO);
+    let at_once = GcOptions::new().grace(Duration::ZERO).exclusive(true);
     larder.maintenance().gc(&at_once).unwrap();
     larder
 }
@@ -87,9 +88,8 @@ fn jobs() -> Larder {
 /// The sample of a kind: a new kind needs one here.
 fn sample(kind: &RecordKind) -> Sample {
     let larder = match kind.name() {
-        "name" | "version" | "digest" | "tag" | "move" | "annotations" | "user" | "garbage" => {
-            versions()
-        }
+        "name" | "version" | "digest" | "tag" | "move" | "annotations" | "user" | "garbage"
+        | "exclusive" => versions(),
         "job" | "queue" | "log" | "made" | "cron" => jobs(),
         "review" => {
             let larder = versions();
@@ -122,6 +122,7 @@ fn sample(kind: &RecordKind) -> Sample {
         "job" | "log" | "made" => vec![unpadded(), format!("{text}/@1")],
         "queue" => vec!["queue/@1".into(), format!("{text}0")],
         "joined" => vec!["joined/other".into()],
+        "exclusive" => vec!["exclusive/other".into(), "exclusive/gc/@1".into()],
         other => panic!("there are no foreign keys of the kind {other}: add them here"),
     };
     let is_missed = matches!(kind.name(), "name" | "version" | "digest" | "move" | "user" | "job");
@@ -161,6 +162,7 @@ fn every_kind_is_registered() {
         "annotations",
         "cron",
         "digest",
+        "exclusive",
         "garbage",
         "job",
         "joined",
@@ -330,7 +332,7 @@ fn collect_but(larder: &Larder, kept: Option<&RecordKind>) {
         let records: Result<Vec<_>, _> = larder.store().records(kind.prefix()).collect();
         records.unwrap().iter().for_each(|(key, _)| remove(larder, key));
     }
-    let at_once = larder::maintenance::GcOptions::new().grace(std::time::Duration::ZERO);
+    let at_once = GcOptions::new().grace(Duration::ZERO).exclusive(true);
     for _ in 0..2 {
         larder.maintenance().gc(&at_once).unwrap();
     }
