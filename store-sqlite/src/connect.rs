@@ -86,7 +86,7 @@ impl Pool {
         let waiting = idle().pop();
         let connection = match waiting {
             Some(connection) => connection,
-            None => connect(&self.place)?,
+            None => connect(&self.place, PATIENCE)?,
         };
         let result = read(&connection);
         idle().push(connection);
@@ -101,23 +101,26 @@ fn open_to_write(place: &Place) -> Result<Connection> {
     place
         .create()
         .map_err(|error| Error::store(format!("create the file {}", path.display()), error))?;
-    let mut writer = connect(place).map_err(failed)?;
-    writer.busy_timeout(DOUBT).map_err(failed)?;
-    let is_new = match schema::is_new(&writer, path) {
-        Err(error) if is_busy(&error) && place.has_locks() => {
-            writer.busy_timeout(PATIENCE).map_err(failed)?;
-            schema::is_new(&writer, path)
-        }
-        found => found,
+    let (mut writer, is_new) = match examined(place, DOUBT) {
+        Err(error) if is_busy(&error) && place.has_locks() => examined(place, PATIENCE)?,
+        found => found?,
     };
     writer.busy_timeout(PATIENCE).map_err(failed)?;
-    if is_new? {
+    if is_new {
         // Only now is the file known not to belong to another program.
         use_wal(&writer).map_err(failed)?;
         schema::migrate(&mut writer, path)?;
     }
     place.share_side_files();
     Ok(writer)
+}
+
+/// Opens the file, and returns whether it is new.
+fn examined(place: &Place, patience: Duration) -> Result<(Connection, bool)> {
+    let path = place.given();
+    let connection = connect(place, patience).map_err(|error| schema::failed(path, error))?;
+    let is_new = schema::is_new(&connection, path)?;
+    Ok((connection, is_new))
 }
 
 /// Returns why a file cannot be opened for writing although it may be readable; other errors as they are.
@@ -137,14 +140,14 @@ fn is_busy(error: &Error) -> bool {
     cause == Some(ErrorCode::DatabaseBusy)
 }
 
-fn connect(place: &Place) -> rusqlite::Result<Connection> {
+fn connect(place: &Place, patience: Duration) -> rusqlite::Result<Connection> {
     let connection = Connection::open(place.database())?;
     if connection.is_readonly(rusqlite::MAIN_DB)? {
         // Before the first statement, which would leave side files.
         let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_READONLY);
         return Err(rusqlite::Error::SqliteFailure(code, None));
     }
-    connection.busy_timeout(PATIENCE)?;
+    connection.busy_timeout(patience)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     Ok(connection)
 }

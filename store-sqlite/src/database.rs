@@ -83,16 +83,12 @@ impl Database {
             return Ok(());
         }
         let name = folder.file_name().unwrap_or_default().to_string_lossy();
-        let former = match recorded.filter(|former| *former != name) {
-            Some(former) => format!(" (`{former}` when it was made)"),
-            None => String::new(),
-        };
-        let database = place.database().display();
+        let name = recorded.unwrap_or_else(|| name.into_owned());
         Err(Error::corrupt(
             format!("the large artifacts of {}", place.given().display()),
             Corruption::LeftBehind(format!(
-                "the folder {} is missing; copy the folder{former} that stands beside the original of {database} too, or \
-                 make an empty one if it is lost",
+                "the folder {} is missing; copy the folder `{name}` that stands beside the original file too, or make an empty \
+                 one if it is lost",
                 folder.display()
             )),
         ))

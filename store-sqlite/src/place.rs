@@ -127,7 +127,7 @@ impl Place {
     /// Returns whether files in the folder can be locked.
     pub(crate) fn has_locks(&self) -> bool {
         // A file of its own: the database may be open in this process already, and to close it would release its locks.
-        temp_file(self.folder()).is_ok_and(|file| try_lock(file.as_file()).is_ok())
+        temp_file(self.folder()).is_ok_and(|file| file.as_file().try_lock().is_ok())
     }
 }
 
@@ -189,15 +189,4 @@ fn names_of(found: &fs::Metadata) -> u64 {
 #[cfg(not(unix))]
 fn names_of(_: &fs::Metadata) -> u64 {
     1
-}
-
-/// Locks a file as SQLite does.
-#[cfg(unix)]
-fn try_lock(file: &fs::File) -> io::Result<()> {
-    Ok(rustix::fs::fcntl_lock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?)
-}
-
-#[cfg(not(unix))]
-fn try_lock(file: &fs::File) -> io::Result<()> {
-    file.try_lock().map_err(io::Error::from)
 }

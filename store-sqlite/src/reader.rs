@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -139,7 +139,7 @@ impl View {
             Kind::Live => (open(place.database(), "mode=ro&readonly_shm=1")?, None),
             Kind::Still => (open(place.database(), "mode=ro&immutable=1")?, None),
             Kind::Copied => {
-                let copy = tempfile::tempdir()?;
+                let copy = temp_folder()?;
                 let database = copy.path().join("larder.db");
                 copy_file(place.database(), &database)?;
                 copy_file(&place.wal(), &copy.path().join("larder.db-wal"))?;
@@ -178,6 +178,21 @@ fn stamp(path: &Path) -> io::Result<Stamp> {
     #[cfg(not(unix))]
     let inode = 0;
     Ok((found.len(), found.modified()?, inode))
+}
+
+/// Creates a private folder. The user of a service often may not write to the system's own temporary folder.
+fn temp_folder() -> Result<TempDir, BoxError> {
+    let others = ["/var/tmp", "/dev/shm"].map(PathBuf::from);
+    let mut failure = None;
+    for folder in [std::env::temp_dir()].into_iter().chain(others) {
+        match tempfile::tempdir_in(folder) {
+            Ok(created) => return Ok(created),
+            Err(error) => failure = failure.or(Some(error)),
+        }
+    }
+    let cause = failure.map_or_else(String::new, |error| format!(" ({error})"));
+    Err(format!("its log must be read from a copy, and no temporary folder can be created{cause}")
+        .into())
 }
 
 fn copy_file(from: &Path, to: &Path) -> io::Result<()> {

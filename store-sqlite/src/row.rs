@@ -1,6 +1,6 @@
 //! Blobs in rows that are too large to be held in memory.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use crate::database::Database;
 
 /// Number of bytes that are read or written at once.
 const PIECE: usize = 1 << 20;
+const ACTION: &str = "write a blob to";
 
 /// A blob in a row, read when it is needed.
 pub(crate) struct RowSource {
@@ -31,7 +32,7 @@ impl BlobSource for RowSource {
         // A read that is repeated, because the database changed, goes on where it was: the bytes of a blob do not change.
         let done = Cell::new(0);
         let outcome = {
-            let take = std::cell::RefCell::new((take, &mut failure));
+            let take = RefCell::new((take, &mut failure));
             self.database.read("a blob", |connection| {
                 let Some((row, _)) = Database::row(connection, &self.digest)? else {
                     return Ok(false);
@@ -79,9 +80,11 @@ enum Target {
 }
 
 impl RowWriter {
-    pub(crate) fn new(database: Arc<Database>, limit: u64) -> Self {
+    pub(crate) fn new(database: Arc<Database>, limit: u64) -> Result<Self> {
+        // Fails where only reading is possible.
+        database.write(ACTION, |_| Ok(()))?;
         let target = Target::Row(SpooledFile::new(database.pool.place().folder()));
-        Self { database, limit, size: 0, target }
+        Ok(Self { database, limit, size: 0, target })
     }
 
     /// Returns the writer, after it was changed to a file if `more` bytes bring the blob above the limit.
@@ -124,10 +127,9 @@ impl BlobWriter for RowWriter {
     }
 
     fn finish(self: Box<Self>, digest: &Digest) -> Result<()> {
-        let action = "write a blob to";
         let failed = |error| {
             Error::store(
-                format!("{action} {}", self.database.pool.place().given().display()),
+                format!("{ACTION} {}", self.database.pool.place().given().display()),
                 error,
             )
         };
@@ -140,7 +142,7 @@ impl BlobWriter for RowWriter {
         if self.database.files.stat(digest)? == Some(bytes.len() as u64) {
             return Ok(());
         }
-        self.database.write(action, |connection| {
+        self.database.write(ACTION, |connection| {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             if Database::row(&transaction, digest)?.is_none() {

@@ -84,7 +84,7 @@ impl Store for SqliteStore {
 
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         Ok(match self.inline {
-            Some(limit) => Box::new(RowWriter::new(Arc::clone(&self.database), limit)),
+            Some(limit) => Box::new(RowWriter::new(Arc::clone(&self.database), limit)?),
             None => Box::new(self.database.large_writer()?),
         })
     }

@@ -230,3 +230,60 @@ fn a_command_line_that_cannot_be_ends_with_2() {
     For more information, try '--help'.
     "#);
 }
+
+#[test]
+fn a_file_of_another_kind_is_named_and_nothing_is_made() {
+    let dir = TestDir::new("fs:data_dir");
+    dir.write("notes.txt", "Dear Sir or Madam");
+    dir.write("model.onnx", b"\x08\x07\x12\x04\xff\xfe\0\0");
+    dir.write("empty", "");
+    dir.write("empty.db", "");
+    dir.write("folder.tar", [&[0; 257][..], b"ustar"].concat());
+    std::fs::create_dir(dir.path("folder.db")).unwrap();
+    dir.write("folder.db/x", "");
+    let larder = dir.path("larder");
+    larder::open(&format!("sqlite:{}", larder.display())).unwrap();
+    blank_database(&dir.path("blank.db"));
+    let list = |dir: &TestDir| {
+        let mut names: Vec<_> = std::fs::read_dir(dir.path("."))
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|entry| (entry.file_name(), entry.metadata().unwrap().len()))
+            .collect();
+        names.sort();
+        names
+    };
+    let before = list(&dir);
+    let printed = [
+        "notes.txt",
+        "model.onnx",
+        "sqlite:model.onnx",
+        "empty",
+        "empty.db",
+        "folder.tar",
+        "folder.db",
+        "larder",
+        "blank.db",
+    ]
+    .map(|file| dir.plain(&["list", "--store", file]))
+    .concat();
+    assert_eq!(list(&dir), before);
+    assert_snapshot!(printed, @"");
+}
+
+/// A database with a page and no table.
+fn blank_database(path: &std::path::Path) {
+    let mut header = [0; 512];
+    let set = |header: &mut [u8; 512], at: usize, bytes: &[u8]| {
+        header[at..at + bytes.len()].copy_from_slice(bytes)
+    };
+    set(&mut header, 0, b"SQLite format 3\0");
+    // Page size 512, no reserved bytes, payload fractions, one page, encoding UTF-8.
+    set(&mut header, 16, &[2, 0, 1, 1, 0, 64, 32, 32, 0, 0, 0, 1, 0, 0, 0, 1]);
+    set(&mut header, 44, &[0, 0, 0, 4]);
+    set(&mut header, 56, &[0, 0, 0, 1]);
+    set(&mut header, 92, &[0, 0, 0, 1, 0, 0x2e, 0x7f, 0]);
+    // An empty leaf of the schema.
+    set(&mut header, 100, &[13, 0, 0, 0, 0, 2, 0, 0]);
+    std::fs::write(path, header).unwrap();
+}

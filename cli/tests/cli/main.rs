@@ -40,6 +40,8 @@ mod source;
 mod tag;
 mod terminal;
 mod tour;
+#[cfg(all(unix, feature = "full"))]
+mod users;
 mod verify;
 #[cfg(feature = "wasm")]
 mod wasm;

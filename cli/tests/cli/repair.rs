@@ -152,3 +152,28 @@ fn verify_finds_what_leads_nowhere() {
     hint: repair from another larder with `larder verify --repair-from URL`
     ");
 }
+
+#[test]
+fn a_file_copied_without_its_folder_says_what_to_copy() {
+    let dir = TestDir::new("sqlite:larder.db");
+    dir.write("big.bin", vec![3; 100_000]);
+    dir.plain(&["put", "big", "big.bin"]);
+    std::fs::create_dir(dir.path("else")).unwrap();
+    std::fs::copy(dir.path("larder.db"), dir.path("else/copy.db")).unwrap();
+    let commands: [&[&str]; 7] = [
+        &["get", "big", "-o", "out"],
+        &["verify"],
+        &["doctor", "--quiet"],
+        &["gc", "--dry-run"],
+        &["put", "more", "big.bin"],
+        &["copy", "--all", "fs:other"],
+        &["list", "--quiet"],
+    ];
+    let printed = commands.map(|words| {
+        let mut words = words.to_vec();
+        words.extend(["--store", "else/copy.db"]);
+        dir.plain(&words)
+    });
+    assert!(!dir.path("else/copy.db.blobs").exists());
+    assert_snapshot!(printed.concat(), @"");
+}

@@ -12,7 +12,7 @@ use larder_core::record::VersionRecord;
 use larder_core::store::{BlobCount, Corruption, Digest, StoreExt, VersionNumber};
 use larder_core::{Error, Identifier, Reference, Result, Selection, Selector};
 
-pub(crate) use blobs::{Blob, check_blob};
+pub(crate) use blobs::{Blob, check_blob, finding_of};
 pub(crate) use records::damage;
 
 /// The result of [`Maintenance::verify`].
@@ -80,9 +80,13 @@ impl Maintenance {
         if selection.is_all() && verifier.is_complete {
             let mut orphans = BlobCount::default();
             for blob in self.store.blobs() {
-                let (digest, size) = blob?;
-                if !verifier.seen.contains(&digest) {
-                    orphans.add(size);
+                match blob {
+                    Ok((digest, _)) if verifier.seen.contains(&digest) => {}
+                    Ok((_, size)) => orphans.add(size),
+                    Err(error) => {
+                        checked.findings.push(finding_of(error)?);
+                        return Ok(checked);
+                    }
                 }
             }
             checked.orphans = Some(orphans);

@@ -27,7 +27,7 @@ const HEAD: usize = 512;
 pub fn describe(path: &Path) -> String {
     let found = match fs::metadata(path) {
         Ok(found) if found.is_dir() => return "a folder".into(),
-        Ok(found) if !found.is_file() => return "no regular file".into(),
+        Ok(found) if !found.is_file() => return "a device or a pipe".into(),
         Ok(found) if found.len() == 0 => return "an empty file".into(),
         Ok(found) => found,
         Err(error) => return format!("not readable ({error})"),
