@@ -5,13 +5,13 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS blob_folder (name TEXT NOT NULL) STRICT";
-/// Whether a version lacks its manifest, or a manifest an artifact that is too large for a row. For larders that were written
+/// Whether a large version lacks its manifest, or a manifest an artifact that is too large for a row. For larders that were written
 /// before there was the table.
 const LOOK: &str = "SELECT
     EXISTS (
         SELECT 1 FROM records
         WHERE key >= 'versions/' AND key < 'versions0' AND json_valid(value)
-            AND json_extract(value, '$.collected') IS NULL
+            AND json_extract(value, '$.collected') IS NULL AND json_extract(value, '$.size') > ?1
             AND unhex(substr(json_extract(value, '$.manifest'), 4)) NOT IN (SELECT digest FROM blobs)
     ) OR EXISTS (
         SELECT 1 FROM blobs, json_each(

@@ -43,7 +43,7 @@ fn an_empty_folder_or_file_is_not_made_a_larder() {
     hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     exit 3
     --- stderr
-    error: cannot open sqlite:empty.db: there is no larder
+    error: cannot open sqlite:empty.db: there is no larder, only an empty file
     hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     ");
 }
@@ -74,9 +74,9 @@ fn a_file_that_is_no_larder_is_left_alone() {
     exit 5
     --- stderr
     error: cannot use the folder [place] as a larder: it holds `letter.txt`; name an empty or a new folder
-    exit 4
+    exit 5
     --- stderr
-    error: cannot read the file letter.db: it is corrupt (not an SQLite database); restore it from a copy
+    error: cannot use letter.db as a larder: it is a `.db` file of text, and no SQLite database; name another file, or, if it was a larder, restore it from a copy
     ");
 }
 
@@ -268,7 +268,38 @@ fn a_file_of_another_kind_is_named_and_nothing_is_made() {
     .map(|file| dir.plain(&["list", "--store", file]))
     .concat();
     assert_eq!(list(&dir), before);
-    assert_snapshot!(printed, @"");
+    assert_snapshot!(printed, @"
+    exit 5
+    --- stderr
+    error: cannot use notes.txt as a larder: it is a `.txt` file of text; name an empty or a new folder
+    exit 5
+    --- stderr
+    error: cannot use model.onnx as a larder: it is a `.onnx` file of 8 bytes in another format; name an empty or a new folder
+    exit 5
+    --- stderr
+    error: cannot use model.onnx as a larder: it is a `.onnx` file of 8 bytes in another format, and no SQLite database; name another file, or, if it was a larder, restore it from a copy
+    exit 3
+    --- stderr
+    error: cannot open fs:empty: there is no larder, only an empty file
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
+    exit 3
+    --- stderr
+    error: cannot open sqlite:empty.db: there is no larder, only an empty file
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
+    exit 5
+    --- stderr
+    error: cannot use folder.tar as a larder: it is a tar archive; an archive of a larder must be imported; name an empty or a new folder
+    exit 5
+    --- stderr
+    error: cannot use folder.db as a larder: it is a folder, and no SQLite database; if that is a larder, write `fs:folder.db`
+    exit 5
+    --- stderr
+    error: cannot use larder as a larder: it is an SQLite database; if that is a larder, write `sqlite:larder`
+    exit 3
+    --- stderr
+    error: cannot open sqlite:blank.db: there is no larder, only an SQLite database
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
+    ");
 }
 
 /// A database with a page and no table.
