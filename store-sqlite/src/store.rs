@@ -22,6 +22,8 @@ use crate::row::{RowSource, RowWriter};
 const LIST: &str = "SELECT key, value FROM records \
     WHERE key >= max(?1, ?2) AND key < ?1 || '~' AND key IS NOT ?2 ORDER BY key LIMIT ?3";
 /// The size of a blob, and its bytes if they are few.
+type Row = (u64, Option<Vec<u8>>);
+/// Reads a [`Row`].
 const READ: &str = "SELECT length(bytes), iif(length(bytes) <= ?2, bytes, NULL) FROM blobs \
     WHERE digest = ?1";
 
@@ -94,13 +96,13 @@ impl Store for SqliteStore {
             let mut select = connection.prepare_cached(READ)?;
             let mut row = |digest: &Digest| {
                 let found = select.query_row(params![digest.as_bytes(), INLINE], |row| {
-                    Ok((row.get::<_, u64>(0)?, row.get::<_, Option<Vec<u8>>>(1)?))
+                    Ok::<Row, _>((row.get(0)?, row.get(1)?))
                 });
                 found.optional()
             };
             digests.iter().map(&mut row).collect::<rusqlite::Result<Vec<_>>>()
         })?;
-        let with_file = |(row, digest): (Option<(u64, Option<Vec<u8>>)>, &Digest)| match row {
+        let with_file = |(row, digest): (Option<Row>, &Digest)| match row {
             Some((_, Some(bytes))) => Ok(Some(Bytes::from(bytes).into())),
             Some((_, None)) => {
                 let database = Arc::clone(&self.database);

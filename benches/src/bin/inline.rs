@@ -5,7 +5,7 @@
 //! ```
 
 use larder::bytes::Bytes;
-use larder::store::{Digest, SqliteStore, Store, StoreExt};
+use larder::store::{Digest, SqliteStore, StoreExt};
 use larder_benches::{Outcome, compare, head, noise, peak_growth, say, timed, work_folder};
 
 const MB: usize = 1_000_000;
@@ -24,7 +24,7 @@ fn main() -> Outcome {
         };
         let put = |store: &SqliteStore, round| {
             let (digest, bytes) = blob(round);
-            Ok(timed(|| Ok(store.put_blob(&digest, bytes)?))?)
+            timed(|| Ok(store.put_blob(&digest, bytes)?))
         };
         let what = |verb: &str| format!("{verb} {} MB", size / MB);
         compare(&what("write"), f64::INFINITY, rounds, |at| put(&rows, at), |at| put(&files, at))?;
