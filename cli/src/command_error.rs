@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use larder::store::files::describe;
 use larder::store::{Hook, ItemKind};
 use larder::{Error, StoreUrl};
 use serde::Serialize;
@@ -114,7 +115,11 @@ impl CommandError {
 
     /// There is no larder at the URL.
     pub(crate) fn no_larder(url: &StoreUrl) -> Self {
-        Self::new(Exit::NotFound, format!("cannot open {url}: there is no larder")).with_hint(
+        // What a larder may be made of, such as an empty file, is none yet.
+        let is_local = matches!(url.scheme(), "sqlite" | "fs");
+        let found = url.path().ok().filter(|path| is_local && path.exists() && !path.is_dir());
+        let only = found.map_or_else(String::new, |path| format!(", only {}", describe(path)));
+        Self::new(Exit::NotFound, format!("cannot open {url}: there is no larder{only}")).with_hint(
             "create one with `larder put NAME FILE`, or name another one with `--store URL`",
         )
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use larder_store::RecordKey;
 use larder_store::files::{
-    absent, create_dir_durably, locked_temp_file, remove_unfinished, sync_dir,
+    absent, create_dir_durably, follow_group_at, locked_temp_file, remove_unfinished, sync_dir,
 };
 use tempfile::NamedTempFile;
 
@@ -150,16 +150,21 @@ impl Layout {
         }
     }
 
-    /// Takes the lock shared, which excludes commits. Returns `None` if the lock file was never created.
+    /// Takes the lock shared, which excludes commits. Returns `None` if the lock file was never created, or on a file
+    /// system without locks, where nothing can be committed.
     fn shared(&self) -> io::Result<Option<File>> {
         let Some(file) = absent(File::open(self.lock()))? else { return Ok(None) };
-        file.lock_shared()?;
-        Ok(Some(file))
+        Ok(file.lock_shared().is_ok().then_some(file))
     }
 
     /// Takes the lock exclusively. It is released when the file is dropped or the process dies.
     pub(crate) fn locked(&self) -> io::Result<File> {
-        let file = File::options().create(true).truncate(false).write(true).open(self.lock())?;
+        let path = self.lock();
+        let is_new = !path.exists();
+        let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+        if is_new {
+            follow_group_at(&path, &self.root)?;
+        }
         file.lock()?;
         Ok(file)
     }

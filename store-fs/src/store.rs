@@ -27,10 +27,13 @@ impl FsStore {
     /// Opens the larder in the folder `path`. Creates one if the folder is empty or missing.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a folder with other content; [`Error::NewerFormat`]; [`Error::Corrupt`];
+    /// [`Error::Refused`] for a file, and for a folder with other content; [`Error::NewerFormat`]; [`Error::Corrupt`];
     /// [`Error::Store`].
     pub fn open(path: &Path) -> Result<Self> {
         let layout = Layout::new(path);
+        if path.exists() && !path.is_dir() {
+            return Err(marker::no_folder(path));
+        }
         create_dir_durably(path).map_err(|error| {
             Error::store(format!("create the folder {}", path.display()), error)
         })?;

@@ -4,7 +4,7 @@ mod display;
 
 use std::fmt;
 
-use display::{At, Ended, Known, Misfit, Row, Suggest, WithArticle};
+use display::{At, Damage, Ended, Known, Misfit, Row, Suggest, WithArticle};
 
 use crate::digest::Digest;
 use crate::status::{Hook, JobStatus};
@@ -145,7 +145,7 @@ pub enum Error {
     },
 
     /// Stored bytes differ from what was written.
-    #[error("cannot read {what}: it is corrupt ({fault}); restore it from a copy")]
+    #[error("cannot read {what}: {}", Damage(fault))]
     Corrupt {
         /// The damaged item.
         what: String,
@@ -280,6 +280,9 @@ impl fmt::Display for ItemKind {
 pub enum Corruption {
     /// They are gone.
     Missing,
+    /// The folder that holds them was left behind when the larder was moved or copied. The text names it, and says what to
+    /// do.
+    LeftBehind(String),
     /// Their length differs.
     Size {
         /// Bytes that were written.
@@ -308,7 +311,7 @@ impl fmt::Display for Corruption {
             Self::Digest { expected, found } => {
                 write!(f, "its digest is {} instead of {}", found.short(), expected.short())
             }
-            Self::Unreadable(reason) => f.write_str(reason),
+            Self::LeftBehind(reason) | Self::Unreadable(reason) => f.write_str(reason),
         }
     }
 }

@@ -316,8 +316,8 @@ fn what_is_no_larder_is_a_finding_and_stays_as_it_is() {
     --- stdout
     program    larder [version], rustc [rustc], [target]
     linked in  6 types, 7 serializers, 9 stores
-    warning: cannot read the file [place]: it is corrupt (not an SQLite database); restore it from a copy
-      restore it from a copy, or name another larder with `--store URL`
+    warning: cannot use [place] as a larder: it is a `.db` file of text, and no SQLite database; name another file, or, if it was a larder, restore it from a copy
+      name another larder with `--store URL`
     --- stderr
     error: found 1 warning
     ");

@@ -45,6 +45,8 @@ mod tag;
 mod terminal;
 mod tour;
 mod unchanged;
+#[cfg(all(unix, feature = "full"))]
+mod users;
 mod verify;
 #[cfg(feature = "wasm")]
 mod wasm;

@@ -42,6 +42,7 @@ pub(crate) fn check_blob(
             let found = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
             (found, verified(&blob.digest, blob.size, bytes, progress))
         }
+        Err(Error::Corrupt { fault: fault @ Corruption::LeftBehind(_), .. }) => (0, Err(fault)),
         // The disk may be damaged in one place only.
         Err(error) => {
             let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));

@@ -13,7 +13,7 @@ use larder_core::store::{BlobCount, Corruption, Digest, StoreExt, TypeTag, Versi
 use larder_core::{Error, Identifier, Reference, Result, Selection, Selector};
 
 use blobs::Listing;
-pub(crate) use blobs::{Blob, check_blob, unlisted};
+pub(crate) use blobs::{Blob, check_blob, finding_of, unlisted};
 pub(crate) use records::damage;
 
 /// The result of [`Maintenance::verify`].
@@ -81,9 +81,13 @@ impl Maintenance {
         if selection.is_all() && verifier.is_complete {
             let mut orphans = BlobCount::default();
             for blob in self.store.blobs() {
-                let (digest, size) = blob?;
-                if !verifier.seen.contains(&digest) {
-                    orphans.add(size);
+                match blob {
+                    Ok((digest, _)) if verifier.seen.contains(&digest) => {}
+                    Ok((_, size)) => orphans.add(size),
+                    Err(error) => {
+                        checked.findings.push(finding_of(error)?);
+                        return Ok(checked);
+                    }
                 }
             }
             checked.orphans = Some(orphans);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{BoxError, ItemKind};
+use super::{BoxError, Corruption, ItemKind};
 use crate::status::JobStatus;
 
 /// Similar names, at the end of a message.
@@ -59,6 +59,18 @@ impl fmt::Display for Misfit<'_> {
             }
             _ => "it does not fit the model's signature",
         })
+    }
+}
+
+/// Damage, and what to do about it.
+pub(super) struct Damage<'a>(pub(super) &'a Corruption);
+
+impl fmt::Display for Damage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            fault @ Corruption::LeftBehind(_) => write!(f, "{fault}"),
+            fault => write!(f, "it is corrupt ({fault}); restore it from a copy"),
+        }
     }
 }
 

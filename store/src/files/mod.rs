@@ -8,7 +8,9 @@
 //! A blob is written under a random name in `tmp`, synced, made read-only and renamed; then its folder is synced.
 //! `b3sum` of a blob prints its name.
 
+mod describe;
 mod map;
+mod owner;
 mod spooled;
 mod unnamed;
 mod writer;
@@ -22,6 +24,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use tempfile::NamedTempFile;
 
+pub use describe::describe;
+pub use owner::follow_group_at;
 pub use spooled::{SpooledFile, collect_pieces, spool_error};
 pub use unnamed::UnnamedFile;
 pub use writer::FileWriter;
@@ -223,7 +227,7 @@ pub fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Creates a file under a random name, with the default permissions of the process.
+/// Creates a file under a random name, with the default permissions of the process and the group of the folder.
 ///
 /// # Errors
 /// Errors of the system.
@@ -231,7 +235,9 @@ pub fn temp_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
+    let file = builder.tempfile_in(folder)?;
+    owner::follow_group(file.as_file(), folder)?;
+    Ok(file)
 }
 
 /// Creates a file like [`temp_file`] and locks it. The lock marks a living writer.
@@ -323,7 +329,7 @@ pub fn check_parents(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Creates a folder and its parents, each durable in its parent.
+/// Creates a folder and its parents, each durable in its parent and with its parent's group.
 ///
 /// # Errors
 /// Those of [`check_parents`]; errors of the system.
@@ -339,7 +345,10 @@ pub fn create_dir_durably(folder: &Path) -> io::Result<()> {
     match fs::create_dir(folder) {
         // Another process created it first.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
-        other => other?,
+        other => {
+            other?;
+            follow_group_at(folder, parent.unwrap_or(Path::new(".")))?;
+        }
     }
     sync_dir(parent.unwrap_or(Path::new(".")))
 }

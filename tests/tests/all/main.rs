@@ -28,6 +28,8 @@ mod keeping;
 mod object;
 mod objectmodel;
 mod objects;
+#[cfg(unix)]
+mod one_place;
 mod own_serializers;
 mod places;
 mod plan;
