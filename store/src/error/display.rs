@@ -1,9 +1,30 @@
 //! Parts of error messages.
 
+use std::error::Error as _;
 use std::fmt;
 
-use super::ItemKind;
+use super::{Error, ItemKind};
 use crate::status::JobStatus;
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut said = self.to_string();
+        let mut heading = "\n\nCaused by:";
+        let mut next = self.source();
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            // Some errors repeat their source.
+            if text != said {
+                write!(f, "{heading}\n    {}", text.replace('\n', "\n    "))?;
+                heading = "";
+            }
+            said = text;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}
 
 /// Similar names, at the end of a message.
 pub(super) struct Suggest<'a>(pub(super) &'a [String]);
