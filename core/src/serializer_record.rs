@@ -123,8 +123,8 @@ fn encode_twice(pair: &dyn DynSerializer, sample: &dyn std::any::Any) -> Result<
 
 /// Returns whether `pair` decodes `bytes` to its sample; `None` if it has no sample.
 fn reads(pair: &dyn DynSerializer, bytes: &Bytes) -> Result<Option<bool>, BoxError> {
-    let Some(sample) = pair.sample() else { return Ok(None) };
     let value = catch_serializer_panic(pair.name(), || pair.decode(bytes))??;
+    let Some(sample) = pair.sample() else { return Ok(None) };
     Ok(Some(encode(pair, &*value)? == encode(pair, &*sample)?))
 }
 

@@ -1,9 +1,12 @@
 //! Sets in the order of their items.
 
+use std::collections::HashSet;
+
 use serde::{Serialize, Serializer};
 
-/// Writes a set in the order of its items: for a `HashSet`, whose own order differs each time it is loaded, so that it
-/// would be a new version each time it is applied.
+/// Writes a `HashSet` in the order of its items.
+///
+/// Its own order differs each time it is loaded, and would make a new version each time it is applied.
 ///
 /// ```
 /// use std::collections::HashSet;
@@ -21,13 +24,12 @@ use serde::{Serialize, Serializer};
 ///
 /// # Errors
 /// Those of the serializer.
-pub fn sorted<'a, C, T, S>(set: &'a C, serializer: S) -> Result<S::Ok, S::Error>
+pub fn sorted<T, H, S>(set: &HashSet<T, H>, serializer: S) -> Result<S::Ok, S::Error>
 where
-    &'a C: IntoIterator<Item = &'a T>,
-    T: Ord + Serialize + 'a,
+    T: Ord + Serialize,
     S: Serializer,
 {
-    let mut items: Vec<&T> = set.into_iter().collect();
+    let mut items: Vec<&T> = set.iter().collect();
     items.sort();
     serializer.collect_seq(items)
 }

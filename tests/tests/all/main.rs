@@ -35,4 +35,5 @@ mod serializer_laws;
 mod store_laws;
 mod tensors;
 mod third_party;
+mod unchanged;
 mod verify;
