@@ -70,6 +70,10 @@ pub trait Predict: Send + Sync {
 ///
 /// Implemented for every [`Predict`]. Inputs are decoded directly into the input type, and outputs encoded directly
 /// from the output type, without an intermediate tree.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a model",
+    note = "write `impl larder::Predict for {Self} {{ … }}`, or remove `model` from `#[component(…)]`"
+)]
 pub trait Model: Send + Sync {
     /// Predicts for one input.
     ///

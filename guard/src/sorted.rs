@@ -4,6 +4,7 @@
 //! So the output of a map is held back until its end, and its entries are sorted there.
 
 use std::cell::{Cell, RefCell};
+use std::cmp::Ordering;
 use std::io::{self, Write};
 use std::mem;
 
@@ -21,6 +22,8 @@ pub(super) struct Held {
     bytes: RefCell<Vec<u8>>,
     /// Number of open maps, and sequences of unknown length.
     open: Cell<usize>,
+    /// True if something is or will be held back.
+    busy: Cell<bool>,
     /// True if there is an [`Output`].
     sorts: Cell<bool>,
     /// Of formats whose serializer cannot write a header later: how to write one, for sequences and maps.
@@ -53,6 +56,7 @@ impl<'g, W: Write> Output<'g, W> {
     }
 
     fn pass_on(&mut self) -> io::Result<()> {
+        self.held.busy.set(false);
         let bytes = mem::take(&mut *self.held.bytes.borrow_mut());
         self.written += bytes.len() as u64;
         self.inner.write_all(&bytes)
@@ -78,11 +82,11 @@ impl<W: Write> Write for Output<'_, W> {
 
     #[inline]
     fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
-        if self.held.open.get() > 0 {
-            self.held.bytes.borrow_mut().extend_from_slice(buf);
-            return Ok(());
-        }
-        if !self.held.bytes.borrow().is_empty() {
+        if self.held.busy.get() {
+            if self.held.open.get() > 0 {
+                self.held.bytes.borrow_mut().extend_from_slice(buf);
+                return Ok(());
+            }
             self.pass_on()?;
         }
         self.written += buf.len() as u64;
@@ -129,6 +133,7 @@ impl HeldBack {
             Some(_) => None,
         };
         held.open.set(held.open.get() + 1);
+        held.busy.set(true);
         let header = held.bytes.borrow().len();
         let inner = open(if write_len.is_some() { Some(UNKNOWN) } else { len })?;
         let start = held.bytes.borrow().len();
@@ -156,9 +161,8 @@ impl HeldBack {
         let held = &guard.held;
         held.open.set(held.open.get().saturating_sub(1));
         let mut bytes = held.bytes.borrow_mut();
-        // A comma stands before each but the first entry of an object.
-        let comma = guard.rules.json;
-        let order = self.order(&bytes);
+        let json = guard.rules.json;
+        let order = self.order(&bytes, json);
         if order.is_none() && self.write_len.is_none() {
             return;
         }
@@ -176,10 +180,10 @@ impl HeldBack {
         let next = |at: usize| self.entries.get(at + 1);
         for (place, &at) in order.iter().enumerate() {
             let entry = part(self.entries[at].start, next(at).map_or(end, |next| next.start));
-            if comma && place > 0 {
+            if json && place > 0 {
                 bytes.push(b',');
             }
-            bytes.extend_from_slice(entry.strip_prefix(b",").filter(|_| comma).unwrap_or(entry));
+            bytes.extend_from_slice(without_comma(entry, json));
         }
         let count = uses::count();
         let of = |at: usize| self.entries[at].uses..next(at).map_or(count, |next| next.uses);
@@ -187,10 +191,13 @@ impl HeldBack {
     }
 
     /// Returns the order of the entries, unless they are sorted.
-    fn order(&self, bytes: &[u8]) -> Option<Vec<usize>> {
-        let encoded = |entry: &Entry| bytes.get(entry.start..entry.value).unwrap_or_default();
-        let compare = |a: &Entry, b: &Entry| {
-            a.key.cmp(&b.key).then_with(|| encoded(a).cmp(encoded(b)))
+    fn order(&self, bytes: &[u8], json: bool) -> Option<Vec<usize>> {
+        let encoded = |entry: &Entry| {
+            without_comma(bytes.get(entry.start..entry.value).unwrap_or_default(), json)
+        };
+        let compare = |a: &Entry, b: &Entry| match a.key.cmp(&b.key) {
+            Ordering::Equal => encoded(a).cmp(encoded(b)),
+            order => order,
         };
         if self.entries.is_sorted_by(|a, b| compare(a, b).is_le()) {
             return None;
@@ -199,4 +206,9 @@ impl HeldBack {
         order.sort_by(|&a, &b| compare(&self.entries[a], &self.entries[b]));
         Some(order)
     }
+}
+
+/// In JSON, a comma stands before each entry but the first.
+fn without_comma(entry: &[u8], json: bool) -> &[u8] {
+    entry.strip_prefix(b",").filter(|_| json).unwrap_or(entry)
 }

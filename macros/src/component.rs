@@ -64,7 +64,10 @@ impl Options {
             parenthesized!(list in meta.input);
             for instance in Punctuated::<Instance, Token![,]>::parse_terminated(&list)? {
                 if self.instances.iter().any(|known| known.tag.value() == instance.tag.value()) {
-                    return Err(Error::new(instance.tag.span(), "duplicate tag: a tag names one type"));
+                    return Err(Error::new(
+                        instance.tag.span(),
+                        "duplicate tag: a tag names one type",
+                    ));
                 }
                 self.instances.push(instance);
             }
@@ -138,7 +141,7 @@ pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
             // With the span of the name and of nothing else, as errors point there.
             vec![Instance { ty: parse_quote_spanned!(name.span()=> #name), tag }]
         }
-        (Some(_), []) => {
+        (_, []) if !input.generics.params.is_empty() => {
             return Err(Error::new_spanned(
                 &input.generics,
                 format!(

@@ -56,7 +56,10 @@ fn main() -> Result<(), BoxError> {
     let candle = to_candle(weights.tensor("candle")?)?;
     assert_eq!(candle.to_vec2::<f32>()?, [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]);
     let burn = to_burn(weights.tensor("burn")?)?.into_data();
-    assert_eq!(burn.to_vec::<f32>().map_err(|error| format!("{error:?}"))?, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    assert_eq!(
+        burn.to_vec::<f32>().map_err(|error| format!("{error:?}"))?,
+        [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]
+    );
     println!("ndarray, candle and burn tensors came back as they were");
     Ok(())
 }

@@ -95,3 +95,32 @@ impl fmt::Display for Row<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_is_the_message_with_each_cause_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the link is down")]
+        struct Link;
+
+        #[derive(Debug, thiserror::Error)]
+        #[error(transparent)]
+        struct Same(#[from] Link);
+
+        #[derive(Debug, thiserror::Error)]
+        #[error("the server hung up\nin mid-sentence")]
+        struct Server(#[source] Same);
+
+        let error = Error::store("read the record names/wine", Server(Link.into()));
+        let told = "cannot read the record names/wine\n\nCaused by:\n    the server hung up\n    in mid-sentence\n    \
+                    the link is down";
+        assert_eq!(format!("{error:?}"), told);
+        assert_eq!(format!("{error:#?}"), told);
+        // The hint is part of the message.
+        let error = Error::NotFound { reference: "wine@7".into(), similar: vec!["vine".into()] };
+        assert_eq!(format!("{error:?}"), "cannot find wine@7 in this larder; did you mean vine?");
+    }
+}

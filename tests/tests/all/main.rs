@@ -8,6 +8,7 @@
 )]
 
 mod artifacts;
+mod asynchronous;
 mod bad_input;
 mod cache;
 mod children;

@@ -62,7 +62,8 @@ struct Fields {
 #[test]
 fn hash_maps_in_fields() {
     let nested = |count| {
-        let inner = |number: u32| (0..number).map(|n| (format!("{n}"), Some(f64::from(n)))).collect();
+        let inner =
+            |number: u32| (0..number).map(|n| (format!("{n}"), Some(f64::from(n)))).collect();
         (0..count).map(|number| (format!("n{number}"), inner(number))).collect()
     };
     let fields = Fields {
@@ -99,7 +100,12 @@ fn deep() -> Deep {
     Deep {
         ids: (0..400).map(|number| (number * 7, number.to_string())).collect(),
         nested: (-5..5)
-            .flat_map(|n| [((n, true), [("a".into(), vec![1]), ("b".into(), vec![])].into()), ((n, false), HashMap::new())])
+            .flat_map(|n| {
+                [
+                    ((n, true), [("a".into(), vec![1]), ("b".into(), vec![])].into()),
+                    ((n, false), HashMap::new()),
+                ]
+            })
             .collect(),
         list: vec![[("x".into(), -1), ("y".into(), 1)].into(), HashMap::new()],
     }
@@ -124,9 +130,10 @@ fn hash_maps_in_artifacts_of_every_format() {
     where
         InBlob<S>: ComponentType,
     {
-        let larder = stays(&InBlob::<S> { deep: Artifact::new(deep()) }, |loaded: &mut InBlob<S>| {
-            loaded.deep.get_mut().unwrap(); // encoded again
-        });
+        let larder =
+            stays(&InBlob::<S> { deep: Artifact::new(deep()) }, |loaded: &mut InBlob<S>| {
+                loaded.deep.get_mut().unwrap(); // encoded again
+            });
         assert_eq!(larder.load::<InBlob<S>>("it").unwrap().deep.get().unwrap(), &deep());
     }
     check::<MsgPack>();
@@ -148,7 +155,8 @@ fn hash_maps_in_json_and_in_flattened_structs() {
         rest: words(30).into_iter().map(|(key, value)| (key, value.into())).collect(),
         after: 1,
     };
-    let all: HashMap<String, _> = (0..9).map(|number| (format!("{number}"), words(number))).collect();
+    let all: HashMap<String, _> =
+        (0..9).map(|number| (format!("{number}"), words(number))).collect();
     let value = InJson { words: Artifact::new(all.clone()), open: vec![open(), open()].into() };
     let larder = stays(&value, |loaded| {
         loaded.words.get_mut().unwrap();
@@ -174,13 +182,17 @@ struct Parts {
 
 #[test]
 fn artifacts_and_children_in_hash_maps() {
-    let parts = |from| (from..from + 12_u32).map(|n| (format!("p{n}"), vec![n % 16; 3].into())).collect();
-    let inner = |n: u32| (0..n).map(|n| (n.to_string(), Artifact::new(n))).collect::<HashMap<_, _>>();
+    let parts =
+        |from| (from..from + 12_u32).map(|n| (format!("p{n}"), vec![n % 16; 3].into())).collect();
+    let inner =
+        |n: u32| (0..n).map(|n| (n.to_string(), Artifact::new(n))).collect::<HashMap<_, _>>();
     let value = Parts {
         parts: parts(0),
         inner: Artifact::new((0..8).map(|n| (n.to_string(), Artifact::new(inner(n)))).collect()),
         again: parts(8),
-        leaves: (0..9).map(|n| (n.to_string(), Ref::new(&format!("leaf-{n}"), Leaf(n)).unwrap())).collect(),
+        leaves: (0..9)
+            .map(|n| (n.to_string(), Ref::new(&format!("leaf-{n}"), Leaf(n)).unwrap()))
+            .collect(),
     };
     stays(&value, |_| {});
     let larder = stays(&value, |loaded| {
@@ -188,7 +200,11 @@ fn artifacts_and_children_in_hash_maps() {
             part.get_mut().unwrap();
         }
         for inner in loaded.inner.get_mut().unwrap().values_mut() {
-            inner.get_mut().unwrap().values_mut().for_each(|number| *number.get_mut().unwrap() += 0);
+            inner
+                .get_mut()
+                .unwrap()
+                .values_mut()
+                .for_each(|number| *number.get_mut().unwrap() += 0);
         }
     });
     let loaded: Parts = larder.load("it").unwrap();
@@ -230,13 +246,21 @@ where
     same_bytes::<K, MsgPack>(entries.clone(), |map| rmp_serde::to_vec_named(map).unwrap());
     let plain = |map: &BTreeMap<K, u8>| {
         let mut bytes = Vec::new();
-        <Bincode as Serializer<Vec<(K, u8)>>>::encode(&map.clone().into_iter().collect(), &mut bytes).unwrap();
+        <Bincode as Serializer<Vec<(K, u8)>>>::encode(
+            &map.clone().into_iter().collect(),
+            &mut bytes,
+        )
+        .unwrap();
         bytes
     };
     same_bytes::<K, Bincode>(entries.clone(), plain);
     let plain = |map: &BTreeMap<K, u8>| {
         let mut bytes = Vec::new();
-        <Postcard as Serializer<Vec<(K, u8)>>>::encode(&map.clone().into_iter().collect(), &mut bytes).unwrap();
+        <Postcard as Serializer<Vec<(K, u8)>>>::encode(
+            &map.clone().into_iter().collect(),
+            &mut bytes,
+        )
+        .unwrap();
         bytes
     };
     same_bytes::<K, Postcard>(entries, plain);
@@ -256,11 +280,17 @@ fn ordered_maps_keep_their_order() {
     in_every_format([-1_i64, 0, 1, i64::MIN, i64::MAX, -300, 300]);
     in_every_format([u128::MAX, 0, 1 << 100]);
     in_every_format(["b", "", "a", "a\0", "a\0b", "ab", "é", "\u{10ffff}"].map(str::to_owned));
-    in_every_format([("a".to_owned(), "b".to_owned()), (String::new(), "b".into()), ("a".into(), String::new())]);
+    in_every_format([
+        ("a".to_owned(), "b".to_owned()),
+        (String::new(), "b".into()),
+        ("a".into(), String::new()),
+    ]);
     in_every_format([vec![1_u8], vec![], vec![1, 0], vec![0, 255], vec![1, 0, 0]]);
     in_every_format([Some(false), None, Some(true)]);
     in_every_format(['z', 'a', '\u{ffff}', '😀']);
-    in_every_format(["10.0.0.1", "9.0.0.1", "::1"].map(|text| text.parse::<std::net::IpAddr>().unwrap()));
+    in_every_format(
+        ["10.0.0.1", "9.0.0.1", "::1"].map(|text| text.parse::<std::net::IpAddr>().unwrap()),
+    );
     in_every_format([
         Key::Pair(None, 'a'),
         Key::Pair(Some(true), 'a'),
@@ -270,13 +300,21 @@ fn ordered_maps_keep_their_order() {
         Key::Abc { text: "b".into(), list: vec![] },
         Key::Abc { text: "a".into(), list: vec![9] },
     ]);
-    in_every_format([[(1_u8, "x".to_owned())].into(), BTreeMap::new(), [(0_u8, "y".to_owned())].into()]);
+    in_every_format([
+        [(1_u8, "x".to_owned())].into(),
+        BTreeMap::new(),
+        [(0_u8, "y".to_owned())].into(),
+    ]);
     in_every_format([BTreeSet::from([2_u8]), BTreeSet::new(), BTreeSet::from([1, 9])]);
 }
 
 #[test]
 fn flattened_structs_are_plain_messagepack() {
-    let open = Open { zero: 0, rest: words(70_000).into_iter().map(|(k, v)| (k, v.into())).collect(), after: 1 };
+    let open = Open {
+        zero: 0,
+        rest: words(70_000).into_iter().map(|(k, v)| (k, v.into())).collect(),
+        after: 1,
+    };
     let mut bytes = Vec::new();
     <MsgPack as Serializer<Open>>::encode(&open, &mut bytes).unwrap();
     assert_eq!(bytes.len(), rmp_serde::to_vec_named(&open).unwrap().len());

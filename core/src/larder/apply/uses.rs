@@ -59,8 +59,11 @@ impl<'a> Listed<'a> {
         let (places, entries) = (vec![None; encoded.len()], Vec::with_capacity(encoded.len()));
         let mut listed = Listed { encoded, places, entries };
         let (mut children, mut seen) = (Vec::new(), HashSet::new());
-        for &number in uses {
-            match Use::from_number(number) {
+        // What was encoded and not used stays listed.
+        let unused = (0..encoded.len()).map(Use::Artifact);
+        let unused = unused.chain((0..encoded_children.len()).map(Use::Child));
+        for used in uses.iter().map(|&number| Use::from_number(number)).chain(unused) {
+            match used {
                 Use::Artifact(place) => {
                     listed.list(place);
                 }
@@ -70,12 +73,6 @@ impl<'a> Listed<'a> {
                 Use::Child(_) => {}
             }
         }
-        // What was encoded and not used stays listed.
-        (0..encoded.len()).for_each(|place| {
-            listed.list(place);
-        });
-        let unused = encoded_children.iter().enumerate().filter(|(place, _)| !seen.contains(place));
-        children.extend(unused.map(|(_, child)| child.clone()));
         (listed.entries, children)
     }
 

@@ -154,7 +154,8 @@ pub fn its_name_can_be_recorded<T>(codec: &Codec<T>) {
 }
 
 /// What to do if a value does not come back.
-const EXACT: &str = "write all of the value, or refuse in `encode` what the bytes cannot hold exactly";
+const EXACT: &str =
+    "write all of the value, or refuse in `encode` what the bytes cannot hold exactly";
 
 /// A decoded value equals the encoded one, also after a second round trip.
 pub fn a_value_comes_back<T: PartialEq + fmt::Debug + 'static>(codec: &Codec<T>, value: &T) {

@@ -54,12 +54,7 @@ fn what_does_not_fit_names_the_field_and_says_what_was_expected_and_what_came() 
         ("title", Some("null"), "title", "invalid type: null, expected a string"),
         ("title", None, "", "missing field `title`"),
         ("titel", Some("1"), "", "unknown field `titel`, expected one of `bottle`, `weights`"),
-        (
-            "bottle",
-            Some("[]"),
-            "bottle",
-            "invalid type: an array, expected struct Bottle",
-        ),
+        ("bottle", Some("[]"), "bottle", "invalid type: an array, expected struct Bottle"),
         ("bottle", Some("{}"), "bottle", "missing field `age`"),
         ("bottle", Some(r#"{"age": 300}"#), "bottle.age", "integer `300`, expected u8"),
         ("bottle", Some(r#"{"age": -1}"#), "bottle.age", "integer `-1`, expected u8"),
