@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
-use crate::guard::{Guard, Rules};
+use crate::guard::{Guard, Rules, named};
 use crate::{predict_json, workers};
 
 /// A model with Rust types for input and output.
@@ -70,6 +70,10 @@ pub trait Predict: Send + Sync {
 ///
 /// Implemented for every [`Predict`]. Inputs are decoded directly into the input type, and outputs encoded directly
 /// from the output type, without an intermediate tree.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a model",
+    note = "write `impl larder::Predict for {Self} {{ … }}`, or remove `model` from `#[component(…)]`"
+)]
 pub trait Model: Send + Sync {
     /// Predicts for one input.
     ///
@@ -174,7 +178,7 @@ fn wrong_value(expected: &str) -> Error {
 
 fn read_input<T: DeserializeOwned>(input: &mut dyn erased_serde::Deserializer<'_>) -> Result<T> {
     let guard = Guard::new(Rules::INPUT);
-    guard.read(input).map_err(|error| {
+    guard.read(named(input)).map_err(|error| {
         let (path, source) = guard.error(error).into_parts();
         Error::Input { path, source }
     })

@@ -4,7 +4,7 @@ use serde::Serialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 
 use crate::error::{Error, Result};
-use crate::guard::{Guard, Rules, words};
+use crate::guard::{Guard, Rules, named, words};
 
 /// Stack that must be left for the quick way in: serde_json stops at 128 levels.
 const ROOM: usize = 512 * 1024;
@@ -14,7 +14,11 @@ const MORE_STACK: usize = 4 * 1024 * 1024;
 /// Reads an input whose type is known, to the end of the text.
 pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
     // The guard costs more than the reading, and only an error needs what it knows.
-    let read = || serde_json::from_str(text).ok();
+    let read = || {
+        let mut source = serde_json::Deserializer::from_str(text);
+        let value = T::deserialize(named(&mut source)).ok()?;
+        source.end().ok().map(|()| value)
+    };
     let again = || read_guarded(words::quoted(text).as_deref().unwrap_or(text));
     stacker::maybe_grow(ROOM, MORE_STACK, read).map_or_else(again, Ok)
 }
@@ -22,7 +26,7 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
 fn read_guarded<T: DeserializeOwned>(text: &str) -> Result<T> {
     let guard = Guard::new(Rules::INPUT);
     let mut source = serde_json::Deserializer::from_str(text);
-    let value = guard.read(&mut source).and_then(|value| source.end().map(|()| value));
+    let value = guard.read(named(&mut source)).and_then(|value| source.end().map(|()| value));
     value.map_err(|error| {
         let (path, source) = guard.error(error).into_parts();
         Error::Input { path, source }

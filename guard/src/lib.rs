@@ -4,7 +4,8 @@
 //! - bounds the nesting depth, growing the stack as needed;
 //! - bounds the number of elements, so a forged length of zero-sized elements cannot loop;
 //! - rejects values that the format would change silently;
-//! - records the path of the value that failed.
+//! - records the path of the value that failed;
+//! - sorts the entries of maps by their keys, if the output is the guard's.
 //!
 //! ```
 //! use larder_guard::{Guard, Rules};
@@ -18,13 +19,20 @@
 
 mod de;
 mod key;
+mod named;
 mod ser;
+mod sort_key;
+mod sorted;
+pub mod uses;
 pub mod words;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer};
+
+pub use crate::named::named;
+pub use crate::sorted::{Output, WriteLen};
 
 /// A boxed error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -98,6 +106,8 @@ pub struct Guard {
     key: RefCell<String>,
     /// The message of the innermost error.
     first_error: RefCell<Option<String>>,
+    /// Output of the maps being encoded.
+    held: sorted::Held,
 }
 
 /// Reason why a guard rejected a value.
@@ -203,12 +213,29 @@ impl Guard {
             path: RefCell::default(),
             key: RefCell::default(),
             first_error: RefCell::default(),
+            held: sorted::Held::default(),
         }
     }
 
     /// Creates a guard for decoding `len` bytes.
     pub fn for_bytes(rules: Rules, len: usize) -> Self {
         Self { max_elements: len as u64 + EXTRA_ELEMENTS, ..Self::new(rules) }
+    }
+
+    /// Wraps the output of an encoding: the entries of maps are sorted by their keys.
+    ///
+    /// All output of the format must go to it, and the encoding must end in [`Output::finish`]. A map is held in memory
+    /// until its end.
+    pub fn output<W: std::io::Write>(&self, inner: W) -> Output<'_, W> {
+        Output::new(&self.held, inner)
+    }
+
+    /// Says how the format writes the header of a sequence and of a map, for a format whose serializer keeps those of
+    /// unknown length in a buffer of its own.
+    #[must_use]
+    pub fn with_lengths(self, sequence: WriteLen, map: WriteLen) -> Self {
+        self.held.lengths.set(Some((sequence, map)));
+        self
     }
 
     /// Wraps a value to be encoded.

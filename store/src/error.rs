@@ -19,7 +19,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// Messages read "cannot *verb* *what*: *reason*", and end with what to do next. The cause, if there is one, is the
 /// `source`, and not part of the message.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` is for people too: the message and its causes, as `main` prints the error that it returns.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A name, reference or URL breaks the rules for its kind.

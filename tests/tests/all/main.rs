@@ -8,6 +8,7 @@
 )]
 
 mod artifacts;
+mod asynchronous;
 mod bad_input;
 mod cache;
 mod children;
@@ -40,5 +41,6 @@ mod serializer_laws;
 mod store_laws;
 mod tensors;
 mod third_party;
+mod unchanged;
 mod urls;
 mod verify;

@@ -168,6 +168,35 @@ fn a_serializer_that_cannot_read_the_recorded_sample_is_refused_even_without_one
 }
 
 #[test]
+fn another_serializer_without_a_sample_is_refused_where_the_record_has_one() {
+    for other in [LITTLE, BIG, FAHRENHEIT] {
+        let store = MemoryStore::new();
+        let first = larder(&store, [sampled(LITTLE)]);
+        first.apply("oven", &oven(180.0)).unwrap();
+        first.serializers().apply("celsius").unwrap();
+
+        let impostor = larder(&store, [celsius(other)]);
+        for error in [
+            heat(&impostor, "oven").unwrap_err(),
+            impostor.apply("oven", &oven(20.0)).unwrap_err(),
+            impostor.serializers().apply("celsius").unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::Refused { .. }), "{error:?}");
+            let said = error.to_string();
+            assert!(said.contains("has no sample, and its record has one"), "{said}");
+        }
+        assert_eq!(impostor.versions("oven").unwrap().len(), 1);
+        assert_eq!(heat(&first, "oven").unwrap(), Celsius(180.0));
+    }
+    // A record without a sample has nothing to compare.
+    let store = MemoryStore::new();
+    let first = larder(&store, [celsius(LITTLE)]);
+    first.apply("oven", &oven(180.0)).unwrap();
+    first.serializers().apply("celsius").unwrap();
+    assert_eq!(heat(&larder(&store, [sampled(LITTLE)]), "oven").unwrap(), Celsius(180.0));
+}
+
+#[test]
 fn a_newer_serializer_that_reads_what_older_ones_wrote_is_welcome() {
     let store = MemoryStore::new();
     let first = larder(&store, [sampled(LITTLE)]);
