@@ -14,10 +14,9 @@ use larder_core::extend::{BlobWrites, Claim, QUICK, User, refuse_locked_name};
 use larder_core::manifest::{ChildEntry, Manifest};
 use larder_core::progress::Meter;
 use larder_core::record::{self, DigestRecord, VersionRecord};
-use larder_core::store::exclusive::Permit;
 use larder_core::store::{
     BlobWriter, Change, Committed, Corruption, Digest, Link, Outcome, StoreExt, VersionNumber,
-    copy_verified, verified,
+    copy_verified, exclusive::Permit, verified,
 };
 use larder_core::versions::TagOptions;
 use larder_core::{Error, Identifier, Reference, Result, Selector};
@@ -328,10 +327,9 @@ impl<'a> CopyWriter<'a> {
                 tx.commit_unconditional()?;
                 waiting = 0;
             }
-            let bytes = self.small_blob(digest, size)?;
-            meter.add(size);
+            changes.push(Change::PutBlob { digest, bytes: self.small_blob(digest, size)? });
             waiting += size;
-            changes.push(Change::PutBlob { digest, bytes });
+            meter.add(size);
         }
         Ok(changes)
     }
