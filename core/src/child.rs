@@ -217,6 +217,11 @@ impl<T: Child + ?Sized> State<T> {
 
     /// Returns the link for the parent's fields; encodes a value.
     fn link(self: &Arc<Self>) -> Result<Option<Link>> {
+        if scope::compared().is_some() {
+            let link =
+                |pinned: &Pinned| Link { name: self.name.clone(), manifest: pinned.manifest };
+            return Ok(self.pinned().as_ref().map(link));
+        }
         let Some(writer) = scope::writer() else { return Ok(None) };
         let child = match &self.target {
             Target::Value(component) => {

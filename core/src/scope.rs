@@ -2,7 +2,7 @@
 //!
 //! [`Artifact`](crate::Artifact) and [`Ref`](crate::Ref) are ordinary serde fields, and serde passes them only a
 //! serializer. So the larder sets a thread-local scope: the [`ArtifactWriter`] while it encodes a component, the
-//! [`ArtifactReader`] while it decodes one. Outside of both, an artifact embeds its bytes.
+//! [`ArtifactReader`] while it decodes one, or compares what it decoded. Outside of them, an artifact embeds its bytes.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -14,6 +14,7 @@ use crate::larder::{ArtifactReader, ArtifactWriter};
 enum Scope {
     Encode(Rc<ArtifactWriter>),
     Decode(Arc<ArtifactReader>),
+    Compare(Arc<ArtifactReader>),
 }
 
 thread_local! {
@@ -45,6 +46,11 @@ pub(crate) fn with_reader<R>(reader: &Arc<ArtifactReader>, run: impl FnOnce() ->
     within(Scope::Decode(Arc::clone(reader)), run)
 }
 
+/// Runs an encoding that is only compared: artifacts and references are written as their links, and nothing is stored.
+pub(crate) fn comparing<R>(reader: &Arc<ArtifactReader>, run: impl FnOnce() -> R) -> R {
+    within(Scope::Compare(Arc::clone(reader)), run)
+}
+
 /// Returns the writer, if the innermost scope encodes.
 pub(crate) fn writer() -> Option<Rc<ArtifactWriter>> {
     SCOPES.with_borrow(|scopes| match scopes.last() {
@@ -57,6 +63,14 @@ pub(crate) fn writer() -> Option<Rc<ArtifactWriter>> {
 pub(crate) fn reader() -> Option<Arc<ArtifactReader>> {
     SCOPES.with_borrow(|scopes| match scopes.last() {
         Some(Scope::Decode(reader)) => Some(Arc::clone(reader)),
+        _ => None,
+    })
+}
+
+/// Returns the reader, if the innermost scope compares.
+pub(crate) fn compared() -> Option<Arc<ArtifactReader>> {
+    SCOPES.with_borrow(|scopes| match scopes.last() {
+        Some(Scope::Compare(reader)) => Some(Arc::clone(reader)),
         _ => None,
     })
 }

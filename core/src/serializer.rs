@@ -72,6 +72,13 @@ pub trait Serializer<T>: 'static {
         None
     }
 
+    /// Compares a value with what was read back from its bytes, if `T` is a serde type; serde formats implement it.
+    ///
+    /// Without it, `apply` compares the bytes of both.
+    fn compare(_value: &T, _read: &T) -> Option<Result<(), BoxError>> {
+        None
+    }
+
     /// Writes `value` in another format, if `T` is a serde type; serde formats implement it.
     fn encode_by(
         _format: &dyn Format,

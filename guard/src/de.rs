@@ -3,25 +3,24 @@
 use std::fmt;
 
 use serde::de::{
-    DeserializeSeed, Deserializer, EnumAccess, IgnoredAny, MapAccess, SeqAccess, Unexpected,
-    VariantAccess, Visitor,
+    DeserializeSeed, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 
-use super::{Guard, Refusal, Segment, words};
+use super::access::{Elements, Entries};
+use super::narrow::Narrow;
+use super::{Guard, Refusal, words};
 
 #[derive(Clone, Copy)]
-struct Position<'a> {
-    guard: &'a Guard,
+pub(super) struct Position<'a> {
+    pub(super) guard: &'a Guard,
     depth: usize,
     /// True for a map key, which becomes part of the path.
     is_key: bool,
-    /// True if an `f32` was requested.
-    is_f32: bool,
 }
 
 impl<'a> Position<'a> {
     fn top(guard: &'a Guard) -> Self {
-        Self { guard, depth: 0, is_key: false, is_f32: false }
+        Self { guard, depth: 0, is_key: false }
     }
 
     fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
@@ -29,14 +28,20 @@ impl<'a> Position<'a> {
         if depth > self.guard.rules.depth {
             return Err(self.refuse(Refusal::Depth(self.guard.rules.depth)));
         }
-        Ok(Self { depth, is_key: false, is_f32: false, ..self })
+        Ok(Self { depth, is_key: false, ..self })
     }
 
+    #[inline]
     fn level<T, E: serde::de::Error>(self, run: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         self.guard.level(self.depth, E::custom, run)
     }
 
-    fn refuse<E: serde::de::Error>(self, refusal: Refusal) -> E {
+    pub(super) fn key(self) -> Self {
+        Self { is_key: true, ..self }
+    }
+
+    #[cold]
+    pub(super) fn refuse<E: serde::de::Error>(self, refusal: Refusal) -> E {
         E::custom(self.guard.refuse(refusal))
     }
 
@@ -67,8 +72,8 @@ pub(super) fn wrap<'de, D: Deserializer<'de>>(
 
 /// A seed at some depth.
 pub(super) struct Seed<'a, S> {
-    position: Position<'a>,
-    seed: S,
+    pub(super) position: Position<'a>,
+    pub(super) seed: S,
 }
 
 impl<'a, S> Seed<'a, S> {
@@ -80,6 +85,7 @@ impl<'a, S> Seed<'a, S> {
 impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for Seed<'_, S> {
     type Value = S::Value;
 
+    #[inline]
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<S::Value, D::Error> {
         let position = self.position;
         position.level(|| self.seed.deserialize(position.wrap(deserializer)))
@@ -93,6 +99,19 @@ struct Guarded<'a, T> {
     inner: T,
 }
 
+/// A number that is no map key needs no wrapper: it has no depth, and formats give a number or an error.
+macro_rules! numbers {
+    ($($method:ident,)*) => {
+        $(#[inline]
+        fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+            if self.position.is_key {
+                return self.inner.$method(self.position.wrap(visitor));
+            }
+            self.inner.$method(visitor)
+        })*
+    };
+}
+
 macro_rules! pass {
     ($($method:ident($($arg:ident: $type:ty),*),)*) => {
         $(fn $method<V: Visitor<'de>>(self, $($arg: $type,)* visitor: V) -> Result<V::Value, D::Error> {
@@ -104,19 +123,22 @@ macro_rules! pass {
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
     type Error = D::Error;
 
+    numbers! {
+        deserialize_bool,
+        deserialize_i8,
+        deserialize_i16,
+        deserialize_i32,
+        deserialize_i64,
+        deserialize_i128,
+        deserialize_u8,
+        deserialize_u16,
+        deserialize_u32,
+        deserialize_u64,
+        deserialize_u128,
+    }
+
     pass! {
         deserialize_any(),
-        deserialize_bool(),
-        deserialize_i8(),
-        deserialize_i16(),
-        deserialize_i32(),
-        deserialize_i64(),
-        deserialize_i128(),
-        deserialize_u8(),
-        deserialize_u16(),
-        deserialize_u32(),
-        deserialize_u64(),
-        deserialize_u128(),
         deserialize_char(),
         deserialize_str(),
         deserialize_bytes(),
@@ -132,15 +154,21 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
         deserialize_identifier(),
     }
 
+    #[inline]
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let position = Position { is_f32: true, ..self.position };
-        let words = position.guard.rules.words && !position.is_key;
-        words::read(words, self.inner, position.wrap(visitor), D::deserialize_f32)
+        if self.position.is_key {
+            return self.inner.deserialize_f32(self.position.wrap(visitor));
+        }
+        let words = self.position.guard.rules.words;
+        words::read(words, self.inner, Narrow(visitor), D::deserialize_f32)
     }
 
+    #[inline]
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        let words = self.position.guard.rules.words && !self.position.is_key;
-        words::read(words, self.inner, self.position.wrap(visitor), D::deserialize_f64)
+        if self.position.is_key {
+            return self.inner.deserialize_f64(self.position.wrap(visitor));
+        }
+        words::read(self.position.guard.rules.words, self.inner, visitor, D::deserialize_f64)
     }
 
     // Requesting borrowed strings and bytes checks a forged length against the input before
@@ -204,18 +232,11 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
         visit_u64: u64,
         visit_u128: u128,
         visit_f32: f32,
+        visit_f64: f64,
         visit_char: char,
         visit_str: &str,
         visit_borrowed_str: &'de str,
         visit_string: String,
-    }
-
-    fn visit_f64<E: serde::de::Error>(self, v: f64) -> Result<V::Value, E> {
-        if self.position.is_f32 && v.is_finite() && (v as f32).is_infinite() {
-            return Err(E::invalid_value(Unexpected::Float(v), &self.inner)); // not infinity
-        }
-        self.position.record_key(v);
-        self.inner.visit_f64(v)
     }
 
     fn visit_bytes<E: serde::de::Error>(self, v: &[u8]) -> Result<V::Value, E> {
@@ -270,93 +291,6 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
         let position = self.position.inner()?;
         self.inner.visit_enum(position.wrap(access))
-    }
-}
-
-/// A sequence being decoded.
-struct Elements<'a, A> {
-    position: Position<'a>,
-    fields: &'static [&'static str],
-    next: usize,
-    ended: bool,
-    inner: A,
-}
-
-impl<'de, A: SeqAccess<'de>> Elements<'_, A> {
-    /// Reports the length of a sequence that is too long, where a format reports trailing characters.
-    fn check_end(mut self) -> Result<(), A::Error> {
-        let expected = self.next;
-        while !self.ended {
-            self.next_element::<IgnoredAny>()?;
-        }
-        match self.next.saturating_sub(1) {
-            found if found > expected => Err(serde::de::Error::invalid_length(
-                found,
-                &format_args!("{expected} elements").to_string().as_str(),
-            )),
-            _ => Ok(()),
-        }
-    }
-}
-
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
-    type Error = A::Error;
-
-    fn next_element_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, A::Error> {
-        let (position, index) = (self.position, self.next);
-        self.next += 1;
-        if !position.guard.count_element() {
-            return Err(position.refuse(Refusal::Elements));
-        }
-        let result = self.inner.next_element_seed(Seed { position, seed });
-        self.ended = matches!(result, Ok(None));
-        position.guard.at(result, || match self.fields.get(index) {
-            Some(name) => Segment::Field(name),
-            None => Segment::Index(index),
-        })
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint()
-    }
-}
-
-/// A map being decoded.
-struct Entries<'a, A> {
-    position: Position<'a>,
-    key: String,
-    inner: A,
-}
-
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, A> {
-    type Error = A::Error;
-
-    fn next_key_seed<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, A::Error> {
-        if !self.position.guard.count_element() {
-            return Err(self.position.refuse(Refusal::Elements));
-        }
-        let position = Position { is_key: true, ..self.position };
-        position.guard.key.borrow_mut().clear();
-        let key = self.inner.next_key_seed(Seed { position, seed })?;
-        // Maps inside the value overwrite the guard's key, so this one is kept here.
-        std::mem::swap(&mut self.key, &mut position.guard.key.borrow_mut());
-        Ok(key)
-    }
-
-    fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
-        let position = self.position;
-        let result = self.inner.next_value_seed(Seed { position, seed });
-        position.guard.at(result, || Segment::Key(std::mem::take(&mut self.key)))
-    }
-
-    fn size_hint(&self) -> Option<usize> {
-        self.inner.size_hint()
     }
 }
 

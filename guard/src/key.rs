@@ -1,8 +1,8 @@
-//! Map keys as strings.
+//! Map keys as the strings that JSON has for them.
 
 use serde::ser::{self, Serialize, Serializer};
 
-/// Serializes a map key to a string; fails for any other type.
+/// Serializes a map key to the string that `serde_json` writes for it; fails for a type that has none.
 pub(super) struct KeyString;
 
 #[derive(Debug)]
@@ -10,7 +10,7 @@ pub(super) struct NotString;
 
 impl std::fmt::Display for NotString {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("not a string")
+        f.write_str("not text, an integer, a boolean or a character")
     }
 }
 
@@ -20,6 +20,14 @@ impl ser::Error for NotString {
     fn custom<T: std::fmt::Display>(_: T) -> Self {
         Self
     }
+}
+
+macro_rules! as_text {
+    ($($method:ident($type:ty),)*) => {
+        $(fn $method(self, v: $type) -> Result<String, NotString> {
+            Ok(v.to_string())
+        })*
+    };
 }
 
 macro_rules! not_string {
@@ -53,8 +61,19 @@ impl Serializer for KeyString {
         Ok(v.to_owned())
     }
 
-    fn serialize_char(self, v: char) -> Result<String, NotString> {
-        Ok(v.to_string())
+    as_text! {
+        serialize_bool(bool),
+        serialize_char(char),
+        serialize_i8(i8),
+        serialize_i16(i16),
+        serialize_i32(i32),
+        serialize_i64(i64),
+        serialize_i128(i128),
+        serialize_u8(u8),
+        serialize_u16(u16),
+        serialize_u32(u32),
+        serialize_u64(u64),
+        serialize_u128(u128),
     }
 
     fn serialize_unit_variant(
@@ -89,15 +108,6 @@ impl Serializer for KeyString {
     }
 
     not_string! {
-        serialize_bool(bool),
-        serialize_i8(i8),
-        serialize_i16(i16),
-        serialize_i32(i32),
-        serialize_i64(i64),
-        serialize_u8(u8),
-        serialize_u16(u16),
-        serialize_u32(u32),
-        serialize_u64(u64),
         serialize_f32(f32),
         serialize_f64(f64),
         serialize_bytes(&[u8]),

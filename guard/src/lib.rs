@@ -4,6 +4,7 @@
 //! - bounds the nesting depth, growing the stack as needed;
 //! - bounds the number of elements, so a forged length of zero-sized elements cannot loop;
 //! - rejects values that the format would change silently;
+//! - refuses or corrects lengths that are declared wrongly;
 //! - records the path of the value that failed;
 //! - sorts the entries of maps by their keys, if the output is the guard's.
 //!
@@ -17,9 +18,16 @@
 //! assert_eq!(back, [1, 2, 3]);
 //! ```
 
+mod access;
+mod compare;
+mod compound;
+mod counts;
 mod de;
+mod error;
 mod key;
+mod leaf;
 mod named;
+mod narrow;
 mod ser;
 mod sort_key;
 mod sorted;
@@ -31,8 +39,11 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer};
 
-pub use crate::named::named;
-pub use crate::sorted::{Output, WriteLen};
+pub use compare::compare;
+pub use counts::Counts;
+pub use error::{GuardError, Refusal};
+pub use named::named;
+pub use sorted::{Output, WriteLen};
 
 /// A boxed error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -44,7 +55,7 @@ pub struct Rules {
     /// Maximum nesting depth. Options, newtypes and enum variants count as levels.
     pub depth: usize,
     /// Rejects what JSON cannot represent exactly: NaN, infinities, 128-bit integers and map keys
-    /// that are not strings.
+    /// other than text, integers, booleans and characters.
     pub json: bool,
     /// Rejects `Some(None)` and `Some(())`, for formats that decode both as `None`.
     pub flat_options: bool,
@@ -52,22 +63,31 @@ pub struct Rules {
     pub strict: bool,
     /// Human-readable formats write NaN and infinities as [`words`], and read them where a float is requested.
     pub words: bool,
+    /// Which declared lengths the format stores.
+    pub counts: Counts,
 }
 
 impl Rules {
     /// JSON, shallow enough for any JSON parser.
-    pub const JSON: Self =
-        Self { depth: 120, json: true, flat_options: true, strict: true, words: false };
+    pub const JSON: Self = Self {
+        depth: 120,
+        json: true,
+        flat_options: true,
+        strict: true,
+        words: false,
+        counts: Counts::None,
+    };
     /// Output in JSON, with NaN and infinities as [`words`].
     pub const OUTPUT: Self = Self { words: true, ..Self::JSON };
     /// Self-describing binary formats that encode an option as its value or nil.
     pub const SELF_DESCRIBING: Self =
-        Self { depth: 512, json: false, flat_options: true, strict: true, words: false };
-    /// Formats that encode an option with a discriminant.
-    pub const BINARY: Self = Self { flat_options: false, ..Self::SELF_DESCRIBING };
+        Self { depth: 512, json: false, counts: Counts::All, ..Self::JSON };
+    /// Formats without field names, which encode an option with a discriminant.
+    pub const BINARY: Self =
+        Self { flat_options: false, counts: Counts::Sequences, ..Self::SELF_DESCRIBING };
     /// Untrusted input: limited in depth, unknown fields are ignored.
     pub const INPUT: Self =
-        Self { depth: 120, json: false, flat_options: false, strict: false, words: true };
+        Self { json: false, flat_options: false, strict: false, words: true, ..Self::JSON };
 }
 
 /// Number of zero-sized elements allowed beyond the number of encoded bytes.
@@ -106,45 +126,9 @@ pub struct Guard {
     key: RefCell<String>,
     /// The message of the innermost error.
     first_error: RefCell<Option<String>>,
+    corrections: counts::Corrections,
     /// Output of the maps being encoded.
     held: sorted::Held,
-}
-
-/// Reason why a guard rejected a value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Refusal {
-    /// Nested deeper than this limit, possibly by a cycle.
-    Depth(usize),
-    /// More elements than the encoded bytes can hold.
-    Elements,
-    /// A number that JSON cannot represent exactly: NaN, an infinity or a 128-bit integer.
-    Number(&'static str),
-    /// A map key that is not a string.
-    Key,
-    /// `Some(None)` or `Some(())`.
-    NestedOption,
-    /// An encoded field that is unknown to the type.
-    UnknownField,
-}
-
-impl std::error::Error for Refusal {}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Depth(limit) => write!(f, "nested deeper than {limit} levels, or a cycle"),
-            Self::Elements => f.write_str("more elements than the encoded bytes can hold"),
-            Self::Number(kind) => write!(f, "JSON cannot represent {kind} exactly"),
-            Self::Key => {
-                f.write_str("JSON cannot represent a map key that is not a string exactly")
-            }
-            Self::NestedOption => {
-                f.write_str("this format decodes `Some(None)` and `Some(())` as `None`")
-            }
-            Self::UnknownField => f.write_str("unknown field: the type has no such field"),
-        }
-    }
 }
 
 #[derive(Debug, Clone)]
@@ -153,53 +137,6 @@ enum Segment {
     Key(String),
     Index(usize),
     Variant(&'static str),
-}
-
-/// Error of a guarded encoding or decoding, with the path of the value.
-#[derive(Debug)]
-pub struct GuardError {
-    path: String,
-    refusal: Option<Refusal>,
-    source: Option<BoxError>,
-}
-
-impl GuardError {
-    /// Returns the path of the value, such as `layers[3].bias`; empty at the top level.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// Returns the path and the error without it.
-    pub fn into_parts(self) -> (String, BoxError) {
-        let reason = match (self.refusal, self.source) {
-            (Some(refusal), _) => refusal.into(),
-            (None, Some(source)) => source,
-            (None, None) => "serializer error".into(),
-        };
-        (self.path, reason)
-    }
-
-    /// Returns the guard's reason, or `None` if the format failed.
-    pub fn refusal(&self) -> Option<&Refusal> {
-        self.refusal.as_ref()
-    }
-}
-
-impl std::error::Error for GuardError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.source.as_deref().map(|source| source as _)
-    }
-}
-
-impl fmt::Display for GuardError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.refusal, self.path.as_str()) {
-            (Some(refusal), "") => write!(f, "{refusal}"),
-            (Some(refusal), path) => write!(f, "{refusal}, at `{path}`"),
-            (None, "") => f.write_str("serializer error"),
-            (None, path) => write!(f, "serializer error at `{path}`"),
-        }
-    }
 }
 
 impl Guard {
@@ -213,6 +150,7 @@ impl Guard {
             path: RefCell::default(),
             key: RefCell::default(),
             first_error: RefCell::default(),
+            corrections: counts::Corrections::default(),
             held: sorted::Held::default(),
         }
     }
@@ -336,15 +274,22 @@ impl Guard {
     }
 
     /// Adds a segment to the path if `result` is an error.
+    #[inline]
     fn at<T, E>(&self, result: Result<T, E>, segment: impl FnOnce() -> Segment) -> Result<T, E> {
         if result.is_err() {
-            self.path.borrow_mut().push(segment());
+            self.push(segment);
         }
         result
     }
 
-    fn count_element(&self) -> bool {
-        let elements = self.elements.get() + 1;
+    #[cold]
+    fn push(&self, segment: impl FnOnce() -> Segment) {
+        self.path.borrow_mut().push(segment());
+    }
+
+    #[inline]
+    fn count_elements(&self, more: u64) -> bool {
+        let elements = self.elements.get() + more;
         self.elements.set(elements);
         elements <= self.max_elements
     }
@@ -352,25 +297,34 @@ impl Guard {
     /// Runs one level, growing the stack if little is left.
     ///
     /// Shortens long errors: some formats quote the inner error at each level, doubling its length.
+    #[inline]
     fn level<T, E: fmt::Display>(
         &self,
         depth: usize,
         shortened: fn(&'static str) -> E,
         run: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let result = if depth < SHALLOW_DEPTH {
-            run()
-        } else {
-            stacker::maybe_grow(RED_ZONE, STACK_SEGMENT, run)
-        };
-        result.map_err(|error| {
-            let text = error.to_string();
-            let mut first = self.first_error.borrow_mut();
-            if text.len() > MAX_ERROR_LEN && first.is_some() {
-                return shortened("invalid inner value");
-            }
-            first.get_or_insert(text);
-            error
-        })
+        let result = if depth < SHALLOW_DEPTH { run() } else { deep(run) };
+        match result {
+            Ok(value) => Ok(value),
+            Err(error) => Err(self.remember(error, shortened)),
+        }
     }
+
+    #[cold]
+    fn remember<E: fmt::Display>(&self, error: E, shortened: fn(&'static str) -> E) -> E {
+        let text = error.to_string();
+        let mut first = self.first_error.borrow_mut();
+        if text.len() > MAX_ERROR_LEN && first.is_some() {
+            return shortened("invalid inner value");
+        }
+        first.get_or_insert(text);
+        error
+    }
+}
+
+/// Runs one level on enough stack.
+#[inline(never)]
+fn deep<T>(run: impl FnOnce() -> T) -> T {
+    stacker::maybe_grow(RED_ZONE, STACK_SEGMENT, run)
 }

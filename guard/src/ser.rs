@@ -1,8 +1,12 @@
 //! Encoding: wrappers of serializers and values.
 
-use serde::ser::{self, Error as _, Serialize, Serializer};
+use std::cell::Cell;
 
-use super::key::{KeyString, NotString};
+use serde::ser::{self, Error as _, Serialize, SerializeSeq as _, Serializer};
+
+use super::compound::{Compound, Counted, Map, Seq, exact_len};
+use super::counts::Kind;
+use super::leaf::is_leaf;
 use super::sorted::HeldBack;
 use super::{Guard, Refusal, Segment, words};
 
@@ -13,11 +17,13 @@ pub(super) struct GuardedValue<'a, T: ?Sized> {
 }
 
 #[derive(Clone, Copy)]
-struct Position<'a> {
-    guard: &'a Guard,
+pub(super) struct Position<'a> {
+    pub(super) guard: &'a Guard,
     depth: usize,
     /// True for the value of a `Some`.
     in_some: bool,
+    /// True for a map key.
+    is_key: bool,
 }
 
 impl<'a, T: ?Sized> GuardedValue<'a, T> {
@@ -35,28 +41,38 @@ pub(super) fn wrap<S: Serializer>(
 
 impl<'a> Position<'a> {
     fn top(guard: &'a Guard) -> Self {
-        Self { guard, depth: 0, in_some: false }
+        Self { guard, depth: 0, in_some: false, is_key: false }
     }
 
-    fn wrap<T: ?Sized>(self, value: &'a T) -> GuardedValue<'a, T> {
+    pub(super) fn wrap<T: ?Sized>(self, value: &'a T) -> GuardedValue<'a, T> {
         GuardedValue { position: self, value }
     }
 
+    #[inline]
     fn inner<E: ser::Error>(self) -> Result<Self, E> {
         let depth = self.depth + 1;
         if depth > self.guard.rules.depth {
             return Err(self.refuse(Refusal::Depth(self.guard.rules.depth)));
         }
-        Ok(Self { depth, in_some: false, ..self })
+        Ok(Self { depth, in_some: false, is_key: false, ..self })
     }
 
-    fn refuse<E: ser::Error>(self, refusal: Refusal) -> E {
+    pub(super) fn key(self) -> Self {
+        Self { is_key: true, ..self }
+    }
+
+    #[cold]
+    pub(super) fn refuse<E: ser::Error>(self, refusal: Refusal) -> E {
         E::custom(self.guard.refuse(refusal))
     }
 
+    #[inline]
     fn check_number<E: ser::Error>(self, kind: Option<&'static str>) -> Result<(), E> {
         match kind {
-            Some(kind) if self.guard.rules.json => Err(self.refuse(Refusal::Number(kind))),
+            // A key is text in JSON, which holds any integer.
+            Some(kind) if self.guard.rules.json && !self.is_key => {
+                Err(self.refuse(Refusal::Number(kind)))
+            }
             _ => Ok(()),
         }
     }
@@ -70,6 +86,7 @@ impl<'a> Position<'a> {
 }
 
 impl<T: ?Sized + Serialize> Serialize for GuardedValue<'_, T> {
+    #[inline]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let position = self.position;
         position.guard.level(position.depth, S::Error::custom, || {
@@ -92,6 +109,7 @@ impl<S: Serializer> GuardedSerializer<'_, S> {
     }
 }
 
+#[inline]
 fn non_finite(finite: bool, nan: bool) -> Option<&'static str> {
     match (finite, nan) {
         (true, _) => None,
@@ -102,17 +120,22 @@ fn non_finite(finite: bool, nan: bool) -> Option<&'static str> {
 
 macro_rules! pass {
     ($($method:ident: $type:ty,)*) => {
-        $(fn $method(self, v: $type) -> Result<S::Ok, S::Error> {
+        $(#[inline]
+        fn $method(self, v: $type) -> Result<S::Ok, S::Error> {
             self.inner.$method(v)
         })*
     };
 }
 
+/// Opens a tuple or struct, whose last argument is its length.
 macro_rules! open {
     ($($method:ident ($($arg:ident: $type:ty),*) -> $compound:ident,)*) => {
-        $(fn $method(self, $($arg: $type),*) -> Result<Self::$compound, S::Error> {
+        $(#[inline]
+        fn $method(self, $($arg: $type,)* len: usize) -> Result<Self::$compound, S::Error> {
             let position = self.position.inner()?;
-            Ok(Compound::new(position, self.inner.$method($($arg),*)?))
+            let (known, length) = position.guard.open(Kind::Fixed, Some(len));
+            let inner = self.inner.$method($($arg,)* known.unwrap_or(len))?;
+            Ok(Compound { position, next: 0, length, inner })
         })*
     };
 }
@@ -120,11 +143,11 @@ macro_rules! open {
 impl<'a, S: Serializer> Serializer for GuardedSerializer<'a, S> {
     type Ok = S::Ok;
     type Error = S::Error;
-    type SerializeSeq = Compound<'a, S::SerializeSeq>;
+    type SerializeSeq = Seq<'a, S::SerializeSeq>;
     type SerializeTuple = Compound<'a, S::SerializeTuple>;
     type SerializeTupleStruct = Compound<'a, S::SerializeTupleStruct>;
     type SerializeTupleVariant = Compound<'a, S::SerializeTupleVariant>;
-    type SerializeMap = Compound<'a, S::SerializeMap>;
+    type SerializeMap = Map<'a, S::SerializeMap>;
     type SerializeStruct = Compound<'a, S::SerializeStruct>;
     type SerializeStructVariant = Compound<'a, S::SerializeStructVariant>;
 
@@ -144,33 +167,35 @@ impl<'a, S: Serializer> Serializer for GuardedSerializer<'a, S> {
     }
 
     open! {
-        serialize_tuple(len: usize) -> SerializeTuple,
-        serialize_tuple_struct(name: &'static str, len: usize) -> SerializeTupleStruct,
-        serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, len: usize)
+        serialize_tuple() -> SerializeTuple,
+        serialize_tuple_struct(name: &'static str) -> SerializeTupleStruct,
+        serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str)
             -> SerializeTupleVariant,
-        serialize_struct(name: &'static str, len: usize) -> SerializeStruct,
-        serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, len: usize)
+        serialize_struct(name: &'static str) -> SerializeStruct,
+        serialize_struct_variant(name: &'static str, index: u32, variant: &'static str)
             -> SerializeStructVariant,
     }
 
     fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
         let position = self.position.inner()?;
+        let (len, length) = position.guard.open(Kind::Sequence, len);
         let open = |len| self.inner.serialize_seq(len);
-        if !position.guard.held.rewrites(len) {
-            return Ok(Compound::new(position, open(len)?));
-        }
-        let (held, inner) = HeldBack::open(position.guard, len, |lengths| lengths.0, open)?;
-        Ok(Compound { held: Some(held), ..Compound::new(position, inner) })
+        let (held, inner) = match position.guard.held.rewrites(len) {
+            false => (None, open(len)?),
+            true => HeldBack::open(position.guard, len, |lengths| lengths.0, open)?,
+        };
+        Ok(Seq { compound: Compound { position, next: 0, length, inner }, held })
     }
 
     fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
         let position = self.position.inner()?;
+        let (len, length) = position.guard.open(Kind::Sequence, len);
         let open = |len| self.inner.serialize_map(len);
-        if !position.guard.held.sorts() {
-            return Ok(Compound::new(position, open(len)?));
-        }
-        let (held, inner) = HeldBack::open(position.guard, len, |lengths| lengths.1, open)?;
-        Ok(Compound { held: Some(held), ..Compound::new(position, inner) })
+        let (held, inner) = match position.guard.held.sorts() {
+            false => (None, open(len)?),
+            true => HeldBack::open(position.guard, len, |lengths| lengths.1, open)?,
+        };
+        Ok(Map { compound: Compound { position, next: 0, length, inner }, key: None, held })
     }
 
     fn serialize_i128(self, v: i128) -> Result<S::Ok, S::Error> {
@@ -183,6 +208,7 @@ impl<'a, S: Serializer> Serializer for GuardedSerializer<'a, S> {
         self.inner.serialize_u128(v)
     }
 
+    #[inline]
     fn serialize_f32(self, v: f32) -> Result<S::Ok, S::Error> {
         if let Some(word) = self.word(v.into()) {
             return self.inner.serialize_str(word);
@@ -191,6 +217,7 @@ impl<'a, S: Serializer> Serializer for GuardedSerializer<'a, S> {
         self.inner.serialize_f32(v)
     }
 
+    #[inline]
     fn serialize_f64(self, v: f64) -> Result<S::Ok, S::Error> {
         if let Some(word) = self.word(v) {
             return self.inner.serialize_str(word);
@@ -233,7 +260,8 @@ impl<'a, S: Serializer> Serializer for GuardedSerializer<'a, S> {
         name: &'static str,
         value: &T,
     ) -> Result<S::Ok, S::Error> {
-        let position = Position { in_some: self.position.in_some, ..self.position.inner()? };
+        let Position { in_some, is_key, .. } = self.position;
+        let position = Position { in_some, is_key, ..self.position.inner()? };
         self.inner.serialize_newtype_struct(name, &position.wrap(value))
     }
 
@@ -250,160 +278,30 @@ impl<'a, S: Serializer> Serializer for GuardedSerializer<'a, S> {
         position.guard.at(result, || Segment::Variant(variant))
     }
 
+    fn collect_seq<I: IntoIterator<Item: Serialize>>(self, iter: I) -> Result<S::Ok, S::Error> {
+        let (iter, guard) = (iter.into_iter(), self.position.guard);
+        let declared = exact_len(&iter);
+        if !(is_leaf::<I::Item>() && guard.declares_lengths() && declared.is_some()) {
+            let mut seq = self.serialize_seq(declared)?;
+            for item in iter {
+                seq.serialize_element(&item)?;
+            }
+            return seq.end();
+        }
+        // The format's own loop over numbers or text.
+        let position = self.position.inner()?;
+        let (written, (_, length)) = (Cell::new(0), guard.open(Kind::Sequence, declared));
+        let collected = self.inner.collect_seq(Counted { iter, written: &written });
+        let value = guard.at(collected, || Segment::Index(written.get().saturating_sub(1)))?;
+        let closed = guard.close(length, written.get());
+        closed.map(|()| value).map_err(|refusal| position.refuse(refusal))
+    }
+
     fn collect_str<T: ?Sized + std::fmt::Display>(self, value: &T) -> Result<S::Ok, S::Error> {
         self.inner.collect_str(value)
     }
 
     fn is_human_readable(&self) -> bool {
         self.inner.is_human_readable()
-    }
-}
-
-/// A sequence, map or struct being encoded.
-struct Compound<'a, C> {
-    position: Position<'a>,
-    next: usize,
-    key: Option<String>,
-    /// Of maps, if they are sorted, and of sequences of unknown length.
-    held: Option<HeldBack>,
-    inner: C,
-}
-
-impl<'a, C> Compound<'a, C> {
-    fn new(position: Position<'a>, inner: C) -> Self {
-        Self { position, next: 0, key: None, held: None, inner }
-    }
-
-    /// Returns the inner compound, whose end is next.
-    fn finish(self) -> C {
-        if let Some(held) = self.held {
-            held.end(self.position.guard, self.next);
-        }
-        self.inner
-    }
-
-    /// Encodes one element; adds its index to the path on error.
-    fn element<T: ?Sized + Serialize, E: ser::Error>(
-        &mut self,
-        value: &T,
-        write: impl FnOnce(&mut C, &GuardedValue<'_, T>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let (guard, index) = (self.position.guard, self.next);
-        self.next += 1;
-        if !guard.count_element() {
-            return Err(self.position.refuse(Refusal::Elements));
-        }
-        guard.at(write(&mut self.inner, &self.position.wrap(value)), || Segment::Index(index))
-    }
-
-    fn field<T: ?Sized + Serialize, E: ser::Error>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-        write: impl FnOnce(&mut C, &GuardedValue<'_, T>) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let result = write(&mut self.inner, &self.position.wrap(value));
-        self.position.guard.at(result, || Segment::Field(name))
-    }
-}
-
-macro_rules! elements {
-    ($($trait:ident $method:ident,)*) => {
-        $(impl<C: ser::$trait> ser::$trait for Compound<'_, C> {
-            type Ok = C::Ok;
-            type Error = C::Error;
-
-            fn $method<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), C::Error> {
-                self.element(value, |inner, value| inner.$method(value))
-            }
-
-            fn end(self) -> Result<C::Ok, C::Error> {
-                self.inner.end()
-            }
-        })*
-    };
-}
-
-impl<C: ser::SerializeSeq> ser::SerializeSeq for Compound<'_, C> {
-    type Ok = C::Ok;
-    type Error = C::Error;
-
-    fn serialize_element<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), C::Error> {
-        self.element(value, |inner, value| inner.serialize_element(value))
-    }
-
-    fn end(self) -> Result<C::Ok, C::Error> {
-        self.finish().end()
-    }
-}
-
-elements! {
-    SerializeTuple serialize_element,
-    SerializeTupleStruct serialize_field,
-    SerializeTupleVariant serialize_field,
-}
-
-macro_rules! fields {
-    ($($trait:ident,)*) => {
-        $(impl<C: ser::$trait> ser::$trait for Compound<'_, C> {
-            type Ok = C::Ok;
-            type Error = C::Error;
-
-            fn serialize_field<T: ?Sized + Serialize>(
-                &mut self,
-                name: &'static str,
-                value: &T,
-            ) -> Result<(), C::Error> {
-                self.field(name, value, |inner, value| inner.serialize_field(name, value))
-            }
-
-            fn skip_field(&mut self, name: &'static str) -> Result<(), C::Error> {
-                self.inner.skip_field(name)
-            }
-
-            fn end(self) -> Result<C::Ok, C::Error> {
-                self.inner.end()
-            }
-        })*
-    };
-}
-
-fields! { SerializeStruct, SerializeStructVariant, }
-
-impl<C: ser::SerializeMap> ser::SerializeMap for Compound<'_, C> {
-    type Ok = C::Ok;
-    type Error = C::Error;
-
-    fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), C::Error> {
-        if !self.position.guard.count_element() {
-            return Err(self.position.refuse(Refusal::Elements));
-        }
-        if self.position.guard.rules.json {
-            match key.serialize(KeyString) {
-                Ok(text) => self.key = Some(text),
-                Err(NotString) => return Err(self.position.refuse(Refusal::Key)),
-            }
-        }
-        let guard = self.position.guard;
-        if let Some(held) = &mut self.held {
-            held.begin(guard);
-        }
-        self.inner.serialize_key(&self.position.wrap(key))?;
-        if let Some(held) = &mut self.held {
-            held.key(guard, key);
-        }
-        Ok(())
-    }
-
-    fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), C::Error> {
-        let result = self.inner.serialize_value(&self.position.wrap(value));
-        let index = self.next;
-        self.next += 1;
-        let key = self.key.take();
-        self.position.guard.at(result, || key.map_or(Segment::Index(index), Segment::Key))
-    }
-
-    fn end(self) -> Result<C::Ok, C::Error> {
-        self.finish().end()
     }
 }

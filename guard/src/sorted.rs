@@ -126,7 +126,7 @@ impl HeldBack {
         len: Option<usize>,
         of_lengths: impl FnOnce((WriteLen, WriteLen)) -> WriteLen,
         open: impl FnOnce(Option<usize>) -> Result<C, E>,
-    ) -> Result<(Self, C), E> {
+    ) -> Result<(Option<Self>, C), E> {
         let held = &guard.held;
         let write_len = match len {
             None => held.lengths.get().map(of_lengths),
@@ -137,7 +137,7 @@ impl HeldBack {
         let header = held.bytes.borrow().len();
         let inner = open(if write_len.is_some() { Some(UNKNOWN) } else { len })?;
         let start = held.bytes.borrow().len();
-        Ok((Self { header, start, write_len, entries: Vec::new() }, inner))
+        Ok((Some(Self { header, start, write_len, entries: Vec::new() }), inner))
     }
 
     /// An entry of a map begins.

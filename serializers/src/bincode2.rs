@@ -23,9 +23,9 @@ const MAX_BYTES: usize = 1 << 40;
 impl SerdeFormat for Bincode {
     const RULES: Rules = Rules::BINARY;
 
-    fn write<T: Serialize>(value: &T, mut out: &mut dyn Write) -> Result<(), BoxError> {
+    fn write<T: Serialize, W: Write>(value: &T, out: &mut W) -> Result<(), BoxError> {
         let config = bincode::config::standard().with_limit::<MAX_BYTES>();
-        bincode::serde::encode_into_std_write(value, &mut out, config)?;
+        bincode::serde::encode_into_std_write(value, out, config)?;
         Ok(())
     }
 

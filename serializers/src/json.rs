@@ -13,14 +13,14 @@ use crate::serde_format::{SerdeFormat, serde_format};
 /// Compact JSON, readable by people and other tools.
 ///
 /// Manifest name: `json`. Specification: RFC 8259. Rejects what JSON cannot represent exactly: NaN, infinities,
-/// 128-bit integers, map keys that are not strings, `Some(None)`.
+/// 128-bit integers, `Some(None)`, map keys other than text, integers, booleans and characters.
 #[derive(Debug, Clone, Copy)]
 pub struct Json;
 
 impl SerdeFormat for Json {
     const RULES: Rules = Rules::JSON;
 
-    fn write<T: Serialize>(value: &T, out: &mut dyn Write) -> Result<(), BoxError> {
+    fn write<T: Serialize, W: Write>(value: &T, out: &mut W) -> Result<(), BoxError> {
         Ok(serde_json::to_writer(out, value)?)
     }
 

@@ -22,6 +22,8 @@
 
 #[cfg(feature = "bincode")]
 mod bincode2;
+#[cfg(any(feature = "msgpack", feature = "json", feature = "bincode", feature = "postcard"))]
+mod buffer;
 #[cfg(feature = "bytes")]
 mod bytes;
 mod fn_serializer;

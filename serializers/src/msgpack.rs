@@ -29,8 +29,8 @@ impl SerdeFormat for MsgPack {
         )
     }
 
-    fn write<T: Serialize>(value: &T, mut out: &mut dyn Write) -> Result<(), BoxError> {
-        let mut serializer = rmp_serde::Serializer::new(&mut out).with_struct_map();
+    fn write<T: Serialize, W: Write>(value: &T, out: &mut W) -> Result<(), BoxError> {
+        let mut serializer = rmp_serde::Serializer::new(out).with_struct_map();
         Ok(value.serialize(&mut serializer)?)
     }
 

@@ -21,7 +21,7 @@ pub struct Postcard;
 impl SerdeFormat for Postcard {
     const RULES: Rules = Rules::BINARY;
 
-    fn write<T: Serialize>(value: &T, out: &mut dyn Write) -> Result<(), BoxError> {
+    fn write<T: Serialize, W: Write>(value: &T, out: &mut W) -> Result<(), BoxError> {
         let mut sink = Sink { out, failure: None };
         let mut serializer = postcard::Serializer { output: &mut sink };
         let written = value.serialize(&mut serializer);
@@ -42,12 +42,12 @@ impl SerdeFormat for Postcard {
 }
 
 /// Writes postcard's bytes to `out`, and keeps its I/O error, which postcard's error type cannot hold.
-struct Sink<'a> {
-    out: &'a mut dyn Write,
+struct Sink<'a, W> {
+    out: &'a mut W,
     failure: Option<std::io::Error>,
 }
 
-impl Flavor for &mut Sink<'_> {
+impl<W: Write> Flavor for &mut Sink<'_, W> {
     type Output = ();
 
     fn try_push(&mut self, byte: u8) -> postcard::Result<()> {

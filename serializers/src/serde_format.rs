@@ -3,9 +3,11 @@
 use std::io::{self, Write};
 
 use larder_core::BoxError;
-use larder_core::guard::{Guard, Rules};
+use larder_core::guard::{Guard, GuardError, Refusal, Rules};
 use serde::Serialize;
 use serde::de::DeserializeSeed;
+
+use crate::buffer::Buffer;
 
 /// A serde format.
 pub(crate) trait SerdeFormat {
@@ -18,7 +20,7 @@ pub(crate) trait SerdeFormat {
     }
 
     /// Encodes `value`, which is already guarded.
-    fn write<T: Serialize>(value: &T, out: &mut dyn Write) -> Result<(), BoxError>;
+    fn write<T: Serialize, W: Write>(value: &T, out: &mut W) -> Result<(), BoxError>;
 
     /// Decodes a value from the start of `bytes`; returns `true` with it if no bytes are left.
     fn read<'de, S: DeserializeSeed<'de>>(
@@ -27,19 +29,37 @@ pub(crate) trait SerdeFormat {
     ) -> Result<(S::Value, bool), BoxError>;
 }
 
-/// Size of the write buffer, in bytes.
-const BUFFER: usize = 64 * 1024;
-
 /// Encodes a value with a guard.
 pub(crate) fn write<F: SerdeFormat, T: Serialize + ?Sized>(
     value: &T,
     out: &mut dyn Write,
 ) -> Result<(), BoxError> {
-    let guard = F::prepare(Guard::new(F::RULES));
-    let mut out = guard.output(io::BufWriter::with_capacity(BUFFER, out));
-    F::write(&guard.value(value), &mut out).map_err(|error| guard.error(error))?;
-    let written = out.finish()?;
-    Ok(guard.finish(written)?)
+    let mut out = Buffer::new(out);
+    match encode::<F, T>(Guard::new(F::RULES), value, &mut out) {
+        // A length was declared wrongly: they are counted first, and then written.
+        Err(error) if matches!(error.refusal(), Some(Refusal::Count { .. })) && out.restart() => {
+            let mut nowhere = io::sink();
+            let counting = Guard::counting(F::RULES);
+            let counted = encode::<F, T>(counting, value, &mut Buffer::new(&mut nowhere))?;
+            encode::<F, T>(counted.corrected(), value, &mut out)?;
+        }
+        encoded => drop(encoded?),
+    }
+    Ok(out.finish()?)
+}
+
+fn encode<F: SerdeFormat, T: Serialize + ?Sized>(
+    guard: Guard,
+    value: &T,
+    out: &mut Buffer<'_>,
+) -> Result<Guard, GuardError> {
+    let guard = F::prepare(guard);
+    let mut out = guard.output(out);
+    let written = F::write(&guard.value(value), &mut out)
+        .and_then(|()| Ok(out.finish()?))
+        .map_err(|error| guard.error(error))?;
+    guard.finish(written)?;
+    Ok(guard)
 }
 
 /// Decodes a value with a guard.
@@ -73,6 +93,11 @@ macro_rules! serde_format {
 
             fn decode(bytes: &larder_core::bytes::Bytes) -> Result<T, larder_core::BoxError> {
                 $crate::serde_format::read::<Self, _>(std::marker::PhantomData, bytes)
+            }
+
+            fn compare(value: &T, read: &T) -> Option<Result<(), larder_core::BoxError>> {
+                let rules = <Self as $crate::serde_format::SerdeFormat>::RULES;
+                Some(larder_core::guard::compare(rules, value, read).map_err(Into::into))
             }
 
             fn encode_by(

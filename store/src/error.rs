@@ -112,7 +112,7 @@ pub enum Error {
     },
 
     /// A value that its format cannot hold exactly.
-    #[error("cannot encode {what} at `{path}`: {reason}. {advice}")]
+    #[error("cannot encode {what}{}: {reason}. {advice}", At(path))]
     Lossy {
         /// The value to encode.
         what: String,

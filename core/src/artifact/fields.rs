@@ -41,6 +41,9 @@ impl<T: 'static, S: Serializer<T>> Serialize for Artifact<T, S> {
             return Link { digest: entry.digest, serializer: entry.serializer }
                 .serialize(serializer);
         }
+        if let Some(reader) = scope::compared() {
+            return self.link(&reader).map_err(Z::Error::custom)?.serialize(serializer);
+        }
         let value = self.get().map_err(Z::Error::custom)?;
         if self.chosen.is_some() {
             return Err(Z::Error::custom(

@@ -12,7 +12,7 @@ pub(crate) use self::fields::Link;
 pub use self::stored::StoredArtifact;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::larder::ArtifactWriter;
+use crate::larder::{ArtifactReader, ArtifactWriter};
 use crate::manifest::ArtifactEntry;
 use crate::serializer::Serializer;
 
@@ -146,6 +146,19 @@ impl<T: 'static, S: Serializer<T>> Artifact<T, S> {
             *self = Self::from_parts(value, None, self.chosen.clone());
         }
         Ok(())
+    }
+
+    /// Returns the link; digests the bytes of a value that is not stored.
+    fn link(&self, reader: &ArtifactReader) -> Result<Link> {
+        if let Some(StoredArtifact { entry, .. }) = self.stored() {
+            return Ok(Link { digest: entry.digest, serializer: entry.serializer });
+        }
+        let serializer = self.chosen.as_deref().unwrap_or(S::NAME).to_owned();
+        let mut hasher = blake3::Hasher::new();
+        let encoded = reader.encode_with::<T, S>(&serializer, self.get()?, &mut hasher)?;
+        encoded.map_err(|source| Error::Encode { what: "an artifact".into(), source })?;
+        let digest = Digest::from_bytes(*hasher.finalize().as_bytes());
+        Ok(Link { digest, serializer })
     }
 
     /// Writes the bytes into the writer's store, unless they are there.

@@ -9,8 +9,6 @@ use crate::error::{BoxError, Error, Result};
 use crate::guard::GuardError;
 use crate::larder::ArtifactReader;
 use crate::manifest::ArtifactEntry;
-use crate::panics::catch_serializer_panic;
-use crate::scope;
 use crate::serializer::Serializer;
 use crate::store::{Blob, StoreExt};
 
@@ -54,19 +52,9 @@ impl StoredArtifact {
             format!("read {}", reader.describe(entry))
         })?;
         let bytes = reader.fetch(entry)?;
-        let name = &*entry.serializer;
-        let decoded = catch_serializer_panic(name, || {
-            scope::with_reader(reader, || {
-                if name == S::NAME {
-                    return Ok(S::decode(&bytes));
-                }
-                let needed_by = reader.describe(entry);
-                reader.registry().decode::<T, S>(name, &bytes, &needed_by)
-            })
-        });
-        let value = decoded.unwrap_or_else(|panic| Ok(Err(panic)));
-        value
-            .map_err(|error| reader.explain(error))?
+        let needed_by = || reader.describe(entry);
+        reader
+            .decode_with::<T, S>(&entry.serializer, &bytes, needed_by)?
             .map_err(|error| decode_error::<T>(reader.describe(entry), error))
     }
 }

@@ -1,12 +1,18 @@
 //! Records of serializers.
 
 use std::any::TypeId;
+use std::io::Write;
+use std::sync::Arc;
+
+use bytes::Bytes;
 
 use super::{Applied, ArtifactReader, Larder};
 use crate::component::ComponentType;
-use crate::error::{Error, ItemKind, Result};
+use crate::error::{BoxError, Error, ItemKind, Result};
 use crate::name::Identifier;
+use crate::panics::catch_serializer_panic;
 use crate::registry;
+use crate::scope;
 use crate::serializer::{DynSerializer, Serializer, StaticSerializer};
 use crate::serializer_record::SerializerRecord;
 
@@ -140,6 +146,40 @@ impl ArtifactReader {
         }
         self.registry().compared().insert(key());
         Ok(())
+    }
+
+    /// Encodes a value with the serializer `name`; the inner result is that of the serializer.
+    pub(crate) fn encode_with<T: 'static, S: Serializer<T>>(
+        &self,
+        name: &str,
+        value: &T,
+        out: &mut dyn Write,
+    ) -> Result<Result<(), BoxError>> {
+        let encoded = catch_serializer_panic(name, || {
+            if name == S::NAME {
+                return Ok(S::encode(value, out));
+            }
+            self.registry().encode::<T, S>(name, value, out)
+        });
+        encoded.unwrap_or_else(|panic| Ok(Err(panic))).map_err(|error| self.explain(error))
+    }
+
+    /// Decodes a value with the serializer `name`; the inner result is that of the serializer.
+    pub(crate) fn decode_with<T: 'static, S: Serializer<T>>(
+        self: &Arc<Self>,
+        name: &str,
+        bytes: &Bytes,
+        needed_by: impl FnOnce() -> String,
+    ) -> Result<Result<T, BoxError>> {
+        let decoded = catch_serializer_panic(name, || {
+            scope::with_reader(self, || {
+                if name == S::NAME {
+                    return Ok(S::decode(bytes));
+                }
+                self.registry().decode::<T, S>(name, bytes, &needed_by())
+            })
+        });
+        decoded.unwrap_or_else(|panic| Ok(Err(panic))).map_err(|error| self.explain(error))
     }
 
     /// Adds the source of a serializer to the error that it is not linked.

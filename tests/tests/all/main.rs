@@ -37,6 +37,7 @@ mod plan;
 #[cfg(feature = "servers")]
 mod postgres;
 mod processes;
+mod read_back;
 mod serializer_laws;
 mod store_laws;
 mod tensors;

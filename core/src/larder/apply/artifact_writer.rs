@@ -11,6 +11,7 @@ use std::thread;
 use bytes::Bytes;
 
 use super::blob_writes::BlobWrites;
+use super::read_back::{Check, Kept};
 use super::session::ApplySession;
 use super::uses::{Listed, Use};
 use crate::artifact::StoredArtifact;
@@ -21,7 +22,6 @@ use crate::guard::uses;
 use crate::larder::ArtifactReader;
 use crate::manifest::{ArtifactEntry, ChildEntry, MOST_NESTING};
 use crate::name::Identifier;
-use crate::panics::catch_serializer_panic;
 use crate::progress::Meter;
 use crate::reference::Reference;
 use crate::serializer::Serializer;
@@ -216,22 +216,34 @@ impl ArtifactWriter {
         value: &T,
     ) -> Result<StoredArtifact> {
         self.reader.check_serializer::<T, S>(name, || "write an artifact".to_owned())?;
-        let ((digest, size), holds) = self.opened(|| {
-            let mut sink = self.sink();
-            let encoded = catch_serializer_panic(name, || {
-                if name == S::NAME {
-                    return Ok(S::encode(value, &mut sink));
-                }
-                self.reader.registry().encode::<T, S>(name, value, &mut sink)
-            });
-            let encoded = encoded.unwrap_or_else(|panic| Ok(Err(panic)));
-            let encoded = encoded.map_err(|error| self.reader.explain(error))?;
+        let check = Check::of::<T, S>(name, self.session.larder().options().read_back);
+        let (((digest, size), kept), holds) = self.opened(|| {
+            let mut sink = Sink { kept: check.keep(), ..self.sink() };
+            let encoded = self.reader.encode_with::<T, S>(name, value, &mut sink)?;
             encoded.map_err(|error| sink.explain(error))?;
-            self.settle(sink)
+            let kept = sink.kept.take();
+            Ok((self.settle(sink)?, kept))
         })?;
         let entry = ArtifactEntry { digest, size, serializer: name.to_owned(), holds };
+        if let Some(bytes) = kept.map(Kept::into_bytes) {
+            let reader = self.reader_of(&entry);
+            check.run::<T, S>(&reader, &entry, value, &bytes).map_err(encode_error)?;
+        }
         self.list(entry.clone());
         Ok(StoredArtifact { entry, reader: Arc::clone(&self.reader) })
+    }
+
+    /// Returns a reader of the artifacts that `entry` holds.
+    fn reader_of(&self, entry: &ArtifactEntry) -> Arc<ArtifactReader> {
+        if entry.holds.is_empty() {
+            return Arc::clone(&self.reader);
+        }
+        let entries = self.entries.borrow();
+        let held: Vec<_> =
+            entry.holds.iter().filter_map(|&held| entries.get(held)).cloned().collect();
+        let reader = ArtifactReader::new(self.session.larder(), self.reader.version().to_owned());
+        reader.set_entries(&held, &[]);
+        Arc::new(reader)
     }
 
     /// Returns true if nothing is written.
@@ -285,6 +297,8 @@ struct Sink<'a> {
     buffer: Vec<u8>,
     writer: Option<Box<dyn BlobWriter>>,
     failure: Option<Error>,
+    /// The bytes to read back.
+    kept: Option<Kept>,
 }
 
 impl<'a> Sink<'a> {
@@ -299,6 +313,7 @@ impl<'a> Sink<'a> {
             buffer: Vec::new(),
             writer: None,
             failure: None,
+            kept: None,
         }
     }
 
@@ -337,6 +352,7 @@ impl Write for Sink<'_> {
                 self.hasher.update(step);
             }
         }
+        Kept::add(&mut self.kept, step);
         self.size += step.len() as u64;
         self.meter.add(step.len() as u64);
         Ok(step.len())

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::artifact_writer::{AN_ARTIFACT, ArtifactWriter};
+use super::read_back::{ReadBack, read_fields_back};
 use super::session::{ApplySession, PendingComponent};
 use crate::component::Component;
 use crate::digest::Digest;
@@ -116,6 +117,12 @@ impl Larder {
         let fields = String::from_utf8(json).map_err(|error| unfit(error.into()))?;
         let fields = RawValue::from_string(fields).map_err(|error| unfit(error.into()))?;
         let (artifacts, children, mut blobs) = writer.finish(&uses)?;
+        if self.options().read_back != ReadBack::Nothing
+            && let Some(entry) = self.registry.find(type_tag)
+            && entry.version() == type_version
+        {
+            read_fields_back(&what, entry, writer.reader(), fields.get())?;
+        }
         let type_tag = TypeTag::new(type_tag)?;
         let type_of = (type_tag.clone(), type_version);
         let manifest = Manifest::new(type_of, fields, artifacts.clone(), children.clone());

@@ -9,6 +9,7 @@ mod dry_run;
 mod encode;
 mod options;
 mod prepare;
+mod read_back;
 mod session;
 mod uses;
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::read_back::ReadBack;
 use crate::digest::Digest;
 use crate::participant::Participant;
 
@@ -19,11 +20,18 @@ pub struct ApplyOptions {
     pub(crate) dry_run: bool,
     pub(crate) onto: Option<Digest>,
     pub(crate) participants: Vec<Arc<dyn Participant>>,
+    pub(crate) read_back: ReadBack,
 }
 
 impl Default for ApplyOptions {
     fn default() -> Self {
-        Self { triggers: true, dry_run: false, onto: None, participants: Vec::new() }
+        Self {
+            triggers: true,
+            dry_run: false,
+            onto: None,
+            participants: Vec::new(),
+            read_back: ReadBack::Small,
+        }
     }
 }
 
@@ -44,6 +52,29 @@ impl ApplyOptions {
     #[must_use]
     pub(crate) fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
+        self
+    }
+
+    /// Sets whether what was written is read back and compared before it is committed; the default is `true`.
+    ///
+    /// The fields and every artifact of up to 1 MiB are read back, and of larger artifacts the first of each type in
+    /// a process, up to 1 GiB. That finds types that their serializer cannot read back, or reads back as another
+    /// value, such as an untagged enum in Postcard.
+    ///
+    /// With `false`, the loss of such a value shows when it is loaded, or never. It saves a decoding of the value, and
+    /// two walks through it.
+    #[must_use]
+    pub fn read_back(mut self, read_back: bool) -> Self {
+        self.read_back = if read_back { ReadBack::Small } else { ReadBack::Nothing };
+        self
+    }
+
+    /// Reads back every artifact, of any size.
+    ///
+    /// Meanwhile a value is in memory three times: as it is, encoded, and decoded.
+    #[must_use]
+    pub fn read_back_all(mut self) -> Self {
+        self.read_back = ReadBack::Everything;
         self
     }
 

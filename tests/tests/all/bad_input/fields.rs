@@ -88,10 +88,8 @@ fn integers_of_128_bits_are_refused_however_small() {
 }
 
 #[test]
-fn rejects_map_keys_that_are_not_strings() {
-    let reason = "JSON cannot represent a map key that is not a string exactly";
-    let keys = [("inner".into(), [(1, true)].into())].into();
-    refused(Fields { keys, ..Fields::default() }, "keys.inner", reason);
+fn rejects_map_keys_that_are_not_text() {
+    let reason = "JSON cannot represent a map key exactly that is not text, an integer, a boolean or a character";
     let pairs = [((1, 2), 3)].into();
     refused(Fields { pairs, ..Fields::default() }, "pairs", reason);
 }
