@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use larder_core::BoxError;
-use larder_core::guard::{Guard, GuardError, Refusal, Rules};
+use larder_core::guard::{Guard, GuardError, Refusal, Rules, uses};
 use serde::Serialize;
 use serde::de::DeserializeSeed;
 
@@ -35,16 +35,22 @@ pub(crate) fn write<F: SerdeFormat, T: Serialize + ?Sized>(
     out: &mut dyn Write,
 ) -> Result<(), BoxError> {
     let mut out = Buffer::new(out);
-    match encode::<F, T>(Guard::new(F::RULES), value, &mut out) {
+    let attempt = |guard, out: &mut Buffer<'_>| uses::collect(|| encode::<F, T>(guard, value, out));
+    let (encoded, referred) = match attempt(Guard::new(F::RULES), &mut out) {
         // A length was declared wrongly: they are counted first, and then written.
-        Err(error) if matches!(error.refusal(), Some(Refusal::Count { .. })) && out.restart() => {
+        (Err(error), _)
+            if matches!(error.refusal(), Some(Refusal::Count { .. })) && out.restart() =>
+        {
             let mut nowhere = io::sink();
             let counting = Guard::counting(F::RULES);
-            let counted = encode::<F, T>(counting, value, &mut Buffer::new(&mut nowhere))?;
-            encode::<F, T>(counted.corrected(), value, &mut out)?;
+            let (counted, _) = attempt(counting, &mut Buffer::new(&mut nowhere));
+            attempt(counted?.corrected(), &mut out)
         }
-        encoded => drop(encoded?),
-    }
+        first => first,
+    };
+    encoded?;
+    // What the other attempts referred to does not count.
+    referred.into_iter().for_each(uses::add);
     Ok(out.finish()?)
 }
 
