@@ -7,6 +7,7 @@ use larder_core::schemars::Schema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::MAX_ROWS;
 use super::dtype::DType;
 
 /// Maximum number of dimensions of a tensor.
@@ -51,7 +52,7 @@ impl fmt::Display for Dim {
 pub(super) struct Interface {
     pub(super) inputs: Vec<Port>,
     pub(super) outputs: Vec<Port>,
-    /// True if the first dimension of every input and output is the row.
+    /// True if the first dimension of every input and output counts independent rows.
     pub(super) by_rows: bool,
 }
 
@@ -74,19 +75,25 @@ impl Interface {
                 }
             }
         }
-        let mut firsts = inputs.iter().chain(&outputs).map(|port| port.shape.first());
-        let by_rows = match firsts.next() {
-            Some(Some(Dim::Symbol(rows))) => {
-                firsts.all(|first| matches!(first, Some(Dim::Symbol(name)) if name == rows))
-            }
-            _ => false,
-        };
+        let by_rows = looks_like_rows(&inputs, &outputs);
         Ok(Self { inputs, outputs, by_rows })
+    }
+
+    /// Returns true if the first dimension looks like a number of rows, but is none.
+    pub(super) fn has_dependent_rows(&self) -> bool {
+        !self.by_rows && looks_like_rows(&self.inputs, &self.outputs)
     }
 
     /// Returns the dimensions of one row of a port.
     pub(super) fn row_shape<'a>(&self, port: &'a Port) -> &'a [Dim] {
         if self.by_rows { port.shape.get(1..).unwrap_or_default() } else { &port.shape }
+    }
+
+    /// Returns the maximum number of rows per run.
+    pub(super) fn max_rows(&self) -> usize {
+        let open = |port| self.row_shape(port).iter().any(|dim| matches!(dim, Dim::Symbol(_)));
+        // Open dimensions may differ between rows.
+        if !self.by_rows || self.inputs.iter().any(open) { 1 } else { MAX_ROWS }
     }
 
     /// Returns the JSON Schema of one row.
@@ -125,6 +132,17 @@ impl Interface {
             }
             Dim::Symbol(name) => json!({ "type": "array", "items": items, "title": name }),
         })
+    }
+}
+
+/// Returns true if the first dimensions of all ports are the same open one.
+fn looks_like_rows(inputs: &[Port], outputs: &[Port]) -> bool {
+    let mut firsts = inputs.iter().chain(outputs).map(|port| port.shape.first());
+    match firsts.next() {
+        Some(Some(Dim::Symbol(rows))) => {
+            firsts.all(|first| matches!(first, Some(Dim::Symbol(name)) if name == rows))
+        }
+        _ => false,
     }
 }
 

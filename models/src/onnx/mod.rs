@@ -1,14 +1,19 @@
 //! ONNX models, run by tract.
 
 mod build;
+mod check;
+mod compare;
 mod dtype;
 mod element;
 mod file;
 mod interface;
+mod ops;
 mod plan;
 mod predict;
 mod read;
-mod scaler;
+mod refusal;
+mod rewrite;
+mod sample;
 mod value;
 mod write;
 
@@ -104,11 +109,13 @@ impl OnnxModel {
     }
 
     fn read(bytes: Bytes, action: String) -> Result<Self> {
-        let built = build::build(&bytes).map_err(|reason| Error::Refused { action, reason })?;
+        let refused = |reason| Error::Refused { action: action.clone(), reason };
+        let built = build::build(&bytes).map_err(refused)?;
+        let (plan, interface) = built.check().map_err(refused)?;
         Ok(Self {
             file: FileContent::of(bytes).into(),
-            interface: built.interface.clone(),
-            plan: OnceLock::from(ExecutionPlan::new(built)),
+            interface,
+            plan: OnceLock::from(plan),
             building: Mutex::new(()),
         })
     }
@@ -175,7 +182,9 @@ impl OnnxModel {
     }
 
     fn run(&self, rows: usize, inputs: Vec<TValue>) -> Result<Vec<TValue>> {
-        let outputs = self.plan()?.run(rows, inputs)?;
+        let outputs = self.plan()?.run(rows, inputs);
+        let outputs =
+            outputs.map_err(|error| Error::predict(refusal::shorten(&format!("{error:#}"))))?;
         if outputs.len() != self.outputs().len() {
             return Err(Error::predict("the model returned the wrong number of outputs"));
         }
@@ -189,7 +198,7 @@ impl OnnxModel {
                 let built = build::build(&self.file()?).map_err(Error::predict)?;
                 self.check_built(&built.interface)?;
                 // No other thread sets it while the lock is held.
-                let _ = self.plan.set(ExecutionPlan::new(built));
+                let _ = self.plan.set(built.into_plan(self.interface.by_rows));
             }
         }
         self.plan.get().ok_or_else(|| Error::predict("the model was not built"))
@@ -204,19 +213,11 @@ impl OnnxModel {
         };
         let same = built.inputs == self.interface.inputs
             && names(&built.outputs) == names(&self.interface.outputs)
-            && built.by_rows == self.interface.by_rows;
+            && (built.by_rows || !self.interface.by_rows);
         if same {
             return Ok(());
         }
         Err(Error::predict("the inputs or outputs of the file differ from its manifest"))
-    }
-
-    /// Returns the maximum number of rows per run.
-    fn max_rows(&self) -> usize {
-        let open =
-            |port| self.interface.row_shape(port).iter().any(|dim| matches!(dim, Dim::Symbol(_)));
-        // Open dimensions may differ between rows.
-        if !self.interface.by_rows || self.inputs().iter().any(open) { 1 } else { MAX_ROWS }
     }
 
     fn run_rows<'a>(&'a self, rows: Rows<'a>) -> Result<Outputs<'a>> {
@@ -238,23 +239,38 @@ impl fmt::Debug for OnnxModel {
 
 /// Fields of the manifest.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Fields<F, P> {
     file: F,
     inputs: P,
     outputs: P,
+    /// True if the first dimension looks like a number of rows, but rows influence each other.
+    #[serde(default, skip_serializing_if = "is_false")]
+    dependent_rows: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Serialize for OnnxModel {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Fields { file: &self.file, inputs: self.inputs(), outputs: self.outputs() }
-            .serialize(serializer)
+        Fields {
+            file: &self.file,
+            inputs: self.inputs(),
+            outputs: self.outputs(),
+            dependent_rows: self.interface.has_dependent_rows(),
+        }
+        .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for OnnxModel {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Fields { file, inputs, outputs } = Fields::<_, Vec<Port>>::deserialize(deserializer)?;
-        let interface = Interface::new(inputs, outputs).map_err(serde::de::Error::custom)?;
+        let Fields { file, inputs, outputs, dependent_rows } =
+            Fields::<_, Vec<Port>>::deserialize(deserializer)?;
+        let mut interface = Interface::new(inputs, outputs).map_err(serde::de::Error::custom)?;
+        interface.by_rows &= !dependent_rows;
         Ok(Self { file, interface, plan: OnceLock::new(), building: Mutex::new(()) })
     }
 }

@@ -193,7 +193,7 @@ impl<'de> Visitor<'de> for BatchSeed<'_, '_> {
         let mut rows = Rows::new(&model.interface);
         loop {
             let more = seq.next_element_seed(RowSeed(&mut rows))?.is_some();
-            if rows.count() == model.max_rows() || !more && rows.count() > 0 {
+            if rows.count() == model.interface.max_rows() || !more && rows.count() > 0 {
                 let full = mem::replace(&mut rows, Rows::new(&model.interface));
                 batch.run(full).map_err(|()| A::Error::custom("the model failed"))?;
             }

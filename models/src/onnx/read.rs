@@ -171,12 +171,17 @@ impl<'a> Rows<'a> {
     /// Returns the inputs of the model.
     pub(super) fn into_tensors(self) -> Result<Vec<TValue>, String> {
         let Self { interface, buffers, count } = self;
-        let tensor = |buffer: Buffer| {
+        let tensor = |(port, buffer): (&Port, Buffer)| {
             let rows = interface.by_rows.then_some(count);
-            let sizes = buffer.sizes.iter().map(|size| size.unwrap_or(0));
+            // In an empty array, only fixed sizes are known.
+            let size = |(dim, size): (&Dim, &Option<usize>)| match dim {
+                Dim::Fixed(fixed) => usize::try_from(*fixed).unwrap_or(usize::MAX),
+                Dim::Symbol(_) => size.unwrap_or(0),
+            };
+            let sizes = interface.row_shape(port).iter().zip(&buffer.sizes).map(size);
             buffer.elements.tensor(rows.into_iter().chain(sizes).collect())
         };
-        buffers.into_iter().map(tensor).collect()
+        interface.inputs.iter().zip(buffers).map(tensor).collect()
     }
 }
 

@@ -43,12 +43,6 @@ fn rejects_zipmap_with_advice() {
 }
 
 #[test]
-fn rejects_boosted_trees() {
-    let reason = reason_of("trees");
-    assert!(reason.contains("`TreeEnsembleRegressor`"), "{reason}");
-}
-
-#[test]
 fn rejects_external_tensors() {
     let reason = reason_of("external");
     assert!(reason.contains("`w` is in another file"), "{reason}");
