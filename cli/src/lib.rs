@@ -97,6 +97,7 @@ mod commands;
 mod complete;
 mod dispatch;
 mod global;
+mod inputs;
 mod open;
 mod output;
 mod progress;

@@ -188,6 +188,9 @@ fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {
         ("size", text::size(version.size)),
         ("digest", version.digest.to_string()),
     ];
+    for (side, key) in [("input", "inputs"), ("output", "outputs")] {
+        rows.extend(ports(page, key).map(|port| (side, port)));
+    }
     if !version.status.is_ready() {
         let failure = version.failure.as_deref().map(|failure| format!(": {failure}"));
         rows.push(("status", format!("{}{}", version.status, failure.unwrap_or_default())));
@@ -233,6 +236,26 @@ fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The inputs or outputs of an ONNX model, as `X: float32[N, 30]`.
+fn ports<'a>(page: &Page<'_>, key: &'a str) -> impl Iterator<Item = String> + use<'a> {
+    #[derive(serde::Deserialize)]
+    struct Port {
+        name: String,
+        dtype: String,
+        shape: Vec<serde_json::Value>,
+    }
+    let is_onnx = page.version.type_tag.as_str() == "larder/onnx";
+    let fields = is_onnx.then(|| serde_json::from_str::<serde_json::Value>(page.fields.get()).ok());
+    let ports = fields.flatten().map(|mut fields| fields[key].take());
+    // Damaged versions are shown as far as possible.
+    let ports = ports.and_then(|ports| serde_json::from_value::<Vec<Port>>(ports).ok());
+    ports.unwrap_or_default().into_iter().map(|Port { name, dtype, shape }| {
+        let dims =
+            shape.iter().map(|dim| dim.as_str().map_or_else(|| dim.to_string(), str::to_owned));
+        format!("{name}: {dtype}[{}]", dims.collect::<Vec<_>>().join(", "))
+    })
 }
 
 /// Formats the first few, and the number of others.

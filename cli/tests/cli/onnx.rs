@@ -65,6 +65,11 @@ fn show_prints_the_signature_of_the_model_itself() {
     bring(&dir, "two_inputs.onnx", "both.onnx");
     dir.plain(&["put", "both", "both.onnx"]);
     let printed = dir.plain(&["show", "both"]);
+    for line in
+        ["input     a: float32[N, 3]", "input     b: int64[N, 2]", "output    sum: float32[N, 1]"]
+    {
+        assert!(printed.contains(line), "{printed}");
+    }
     let signature = printed.split("signature:").nth(1).unwrap();
     assert_snapshot!(signature, @r#"
 
@@ -77,7 +82,7 @@ fn show_prints_the_signature_of_the_model_itself() {
 fn what_cannot_be_run_is_refused_when_it_is_put_and_makes_no_larder() {
     let printed = everywhere(|dir| {
         bring(dir, "refused_operator.onnx", "strange.onnx");
-        bring(dir, "refused_zipmap.onnx", "wine.onnx");
+        bring(dir, "refused_opset.onnx", "wine.onnx");
         bring(dir, "refused_external.onnx", "external.onnx");
         dir.plain(&["put", "strange", "strange.onnx"])
             + &dir.plain(&["put", "wine", "wine.onnx", "--as", "onnx"])
@@ -91,7 +96,7 @@ fn what_cannot_be_run_is_refused_when_it_is_put_and_makes_no_larder() {
     hint: use `--as file` to store it as a plain file
     exit 5
     --- stderr
-    error: cannot read the ONNX file wine.onnx: unsupported operator `ZipMap`; export the model with skl2onnx's `options={"zipmap": False}`
+    error: cannot read the ONNX file wine.onnx: unsupported opset 99; export the model with opset 7 to 23
     exit 5
     --- stderr
     error: cannot read the ONNX file external.onnx: its tensor `w` is in another file; export the model as one file (`external_data=False`, or `onnx.save(model, path, save_as_external_data=False)`)
@@ -147,4 +152,102 @@ fn an_input_that_does_not_fit_is_refused_with_its_path() {
       caused by: invalid type: string "x", expected a float32 at line 1 column 13
     hint: `larder show REF` prints the signature of the model
     "#);
+}
+
+/// The array `[[0, 0.5], [1, 2]]` as NumPy saves it, of 32-bit floats.
+fn npy() -> Vec<u8> {
+    let header = "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 2), }";
+    let header = format!("{header:<117}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    bytes.extend([0.0_f32, 0.5, 1.0, 2.0].iter().flat_map(|x| x.to_le_bytes()));
+    bytes
+}
+
+#[test]
+fn numpy_files_and_tables_are_inputs() {
+    let dir = TestDir::new("fs:data_dir");
+    bring(&dir, "sequence.onnx", "sequence.onnx");
+    bring(&dir, "two_inputs.onnx", "both.onnx");
+    bring(&dir, "zipmap.onnx", "wine.onnx");
+    for (name, file) in
+        [("sequence", "sequence.onnx"), ("both", "both.onnx"), ("wine", "wine.onnx")]
+    {
+        dir.plain(&["put", name, file]);
+    }
+    dir.write("x.npy", npy());
+    let mut cut = npy();
+    cut.pop();
+    dir.write("cut.npy", cut);
+    let mut objects = npy();
+    objects[10 + 11..10 + 14].copy_from_slice(b"|O8");
+    dir.write("objects.npy", objects);
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+    for name in ["both.npz", "packed.npz", "fortran.npy", "text.npy"] {
+        dir.write(name, fs::read(fixtures.join(name)).unwrap());
+    }
+    dir.write("x.csv", "first,second\n1,2\n3.5,-4\n");
+    dir.write("ragged.csv", "first,second\n1\n");
+    let rows = json("wine_linear.json")["rows"].as_array().unwrap()[..2].to_vec();
+    let table: Vec<String> =
+        rows.iter().map(|row| row.to_string().replace(['[', ']'], "")).collect();
+    let header: Vec<String> = (0..13).map(|column| format!("c{column}")).collect();
+    dir.write("wine.csv", format!("{}\n{}\n", header.join(","), table.join("\n")));
+    let predict = |name: &str, input: &str| dir.plain(&["predict", name, "--input", input]);
+    let printed = predict("sequence", "x.npy")
+        + &predict("sequence", "x.csv")
+        + &predict("both", "both.npz")
+        + &predict("both", "packed.npz")
+        + &predict("sequence", "fortran.npy")
+        + &predict("sequence", "text.npy")
+        + &predict("sequence", "cut.npy")
+        + &predict("sequence", "objects.npy")
+        + &predict("sequence", "ragged.csv")
+        + &dir.plain(&["predict", "sequence", "--lines", "--input", "x.csv"]);
+    assert_snapshot!(printed, @r#"
+    exit 0
+    --- stdout
+    [[-0.0,-0.5],[-1.0,-2.0]]
+    exit 0
+    --- stdout
+    [[-1.0,-2.0],[-3.5,4.0]]
+    exit 0
+    --- stdout
+    [{"sum":[6.0],"twice":[2,4]},{"sum":[1.5],"twice":[-6,8]}]
+    exit 0
+    --- stdout
+    [{"sum":[6.0],"twice":[2,4]},{"sum":[1.5],"twice":[-6,8]}]
+    exit 0
+    --- stdout
+    [[-1.0,-2.0,-3.0],[-4.0,-5.0,-6.0]]
+    exit 1
+    --- stderr
+    error: cannot use the input at `[0][0]`: it does not fit the model's signature
+      caused by: invalid type: string "a", expected a float32 at line 1 column 5
+    hint: `larder show REF` prints the signature of the model
+    exit 1
+    --- stderr
+    error: cannot read cut.npy
+      caused by: it has 15 bytes of data, which do not fit its shape [2, 2]
+    exit 1
+    --- stderr
+    error: cannot read objects.npy
+      caused by: its elements of the type `|O8` cannot be read; convert it with `astype` to numbers, booleans or text
+    exit 1
+    --- stderr
+    error: cannot read ragged.csv
+      caused by: CSV error: record 1 (line: 2, byte: 13): found record with 1 fields, but the previous record has 2 fields
+    exit 2
+    --- stderr
+    error: cannot read x.csv line by line: it is not JSON Lines
+    hint: leave out `--lines`
+    "#);
+    let wine = predict("wine", "wine.csv");
+    let wine: Value =
+        serde_json::from_str(wine.strip_prefix("exit 0\n--- stdout\n").unwrap()).unwrap();
+    let expected = json("wine_linear.json");
+    for row in 0..2 {
+        assert_eq!(wine[row]["output_label"], expected["outputs"]["label"][row]);
+    }
 }

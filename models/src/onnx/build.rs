@@ -12,12 +12,12 @@ use tract_onnx::tract_hir::infer::{
 
 use super::check::{Fault, Subject};
 use super::dtype::DType;
-use super::file;
+use super::file::{self, File};
 use super::interface::{Dim, Interface, Port};
 use super::ops;
 use super::plan::{ExecutionPlan, PlainModel};
 use super::refusal::{Names, name_of, shorten};
-use super::rewrite::describe;
+use super::rewrite::{Keys, describe};
 
 /// Maximum number of elements of a tensor, with one row and 1 for each open dimension.
 const MAX_ELEMENTS: i64 = 1 << 28;
@@ -41,11 +41,11 @@ pub(super) struct BuiltModel {
 
 /// Builds the model of an ONNX file.
 pub(super) fn build(bytes: &[u8]) -> Result<BuiltModel, String> {
-    let (mut onnx, proto) = file::read(bytes)?;
+    let File { mut onnx, proto, keys } = file::read(bytes)?;
     let mut build = |bounded| -> Result<_, String> {
         ops::register(&mut onnx, bounded);
         // tract may panic on untrusted files. Nothing is reused after a panic.
-        let built = catch_panic("tract", || typed(&onnx, &proto));
+        let built = catch_panic("tract", || typed(&onnx, &proto, &keys));
         let built = built.map_err(|panic| shorten(&panic.to_string()));
         let built = built.map_err(|panic| format!("tract cannot run it: {panic}"))??;
         Ok(BuiltModel { is_large: bytes.len() > LARGE, ..built })
@@ -89,7 +89,7 @@ impl BuiltModel {
     }
 }
 
-fn typed(onnx: &Onnx, proto: &ModelProto) -> Result<BuiltModel, String> {
+fn typed(onnx: &Onnx, proto: &ModelProto, keys: &Keys) -> Result<BuiltModel, String> {
     let nodes = Names::new(proto);
     let failed = |error: TractError| nodes.explain(&error);
     let parsed = onnx.parse(proto, None).map_err(failed)?;
@@ -124,7 +124,10 @@ fn typed(onnx: &Onnx, proto: &ModelProto) -> Result<BuiltModel, String> {
     let names = proto.graph.iter().flat_map(|graph| &graph.output);
     let names: Vec<_> = names.map(|output| output.name.clone()).collect();
     let outputs = typed.output_outlets().map_err(failed)?;
-    let outputs = ports(&typed, outputs, |at| names.get(at).cloned())?;
+    let mut outputs = ports(&typed, outputs, |at| names.get(at).cloned())?;
+    for port in &mut outputs {
+        port.keys = keys.get(&port.name).cloned().unwrap_or_default();
+    }
     let interface = Interface::new(inputs, outputs)?;
     Ok(BuiltModel { model: typed, plain, interface, rows, nodes, is_large: false })
 }
@@ -144,7 +147,7 @@ fn ports(
             Err(_) => Ok(Dim::Symbol(dim.to_string())),
         };
         let shape = fact.shape.iter().map(dim).collect::<Result<_, _>>()?;
-        Ok(Port { name, dtype, shape })
+        Ok(Port { name, dtype, shape, keys: Vec::new() })
     };
     outlets.iter().enumerate().map(port).collect()
 }

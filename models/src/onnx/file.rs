@@ -12,7 +12,7 @@ use tract_onnx::prelude::{Framework as _, Tensor};
 use tract_onnx::tensor::load_tensor;
 use tract_onnx::{Onnx, data_resolver::ModelDataResolver};
 
-use super::rewrite::{self, describe};
+use super::rewrite::{self, Keys, describe};
 
 /// Maximum size of a file, in bytes: the limit of protobuf.
 pub(super) const MAX_BYTES: u64 = (1 << 31) - 1;
@@ -44,8 +44,16 @@ const RANDOM: [&str; 6] = [
     "RandomUniformLike",
 ];
 
+/// A file that tract may build.
+pub(super) struct File {
+    pub(super) onnx: Onnx,
+    pub(super) proto: ModelProto,
+    /// Names of the columns of some outputs.
+    pub(super) keys: Keys,
+}
+
 /// Parses the file's message; rejects what tract cannot run or must not read.
-pub(super) fn read(bytes: &[u8]) -> Result<(Onnx, ModelProto), String> {
+pub(super) fn read(bytes: &[u8]) -> Result<File, String> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(format!("it has more than {MAX_BYTES} bytes"));
     }
@@ -55,11 +63,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Onnx, ModelProto), String> {
     let mut proto = catch_panic("tract", read)
         .map_err(|panic| panic.to_string())?
         .map_err(|error| format!("not an ONNX file, or truncated: {error:#}"))?;
+    let keys = proto.graph.as_mut().map(rewrite::remove_zip_maps).transpose()?.unwrap_or_default();
     check(&proto, &onnx)?;
     if let Some(graph) = &mut proto.graph {
         rewrite::replace(graph)?;
     }
-    Ok((onnx, proto))
+    Ok(File { onnx, proto, keys })
 }
 
 /// Reads a `TensorProto`.
@@ -121,10 +130,7 @@ fn check_outputs(graph: &GraphProto) -> Result<(), String> {
 /// Returns advice for an unsupported operator of common exporters.
 fn advice(operator: &str) -> Option<&'static str> {
     Some(match operator.rsplit(':').next()? {
-        "ZipMap" => "export the model with skl2onnx's `options={\"zipmap\": False}`",
-        "TreeEnsembleRegressor" | "TreeEnsemble" => {
-            "the only supported tree ensemble is `TreeEnsembleClassifier`"
-        }
+        "TreeEnsemble" => "export the model with version 3 of the opset `ai.onnx.ml`",
         _ => return None,
     })
 }

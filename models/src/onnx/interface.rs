@@ -26,6 +26,9 @@ pub struct Port {
     pub dtype: DType,
     /// Dimensions.
     pub shape: Vec<Dim>,
+    /// Names of the elements of the last dimension, which is then written as an object: an output of `ZipMap`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
 }
 
 /// Dimension of a tensor.
@@ -69,6 +72,14 @@ impl Interface {
                         "the {kind} `{}` has more than {MAX_DIMS} dimensions",
                         port.name
                     ));
+                }
+                let columns = match port.shape.last() {
+                    Some(Dim::Fixed(columns)) => usize::try_from(*columns).ok(),
+                    _ => None,
+                };
+                if !port.keys.is_empty() && columns != Some(port.keys.len()) {
+                    let (name, count) = (&port.name, port.keys.len());
+                    return Err(format!("the {kind} `{name}` has {count} names for its columns"));
                 }
                 if ports[..at].iter().any(|other| other.name == port.name) {
                     return Err(format!("duplicate {kind} `{}`", port.name));
@@ -126,7 +137,18 @@ impl Interface {
 
     fn value_schema(&self, port: &Port) -> Value {
         let element = json!({ "type": port.dtype.json_type(), "format": port.dtype });
-        self.row_shape(port).iter().rev().fold(element, |items, dim| match dim {
+        let mut dims = self.row_shape(port);
+        let mut inner = element;
+        if !port.keys.is_empty()
+            && let Some((_, rest)) = dims.split_last()
+        {
+            let properties: Map<_, _> =
+                port.keys.iter().map(|key| (key.clone(), inner.clone())).collect();
+            let required = &port.keys;
+            inner = json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
+            dims = rest;
+        }
+        dims.iter().rev().fold(inner, |items, dim| match dim {
             Dim::Fixed(size) => {
                 json!({ "type": "array", "items": items, "minItems": size, "maxItems": size })
             }

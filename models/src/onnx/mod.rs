@@ -7,6 +7,7 @@ mod dtype;
 mod element;
 mod file;
 mod interface;
+mod nested;
 mod ops;
 mod plan;
 mod predict;
@@ -209,7 +210,7 @@ impl OnnxModel {
     /// Ignores the shapes of outputs, which depend on the version of tract.
     fn check_built(&self, built: &Interface) -> Result<()> {
         let names = |ports: &[Port]| -> Vec<_> {
-            ports.iter().map(|port| (port.name.clone(), port.dtype)).collect()
+            ports.iter().map(|port| (port.name.clone(), port.dtype, port.keys.clone())).collect()
         };
         let same = built.inputs == self.interface.inputs
             && names(&built.outputs) == names(&self.interface.outputs)

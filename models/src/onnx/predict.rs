@@ -20,9 +20,9 @@ impl Model for OnnxModel {
         input: &mut dyn erased_serde::Deserializer<'_>,
         output: &mut dyn erased_serde::Serializer,
     ) -> Result<()> {
-        let mut rows = Rows::new(&self.interface);
+        let mut rows = Rows::one_or_all(&self.interface);
         read_guarded(|guard| guard.seed(RowSeed(&mut rows)).deserialize(input))?;
-        write(&One(self.run_rows(rows)?), output)
+        write(&Answer(rows.is_batch(), self.run_rows(rows)?), output)
     }
 
     fn predict_batch_erased(
@@ -36,13 +36,13 @@ impl Model for OnnxModel {
     }
 
     fn predict_json_erased(&self, input: &str) -> Result<String> {
-        let mut rows = Rows::new(&self.interface);
+        let mut rows = Rows::one_or_all(&self.interface);
         // Reads without a guard first, which is faster; only an error needs the path.
         if read_json(RowSeed(&mut rows), input).is_err() {
-            rows = Rows::new(&self.interface);
+            rows = Rows::one_or_all(&self.interface);
             read_json_guarded(RowSeed(&mut rows), input)?;
         }
-        write_json(&One(self.run_rows(rows)?))
+        write_json(&Answer(rows.is_batch(), self.run_rows(rows)?))
     }
 
     fn predict_batch_json_erased(&self, input: &str) -> Result<String> {
@@ -111,12 +111,16 @@ fn write_json(value: &impl Serialize) -> Result<String> {
         .map_err(|error| Error::Encode { what: "the model's output".into(), source: error.into() })
 }
 
-/// The outputs of one row.
-struct One<'a>(Outputs<'a>);
+/// The outputs of one row, or of all rows where the input had them all.
+struct Answer<'a>(bool, Outputs<'a>);
 
-impl Serialize for One<'_> {
+impl Serialize for Answer<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0.rows().next() {
+        let Self(is_batch, outputs) = self;
+        if *is_batch {
+            return serializer.collect_seq(outputs.rows());
+        }
+        match outputs.rows().next() {
             Some(row) => row.serialize(serializer),
             None => Err(serde::ser::Error::custom("the model returned no rows")),
         }

@@ -76,12 +76,12 @@ impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Outputs { interface, tensors, .. } = self.outputs;
         let row = interface.by_rows.then_some(self.row);
-        if let [tensor] = &tensors[..] {
-            return Part { tensor, row }.serialize(serializer);
+        if let ([tensor], [port]) = (&tensors[..], &interface.outputs[..]) {
+            return Part { tensor, row, keys: &port.keys }.serialize(serializer);
         }
         let mut map = serializer.serialize_map(Some(tensors.len()))?;
         for (port, tensor) in interface.outputs.iter().zip(tensors) {
-            map.serialize_entry(&port.name, &Part { tensor, row })?;
+            map.serialize_entry(&port.name, &Part { tensor, row, keys: &port.keys })?;
         }
         map.end()
     }
@@ -92,6 +92,8 @@ struct Part<'a> {
     tensor: &'a TValue,
     /// `None` if the whole tensor is the row.
     row: Option<usize>,
+    /// Names of the elements of the last dimension.
+    keys: &'a [String],
 }
 
 impl Serialize for Part<'_> {
@@ -127,7 +129,7 @@ impl Part<'_> {
                 (shape, all.get(row * size..(row + 1) * size).ok_or_else(short)?)
             }
         };
-        Nested { shape, elements }.serialize(serializer)
+        Nested { shape, elements, keys: self.keys }.serialize(serializer)
     }
 }
 
@@ -135,19 +137,31 @@ impl Part<'_> {
 struct Nested<'a, T> {
     shape: &'a [usize],
     elements: &'a [T],
+    keys: &'a [String],
 }
 
 impl<T: Element> Serialize for Nested<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let keys = self.keys;
         match (self.shape, self.elements) {
             ([], [element]) => element.write(serializer),
             ([], _) => Err(S::Error::custom("an output has fewer elements than its shape")),
+            ([size], elements) if *size == keys.len() && *size > 0 => {
+                let mut map = serializer.serialize_map(Some(*size))?;
+                for (key, element) in keys.iter().zip(elements) {
+                    map.serialize_entry(
+                        key,
+                        &Nested { shape: &[], elements: std::slice::from_ref(element), keys: &[] },
+                    )?;
+                }
+                map.end()
+            }
             ([size, shape @ ..], elements) => {
                 let mut seq = serializer.serialize_seq(Some(*size))?;
                 let step = shape.iter().product::<usize>();
                 for at in 0..*size {
                     let elements = elements.get(at * step..(at + 1) * step).unwrap_or_default();
-                    seq.serialize_element(&Nested { shape, elements })?;
+                    seq.serialize_element(&Nested { shape, elements, keys })?;
                 }
                 seq.end()
             }

@@ -2,9 +2,12 @@
 
 mod scaler;
 mod trees;
+mod zip_map;
 
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, GraphProto, NodeProto, TensorProto};
+
+pub(super) use zip_map::{Keys, remove as remove_zip_maps};
 
 /// Domain of classic machine learning.
 const ML: &str = "ai.onnx.ml";

@@ -37,12 +37,6 @@ fn rejects_operator_of_another_domain() {
 }
 
 #[test]
-fn rejects_zipmap_with_advice() {
-    let reason = reason_of("zipmap");
-    assert!(reason.contains("`ZipMap`") && reason.contains("\"zipmap\": False"), "{reason}");
-}
-
-#[test]
 fn rejects_external_tensors() {
     let reason = reason_of("external");
     assert!(reason.contains("`w` is in another file"), "{reason}");
