@@ -6,6 +6,7 @@ pub(crate) mod copy;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 #[cfg(feature = "archive")]
+mod examples;
 pub(crate) mod export;
 pub(crate) mod fire;
 pub(crate) mod gc;

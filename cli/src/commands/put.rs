@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::job_args::{self, JobArgs};
 use super::{diff, note};
-use crate::command_error::CommandError;
+use crate::command_error::{CommandError, Exit};
 use crate::output::Output;
 use crate::qualified::Qualified;
 use crate::text;
@@ -39,6 +39,12 @@ pub(crate) struct Args {
     /// The kind of the file; by default recognised by its content
     #[arg(long = "as", value_enum, value_name = "KIND")]
     kind: Option<As>,
+    /// The engine of an ONNX model; by default the first that can run it
+    #[arg(long, value_enum)]
+    engine: Option<Engine>,
+    /// An input and its output, in JSON files: checked, and kept with an ONNX model; may be repeated
+    #[arg(long = "example", value_name = "INPUT=OUTPUT")]
+    examples: Vec<String>,
     /// Print the differences from the newest version, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -57,6 +63,15 @@ enum As {
     Script,
     /// A plain file or folder
     File,
+}
+
+/// An engine of ONNX models.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    /// tract, which is built in
+    Tract,
+    /// ONNX Runtime, from its shared library
+    Onnxruntime,
 }
 
 #[derive(Serialize)]
@@ -188,9 +203,16 @@ fn read(args: &Args, output: &mut Output) -> Result<Box<dyn Component>, CommandE
             error
         }
     };
+    if kind != As::Onnx && (args.engine.is_some() || !args.examples.is_empty()) {
+        let message = format!(
+            "cannot put {}: `--engine` and `--example` are for ONNX models",
+            path.display()
+        );
+        return Err(CommandError::new(Exit::Usage, message));
+    }
     match kind {
         As::File => Ok(Box::new(Tree::read(path)?)),
-        As::Onnx => onnx(path).ok_or_else(|| needs("onnx"))?.map_err(advise),
+        As::Onnx => onnx(args)?.ok_or_else(|| needs("onnx"))?.map_err(advise),
         As::Script => script(path).ok_or_else(|| needs("script"))?.map_err(advise),
         As::Wasm => wasm(path).ok_or_else(|| needs("wasm"))?.map_err(advise),
     }
@@ -212,7 +234,38 @@ macro_rules! model {
     };
 }
 
-model!(onnx, "onnx", OnnxModel);
+/// Opens an ONNX model with its examples.
+#[cfg(feature = "onnx")]
+fn onnx(args: &Args) -> Result<Opened, CommandError> {
+    use larder_models::onnx::{Engine as Named, OpenOptions};
+
+    let mut options = OpenOptions::new();
+    match args.engine {
+        Some(Engine::Tract) => options = options.engine(Named::Tract),
+        Some(Engine::Onnxruntime) => options = options.engine(Named::OnnxRuntime),
+        None => (),
+    }
+    for example in &args.examples {
+        let Some((input, output)) = example.split_once('=') else {
+            let message = format!(
+                "cannot use the example `{example}`: it must be INPUT=OUTPUT, two JSON files"
+            );
+            return Err(CommandError::new(Exit::Usage, message));
+        };
+        let read = |path: &str| {
+            fs::read_to_string(path).map_err(|error| CommandError::reading(path, &error))
+        };
+        options = options.example(read(input)?, read(output)?);
+    }
+    let model = larder_models::OnnxModel::open_with(&args.path, &options);
+    Ok(Some(model.map(|model| Box::new(model) as _)))
+}
+
+#[cfg(not(feature = "onnx"))]
+fn onnx(_: &Args) -> Result<Opened, CommandError> {
+    Ok(None)
+}
+
 model!(script, "script", Script);
 model!(wasm, "wasm", WasmModel);
 

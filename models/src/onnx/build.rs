@@ -12,6 +12,8 @@ use tract_onnx::tract_hir::infer::{
 
 use super::check::{Fault, Subject};
 use super::dtype::DType;
+use super::engine::Run as _;
+use super::example::TestData;
 use super::file::{self, File};
 use super::interface::{Dim, Interface, Port};
 use super::ops;
@@ -22,7 +24,7 @@ use super::rewrite::{Keys, describe};
 /// Maximum number of elements of a tensor, with one row and 1 for each open dimension.
 const MAX_ELEMENTS: i64 = 1 << 28;
 /// Size of a file, in bytes, above which it is checked with less.
-const LARGE: usize = 32 << 20;
+pub(super) const LARGE: usize = 32 << 20;
 /// Maximum size of the constants computed at build time, in bytes.
 const MAX_CONSTANT_BYTES: u64 = 1 << 31;
 
@@ -39,16 +41,16 @@ pub(super) struct BuiltModel {
     is_large: bool,
 }
 
-/// Builds the model of an ONNX file.
-pub(super) fn build(bytes: &[u8]) -> Result<BuiltModel, String> {
-    let File { mut onnx, proto, keys } = file::read(bytes)?;
+/// Builds the model of an ONNX file of `size` bytes.
+pub(super) fn build(proto: ModelProto, size: usize) -> Result<BuiltModel, String> {
+    let File { mut onnx, proto, keys } = file::read(proto)?;
     let mut build = |bounded| -> Result<_, String> {
         ops::register(&mut onnx, bounded);
         // tract may panic on untrusted files. Nothing is reused after a panic.
         let built = catch_panic("tract", || typed(&onnx, &proto, &keys));
         let built = built.map_err(|panic| shorten(&panic.to_string()));
         let built = built.map_err(|panic| format!("tract cannot run it: {panic}"))??;
-        Ok(BuiltModel { is_large: bytes.len() > LARGE, ..built })
+        Ok(BuiltModel { is_large: size > LARGE, ..built })
     };
     build(true).or_else(|reason| {
         let graph = proto.graph.as_ref();
@@ -58,9 +60,39 @@ pub(super) fn build(bytes: &[u8]) -> Result<BuiltModel, String> {
     })
 }
 
+/// Rejects a model with tensors beyond the limits, as far as tract can tell their sizes.
+#[cfg(feature = "onnxruntime")]
+pub(super) fn check_limits(proto: ModelProto) -> Result<(), String> {
+    let Ok(File { mut onnx, proto, .. }) = file::read(proto) else { return Ok(()) };
+    ops::register(&mut onnx, true);
+    let analyse = || -> TractResult<()> {
+        let mut model = onnx.parse(&proto, None)?.model;
+        name_open_dims(&mut model)?;
+        analyse(&mut model)
+    };
+    match catch_panic("tract", analyse) {
+        Ok(Err(error)) if error.root_cause().is::<Limit>() => Err(error.root_cause().to_string()),
+        _ => Ok(()),
+    }
+}
+
+/// A size beyond the limits.
+#[derive(Debug)]
+struct Limit(String);
+
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Limit {}
+
 impl BuiltModel {
     /// Runs the model on generated inputs; returns its plan and the meaning of its first dimension.
-    pub(super) fn check(mut self) -> Result<(ExecutionPlan, Interface), String> {
+    ///
+    /// Where it fails on all of them, as on sizes that do not fit together, the test data must do.
+    pub(super) fn check(mut self, data: &[TestData]) -> Result<(ExecutionPlan, Interface), String> {
         let plain = PlainModel::new(std::mem::take(&mut self.plain));
         let (by_rows, is_large) = (self.interface.by_rows, self.is_large);
         let mut interface = self.interface.clone();
@@ -73,10 +105,20 @@ impl BuiltModel {
             plain: run_plain.as_ref().map(|run| run as _),
             is_large,
         };
-        interface.by_rows = subject.check().map_err(|fault| match fault {
-            Fault::Fails(error) => nodes.explain(&error),
-            Fault::Differs(reason) => format!("tract does not run it reliably: {reason}"),
-        })?;
+        let checked = subject.check();
+        interface.by_rows = match checked {
+            Ok(by_rows) => by_rows,
+            Err(Fault::Fails(error)) => {
+                let runs = |data: &TestData| data.check(&plan, &interface).is_ok();
+                if data.is_empty() || !data.iter().all(runs) {
+                    return Err(nodes.explain(&error));
+                }
+                false
+            }
+            Err(Fault::Differs(reason)) => {
+                return Err(format!("tract does not run it reliably: {reason}"));
+            }
+        };
         if by_rows && !interface.by_rows {
             plan.without_rows();
         }
@@ -213,7 +255,8 @@ fn analyse(model: &mut InferenceModel) -> TractResult<()> {
             {
                 computed += (value.len() * value.datum_type().size_of()) as u64;
                 if computed > MAX_CONSTANT_BYTES {
-                    return bail(format!("its constants exceed {MAX_CONSTANT_BYTES} bytes"));
+                    let limit = format!("its constants exceed {MAX_CONSTANT_BYTES} bytes");
+                    return Err(TractError::new(Limit(limit)));
                 }
             }
             let successors = &model.node(outlet.node).outputs[outlet.slot].successors;
@@ -317,7 +360,8 @@ fn check_shape(shape: &[TDim], node: &str) -> TractResult<()> {
         return bail(format!("{node} has a negative dimension"));
     }
     if product.is_none_or(|product| product > MAX_ELEMENTS) {
-        return bail(format!("{node} produces a tensor of more than {MAX_ELEMENTS} elements"));
+        let limit = format!("{node} produces a tensor of more than {MAX_ELEMENTS} elements");
+        return Err(TractError::new(Limit(limit)));
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
 use tract_onnx::pb::{
     AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto,
 };
-use tract_onnx::prelude::{Framework as _, Tensor};
+use tract_onnx::prelude::Tensor;
 use tract_onnx::tensor::load_tensor;
 use tract_onnx::{Onnx, data_resolver::ModelDataResolver};
 
@@ -44,6 +44,32 @@ const RANDOM: [&str; 6] = [
     "RandomUniformLike",
 ];
 
+/// Parses the file's message; rejects what no engine may build: it is no ONNX file, or reaches for others.
+pub(super) fn parse(bytes: &[u8]) -> Result<ModelProto, String> {
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(format!("it has more than {MAX_BYTES} bytes"));
+    }
+    let proto = ModelProto::decode(bytes);
+    let proto = proto.map_err(|error| format!("not an ONNX file, or truncated: {error}"))?;
+    let Some(graph) = &proto.graph else {
+        return Err("not an ONNX file: it has no graph".into());
+    };
+    inspect_graph(graph)?;
+    check_outputs(graph)?;
+    Ok(proto)
+}
+
+fn inspect_graph(graph: &GraphProto) -> Result<(), String> {
+    graph.initializer.iter().try_for_each(check_location)?;
+    for AttributeProto { g, graphs, t, tensors, .. } in
+        graph.node.iter().flat_map(|node| &node.attribute)
+    {
+        t.iter().chain(tensors).try_for_each(check_location)?;
+        g.iter().chain(graphs).try_for_each(inspect_graph)?;
+    }
+    Ok(())
+}
+
 /// A file that tract may build.
 pub(super) struct File {
     pub(super) onnx: Onnx,
@@ -52,17 +78,10 @@ pub(super) struct File {
     pub(super) keys: Keys,
 }
 
-/// Parses the file's message; rejects what tract cannot run or must not read.
-pub(super) fn read(bytes: &[u8]) -> Result<File, String> {
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(format!("it has more than {MAX_BYTES} bytes"));
-    }
+/// Prepares a message for tract; rejects what it cannot run or must not read.
+pub(super) fn read(mut proto: ModelProto) -> Result<File, String> {
     let mut onnx = tract_onnx::onnx();
     onnx.provider = std::sync::Arc::new(NoFiles);
-    let read = || onnx.proto_model_for_read(&mut &*bytes);
-    let mut proto = catch_panic("tract", read)
-        .map_err(|panic| panic.to_string())?
-        .map_err(|error| format!("not an ONNX file, or truncated: {error:#}"))?;
     let keys = proto.graph.as_mut().map(rewrite::remove_zip_maps).transpose()?.unwrap_or_default();
     check(&proto, &onnx)?;
     if let Some(graph) = &mut proto.graph {
@@ -75,7 +94,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<File, String> {
 pub(super) fn tensor(bytes: &[u8]) -> Result<Tensor, String> {
     let failed = |reason: String| format!("not an ONNX tensor: {reason}");
     let proto = TensorProto::decode(bytes).map_err(|error| failed(error.to_string()))?;
-    check_tensor(&proto)?;
+    check_location(&proto)?;
     let read = catch_panic("tract", || load_tensor(&NoFiles, &proto, None));
     let read = read.map_err(|panic| failed(panic.to_string()))?;
     read.map_err(|error| failed(format!("{error:#}")))
@@ -105,7 +124,7 @@ fn check(proto: &ModelProto, onnx: &Onnx) -> Result<(), String> {
     let mut missing = BTreeSet::new();
     check_graph(graph, onnx, &mut missing, false)?;
     if missing.is_empty() {
-        return check_outputs(graph);
+        return Ok(());
     }
     let names: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
     let advice = missing
@@ -242,6 +261,11 @@ fn check_type(number: i32) -> Result<(), String> {
 fn check_tensor(tensor: &TensorProto) -> Result<(), String> {
     check_type(tensor.data_type)
         .map_err(|reason| format!("its tensor `{}` {reason}", tensor.name))?;
+    check_location(tensor)
+}
+
+/// Rejects a tensor with external data.
+fn check_location(tensor: &TensorProto) -> Result<(), String> {
     let outside = tensor.data_location == Some(DataLocation::External as i32);
     if outside || !tensor.external_data.is_empty() {
         return Err(format!(

@@ -7,6 +7,7 @@ use larder_core::extend::catch_panic;
 use tract_onnx::prelude::*;
 
 use super::MAX_ROWS;
+use super::engine::Run;
 
 /// A model, optimized on first use.
 pub(super) struct ExecutionPlan {
@@ -35,13 +36,6 @@ impl ExecutionPlan {
         self.rows = None;
     }
 
-    /// Runs the model on `rows` rows.
-    pub(super) fn run(&self, rows: usize, inputs: Vec<TValue>) -> TractResult<Vec<TValue>> {
-        // Each run has its own state, which is dropped after a panic.
-        let run = || run(&self.model, self.for_rows(rows)?, inputs);
-        catch_panic("tract", run).map_err(|panic| TractError::msg(panic.to_string()))?
-    }
-
     /// Returns the plan for a number of rows: tract is faster if it is known.
     fn for_rows(&self, rows: usize) -> TractResult<&Arc<TypedRunnableModel>> {
         let (cell, symbol) = match (rows, &self.rows) {
@@ -64,6 +58,14 @@ impl ExecutionPlan {
         };
         let plan = model.into_optimized()?.into_runnable()?;
         Ok(cell.get_or_init(|| plan))
+    }
+}
+
+impl Run for ExecutionPlan {
+    fn run(&self, rows: usize, inputs: Vec<TValue>) -> TractResult<Vec<TValue>> {
+        // Each run has its own state, which is dropped after a panic.
+        let run = || run(&self.model, self.for_rows(rows)?, inputs);
+        catch_panic("tract", run).map_err(|panic| TractError::msg(panic.to_string()))?
     }
 }
 

@@ -5,12 +5,15 @@ mod dtypes;
 mod edge;
 mod input;
 mod refused;
+#[cfg(feature = "onnxruntime")]
+mod runtime;
 mod stored;
 mod trees;
 
 use std::path::PathBuf;
 
 use larder_models::OnnxModel;
+use larder_models::onnx::{Engine, OpenOptions};
 use serde_json::Value as Json;
 
 pub(crate) fn fixture(name: &str) -> PathBuf {
@@ -43,7 +46,8 @@ pub(crate) fn assert_close(predicted: &Json, expected: &Json, place: &str) {
 }
 
 pub(crate) fn model(name: &str) -> OnnxModel {
-    OnnxModel::open(fixture(&format!("{name}.onnx"))).unwrap()
+    let options = OpenOptions::new().engine(Engine::Tract);
+    OnnxModel::open_with(fixture(&format!("{name}.onnx")), &options).unwrap()
 }
 
 pub(crate) fn json(name: &str) -> Json {

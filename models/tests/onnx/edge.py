@@ -174,6 +174,13 @@ def main():
     for name, (text, reason) in REFUSED.items():
         onnx.save(parser.parse_model(HEAD + text), HERE / f"refused_{name}.onnx")
         known["refused"][name] = reason
+    # A model with ONNX's test data beside it.
+    folder = HERE / "negated"
+    (folder / "test_data_set_0").mkdir(parents=True, exist_ok=True)
+    onnx.save(parser.parse_model(HEAD + "g (float[N,2] x) => (float[N,2] y) { y = Neg(x) }"), folder / "model.onnx")
+    for name, sign in [("input_0", 1), ("output_0", -1)]:
+        tensor = onnx.numpy_helper.from_array(sign * np.array([[1, 2], [3, 4]], np.float32))
+        (folder / "test_data_set_0" / f"{name}.pb").write_bytes(tensor.SerializeToString())
     (HERE / "edge.json").write_text(json.dumps(known, separators=(",", ":")) + "\n")
 
 

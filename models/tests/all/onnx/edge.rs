@@ -2,7 +2,7 @@
 
 use larder_core::{Error, Model as _};
 use larder_models::OnnxModel;
-use larder_models::onnx::{DType, Value};
+use larder_models::onnx::{DType, Engine, OpenOptions, Value};
 use serde_json::{Map, Value as Json};
 
 use super::{sample, sample_path};
@@ -12,8 +12,12 @@ fn edge(part: &str) -> Map<String, Json> {
     all[part].as_object().unwrap().clone()
 }
 
+fn tract() -> OpenOptions {
+    OpenOptions::new().engine(Engine::Tract)
+}
+
 fn open(name: &str) -> OnnxModel {
-    OnnxModel::open(sample_path(&format!("{name}.onnx")))
+    OnnxModel::open_with(sample_path(&format!("{name}.onnx")), &tract())
         .unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
@@ -54,7 +58,7 @@ fn whole_tensors_agree_with_onnxruntime() {
 fn refusals_name_operator_node_and_opset() {
     for (name, part) in edge("refused") {
         let path = sample_path(&format!("refused_{name}.onnx"));
-        let error = OnnxModel::open(&path).map(|_| name.clone()).unwrap_err();
+        let error = OnnxModel::open_with(&path, &tract()).map(|_| name.clone()).unwrap_err();
         let Error::Refused { reason, .. } = &error else { panic!("{name}: {error:?}") };
         assert!(reason.contains(part.as_str().unwrap()), "{name}: {reason}");
         assert!(!reason.contains('{') && !reason.contains("unwrap"), "{name}: {reason}");

@@ -15,6 +15,7 @@ fn reason(bytes: Vec<u8>) -> String {
 }
 
 fn reason_of(name: &str) -> String {
+    // ONNX Runtime, where it is found, must refuse them too.
     match OnnxModel::open(fixture(&format!("refused_{name}.onnx"))) {
         Err(Error::Refused { action, reason }) => {
             assert!(action.contains(name), "{action}");
