@@ -25,6 +25,8 @@ mod keeping;
 mod object;
 mod objectmodel;
 mod objects;
+#[cfg(feature = "servers")]
+mod onnx;
 mod own_serializers;
 mod places;
 mod plan;
