@@ -16,6 +16,7 @@ bench:
     cargo run --release -p larder-benches --bin predict
     cargo run --release -p larder-benches --bin tensors
     cargo run --release -p larder-benches --bin maintenance
+    cargo run --release -p larder-benches --bin inline
     cargo run --release -p larder-benches --features shared --bin shared
     cargo run --release -p larder-benches --features onnx --bin onnx
     cargo run --release -p larder-benches --features wasm --bin wasm

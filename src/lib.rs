@@ -193,6 +193,8 @@ pub use larder_core::__private;
 
 /// The names that most programs need: `use larder::prelude::*;`.
 pub mod prelude {
+    // `#[derive(JsonSchema)]` names its crate, which then needs no line in `Cargo.toml`.
+    pub use larder_core::schemars;
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
 

@@ -49,10 +49,8 @@ impl FromStr for QualifiedReference {
             Some((store, reference)) => {
                 let store: StoreUrl = store.parse()?;
                 let reference = reference.parse().map_err(|error| match error {
-                    // The `#` belongs to a password before the `@` of the host.
-                    Error::InvalidName { what, reason, .. }
-                        if store.rest().starts_with("//") && reference.contains('@') =>
-                    {
+                    // The `#` may belong to a password.
+                    Error::InvalidName { what, reason, .. } if store.may_hold_secrets() => {
                         Error::invalid(what, &format!("{store}#…"), reason)
                     }
                     other => other,

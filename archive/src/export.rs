@@ -7,13 +7,13 @@ use std::path::Path;
 use std::sync::Arc;
 
 use larder_core::store::StoreExt;
-use larder_core::store::files::{sync_dir, temp_file};
+use larder_core::store::files::{check_parents, sync_dir, temp_file};
 use larder_core::{Error, Larder, Registry, Result, Selection};
 use larder_maintenance::{CopyOptions, LarderMaintenance};
 use larder_store_fs::{FsStore, marker};
 
 use crate::entry_path::EntryPath;
-use crate::header::{self, BLOCK};
+use crate::header::{self, BLOCK, RECORD};
 
 /// Layout of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +28,45 @@ pub enum Form {
 
 impl Form {
     /// Returns the layout for a file name: `.tar`, `.tar.zst`, otherwise a folder.
-    pub fn of(path: &Path) -> Self {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
+    ///
+    /// ```
+    /// use larder_archive::Form;
+    ///
+    /// assert_eq!(Form::of("backup/models.tar.zst".as_ref())?, Form::TarZst);
+    /// assert_eq!(Form::of("backup/models-1.2".as_ref())?, Form::Folder);
+    /// assert!(Form::of("backup/models.zip".as_ref()).is_err());
+    /// # Ok::<(), larder_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for the extension of another kind of archive or of a database.
+    pub fn of(path: &Path) -> Result<Self> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
         if name.ends_with(".tar") {
-            Self::Tar
-        } else if name.ends_with(".tar.zst") {
-            Self::TarZst
-        } else {
-            Self::Folder
+            return Ok(Self::Tar);
+        }
+        if name.ends_with(".tar.zst") {
+            return Ok(Self::TarZst);
+        }
+        match name.rsplit_once('.') {
+            Some((stem, extension))
+                if !stem.is_empty() && OTHERS.split(' ').any(|other| other == extension) =>
+            {
+                Err(Error::Refused {
+                    action: format!("export to {}", path.display()),
+                    reason: format!(
+                        "there is no export to `.{extension}`; name a `.tar`, a `.tar.zst` or a folder, or choose the form"
+                    ),
+                })
+            }
+            _ => Ok(Self::Folder),
         }
     }
 }
+
+/// Extensions of files that an export does not write, and that nobody gives a folder.
+const OTHERS: &str = "7z apk ar arj br bz2 cab cpio db deb dmg gz gzip iso jar lz lz4 lzh lzma lzo rar rpm safetensors \
+                      sqlite sqlite3 sz taz tbz tbz2 tgz txz tzst whl xz z zip zst";
 
 /// Result of [`export`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -76,6 +104,7 @@ pub fn export(
             reason: "the path already exists; choose another path or remove it".into(),
         });
     }
+    check_parents(path).map_err(failed)?;
     let parent = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
@@ -137,11 +166,11 @@ fn tar(
     let bytes = outline.blobs.values().sum();
     let meter = larder.meter("exporting", Some(bytes));
     let marker = marker();
-    begin(&mut out, &EntryPath::Marker, marker.len() as u64)?;
+    let mut written = begin(&mut out, &EntryPath::Marker, marker.len() as u64)?;
     out.write_all(marker.as_bytes()).map_err(unwritten)?;
     end(&mut out, marker.len() as u64)?;
     for (digest, &size) in &outline.blobs {
-        begin(&mut out, &EntryPath::Blob(*digest), size)?;
+        written += begin(&mut out, &EntryPath::Blob(*digest), size)?;
         larder.store().copy_checked(
             digest,
             size,
@@ -156,16 +185,20 @@ fn tar(
     let mut versions = 0;
     for (key, value) in &outline.records {
         versions += u64::from(key.as_str().starts_with("versions/"));
-        begin(&mut out, &EntryPath::Record(key.clone()), value.len() as u64)?;
+        written += begin(&mut out, &EntryPath::Record(key.clone()), value.len() as u64)?;
         out.write_all(value).map_err(unwritten)?;
         end(&mut out, value.len() as u64)?;
     }
-    out.write_all(&[0; 2 * BLOCK]).and_then(|()| out.flush()).map_err(unwritten)?;
+    let end = (written + 2 * BLOCK as u64).next_multiple_of(RECORD as u64) - written;
+    out.write_all(&vec![0; end as usize]).and_then(|()| out.flush()).map_err(unwritten)?;
     Ok(Exported { versions, blobs: outline.blobs.len() as u64, bytes })
 }
 
-fn begin(out: &mut impl Write, entry: &EntryPath, size: u64) -> Result<()> {
-    out.write_all(&header::encode(&entry.path(), size)).map_err(unwritten)
+/// Writes the header of a file, and returns the size of header, file and padding.
+fn begin(out: &mut impl Write, entry: &EntryPath, size: u64) -> Result<u64> {
+    let header = header::encode(&entry.path(), size);
+    out.write_all(&header).map_err(unwritten)?;
+    Ok(header.len() as u64 + size + header::padding(size) as u64)
 }
 
 fn end(out: &mut impl Write, size: u64) -> Result<()> {

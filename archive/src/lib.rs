@@ -7,13 +7,18 @@
 //! use larder_archive::{Form, Limits, export, open};
 //! use larder_core::{Registry, Selection};
 //! use larder_maintenance::{CopyOptions, LarderMaintenance};
+//! # use larder::prelude::*;
+//! # #[derive(Serialize, Deserialize, Component)]
+//! # #[component(tag = "doc/limit")]
+//! # struct Limit(f64);
 //!
 //! let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("larder.tar.zst");
 //! let source = Registry::linked()?.open("memory:")?;
 //! let target = Registry::linked()?.open("memory:")?;
 //!
-//! export(&source, Selection::All, false, &path, Form::of(&path))?;
+//! source.apply("wine/limit", &Limit(0.7))?;
+//! export(&source, Selection::All, false, &path, Form::of(&path)?)?;
 //! let archive = open(&path, &Limits::default())?;
 //! archive.larder().maintenance().copy(Selection::All, &target, &CopyOptions::new())?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -5,7 +5,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use larder_core::store::Corruption;
+use larder_core::record::VERSIONS;
+use larder_core::store::{Corruption, StoreExt};
 use larder_core::{Error, Larder, Registry, Result};
 use larder_store_fs::{FsStore, marker};
 use tempfile::TempDir;
@@ -26,6 +27,12 @@ impl Archive {
     pub fn larder(&self) -> &Larder {
         &self.larder
     }
+
+    /// Refuses an export without a version, of which nothing would be imported.
+    fn with_a_version(self, path: &Path) -> Result<Self> {
+        let version = self.larder.store().records(VERSIONS).next().transpose()?;
+        version.map(|_| self).ok_or_else(|| refused(path, "it has no version"))
+    }
 }
 
 /// Opens a folder or archive written by [`export`](crate::export).
@@ -33,7 +40,7 @@ impl Archive {
 /// Checks every name, size and digest. Unpacks an archive into a private folder in the system's temporary folder.
 ///
 /// # Errors
-/// [`Error::Refused`] if it is not an export or exceeds the limits; [`Error::Corrupt`]; [`Error::NewerFormat`];
+/// [`Error::Refused`] if it is not an export, has no version or exceeds the limits; [`Error::Corrupt`]; [`Error::NewerFormat`];
 /// [`Error::Store`]. On error, no unpacked files are left.
 pub fn open(path: &Path, limits: &Limits) -> Result<Archive> {
     open_in(path, limits, &std::env::temp_dir())
@@ -47,7 +54,7 @@ pub fn open_in(path: &Path, limits: &Limits, temp: &Path) -> Result<Archive> {
     let failed = |error: io::Error| Error::store(format!("read {}", path.display()), error);
     if fs::metadata(path).map_err(failed)?.is_dir() {
         folder::check(path, limits)?;
-        return Ok(Archive { larder: larder(path)?, _unpacked: None });
+        return Archive { larder: larder(path)?, _unpacked: None }.with_a_version(path);
     }
     let mut builder = tempfile::Builder::new();
     builder.prefix(".larder-");
@@ -57,7 +64,8 @@ pub fn open_in(path: &Path, limits: &Limits, temp: &Path) -> Result<Archive> {
         Error::store(format!("create a temporary folder in {}", temp.display()), error)
     })?;
     unpack::unpack(path, limits, unpacked.path())?;
-    Ok(Archive { larder: larder(unpacked.path())?, _unpacked: Some(unpacked) })
+    let larder = larder(unpacked.path())?;
+    Archive { larder, _unpacked: Some(unpacked) }.with_a_version(path)
 }
 
 fn larder(folder: &Path) -> Result<Larder> {

@@ -14,7 +14,7 @@ use larder_core::{Error, Result};
 use tar::{EntryType, Header};
 
 use crate::entry_path::EntryPath;
-use crate::header::{self, BLOCK, MAX_PAX};
+use crate::header::{self, BLOCK, MAX_PAX, RECORD};
 use crate::limits::{Limits, RATIO_FROM, record_too_large, too_large, too_many_files};
 use crate::open::{check_document, refused};
 
@@ -111,15 +111,39 @@ impl Unpacker<'_> {
             self.last = Some(entry);
         }
         match self.last {
-            Some(_) => Ok(()),
+            Some(_) => self.end(),
             None => Err(self.refused("it is empty")),
+        }
+    }
+
+    /// Reads the NULs that pad the archive; the first archives have none.
+    fn end(&mut self) -> Result<()> {
+        let record = RECORD as u64;
+        let mut padding = vec![0; ((record - self.unpacked % record) % record) as usize];
+        let mut found = 0;
+        while found < padding.len() {
+            match self.read(&mut padding[found..])? {
+                0 => break,
+                read => found += read,
+            }
+        }
+        if padding[..found].iter().any(|byte| *byte != 0) {
+            let kind = if self.packed.is_some() { "compressed data" } else { "data" };
+            return Err(self.refused(format!("{kind} follows the end of the archive")));
+        }
+        match found == 0 || found == padding.len() {
+            true => Ok(()),
+            false => Err(self.corrupt("it is truncated")),
         }
     }
 
     /// Reads the next file's path and size; `None` at the end.
     fn header(&mut self) -> Result<Option<(EntryPath, u64)>> {
         let mut block = [0; BLOCK];
-        self.fill(&mut block)?;
+        self.fill(&mut block).map_err(|error| match error {
+            Error::Corrupt { .. } if self.last.is_none() && self.packed.is_none() => self.unknown(),
+            error => error,
+        })?;
         if block == [0; BLOCK] {
             self.fill(&mut block)?;
             return match block == [0; BLOCK] {
@@ -155,11 +179,17 @@ impl Unpacker<'_> {
             return Err(self.refused(invalid_path(&path)));
         };
         let size = header.entry_size().unwrap_or(u64::MAX);
-        if seen != header::encode(&path, size) {
+        if seen != header::encode(&path, size) && seen != header::encode_first(&path, size) {
             return Err(self
                 .refused(format!("the header of `{path}` differs from the one an export writes")));
         }
         Ok(Some((entry, size)))
+    }
+
+    fn unknown(&self) -> Error {
+        self.refused(
+            "it is no archive of Larder: neither a `.tar` nor a `.tar.zst` that `export` wrote",
+        )
     }
 
     /// Checks the checksum of a header.
@@ -169,9 +199,7 @@ impl Unpacker<'_> {
         again.set_cksum();
         match (header.cksum(), again.cksum()) {
             (Ok(stored), Ok(sum)) if stored == sum => Ok(header),
-            _ if self.last.is_none() => {
-                Err(self.refused("not an export: neither a `.tar` nor a `.tar.zst`"))
-            }
+            _ if self.last.is_none() => Err(self.unknown()),
             _ => Err(self.corrupt("the checksum of a header is wrong")),
         }
     }

@@ -1,6 +1,9 @@
 //! The command line: global options and commands. Each command declares its own arguments.
 
-use clap::{Parser, Subcommand};
+use std::fmt::Write as _;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+use unicode_width::UnicodeWidthStr as _;
 
 #[cfg(not(feature = "archive"))]
 use crate::commands::without_archive;
@@ -12,10 +15,14 @@ use crate::commands::{
 #[cfg(feature = "archive")]
 use crate::commands::{export, import};
 use crate::global::Global;
+use crate::output;
+
+/// The maximum width of help.
+const MOST_WIDTH: usize = 100;
 
 /// A store for models and their components: typed, versioned, verified.
 #[derive(Parser)]
-#[command(name = "larder", version, max_term_width = 100)]
+#[command(name = "larder", version, max_term_width = MOST_WIDTH)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,
@@ -67,4 +74,95 @@ pub(crate) enum Command {
     Cache(cache::Args),
     Completions(completions::Args),
     Man(man::Args),
+}
+
+/// The groups of commands in the help, with the commands of each.
+const GROUPS: [(&str, &[&str]); 5] = [
+    ("Everyday", &["list", "show", "put", "get", "predict", "diff"]),
+    (
+        "Versions and tags",
+        &["versions", "tag", "untag", "history", "note", "lock", "unlock", "remove", "restore"],
+    ),
+    (
+        "Upkeep",
+        &[
+            "verify", "doctor", "gc", "copy", "pull", "mirror", "export", "import", "migrate",
+            "cache",
+        ],
+    ),
+    ("Jobs", &["jobs", "job", "fire", "work"]),
+    ("Set-up", &["types", "serializers", "completions", "man", "help"]),
+];
+
+/// The command line, whose help lists the commands in groups.
+pub(crate) fn command() -> clap::Command {
+    let command = Cli::command();
+    let groups = groups(&command);
+    let heading = *command.get_styles().get_header();
+    command.help_template(format!(
+        "{{about-with-newline}}\n{{usage-heading}} {{usage}}\n{groups}\n{heading}Global options:{heading:#}\n{{options}}{{after-help}}"
+    ))
+}
+
+fn groups(command: &clap::Command) -> String {
+    let (heading, literal) = {
+        let styles = command.get_styles();
+        (*styles.get_header(), *styles.get_literal())
+    };
+    let names = GROUPS.iter().flat_map(|(_, names)| *names);
+    let width = names.map(|name| name.len()).max().unwrap_or_default();
+    let mut text = String::new();
+    for (group, names) in GROUPS {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "\n{heading}{group}:{heading:#}");
+        for name in names {
+            let known = command.find_subcommand(name);
+            let about = known.and_then(clap::Command::get_about).map(ToString::to_string);
+            let about = about.unwrap_or_else(|| "Prints this help, or that of a command".into());
+            let aliases: Vec<_> =
+                known.map(|known| known.get_visible_aliases().collect()).unwrap_or_default();
+            let aliases = match aliases[..] {
+                [] => String::new(),
+                _ => format!(" [{}]", aliases.join(", ")),
+            };
+            let about = wrapped(&format!("{about}{aliases}"), width + 4);
+            let _ = writeln!(text, "  {literal}{name:width$}{literal:#}  {about}");
+        }
+    }
+    text
+}
+
+/// Breaks lines that are longer than the terminal is wide, and indents those that follow.
+fn wrapped(text: &str, indent: usize) -> String {
+    let width = output::width().unwrap_or(MOST_WIDTH).min(MOST_WIDTH).saturating_sub(indent);
+    let (mut wrapped, mut at) = (String::new(), 0);
+    for word in text.split(' ') {
+        if at > 0 && at + 1 + word.width() > width {
+            wrapped.push('\n');
+            wrapped.extend(std::iter::repeat_n(' ', indent));
+            at = 0;
+        } else if at > 0 {
+            wrapped.push(' ');
+            at += 1;
+        }
+        wrapped.push_str(word);
+        at += word.width();
+    }
+    wrapped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_one_group() {
+        let command = Cli::command();
+        let mut known: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+        known.push("help");
+        let mut grouped: Vec<_> = GROUPS.iter().flat_map(|(_, names)| *names).copied().collect();
+        known.sort_unstable();
+        grouped.sort_unstable();
+        assert_eq!(known, grouped);
+    }
 }

@@ -6,10 +6,14 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
+use larder::store::files::describe;
 use larder::store::{Hook, ItemKind};
 use larder::{Error, StoreUrl};
+use serde::Serialize;
 
-use crate::text::clean;
+use crate::global::Format;
+use crate::output::SCHEMA;
+use crate::text::{self, clean};
 
 const ERROR: Style = AnsiColor::Red.on_default().bold();
 const HINT: Style = AnsiColor::Cyan.on_default().bold();
@@ -24,6 +28,29 @@ pub(crate) enum Exit {
     Corrupt = 4,
     Refused = 5,
     NotLinked = 6,
+}
+
+/// An error as JSON on stderr.
+#[derive(Serialize)]
+struct Failure<'a> {
+    schema: u32,
+    error: ErrorDocument<'a>,
+}
+
+/// An error as JSON in the place of an output.
+#[derive(Serialize)]
+struct InPlace<'a> {
+    error: Option<ErrorDocument<'a>>,
+}
+
+#[derive(Serialize)]
+struct ErrorDocument<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    message: &'a str,
+    causes: &'a [String],
+    hint: Option<&'a str>,
+    exit: u8,
 }
 
 /// An error of a command.
@@ -77,9 +104,22 @@ impl CommandError {
         Self { exit: Exit::Failure, messages, hint: Some(hint.into()) }
     }
 
+    /// The command line could not be parsed.
+    pub(crate) fn usage(error: &clap::Error) -> Self {
+        let text = error.render().to_string();
+        let text = text.split("\n\nUsage:").next().unwrap_or_default();
+        let text = text.split("\n\nFor more information").next().unwrap_or_default();
+        let text = text.strip_prefix("error: ").unwrap_or(text).trim_end();
+        Self::new(Exit::Usage, text).with_hint("`--help` lists the arguments")
+    }
+
     /// There is no larder at the URL.
     pub(crate) fn no_larder(url: &StoreUrl) -> Self {
-        Self::new(Exit::NotFound, format!("cannot open {url}: there is no larder")).with_hint(
+        // What a larder may be made of, such as an empty file, is none yet.
+        let is_local = matches!(url.scheme(), "sqlite" | "fs");
+        let found = url.path().ok().filter(|path| is_local && path.exists() && !path.is_dir());
+        let only = found.map_or_else(String::new, |path| format!(", only {}", describe(path)));
+        Self::new(Exit::NotFound, format!("cannot open {url}: there is no larder{only}")).with_hint(
             "create one with `larder put NAME FILE`, or name another one with `--store URL`",
         )
     }
@@ -97,10 +137,44 @@ impl CommandError {
     }
 
     /// Prints the error to stderr, and returns the exit code.
-    pub(crate) fn report(&self) -> ExitCode {
+    pub(crate) fn report(&self, format: Format) -> ExitCode {
+        let mut stderr = anstream::stderr().lock();
         // If stderr is closed, the exit code remains.
-        let _ = self.print(&mut anstream::stderr().lock());
+        let _ = match format {
+            Format::Text => self.print(&mut stderr),
+            Format::Json => self.print_json(&mut stderr),
+        };
         ExitCode::from(self.exit as u8)
+    }
+
+    fn print_json(&self, err: &mut impl Write) -> io::Result<()> {
+        let Some(error) = self.document(None) else { return Ok(()) };
+        let json = serde_json::to_string(&Failure { schema: SCHEMA, error })?;
+        writeln!(err, "{}", text::pretty_json(&json))
+    }
+
+    /// The error as JSON, on one line, in the place of the output for `line`.
+    pub(crate) fn line(&self, line: u64) -> String {
+        let json = serde_json::to_string(&InPlace { error: self.document(Some(line)) });
+        // The texts of an error are always JSON.
+        text::clean_json(&json.unwrap_or_default()).into_owned()
+    }
+
+    /// `None` if there is nothing to print.
+    fn document(&self, line: Option<u64>) -> Option<ErrorDocument<'_>> {
+        let (message, causes) = self.messages.split_first()?;
+        let (hint, exit) = (self.hint.as_deref(), self.exit as u8);
+        Some(ErrorDocument { line, message, causes, hint, exit })
+    }
+
+    pub(crate) fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Changes every message.
+    pub(crate) fn map_messages(mut self, change: impl Fn(&str) -> String) -> Self {
+        self.messages.iter_mut().for_each(|message| *message = change(message));
+        self
     }
 
     fn print(&self, err: &mut impl Write) -> io::Result<()> {
@@ -125,7 +199,26 @@ impl From<Error> for CommandError {
             .map(|error| (exit_of(error), hint_for(error)))
             .find(|(exit, _)| *exit != Exit::Failure)
             .unwrap_or((Exit::Failure, hint_for(&error)));
-        let messages = causes(&error).map(ToString::to_string).collect();
+        let mut messages: Vec<_> = causes(&error).map(ToString::to_string).collect();
+        // The library's advice is for programs.
+        if let Error::NotAModel { reference, type_tag } = &error {
+            messages = vec![format!(
+                "cannot predict with {reference}: its type `{type_tag}` is not a model"
+            )];
+        }
+        if let Error::NotLinked {
+            kind: kind @ (ItemKind::Store | ItemKind::Queue),
+            name,
+            needed_by,
+            known,
+            ..
+        } = &error
+        {
+            let known = known.iter().map(|name| format!("{name}:")).collect::<Vec<_>>().join(", ");
+            messages = vec![format!(
+                "cannot use {needed_by}: this program has no {kind} `{name}`; it has {known}"
+            )];
+        }
         Self { exit, messages, hint }
     }
 }
@@ -143,7 +236,10 @@ impl From<io::Error> for CommandError {
 
 /// The error, and each cause of it.
 fn causes(error: &Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
-    std::iter::successors(Some(error as &(dyn StdError + 'static)), |&error| error.source())
+    let all =
+        std::iter::successors(Some(error as &(dyn StdError + 'static)), |&error| error.source());
+    // SQLite's errors say the same twice.
+    all.filter(|cause| !cause.to_string().starts_with("Error code "))
 }
 
 /// Returns the command that installs a program with a feature of this crate.
@@ -166,11 +262,18 @@ fn exit_of(error: &Error) -> Exit {
     }
 }
 
+/// The end of the reference of a removed version, in errors of the library.
+const REMOVED: &str = ", which was removed,";
+
 /// Returns the hint for an error: the next command.
 fn hint_for(error: &Error) -> Option<String> {
     let hint = match error {
         Error::NotFound { reference, .. } if reference.starts_with("the job ") => {
             "`larder jobs` lists the jobs"
+        }
+        Error::NotFound { reference, .. } if reference.ends_with(REMOVED) => {
+            let reference = reference.trim_end_matches(REMOVED);
+            return Some(format!("`larder restore {reference}` restores it"));
         }
         Error::NotFound { similar, .. } if similar.is_empty() => "`larder list` lists the names",
         Error::NotLinked { hint, .. } if hint.contains("; its source") => {
@@ -189,6 +292,18 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::Removed { reference, .. } => {
             return Some(format!("`larder restore {reference}` restores it"));
         }
+        Error::NotAModel { type_tag, .. } if type_tag == "larder/files" => {
+            "`larder put` stores ONNX files, WebAssembly modules and scripts as models"
+        }
+        Error::Refused { reason, .. } if reason.contains("allow overwriting") => {
+            "use `--overwrite` to move them"
+        }
+        Error::Refused { reason, .. } if reason.contains("apply the value again") => {
+            "store it again with `larder put`"
+        }
+        Error::Refused { reason, .. } if reason.starts_with("it has tags: ") => {
+            "`larder untag NAME:TAG` removes a tag"
+        }
         Error::Refused { reason, .. } if reason.contains("force the ") => {
             "use `--force` to do it anyway"
         }
@@ -199,6 +314,7 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::Job { .. } => {
             "see `larder job show ID` and `larder job logs ID`; retry it with `larder job retry ID`"
         }
+        Error::Input { .. } if error.to_string().ends_with("not valid JSON") => return None,
         Error::Input { .. } => "`larder show REF` prints the signature of the model",
         _ => return None,
     };

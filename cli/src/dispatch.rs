@@ -1,9 +1,8 @@
 //! From the parsed command line to the command.
 
-use clap::CommandFactory as _;
 use larder::Registry;
 
-use crate::args::{Cli, Command};
+use crate::args::{self, Cli, Command};
 use crate::command_error::CommandError;
 #[cfg(not(feature = "archive"))]
 use crate::commands::without_archive;
@@ -52,7 +51,10 @@ fn dispatch(
         }
         Some(Command::Put(args)) => put::run(&args, || make(&url()?, registry()?), output),
         Some(Command::Get(args)) => get::run(&args, &larder(registry()?)?, output),
-        Some(Command::Copy(args)) => copy::run(&args, &larder(registry()?)?, output),
+        Some(Command::Copy(args)) => {
+            copy::check(&args)?;
+            copy::run(&args, &larder(registry()?)?, output)
+        }
         Some(Command::Pull(args)) => copy::pull(&args, &url()?, registry()?, output),
         Some(Command::Mirror(args)) => mirror::run(&args, registry()?, output),
         #[cfg(not(feature = "archive"))]
@@ -85,6 +87,6 @@ fn dispatch(
         }
         Some(Command::Cache(args)) => cache::run(&args, output),
         Some(Command::Completions(args)) => completions::run(&args, program, output),
-        Some(Command::Man(args)) => man::run(&args, Cli::command(), output),
+        Some(Command::Man(man)) => man::run(&man, args::command(), output),
     }
 }

@@ -1,5 +1,7 @@
 //! The options that every command has.
 
+use std::ffi::OsString;
+
 use clap::ValueEnum;
 use larder::StoreUrl;
 
@@ -7,14 +9,17 @@ use larder::StoreUrl;
 pub(crate) const DEFAULT_STORE: &str = "larder.db";
 
 #[derive(clap::Args)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// The larder: `larder.db`, `sqlite:PATH`, `fs:FOLDER`
+    /// The larder: the path of a file, `sqlite:PATH`, `fs:FOLDER`, `memory:`, `postgres://HOST/DATABASE`,
+    /// `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`
     #[arg(
         long,
         global = true,
         env = "LARDER_STORE",
         value_name = "URL",
         default_value = DEFAULT_STORE,
+        add = crate::complete::urls(),
         // A URL may hold secrets.
         hide_env_values = true
     )]
@@ -37,6 +42,14 @@ impl Global {
     pub(crate) fn url(&self) -> larder::Result<StoreUrl> {
         self.named.clone().map_or_else(|| self.store.parse(), Ok)
     }
+}
+
+/// Returns true if the arguments, which may be invalid, ask for JSON.
+pub(crate) fn wants_json(args: &[OsString]) -> bool {
+    let words: Vec<_> = args.iter().map(|arg| arg.to_string_lossy()).collect();
+    let words = words.split(|word| word == "--").next().unwrap_or_default();
+    let pairs = words.windows(2).any(|pair| pair[0] == "--format" && pair[1] == "json");
+    pairs || words.iter().any(|word| word == "--format=json")
 }
 
 /// The output format.

@@ -32,32 +32,35 @@
 //! # Output
 //!
 //! Data goes to stdout, messages to stderr, and colour to terminals unless `NO_COLOR` is set. Text is for people and may
-//! change. `--format json` prints one object, whose key `schema` is 1 until an incompatible change:
+//! change. `--format json` prints one object, whose key `schema` is 1 until an incompatible change, and no messages.
+//! `tags` is an array of objects with `tag` and `version`, wherever it stands; `outcome` is `created`, `changed`,
+//! `restored` or `unchanged`:
 //!
 //! | command | keys beside `schema` |
 //! | --- | --- |
 //! | `list` | `versions`: the newest version of every name, or the matches; with `--notes`, each with the keys of `note` |
-//! | `versions` | `versions`, oldest first, each with `tags` |
+//! | `versions` | `versions`, oldest first, each with `tags` as in `show` |
 //! | `diff` | `same`; `old`, `new` (`name`, `version`, `digest`, `type`, `type_version`, `size`); `fields` (`path`, `state`: `same`, `changed`, `added` or `removed`; `old`, `new`: a `json` text, an `artifact`, a `file` or a `folder`; `shared`), `counts`, and `bytes` of artifacts in `both` or only one |
-//! | `show` | the fields of a version; `type_version`, `linked`, `rust_type`, `tags` (`tag`, `version`, `moved`, `by`, `protected`), `description`, `labels`, `metrics`, `locked`, `name_locked`, `fields`, `artifacts` (`digest`, `size`, `serializer`, `linked`), `signature` (`input`, `output`) |
+//! | `show` | the fields of a version; `type_version`, `linked`, `rust_type`, `tags` (with `moved`, `by`, `protected`), `description`, `labels`, `metrics`, `locked`, `name_locked`, `fields`, `artifacts` (`digest`, `size`, `serializer`, `linked`), `signature` (`input`, `output`) |
 //! | `show --source` | `source` and, where the type is linked in, `linked_source` (`$source`: the language; `file`, `text`) |
 //! | `verify` | `versions`, `blobs`, `bytes`: the numbers verified; `findings` (`what`, `digest`, `fault`); `orphans` (`count`, `bytes`): unused blobs; with `--repair-from`, if there are findings, `repair` (`repaired`, `not_found`: findings) |
 //! | `remove` | `removed`: the versions that were removed |
-//! | `restore` | the fields of the version |
+//! | `restore` | `outcome`, and the fields of the version |
 //! | `restore --list` | `removed`: versions, each with the times `removed` and `collected` |
 //! | `gc` | `dry_run`; `condemned`, `waiting`, `swept` (`digest`, `size`); `pardoned`, `gone`: digests; `kept`, `unfinished` (`count`, `bytes`) |
 //! | `doctor` | `program` (`version`, `rustc`, `target`), `linked` (`types`, `serializers`, `stores`: names), `larder` (`url`, `format`, `atomic_commit`, `free`, `names`, `versions`, `removed`, `tags`, `blobs`, `condemned`, `newest`, `locked`, `damaged`), `null` if there is none, and `findings` (`level`: `warning` or `note`, `what`, `advice`) |
-//! | `tag` | `tag`, and the fields of the version |
-//! | `put` | `created`, `tag`, and the fields of the version |
-//! | `put --dry-run` | `dry_run`, `created`, `tag`, `stored`: the bytes to write, `jobs` (`name`, `trigger`, `skipped`: why), and the fields of `diff` except `same` |
+//! | `tag` | `outcome`, `tag`, and the fields of the version |
+//! | `put` | `outcome`, `tags`, and the fields of the version |
+//! | `get`, `man` | `path`; of `get` also the fields of the version |
+//! | `put --dry-run` | `dry_run`, `outcome`, `tags`, `stored`: the bytes to write, `jobs` (`name`, `trigger`, `skipped`: why), and the fields of `diff` except `same` |
 //! | `migrate` | `migrated`: the new versions; `unchanged`: the number of names that needed none; `not_linked`: the names whose type is not linked in |
 //! | `mirror` | as `copy`, and `restored`, `removed`: versions; `untagged` (`name`, `tag`, `version`) |
-//! | `copy`, `pull`, `import` | `dry_run`; `versions`: the fields of the source's versions, each with `to`, its number in the target, and `outcome` (`copied`, `renumbered`, `present`); `tags` (`name`, `tag`, `version`, `moved_from`, `present`); `blobs`, `bytes`: the numbers copied |
+//! | `copy`, `pull`, `import` | `dry_run`; `versions`: the fields of the source's versions, each with `to`, its number in the target, and `outcome` (`copied`, `renumbered`, `present`); `tags` (with `name`, `moved_from`, `present`); `blobs`, `bytes`: the numbers copied |
 //! | `export` | `path`, `versions`, `blobs`, `bytes`: the numbers exported |
 //! | `untag` | `name` and `tag` |
-//! | `history` | `name`, `tag` and `moves` (`number`, `version`, `null` for a removal, `moved`, `by`) |
-//! | `note` | `reference`, `description`, `labels`, `metrics`, and the time `locked` |
-//! | `lock`, `unlock` | `locked`, `name` and `version`, `null` for a name |
+//! | `history` | `name`, `tag` and `moves` (`move`: its number, `version`, `null` for a removal, `moved`, `by`) |
+//! | `note` | `reference`, `outcome`, `description`, `labels`, `metrics`, and the time `locked` |
+//! | `lock`, `unlock` | `outcome`, `locked`, `name` and `version`, `null` for a name |
 //! | `cache info` | `path`, `limit`, `blobs` (`count`, `bytes`) |
 //! | `cache clear` | `removed` (`count`, `bytes`) |
 //! | `jobs` | `jobs`: each with `id`, `name`, `version`, `type`, `trigger`, `event`, `status`, `attempt`, `failures`, `losses`, `created`, `started`, `finished`, `not_before`, `holder`, `until`, `cancelling`, `fraction`, `message`, `error` (an array), `depends_on` (from triggers to ids), `payload`, `output` |
@@ -67,6 +70,8 @@
 //! | `job logs` | `lines` (`attempt`, `at`, `text`) |
 //! | `fire` | the fields of the version, `event`, and `jobs`: ids |
 //! | `work --drain` | `jobs`: the number of jobs that ran |
+//! | `completions` | `shell`, `script` |
+//! | none | `program`, `version` |
 //! | `types` | `types` (`type`, `rust_type`, `crate`, `signature`) |
 //! | `serializers` | `serializers` (`name`, `linked`, `crate`, `types`, `traits`, `record`, `used_by`) |
 //!
@@ -74,8 +79,14 @@
 //! remote blobs, such as `64GiB`.
 //!
 //! A version has `name`, `version`, `digest`, `type`, `size`, `created` and `crate`. Unknown values are `null`. `predict`
-//! prints only the output of the model, in either format. Errors are text on stderr: `error: …`, one line per cause, and
-//! in most cases a hint.
+//! prints only the output of the model, and `get -o -` only the file, in either format.
+//!
+//! Errors are on stderr: `error: …`, one line per cause, and in most cases a hint; with `--format json`, an object of
+//! `schema` and `error` (`message`, `causes`, `hint`, `exit`: the exit code). `predict --lines` answers a line that fails
+//! by `{"error": …}` with the same keys and `line`, its number, goes on, and ends with exit code 1.
+//!
+//! JSON has no NaN and no infinities. Where a model has floating-point numbers, `predict` reads and prints them as `"NaN"`,
+//! `"Infinity"` and `"-Infinity"`; `predict --strict` fails instead of printing them.
 //!
 //! # Exit codes
 //!
@@ -96,20 +107,25 @@ mod command_error;
 mod commands;
 mod complete;
 mod dispatch;
+mod fold;
 mod global;
 mod inputs;
 mod open;
 mod output;
 mod progress;
 mod qualified;
+mod signature;
 mod table;
 mod text;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
+use clap::{ArgMatches, FromArgMatches as _};
 use larder::Registry;
+
+use crate::command_error::CommandError;
+use crate::global::Format;
 
 /// Runs the command line of this process, with everything that is linked in.
 pub fn main() -> ExitCode {
@@ -141,12 +157,15 @@ pub fn run(
     registry: impl FnOnce() -> larder::Result<Registry>,
 ) -> ExitCode {
     let args: Vec<OsString> = args.into_iter().map(Into::into).collect();
-    if complete::answered(&args, args::Cli::command) {
+    if complete::answered(&args, args::command) {
         return ExitCode::SUCCESS;
     }
     let program = text::program_name(args.first());
+    // Arguments that cannot be parsed are an error in the format that they ask for.
+    let wants_json = global::wants_json(&args);
     match parse(args) {
         Ok((mut cli, arguments)) => {
+            let format = cli.global.format;
             cli.global.color.write_global();
             let named = qualified::larder(&arguments, || cli.global.url());
             let result = named.and_then(|named| {
@@ -155,8 +174,11 @@ pub fn run(
             });
             match result {
                 Ok(()) => ExitCode::SUCCESS,
-                Err(error) => error.report(),
+                Err(error) => error.report(format),
             }
+        }
+        Err(error) if error.use_stderr() && wants_json => {
+            CommandError::usage(&error).report(Format::Json)
         }
         Err(error) => {
             // A closed stdout is not an error.
@@ -167,7 +189,7 @@ pub fn run(
 }
 
 fn parse(args: Vec<OsString>) -> Result<(args::Cli, ArgMatches), clap::Error> {
-    let mut command = args::Cli::command();
+    let mut command = args::command();
     let arguments = command.try_get_matches_from_mut(args)?;
     let cli = args::Cli::from_arg_matches(&arguments);
     cli.map(|cli| (cli, arguments)).map_err(|error| error.format(&mut command))

@@ -8,7 +8,8 @@ use larder::{Larder, Registry, StoreUrl};
 use crate::command_error::CommandError;
 use crate::progress;
 
-/// Opens the target of a copy. If there is none, it is created, or replaced by an empty one for a dry run.
+/// Opens the target of a copy. If there is none, it is created with the first write, or replaced by an empty one for a
+/// dry run.
 pub(crate) fn target(
     url: &StoreUrl,
     registry: &Registry,
@@ -16,14 +17,14 @@ pub(crate) fn target(
 ) -> Result<Larder, CommandError> {
     let store = match dry_run {
         true => registry.find_store(url)?.unwrap_or_else(|| Arc::new(MemoryStore::new())),
-        false => registry.open_store(url)?,
+        false => registry.open_store_to_write(url)?,
     };
     Ok(Larder::new(store, Registry::new()))
 }
 
-/// Opens the larder, and creates it if there is none.
+/// Opens the larder. If there is none, it is created with the first write.
 pub(crate) fn make(url: &StoreUrl, registry: Registry) -> Result<Larder, CommandError> {
-    ready(registry.open(url)?)
+    ready(Larder::new(registry.open_store_to_write(url)?, registry))
 }
 
 /// Opens the larder, or an empty one in memory if there is none.

@@ -14,7 +14,7 @@ use crate::table::{self, TableStyle};
 use crate::text::{self, clean};
 
 /// The version of the JSON layout.
-const SCHEMA: u32 = 1;
+pub(crate) const SCHEMA: u32 = 1;
 
 /// The output of a command. It is buffered until the end, or until [`Output::flush`].
 pub(crate) struct Output {
@@ -24,6 +24,23 @@ pub(crate) struct Output {
     is_terminal: bool,
     style: TableStyle,
     stdout: BufWriter<StdoutLock<'static>>,
+}
+
+/// What a command did, as `outcome` in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Outcome {
+    Created,
+    Changed,
+    Restored,
+    Unchanged,
+}
+
+impl Outcome {
+    /// `Changed`, unless nothing was.
+    pub(crate) fn changed(changed: bool) -> Self {
+        if changed { Self::Changed } else { Self::Unchanged }
+    }
 }
 
 #[derive(Serialize)]
@@ -38,8 +55,7 @@ impl Output {
         let stdout = io::stdout().lock();
         let is_terminal = stdout.is_terminal();
         let coloured = AutoStream::choice(&stdout) != ColorChoice::Never;
-        let width = is_terminal.then(terminal_size::terminal_size).flatten();
-        let width = width.map(|(terminal_size::Width(width), _)| usize::from(width));
+        let width = is_terminal.then(|| width().unwrap_or(80));
         Self {
             format: global.format,
             quiet: global.quiet,
@@ -52,6 +68,11 @@ impl Output {
     /// Print only references, one per line.
     pub(crate) fn is_quiet(&self) -> bool {
         self.quiet && !self.is_json()
+    }
+
+    /// The format of data and errors.
+    pub(crate) fn format(&self) -> Format {
+        self.format
     }
 
     /// Print JSON.
@@ -74,6 +95,11 @@ impl Output {
     /// Prints bytes unchanged.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stdout.write_all(bytes)
+    }
+
+    /// The stream for data that is written piece by piece.
+    pub(crate) fn writer(&mut self) -> &mut impl Write {
+        &mut self.stdout
     }
 
     /// Prints aligned columns with a heading.
@@ -105,9 +131,9 @@ impl Output {
         versions.into_iter().try_for_each(|version| self.line(&version.reference().to_string()))
     }
 
-    /// Prints a message to stderr, unless `--quiet`.
+    /// Prints a message to stderr, unless `--quiet`; in JSON, stderr is for the error.
     pub(crate) fn say(&mut self, message: impl Display) {
-        if self.quiet {
+        if self.quiet || self.is_json() {
             return;
         }
         // Keeps the order of stdout and stderr. A failure is reported by the flush at the end.
@@ -116,7 +142,15 @@ impl Output {
         let _ = writeln!(anstream::stderr().lock(), "{}", clean(&message.to_string()));
     }
 
+    /// Flushes stdout.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
         self.stdout.flush()
     }
+}
+
+/// The width of the terminal, if it or the environment knows.
+pub(crate) fn width() -> Option<usize> {
+    let known = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+    let stated = || std::env::var("COLUMNS").ok()?.parse().ok();
+    known.or_else(stated).filter(|width| *width > 0)
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ffi::OsString;
 use std::path::Path;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use larder::VersionInfo;
 use larder::store::Timestamp;
@@ -28,6 +28,11 @@ pub(crate) fn clean(text: &str) -> Cow<'_, str> {
         if is_hazard(c) { clean.extend(c.escape_default()) } else { clean.push(c) }
     }
     Cow::Owned(clean)
+}
+
+/// Removes a byte order mark.
+pub(crate) fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// Escapes unsafe characters in JSON as `\u009b`.
@@ -108,6 +113,11 @@ pub(crate) fn size(bytes: u64) -> String {
         unit = next;
     }
     format!("{value:.1} {unit}")
+}
+
+/// Parses a time.
+pub(crate) fn parse_duration(text: &str) -> Result<Duration, &'static str> {
+    humantime::parse_duration(text).map_err(|_| "write a time such as `90s`, `24h` or `7d`")
 }
 
 /// Parses a size.

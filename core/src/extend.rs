@@ -20,8 +20,8 @@ pub use crate::larder::{
     BlobWrites, Claim, DryRun, LarderExt, PATIENCE, QUICK, User, VALUE_TYPE, read_annotations,
     refuse_locked_name,
 };
-pub use crate::panics::catch_panic;
 pub use crate::participant::{Contribution, Participant, PlannedJob, Transition};
+pub use crate::store::catch_panic;
 
 /// Reads the records of a [`Larder`].
 pub trait Records {

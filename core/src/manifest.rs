@@ -1,5 +1,7 @@
 //! Manifests: the immutable description of one version.
 
+use std::collections::{HashMap, HashSet};
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -9,6 +11,7 @@ use crate::error::{Corruption, Error, Result};
 use crate::name::{Identifier, TypeTag};
 use crate::source::Source;
 use crate::store::record::read_versioned;
+use crate::store::{Link, for_each_link};
 
 pub use crate::store::record::FORMAT;
 
@@ -76,6 +79,11 @@ fn is_first(version: &u32) -> bool {
     *version == 1
 }
 
+/// Returns true for a name that a serializer may have.
+pub(crate) fn is_serializer_name(name: &str) -> bool {
+    (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 /// The maximum nesting of artifacts.
 pub(crate) const MOST_NESTING: usize = 32;
 
@@ -96,15 +104,29 @@ impl Manifest {
     pub fn from_json(json: &[u8], what: &str) -> Result<Self> {
         let manifest: Self =
             read_versioned(json, FORMAT, |manifest: &Self| manifest.larder, || what.to_owned())?;
-        match manifest.fault_in_artifacts() {
+        match manifest.fault_in_lists() {
             None => Ok(manifest),
             Some(fault) => Err(Error::corrupt(what, Corruption::Unreadable(fault.into()))),
         }
     }
 
-    fn fault_in_artifacts(&self) -> Option<&'static str> {
+    fn fault_in_lists(&self) -> Option<&'static str> {
+        let mut children = HashSet::with_capacity(self.children.len());
+        if !self.children.iter().all(|child| children.insert(child)) {
+            return Some("it lists a child twice");
+        }
+        let (mut pairs, mut sizes) = (HashSet::new(), HashMap::new());
         let mut levels = Vec::with_capacity(self.artifacts.len());
         for entry in &self.artifacts {
+            if !pairs.insert((entry.digest, &entry.serializer)) {
+                return Some("it lists an artifact twice");
+            }
+            if *sizes.entry(entry.digest).or_insert(entry.size) != entry.size {
+                return Some("it lists a blob with two sizes");
+            }
+            if !is_serializer_name(&entry.serializer) {
+                return Some("it lists an artifact whose serializer has no valid name");
+            }
             let mut level = 1;
             for &held in &entry.holds {
                 match levels.get(held) {
@@ -118,6 +140,34 @@ impl Manifest {
             levels.push(level);
         }
         None
+    }
+
+    /// Returns the links in the fields that the manifest does not list, with their paths; `what` names it in errors.
+    ///
+    /// Reading a component refuses such a link. Callers that read only the lists would lose its blob.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] if the fields cannot be read.
+    pub fn unlisted_links(&self, what: &str) -> Result<Vec<(String, Link)>> {
+        let mut links = Vec::new();
+        for_each_link(self.fields(), &mut |path, link| links.push((path.to_owned(), link)))
+            .map_err(|error| {
+                let reason = format!("its fields: {error}");
+                Error::corrupt(what, Corruption::Unreadable(reason))
+            })?;
+        if links.is_empty() {
+            return Ok(links);
+        }
+        let artifacts: HashSet<_> =
+            self.artifacts.iter().map(|it| (it.digest, it.serializer.as_str())).collect();
+        let children: HashSet<_> = self.children.iter().map(|it| (&it.name, it.manifest)).collect();
+        links.retain(|(_, link)| match link {
+            Link::Artifact { digest, serializer } => {
+                !artifacts.contains(&(*digest, serializer.as_str()))
+            }
+            Link::Child { name, manifest } => !children.contains(&(name, *manifest)),
+        });
+        Ok(links)
     }
 
     pub(crate) fn to_json(&self) -> Result<Bytes> {

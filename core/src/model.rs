@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
-use crate::guard::{Guard, Rules};
+use crate::guard::{Guard, Rules, named};
 use crate::{predict_json, workers};
 
 /// A model with Rust types for input and output.
@@ -70,6 +70,10 @@ pub trait Predict: Send + Sync {
 ///
 /// Implemented for every [`Predict`]. Inputs are decoded directly into the input type, and outputs encoded directly
 /// from the output type, without an intermediate tree.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a model",
+    note = "write `impl larder::Predict for {Self} {{ … }}`, or remove `model` from `#[component(…)]`"
+)]
 pub trait Model: Send + Sync {
     /// Predicts for one input.
     ///
@@ -96,7 +100,9 @@ pub trait Model: Send + Sync {
     /// # Errors
     /// As [`Model::predict_erased`]; also for text after the input.
     fn predict_json_erased(&self, input: &str) -> Result<String> {
-        predict_json::through(input, |input, output| self.predict_erased(input, output))
+        predict_json::through(Rules::OUTPUT, input, |input, output| {
+            self.predict_erased(input, output)
+        })
     }
 
     /// Predicts for a JSON array of inputs.
@@ -104,7 +110,9 @@ pub trait Model: Send + Sync {
     /// # Errors
     /// As [`Model::predict_batch_erased`]; also for text after the array.
     fn predict_batch_json_erased(&self, input: &str) -> Result<String> {
-        predict_json::through(input, |input, output| self.predict_batch_erased(input, output))
+        predict_json::through(Rules::OUTPUT, input, |input, output| {
+            self.predict_batch_erased(input, output)
+        })
     }
 
     /// Predicts for one typed input: takes it from an `Option<Input>`, and writes to an `Option<Output>`.
@@ -170,7 +178,7 @@ fn wrong_value(expected: &str) -> Error {
 
 fn read_input<T: DeserializeOwned>(input: &mut dyn erased_serde::Deserializer<'_>) -> Result<T> {
     let guard = Guard::new(Rules::INPUT);
-    guard.read(input).map_err(|error| {
+    guard.read(named(input)).map_err(|error| {
         let (path, source) = guard.error(error).into_parts();
         Error::Input { path, source }
     })
@@ -241,19 +249,57 @@ impl dyn Model + '_ {
 
     /// Predicts for one input in JSON.
     ///
+    /// JSON has no NaN and no infinities. Where the model has floating-point numbers, they are the texts `"NaN"`,
+    /// `"Infinity"` and `"-Infinity"`, in inputs and in outputs. A byte order mark before the input is skipped.
+    ///
+    /// ```
+    /// # use larder_core::{Model, Predict, Result};
+    /// # struct Halver;
+    /// # impl Predict for Halver {
+    /// #     type Input = Vec<f64>;
+    /// #     type Output = Vec<f64>;
+    /// #     fn predict(&self, row: Vec<f64>) -> Result<Vec<f64>> {
+    /// #         Ok(row.into_iter().map(|x| x / 2.0).collect())
+    /// #     }
+    /// # }
+    /// let model: &dyn Model = &Halver;
+    /// assert_eq!(model.predict_json(r#"["NaN", 3]"#)?, r#"["NaN",1.5]"#);
+    /// assert!(model.predict_json_strict(r#"["NaN", 3]"#).is_err());
+    /// # Ok::<(), larder_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Model::predict_erased`]; also for text after the input.
     pub fn predict_json(&self, input: &str) -> Result<String> {
-        self.predict_json_erased(input)
+        let input = without_mark(input);
+        self.predict_json_erased(input).map_err(|error| predict_json::malformed(input, error))
     }
 
-    /// Predicts for a JSON array of inputs.
+    /// Predicts for one input in JSON, for readers that expect numbers only: NaN or an infinity in the output is an error.
+    ///
+    /// # Errors
+    /// As [`predict_json`](Self::predict_json); [`Error::Encode`].
+    pub fn predict_json_strict(&self, input: &str) -> Result<String> {
+        let text = without_mark(input);
+        let predicted = predict_json::through(Rules::JSON, text, |input, output| {
+            self.predict_erased(input, output)
+        });
+        predicted.map_err(|error| predict_json::malformed(text, error))
+    }
+
+    /// Predicts for a JSON array of inputs, as [`predict_json`](Self::predict_json) for one.
     ///
     /// # Errors
     /// As [`Model::predict_batch_erased`]; also for text after the array.
     pub fn predict_batch_json(&self, input: &str) -> Result<String> {
-        self.predict_batch_json_erased(input)
+        let input = without_mark(input);
+        self.predict_batch_json_erased(input).map_err(|error| predict_json::malformed(input, error))
     }
+}
+
+/// Removes a byte order mark.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 impl fmt::Debug for dyn Model + '_ {

@@ -1,10 +1,8 @@
-//! Panics in code from outside Larder, converted to errors.
-
-use std::any::Any;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+//! Panics in serializers from outside Larder, converted to errors.
 
 use crate::error::BoxError;
 use crate::registry;
+use crate::store::catch_panic;
 
 /// Runs code of the serializer `name`, and converts a panic to an error that names it.
 ///
@@ -19,21 +17,4 @@ pub(crate) fn catch_serializer_panic<T>(
         return Ok(run());
     }
     catch_panic(&format!("the serializer `{name}`"), run)
-}
-
-/// Runs code from outside Larder, and converts a panic to an error that begins with `what`.
-///
-/// The caller must not use anything that `run` may have left in an inconsistent state.
-///
-/// # Errors
-/// The panic, with its message.
-pub fn catch_panic<T>(what: &str, run: impl FnOnce() -> T) -> Result<T, BoxError> {
-    catch_unwind(AssertUnwindSafe(run))
-        .map_err(|panic| format!("{what} panicked: {}", message(&*panic)).into())
-}
-
-/// Returns the text of a panic.
-pub(crate) fn message(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref().map(String::as_str)).unwrap_or("no message")
 }

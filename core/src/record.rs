@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 pub use key::*;
 pub use kinds::known_version;
-pub use larder_store::record::{Document, FORMAT, expect, put, read, unchanged};
+pub use larder_store::record::{Document, FORMAT, expect, put, read, unchanged, unique};
 
 use crate::digest::Digest;
 use crate::error::Result;
@@ -175,10 +175,10 @@ pub struct AnnotationsRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Labels, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "unique", skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
     /// Metrics, by name.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(default, deserialize_with = "unique", skip_serializing_if = "BTreeMap::is_empty")]
     pub metrics: BTreeMap<String, f64>,
     /// When the version was locked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -219,13 +219,13 @@ pub struct GarbageRecord {
 }
 
 larder_store::documents!(
-    NameRecord,
-    VersionRecord,
-    DigestRecord,
+    NameRecord: kinds::name_fault,
+    VersionRecord: kinds::version_fault,
+    DigestRecord: kinds::digest_fault,
     TagRecord,
     MoveRecord,
     AnnotationsRecord,
-    UserRecord,
+    UserRecord: kinds::user_fault,
     GarbageRecord
 );
 
@@ -335,12 +335,8 @@ impl GarbageRecord {
     }
 }
 
-/// Reads a [`VersionRecord`], and checks that it belongs to `key`.
+/// Reads a [`VersionRecord`], and the name in its key.
 pub fn read_version(key: &RecordKey, record: &Record) -> Result<(Identifier, VersionRecord)> {
     let (name, _) = parts_of(key, VERSIONS)?;
-    let version: VersionRecord = read(key, record)?;
-    if version_key(&name, version.version)? != *key {
-        return Err(misnamed(key, "it belongs to another version"));
-    }
-    Ok((name, version))
+    Ok((name, read(key, record)?))
 }

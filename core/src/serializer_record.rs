@@ -84,15 +84,16 @@ impl SerializerRecord {
 
     /// Returns why `pair` is not the recorded serializer, if it is not.
     ///
-    /// It must decode the recorded sample to its own sample. It may encode to other bytes.
+    /// It must have a sample if the record has one, and decode the recorded bytes to it. It may encode to other bytes.
     pub(crate) fn fault_in(&self, pair: &dyn DynSerializer) -> Result<Option<String>> {
         let served = self.types.iter().find(|served| served.rust_type == pair.type_name());
         let Some(sample) = served.and_then(|served| served.sample.as_ref()) else {
             return Ok(None);
         };
         Ok(match reads(pair, sample.get()?) {
-            Ok(true) => None,
-            Ok(false) => Some("reads the recorded sample as another value".to_owned()),
+            Ok(Some(true)) => None,
+            Ok(None) => Some("has no sample, and its record has one to compare it with".to_owned()),
+            Ok(Some(false)) => Some("reads the recorded sample as another value".to_owned()),
             Err(error) => Some(format!("cannot read the recorded sample ({error})")),
         })
     }
@@ -115,18 +116,16 @@ fn encode_twice(pair: &dyn DynSerializer, sample: &dyn std::any::Any) -> Result<
         return Err("it is written otherwise each time; choose a sample that is not".into());
     }
     match reads(pair, &Bytes::from(bytes.clone()))? {
-        true => Ok(bytes),
-        false => Err("it does not come back as it was".into()),
+        Some(true) => Ok(bytes),
+        _ => Err("it does not come back as it was".into()),
     }
 }
 
-/// Returns whether `pair` decodes `bytes` to its sample.
-fn reads(pair: &dyn DynSerializer, bytes: &Bytes) -> Result<bool, BoxError> {
+/// Returns whether `pair` decodes `bytes` to its sample; `None` if it has no sample.
+fn reads(pair: &dyn DynSerializer, bytes: &Bytes) -> Result<Option<bool>, BoxError> {
     let value = catch_serializer_panic(pair.name(), || pair.decode(bytes))??;
-    match pair.sample() {
-        Some(sample) => Ok(encode(pair, &*value)? == encode(pair, &*sample)?),
-        None => Ok(true),
-    }
+    let Some(sample) = pair.sample() else { return Ok(None) };
+    Ok(Some(encode(pair, &*value)? == encode(pair, &*sample)?))
 }
 
 fn encode(pair: &dyn DynSerializer, value: &dyn std::any::Any) -> Result<Vec<u8>, BoxError> {

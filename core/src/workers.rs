@@ -6,7 +6,7 @@ use std::thread;
 
 use crate::error::{Error, Result};
 use crate::model::Predict;
-use crate::panics::{catch_panic, message};
+use crate::store::catch_panic;
 
 /// Number of batches per worker, if all are equally fast.
 const TURNS: usize = 16;
@@ -37,15 +37,12 @@ pub(crate) fn predict<M: Predict + ?Sized>(
         bad: AtomicUsize::new(usize::MAX),
     };
     let results = thread::scope(|scope| {
-        let spawn = |_| thread::Builder::new().spawn_scoped(scope, || batch.work()).ok();
+        let spawn = |_| thread::Builder::new().spawn_scoped(scope, || batch.work_caught()).ok();
         // If a thread cannot be spawned, the others do its work.
         let others: Vec<_> = (1..workers).filter_map(spawn).collect();
         let mut results = vec![batch.work()];
         results.extend(others.into_iter().map(|other| {
-            other.join().unwrap_or_else(|payload| {
-                let text = format!("it panicked: {}", message(&*payload));
-                Err((usize::MAX, Error::predict(text)))
-            })
+            other.join().unwrap_or_else(|_| Err((usize::MAX, Error::predict("a worker panicked"))))
         }));
         results
     });
@@ -83,6 +80,12 @@ where
     M: Predict + ?Sized,
     R: Iterator<Item = (usize, M::Input)>,
 {
+    /// Works on a thread of its own; a panic outside the model, as when rows are dropped, is an error of no row.
+    fn work_caught(&self) -> Result<Vec<Part<M::Output>>, (usize, Error)> {
+        catch_panic("it", || self.work())
+            .unwrap_or_else(|source| Err((usize::MAX, Error::predict(source))))
+    }
+
     /// Works until no rows are left; returns the outputs, or the bad row.
     ///
     /// Rows are given out in their order, so that when a row is bad, all rows before it are some

@@ -5,6 +5,7 @@
 
 mod class;
 mod tree;
+mod wrong_content;
 
 use larder_core::extend::LarderExt;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use larder_core::{Error, Identifier, Larder, Reference, Result};
 
 pub use crate::class::{Artifacts, ClassModel, Run, class};
 pub use crate::tree::{FileBytes, FileContent, Tree, TreeFile, TreeKind};
+pub use crate::wrong_content::WrongContent;
 
 /// Adds files and class models to [`Larder`].
 pub trait LarderFiles {

@@ -7,7 +7,7 @@ use serde::de::{
     VariantAccess, Visitor,
 };
 
-use super::{Guard, Refusal, Segment};
+use super::{Guard, Refusal, Segment, words};
 
 #[derive(Clone, Copy)]
 struct Position<'a> {
@@ -117,7 +117,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
         deserialize_u32(),
         deserialize_u64(),
         deserialize_u128(),
-        deserialize_f64(),
         deserialize_char(),
         deserialize_str(),
         deserialize_bytes(),
@@ -134,7 +133,14 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
     }
 
     fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
-        self.inner.deserialize_f32(Position { is_f32: true, ..self.position }.wrap(visitor))
+        let position = Position { is_f32: true, ..self.position };
+        let words = position.guard.rules.words && !position.is_key;
+        words::read(words, self.inner, position.wrap(visitor), D::deserialize_f32)
+    }
+
+    fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, D::Error> {
+        let words = self.position.guard.rules.words && !self.position.is_key;
+        words::read(words, self.inner, self.position.wrap(visitor), D::deserialize_f64)
     }
 
     // Requesting borrowed strings and bytes checks a forged length against the input before
@@ -205,9 +211,8 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
     }
 
     fn visit_f64<E: serde::de::Error>(self, v: f64) -> Result<V::Value, E> {
-        // Serde would turn it into an infinity.
         if self.position.is_f32 && v.is_finite() && (v as f32).is_infinite() {
-            return Err(E::invalid_value(Unexpected::Float(v), &self.inner));
+            return Err(E::invalid_value(Unexpected::Float(v), &self.inner)); // not infinity
         }
         self.position.record_key(v);
         self.inner.visit_f64(v)

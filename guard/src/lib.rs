@@ -4,7 +4,8 @@
 //! - bounds the nesting depth, growing the stack as needed;
 //! - bounds the number of elements, so a forged length of zero-sized elements cannot loop;
 //! - rejects values that the format would change silently;
-//! - records the path of the value that failed.
+//! - records the path of the value that failed;
+//! - sorts the entries of maps by their keys, if the output is the guard's.
 //!
 //! ```
 //! use larder_guard::{Guard, Rules};
@@ -18,12 +19,20 @@
 
 mod de;
 mod key;
+mod named;
 mod ser;
+mod sort_key;
+mod sorted;
+pub mod uses;
+pub mod words;
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer};
+
+pub use crate::named::named;
+pub use crate::sorted::{Output, WriteLen};
 
 /// A boxed error.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -41,18 +50,24 @@ pub struct Rules {
     pub flat_options: bool,
     /// Rejects encoded fields that are unknown to the type, instead of dropping them.
     pub strict: bool,
+    /// Human-readable formats write NaN and infinities as [`words`], and read them where a float is requested.
+    pub words: bool,
 }
 
 impl Rules {
     /// JSON, shallow enough for any JSON parser.
-    pub const JSON: Self = Self { depth: 120, json: true, flat_options: true, strict: true };
+    pub const JSON: Self =
+        Self { depth: 120, json: true, flat_options: true, strict: true, words: false };
+    /// Output in JSON, with NaN and infinities as [`words`].
+    pub const OUTPUT: Self = Self { words: true, ..Self::JSON };
     /// Self-describing binary formats that encode an option as its value or nil.
     pub const SELF_DESCRIBING: Self =
-        Self { depth: 512, json: false, flat_options: true, strict: true };
+        Self { depth: 512, json: false, flat_options: true, strict: true, words: false };
     /// Formats that encode an option with a discriminant.
-    pub const BINARY: Self = Self { depth: 512, json: false, flat_options: false, strict: true };
+    pub const BINARY: Self = Self { flat_options: false, ..Self::SELF_DESCRIBING };
     /// Untrusted input: limited in depth, unknown fields are ignored.
-    pub const INPUT: Self = Self { depth: 120, json: false, flat_options: false, strict: false };
+    pub const INPUT: Self =
+        Self { depth: 120, json: false, flat_options: false, strict: false, words: true };
 }
 
 /// Number of zero-sized elements allowed beyond the number of encoded bytes.
@@ -91,6 +106,8 @@ pub struct Guard {
     key: RefCell<String>,
     /// The message of the innermost error.
     first_error: RefCell<Option<String>>,
+    /// Output of the maps being encoded.
+    held: sorted::Held,
 }
 
 /// Reason why a guard rejected a value.
@@ -196,12 +213,29 @@ impl Guard {
             path: RefCell::default(),
             key: RefCell::default(),
             first_error: RefCell::default(),
+            held: sorted::Held::default(),
         }
     }
 
     /// Creates a guard for decoding `len` bytes.
     pub fn for_bytes(rules: Rules, len: usize) -> Self {
         Self { max_elements: len as u64 + EXTRA_ELEMENTS, ..Self::new(rules) }
+    }
+
+    /// Wraps the output of an encoding: the entries of maps are sorted by their keys.
+    ///
+    /// All output of the format must go to it, and the encoding must end in [`Output::finish`]. A map is held in memory
+    /// until its end.
+    pub fn output<W: std::io::Write>(&self, inner: W) -> Output<'_, W> {
+        Output::new(&self.held, inner)
+    }
+
+    /// Says how the format writes the header of a sequence and of a map, for a format whose serializer keeps those of
+    /// unknown length in a buffer of its own.
+    #[must_use]
+    pub fn with_lengths(self, sequence: WriteLen, map: WriteLen) -> Self {
+        self.held.lengths.set(Some((sequence, map)));
+        self
     }
 
     /// Wraps a value to be encoded.

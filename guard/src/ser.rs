@@ -3,7 +3,8 @@
 use serde::ser::{self, Error as _, Serialize, Serializer};
 
 use super::key::{KeyString, NotString};
-use super::{Guard, Refusal, Segment};
+use super::sorted::HeldBack;
+use super::{Guard, Refusal, Segment, words};
 
 /// A value at some depth.
 pub(super) struct GuardedValue<'a, T: ?Sized> {
@@ -83,6 +84,14 @@ struct GuardedSerializer<'a, S> {
     inner: S,
 }
 
+impl<S: Serializer> GuardedSerializer<'_, S> {
+    /// Returns the text for a number that is not finite, if the rules ask for one.
+    fn word(&self, number: f64) -> Option<&'static str> {
+        let words = self.position.guard.rules.words && self.inner.is_human_readable();
+        words::of_number(number).filter(|_| words)
+    }
+}
+
 fn non_finite(finite: bool, nan: bool) -> Option<&'static str> {
     match (finite, nan) {
         (true, _) => None,
@@ -103,7 +112,7 @@ macro_rules! open {
     ($($method:ident ($($arg:ident: $type:ty),*) -> $compound:ident,)*) => {
         $(fn $method(self, $($arg: $type),*) -> Result<Self::$compound, S::Error> {
             let position = self.position.inner()?;
-            Ok(Compound { position, next: 0, key: None, inner: self.inner.$method($($arg),*)? })
+            Ok(Compound::new(position, self.inner.$method($($arg),*)?))
         })*
     };
 }
@@ -135,15 +144,33 @@ impl<'a, S: Serializer> Serializer for GuardedSerializer<'a, S> {
     }
 
     open! {
-        serialize_seq(len: Option<usize>) -> SerializeSeq,
         serialize_tuple(len: usize) -> SerializeTuple,
         serialize_tuple_struct(name: &'static str, len: usize) -> SerializeTupleStruct,
         serialize_tuple_variant(name: &'static str, index: u32, variant: &'static str, len: usize)
             -> SerializeTupleVariant,
-        serialize_map(len: Option<usize>) -> SerializeMap,
         serialize_struct(name: &'static str, len: usize) -> SerializeStruct,
         serialize_struct_variant(name: &'static str, index: u32, variant: &'static str, len: usize)
             -> SerializeStructVariant,
+    }
+
+    fn serialize_seq(self, len: Option<usize>) -> Result<Self::SerializeSeq, S::Error> {
+        let position = self.position.inner()?;
+        let open = |len| self.inner.serialize_seq(len);
+        if !position.guard.held.rewrites(len) {
+            return Ok(Compound::new(position, open(len)?));
+        }
+        let (held, inner) = HeldBack::open(position.guard, len, |lengths| lengths.0, open)?;
+        Ok(Compound { held: Some(held), ..Compound::new(position, inner) })
+    }
+
+    fn serialize_map(self, len: Option<usize>) -> Result<Self::SerializeMap, S::Error> {
+        let position = self.position.inner()?;
+        let open = |len| self.inner.serialize_map(len);
+        if !position.guard.held.sorts() {
+            return Ok(Compound::new(position, open(len)?));
+        }
+        let (held, inner) = HeldBack::open(position.guard, len, |lengths| lengths.1, open)?;
+        Ok(Compound { held: Some(held), ..Compound::new(position, inner) })
     }
 
     fn serialize_i128(self, v: i128) -> Result<S::Ok, S::Error> {
@@ -157,11 +184,17 @@ impl<'a, S: Serializer> Serializer for GuardedSerializer<'a, S> {
     }
 
     fn serialize_f32(self, v: f32) -> Result<S::Ok, S::Error> {
+        if let Some(word) = self.word(v.into()) {
+            return self.inner.serialize_str(word);
+        }
         self.position.check_number(non_finite(v.is_finite(), v.is_nan()))?;
         self.inner.serialize_f32(v)
     }
 
     fn serialize_f64(self, v: f64) -> Result<S::Ok, S::Error> {
+        if let Some(word) = self.word(v) {
+            return self.inner.serialize_str(word);
+        }
         self.position.check_number(non_finite(v.is_finite(), v.is_nan()))?;
         self.inner.serialize_f64(v)
     }
@@ -231,10 +264,24 @@ struct Compound<'a, C> {
     position: Position<'a>,
     next: usize,
     key: Option<String>,
+    /// Of maps, if they are sorted, and of sequences of unknown length.
+    held: Option<HeldBack>,
     inner: C,
 }
 
-impl<C> Compound<'_, C> {
+impl<'a, C> Compound<'a, C> {
+    fn new(position: Position<'a>, inner: C) -> Self {
+        Self { position, next: 0, key: None, held: None, inner }
+    }
+
+    /// Returns the inner compound, whose end is next.
+    fn finish(self) -> C {
+        if let Some(held) = self.held {
+            held.end(self.position.guard, self.next);
+        }
+        self.inner
+    }
+
     /// Encodes one element; adds its index to the path on error.
     fn element<T: ?Sized + Serialize, E: ser::Error>(
         &mut self,
@@ -277,8 +324,20 @@ macro_rules! elements {
     };
 }
 
+impl<C: ser::SerializeSeq> ser::SerializeSeq for Compound<'_, C> {
+    type Ok = C::Ok;
+    type Error = C::Error;
+
+    fn serialize_element<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), C::Error> {
+        self.element(value, |inner, value| inner.serialize_element(value))
+    }
+
+    fn end(self) -> Result<C::Ok, C::Error> {
+        self.finish().end()
+    }
+}
+
 elements! {
-    SerializeSeq serialize_element,
     SerializeTuple serialize_element,
     SerializeTupleStruct serialize_field,
     SerializeTupleVariant serialize_field,
@@ -325,7 +384,15 @@ impl<C: ser::SerializeMap> ser::SerializeMap for Compound<'_, C> {
                 Err(NotString) => return Err(self.position.refuse(Refusal::Key)),
             }
         }
-        self.inner.serialize_key(&self.position.wrap(key))
+        let guard = self.position.guard;
+        if let Some(held) = &mut self.held {
+            held.begin(guard);
+        }
+        self.inner.serialize_key(&self.position.wrap(key))?;
+        if let Some(held) = &mut self.held {
+            held.key(guard, key);
+        }
+        Ok(())
     }
 
     fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), C::Error> {
@@ -337,6 +404,6 @@ impl<C: ser::SerializeMap> ser::SerializeMap for Compound<'_, C> {
     }
 
     fn end(self) -> Result<C::Ok, C::Error> {
-        self.inner.end()
+        self.finish().end()
     }
 }

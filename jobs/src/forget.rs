@@ -37,9 +37,9 @@ impl Jobs {
         let Some(before) = before.map(Timestamp::new) else { return Ok(0) };
         let mut removed = 0;
         let mut run: Vec<(JobId, RecordKey, Record)> = Vec::new();
-        for found in self.store().records(JOBS) {
+        for found in self.store().known_records(JOBS) {
             let (key, found) = found?;
-            let Ok(id) = job_id_of(&key) else { continue };
+            let id = job_id_of(&key)?;
             let is_next_run = run.first().is_some_and(|(first, ..)| !first.is_of_run(&id));
             if is_next_run {
                 removed += self.remove_run(std::mem::take(&mut run), before)?;

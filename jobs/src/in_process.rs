@@ -11,7 +11,7 @@ use crate::STALE;
 use crate::job_queue::{Delivery, JobQueue};
 use crate::jobs::Jobs;
 use crate::readiness::Readiness;
-use crate::record::{QUEUE, QueueRecord, queue_key};
+use crate::record::{QUEUE, QueueRecord};
 use crate::run_id::process_offset;
 
 /// A queue that polls the store; needs no other service.
@@ -77,9 +77,7 @@ impl Jobs {
             let mut readable = Vec::with_capacity(entries.len());
             for (key, found) in &entries {
                 // Damaged entries are skipped.
-                if let Ok(entry) = record::read::<QueueRecord>(key, found)
-                    && queue_key(&entry.job)? == *key
-                {
+                if let Ok(entry) = record::read::<QueueRecord>(key, found) {
                     readable.push((entry, key, found));
                 }
             }

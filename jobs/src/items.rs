@@ -56,6 +56,9 @@ impl RegistryJobs for Registry {
     }
 
     fn open_queue(&self, url: &StoreUrl) -> Result<Arc<dyn JobQueue>> {
+        if url.may_be_credentials() {
+            return Err(url.refused("it begins with no known scheme"));
+        }
         let open: &OpenQueue =
             self.find_extension(ItemKind::Queue, url.scheme(), &url.to_string())?;
         open(url)

@@ -56,7 +56,7 @@ impl Jobs {
             let mut restarted: BTreeSet<String> = BTreeSet::new();
             let mut jobs: Vec<(JobId, RecordKey, Record, JobRecord)> = Vec::new();
             // Keys are ordered dependencies first.
-            for found in self.store().records(run) {
+            for found in self.store().known_records(run) {
                 let (key, found) = found?;
                 let (job_id, job) = (job_id_of(&key)?, record::read::<JobRecord>(&key, &found)?);
                 if job_id == id {

@@ -28,7 +28,11 @@ pub(crate) struct JobRecord {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) payload: Option<Box<RawValue>>,
     /// The ids of its dependencies, by trigger.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[serde(
+        default,
+        deserialize_with = "record::unique",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub(crate) depends_on: BTreeMap<String, String>,
     pub(crate) created: Timestamp,
     /// The earliest start of the next attempt.
@@ -121,7 +125,18 @@ fn is_zero(number: &u32) -> bool {
     *number == 0
 }
 
-larder_core::store::documents!(JobRecord, QueueRecord, LogRecord, PublishedRecord, CronRecord);
+larder_core::store::documents!(
+    JobRecord,
+    QueueRecord: queue_fault,
+    LogRecord,
+    PublishedRecord,
+    CronRecord,
+);
+
+fn queue_fault(line: &QueueRecord, key: &RecordKey) -> Option<&'static str> {
+    let is_own = queue_key(&line.job).is_ok_and(|own| own == *key);
+    (!is_own).then_some("its `job` is not the one in its key")
+}
 
 impl JobRecord {
     pub(crate) fn new(

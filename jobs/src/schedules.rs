@@ -32,7 +32,7 @@ impl Jobs {
     /// [`Error::Store`]. Damaged records are skipped.
     pub fn fire_due(&self) -> Result<Vec<JobId>> {
         let mut jobs = Vec::new();
-        for found in self.store().records(CRON) {
+        for found in self.store().known_records(CRON) {
             let (key, _) = found?;
             match cron_name_of(&key).and_then(|name| self.fire_schedules_of(&name)) {
                 Ok(fired) => jobs.extend(fired),

@@ -138,7 +138,7 @@ impl Jobs {
         let mut at = 0;
         while let Some((name, number)) = versions.get(at).cloned() {
             at += 1;
-            for found in self.store().records(version_jobs_prefix(&name, number)) {
+            for found in self.store().known_records(version_jobs_prefix(&name, number)) {
                 let (key, found) = found?;
                 let job = self.job_info(job_id_of(&key)?, &key, &found)?;
                 if job.event == "apply" || !job.status.is_over() {

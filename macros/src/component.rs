@@ -3,7 +3,13 @@
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
 use syn::meta::ParseNestedMeta;
-use syn::{DeriveInput, Error, Ident, LitStr, Path, Result, Token, parse_quote};
+use syn::parse::{Parse, ParseStream};
+use syn::punctuated::Punctuated;
+use syn::spanned::Spanned;
+use syn::{
+    DeriveInput, Error, Ident, LitStr, Path, Result, Token, Type, parenthesized, parse_quote,
+    parse_quote_spanned,
+};
 
 use crate::evolution::Evolution;
 
@@ -11,10 +17,27 @@ use crate::evolution::Evolution;
 #[derive(Default)]
 struct Options {
     tag: Option<LitStr>,
+    instances: Vec<Instance>,
     model: bool,
     hooks: bool,
     evolution: Evolution,
     larder: Option<Path>,
+}
+
+/// `Grid<f32> = "acme/grid-f32"`
+struct Instance {
+    ty: Type,
+    tag: LitStr,
+}
+
+impl Parse for Instance {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let ty = input.parse()?;
+        input.parse::<Token![=]>()?;
+        let tag = input.parse()?;
+        check_tag(&tag)?;
+        Ok(Self { ty, tag })
+    }
 }
 
 impl Options {
@@ -36,6 +59,18 @@ impl Options {
             let tag: LitStr = meta.value()?.parse()?;
             check_tag(&tag)?;
             self.tag = Some(tag);
+        } else if meta.path.is_ident("instances") {
+            let list;
+            parenthesized!(list in meta.input);
+            for instance in Punctuated::<Instance, Token![,]>::parse_terminated(&list)? {
+                if self.instances.iter().any(|known| known.tag.value() == instance.tag.value()) {
+                    return Err(Error::new(
+                        instance.tag.span(),
+                        "duplicate tag: a tag names one type",
+                    ));
+                }
+                self.instances.push(instance);
+            }
         } else if meta.path.is_ident("model") {
             flag(meta, "model", &mut self.model)?;
         } else if meta.path.is_ident("hooks") {
@@ -58,7 +93,7 @@ impl Options {
             ));
         } else {
             return Err(meta.error(
-                "unknown option: expected `tag = \"…\"`, `model`, `hooks`, `version = 2`, \
+                "unknown option: expected `tag = \"…\"`, `instances(…)`, `model`, `hooks`, `version = 2`, \
                  `migrate_from(1 = \"…\")`, `alias = \"…\"` or `crate = …`",
             ));
         }
@@ -100,36 +135,78 @@ pub(crate) fn check_tag(tag: &LitStr) -> Result<()> {
 pub(crate) fn derive(input: &DeriveInput) -> Result<TokenStream> {
     let options = Options::of(input)?;
     let name = &input.ident;
-    let Some(tag) = options.tag else {
-        return Err(Error::new(
-            name.span(),
-            "missing type tag: add `#[component(tag = \"acme/name\")]`, and never change it",
-        ));
-    };
-    if !input.generics.params.is_empty() {
-        return Err(Error::new_spanned(
-            &input.generics,
-            "a component type cannot be generic: a tag names one type",
-        ));
-    }
     let larder = options.larder.unwrap_or_else(|| parse_quote!(::larder));
-    options.evolution.check(&tag)?;
-    let registration = Registration {
-        larder: &larder,
-        name,
-        tag: &tag,
-        model: options.model,
-        hooks: options.hooks,
-        source: None,
-        evolution: &options.evolution,
+    let instances = match (options.tag, &*options.instances) {
+        (Some(tag), []) if input.generics.params.is_empty() => {
+            // With the span of the name and of nothing else, as errors point there.
+            vec![Instance { ty: parse_quote_spanned!(name.span()=> #name), tag }]
+        }
+        (_, []) if !input.generics.params.is_empty() => {
+            return Err(Error::new_spanned(
+                &input.generics,
+                format!(
+                    "a tag names one type: give each instance of a generic type its own, as in \
+                     `#[component(instances({name}<f32> = \"acme/name-f32\"))]`"
+                ),
+            ));
+        }
+        (Some(tag), _) => {
+            return Err(Error::new(
+                tag.span(),
+                "`tag` and `instances` exclude each other: each instance has its own tag",
+            ));
+        }
+        (None, []) => {
+            return Err(Error::new(
+                name.span(),
+                "missing type tag: add `#[component(tag = \"acme/name\")]`, and never change it",
+            ));
+        }
+        (None, [instance, ..]) if input.generics.params.is_empty() => {
+            return Err(Error::new(
+                instance.ty.span(),
+                "the type is not generic: write `tag = \"acme/name\"`",
+            ));
+        }
+        (None, [_, second, ..]) if options.evolution.has_aliases() => {
+            return Err(Error::new(
+                second.ty.span(),
+                "`alias` names one type, and there are several instances: remove it",
+            ));
+        }
+        (None, _) => options.instances,
     };
-    Ok(register(&registration))
+    let mut tokens = TokenStream::new();
+    for Instance { ty, tag } in &instances {
+        if !is_of(ty, name) {
+            return Err(Error::new(ty.span(), format!("expected an instance of `{name}`")));
+        }
+        options.evolution.check(tag)?;
+        tokens.extend(register(&Registration {
+            larder: &larder,
+            ty,
+            tag,
+            model: options.model,
+            hooks: options.hooks,
+            source: None,
+            evolution: &options.evolution,
+        }));
+    }
+    Ok(tokens)
+}
+
+/// Returns true if `ty` is the type `name` with any parameters.
+fn is_of(ty: &Type, name: &Ident) -> bool {
+    match ty {
+        Type::Path(path) => path.path.segments.last().is_some_and(|last| last.ident == *name),
+        _ => false,
+    }
 }
 
 /// Input for the `Component` implementation and registration of a type.
 pub(crate) struct Registration<'a> {
     pub(crate) larder: &'a Path,
-    pub(crate) name: &'a Ident,
+    pub(crate) ty: &'a Type,
     pub(crate) tag: &'a LitStr,
     pub(crate) model: bool,
     /// True if the type implements `Hooks`.
@@ -140,7 +217,7 @@ pub(crate) struct Registration<'a> {
 }
 
 pub(crate) fn register(registration: &Registration<'_>) -> TokenStream {
-    let Registration { larder, name, tag, model, hooks, source, evolution } = registration;
+    let Registration { larder, ty, tag, model, hooks, source, evolution } = registration;
     let (item, as_model) = if *model {
         let as_model = quote! {
             fn as_model(&self) -> ::core::option::Option<&dyn #larder::Model> {
@@ -151,7 +228,7 @@ pub(crate) fn register(registration: &Registration<'_>) -> TokenStream {
     } else {
         (quote!(component), TokenStream::new())
     };
-    let (as_hooks, has_hooks) = hooks.then(|| as_hooks(larder, name)).unzip();
+    let (as_hooks, has_hooks) = hooks.then(|| as_hooks(larder, ty.span())).unzip();
     let source = source.map(|source| {
         quote! {
             const SOURCE: ::core::option::Option<#larder::versions::Source> =
@@ -165,28 +242,28 @@ pub(crate) fn register(registration: &Registration<'_>) -> TokenStream {
             use #larder::__private::typetag;
 
             #[typetag::serde(name = #tag)]
-            impl #larder::Component for #name {
+            impl #larder::Component for #ty {
                 #type_version
                 #as_model
                 #as_hooks
             }
 
-            impl #larder::ComponentType for #name {
+            impl #larder::ComponentType for #ty {
                 const TAG: &'static str = #tag;
                 #has_hooks
                 #source
                 #evolution
             }
 
-            #larder::link!(#larder::Item::#item::<#name>());
+            #larder::link!(#larder::Item::#item::<#ty>());
         };
     }
 }
 
 /// Returns the methods that give access to `impl Hooks`, and the constant that declares it.
-fn as_hooks(larder: &Path, name: &Ident) -> (TokenStream, TokenStream) {
+fn as_hooks(larder: &Path, span: Span) -> (TokenStream, TokenStream) {
     // Points a missing implementation at the user's type.
-    let this = quote_spanned!(name.span().resolved_at(Span::call_site())=> self);
+    let this = quote_spanned!(span.resolved_at(Span::call_site())=> self);
     let as_hooks = quote! {
         fn as_hooks(&self) -> ::core::option::Option<&dyn #larder::Hooks> {
             ::core::option::Option::Some(#this)

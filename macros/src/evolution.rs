@@ -70,6 +70,10 @@ impl Evolution {
         Ok(true)
     }
 
+    pub(crate) fn has_aliases(&self) -> bool {
+        !self.aliases.is_empty()
+    }
+
     /// Validates the options together.
     pub(crate) fn check(&self, tag: &LitStr) -> Result<()> {
         if let Some(alias) = self.aliases.iter().find(|alias| alias.value() == tag.value()) {

@@ -18,6 +18,7 @@ use crate::model::Kind;
 /// | attribute | meaning |
 /// | --- | --- |
 /// | `tag = "acme/wine"` | type tag; required, never changes |
+/// | `instances(Grid<f32> = "acme/grid-f32", …)` | in place of `tag`, for a generic type: a type tag for each instance that is a component |
 /// | `model` | the type implements `Predict` and loads as a model |
 /// | `hooks` | the type implements `Hooks`: `post_init`, `setup`, `on_create`, `cleanup` |
 /// | `version = 2` | schema version of the type, default 1; increase it on an incompatible change |

@@ -1,7 +1,7 @@
 //! Health: what a larder holds, counted from its records.
 
 use crate::Maintenance;
-use crate::verify::{Finding, damage};
+use crate::verify::{Finding, damage, finding_of};
 use larder_core::Result;
 use larder_core::extend::read_annotations;
 use larder_core::record::{self, NameRecord, Status};
@@ -85,7 +85,10 @@ impl Maintenance {
             }
         }
         for blob in self.store.blobs() {
-            report.blobs.add(blob?.1);
+            match blob {
+                Ok((_, size)) => report.blobs.add(size),
+                Err(error) => report.damaged.push(finding_of(error)?),
+            }
         }
         Ok(report)
     }

@@ -4,7 +4,10 @@ use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-/// Runs `work` on each item, on as many threads as the machine has cores. Returns the results in the order of the items.
+/// Maximum number of threads: each has a file open and some memory.
+const MOST_THREADS: usize = 16;
+
+/// Runs `work` on each item, on as many threads as the machine has cores, up to a bound. Returns the results in the order of the items.
 ///
 /// Each thread has one item at a time, so at most as many are in memory as there are threads.
 pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
@@ -17,7 +20,8 @@ pub(crate) fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R 
             done.push((at, work(item)));
         }
     };
-    let threads = thread::available_parallelism().map_or(1, Into::into).min(items.len());
+    let cores = thread::available_parallelism().map_or(1, Into::into);
+    let threads = cores.min(items.len()).min(MOST_THREADS);
     let mut done = thread::scope(|scope| {
         // If a thread cannot be started, the others do its work.
         let spawn = |_| thread::Builder::new().spawn_scoped(scope, run).ok();

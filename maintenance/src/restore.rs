@@ -117,7 +117,7 @@ impl Maintenance {
     ) -> Result<Vec<RemovedVersion>> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
         let mut versions = Vec::new();
-        for found in self.store.records(&record::versions_of(&name)) {
+        for found in self.store.known_records(&record::versions_of(&name)) {
             let (key, found) = found?;
             let record: VersionRecord = record::read(&key, &found)?;
             if let Some(removed) = record.removed {

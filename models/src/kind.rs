@@ -1,5 +1,6 @@
 //! Detection of a model file's kind.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -28,6 +29,17 @@ pub enum ModelKind {
     File,
 }
 
+impl fmt::Display for ModelKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Onnx => "an ONNX model",
+            Self::Wasm => "a WebAssembly module",
+            Self::Script => "a script",
+            Self::File => "a plain file",
+        })
+    }
+}
+
 impl ModelKind {
     /// Detects the kind of bytes.
     pub fn of(bytes: &[u8]) -> Self {
@@ -54,7 +66,7 @@ impl ModelKind {
             return Ok(Self::Wasm);
         }
         source.seek(SeekFrom::Start(0))?;
-        if is_onnx(&mut source, len)? {
+        if scan(&mut source, len)? == Scan::Onnx {
             return Ok(Self::Onnx);
         }
         source.seek(SeekFrom::Start(0))?;
@@ -87,37 +99,65 @@ const LAST_FIELD: u64 = 25;
 /// Highest plausible IR version.
 const MAX_IR_VERSION: u64 = 64;
 
-/// Returns true if all bytes are a protobuf message with an IR version and a graph.
-fn is_onnx(source: &mut (impl Read + Seek), len: u64) -> io::Result<bool> {
+/// What the outermost fields of a file say.
+#[derive(Debug, PartialEq, Eq)]
+enum Scan {
+    /// A message with an IR version and a graph.
+    Onnx,
+    /// Begins like one, and ends before the end of a field.
+    Cut {
+        /// Bytes that are missing at least.
+        missing: u64,
+    },
+    Other,
+}
+
+/// Returns the number of missing bytes if `bytes` are the beginning of an ONNX file.
+#[cfg(feature = "onnx")]
+pub(crate) fn missing_of_onnx(bytes: &[u8]) -> Option<u64> {
+    match scan(&mut Cursor::new(bytes), bytes.len() as u64) {
+        Ok(Scan::Cut { missing }) => Some(missing),
+        _ => None,
+    }
+}
+
+fn scan(source: &mut (impl Read + Seek), len: u64) -> io::Result<Scan> {
     let mut at = 0;
     let (mut versions, mut graphs) = (0, 0);
+    // The first field of a model is its IR version.
+    let cut = |versions, missing| if versions > 0 { Scan::Cut { missing } } else { Scan::Other };
     while at < len {
-        let Some(key) = varint(source, &mut at)? else { return Ok(false) };
+        let Some(key) = varint(source, &mut at)? else { return Ok(cut(versions, 1)) };
         let (field, wire) = (key >> 3, key & 7);
         if field == 0 || field > LAST_FIELD {
-            return Ok(false);
+            return Ok(Scan::Other);
         }
         match wire {
             0 => {
-                let Some(value) = varint(source, &mut at)? else { return Ok(false) };
+                let Some(value) = varint(source, &mut at)? else { return Ok(cut(versions, 1)) };
                 if field == IR_VERSION {
                     versions += u64::from((1..=MAX_IR_VERSION).contains(&value));
                 }
             }
             2 => {
-                let Some(size) = varint(source, &mut at)? else { return Ok(false) };
-                let Some(end) = at.checked_add(size).filter(|end| *end <= len) else {
-                    return Ok(false);
-                };
+                let Some(size) = varint(source, &mut at)? else { return Ok(cut(versions, 1)) };
+                let end = at.saturating_add(size);
+                if end > len {
+                    return Ok(cut(versions, end - len));
+                }
                 graphs += u64::from(field == GRAPH);
                 at = end;
                 source.seek(SeekFrom::Start(at))?;
             }
             // A `ModelProto` has no other wire types.
-            _ => return Ok(false),
+            _ => return Ok(Scan::Other),
         }
     }
-    Ok(versions == 1 && graphs == 1)
+    Ok(match (versions, graphs) {
+        (1, 1) => Scan::Onnx,
+        (1, 0) => Scan::Cut { missing: 1 },
+        _ => Scan::Other,
+    })
 }
 
 /// Reads a protobuf varint; `None` if it is invalid.

@@ -116,7 +116,7 @@ fn candidates<'a>(
 ) -> Box<dyn Iterator<Item = Result<VersionInfo>> + 'a> {
     let (names, all) = (query.names.clone(), query.all);
     let prefix = prefix(record::NAMES, query);
-    let heads = larder.store().records(prefix).filter_map(move |found| {
+    let heads = larder.store().known_records(prefix).filter_map(move |found| {
         let read = |(key, found)| {
             let name = record::name_in(&key)?;
             if names.as_ref().is_some_and(|glob| !glob.matches(name.as_str())) {
@@ -147,7 +147,7 @@ fn versions_below(
     larder: &Larder,
     name: Identifier,
 ) -> impl Iterator<Item = Result<VersionInfo>> + '_ {
-    larder.store().records(record::versions_of(&name)).filter_map(move |found| {
+    larder.store().known_records(record::versions_of(&name)).filter_map(move |found| {
         let read = |(key, found)| {
             let version: VersionRecord = record::read(&key, &found)?;
             Ok(version.removed.is_none().then(|| VersionInfo::new(&name, &version)))
@@ -159,7 +159,7 @@ fn versions_below(
 /// Reads the tags of all names that may match.
 fn tags_by_version(larder: &Larder, query: &Query) -> Result<Tags> {
     let mut tags = Tags::new();
-    for found in larder.store().records(prefix(record::TAGS, query)) {
+    for found in larder.store().known_records(prefix(record::TAGS, query)) {
         let (key, found) = found?;
         let (name, tag) = record::tag_in(&key)?;
         let record: TagRecord = record::read(&key, &found)?;

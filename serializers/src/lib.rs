@@ -33,6 +33,7 @@ mod msgpack;
 mod postcard1;
 #[cfg(any(feature = "msgpack", feature = "json", feature = "bincode", feature = "postcard"))]
 mod serde_format;
+mod sorted;
 #[cfg(feature = "tensors")]
 mod tensors;
 
@@ -56,6 +57,7 @@ pub use crate::json::Json;
 pub use crate::msgpack::MsgPack;
 #[cfg(feature = "postcard")]
 pub use crate::postcard1::Postcard;
+pub use crate::sorted::sorted;
 #[cfg(feature = "tensors")]
 pub use crate::tensors::{Dtype, Element, SafeTensors, Tensor, Tensors};
 #[cfg(feature = "tensors")]

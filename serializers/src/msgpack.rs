@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Write};
 
 use larder_core::BoxError;
-use larder_core::guard::Rules;
+use larder_core::guard::{Guard, Rules};
 use larder_core::serializers::FormatTraits;
 use rmp_serde::decode::Error;
 use serde::de::DeserializeSeed;
@@ -20,6 +20,14 @@ pub struct MsgPack;
 
 impl SerdeFormat for MsgPack {
     const RULES: Rules = Rules::SELF_DESCRIBING;
+
+    // The serializer keeps what has no known length in a buffer of its own, where maps are not sorted.
+    fn prepare(guard: Guard) -> Guard {
+        guard.with_lengths(
+            |len, out| header(len, out, [0x90, 0xdc, 0xdd]),
+            |len, out| header(len, out, [0x80, 0xde, 0xdf]),
+        )
+    }
 
     fn write<T: Serialize>(value: &T, mut out: &mut dyn Write) -> Result<(), BoxError> {
         let mut serializer = rmp_serde::Serializer::new(&mut out).with_struct_map();
@@ -39,6 +47,22 @@ impl SerdeFormat for MsgPack {
             _ => false,
         };
         Ok((value, at_end))
+    }
+}
+
+/// Writes the header of an array or map: in four bits, two bytes or four, as short as possible.
+fn header(len: usize, out: &mut Vec<u8>, [short, two, four]: [u8; 3]) {
+    match (u8::try_from(len), u16::try_from(len)) {
+        (Ok(len @ 0..16), _) => out.push(short | len),
+        (_, Ok(len)) => {
+            out.push(two);
+            out.extend(len.to_be_bytes());
+        }
+        _ => {
+            out.push(four);
+            // As the format's own serializer does, beyond what memory holds.
+            out.extend((len as u32).to_be_bytes());
+        }
     }
 }
 

@@ -12,6 +12,11 @@ pub(crate) trait SerdeFormat {
     /// Limits of the guard.
     const RULES: Rules;
 
+    /// Tells the guard of an encoding how the format writes lengths, if that is needed.
+    fn prepare(guard: Guard) -> Guard {
+        guard
+    }
+
     /// Encodes `value`, which is already guarded.
     fn write<T: Serialize>(value: &T, out: &mut dyn Write) -> Result<(), BoxError>;
 
@@ -30,11 +35,11 @@ pub(crate) fn write<F: SerdeFormat, T: Serialize + ?Sized>(
     value: &T,
     out: &mut dyn Write,
 ) -> Result<(), BoxError> {
-    let guard = Guard::new(F::RULES);
-    let mut out = Counting { inner: io::BufWriter::with_capacity(BUFFER, out), written: 0 };
+    let guard = F::prepare(Guard::new(F::RULES));
+    let mut out = guard.output(io::BufWriter::with_capacity(BUFFER, out));
     F::write(&guard.value(value), &mut out).map_err(|error| guard.error(error))?;
-    out.inner.flush()?;
-    Ok(guard.finish(out.written)?)
+    let written = out.finish()?;
+    Ok(guard.finish(written)?)
 }
 
 /// Decodes a value with a guard.
@@ -49,28 +54,6 @@ pub(crate) fn read<'de, F: SerdeFormat, S: DeserializeSeed<'de>>(
     let read = F::read(guard.seed(seed), bytes);
     let (value, at_end) = read.map_err(|error| guard.error(error))?;
     if at_end { Ok(value) } else { Err("trailing bytes after the value".into()) }
-}
-
-struct Counting<W> {
-    inner: W,
-    written: u64,
-}
-
-impl<W: Write> Write for Counting<W> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let written = self.inner.write(buf)?;
-        self.written += written as u64;
-        Ok(written)
-    }
-
-    fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
-        self.written += buf.len() as u64;
-        self.inner.write_all(buf)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }
 
 /// Implements `Serializer` and `Format` for a [`SerdeFormat`], and registers it.

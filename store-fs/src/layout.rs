@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use larder_store::RecordKey;
 use larder_store::files::{
-    absent, create_dir_durably, locked_temp_file, remove_unfinished, sync_dir,
+    absent, create_dir_durably, follow_group_at, locked_temp_file, remove_unfinished, sync_dir,
 };
 use tempfile::NamedTempFile;
 
@@ -150,19 +150,29 @@ impl Layout {
         }
     }
 
-    /// Takes the lock shared, which excludes commits. Returns `None` if the lock file was never created.
+    /// Takes the lock shared, which excludes commits. Returns `None` if the lock file was never created, or on a file
+    /// system without locks, where nothing can be committed.
     fn shared(&self) -> io::Result<Option<File>> {
         let Some(file) = absent(File::open(self.lock()))? else { return Ok(None) };
-        file.lock_shared()?;
-        Ok(Some(file))
+        Ok(file.lock_shared().is_ok().then_some(file))
     }
 
     /// Takes the lock exclusively. It is released when the file is dropped or the process dies.
     pub(crate) fn locked(&self) -> io::Result<File> {
-        let file = File::options().create(true).truncate(false).write(true).open(self.lock())?;
+        let path = self.lock();
+        let is_new = !path.exists();
+        let file = File::options().create(true).truncate(false).write(true).open(&path)?;
+        if is_new {
+            follow_group_at(&path, &self.root)?;
+        }
         file.lock()?;
         Ok(file)
     }
+}
+
+/// Returns true if a file is the one of the record `key`; others, such as `.a.json`, are not of this layout.
+fn is_record(key: &str, path: &Path) -> bool {
+    RecordKey::new(key).is_ok_and(|key| path.ends_with(record_path(&key)))
 }
 
 /// A listing in byte order of whole keys, where `a-b` comes before `a/b`.
@@ -190,7 +200,7 @@ impl Walk<'_> {
                 }
             };
             let key = format!("{stem}{part}");
-            if self.may_hold(&key) {
+            if self.may_hold(&key) && (key.ends_with('/') || is_record(&key, &entry.path())) {
                 found.push((key, entry.path()));
             }
         }

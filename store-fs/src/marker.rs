@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 
 use larder_store::Corruption;
-use larder_store::files::absent;
+use larder_store::files::{absent, describe};
 use larder_store::{Error, Result};
 use serde::Deserialize;
 
@@ -53,6 +53,19 @@ pub(crate) fn check_or_create(layout: &Layout) -> Result<()> {
             }
             layout.write(&layout.marker(), marker().as_bytes()).map_err(failed)
         }
+    }
+}
+
+/// Returns the error of a larder's path that is not a folder.
+pub(crate) fn no_folder(path: &Path) -> Error {
+    let (place, found) = (path.display(), describe(path));
+    let advice = match found.contains("SQLite") {
+        true => format!("if that is a larder, write `sqlite:{place}`"),
+        false => "name an empty or a new folder".to_owned(),
+    };
+    Error::Refused {
+        action: format!("use {place} as a larder"),
+        reason: format!("it is {found}; {advice}"),
     }
 }
 

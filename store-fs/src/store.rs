@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use larder_store::Digest;
-use larder_store::files::{BlobFolder, absent, at_once, create_dir_durably};
+use larder_store::files::{AT_ONCE, BlobFolder, absent, at_once, create_dir_durably};
 use larder_store::{
     Blob, BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Revision, Store,
 };
@@ -27,10 +27,13 @@ impl FsStore {
     /// Opens the larder in the folder `path`. Creates one if the folder is empty or missing.
     ///
     /// # Errors
-    /// [`Error::Refused`] for a folder with other content; [`Error::NewerFormat`]; [`Error::Corrupt`];
+    /// [`Error::Refused`] for a file, and for a folder with other content; [`Error::NewerFormat`]; [`Error::Corrupt`];
     /// [`Error::Store`].
     pub fn open(path: &Path) -> Result<Self> {
         let layout = Layout::new(path);
+        if path.exists() && !path.is_dir() {
+            return Err(marker::no_folder(path));
+        }
         create_dir_durably(path).map_err(|error| {
             Error::store(format!("create the folder {}", path.display()), error)
         })?;
@@ -54,21 +57,23 @@ impl FsStore {
         Ok(expected.is_met_by(record.as_ref().map(|record| &record.revision)))
     }
 
-    /// Makes record changes in order, each durable before the next. All files are staged first.
+    /// Makes record changes in order, each durable before the next. Some files are staged ahead.
     fn make(&self, changes: &[Change]) -> io::Result<()> {
-        let staged = at_once(changes, |change| match change {
-            Change::PutRecord { value, .. } => self.layout.stage(value).map(Some),
-            _ => Ok(None),
-        })?;
-        for (change, staged) in changes.iter().zip(staged) {
-            match (change, staged) {
-                (Change::PutRecord { key, .. }, Some(file)) => {
-                    self.layout.place(file, &self.layout.record(key))?
+        for changes in changes.chunks(AT_ONCE) {
+            let staged = at_once(changes, |change| match change {
+                Change::PutRecord { value, .. } => self.layout.stage(value).map(Some),
+                _ => Ok(None),
+            })?;
+            for (change, staged) in changes.iter().zip(staged) {
+                match (change, staged) {
+                    (Change::PutRecord { key, .. }, Some(file)) => {
+                        self.layout.place(file, &self.layout.record(key))?
+                    }
+                    (Change::RemoveRecord { key, .. }, _) => {
+                        self.layout.remove(&self.layout.record(key))?
+                    }
+                    _ => {}
                 }
-                (Change::RemoveRecord { key, .. }, _) => {
-                    self.layout.remove(&self.layout.record(key))?
-                }
-                _ => {}
             }
         }
         Ok(())
@@ -81,7 +86,12 @@ impl Store for FsStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: false, inline_blob: 64 * 1024, is_remote: false }
+        Capabilities {
+            atomic_commit: false,
+            isolated_commit: true,
+            inline_blob: 64 * 1024,
+            is_remote: false,
+        }
     }
 
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {

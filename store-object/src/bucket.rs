@@ -7,6 +7,7 @@ use larder_store::Digest;
 use larder_store::RecordKey;
 use larder_store::Result;
 use object_store::ObjectStore;
+use object_store::limit::LimitStore;
 use object_store::path::Path;
 
 /// Maximum number of small requests of one call that run at once.
@@ -25,6 +26,8 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     pub(crate) fn new(service: Arc<dyn ObjectStore>, prefix: &Path, url: &str) -> Self {
+        // Each request is a connection, that is an open file. Blobs are written by several threads.
+        let service = Arc::new(LimitStore::new(service, AT_ONCE));
         let root = match prefix.as_ref() {
             "" => String::new(),
             prefix => format!("{prefix}/"),

@@ -59,21 +59,30 @@ pub(crate) fn read(url: &StoreUrl) -> Result<BucketLocation> {
     let (service, names): (_, Vec<_>) = match url.scheme() {
         "s3" => {
             let builder = AmazonS3Builder::from_env().with_retry(retry);
-            let builder = given(url, &OF_S3, S3::Client)?
+            let endpoint = [S3::S3Endpoint, S3::Endpoint];
+            let endpoint = endpoint.iter().find_map(|key| builder.get_config_value(key));
+            let builder = given(url, &OF_S3, S3::Client, endpoint)?
                 .into_iter()
                 .fold(builder, |builder, (key, value)| builder.with_config(key, value));
+            // The option takes precedence over every variable.
+            let builder = match url.option("endpoint") {
+                Some(endpoint) => builder.with_config(S3::S3Endpoint, endpoint),
+                None => builder,
+            };
             (shared(builder.with_bucket_name(bucket).build()), names(&OF_S3))
         }
         "gs" => {
             let builder = GoogleCloudStorageBuilder::from_env().with_retry(retry);
-            let builder = given(url, &OF_GOOGLE, Google::Client)?
+            let endpoint = builder.get_config_value(&Google::BaseUrl);
+            let builder = given(url, &OF_GOOGLE, Google::Client, endpoint)?
                 .into_iter()
                 .fold(builder, |builder, (key, value)| builder.with_config(key, value));
             (shared(builder.with_bucket_name(bucket).build()), names(&OF_GOOGLE))
         }
         "az" => {
             let builder = MicrosoftAzureBuilder::from_env().with_retry(retry);
-            let builder = given(url, &OF_AZURE, Azure::Client)?
+            let endpoint = builder.get_config_value(&Azure::Endpoint);
+            let builder = given(url, &OF_AZURE, Azure::Client, endpoint)?
                 .into_iter()
                 .fold(builder, |builder, (key, value)| builder.with_config(key, value));
             (shared(builder.with_container_name(bucket).build()), names(&OF_AZURE))
@@ -108,7 +117,9 @@ fn split(url: &StoreUrl) -> Result<(&str, Path)> {
             "a directory bucket does not list its objects in order; use a general purpose one";
         return Err(url.refused(reason));
     }
-    let prefix = Path::parse(prefix).map_err(|error| url.refused(error.to_string()))?;
+    let prefix = Path::parse(prefix).map_err(|_| {
+        url.refused("the prefix has an empty part or a character that names of objects do not have")
+    })?;
     Ok((bucket, prefix))
 }
 
@@ -116,22 +127,25 @@ fn names<K>(known: &[(&'static str, K)]) -> Vec<&'static str> {
     known.iter().map(|(name, _)| *name).chain(OF_ALL).collect()
 }
 
-/// Returns the configuration given by the options of the URL, with the defaults of every service.
+/// Returns the configuration given by the options of the URL, with the defaults of every service. `of_environment` is
+/// the endpoint that the environment names.
 fn given<K: Copy>(
     url: &StoreUrl,
     known: &[(&'static str, K)],
     client: fn(ClientConfigKey) -> K,
+    of_environment: Option<String>,
 ) -> Result<Vec<(K, String)>> {
     url.allow_options(&names(known))?;
     let endpoint = url.option("endpoint").unwrap_or_default();
-    if endpoint.contains('@') {
-        let reason = "credentials come from the environment or from options, not from the endpoint";
+    if endpoint.contains(['@', '?', '#']) {
+        let reason = "the endpoint has a host and a path only; credentials come from the environment or from options";
         return Err(url.refused(reason));
     }
     let value = |(name, key): &(&str, K)| Some((*key, url.option(name)?.to_owned()));
     let mut given: Vec<_> = known.iter().filter_map(value).collect();
     given.push((client(ClientConfigKey::Timeout), TIMEOUT.to_owned()));
-    // An endpoint written as http:// is used without TLS.
+    // An endpoint written as http:// is used without TLS, as by other tools.
+    let endpoint = url.option("endpoint").or(of_environment.as_deref()).unwrap_or_default();
     if endpoint.starts_with("http://") {
         given.push((client(ClientConfigKey::AllowHttp), "true".to_owned()));
     }
@@ -153,4 +167,57 @@ fn shown(url: &StoreUrl, names: &[&str]) -> String {
         open.filter_map(|name| Some(format!("{name}={}", url.option(name)?))).collect();
     let place = format!("{}:{}", url.scheme(), url.rest());
     if options.is_empty() { place } else { format!("{place}?{}", options.join("&")) }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_with_http_is_allowed_wherever_it_is_named() {
+        let allowed = |url: &str, of_environment: Option<&str>| {
+            let url = url.parse().unwrap();
+            let given = given(&url, &OF_S3, S3::Client, of_environment.map(str::to_owned)).unwrap();
+            given.contains(&(S3::Client(ClientConfigKey::AllowHttp), "true".to_owned()))
+        };
+        assert!(allowed("s3://bucket", Some("http://127.0.0.1:9000")));
+        assert!(allowed("s3://bucket?endpoint=http://127.0.0.1:9000", None));
+        assert!(!allowed("s3://bucket", Some("https://s3.example.com")));
+        assert!(!allowed("s3://bucket", None));
+        let url = "s3://bucket?endpoint=https://s3.example.com";
+        assert!(!allowed(url, Some("http://127.0.0.1:9000")), "the option takes precedence");
+    }
+
+    #[test]
+    fn no_secret_is_printed() {
+        let between = ["", "/", "@", ":", "%", "?", "?a=", "&", "#"];
+        let urls = [
+            "s3://SECRET:SECRET@bucket/prefix",
+            "S3://SECRET@bucket/prefix",
+            "s3:/SECRET:SECRET@bucket/prefix",
+            "s3:SECRET:SECRET@bucket",
+            "s3://bucket/prefix?secret_access_key=SECRET",
+            "s3://bucket/prefix?secret_key=SECRET",
+            "s3://bucket/prefix?endpoint=http://SECRET:SECRET@host",
+            "s3://bucket/prefix?endpoint=http://host?key=SECRET",
+            "s3://bucket/prefix?endpoint=http://host#SECRET",
+            "s3://bucket/prefix#secret_access_key=SECRET",
+            "s3://bucket//prefix?session_token=SECRET",
+            "az://bucket?access_key=SECRET",
+        ];
+        for url in urls {
+            for url in between.map(|between| url.replace("SECRET", &format!("QZ0{between}XK0"))) {
+                let said = match url.parse::<StoreUrl>() {
+                    Err(error) => format!("{error} {error:?}"),
+                    Ok(parsed) => match read(&parsed) {
+                        Err(error) => format!("{parsed} {parsed:?} {error} {error:?}"),
+                        Ok(place) => format!("{parsed} {parsed:?} {}", place.url),
+                    },
+                };
+                let said = said.to_ascii_lowercase();
+                assert!(!said.contains("qz0") && !said.contains("xk0"), "{url}: {said}");
+            }
+        }
+    }
 }

@@ -20,7 +20,7 @@
 //! | `az` | `endpoint`, `account`, `anonymous` | `access_key` |
 //! | all | `retries`: number of retries after a transient failure, by default 7 | |
 //!
-//! An `endpoint` that begins with `http://` is used without TLS.
+//! An endpoint that begins with `http://`, of the URL or of the environment (`AWS_ENDPOINT_URL`), is used without TLS.
 //!
 //! ```no_run
 //! # fn main() -> larder_store::Result<()> {

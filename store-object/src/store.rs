@@ -70,7 +70,12 @@ impl Store for BucketStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: false, inline_blob: INLINE, is_remote: true }
+        Capabilities {
+            atomic_commit: false,
+            isolated_commit: false,
+            inline_blob: INLINE,
+            is_remote: true,
+        }
     }
 
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {

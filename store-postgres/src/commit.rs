@@ -12,7 +12,7 @@ use tokio_postgres::{Client, Error as Cause};
 use crate::blobs;
 use crate::failure::Failure;
 use crate::pool::Pool;
-use crate::records::Param;
+use crate::records::{self, Param};
 
 /// Locks the key until the transaction ends, even against other transactions that would create it.
 const PUT_NEW: &str = "INSERT INTO records (key, revision, value) \
@@ -22,6 +22,7 @@ const PUT_ANY: &str = "INSERT INTO records (key, revision, value) \
     DO UPDATE SET revision = excluded.revision, value = excluded.value";
 const PUT_OVER: &str = "UPDATE records SET revision = nextval('revisions'), value = $2 \
     WHERE key = $1 AND revision = $3";
+const SHARE: &str = "SELECT FROM records WHERE key = $1 AND revision = $2 FOR SHARE";
 const REMOVE_ANY: &str = "DELETE FROM records WHERE key = $1";
 const REMOVE_AT: &str = "DELETE FROM records WHERE key = $1 AND revision = $2";
 
@@ -149,11 +150,19 @@ async fn make(client: &Client, change: &Change, text: Option<&str>) -> Result<bo
         Change::PutBlob { digest, bytes } => {
             blobs::put(client, digest, bytes.len(), Some(bytes)).await.map(|_| true)
         }
-        Change::PutRecord { key, expected, .. } => {
+        Change::PutRecord { key, value, expected } => {
             let put: [Param<'_>; 2] = [(&key.as_str(), Type::TEXT), (&text, Type::TEXT)];
             let rows = match expected {
                 Expected::Anything => client.execute_typed(PUT_ANY, &put).await?,
                 Expected::Absent => client.execute_typed(PUT_NEW, &put).await?,
+                // Written unchanged: commits that depend on the same record need not wait for each other.
+                Expected::Revision(revision)
+                    if *revision == records::revision(number(revision), value) =>
+                {
+                    let at: [Param<'_>; 2] =
+                        [(&key.as_str(), Type::TEXT), (&number(revision), Type::INT8)];
+                    client.query_typed(SHARE, &at).await?.len() as u64
+                }
                 Expected::Revision(revision) => {
                     let [key, text] = put;
                     let put = [key, text, (&number(revision) as _, Type::INT8)];
@@ -189,5 +198,5 @@ async fn remove(client: &Client, key: &RecordKey, expected: &Expected) -> Result
 
 /// Parses a revision. The revision of another store matches no row.
 fn number(revision: &Revision) -> i64 {
-    revision.as_str().parse().unwrap_or(-1)
+    revision.as_str().split(' ').next().and_then(|text| text.parse().ok()).unwrap_or(-1)
 }

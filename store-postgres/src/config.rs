@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use larder_store::{Result, StoreUrl};
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
@@ -18,6 +19,8 @@ const SCHEMA: &str = "larder";
 const POOL: usize = 8;
 /// Default number of retries after a transient failure: about ten seconds.
 const RETRIES: u32 = 7;
+/// The characters of a user and a password that would end them.
+const SEPARATORS: &AsciiSet = &CONTROLS.add(b'/').add(b'@').add(b'?').add(b'#');
 /// Timeout for connecting.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Idle time before keepalive probes, and the time allowed for an answer.
@@ -45,44 +48,50 @@ impl fmt::Debug for DatabaseLocation {
 /// Parses a URL. Refuses unknown options by name.
 pub(crate) fn read(url: &StoreUrl) -> Result<DatabaseLocation> {
     url.allow_options(&OPTIONS)?;
-    let place = url.rest().strip_prefix("//");
-    let place = place.ok_or_else(|| missing(url))?;
-    // A password may contain an `@` that was not encoded.
+    let place = url.rest().strip_prefix("//").ok_or_else(|| missing(url))?;
+    // A password may contain characters that were not encoded.
     let (who, place) = place.rsplit_once('@').unwrap_or(("", place));
-    let (user, password) = match who.split_once(':') {
-        Some((user, password)) => (user, Some(StoreUrl::decode(password)?)),
-        None => (who, None),
-    };
+    StoreUrl::decode(who)?;
+    let who = utf8_percent_encode(who, SEPARATORS);
     let (address, database) = place.split_once('/').unwrap_or((place, ""));
-    let database = StoreUrl::decode(database)?;
-    if database.is_empty() || database.contains('/') {
+    let at = if address.starts_with(':') { "localhost" } else { "" };
+    // The reason may repeat a part of the password.
+    let mut config: Config = format!("postgres://{who}@{at}{place}").parse().map_err(|_| {
+        url.refused("the host is `HOST:PORT`, where the port is a number up to 65535")
+    })?;
+    if config.get_hosts().len() > 1 {
+        return Err(url.refused("name one host"));
+    }
+    if StoreUrl::decode(database)?.contains('/') || config.get_dbname().is_none() {
         return Err(missing(url));
     }
     let from_env = |name| env::var(name).ok().filter(|value| !value.is_empty());
-    let user = match StoreUrl::decode(user)? {
-        user if user.is_empty() => from_env("PGUSER")
-            .or_else(|| from_env("USER"))
-            .ok_or_else(|| url.refused("a user is missing: `//USER@HOST/DATABASE`, or PGUSER"))?,
-        user => user,
-    };
-    let (host, port) = split(url, address)?;
+    if config.get_user().is_none_or(str::is_empty) {
+        let user = from_env("PGUSER").or_else(|| from_env("USER"));
+        config.user(
+            user.ok_or_else(|| {
+                url.refused("a user is missing: `//USER@HOST/DATABASE`, or PGUSER")
+            })?,
+        );
+    }
 
     let (ssl_mode, tls) = tls::read(url)?;
-    let mut config = Config::new();
-    config.user(user.as_str()).dbname(database.as_str()).port(port).ssl_mode(ssl_mode);
+    config.ssl_mode(ssl_mode);
     config.application_name("larder").connect_timeout(CONNECT);
     config.keepalives_idle(ALIVE).keepalives_interval(ALIVE / 6).keepalives_retries(6);
     config.tcp_user_timeout(2 * ALIVE);
-    match (url.option("host"), host) {
-        (Some(folder), "") if folder.starts_with('/') => config.host_path(folder),
+    match (url.option("host"), config.get_hosts().is_empty()) {
+        (Some(folder), true) if folder.starts_with('/') => config.host_path(folder),
         (Some(_), _) => {
             let reason = "the option `host` must be the absolute path of a socket folder, and the host before the database must be empty";
             return Err(url.refused(reason));
         }
-        (None, "") => config.host("localhost"),
-        (None, host) => config.host(host),
+        (None, true) => config.host("localhost"),
+        (None, false) => &mut config,
     };
-    if let Some(password) = password.or_else(|| from_env("PGPASSWORD")) {
+    if config.get_password().is_none()
+        && let Some(password) = from_env("PGPASSWORD")
+    {
         config.password(password);
     }
     Ok(DatabaseLocation {
@@ -97,22 +106,6 @@ pub(crate) fn read(url: &StoreUrl) -> Result<DatabaseLocation> {
 
 fn missing(url: &StoreUrl) -> larder_store::Error {
     url.refused("a database is missing: `//USER:PASSWORD@HOST:PORT/DATABASE`")
-}
-
-/// Splits host and port. An IPv6 address is in brackets.
-fn split<'a>(url: &StoreUrl, address: &'a str) -> Result<(&'a str, u16)> {
-    let (host, port) = match address.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, "")) => (host, None),
-        Some((host, rest)) => (host, rest.strip_prefix(':')),
-        None => match address.split_once(':') {
-            Some((host, port)) => (host, Some(port)),
-            None => (address, None),
-        },
-    };
-    match port.map_or(Ok(5432), str::parse) {
-        Ok(port) => Ok((host, port)),
-        Err(_) => Err(url.refused("the port after the host must be a number up to 65535")),
-    }
 }
 
 fn schema(url: &StoreUrl) -> Result<String> {
@@ -211,6 +204,41 @@ mod tests {
             let said = refusal(url);
             assert!(said.contains(part), "{url}: {said}");
             assert!(!said.contains("secret"), "{said}");
+        }
+    }
+
+    #[test]
+    fn no_secret_is_printed_and_one_with_separators_is_understood() {
+        let between = ["", "/", "@", ":", "%", "%zz", "?", "?a=", "&", "#", "[", " "];
+        let urls = [
+            "postgres://ann:SECRET@host/db",
+            "Postgres://ann:SECRET@host:many/db",
+            "postgres://ann:SECRET@host",
+            "postgres://ann:SECRET@h1,h2/db",
+            "postgres://SECRET@host/db?pool=0",
+            "postgres:/ann:SECRET@host/db",
+            "postgres:ann:SECRET@host/db",
+            "postgres://host/db?password=SECRET",
+            "postgres://host/db#password=SECRET",
+            "postgres://ann:SECRET",
+        ];
+        for url in urls {
+            for url in between.map(|between| url.replace("SECRET", &format!("QZ0{between}XK0"))) {
+                let said = match url.parse::<StoreUrl>() {
+                    Err(error) => format!("{error} {error:?}"),
+                    Ok(parsed) => match read(&parsed) {
+                        Err(error) => format!("{parsed} {parsed:?} {error} {error:?}"),
+                        Ok(place) => format!("{parsed} {parsed:?} {place:?}"),
+                    },
+                };
+                let said = said.to_ascii_lowercase();
+                assert!(!said.contains("qz0") && !said.contains("xk0"), "{url}: {said}");
+            }
+        }
+        for password in ["s@cret", "s/cret", "s:cret"] {
+            let place = place(&format!("postgres://ann:{password}@host/db"));
+            assert_eq!(place.config.get_password(), Some(password.as_bytes()));
+            assert_eq!(place.config.get_hosts(), [Host::Tcp("host".into())]);
         }
     }
 }

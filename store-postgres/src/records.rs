@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use larder_store::Result;
-use larder_store::{Record, RecordKey, Revision};
+use larder_store::{Digest, Record, RecordKey, Revision};
 use tokio_postgres::Row;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -48,20 +48,31 @@ impl Pool {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<(RecordKey, Record)>> {
-        let after = &after.map_or("", RecordKey::as_str);
+        let mut last = after.map_or("", RecordKey::as_str).to_owned();
         let most = &most(limit.min(LARGEST_PAGE));
-        let rows = self.retry(
-            || format!("list records of {}", self.url()),
-            || async move {
-                let lease = self.get().await?;
-                let params: [Param<'_>; 3] =
-                    [(&prefix, Type::TEXT), (after, Type::TEXT), (most, Type::INT8)];
-                let rows = lease.client.query_typed(LIST, &params).await?;
-                lease.give_back();
-                Ok(rows)
-            },
-        );
-        rows.await?.iter().map(|row| Ok((RecordKey::new(row.get(0))?, record(row)))).collect()
+        loop {
+            let after = &last.as_str();
+            let rows = self.retry(
+                || format!("list records of {}", self.url()),
+                || async move {
+                    let lease = self.get().await?;
+                    let params: [Param<'_>; 3] =
+                        [(&prefix, Type::TEXT), (after, Type::TEXT), (most, Type::INT8)];
+                    let rows = lease.client.query_typed(LIST, &params).await?;
+                    lease.give_back();
+                    Ok(rows)
+                },
+            );
+            let rows = rows.await?;
+            let Some(end) = rows.last() else { return Ok(Vec::new()) };
+            // Rows whose keys are none do not belong to Larder.
+            let read = |row| RecordKey::new(Row::get(row, 0)).ok().map(|key| (key, record(row)));
+            let records: Vec<_> = rows.iter().filter_map(read).collect();
+            if !records.is_empty() {
+                return Ok(records);
+            }
+            last = end.get(0);
+        }
     }
 }
 
@@ -77,7 +88,12 @@ pub(crate) fn most(limit: usize) -> i64 {
 fn record(row: &Row) -> Record {
     let (revision, value): (i64, &str) = (row.get(1), row.get(2));
     Record {
-        revision: Revision::new(revision.to_string()),
+        revision: self::revision(revision, value.as_bytes()),
         value: Bytes::copy_from_slice(value.as_bytes()),
     }
+}
+
+/// Returns a revision that tells whether a later value is the same.
+pub(crate) fn revision(number: i64, value: &[u8]) -> Revision {
+    Revision::new(format!("{number} {}", Digest::of(value).to_hex()))
 }

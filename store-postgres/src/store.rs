@@ -49,7 +49,12 @@ impl Store for PostgresStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: true, inline_blob: INLINE, is_remote: true }
+        Capabilities {
+            atomic_commit: true,
+            isolated_commit: true,
+            inline_blob: INLINE,
+            is_remote: true,
+        }
     }
 
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
-use larder_store::Corruption;
-use larder_store::{Error, Result};
+use larder_store::files::describe;
+use larder_store::{BoxError, Corruption, Error, Result};
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+
+use crate::place::Place;
+use crate::reader::peek;
 
 /// `PRAGMA application_id` of a larder: `Lard`.
 const APPLICATION_ID: i64 = 0x4c61_7264;
@@ -27,6 +30,16 @@ pub(crate) fn is_new(connection: &Connection, path: &Path) -> Result<bool> {
     judge(state, path)
 }
 
+/// Returns whether a file is a database without content, found without leaving anything beside it. Its log may hold some.
+pub(crate) fn is_blank(path: &Path) -> bool {
+    let place = Place::new(path);
+    let blank = SchemaState { application: 0, schema: 0, tables: 0 };
+    !place.wal().exists()
+        && peek(place.database())
+            .and_then(|connection| state(&connection))
+            .is_ok_and(|it| it == blank)
+}
+
 /// Creates or migrates the tables, unless another process did so first.
 pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
     let failed = |error| failed(path, error);
@@ -45,34 +58,56 @@ pub(crate) fn migrate(connection: &mut Connection, path: &Path) -> Result<()> {
 
 /// Returns the error of opening a file.
 pub(crate) fn failed(path: &Path, error: rusqlite::Error) -> Error {
-    let corrupt = |reason| {
-        Error::corrupt(format!("the file {}", path.display()), Corruption::Unreadable(reason))
-    };
     match error.sqlite_error_code() {
-        Some(ErrorCode::NotADatabase) => corrupt("not an SQLite database".into()),
-        Some(ErrorCode::DatabaseCorrupt) => corrupt(error.to_string()),
+        Some(ErrorCode::NotADatabase) => no_larder(path),
+        Some(ErrorCode::DatabaseCorrupt) => {
+            let what = format!("the file {}", path.display());
+            Error::corrupt(what, Corruption::Unreadable(error.to_string()))
+        }
         _ => Error::store(format!("open {}", path.display()), error),
     }
 }
 
+/// As [`failed`], for any error.
+pub(crate) fn unopened(place: &Place, error: BoxError) -> Error {
+    match error.downcast::<rusqlite::Error>() {
+        Ok(error) => failed(place.given(), *error),
+        Err(error) => Error::store(format!("open {}", place.given().display()), error),
+    }
+}
+
+/// Returns the error of a path that is no database.
+pub(crate) fn no_larder(path: &Path) -> Error {
+    let (place, found) = (path.display(), describe(path));
+    let advice = match path.is_dir() {
+        true => format!("if that is a larder, write `fs:{place}`"),
+        false => "name another file, or, if it was a larder, restore it from a copy".to_owned(),
+    };
+    Error::Refused {
+        action: format!("use {place} as a larder"),
+        reason: format!("it is {found}, and no SQLite database; {advice}"),
+    }
+}
+
 /// The state of the schema in a file.
-#[derive(Clone, Copy)]
-struct SchemaState {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SchemaState {
     application: i64,
     schema: usize,
     tables: u64,
 }
 
-fn state(connection: &Connection) -> rusqlite::Result<SchemaState> {
-    Ok(SchemaState {
-        application: connection.pragma_query_value(None, "application_id", |row| row.get(0))?,
-        schema: connection.pragma_query_value(None, "user_version", |row| row.get(0))?,
-        tables: connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?,
+pub(crate) fn state(connection: &Connection) -> rusqlite::Result<SchemaState> {
+    // One statement is one snapshot: another process may be creating the tables.
+    let state = "SELECT (SELECT application_id FROM pragma_application_id), \
+        (SELECT user_version FROM pragma_user_version), (SELECT count(*) FROM sqlite_schema)";
+    connection.query_row(state, [], |row| {
+        Ok(SchemaState { application: row.get(0)?, schema: row.get(1)?, tables: row.get(2)? })
     })
 }
 
 /// Returns whether the tables must be created or migrated.
-fn judge(state: SchemaState, path: &Path) -> Result<bool> {
+pub(crate) fn judge(state: SchemaState, path: &Path) -> Result<bool> {
     let known = MIGRATIONS.len();
     match state {
         SchemaState { application: APPLICATION_ID, schema, .. } if schema > known => {

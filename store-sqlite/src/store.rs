@@ -1,11 +1,11 @@
 //! The store.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use larder_store::Digest;
-use larder_store::files::BlobFolder;
 use larder_store::{
     Blob, BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Revision, Store,
 };
@@ -13,96 +13,132 @@ use larder_store::{Error, Result};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use crate::connect::Pool;
+use crate::database::{Database, INLINE};
+use crate::place::Place;
+use crate::row::{RowSource, RowWriter};
 
-/// Size in bytes up to which a blob is a row: reading a row is faster than opening a file.
-const INLINE: usize = 64 * 1024;
 /// Records by prefix, after a key. No character of a key sorts after `~`, which gives the upper bound. There is only one
 /// lower bound, because SQLite would seek to the first of two and scan from there to the second.
 const LIST: &str = "SELECT key, value FROM records \
     WHERE key >= max(?1, ?2) AND key < ?1 || '~' AND key IS NOT ?2 ORDER BY key LIMIT ?3";
+/// The size of a blob, and its bytes if they are few.
+type Row = (u64, Option<Vec<u8>>);
+/// Reads a [`Row`].
+const READ: &str = "SELECT length(bytes), iif(length(bytes) <= ?2, bytes, NULL) FROM blobs \
+    WHERE digest = ?1";
 
-/// A store in one SQLite file.
+/// A store in an SQLite file, with a folder for large blobs.
+///
+/// Where the file, its folder or the file system cannot be written or locked, the store can be read all the same, and leaves
+/// nothing behind.
 #[derive(Debug)]
 pub struct SqliteStore {
-    pool: Pool,
-    /// Blobs too large for rows.
-    files: BlobFolder,
+    database: Arc<Database>,
+    /// Size up to which blobs are rows, if it is not the usual one.
+    inline: Option<u64>,
 }
 
 impl SqliteStore {
+    /// Maximum of [`with_inline`](Self::with_inline): SQLite has no larger rows.
+    pub const MOST_INLINE: u64 = 999_000_000;
+
     /// Opens the larder in the SQLite file `path`. Creates one if the file is empty or missing.
     ///
+    /// Links are followed first: the folder for large blobs is beside the file itself.
+    ///
     /// # Errors
-    /// [`Error::Refused`] for a database of another program; [`Error::Corrupt`] for a file that is not a database;
-    /// [`Error::NewerFormat`]; [`Error::Store`].
+    /// [`Error::Refused`] for a file of another program; [`Error::Corrupt`]; [`Error::NewerFormat`]; [`Error::Store`].
     pub fn open(path: &Path) -> Result<Self> {
-        let mut folder = path.as_os_str().to_owned();
-        folder.push(".blobs");
-        Ok(Self { pool: Pool::open(path)?, files: BlobFolder::open(&PathBuf::from(folder)) })
+        let database = Arc::new(Database::open(Place::new(path))?);
+        Ok(Self { database, inline: None })
     }
 
-    fn read<T>(
-        &self,
-        what: &str,
-        read: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T> {
-        self.pool.read(read).map_err(|error| self.failed(&format!("read {what} from"), error))
-    }
-
-    fn failed(&self, action: &str, error: rusqlite::Error) -> Error {
-        Error::store(format!("{action} {}", self.pool.path().display()), error)
+    /// Keeps blobs of up to `bytes` in the file, instead of 64 KiB. Larger ones are in the folder.
+    ///
+    /// This is for what is written by this store: every store reads blobs of any size from the file.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] below 64 KiB and above [`MOST_INLINE`](Self::MOST_INLINE).
+    pub fn with_inline(mut self, bytes: u64) -> Result<Self> {
+        if !is_inline(bytes) {
+            return Err(Error::Refused {
+                action: format!("keep blobs of up to {bytes} bytes in {}", self.url()),
+                reason: "name a size from 64KiB to 999MB".into(),
+            });
+        }
+        self.inline = Some(bytes);
+        Ok(self)
     }
 }
 
 impl Store for SqliteStore {
     fn url(&self) -> String {
-        format!("sqlite:{}", self.pool.path().display())
+        let url = format!("sqlite:{}", self.database.pool.place().given().display());
+        match self.inline {
+            Some(bytes) => format!("{url}?inline={bytes}"),
+            None => url,
+        }
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: true, inline_blob: INLINE, is_remote: false }
+        Capabilities {
+            atomic_commit: true,
+            isolated_commit: true,
+            inline_blob: INLINE,
+            is_remote: false,
+        }
     }
 
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
-        Ok(Box::new(self.files.writer()?))
+        Ok(match self.inline {
+            Some(limit) => Box::new(RowWriter::new(Arc::clone(&self.database), limit)?),
+            None => Box::new(self.database.large_writer()?),
+        })
     }
 
     fn read_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<Blob>>> {
-        let rows = self.read("blobs", |connection| {
-            let mut select =
-                connection.prepare_cached("SELECT bytes FROM blobs WHERE digest = ?1")?;
+        let rows = self.database.read("blobs", |connection| {
+            let mut select = connection.prepare_cached(READ)?;
             let mut row = |digest: &Digest| {
-                let bytes = select.query_row([digest.as_bytes()], |row| row.get::<_, Vec<u8>>(0));
-                bytes.optional()
+                let found = select.query_row(params![digest.as_bytes(), INLINE], |row| {
+                    Ok::<Row, _>((row.get(0)?, row.get(1)?))
+                });
+                found.optional()
             };
             digests.iter().map(&mut row).collect::<rusqlite::Result<Vec<_>>>()
         })?;
-        let with_file = |(row, digest): (Option<Vec<u8>>, _)| match row {
-            Some(bytes) => Ok(Some(Bytes::from(bytes).into())),
-            None => self.files.read(digest),
+        let with_file = |(row, digest): (Option<Row>, &Digest)| match row {
+            Some((_, Some(bytes))) => Ok(Some(Bytes::from(bytes).into())),
+            Some((_, None)) => {
+                let database = Arc::clone(&self.database);
+                Ok(Some(Blob::from_source(RowSource { database, digest: *digest })))
+            }
+            None => match self.database.files.read(digest)? {
+                None => self.database.require_folder().map(|()| None),
+                found => Ok(found),
+            },
         };
         rows.into_iter().zip(digests).map(with_file).collect()
     }
 
     fn stat_blobs(&self, digests: &[Digest]) -> Result<Vec<Option<u64>>> {
-        let rows = self.read("blobs", |connection| {
-            let mut select =
-                connection.prepare_cached("SELECT length(bytes) FROM blobs WHERE digest = ?1")?;
-            let mut row = |digest: &Digest| {
-                select.query_row([digest.as_bytes()], |row| row.get::<_, u64>(0)).optional()
-            };
-            digests.iter().map(&mut row).collect::<rusqlite::Result<Vec<_>>>()
+        let rows = self.database.read("blobs", |connection| {
+            let rows = digests.iter().map(|digest| Database::row(connection, digest));
+            rows.collect::<rusqlite::Result<Vec<_>>>()
         })?;
-        let with_file = |(row, digest): (Option<u64>, _)| match row {
-            Some(size) => Ok(Some(size)),
-            None => self.files.stat(digest),
+        let with_file = |(row, digest): (Option<(i64, u64)>, _)| match row {
+            Some((_, size)) => Ok(Some(size)),
+            None => match self.database.files.stat(digest)? {
+                None => self.database.require_folder().map(|()| None),
+                found => Ok(found),
+            },
         };
         rows.into_iter().zip(digests).map(with_file).collect()
     }
 
     fn list_blobs(&self, after: Option<&Digest>, limit: usize) -> Result<Vec<(Digest, u64)>> {
-        let mut found = self.read("blobs", |connection| {
+        self.database.require_folder()?;
+        let mut found = self.database.read("blobs", |connection| {
             let mut select = connection.prepare_cached(
                 "SELECT digest, length(bytes) FROM blobs WHERE digest > ?1 ORDER BY digest LIMIT ?2",
             )?;
@@ -113,7 +149,7 @@ impl Store for SqliteStore {
             })?;
             rows.collect::<rusqlite::Result<Vec<_>>>()
         })?;
-        found.extend(self.files.list(after, limit)?);
+        found.extend(self.database.files.list(after, limit)?);
         found.sort_unstable();
         found.dedup_by_key(|(digest, _)| *digest);
         found.truncate(limit);
@@ -121,24 +157,23 @@ impl Store for SqliteStore {
     }
 
     fn remove_blobs(&self, digests: &[Digest]) -> Result<()> {
-        let mut writer = self.pool.writer();
-        let mut remove = || {
-            let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.database.write("remove blobs from", |connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for digest in digests {
                 transaction.execute("DELETE FROM blobs WHERE digest = ?1", [digest.as_bytes()])?;
             }
             transaction.commit()
-        };
-        remove().map_err(|error| self.failed("remove blobs from", error))?;
-        digests.iter().try_for_each(|digest| self.files.remove(digest))
+        })?;
+        digests.iter().try_for_each(|digest| self.database.files.remove(digest))
     }
 
     fn remove_unfinished(&self, older_than: Duration) -> Result<(u64, u64)> {
-        self.files.remove_unfinished(older_than)
+        self.database.files.remove_unfinished(older_than)
     }
 
     fn get_records(&self, keys: &[RecordKey]) -> Result<Vec<Option<Record>>> {
-        self.read("records", |connection| {
+        self.database.read("records", |connection| {
             keys.iter().map(|key| get_record(connection, key)).collect()
         })
     }
@@ -149,22 +184,32 @@ impl Store for SqliteStore {
         after: Option<&RecordKey>,
         limit: usize,
     ) -> Result<Vec<(RecordKey, Record)>> {
-        let rows = self.read("records", |connection| {
-            let mut select = connection.prepare_cached(LIST)?;
-            let after = after.map_or("", RecordKey::as_str);
-            let rows = select.query_map(params![prefix, after, most(limit)], |row| {
-                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+        let mut after = after.map_or("", RecordKey::as_str).to_owned();
+        loop {
+            let rows = self.database.read("records", |connection| {
+                let mut select = connection.prepare_cached(LIST)?;
+                let rows = select.query_map(params![prefix, after, most(limit)], |row| {
+                    Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+                })?;
+                rows.collect::<rusqlite::Result<Vec<_>>>()
             })?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        })?;
-        let read = |(key, value): (String, String)| Ok((RecordKey::new(&key)?, record(value)));
-        rows.into_iter().map(read).collect()
+            let Some((last, _)) = rows.last() else { return Ok(Vec::new()) };
+            after.clone_from(last);
+            // Rows whose keys are none do not belong to Larder.
+            let read = |(key, value): (String, String)| {
+                RecordKey::new(&key).ok().map(|key| (key, record(value)))
+            };
+            let records: Vec<_> = rows.into_iter().filter_map(read).collect();
+            if !records.is_empty() {
+                return Ok(records);
+            }
+        }
     }
 
     fn commit(&self, changes: &[Change]) -> Result<Committed> {
-        let mut writer = self.pool.writer();
-        let mut commit = || {
-            let transaction = writer.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        self.database.write("commit to", |connection| {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             for (at, change) in changes.iter().enumerate() {
                 if !make(&transaction, change)? {
                     // Dropping the transaction rolls it back.
@@ -173,9 +218,13 @@ impl Store for SqliteStore {
             }
             transaction.commit()?;
             Ok(Committed::All)
-        };
-        commit().map_err(|error| self.failed("commit to", error))
+        })
     }
+}
+
+/// Returns whether blobs of up to this size can be rows.
+pub(crate) fn is_inline(bytes: u64) -> bool {
+    (INLINE as u64..=SqliteStore::MOST_INLINE).contains(&bytes)
 }
 
 /// Converts a limit for SQLite.

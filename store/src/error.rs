@@ -4,7 +4,7 @@ mod display;
 
 use std::fmt;
 
-use display::{At, Ended, Known, Row, Suggest, WithArticle};
+use display::{At, Damage, Ended, Known, Misfit, Row, Suggest, WithArticle};
 
 use crate::digest::Digest;
 use crate::status::{Hook, JobStatus};
@@ -19,7 +19,9 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// Messages read "cannot *verb* *what*: *reason*", and end with what to do next. The cause, if there is one, is the
 /// `source`, and not part of the message.
-#[derive(Debug, thiserror::Error)]
+///
+/// `Debug` is for people too: the message and its causes, as `main` prints the error that it returns.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A name, reference or URL breaks the rules for its kind.
@@ -145,7 +147,7 @@ pub enum Error {
     },
 
     /// Stored bytes differ from what was written.
-    #[error("cannot read {what}: it is corrupt ({fault}); restore it from a copy")]
+    #[error("cannot read {what}: {}", Damage(fault))]
     Corrupt {
         /// The damaged item.
         what: String,
@@ -211,8 +213,8 @@ pub enum Error {
         what: String,
     },
 
-    /// An input that does not fit the model's signature.
-    #[error("cannot use the input{}: it does not fit the model's signature", At(path))]
+    /// An input that does not fit the model's signature, or is not valid JSON.
+    #[error("cannot use the input{}: {}", At(path), Misfit(source))]
     Input {
         /// The path in the input; empty at the top.
         path: String,
@@ -280,6 +282,9 @@ impl fmt::Display for ItemKind {
 pub enum Corruption {
     /// They are gone.
     Missing,
+    /// The folder that holds them was left behind when the larder was moved or copied. The text names it, and says what to
+    /// do.
+    LeftBehind(String),
     /// Their length differs.
     Size {
         /// Bytes that were written.
@@ -308,7 +313,7 @@ impl fmt::Display for Corruption {
             Self::Digest { expected, found } => {
                 write!(f, "its digest is {} instead of {}", found.short(), expected.short())
             }
-            Self::Unreadable(reason) => f.write_str(reason),
+            Self::LeftBehind(reason) | Self::Unreadable(reason) => f.write_str(reason),
         }
     }
 }

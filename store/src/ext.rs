@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::digest::Digest;
 use crate::error::{Corruption, Error, Result};
-use crate::{Blob, Record, RecordKey, Store};
+use crate::{Blob, Record, RecordKey, RecordKind, Store};
 
 /// Size of the first page of a listing.
 const PAGE: usize = 500;
@@ -101,6 +101,18 @@ pub trait StoreExt: Store {
         let prefix = prefix.into();
         pages(move |after: Option<&(RecordKey, Record)>, limit| {
             self.list_records(&prefix, after.map(|(key, _)| key), limit)
+        })
+    }
+
+    /// Iterates as [`records`](StoreExt::records) over the records whose keys some [kind](RecordKind) has. Foreign records,
+    /// which verification reports, are left out.
+    fn known_records<'a>(
+        &'a self,
+        prefix: impl Into<Cow<'a, str>>,
+    ) -> impl Iterator<Item = Result<(RecordKey, Record)>> + 'a {
+        self.records(prefix).filter(|found| match found {
+            Ok((key, _)) => RecordKind::of(key).is_ok_and(|kind| kind.owner(key).is_ok()),
+            Err(_) => true,
         })
     }
 

@@ -20,15 +20,19 @@ mod blob;
 #[cfg(feature = "files")]
 mod cached;
 mod composite;
+mod deferred;
 pub mod digest;
 pub mod error;
+pub mod exclusive;
 mod ext;
 #[cfg(feature = "files")]
 pub mod files;
 mod key;
 pub mod kind;
+pub mod links;
 mod memory;
 pub mod name;
+mod panics;
 pub mod record;
 #[cfg(feature = "runtime")]
 pub mod runtime;
@@ -48,6 +52,7 @@ pub use crate::blob::{Blob, BlobSource, BlobWriter};
 #[cfg(feature = "files")]
 pub use crate::cached::{BlobCache, Cached};
 pub use crate::composite::{Composite, refuse_half};
+pub use crate::deferred::Deferred;
 pub use crate::digest::Digest;
 pub use crate::error::{BoxError, Corruption, Error, ItemKind, Result};
 pub use crate::ext::{StoreExt, content, copy_verified, verified};
@@ -55,8 +60,10 @@ pub use crate::key::RecordKey;
 pub use crate::kind::{
     Access, Action, BlobRoot, CopyRule, LinkedKind, ListRoots, RecordKind, RecordLink,
 };
+pub use crate::links::{Link, for_each_link};
 pub use crate::memory::MemoryStore;
 pub use crate::name::{EventName, Identifier, TagName, TreePath, TypeTag, VersionNumber};
+pub use crate::panics::catch_panic;
 pub use crate::scheme::{LinkedScheme, Scheme};
 pub use crate::size::parse_size;
 pub use crate::status::{BlobCount, Hook, JobStatus};

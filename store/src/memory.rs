@@ -72,7 +72,12 @@ impl Store for MemoryStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: true, inline_blob: 64 * 1024, is_remote: false }
+        Capabilities {
+            atomic_commit: true,
+            isolated_commit: true,
+            inline_blob: 64 * 1024,
+            is_remote: false,
+        }
     }
 
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -19,24 +21,90 @@ pub const FORMAT: u64 = 1;
 pub trait Document: Serialize + DeserializeOwned {
     /// The format that it states.
     fn format(&self) -> u64;
+
+    /// Returns how it contradicts its key, for records that repeat a part of it.
+    fn fault(&self, key: &RecordKey) -> Option<&'static str> {
+        let _ = key;
+        None
+    }
 }
 
-/// Implements [`Document`] for record types, whose field `larder` is the format.
+/// Implements [`Document`] for record types, whose field `larder` is the format; `fault` where a type has one.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! documents {
-    ($($record:ident),* $(,)?) => {
+    ($($record:ident $(: $fault:expr)?),* $(,)?) => {
         $(impl $crate::record::Document for $record {
             fn format(&self) -> u64 {
                 self.larder
             }
+
+            $(fn fault(&self, key: &$crate::RecordKey) -> Option<&'static str> {
+                $fault(self, key)
+            })?
         })*
     };
 }
 
-/// Reads a record.
+/// Reads a record, and compares it with its key.
 pub fn read<T: Document>(key: &RecordKey, record: &Record) -> Result<T> {
-    read_versioned(&record.value, FORMAT, T::format, || format!("the record {key}"))
+    let what = || format!("the record {key}");
+    let document = read_versioned(&record.value, FORMAT, T::format, what)?;
+    match document.fault(key) {
+        None => Ok(document),
+        Some(fault) => Err(Error::corrupt(what(), Corruption::Unreadable(fault.into()))),
+    }
+}
+
+/// Reads a map, for fields of records: refuses a key that stands twice, of which a plain map keeps the last.
+///
+/// # Errors
+/// Those of the deserializer.
+pub fn unique<'de, V: serde::Deserialize<'de>, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<String, V>, D::Error> {
+    struct Unique<V>(std::marker::PhantomData<V>);
+
+    impl<'de, V: serde::Deserialize<'de>> serde::de::Visitor<'de> for Unique<V> {
+        type Value = BTreeMap<String, V>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: serde::de::MapAccess<'de>>(
+            self,
+            mut entries: A,
+        ) -> Result<Self::Value, A::Error> {
+            let mut map = BTreeMap::new();
+            while let Some((key, value)) = entries.next_entry::<String, V>()? {
+                if map.contains_key(&key) {
+                    return Err(serde::de::Error::custom(format_args!("`{key}` stands twice")));
+                }
+                map.insert(key, value);
+            }
+            Ok(map)
+        }
+    }
+
+    deserializer.deserialize_map(Unique(std::marker::PhantomData))
+}
+
+/// Refuses a record of a newer format, whatever else it holds.
+///
+/// # Errors
+/// [`Error::NewerFormat`].
+pub fn refuse_newer(key: &RecordKey, record: &Record) -> Result<()> {
+    #[derive(serde::Deserialize)]
+    struct Stated {
+        larder: u64,
+    }
+    match serde_json::from_slice(&record.value) {
+        Ok(Stated { larder: found }) if found > FORMAT => {
+            Err(Error::NewerFormat { what: format!("the record {key}"), found, known: FORMAT })
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The change that writes a record.
@@ -64,6 +132,13 @@ pub fn unchanged(key: RecordKey, found: Option<&Record>) -> Change {
 /// The expectation of a change to `found`.
 pub fn expect(found: Option<&Record>) -> Expected {
     found.map_or(Expected::Absent, |found| Expected::Revision(found.revision.clone()))
+}
+
+/// Returns 128 random bits as hexadecimal digits.
+pub(crate) fn random() -> String {
+    // Each `RandomState` is seeded by the system.
+    let half = || RandomState::new().build_hasher().finish();
+    format!("{:016x}{:016x}", half(), half())
 }
 
 /// Reads a JSON document that states its format under the key `larder`.

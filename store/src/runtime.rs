@@ -1,14 +1,17 @@
 //! The private async runtime of stores and queues whose clients are asynchronous.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::OnceLock;
 use std::sync::mpsc::{self, Receiver};
+use std::task::Poll;
 
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::AbortHandle;
 
 use crate::error::{Error, Result};
+use crate::panics::catch_panic;
 
 /// Number of threads. They wait for the network rather than compute.
 const THREADS: usize = 2;
@@ -36,9 +39,21 @@ pub fn start<T: Send + 'static>(
     let (done, result) = mpsc::sync_channel(1);
     let task = handle()?.spawn(async move {
         // Fails only if the waiting thread died.
-        let _ = done.send(future.await);
+        let _ = done.send(caught(future).await);
     });
     Ok(Task { task: task.abort_handle(), result })
+}
+
+/// Runs `future`; its panic becomes an error.
+async fn caught<T>(future: impl Future<Output = Result<T>>) -> Result<T> {
+    let mut future = pin!(future);
+    poll_fn(|context| {
+        let polled = catch_panic("its task", || future.as_mut().poll(context));
+        polled.unwrap_or_else(|panic| {
+            Poll::Ready(Err(Error::store("finish a network request", panic)))
+        })
+    })
+    .await
 }
 
 /// A running future. Dropping it aborts the future.
@@ -55,7 +70,7 @@ impl<T> Task<T> {
     /// The errors of the future; [`Error::Store`] if it panicked.
     pub fn wait(self) -> Result<T> {
         self.result.recv().unwrap_or_else(|_| {
-            Err(Error::store("finish a network request", "its task panicked; see the log"))
+            Err(Error::store("finish a network request", "its task was stopped"))
         })
     }
 }
@@ -141,6 +156,13 @@ mod tests {
             Err(mpsc::RecvTimeoutError::Disconnected),
             "it is dropped with its captures"
         );
+    }
+
+    #[test]
+    fn a_panic_of_a_task_is_an_error_with_its_message() {
+        let error = wait(async { panic!("out of {}", "cheese") }).map(|()| ()).unwrap_err();
+        let Error::Store { source, .. } = error else { panic!("{error:?}") };
+        assert_eq!(source.to_string(), "its task panicked: out of cheese");
     }
 
     #[test]

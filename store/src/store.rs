@@ -91,6 +91,8 @@ pub trait Store: Any + Send + Sync + fmt::Debug {
 pub struct Capabilities {
     /// A commit is made as a whole or not at all.
     pub atomic_commit: bool,
+    /// No other commit takes effect between the check of a commit's first precondition and its last change.
+    pub isolated_commit: bool,
     /// Size in bytes up to which a blob is better passed to [`Store::commit`] as [`Change::PutBlob`] than written
     /// with a writer.
     pub inline_blob: usize,

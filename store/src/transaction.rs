@@ -222,14 +222,36 @@ impl<'a> Transaction<'a> {
 
     /// Commits the changes without a retry. Without changes, the store is not called.
     ///
+    /// Refuses to overwrite or remove a record of a newer format, also where a change has no precondition.
+    ///
     /// For writes that lose to another writer for good, and for attempts that must know how many changes a store without
     /// atomic commits made.
     pub fn commit_once(&mut self) -> Result<Committed> {
-        self.read.clear();
-        match std::mem::take(&mut self.changes) {
-            changes if changes.is_empty() => Ok(Committed::All),
-            changes => self.store.commit(&changes),
+        let changes = std::mem::take(&mut self.changes);
+        if !changes.is_empty() {
+            self.refuse_newer(&changes)?;
         }
+        self.read.clear();
+        if changes.is_empty() { Ok(Committed::All) } else { self.store.commit(&changes) }
+    }
+
+    /// Reads the records that `changes` replace unread; after a conflict also those that are expected to be absent.
+    fn refuse_newer(&mut self, changes: &[Change]) -> Result<()> {
+        let replaced = changes.iter().filter_map(|change| match change {
+            Change::PutRecord { key, expected, .. } | Change::RemoveRecord { key, expected } => {
+                let is_unread = match expected {
+                    Expected::Anything => true,
+                    Expected::Absent => self.attempt > 0,
+                    Expected::Revision(_) => false,
+                };
+                is_unread.then_some(key)
+            }
+            Change::PutBlob { .. } => None,
+        });
+        let replaced: Vec<&RecordKey> = replaced.collect();
+        self.fetch(&replaced)?;
+        let found = replaced.iter().filter_map(|key| Some((*key, self.read.get(*key)?.as_ref()?)));
+        found.into_iter().try_for_each(|(key, found)| record::refuse_newer(key, found))
     }
 
     /// Commits changes none of which has a precondition, such as blobs.

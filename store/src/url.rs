@@ -1,19 +1,23 @@
 //! Store URLs: `scheme:rest?option=value`.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
+
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use url::Url;
 
 use crate::error::{Error, Result};
 
 /// The URL of a store: `sqlite:models.db`, `fs:models`, `memory:`.
 ///
 /// Text without a scheme is a path: of an SQLite file if it ends in `.db`, `.sqlite` or `.sqlite3`, otherwise of a
-/// folder. Options follow a `?` as `name=value`, joined by `&`.
+/// folder. Options follow a `?` as `name=value`, joined by `&`. A scheme may be written in capitals. Text that looks like a
+/// URL is never a path; write `./` before a path that does.
 ///
 /// A URL may contain secrets. `Display`, `Debug` and errors print `***` for the user and password before an `@`, and for
-/// the value of every option, because only the store knows which options are secret.
+/// the value of every option, because only the store knows which options are secret. Where a URL is written wrongly, they
+/// print `…` for what may be a secret.
 ///
 /// ```
 /// use larder_store::StoreUrl;
@@ -47,10 +51,11 @@ impl StoreUrl {
     /// Returns the text between the scheme and the options as a path on this machine.
     ///
     /// # Errors
-    /// [`Error::InvalidName`] if it is empty.
+    /// [`Error::InvalidName`] if it is empty, or looks like a user with a password.
     pub fn path(&self) -> Result<&Path> {
         match self.rest.strip_prefix("//").unwrap_or(&self.rest) {
             "" => Err(self.refused("a path is missing after the scheme")),
+            path if is_suspicious(path) => Err(self.refused(NO_PATH)),
             path => Ok(Path::new(path)),
         }
     }
@@ -62,12 +67,16 @@ impl StoreUrl {
     pub fn allow_options(&self, known: &[&str]) -> Result<()> {
         match self.options.keys().find(|name| !known.contains(&name.as_str())) {
             None => Ok(()),
-            Some(name) if known.is_empty() => {
-                Err(self.refused(format!("unknown option `{name}`; this store has no options")))
-            }
             Some(name) => {
-                let known = known.join(", ");
-                Err(self.refused(format!("unknown option `{name}`; known options: {known}")))
+                let known = match known.is_empty() {
+                    true => "this store has no options".to_owned(),
+                    false => format!("known options: {}", known.join(", ")),
+                };
+                let unknown = match self.is_printable(name) {
+                    true => format!("unknown option `{name}`"),
+                    false => "unknown option".to_owned(),
+                };
+                Err(self.refused(format!("{unknown}; {known}")))
             }
         }
     }
@@ -89,35 +98,29 @@ impl StoreUrl {
     /// # Errors
     /// [`Error::InvalidName`] for a `%` without two digits and for bytes that are not UTF-8. The text is not repeated.
     pub fn decode(text: &str) -> Result<String> {
-        let refused = || {
-            Error::invalid(
+        let decoded = percent_encoding::percent_decode_str(text);
+        // The crate leaves a `%` without digits as it is.
+        let is_encoded = text.split('%').skip(1).all(|part| {
+            part.as_bytes().get(..2).is_some_and(|it| it.iter().all(u8::is_ascii_hexdigit))
+        });
+        match decoded.decode_utf8() {
+            Ok(decoded) if is_encoded => Ok(decoded.into_owned()),
+            _ => Err(Error::invalid(
                 WHAT,
                 "…",
                 "a `%` must be followed by two hex digits; write `%25` for the character itself",
-            )
-        };
-        let (first, rest) = match text.split_once('%') {
-            Some((first, rest)) => (first, rest.split('%')),
-            None => return Ok(text.to_owned()),
-        };
-        let mut bytes = first.as_bytes().to_vec();
-        for part in rest {
-            let (digits, after) = part.split_at_checked(2).ok_or_else(refused)?;
-            let is_hex = digits.bytes().all(|b| b.is_ascii_hexdigit());
-            bytes.push(u8::from_str_radix(digits, 16).ok().filter(|_| is_hex).ok_or_else(refused)?);
-            bytes.extend_from_slice(after.as_bytes());
+            )),
         }
-        String::from_utf8(bytes).map_err(|_| refused())
     }
 
     /// Encodes `text` as the value of an option. The inverse of [`decode`](StoreUrl::decode).
     pub fn encode(text: &str) -> String {
-        let special = |c: char| "%&#".contains(c) || c.is_ascii_control();
-        let encoded = |c: char| match special(c) {
-            true => format!("%{:02X}", u32::from(c)),
-            false => c.to_string(),
-        };
-        text.chars().map(encoded).collect()
+        utf8_percent_encode(text, SPECIAL).to_string()
+    }
+
+    /// Returns true if a part that was cut off behind a `#` may belong to a secret: this has a host or options.
+    pub fn may_hold_secrets(&self) -> bool {
+        self.rest.starts_with("//") || !self.options.is_empty() || self.may_be_credentials()
     }
 
     /// Returns this URL without an option, and the value of the option.
@@ -132,13 +135,73 @@ impl StoreUrl {
         Error::invalid(WHAT, &self.place(), reason)
     }
 
+    /// Returns true if the text before the first `:` may be a user, and the text after it a password and a host.
+    ///
+    /// Then the scheme is as secret as the rest, unless a store is known by it.
+    pub fn may_be_credentials(&self) -> bool {
+        !self.is_path() && !self.rest.starts_with("//") && self.rest.contains(['@', '#'])
+    }
+
+    fn is_path(&self) -> bool {
+        ["file", "fs", "sqlite"].contains(&self.scheme.as_str())
+    }
+
     /// Returns the URL without options and secrets.
     fn place(&self) -> String {
-        format!("{}:{}", self.scheme, masked(&self.rest))
+        let Self { scheme, rest, .. } = self;
+        if self.may_be_credentials() {
+            return "…".to_owned();
+        }
+        // The `?` may belong to a password, and the `@` may end it.
+        if self.options.values().any(|value| value.contains('@')) {
+            return format!("{scheme}:…");
+        }
+        let Some(place) = rest.strip_prefix("//") else {
+            let shown = if is_suspicious(rest) { "…" } else { rest };
+            return format!("{scheme}:{shown}");
+        };
+        let has_no_host = !self.is_path() && place.starts_with('/') && place.contains('@');
+        let url = Url::parse(&format!("{scheme}://{place}"));
+        let Some(url) = url.ok().filter(|_| !has_no_host) else {
+            return format!("{scheme}://…");
+        };
+        if url.fragment().is_some_and(|it| !self.is_path() || it.contains('@')) {
+            return format!("{scheme}://…");
+        }
+        let has_user = !url.username().is_empty() || url.password().is_some();
+        // The `@` may end a password with a `/`, whose first part was parsed as a host or a port.
+        if let Some((before, _)) = url.path().rsplit_once('@')
+            && (has_user
+                || url.port().is_some()
+                || before.contains(':')
+                || before.contains("//")
+                || !self.is_path() && !["az", "gs", "s3"].contains(&scheme.as_str()))
+        {
+            return format!("{scheme}://…");
+        }
+        match place.split_once('@') {
+            Some(_) if has_user => {
+                let (authority, path) = place.split_at(place.find('/').unwrap_or(place.len()));
+                let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+                format!("{scheme}://***@{host}{path}")
+            }
+            _ => format!("{scheme}://{place}"),
+        }
+    }
+
+    /// Returns whether an option's name is one. A misplaced secret has other characters, or stands in a password that
+    /// contains a `?`, where an `@` follows.
+    fn is_printable(&self, name: &str) -> bool {
+        let is_word = name.bytes().all(|b| b.is_ascii_lowercase() || b"_-".contains(&b));
+        is_word && name.len() <= 24 && !self.options.values().any(|value| value.contains('@'))
     }
 }
 
 const WHAT: &str = "store URL";
+const NO_PATH: &str = "it looks like a URL, but begins with no scheme; begin with one, such as `sqlite:`, or write `./` \
+                       before a path";
+/// The characters that are encoded in the value of an option.
+const SPECIAL: &AsciiSet = &CONTROLS.add(b'%').add(b'&').add(b'#');
 
 impl std::str::FromStr for StoreUrl {
     type Err = Error;
@@ -150,65 +213,61 @@ impl std::str::FromStr for StoreUrl {
             return Err(Error::invalid(WHAT, place, reason));
         }
         let (scheme, rest) = match place.split_once(':') {
-            Some((scheme, rest)) if is_scheme(scheme) => (scheme, rest),
-            _ => (scheme_of_path(place), place),
+            Some((scheme, rest)) if is_scheme(scheme) => (scheme.to_ascii_lowercase(), rest),
+            _ if is_suspicious(text) => return Err(Error::invalid(WHAT, "…", NO_PATH)),
+            _ => (scheme_of_path(place).to_owned(), place),
         };
-        let mut url = Self { scheme: scheme.into(), rest: rest.into(), options: BTreeMap::new() };
+        let mut url = Self { scheme, rest: rest.into(), options: BTreeMap::new() };
         if place.contains('\0') {
             return Err(url.refused("a URL cannot contain a NUL character"));
         }
+        let authority = rest.strip_prefix("//").filter(|place| !place.starts_with('/'));
+        if authority.is_some_and(|place| place.contains('#')) {
+            // The text after it may be the rest of a password, and so may the text before it.
+            let reason = "a store URL has no fragment; write `%23` for the character `#`";
+            return Err(Error::invalid(WHAT, &format!("{}://…", url.scheme), reason));
+        }
         for option in query.split('&').filter(|option| !option.is_empty()) {
-            let (name, value) = option.split_once('=').unwrap_or((option, ""));
+            let (name, value) = option.split_once('=').unwrap_or_default();
             if !is_option(name) {
                 // It may be the rest of a password, so neither it nor the text before it is repeated.
                 let reason = "options after `?` are `name=value`, joined by `&`; in a user name or \
                               password write `%3F` for `?` and `%26` for `&`";
-                return Err(Error::invalid(WHAT, &format!("{scheme}:…"), reason));
+                return Err(Error::invalid(WHAT, &format!("{}:…", url.scheme), reason));
             }
             if url.options.insert(name.to_owned(), value.to_owned()).is_some() {
-                return Err(url.refused(format!("the option `{name}` is given twice")));
+                return Err(url.refused("an option is given twice"));
             }
         }
         Ok(url)
     }
 }
 
-/// A scheme has at least two letters, so a drive letter is not one.
+/// A scheme has at least two characters, so a drive letter is not one.
 fn is_scheme(text: &str) -> bool {
-    let first = text.as_bytes().first().is_some_and(u8::is_ascii_lowercase);
-    first && text.len() > 1 && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+    let first = text.as_bytes().first().is_some_and(u8::is_ascii_alphabetic);
+    let fits = |b: u8| b.is_ascii_alphanumeric() || b"+-.".contains(&b);
+    first && text.len() > 1 && text.bytes().all(fits)
+}
+
+/// Returns whether text that should be a path looks like a URL, or like a user with a password.
+fn is_suspicious(path: &str) -> bool {
+    let is_explicit = ["/", "./", "../", "~/"].iter().any(|start| path.starts_with(start))
+        && !path.starts_with("//");
+    let path = percent_encoding::percent_decode_str(path).decode_utf8_lossy();
+    let before_at = path.rsplit_once('@').map_or("", |(before, _)| before);
+    let has_user = before_at.contains(':') || before_at.contains("//");
+    let has_key = path.split_once('#').is_some_and(|(_, key)| key.contains('='));
+    path.contains("://") || !is_explicit && (has_user || has_key)
 }
 
 fn is_option(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
 }
 
-/// Returns `//***@host/path` for `//user:password@host/path`.
-fn masked(rest: &str) -> Cow<'_, str> {
-    let Some(place) = rest.strip_prefix("//") else { return rest.into() };
-    if let Some((user, host)) = place.rsplit_once('@')
-        // A password may contain a `/` that was not encoded. Without a `:` the `/` belongs to a path.
-        && (user.contains(':') || !user.contains('/'))
-    {
-        return format!("//***@{host}").into();
-    }
-    // Text in place of the port is a password whose rest was parsed as something else.
-    match place.split_once(':') {
-        Some((host, port)) if !host.contains('/') && !is_port(port) => {
-            format!("//{host}:***").into()
-        }
-        _ => rest.into(),
-    }
-}
-
-fn is_port(text: &str) -> bool {
-    let port = text.split('/').next().unwrap_or_default();
-    port.bytes().all(|b| b.is_ascii_digit())
-}
-
 fn scheme_of_path(path: &str) -> &'static str {
     let ending = Path::new(path).extension().and_then(|ending| ending.to_str());
-    match ending {
+    match ending.map(str::to_ascii_lowercase).as_deref() {
         Some("db" | "sqlite" | "sqlite3") => "sqlite",
         _ => "fs",
     }
@@ -219,6 +278,7 @@ impl fmt::Display for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.place())?;
         for (at, name) in self.options.keys().enumerate() {
+            let name = if self.is_printable(name) { name } else { "…" };
             write!(f, "{}{name}=***", if at == 0 { '?' } else { '&' })?;
         }
         Ok(())

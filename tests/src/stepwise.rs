@@ -56,7 +56,7 @@ impl Store for Stepwise {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: false, ..self.store.capabilities() }
+        Capabilities { atomic_commit: false, isolated_commit: false, ..self.store.capabilities() }
     }
 
     fn commit(&self, changes: &[Change]) -> Result<Committed> {

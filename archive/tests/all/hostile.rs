@@ -7,8 +7,8 @@ mod mutations;
 use std::collections::BTreeSet;
 
 use builder::{
-    Entry, assert_refused_within, good, packed, refused, replaced, tar, tar_without_end, with,
-    with_last, with_second,
+    Entry, accepted, assert_refused_within, good, packed, refused, replaced, tar, tar_without_end,
+    with, with_last, with_second,
 };
 use larder::archive::Limits;
 
@@ -59,7 +59,7 @@ attacks! {
         };
     rejects_second_extended_header: "is a second extended header",
         |all| {
-            let at = all.iter().position(|it| it.path() == "pax").unwrap();
+            let at = all.iter().position(|it| it.path() == "././@PaxHeader").unwrap();
             let (mut all, again) = (all.clone(), all[at].clone());
             all.insert(at, again);
             tar(&all)
@@ -143,7 +143,7 @@ attacks! {
             std::io::Write::write_all(&mut encoder, &tar(&all)).unwrap();
             encoder.finish().unwrap()
         };
-    rejects_version_with_wrong_number: "it is not the record of that version",
+    rejects_version_with_wrong_number: "its `version` is not the number in its key",
         |all| with(all, "records/versions/net/@0000000001",
             |it| replaced(it, "\"version\":1", "\"version\":3"));
     rejects_version_that_disagrees_with_manifest: "its record and its manifest disagree",
@@ -239,8 +239,28 @@ fn rejects_truncation_anywhere() {
             refused(&bytes[..cut], "it is truncated");
         }
     }
-    refused(&[], "it is truncated");
-    refused(&zipped[..3], "it is truncated");
+    refused(&[], "no archive of Larder");
+    refused(&zipped[..3], "no archive of Larder");
+}
+
+#[test]
+fn accepts_the_end_of_today_and_of_the_first_archives_and_no_other() {
+    let first = tar(&good());
+    let mut today = first.clone();
+    today.resize(first.len().next_multiple_of(10_240), 0);
+    assert!(today.len() > first.len() + 512);
+    for whole in [&first, &today] {
+        for bytes in [whole.clone(), packed(whole)] {
+            assert_eq!(accepted(&bytes), 3);
+        }
+    }
+    refused(&today[..first.len() + 512], "it is truncated");
+    refused(&today[..today.len() - 1], "it is truncated");
+    refused(&[today.clone(), vec![0; 512]].concat(), "data follows the end of the archive");
+    let last = today.len() - 1;
+    today[last] = 1;
+    refused(&today, "data follows the end of the archive");
+    refused(&packed(&today), "compressed data follows the end of the archive");
 }
 
 #[test]
@@ -250,7 +270,7 @@ fn rejects_data_after_the_frame() {
     for more in [b"x".to_vec(), zipped.clone(), skippable.clone()] {
         refused(&[zipped.clone(), more].concat(), "data follows the end of the archive");
     }
-    refused(&[skippable, zipped].concat(), "not an export");
+    refused(&[skippable, zipped].concat(), "no archive of Larder");
 }
 
 #[test]

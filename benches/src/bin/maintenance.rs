@@ -240,7 +240,7 @@ fn bulk(scheme: &str, megabytes: usize) -> Outcome {
     for number in 0..blobs {
         larder.remove(format!("gone/{number}:latest").as_str())?;
     }
-    let at_once = GcOptions::new().grace(Duration::ZERO);
+    let at_once = GcOptions::new().grace(Duration::ZERO).exclusive(true);
     let marks = timed(|| Ok(larder.maintenance().gc(&at_once).map(drop)?))?;
     let mut swept = 0;
     let removes = timed(|| {

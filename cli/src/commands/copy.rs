@@ -3,11 +3,13 @@
 use larder::maintenance::LarderMaintenance;
 use std::io;
 
+use larder::features::feature_of;
 use larder::maintenance::{CopiedTag, CopiedVersion, CopyOptions, CopyOutcome, CopyReport};
+use larder::store::ItemKind;
 use larder::{Larder, QualifiedReference, Reference, Registry, StoreUrl};
 use serde::Serialize;
 
-use crate::command_error::CommandError;
+use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::open::{open, target};
 use crate::output::Output;
@@ -21,13 +23,12 @@ pub(crate) struct Args {
     /// The versions: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(
         value_name = "REF",
-        required_unless_present = "all",
         conflicts_with = "all",
         add = complete::references()
     )]
     references: Vec<Qualified>,
     /// The target: `sqlite:PATH`, `fs:FOLDER`; created if there is none
-    #[arg(value_name = "URL", required = true)]
+    #[arg(value_name = "URL", required = true, add = complete::urls())]
     url: String,
     /// Copy the whole larder
     #[arg(long)]
@@ -70,6 +71,24 @@ impl CopyArgs {
             .overwrite(self.overwrite)
             .dry_run(self.dry_run)
     }
+}
+
+/// Refuses a single argument, which may be what to copy or where to.
+pub(crate) fn check(args: &Args) -> Result<(), CommandError> {
+    if !args.references.is_empty() || args.all {
+        return Ok(());
+    }
+    let given = &args.url;
+    let scheme = given.split_once(':').map_or("", |(scheme, _)| scheme);
+    let is_url = scheme == "memory" || feature_of(ItemKind::Store, scheme).is_some();
+    let is_reference = !is_url && given.parse::<Reference>().is_ok();
+    let (missing, hint) = match is_reference {
+        true => ("the target", format!("write `larder copy {given} URL`")),
+        // A URL may hold a secret.
+        false => ("what to copy", "write `larder copy REF URL`, or `larder copy --all URL`".into()),
+    };
+    let message = format!("cannot copy: {missing} is missing");
+    Err(CommandError::new(Exit::Usage, message).with_hint(hint))
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {

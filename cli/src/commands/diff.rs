@@ -139,6 +139,9 @@ fn row(field: &FieldDiff) -> [String; 3] {
     if let Some(shared) = field.shared {
         values += &format!(", {} shared", text::size(shared));
     }
+    if field.reordered {
+        values += " (the same items in another order)";
+    }
     [field.state.as_str().into(), path, values]
 }
 

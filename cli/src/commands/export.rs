@@ -1,13 +1,13 @@
 //! `export`: writing versions to a folder or a file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use larder::Larder;
 use larder::archive::{self, Exported, Form};
 use serde::Serialize;
 
-use crate::command_error::CommandError;
+use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
 use crate::qualified::{self, Qualified};
@@ -19,7 +19,7 @@ pub(crate) struct Args {
     /// The versions: `name`, `name:tag`, `name@7` or `name@b3:1f2e`; all if none is given
     #[arg(value_name = "REF", add = complete::references())]
     references: Vec<Qualified>,
-    /// The path, which must not exist
+    /// The path, which must not exist; `-` for standard output
     #[arg(long, short, value_name = "PATH")]
     output: PathBuf,
     /// The form; by default chosen by the extension: `.tar`, `.tar.zst`, or a folder
@@ -49,24 +49,39 @@ struct Document<'a> {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
+    let is_stdout = args.output == Path::new("-");
     let form = match args.form {
+        Some(As::Folder) if is_stdout => {
+            let message = "cannot export to standard output: a folder is no stream";
+            return Err(CommandError::new(Exit::Usage, message).with_hint("use `--as tar`"));
+        }
         Some(As::Folder) => Form::Folder,
         Some(As::Tar) => Form::Tar,
         Some(As::TarZst) => Form::TarZst,
-        None => Form::of(&args.output),
+        None if is_stdout => Form::Tar,
+        None => Form::of(&args.output)?,
     };
     let (references, all) = (qualified::plain(&args.references), args.all_versions);
-    let exported =
-        archive::export(larder, qualified::selection(&references), all, &args.output, form)?;
+    let selection = qualified::selection(&references);
+    if is_stdout {
+        let exported = archive::write(larder, selection, all, form, output.writer())?;
+        output.say(format!("wrote {}", summary(&exported)));
+        return Ok(());
+    }
+    let exported = archive::export(larder, selection, all, &args.output, form)?;
     let path = args.output.display().to_string();
     if output.is_json() {
         return Ok(output.document(Document { path, exported: &exported })?);
     }
-    output.say(format!(
-        "wrote {path}: {}, {}, {}",
+    output.say(format!("wrote {path}: {}", summary(&exported)));
+    Ok(())
+}
+
+fn summary(exported: &Exported) -> String {
+    format!(
+        "{}, {}, {}",
         text::count(exported.versions, "version"),
         text::count(exported.blobs, "blob"),
         text::size(exported.bytes)
-    ));
-    Ok(())
+    )
 }

@@ -11,6 +11,7 @@ use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::output::Output;
 use crate::qualified::Qualified;
+use crate::text;
 
 /// Fires a custom event of a component, which creates jobs for its triggers
 ///
@@ -31,13 +32,13 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let payload: Option<&RawValue> = match &args.payload {
-        Some(json) => Some(serde_json::from_str(json).map_err(|error| {
+        Some(json) => Some(serde_json::from_str(text::without_mark(json)).map_err(|error| {
             CommandError::new(Exit::Usage, error.to_string())
                 .context("cannot parse `--payload` as JSON")
         })?),
         None => None,
     };
-    let larder = &args.jobs.of(larder)?;
+    let larder = &args.jobs.of(larder, output)?;
     let fired = larder.jobs().fire(&args.reference, &args.event, payload)?;
     if let Some(jobs) = args.jobs.wait(larder, &fired)? {
         return jobs::print(&jobs, output);

@@ -9,7 +9,7 @@ use larder::maintenance::{Garbage, GcOptions, GcReport};
 use larder::store::BlobCount;
 use serde::Serialize;
 
-use crate::command_error::CommandError;
+use crate::command_error::{CommandError, Exit};
 use crate::output::Output;
 use crate::text;
 
@@ -22,8 +22,11 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
     /// Grace period: removed versions can be restored and garbage is kept; longer than any commit
-    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = text::parse_duration)]
     grace: Duration,
+    /// Lock the larder while collecting, so that a grace period below one second is safe: writers wait
+    #[arg(long)]
+    exclusive: bool,
 }
 
 #[derive(Serialize)]
@@ -34,7 +37,20 @@ struct Document<'a> {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    let options = GcOptions::new().grace(args.grace).dry_run(args.dry_run);
+    if args.grace < GcOptions::MIN_GRACE && !args.exclusive {
+        let grace = humantime::format_duration(args.grace);
+        return Err(CommandError::new(
+            Exit::Usage,
+            format!(
+                "cannot collect garbage with a grace period of {grace}: a version that is being written would lose its bytes"
+            ),
+        )
+        .with_hint(
+            "use `--grace 1s` or more; while nobody writes, `--exclusive` locks the larder and allows less",
+        ));
+    }
+    let options =
+        GcOptions::new().grace(args.grace).exclusive(args.exclusive).dry_run(args.dry_run);
     let collected = larder.maintenance().gc(&options)?;
     if output.is_json() {
         output.document(Document { dry_run: args.dry_run, collected: &collected })?;

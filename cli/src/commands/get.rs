@@ -6,13 +6,15 @@ use std::path::{Path, PathBuf};
 use larder::ComponentType as _;
 use larder::files::Tree;
 use larder::store::ItemKind;
-use larder::{Error, Larder};
+use larder::{Error, Larder, VersionInfo};
 #[cfg(feature = "onnx")]
 use larder_models::OnnxModel;
 #[cfg(feature = "script")]
 use larder_models::Script;
 #[cfg(feature = "wasm")]
 use larder_models::{WasmModel, WasmSerializer};
+
+use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
@@ -34,7 +36,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    let tree = tree(larder, &args.reference)?;
+    let version = larder.show(&args.reference)?.version;
+    let tree = tree(larder, &version)?;
     if args.output == Path::new("-") {
         let Some((_, file)) = tree.single_file() else {
             let message = format!("cannot write {} to stdout: it is a folder", args.reference);
@@ -48,13 +51,23 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         let error = CommandError::from(error);
         if exists { error.with_hint("use `--force` to replace it") } else { error }
     })?;
+    if output.is_json() {
+        let path = args.output.display().to_string();
+        return Ok(output.document(Written { path, version: &version })?);
+    }
     output.say(format_args!("wrote {}", args.output.display()));
     Ok(())
 }
 
+#[derive(Serialize)]
+struct Written<'a> {
+    path: String,
+    #[serde(flatten)]
+    version: &'a VersionInfo,
+}
+
 /// The file or folder of a version.
-fn tree(larder: &Larder, reference: &Qualified) -> Result<Tree, CommandError> {
-    let version = larder.show(reference)?.version;
+fn tree(larder: &Larder, version: &VersionInfo) -> Result<Tree, CommandError> {
     let exactly = version.reference();
     let tree = match version.type_tag.as_str() {
         #[cfg(feature = "onnx")]
@@ -75,7 +88,16 @@ fn tree(larder: &Larder, reference: &Qualified) -> Result<Tree, CommandError> {
                 (Some(feature), None) => {
                     return Err(CommandError::without_feature(format!("get {exactly}"), feature));
                 }
-                _ => larder.load(exactly),
+                _ => match larder.load(exactly) {
+                    Err(Error::WrongType { reference, found, .. }) => {
+                        let message = format!(
+                            "cannot get {reference}: its type `{found}` is not a file, a folder or a model in a file"
+                        );
+                        return Err(CommandError::new(Exit::Failure, message)
+                            .with_hint("`larder show REF` prints its fields"));
+                    }
+                    loaded => loaded,
+                },
             }
         }
     };

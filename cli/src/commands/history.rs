@@ -15,7 +15,7 @@ use crate::qualified::Qualified;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The tag: `name:tag`; it may have been removed
-    #[arg(value_name = "NAME:TAG", add = complete::references())]
+    #[arg(value_name = "NAME:TAG", add = complete::name_tags())]
     reference: Qualified,
 }
 

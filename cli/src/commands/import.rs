@@ -7,7 +7,7 @@ use larder::archive::{self, Limits};
 use larder::{Reference, Registry, StoreUrl};
 
 use super::copy::{self, CopyArgs};
-use crate::command_error::CommandError;
+use crate::command_error::{CommandError, Exit};
 use crate::open::target;
 use crate::output::Output;
 use crate::qualified;
@@ -17,6 +17,7 @@ use crate::text;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The folder or file that `export` wrote
+    #[arg(value_hint = clap::ValueHint::AnyPath)]
     path: PathBuf,
     /// The versions: `name`, `name:tag`, `name@7` or `name@b3:1f2e`; all if none is given
     #[arg(value_name = "REF")]
@@ -50,5 +51,9 @@ pub(crate) fn run(
         &target,
         &options,
     )?;
+    if copied.versions.is_empty() {
+        let message = format!("cannot import {}: it has no version", args.path.display());
+        return Err(CommandError::new(Exit::Refused, message));
+    }
     copy::print(&copied, &args.options, output)
 }

@@ -46,7 +46,7 @@ enum Action {
     /// Deletes the records of finished jobs, but no versions; jobs of one event are deleted together
     Forget {
         /// The minimum time since they finished, at least a minute
-        #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+        #[arg(long, value_name = "TIME", value_parser = text::parse_duration)]
         older_than: Duration,
     },
     /// Prints the log of a job
@@ -81,7 +81,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
             }
         }
         Action::Retry { id, jobs: job_args } => {
-            let larder = job_args.of(larder)?;
+            let larder = job_args.of(larder, output)?;
             let again = larder.jobs().retry(id)?;
             let ids: Vec<_> = again.iter().map(|job| job.id.clone()).collect();
             if let Some(jobs) = job_args.wait(&larder, ids)? {

@@ -39,11 +39,11 @@ pub(crate) struct JobArgs {
 
 impl JobArgs {
     /// Adds the queue to the larder. An unreachable queue is reported, but does not prevent jobs.
-    pub(super) fn of(&self, larder: &Larder) -> Result<Larder, CommandError> {
+    pub(super) fn of(&self, larder: &Larder, output: &Output) -> Result<Larder, CommandError> {
         match self.queue.of(larder) {
             Err(error @ Error::Store { .. }) => {
                 let hint = "workers poll for the jobs within ten seconds";
-                let _ = CommandError::recoverable(&error, hint).report();
+                let _ = CommandError::recoverable(&error, hint).report(output.format());
                 Ok(larder.clone())
             }
             larder => Ok(larder?),
@@ -51,11 +51,16 @@ impl JobArgs {
     }
 
     /// Adds the queue to the larder, if the event can create a job.
-    pub(super) fn on(&self, event: &Event, larder: &Larder) -> Result<Larder, CommandError> {
+    pub(super) fn on(
+        &self,
+        event: &Event,
+        larder: &Larder,
+        output: &Output,
+    ) -> Result<Larder, CommandError> {
         let registry = larder.registry();
         let runs = |tag| registry.triggers_of(tag).is_some_and(|table| table.on(event).count() > 0);
         let any = registry.types().any(|(entry, _)| runs(entry.tag()));
-        if any { self.of(larder) } else { Ok(larder.clone()) }
+        if any { self.of(larder, output) } else { Ok(larder.clone()) }
     }
 
     /// Runs the jobs and waits for them, if requested.

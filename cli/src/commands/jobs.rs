@@ -52,12 +52,15 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
             if shown.is_some() && !output.is_json() {
                 output.line("")?;
             }
-            print(&jobs, output)?;
-            output.flush()?;
+            // JSON is one document, which is printed at the end.
+            if !output.is_json() {
+                print(&jobs, output)?;
+                output.flush()?;
+            }
             shown = Some(state);
         }
         if !args.watch || jobs.iter().all(|job| job.status.is_over()) {
-            return Ok(());
+            return if output.is_json() { print(&jobs, output) } else { Ok(()) };
         }
         thread::sleep(POLL_INTERVAL);
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::note;
 use crate::command_error::CommandError;
+use crate::complete;
 use crate::output::Output;
 use crate::text;
 
@@ -22,13 +23,13 @@ use crate::text;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Only matching names: `*` matches any characters, `?` one
-    #[arg(value_name = "GLOB")]
+    #[arg(value_name = "GLOB", add = complete::names())]
     names: Option<String>,
     /// Only versions of this type
-    #[arg(long = "type", value_name = "TYPE")]
+    #[arg(long = "type", value_name = "TYPE", add = complete::types())]
     type_tag: Option<TypeTag>,
     /// Only versions with this tag, newest or not
-    #[arg(long)]
+    #[arg(long, add = complete::tags())]
     tag: Option<TagName>,
     /// Only versions with this label, or this value of it
     #[arg(long = "label", value_name = "NAME[=VALUE]")]
@@ -40,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long)]
     all: bool,
     /// Sort by name, version, created, size or metrics.NAME
-    #[arg(long, value_name = "FIELD")]
+    #[arg(long, value_name = "FIELD", add = complete::sort_fields())]
     sort: Option<Sort>,
     /// Reverse the order
     #[arg(long)]

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::command_error::CommandError;
 use crate::complete;
-use crate::output::Output;
+use crate::output::{Outcome, Output};
 use crate::qualified::Qualified;
 
 /// Locks a version or a name against changes
@@ -27,6 +27,7 @@ pub(crate) struct UnlockArgs {
 
 #[derive(Serialize)]
 struct Locked<'a> {
+    outcome: Outcome,
     locked: bool,
     name: &'a Identifier,
     version: Option<VersionNumber>,
@@ -47,6 +48,10 @@ pub(crate) fn unlock(
 fn set(text: &str, locked: bool, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let reference: Reference = text.parse()?;
     let name = reference.identifier();
+    let was_locked = match text == name.as_str() {
+        true => larder.show(name).is_ok_and(|shown| shown.name_locked.is_some()),
+        false => larder.annotations(&reference)?.locked.is_some(),
+    };
     let version = match (text == name.as_str(), locked) {
         (true, true) => larder.locks().lock_name(name).map(|()| None),
         (true, false) => larder.locks().unlock_name(name).map(|()| None),
@@ -55,7 +60,8 @@ fn set(text: &str, locked: bool, larder: &Larder, output: &mut Output) -> Result
     }?;
     if output.is_json() {
         let version = version.map(|version| version.version);
-        return Ok(output.document(Locked { locked, name, version })?);
+        let outcome = Outcome::changed(was_locked != locked);
+        return Ok(output.document(Locked { outcome, locked, name, version })?);
     }
     if output.is_quiet() {
         return Ok(match &version {
@@ -63,7 +69,12 @@ fn set(text: &str, locked: bool, larder: &Larder, output: &mut Output) -> Result
             None => output.line(name.as_str()),
         }?);
     }
-    let verb = if locked { "locked" } else { "unlocked" };
+    let verb = match (locked, was_locked) {
+        (true, false) => "locked",
+        (false, true) => "unlocked",
+        (true, true) => "unchanged: already locked:",
+        (false, false) => "unchanged: not locked:",
+    };
     Ok(match version {
         Some(version) => output.line(&format!("{verb} {}", version.reference())),
         None => output.line(&format!("{verb} the name {name}")),

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::copy;
 use crate::command_error::CommandError;
+use crate::complete;
 use crate::open::{open, target};
 use crate::output::Output;
 use crate::text;
@@ -17,10 +18,10 @@ use crate::text;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The source
-    #[arg(value_name = "FROM")]
+    #[arg(value_name = "FROM", add = complete::urls())]
     from: String,
     /// The target; created if there is none
-    #[arg(value_name = "TO")]
+    #[arg(value_name = "TO", add = complete::urls())]
     to: String,
     /// Remove versions and tags that the source does not have
     #[arg(long)]

@@ -23,6 +23,7 @@ pub(crate) mod man;
 pub(crate) mod migrate;
 pub(crate) mod mirror;
 pub(crate) mod note;
+mod onnx_args;
 pub(crate) mod predict;
 pub(crate) mod put;
 pub(crate) mod remove;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::command_error::CommandError;
 use crate::complete;
-use crate::output::Output;
+use crate::output::{Outcome, Output};
 use crate::qualified::Qualified;
 use crate::text;
 
@@ -76,6 +76,7 @@ impl NoteArgs {
 #[derive(Serialize)]
 struct Document<'a> {
     reference: String,
+    outcome: Outcome,
     #[serde(flatten)]
     notes: &'a Annotations,
 }
@@ -83,16 +84,28 @@ struct Document<'a> {
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let change = args.remove_label.iter().fold(args.set.change(), AnnotationsChange::remove_label);
     let change = args.remove_metric.iter().fold(change, AnnotationsChange::remove_metric);
+    let before = larder.annotations(&args.reference)?;
     let notes = match change.is_empty() {
-        true => larder.annotations(&args.reference)?,
+        true => before.clone(),
         false => larder.annotate(&args.reference, &change)?,
     };
+    let changed = notes != before;
     if output.is_json() {
-        let reference = args.reference.to_string();
-        return Ok(output.document(Document { reference, notes: &notes })?);
+        let (reference, outcome) = (args.reference.to_string(), Outcome::changed(changed));
+        return Ok(output.document(Document { reference, outcome, notes: &notes })?);
     }
     if output.is_quiet() {
         return Ok(output.line(&args.reference.to_string())?);
+    }
+    let labels = args.remove_label.iter().filter(|name| !before.labels.contains_key(*name));
+    let metrics = args.remove_metric.iter().filter(|name| !before.metrics.contains_key(*name));
+    let missing = labels.map(|name| ("label", name));
+    for (what, name) in missing.chain(metrics.map(|name| ("metric", name))) {
+        output.say(format_args!("unchanged: {} has no {what} `{name}`", args.reference));
+    }
+    let is_removal = args.remove_label.len() + args.remove_metric.len() > 0;
+    if !changed && !change.is_empty() && !is_removal {
+        output.say(format_args!("unchanged: {} has these notes already", args.reference));
     }
     Ok(print(args, &notes, output)?)
 }

@@ -1,50 +1,56 @@
 //! `put`: storing files, folders and models.
 
 use larder::maintenance::LarderMaintenance;
-use std::fs;
+use std::fs::File;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
-use larder::files::Tree;
+use larder::extend::{PlannedJob, temp_folder};
+use larder::features;
 use larder::jobs::Event;
-use larder::maintenance::diff::Plan;
-use larder::store::{TagName, TypeTag};
+use larder::maintenance::diff::{Diff, Plan};
+use larder::store::{ItemKind, TagName, TreePath, TypeTag, VersionNumber};
 use larder::{Applied, Component, Error, Identifier, Larder, VersionInfo};
 use larder_models::ModelKind;
 use serde::Serialize;
+use tempfile::TempDir;
 
 use super::job_args::{self, JobArgs};
+use super::onnx_args::OnnxArgs;
 use super::{diff, note};
 use crate::command_error::{CommandError, Exit};
-use crate::output::Output;
+use crate::complete;
+use crate::output::{Outcome, Output};
 use crate::qualified::Qualified;
 use crate::text;
 
 /// Stores a file or a folder as a new version; creates the larder if there is none
 ///
 /// ONNX models, WebAssembly modules and scripts are recognised by their content, checked, and stored as models for
-/// `larder predict`. Nothing is executed.
+/// `larder predict`. Nothing is executed. What its extension or the newest version of the name says is a model, and is
+/// none, is refused unless `--as file` is given.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The name
+    #[arg(add = complete::names())]
     name: Qualified<Identifier>,
-    /// The file or folder; without links, devices and pipes
-    #[arg(value_name = "FILE|DIR")]
+    /// The file or folder, without links, devices and pipes; `-` is stdin, with --name-as
+    #[arg(value_name = "FILE|DIR", value_hint = clap::ValueHint::AnyPath)]
     path: PathBuf,
-    /// Tag the version
-    #[arg(long)]
-    tag: Option<TagName>,
+    /// The file name of what is read from stdin, such as `model.onnx`
+    #[arg(long, value_name = "FILE")]
+    name_as: Option<String>,
+    /// Tag the version; may be repeated
+    #[arg(long = "tag", value_name = "TAG", add = complete::tags())]
+    tags: Vec<TagName>,
     #[command(flatten)]
     notes: note::NoteArgs,
     /// The kind of the file; by default recognised by its content
     #[arg(long = "as", value_enum, value_name = "KIND")]
     kind: Option<As>,
-    /// The engine of an ONNX model; by default the first that can run it
-    #[arg(long, value_enum)]
-    engine: Option<Engine>,
-    /// An input and its output, in JSON files: checked, and kept with an ONNX model; may be repeated
-    #[arg(long = "example", value_name = "INPUT=OUTPUT")]
-    examples: Vec<String>,
+    #[command(flatten)]
+    onnx: OnnxArgs,
     /// Print the differences from the newest version, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -65,21 +71,38 @@ enum As {
     File,
 }
 
-/// An engine of ONNX models.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Engine {
-    /// tract, which is built in
-    Tract,
-    /// ONNX Runtime, from its shared library
-    Onnxruntime,
+impl As {
+    fn kind(self) -> ModelKind {
+        match self {
+            Self::Onnx => ModelKind::Onnx,
+            Self::Wasm => ModelKind::Wasm,
+            Self::Script => ModelKind::Script,
+            Self::File => ModelKind::File,
+        }
+    }
 }
+
+const AS_FILE: &str = "use `--as file` to store it as a plain file";
 
 #[derive(Serialize)]
 struct Put<'a> {
-    created: bool,
-    tag: Option<&'a TagName>,
+    outcome: Outcome,
+    tags: Vec<Tagged<'a>>,
     #[serde(flatten)]
     version: &'a VersionInfo,
+}
+
+/// A tag that names the version.
+#[derive(Serialize)]
+struct Tagged<'a> {
+    tag: &'a TagName,
+    version: VersionNumber,
+}
+
+impl Args {
+    fn tagged(&self, version: VersionNumber) -> Vec<Tagged<'_>> {
+        self.tags.iter().map(|tag| Tagged { tag, version }).collect()
+    }
 }
 
 pub(crate) fn run(
@@ -90,14 +113,17 @@ pub(crate) fn run(
     // Checks everything before the larder is created.
     let notes = args.notes.change();
     notes.check()?;
-    let component = read(args, output)?;
-    let larder = args.jobs.on(&Event::Apply, &larder()?)?;
+    let input = Input::new(args, output)?;
+    let component = input.read(args)?;
+    let larder = larder()?;
+    input.check_successor(args, &*component, &larder)?;
+    let larder = args.jobs.on(&Event::Apply, &larder, output)?;
     let applied = larder.apply(&args.name, &*component)?;
     let version = applied.version();
     if !notes.is_empty() {
         larder.annotate(version.reference(), &notes)?;
     }
-    if let Some(tag) = &args.tag {
+    for tag in &args.tags {
         larder.tag(version.reference(), tag)?;
     }
     let jobs = args.jobs.wait(&larder, &applied);
@@ -109,8 +135,8 @@ pub(crate) fn run(
 fn print(args: &Args, applied: &Applied, output: &mut Output) -> Result<(), CommandError> {
     let version = applied.version();
     if output.is_json() {
-        let (created, tag) = (applied.is_created(), args.tag.as_ref());
-        return Ok(output.document(Put { created, tag, version })?);
+        let (outcome, tags) = (outcome(applied.is_created()), args.tagged(version.version));
+        return Ok(output.document(Put { outcome, tags, version })?);
     }
     if output.is_quiet() {
         return Ok(output.references([version])?);
@@ -122,7 +148,7 @@ fn print(args: &Args, applied: &Applied, output: &mut Output) -> Result<(), Comm
     let (reference, digest) = (version.reference(), version.digest.short());
     let kind = kind_of(&version.type_tag);
     output.line(&format!("{verb} {reference} ({digest}, {}{kind})", text::size(version.size)))?;
-    if let Some(tag) = &args.tag {
+    for tag in &args.tags {
         output.line(&format!("{}:{tag} is {reference}", args.name))?;
     }
     Ok(())
@@ -131,9 +157,16 @@ fn print(args: &Args, applied: &Applied, output: &mut Output) -> Result<(), Comm
 #[derive(Serialize)]
 struct Planned<'a> {
     dry_run: bool,
-    tag: Option<&'a TagName>,
+    outcome: Outcome,
+    tags: Vec<Tagged<'a>>,
+    stored: u64,
+    jobs: &'a [PlannedJob],
     #[serde(flatten)]
-    plan: &'a Plan,
+    diff: &'a Diff,
+}
+
+fn outcome(is_created: bool) -> Outcome {
+    if is_created { Outcome::Created } else { Outcome::Unchanged }
 }
 
 /// Prints what `run` would store.
@@ -143,13 +176,25 @@ pub(crate) fn plan(
     output: &mut Output,
 ) -> Result<(), CommandError> {
     args.notes.change().check()?;
-    let component = read(args, output)?;
-    let plan = larder()?.plan(&args.name, &*component)?;
+    let input = Input::new(args, output)?;
+    let component = input.read(args)?;
+    let larder = larder()?;
+    input.check_successor(args, &*component, &larder)?;
+    let plan = larder.plan(&args.name, &*component)?;
     let new = &plan.diff.new;
     let reference = new.reference();
     if output.is_json() {
-        let tag = args.tag.as_ref();
-        return Ok(output.document(Planned { dry_run: true, tag, plan: &plan })?);
+        let Plan { created, stored, diff, jobs, .. } = &plan;
+        let (outcome, tags) = (outcome(*created), args.tagged(new.version));
+        let dry_run = true;
+        return Ok(output.document(Planned {
+            dry_run,
+            outcome,
+            tags,
+            stored: *stored,
+            jobs,
+            diff,
+        })?);
     }
     if output.is_quiet() {
         return Ok(output.line(&reference.to_string())?);
@@ -169,7 +214,7 @@ pub(crate) fn plan(
             None => format!("would create the job {}{of}", job.trigger),
         })?;
     }
-    if let Some(tag) = &args.tag {
+    for tag in &args.tags {
         output.line(&format!("{}:{tag} would be {reference}", args.name))?;
     }
     Ok(())
@@ -183,116 +228,91 @@ fn kind_of(type_tag: &TypeTag) -> String {
     }
 }
 
-fn read(args: &Args, output: &mut Output) -> Result<Box<dyn Component>, CommandError> {
-    let path = &args.path;
-    let kind = match args.kind {
-        Some(kind) => kind,
-        None => recognise(path, output)?,
-    };
-    let advise = |error: Error| {
-        let advice = matches!(error, Error::Refused { .. }) && args.kind.is_none();
-        let error = CommandError::from(error);
-        if advice { error.with_hint("use `--as file` to store it as a plain file") } else { error }
-    };
-    let needs = |feature| {
-        let action = format!("put {} as a model", path.display());
-        let error = CommandError::without_feature(action, feature);
-        if args.kind.is_none() {
-            error.with_hint_too("use `--as file` to store it as a plain file")
-        } else {
-            error
-        }
-    };
-    if kind != As::Onnx && (args.engine.is_some() || !args.examples.is_empty()) {
-        let message = format!(
-            "cannot put {}: `--engine` and `--example` are for ONNX models",
-            path.display()
-        );
-        return Err(CommandError::new(Exit::Usage, message));
-    }
-    match kind {
-        As::File => Ok(Box::new(Tree::read(path)?)),
-        As::Onnx => onnx(args)?.ok_or_else(|| needs("onnx"))?.map_err(advise),
-        As::Script => script(path).ok_or_else(|| needs("script"))?.map_err(advise),
-        As::Wasm => wasm(path).ok_or_else(|| needs("wasm"))?.map_err(advise),
-    }
+/// What is put: a path, or standard input as a file in a temporary folder.
+struct Input {
+    path: PathBuf,
+    /// Deleted when dropped.
+    folder: Option<TempDir>,
 }
 
-type Opened = Option<larder::Result<Box<dyn Component>>>;
-
-/// Defines a function that opens a model, or returns `None` without its feature.
-macro_rules! model {
-    ($name:ident, $feature:literal, $model:ident) => {
-        #[cfg(feature = $feature)]
-        fn $name(path: &Path) -> Opened {
-            Some(larder_models::$model::open(path).map(|model| Box::new(model) as _))
+impl Input {
+    fn new(args: &Args, output: &mut Output) -> Result<Self, CommandError> {
+        let usage = |message, hint| Err(CommandError::new(Exit::Usage, message).with_hint(hint));
+        match (&args.name_as, args.path == Path::new("-")) {
+            (None, false) => Ok(Self { path: args.path.clone(), folder: None }),
+            (Some(name), true) => Self::stdin(name, output),
+            (None, true) => usage(
+                "cannot put stdin: it has no file name",
+                "give one with `--name-as FILE`, such as `--name-as model.onnx`",
+            ),
+            (Some(_), false) => usage(
+                "cannot use `--name-as` with a file: it names what is read from stdin",
+                "write `-` in the place of the file, or rename the file",
+            ),
         }
-        #[cfg(not(feature = $feature))]
-        fn $name(_: &Path) -> Opened {
-            None
-        }
-    };
-}
-
-/// Opens an ONNX model with its examples.
-#[cfg(feature = "onnx")]
-fn onnx(args: &Args) -> Result<Opened, CommandError> {
-    use larder_models::onnx::{Engine as Named, OpenOptions};
-
-    let mut options = OpenOptions::new();
-    match args.engine {
-        Some(Engine::Tract) => options = options.engine(Named::Tract),
-        Some(Engine::Onnxruntime) => options = options.engine(Named::OnnxRuntime),
-        None => (),
     }
-    for example in &args.examples {
-        let Some((input, output)) = example.split_once('=') else {
-            let message = format!(
-                "cannot use the example `{example}`: it must be INPUT=OUTPUT, two JSON files"
-            );
-            return Err(CommandError::new(Exit::Usage, message));
+
+    fn stdin(name: &str, output: &mut Output) -> Result<Self, CommandError> {
+        let path = TreePath::new(name)?;
+        if path.as_str().contains('/') {
+            let error = Error::invalid("file name", name, "it is a path; write a name alone");
+            return Err(error.into());
+        }
+        if io::stdin().is_terminal() {
+            output.say("reading the content from the terminal; end it with Ctrl-D");
+        }
+        let failed = |error| CommandError::reading("stdin", &error);
+        let folder = temp_folder(&std::env::temp_dir()).map_err(failed)?;
+        let path = folder.path().join(path.as_str());
+        let mut file = File::create_new(&path).map_err(failed)?;
+        io::copy(&mut io::stdin().lock(), &mut file).map_err(failed)?;
+        Ok(Self { path, folder: Some(folder) })
+    }
+
+    fn read(&self, args: &Args) -> Result<Box<dyn Component>, CommandError> {
+        let kind = args.kind.map(As::kind);
+        let read = match args.onnx.open(&self.path, kind)? {
+            Some(opened) => opened,
+            None => larder_models::read_model(&self.path, kind),
         };
-        let read = |path: &str| {
-            fs::read_to_string(path).map_err(|error| CommandError::reading(path, &error))
-        };
-        options = options.example(read(input)?, read(output)?);
+        read.map_err(|error| self.error(args, error))
     }
-    let model = larder_models::OnnxModel::open_with(&args.path, &options);
-    Ok(Some(model.map(|model| Box::new(model) as _)))
-}
 
-#[cfg(not(feature = "onnx"))]
-fn onnx(_: &Args) -> Result<Opened, CommandError> {
-    Ok(None)
-}
-
-model!(script, "script", Script);
-model!(wasm, "wasm", WasmModel);
-
-fn recognise(path: &Path, output: &mut Output) -> Result<As, CommandError> {
-    // Links are not followed; `Tree::read` refuses them.
-    if !fs::symlink_metadata(path).is_ok_and(|meta| meta.is_file()) {
-        return Ok(As::File);
-    }
-    let kind = ModelKind::of_file(path);
-    let kind = kind.map_err(|error| CommandError::reading(path.display(), &error))?;
-    Ok(match kind {
-        ModelKind::Onnx => As::Onnx,
-        ModelKind::Wasm => As::Wasm,
-        ModelKind::Script => As::Script,
-        _ => {
-            let extension = path.extension().and_then(|extension| extension.to_str());
-            let kind = match extension {
-                Some("onnx") => "onnx",
-                Some("wasm") => "wasm",
-                Some("rhai") => "script",
-                _ => return Ok(As::File),
-            };
-            output.say(format_args!(
-                "storing {} as a plain file: its content does not match its name; `--as {kind}` shows why",
-                path.display()
-            ));
-            As::File
+    /// Refuses a plain file where the newest version is a model, unless `--as file` says that it is meant.
+    fn check_successor(
+        &self,
+        args: &Args,
+        component: &dyn Component,
+        larder: &Larder,
+    ) -> Result<(), CommandError> {
+        if args.kind.is_some() {
+            return Ok(());
         }
-    })
+        let checked = larder_models::check_successor(larder, &args.name, &self.path, component);
+        checked.map_err(|error| self.error(args, error))
+    }
+
+    fn error(&self, args: &Args, error: Error) -> CommandError {
+        let advised = args.kind.is_none();
+        let error = match error {
+            Error::NotLinked { kind: ItemKind::Type, name, .. } => {
+                let feature = features::feature_of(ItemKind::Type, &name).unwrap_or("full");
+                let action = format!("put {} as a model", self.path.display());
+                let error = CommandError::without_feature(action, feature);
+                if advised { error.with_hint_too(AS_FILE) } else { error }
+            }
+            error @ Error::Refused { .. } if advised => {
+                CommandError::from(error).with_hint(AS_FILE)
+            }
+            error => error.into(),
+        };
+        // The temporary folder is not the user's.
+        match &self.folder {
+            Some(folder) => {
+                let folder = format!("{}/", folder.path().display());
+                error.map_messages(|message| message.replace(&folder, ""))
+            }
+            None => error,
+        }
+    }
 }

@@ -36,7 +36,7 @@ struct Removed<'a> {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    let larder = &args.jobs.on(&Event::Remove, larder)?;
+    let larder = &args.jobs.on(&Event::Remove, larder, output)?;
     let options = RemoveOptions::new().force(args.force);
     let removed = if args.all {
         larder.remove_all(Identifier::new(&args.reference)?, &options)?

@@ -2,12 +2,12 @@
 
 use larder::maintenance::LarderMaintenance;
 use larder::maintenance::RemovedVersion;
-use larder::{Identifier, Larder};
+use larder::{Identifier, Larder, VersionInfo};
 use serde::Serialize;
 
 use crate::command_error::CommandError;
 use crate::complete;
-use crate::output::Output;
+use crate::output::{Outcome, Output};
 use crate::qualified::Qualified;
 use crate::text;
 
@@ -15,11 +15,18 @@ use crate::text;
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The version: `name@7`
-    #[arg(value_name = "REF", required_unless_present = "list", add = complete::references())]
+    #[arg(value_name = "REF", required_unless_present = "list", add = complete::removed())]
     reference: Option<Qualified>,
     /// List the removed versions of a name
     #[arg(long, value_name = "NAME", conflicts_with = "reference", add = complete::names())]
     list: Option<Qualified<Identifier>>,
+}
+
+#[derive(Serialize)]
+struct Restored<'a> {
+    outcome: Outcome,
+    #[serde(flatten)]
+    version: &'a VersionInfo,
 }
 
 #[derive(Serialize)]
@@ -32,14 +39,17 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         return list(&larder.maintenance().removed(name)?, output);
     }
     let Some(reference) = &args.reference else { return Ok(()) };
-    let version = larder.maintenance().restore(reference)?;
+    let was_there = larder.show(reference).is_ok();
+    let version = &larder.maintenance().restore(reference)?;
     if output.is_json() {
-        output.document(&version)?;
+        let outcome = if was_there { Outcome::Unchanged } else { Outcome::Restored };
+        output.document(Restored { outcome, version })?;
     } else if output.is_quiet() {
-        output.references([&version])?;
+        output.references([version])?;
     } else {
         let (reference, size) = (version.reference(), text::size(version.size));
-        output.line(&format!("restored {reference} ({}, {size})", version.digest.short()))?;
+        let done = if was_there { "unchanged: not removed:" } else { "restored" };
+        output.line(&format!("{done} {reference} ({}, {size})", version.digest.short()))?;
     }
     Ok(())
 }

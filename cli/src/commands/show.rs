@@ -14,8 +14,10 @@ use serde_json::value::RawValue;
 use super::{note, tree};
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
+use crate::fold::fold;
 use crate::output::Output;
 use crate::qualified::Qualified;
+use crate::signature;
 use crate::text;
 
 /// Shows the details of a version: type, tags, fields and artifacts
@@ -24,6 +26,9 @@ pub(crate) struct Args {
     /// The version: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
     #[arg(value_name = "REF", add = complete::references())]
     reference: Qualified,
+    /// Print the signature as JSON Schemas
+    #[arg(long)]
+    schema: bool,
     /// Print only the source text of a script or `#[codemodel]`
     #[arg(long)]
     source: bool,
@@ -81,7 +86,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     if output.is_json() {
         output.document(page)?
     } else {
-        print(&page, output)?
+        print(&page, args.schema, output)?
     }
     Ok(())
 }
@@ -163,7 +168,7 @@ fn print_source(
     Ok(())
 }
 
-fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {
+fn print(page: &Page<'_>, schema: bool, output: &mut Output) -> io::Result<()> {
     let Page { version, .. } = page;
     let linked = match page.rust_type {
         Some(rust_type) => format!("linked in as {rust_type}"),
@@ -188,9 +193,6 @@ fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {
         ("size", text::size(version.size)),
         ("digest", version.digest.to_string()),
     ];
-    for (side, key) in [("input", "inputs"), ("output", "outputs")] {
-        rows.extend(ports(page, key).map(|port| (side, port)));
-    }
     if !version.status.is_ready() {
         let failure = version.failure.as_deref().map(|failure| format!(": {failure}"));
         rows.push(("status", format!("{}{}", version.status, failure.unwrap_or_default())));
@@ -222,13 +224,23 @@ fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {
     }
     output.columns(rows)?;
     output.line("\nfields:")?;
-    output.line(&text::pretty_json(page.fields.get()))?;
+    let (fields, folded) = fold(page.fields.get());
+    output.line(&text::pretty_json(&fields))?;
+    if folded {
+        output.line("(folded; `--format json` prints everything)")?;
+    }
     if !page.artifacts.is_empty() {
         output.line("\nartifacts:")?;
         let rows: Vec<_> = page.artifacts.iter().map(Artifact::row).collect();
         output.columns(rows)?;
     }
-    if let Some(signature) = &page.signature {
+    if !schema {
+        let fields = serde_json::from_str(page.fields.get()).unwrap_or_default();
+        let signature = page.signature.as_ref();
+        if let Some(line) = signature::describe(version.type_tag.as_str(), &fields, signature) {
+            output.line(&format!("\nsignature:\n{}", text::clean(&line)))?;
+        }
+    } else if let Some(signature) = &page.signature {
         output.line("\nsignature:")?;
         for (side, schema) in [("input ", &signature.input), ("output", &signature.output)] {
             let json = serde_json::to_string(schema)?;
@@ -236,26 +248,6 @@ fn print(page: &Page<'_>, output: &mut Output) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// The inputs or outputs of an ONNX model, as `X: float32[N, 30]`.
-fn ports<'a>(page: &Page<'_>, key: &'a str) -> impl Iterator<Item = String> + use<'a> {
-    #[derive(serde::Deserialize)]
-    struct Port {
-        name: String,
-        dtype: String,
-        shape: Vec<serde_json::Value>,
-    }
-    let is_onnx = page.version.type_tag.as_str() == "larder/onnx";
-    let fields = is_onnx.then(|| serde_json::from_str::<serde_json::Value>(page.fields.get()).ok());
-    let ports = fields.flatten().map(|mut fields| fields[key].take());
-    // Damaged versions are shown as far as possible.
-    let ports = ports.and_then(|ports| serde_json::from_value::<Vec<Port>>(ports).ok());
-    ports.unwrap_or_default().into_iter().map(|Port { name, dtype, shape }| {
-        let dims =
-            shape.iter().map(|dim| dim.as_str().map_or_else(|| dim.to_string(), str::to_owned));
-        format!("{name}: {dtype}[{}]", dims.collect::<Vec<_>>().join(", "))
-    })
 }
 
 /// Formats the first few, and the number of others.

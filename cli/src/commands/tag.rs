@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
-use crate::output::Output;
+use crate::output::{Outcome, Output};
 use crate::qualified::Qualified;
 
 /// Sets or moves a tag to a version
@@ -18,6 +18,7 @@ pub(crate) struct Args {
     #[arg(value_name = "REF", add = complete::references())]
     reference: Qualified,
     /// The tag, such as `prod`
+    #[arg(add = complete::tags())]
     tag: TagName,
     /// Only if the tag currently names this version
     #[arg(long, value_name = "REF", add = complete::references())]
@@ -40,7 +41,7 @@ pub(crate) struct Args {
 #[derive(clap::Args)]
 pub(crate) struct UntagArgs {
     /// The tag: `name:tag`
-    #[arg(value_name = "NAME:TAG", add = complete::references())]
+    #[arg(value_name = "NAME:TAG", add = complete::name_tags())]
     reference: Qualified,
     /// Only if the tag currently names this version
     #[arg(long, value_name = "REF", add = complete::references())]
@@ -72,6 +73,7 @@ fn conditions(from: Option<&Reference>, force: bool) -> TagOptions {
 
 #[derive(Serialize)]
 struct Tagged<'a> {
+    outcome: Outcome,
     tag: &'a TagName,
     #[serde(flatten)]
     version: &'a VersionInfo,
@@ -84,14 +86,23 @@ struct RemovedTag<'a> {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
+    let find = || -> larder::Result<_> {
+        let tags = larder.tags().of(args.reference.identifier())?;
+        Ok(tags.into_iter().find(|tag| tag.tag == args.tag).map(|tag| (tag.version, tag.protected)))
+    };
+    let before = find()?;
     let version = larder.tags().set(&args.reference, &args.tag, &args.options())?;
+    let changed = before != find()?;
     if output.is_json() {
-        output.document(Tagged { tag: &args.tag, version: &version })?;
+        let (outcome, tag) = (Outcome::changed(changed), &args.tag);
+        output.document(Tagged { outcome, tag, version: &version })?;
     } else if output.is_quiet() {
         output.references([&version])?;
     } else {
         let (name, reference) = (&version.identifier, version.reference());
-        output.line(&format!("{name}:{} is {reference} ({})", args.tag, version.digest.short()))?;
+        let done = if changed { "" } else { "unchanged: " };
+        let digest = version.digest.short();
+        output.line(&format!("{done}{name}:{} is {reference} ({digest})", args.tag))?;
     }
     Ok(())
 }

@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[arg(long)]
     predict: bool,
     /// Repair damaged or missing blobs from another larder
-    #[arg(long, value_name = "URL", value_parser = qualified::parser::<StoreUrl>())]
+    #[arg(long, value_name = "URL", value_parser = qualified::parser::<StoreUrl>(), add = complete::urls())]
     repair_from: Option<StoreUrl>,
 }
 

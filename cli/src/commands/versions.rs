@@ -1,6 +1,5 @@
 //! `versions`: the versions of a name.
 
-use larder::store::TagName;
 use larder::versions::TagInfo;
 use larder::{Identifier, Larder, VersionInfo};
 use serde::Serialize;
@@ -28,7 +27,7 @@ struct Versions<'a> {
 struct Version<'a> {
     #[serde(flatten)]
     info: &'a VersionInfo,
-    tags: Vec<&'a TagName>,
+    tags: Vec<&'a TagInfo>,
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
@@ -43,7 +42,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         let row = |Version { info, tags }: Version<'_>| {
             [
                 text::version(info),
-                tags.iter().map(|tag| tag.as_str()).collect::<Vec<_>>().join(", "),
+                tags.iter().map(|tag| tag.tag.as_str()).collect::<Vec<_>>().join(", "),
                 info.type_tag.to_string(),
                 text::size(info.size),
                 output.time(info.created),
@@ -56,7 +55,6 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     Ok(())
 }
 
-fn tags_of<'a>(version: &VersionInfo, tags: &'a [TagInfo]) -> Vec<&'a TagName> {
-    let named = tags.iter().filter(|tag| tag.version == version.version);
-    named.map(|tag| &tag.tag).collect()
+fn tags_of<'a>(version: &VersionInfo, tags: &'a [TagInfo]) -> Vec<&'a TagInfo> {
+    tags.iter().filter(|tag| tag.version == version.version).collect()
 }

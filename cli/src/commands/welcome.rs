@@ -2,9 +2,20 @@
 
 use std::io;
 
+use serde::Serialize;
+
 use crate::output::Output;
 
+#[derive(Serialize)]
+struct Program<'a> {
+    program: &'a str,
+    version: &'static str,
+}
+
 pub(crate) fn run(program: &str, output: &mut Output) -> io::Result<()> {
+    if output.is_json() {
+        return output.document(Program { program, version: env!("CARGO_PKG_VERSION") });
+    }
     output.line(&format!(
         "\
 Larder stores models and their components: typed, versioned, verified.

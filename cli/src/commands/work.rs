@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::job_args::QueueArgs;
 use crate::command_error::CommandError;
+use crate::global::Format;
 use crate::output::Output;
 use crate::text;
 
@@ -33,12 +34,12 @@ struct Worked {
 }
 
 /// Reports an error that is retried, unless it is the same as the last.
-fn report_once(last: &Mutex<String>, error: &Error) {
+fn report_once(last: &Mutex<String>, error: &Error, format: Format) {
     let error = CommandError::recoverable(error, "retrying");
     let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
     let text = format!("{error:?}");
     if *last != text {
-        let _ = error.report();
+        let _ = error.report(format);
         *last = text;
     }
 }
@@ -46,7 +47,8 @@ fn report_once(last: &Mutex<String>, error: &Error) {
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let larder = args.queue.of(larder)?;
     let last = Mutex::new(String::new());
-    let mut worker = Worker::new(&larder).on_error(move |error| report_once(&last, error));
+    let format = output.format();
+    let mut worker = Worker::new(&larder).on_error(move |error| report_once(&last, error, format));
     if let Some(concurrency) = args.concurrency {
         worker = worker.concurrency(concurrency.into());
     }

@@ -134,10 +134,15 @@ impl Element {
 }
 
 fn float(value: f64, json: &mut String) -> Result<(), String> {
-    if !value.is_finite() {
-        return Err("it has a NaN or an infinity, which JSON cannot represent".into());
-    }
-    write!(json, "{value:?}").map_err(|error| error.to_string())
+    // JSON has no NaN and no infinities: models take these words.
+    let word = match value {
+        value if value.is_nan() => "\"NaN\"",
+        f64::INFINITY => "\"Infinity\"",
+        f64::NEG_INFINITY => "\"-Infinity\"",
+        value => return write!(json, "{value:?}").map_err(|error| error.to_string()),
+    };
+    json.push_str(word);
+    Ok(())
 }
 
 /// Converts a 16-bit float.

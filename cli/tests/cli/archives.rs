@@ -4,7 +4,7 @@ use std::fs;
 
 use insta::assert_snapshot;
 
-use crate::test_dir::everywhere;
+use crate::test_dir::{PLAIN, everywhere};
 
 #[test]
 fn what_is_exported_comes_in_elsewhere() {
@@ -158,7 +158,7 @@ fn import_takes_nothing_that_is_no_export_and_makes_no_larder_for_it() {
     assert_snapshot!(printed, @"
     exit 5
     --- stderr
-    error: cannot import noise: not an export: neither a `.tar` nor a `.tar.zst`
+    error: cannot import noise: it is no archive of Larder: neither a `.tar` nor a `.tar.zst` that `export` wrote
     exit 4
     --- stderr
     error: cannot read the blob b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7 in damaged.tar: it is corrupt (its digest is b3:f153ddfcebb5 instead of b3:50dd04420efa); restore it from a copy
@@ -182,5 +182,83 @@ fn import_takes_nothing_that_is_no_export_and_makes_no_larder_for_it() {
     --- stderr
     error: cannot open fs:new: there is no larder
     hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
+    ");
+}
+
+#[test]
+fn export_streams_to_standard_output() {
+    let printed = everywhere(|dir| {
+        let filled = dir.filled();
+        let stream = |args: &[&str]| {
+            let output = dir.command(PLAIN, args).output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            (output.stdout, String::from_utf8(output.stderr).unwrap())
+        };
+        filled.plain(&["export", "-o", "file.tar"]);
+        filled.plain(&["export", "-o", "file.tar.zst"]);
+        let (tar, said) = stream(&["export", "-o", "-"]);
+        assert_eq!(tar, fs::read(dir.path("file.tar")).unwrap());
+        let (zst, _) = stream(&["export", "-o", "-", "--as", "tar.zst"]);
+        assert_eq!(zst, fs::read(dir.path("file.tar.zst")).unwrap());
+        let (json, _) = stream(&["export", "-o", "-", "--format", "json"]);
+        assert_eq!(json, tar, "the archive is the output");
+        assert!(!dir.path("-").exists());
+        said + &dir.plain(&["export", "-o", "-", "--as", "folder"])
+    });
+    assert_snapshot!(printed, @"
+    wrote 3 versions, 5 blobs, 760 B
+    exit 2
+    --- stderr
+    error: cannot export to standard output: a folder is no stream
+    hint: use `--as tar`
+    ");
+}
+
+#[test]
+fn export_makes_no_folder_of_the_name_of_another_archive() {
+    let printed = everywhere(|dir| {
+        dir.filled();
+        let mut printed = String::new();
+        for name in ["x.zip", "x.tar.gz", "x.TGZ", "x.7z", "x.zst", "x.db"] {
+            printed += &dir.plain(&["export", "-o", name]);
+            assert!(!dir.path(name).exists(), "{name}");
+        }
+        for (name, is_folder) in [("UPPER.TAR", false), ("models-1.2", true), ("x.d", true)] {
+            printed += &dir.plain(&["export", "-o", name]);
+            assert_eq!(dir.path(name).is_dir(), is_folder, "{name}");
+        }
+        printed + &dir.plain(&["export", "-o", "chosen.zip", "--as", "tar"])
+    });
+    assert_snapshot!(printed, @"
+    exit 5
+    --- stderr
+    error: cannot export to x.zip: there is no export to `.zip`; name a `.tar`, a `.tar.zst` or a folder, or choose the form
+    exit 5
+    --- stderr
+    error: cannot export to x.tar.gz: there is no export to `.gz`; name a `.tar`, a `.tar.zst` or a folder, or choose the form
+    exit 5
+    --- stderr
+    error: cannot export to x.TGZ: there is no export to `.tgz`; name a `.tar`, a `.tar.zst` or a folder, or choose the form
+    exit 5
+    --- stderr
+    error: cannot export to x.7z: there is no export to `.7z`; name a `.tar`, a `.tar.zst` or a folder, or choose the form
+    exit 5
+    --- stderr
+    error: cannot export to x.zst: there is no export to `.zst`; name a `.tar`, a `.tar.zst` or a folder, or choose the form
+    exit 5
+    --- stderr
+    error: cannot export to x.db: there is no export to `.db`; name a `.tar`, a `.tar.zst` or a folder, or choose the form
+    exit 0
+    --- stderr
+    wrote UPPER.TAR: 3 versions, 5 blobs, 760 B
+    exit 0
+    --- stderr
+    wrote models-1.2: 3 versions, 5 blobs, 760 B
+    exit 0
+    --- stderr
+    wrote x.d: 3 versions, 5 blobs, 760 B
+    exit 0
+    --- stderr
+    wrote chosen.zip: 3 versions, 5 blobs, 760 B
     ");
 }

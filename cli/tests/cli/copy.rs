@@ -114,7 +114,7 @@ fn what_is_taken_there_is_renumbered_and_a_tag_moves_only_with_overwrite() {
         dir.apply("wine/price", &price([2.0, 1.0, 1.0]));
         dir.larder().tag("wine/price@2", "prod").unwrap();
         dir.write("list", "another");
-        dir.plain(&["put", "wine/price", "list", "--store", "fs:other"]);
+        dir.plain(&["put", "wine/price", "list", "--as", "file", "--store", "fs:other"]);
         first
             + &dir.plain(&["copy", "--all", "fs:other"])
             + &dir.plain(&["copy", "--all", "fs:other", "--overwrite"])
@@ -129,6 +129,7 @@ fn what_is_taken_there_is_renumbered_and_a_tag_moves_only_with_overwrite() {
     exit 5
     --- stderr
     error: cannot copy tags: these would move in the target: wine/price:prod from v1 to v3; allow overwriting, or untag them there first
+    hint: use `--overwrite` to move them
     exit 0
     --- stdout
     copied wine/price@2 as wine/price@3 (b3:e0e61b89cfd7, 330 B)
@@ -156,11 +157,7 @@ fn copy_says_what_is_missing_and_makes_no_larder_for_it() {
     hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     exit 2
     --- stderr
-    error: the following required arguments were not provided:
-      <REF>...
-
-    Usage: larder copy --store <URL> <REF>... <URL>
-
-    For more information, try '--help'.
+    error: cannot copy: what to copy is missing
+    hint: write `larder copy REF URL`, or `larder copy --all URL`
     ");
 }

@@ -244,9 +244,10 @@ fn put_dry_run_of_a_model_prints_one_json_document() {
     {
       "schema": 1,
       "dry_run": true,
-      "tag": null,
-      "created": true,
+      "outcome": "created",
+      "tags": [],
       "stored": 271,
+      "jobs": [],
       "old": null,
       "new": {
         "name": "half",
@@ -282,8 +283,7 @@ fn put_dry_run_of_a_model_prints_one_json_document() {
         "both": 0,
         "old": 0,
         "new": 0
-      },
-      "jobs": []
+      }
     }
     "#);
 }

@@ -200,7 +200,7 @@ fn what_is_missing_locked_removed_or_garbage_is_noted_with_advice() {
         larder.locks().lock_version("wine/price").unwrap();
         larder.locks().lock_name("notes").unwrap();
         larder.remove("label@1").unwrap();
-        dir.plain(&["gc", "--grace", "0s"]);
+        dir.plain(&["gc", "--grace", "0s", "--exclusive"]);
         let printed = dir.plain(&["doctor"]);
         assert!(dir.linked(&["doctor"]).matches("not linked in").count() == 0, "{printed}");
         steady(&printed)
@@ -260,7 +260,7 @@ fn damaged_records_and_a_clock_in_the_future_are_warnings() {
     warning: the record tags/notes/@prod: it has format 7, and this version of Larder reads up to 1
       restore it from a copy of the larder; `larder verify` lists all damage
     warning: the newest version has a time in the future: 2191-10-27T12:26:40Z
-      set the clock, here or where it was applied; the grace period of `larder gc` depends on it
+      set the clock, here or where it was stored; the grace period of `larder gc` depends on it
     note: the type `example/label` of larder-cli [version], used by early@1, is not linked in
       to load it, link the type into your own command line: https://docs.rs/larder-cli
     --- stderr
@@ -272,7 +272,7 @@ fn damaged_records_and_a_clock_in_the_future_are_warnings() {
     warning: the record tags/notes/@prod: it has format 7, and this version of Larder reads up to 1
       restore it from a copy of the larder; `larder verify` lists all damage
     warning: the newest version has a time in the future: 2191-10-27T12:26:40Z
-      set the clock, here or where it was applied; the grace period of `larder gc` depends on it
+      set the clock, here or where it was stored; the grace period of `larder gc` depends on it
     note: the type `example/label` of larder-cli [version], used by early@1, is not linked in
       to load it, link the type into your own command line: https://docs.rs/larder-cli
     --- stderr
@@ -316,8 +316,8 @@ fn what_is_no_larder_is_a_finding_and_stays_as_it_is() {
     --- stdout
     program    larder [version], rustc [rustc], [target]
     linked in  6 types, 7 serializers, 9 stores
-    warning: cannot read the file [place]: it is corrupt (not an SQLite database); restore it from a copy
-      restore it from a copy, or name another larder with `--store URL`
+    warning: cannot use [place] as a larder: it is a `.db` file of text, and no SQLite database; name another file, or, if it was a larder, restore it from a copy
+      name another larder with `--store URL`
     --- stderr
     error: found 1 warning
     ");

@@ -43,7 +43,7 @@ fn an_empty_folder_or_file_is_not_made_a_larder() {
     hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     exit 3
     --- stderr
-    error: cannot open sqlite:empty.db: there is no larder
+    error: cannot open sqlite:empty.db: there is no larder, only an empty file
     hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
     ");
 }
@@ -74,9 +74,9 @@ fn a_file_that_is_no_larder_is_left_alone() {
     exit 5
     --- stderr
     error: cannot use the folder [place] as a larder: it holds `letter.txt`; name an empty or a new folder
-    exit 4
+    exit 5
     --- stderr
-    error: cannot read the file letter.db: it is corrupt (not an SQLite database); restore it from a copy
+    error: cannot use letter.db as a larder: it is a `.db` file of text, and no SQLite database; name another file, or, if it was a larder, restore it from a copy
     ");
 }
 
@@ -97,7 +97,7 @@ fn a_store_url_that_cannot_be_is_refused() {
     error: cannot use "fs:" as a store URL: a path is missing after the scheme
     exit 6
     --- stderr
-    error: cannot use ftp:server/larder: the store scheme `ftp` is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that has it (`use … as _;`)
+    error: cannot use ftp:server/larder: this program has no store scheme `ftp`; it has az:, file:, fs:, gs:, memory:, postgres:, postgresql:, s3:, sqlite:
     exit 2
     --- stderr
     error: cannot use "s3:bucket/larder" as a store URL: a bucket is missing: `s3://bucket/prefix`
@@ -229,4 +229,92 @@ fn a_command_line_that_cannot_be_ends_with_2() {
 
     For more information, try '--help'.
     "#);
+}
+
+#[test]
+fn a_file_of_another_kind_is_named_and_nothing_is_made() {
+    let dir = TestDir::new("fs:data_dir");
+    dir.write("notes.txt", "Dear Sir or Madam");
+    dir.write("model.onnx", b"\x08\x07\x12\x04\xff\xfe\0\0");
+    dir.write("empty", "");
+    dir.write("empty.db", "");
+    dir.write("folder.tar", [&[0; 257][..], b"ustar"].concat());
+    std::fs::create_dir(dir.path("folder.db")).unwrap();
+    dir.write("folder.db/x", "");
+    let larder = dir.path("larder");
+    larder::open(&format!("sqlite:{}", larder.display())).unwrap();
+    blank_database(&dir.path("blank.db"));
+    let list = |dir: &TestDir| {
+        let mut names: Vec<_> = std::fs::read_dir(dir.path("."))
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|entry| (entry.file_name(), entry.metadata().unwrap().len()))
+            .collect();
+        names.sort();
+        names
+    };
+    let before = list(&dir);
+    let printed = [
+        "notes.txt",
+        "model.onnx",
+        "sqlite:model.onnx",
+        "empty",
+        "empty.db",
+        "folder.tar",
+        "folder.db",
+        "larder",
+        "blank.db",
+    ]
+    .map(|file| dir.plain(&["list", "--store", file]))
+    .concat();
+    assert_eq!(list(&dir), before);
+    assert_snapshot!(printed, @"
+    exit 5
+    --- stderr
+    error: cannot use notes.txt as a larder: it is a `.txt` file of text; name an empty or a new folder
+    exit 5
+    --- stderr
+    error: cannot use model.onnx as a larder: it is a `.onnx` file of 8 bytes in another format; name an empty or a new folder
+    exit 5
+    --- stderr
+    error: cannot use model.onnx as a larder: it is a `.onnx` file of 8 bytes in another format, and no SQLite database; name another file, or, if it was a larder, restore it from a copy
+    exit 3
+    --- stderr
+    error: cannot open fs:empty: there is no larder, only an empty file
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
+    exit 3
+    --- stderr
+    error: cannot open sqlite:empty.db: there is no larder, only an empty file
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
+    exit 5
+    --- stderr
+    error: cannot use folder.tar as a larder: it is a tar archive; an archive of a larder must be imported; name an empty or a new folder
+    exit 5
+    --- stderr
+    error: cannot use folder.db as a larder: it is a folder, and no SQLite database; if that is a larder, write `fs:folder.db`
+    exit 5
+    --- stderr
+    error: cannot use larder as a larder: it is an SQLite database; if that is a larder, write `sqlite:larder`
+    exit 3
+    --- stderr
+    error: cannot open sqlite:blank.db: there is no larder, only an SQLite database
+    hint: create one with `larder put NAME FILE`, or name another one with `--store URL`
+    ");
+}
+
+/// A database with a page and no table.
+fn blank_database(path: &std::path::Path) {
+    let mut header = [0; 512];
+    let set = |header: &mut [u8; 512], at: usize, bytes: &[u8]| {
+        header[at..at + bytes.len()].copy_from_slice(bytes)
+    };
+    set(&mut header, 0, b"SQLite format 3\0");
+    // Page size 512, no reserved bytes, payload fractions, one page, encoding UTF-8.
+    set(&mut header, 16, &[2, 0, 1, 1, 0, 64, 32, 32, 0, 0, 0, 1, 0, 0, 0, 1]);
+    set(&mut header, 44, &[0, 0, 0, 4]);
+    set(&mut header, 56, &[0, 0, 0, 1]);
+    set(&mut header, 92, &[0, 0, 0, 1, 0, 0x2e, 0x7f, 0]);
+    // An empty leaf of the schema.
+    set(&mut header, 100, &[13, 0, 0, 0, 0, 2, 0, 0]);
+    std::fs::write(path, header).unwrap();
 }

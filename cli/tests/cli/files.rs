@@ -52,8 +52,8 @@ fn put_makes_the_larder_and_get_brings_the_same_back() {
     --- stdout
     {
       "schema": 1,
-      "created": true,
-      "tag": null,
+      "outcome": "created",
+      "tags": [],
       "name": "wine/index",
       "version": 1,
       "digest": "b3:fc5f010481256ae248a72160af627fe294d2133a1852d222a7f270c306654119",
@@ -169,7 +169,8 @@ fn what_cannot_be_put_or_got_is_an_error_and_makes_no_larder() {
     hint: use `-o FOLDER`
     exit 1
     --- stderr
-    error: cannot load wine/price@2 as `larder/files`: its type is `example/price`; load it as that type
+    error: cannot get wine/price@2: its type `example/price` is not a file, a folder or a model in a file
+    hint: `larder show REF` prints its fields
     exit 3
     --- stderr
     error: cannot find wine/net:prod in this larder; did you mean wine/net@1?
@@ -200,6 +201,7 @@ fn a_link_is_refused_and_the_executable_bit_comes_back() {
     exit 5
     --- stderr
     error: cannot read net/odd: it is a link; name its target, or replace it with a copy
+    hint: use `--as file` to store it as a plain file
     ");
 }
 
@@ -255,8 +257,7 @@ fn a_class_model_predicts_and_tells_what_it_was_made_with() {
     b3:e76362894fe8ca48907f2908b2460495f26aba9daa5a4875772b08684e9ab8da  26 B  file
 
     signature:
-    input   {"$schema":"https://json-schema.org/draft/2020-12/schema","title":"string","type":"string"}
-    output  {"$schema":"https://json-schema.org/draft/2020-12/schema","title":"uint16","type":"integer","format":"uint16","maximum":65535,"minimum":0}
+    string → uint16
     exit 0
     --- stdout
     2021

@@ -9,7 +9,7 @@ use larder::maintenance::GcOptions;
 
 use crate::test_dir::{TestDir, everywhere};
 
-const AT_ONCE: [&str; 3] = ["gc", "--grace", "0s"];
+const AT_ONCE: [&str; 4] = ["gc", "--grace", "0s", "--exclusive"];
 
 /// A dir whose second version of `wine/price` was removed long ago.
 fn with_garbage(dir: &TestDir) -> &TestDir {
@@ -21,7 +21,7 @@ fn with_garbage(dir: &TestDir) -> &TestDir {
 fn gc_finds_garbage_first_and_removes_it_when_the_grace_period_is_over() {
     let printed = everywhere(|dir| {
         with_garbage(dir);
-        let dry = ["gc", "--grace", "0s", "--dry-run"];
+        let dry = ["gc", "--grace", "0s", "--exclusive", "--dry-run"];
         let printed = [&dry[..], &AT_ONCE, &dry, &AT_ONCE, &AT_ONCE].map(|args| dir.plain(args));
         printed.concat() + &dir.plain(&["verify"])
     });
@@ -68,7 +68,7 @@ fn gc_finds_garbage_first_and_removes_it_when_the_grace_period_is_over() {
 fn gc_prints_one_json_document() {
     let printed = everywhere(|dir| {
         with_garbage(dir).plain(&AT_ONCE);
-        dir.plain(&["gc", "--grace", "0s", "--format", "json"])
+        dir.plain(&["gc", "--grace", "0s", "--exclusive", "--format", "json"])
     });
     assert_snapshot!(printed, @r#"
     exit 0
@@ -109,7 +109,7 @@ fn gc_leaves_garbage_alone_for_a_day_unless_told_otherwise() {
         let larder = dir.larder().with_clock(SystemTime::now);
         larder.remove("wine/price@2").unwrap();
         let printed = dir.plain(&["gc"]);
-        larder.maintenance().gc(&GcOptions::new().grace(Duration::ZERO)).unwrap();
+        larder.maintenance().gc(&GcOptions::new().grace(Duration::ZERO).exclusive(true)).unwrap();
         printed + &dir.plain(&["gc"]) + &dir.plain(&["gc", "--grace", "soon"])
     });
     assert_snapshot!(printed, @"
@@ -124,7 +124,7 @@ fn gc_leaves_garbage_alone_for_a_day_unless_told_otherwise() {
     formerly marked, in use again: 2 blobs
     exit 2
     --- stderr
-    error: invalid value 'soon' for '--grace <TIME>': expected number at 0
+    error: invalid value 'soon' for '--grace <TIME>': write a time such as `90s`, `24h` or `7d`
 
     For more information, try '--help'.
     ");
@@ -206,6 +206,7 @@ fn restore_prints_one_json_document() {
     --- stdout
     {
       "schema": 1,
+      "outcome": "restored",
       "name": "wine/price",
       "version": 2,
       "digest": "b3:7e6cc7296b5e2ca098411961ffedc935c9dc8c410bdca24100b1fc2a6957208a",
@@ -304,5 +305,30 @@ fn gc_removes_what_writers_left_unfinished() {
     removed 0 blobs (0 B), marked 0 blobs (0 B) as garbage
     kept 5 blobs (760 B), and 0 blobs (0 B) within the grace period
     removed 1 file (1000 B) of interrupted writes
+    ");
+}
+
+#[test]
+fn gc_refuses_a_grace_period_that_cannot_be_safe() {
+    let printed = everywhere(|dir| {
+        with_garbage(dir);
+        [["--grace", "0s"], ["--grace", "999ms"]]
+            .map(|grace| dir.plain(&[&["gc"], &grace[..]].concat()))
+            .concat()
+            + &dir.plain(&["gc", "--grace", "0s", "--dry-run"])
+    });
+    assert_snapshot!(printed, @"
+    exit 2
+    --- stderr
+    error: cannot collect garbage with a grace period of 0s: a version that is being written would lose its bytes
+    hint: use `--grace 1s` or more; while nobody writes, `--exclusive` locks the larder and allows less
+    exit 2
+    --- stderr
+    error: cannot collect garbage with a grace period of 999ms: a version that is being written would lose its bytes
+    hint: use `--grace 1s` or more; while nobody writes, `--exclusive` locks the larder and allows less
+    exit 2
+    --- stderr
+    error: cannot collect garbage with a grace period of 0s: a version that is being written would lose its bytes
+    hint: use `--grace 1s` or more; while nobody writes, `--exclusive` locks the larder and allows less
     ");
 }

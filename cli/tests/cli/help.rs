@@ -34,45 +34,55 @@ fn help_lists_the_commands() {
 
     Usage: larder [OPTIONS] [COMMAND]
 
-    Commands:
-      list         Lists the newest version of every name, or searches [aliases: ls, search]
+    Everyday:
+      list         Lists the newest version of every name, or searches [ls, search]
       show         Shows the details of a version: type, tags, fields and artifacts
-      versions     Lists the versions of a name, oldest first
-      diff         Shows the differences between two versions, by field and file
-      predict      Predicts with a model, from JSON to JSON
       put          Stores a file or a folder as a new version; creates the larder if there is none
       get          Writes a stored file, folder or model to disk
-      copy         Copies versions and their tags to another larder [alias: push]
-      pull         Copies versions and their tags from another larder to this one
-      mirror       Copies a whole larder to another: versions with their numbers, tags and notes
-      export       Writes versions and their tags to a folder or a file, for `import`
-      import       Copies versions and their tags from an export, which is verified first
-      verify       Verifies every byte of versions, and lists damage; exit code 4 if there is any
-      remove       Removes a version, or all versions of a name [alias: rm]
-      restore      Restores a removed version, unless its blobs were collected
-      gc           Removes blobs that no version uses
-      doctor       Checks the program and the larder, and suggests what to do
+      predict      Predicts with a model, from JSON to JSON
+      diff         Shows the differences between two versions, by field and file
+
+    Versions and tags:
+      versions     Lists the versions of a name, oldest first
       tag          Sets or moves a tag to a version
       untag        Removes a tag, but not its version
-      migrate      Rewrites the newest version of names with the current version of their type
       history      Lists the moves of a tag, oldest first
       note         Changes and prints the description, labels and metrics of a version
       lock         Locks a version or a name against changes
       unlock       Unlocks a version or a name
+      remove       Removes a version, or all versions of a name [rm]
+      restore      Restores a removed version, unless its blobs were collected
+
+    Upkeep:
+      verify       Verifies every byte of versions, and lists damage; exit code 4 if there is any
+      doctor       Checks the program and the larder, and suggests what to do
+      gc           Removes blobs that no version uses
+      copy         Copies versions and their tags to another larder [push]
+      pull         Copies versions and their tags from another larder to this one
+      mirror       Copies a whole larder to another: versions with their numbers, tags and notes
+      export       Writes versions and their tags to a folder or a file, for `import`
+      import       Copies versions and their tags from an export, which is verified first
+      migrate      Rewrites the newest version of names with the current version of their type
+      cache        Shows or empties the local cache of remote blobs
+
+    Jobs:
       jobs         Lists the jobs that triggers created
       job          Shows, cancels or retries a job, prints its log, or deletes old jobs
       fire         Fires a custom event of a component, which creates jobs for its triggers
       work         Runs jobs until it is stopped
+
+    Set-up:
       types        Lists the component types that are linked into this program
       serializers  Lists the serializers that are linked in, and those that the larder needs
-      cache        Shows or empties the local cache of remote blobs
       completions  Prints a shell script that completes commands, names, tags and versions
       man          Writes manual pages to a folder
-      help         Print this message or the help of the given subcommand(s)
+      help         Prints this help, or that of a command
 
-    Options:
+    Global options:
           --store <URL>
-              The larder: `larder.db`, `sqlite:PATH`, `fs:FOLDER`
+              The larder: the path of a file, `sqlite:PATH`, `fs:FOLDER`, `memory:`,
+              `postgres://HOST/DATABASE`, `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or
+              `az://CONTAINER/PREFIX`
               
               [env: LARDER_STORE]
               [default: larder.db]
@@ -101,4 +111,34 @@ fn help_lists_the_commands() {
       -V, --version
               Print version
     ");
+}
+
+#[test]
+fn help_fits_the_terminal() {
+    let dir = dir();
+    let mut command = dir.command(crate::test_dir::PLAIN, &["-h"]);
+    command.env("COLUMNS", "70");
+    let help = dir.run(command, b"");
+    let commands = help.split("Global options:").next().unwrap();
+    assert!(commands.lines().all(|line| line.chars().count() <= 70), "{help}");
+}
+
+#[test]
+fn store_names_every_scheme() {
+    let help = dir().plain(&["--help"]);
+    let known = larder::Registry::linked().unwrap();
+    for (scheme, _) in known.schemes() {
+        let other = ["file", "postgresql"].contains(&scheme);
+        assert!(other || help.contains(&format!("{scheme}:")), "{scheme}: {help}");
+    }
+}
+
+#[test]
+fn global_options_have_their_own_heading() {
+    let help = dir().plain(&["tag", "--help"]);
+    let (own, global) = help.split_once("\nGlobal options:\n").unwrap();
+    for option in ["--store", "--format", "--quiet", "--color"] {
+        assert!(global.contains(option) && !own.contains(&format!("{option} <")), "{help}");
+    }
+    assert!(own.contains("--protect"), "{help}");
 }

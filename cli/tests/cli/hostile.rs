@@ -99,7 +99,7 @@ fn a_reader_that_goes_away_ends_the_program_quietly() {
     // More than a pipe holds, so that the program must notice.
     let title = "long ".repeat(100_000);
     dir.apply("label", &Label { title, years: vec![] });
-    let mut child = dir.command(PLAIN, &["show", "label"]).spawn().unwrap();
+    let mut child = dir.command(PLAIN, &["show", "label", "--format=json"]).spawn().unwrap();
     let mut stdout = child.stdout.take().unwrap();
     stdout.read_exact(&mut [0; 10]).unwrap();
     drop(stdout);

@@ -241,7 +241,7 @@ fn who_removes_or_puts_may_wait_for_the_jobs_of_that() {
     hint: workers poll for the jobs within ten seconds
     exit 6
     --- stderr
-    error: cannot use amqp://host: the queue scheme `amqp` is not linked in (linked in: nats, tls); link in the crate that has it (`use … as _;`)
+    error: cannot use amqp://host: this program has no queue scheme `amqp`; it has nats:, tls:
     ");
 }
 

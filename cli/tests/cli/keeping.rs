@@ -47,6 +47,7 @@ fn notes_are_written_shown_and_removed_entry_by_entry() {
     {
       "schema": 1,
       "reference": "wine/price:prod",
+      "outcome": "changed",
       "description": "The first one",
       "labels": {
         "team": "wine"
@@ -239,6 +240,7 @@ fn what_is_locked_stays_until_it_is_unlocked() {
     --- stdout
     {
       "schema": 1,
+      "outcome": "changed",
       "locked": true,
       "name": "wine/price",
       "version": null

@@ -88,7 +88,7 @@ fn types_prints_one_json_document_with_signatures() {
             "input": {
               "$schema": "https://json-schema.org/draft/2020-12/schema",
               "title": "Bottle",
-              "description": "What a price is asked for.",
+              "description": "The input of a price model.",
               "type": "object",
               "properties": {
                 "age": {
@@ -111,7 +111,7 @@ fn types_prints_one_json_document_with_signatures() {
             "output": {
               "$schema": "https://json-schema.org/draft/2020-12/schema",
               "title": "Quote",
-              "description": "What it costs.",
+              "description": "The price.",
               "type": "object",
               "properties": {
                 "currency": {

@@ -97,7 +97,13 @@ fn versions_prints_one_json_document() {
           "created": "2027-01-15T08:00:00.123Z",
           "crate": "larder-cli [version]",
           "tags": [
-            "prod"
+            {
+              "tag": "prod",
+              "version": 1,
+              "moved": "2027-01-15T08:00:00.123Z",
+              "by": null,
+              "protected": false
+            }
           ]
         },
         {
@@ -172,8 +178,7 @@ fn show_prints_a_model_with_its_signature() {
     b3:50dd04420efa21a64ccfa8f8455a5414bf69c2509f5087cd1b2dff41dffc6ee7  24 B  f64-le
 
     signature:
-    input   {"$schema":"https://json-schema.org/draft/2020-12/schema","title":"Bottle","description":"What a price is asked for.","type":"object","properties":{"age":{"description":"Years since it was filled.","type":"integer","format":"uint32","minimum":0},"points":{"description":"Up to 100.","type":"number","format":"double"}},"required":["age","points"]}
-    output  {"$schema":"https://json-schema.org/draft/2020-12/schema","title":"Quote","description":"What it costs.","type":"object","properties":{"currency":{"type":"string"},"price":{"type":"number","format":"double"}},"required":["currency","price"]}
+    age: uint32, points: float64 → currency: string, price: float64
     "#);
 }
 
@@ -255,7 +260,7 @@ fn show_prints_one_json_document() {
         "input": {
           "$schema": "https://json-schema.org/draft/2020-12/schema",
           "title": "Bottle",
-          "description": "What a price is asked for.",
+          "description": "The input of a price model.",
           "type": "object",
           "properties": {
             "age": {
@@ -278,7 +283,7 @@ fn show_prints_one_json_document() {
         "output": {
           "$schema": "https://json-schema.org/draft/2020-12/schema",
           "title": "Quote",
-          "description": "What it costs.",
+          "description": "The price.",
           "type": "object",
           "properties": {
             "currency": {

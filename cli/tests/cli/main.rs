@@ -9,6 +9,7 @@ mod test_dir;
 
 mod archives;
 mod children;
+mod content;
 mod copy;
 mod diff;
 mod doctor;
@@ -22,13 +23,16 @@ mod help;
 mod hooks;
 mod hostile;
 mod jobs;
+mod json;
 mod keeping;
 mod linked;
 mod look;
 mod migrate;
 mod mirror;
+mod nothing_left;
 #[cfg(feature = "onnx")]
 mod onnx;
+mod open_files;
 mod places;
 mod predict;
 mod remove;
@@ -40,6 +44,9 @@ mod source;
 mod tag;
 mod terminal;
 mod tour;
+mod unchanged;
+#[cfg(all(unix, feature = "full"))]
+mod users;
 mod verify;
 #[cfg(feature = "wasm")]
 mod wasm;

@@ -211,7 +211,7 @@ fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
     For more information, try '--help'.
     exit 6
     --- stderr
-    error: cannot use cellar://***@host/db: the store scheme `cellar` is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that has it (`use … as _;`)
+    error: cannot use cellar://***@host/db: this program has no store scheme `cellar`; it has az:, file:, fs:, gs:, memory:, postgres:, postgresql:, s3:, sqlite:
     exit 2
     --- stderr
     error: invalid value '…' for '<REF>': cannot use "cellar://***@host/db" as a reference to a larder: write the larder, `#` and the name: `larder.db#wine/quality:prod`
@@ -219,12 +219,12 @@ fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
     For more information, try '--help'.
     exit 2
     --- stderr
-    error: invalid value '…' for '<REF>': cannot use "cellar://ann:***#…" as a reference: after `@` comes a version number from 1, or `b3:` and a digest
+    error: invalid value '…' for '<REF>': cannot use "cellar://…#…" as a reference: after `@` comes a version number from 1, or `b3:` and a digest
 
     For more information, try '--help'.
     exit 6
     --- stderr
-    error: cannot use cellar://host/db?token=***: the store scheme `cellar` is not linked in (linked in: az, file, fs, gs, memory, postgres, postgresql, s3, sqlite); link in the crate that has it (`use … as _;`)
+    error: cannot use cellar://host/db?token=***: this program has no store scheme `cellar`; it has az:, file:, fs:, gs:, memory:, postgres:, postgresql:, s3:, sqlite:
     exit 2
     --- stderr
     error: invalid value '…' for '--repair-from <URL>': cannot use "cellar:…" as a store URL: options after `?` are `name=value`, joined by `&`; in a user name or password write `%3F` for `?` and `%26` for `&`

@@ -58,7 +58,7 @@ fn lines_are_predicted_one_by_one_and_empty_ones_skipped() {
 }
 
 #[test]
-fn a_bad_line_is_named_and_the_lines_before_it_are_answered() {
+fn a_bad_line_is_answered_by_its_error_and_the_others_are_answered() {
     let printed = everywhere(|dir| {
         dir.write("bottles.jsonl", format!("{BOTTLE}\n\n{{\"age\": \"old\"}}\n{BOTTLE}\n"));
         dir.filled().linked(&["predict", "wine/price", "--lines", "-i", "bottles.jsonl"])
@@ -67,12 +67,82 @@ fn a_bad_line_is_named_and_the_lines_before_it_are_answered() {
     exit 1
     --- stdout
     {"currency":"EUR","price":35.5}
+    {"error":{"line":3,"message":"cannot use the input at `age`: it does not fit the model's signature","causes":["invalid type: string \"old\", expected u32 at line 1 column 13"],"hint":"`larder show REF` prints the signature of the model","exit":1}}
+    {"currency":"EUR","price":35.5}
     --- stderr
     error: cannot predict line 3 of bottles.jsonl
       caused by: cannot use the input at `age`: it does not fit the model's signature
       caused by: invalid type: string "old", expected u32 at line 1 column 13
     hint: `larder show REF` prints the signature of the model
     "#);
+}
+
+#[test]
+fn every_bad_line_is_in_its_place_and_counted() {
+    let printed = everywhere(|dir| {
+        let lines = format!("\u{feff}{BOTTLE}\n{{\n\n\u{feff}{BOTTLE}\n[]\n{BOTTLE}\n");
+        dir.filled().fed(&["predict", "wine/price", "--lines"], lines)
+            + &dir.fed(&["predict", "wine/price", "--lines", "--format", "json"], "[]\n")
+    });
+    assert_snapshot!(printed, @r#"
+    exit 1
+    --- stdout
+    {"currency":"EUR","price":35.5}
+    {"error":{"line":2,"message":"cannot use the input: it is not valid JSON","causes":["EOF while parsing an object at line 1 column 1"],"hint":null,"exit":1}}
+    {"currency":"EUR","price":35.5}
+    {"error":{"line":5,"message":"cannot use the input: it does not fit the model's signature","causes":["invalid length 0, expected struct Bottle with 2 elements at line 1 column 2"],"hint":"`larder show REF` prints the signature of the model","exit":1}}
+    {"currency":"EUR","price":35.5}
+    --- stderr
+    error: cannot predict 2 of 5 lines of stdin; the first is line 2
+      caused by: cannot use the input: it is not valid JSON
+      caused by: EOF while parsing an object at line 1 column 1
+    exit 1
+    --- stdout
+    {"error":{"line":1,"message":"cannot use the input: it does not fit the model's signature","causes":["invalid length 0, expected struct Bottle with 2 elements at line 1 column 2"],"hint":"`larder show REF` prints the signature of the model","exit":1}}
+    --- stderr
+    {
+      "schema": 1,
+      "error": {
+        "message": "cannot predict line 1 of stdin",
+        "causes": [
+          "cannot use the input: it does not fit the model's signature",
+          "invalid length 0, expected struct Bottle with 2 elements at line 1 column 2"
+        ],
+        "hint": "`larder show REF` prints the signature of the model",
+        "exit": 1
+      }
+    }
+    "#);
+}
+
+#[test]
+fn damage_ends_the_lines_because_it_is_no_fault_of_theirs() {
+    let printed = everywhere(|dir| {
+        let larder = dir.filled().larder();
+        let shown = larder.show("wine/price").unwrap();
+        let digest = shown.manifest.artifacts()[0].digest;
+        larder.store().remove_blobs(&[digest]).unwrap();
+        dir.fed(&["predict", "wine/price", "--lines"], format!("{BOTTLE}\n{BOTTLE}\n"))
+    });
+    assert!(printed.starts_with("exit 4\n--- stderr\nerror: cannot predict line 1"), "{printed}");
+}
+
+#[test]
+fn a_byte_order_mark_is_skipped() {
+    everywhere(|dir| {
+        let marked = format!("\u{feff}{BOTTLE}");
+        let printed = dir.filled().fed(&["predict", "wine/price"], &marked);
+        assert!(printed.starts_with("exit 0\n"), "{printed}");
+        dir.write("price.rhai", "\u{feff}fn predict(x) { x + 1 }");
+        let printed = dir.plain(&["put", "plus", "price.rhai"]);
+        assert!(printed.contains(", script)"), "{printed}");
+        let printed = dir.fed(&["predict", "plus"], "\u{feff}1");
+        assert_eq!(printed, "exit 0\n--- stdout\n2\n");
+        let utf16: Vec<u8> = "\u{feff}1".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let printed = dir.fed(&["predict", "plus"], utf16);
+        assert!(printed.contains("the input is UTF-16"), "{printed}");
+        String::new()
+    });
 }
 
 #[test]
@@ -122,9 +192,8 @@ fn an_input_that_does_not_fit_is_refused_with_its_path() {
     hint: `larder show REF` prints the signature of the model
     exit 1
     --- stderr
-    error: cannot use the input: it does not fit the model's signature
+    error: cannot use the input: it is not valid JSON
       caused by: EOF while parsing a value at line 1 column 0
-    hint: `larder show REF` prints the signature of the model
     exit 1
     --- stderr
     error: cannot use the input: it does not fit the model's signature
@@ -132,14 +201,12 @@ fn an_input_that_does_not_fit_is_refused_with_its_path() {
     hint: `larder show REF` prints the signature of the model
     exit 1
     --- stderr
-    error: cannot use the input: it does not fit the model's signature
+    error: cannot use the input: it is not valid JSON
       caused by: trailing characters at line 1 column 22
-    hint: `larder show REF` prints the signature of the model
     exit 1
     --- stderr
-    error: cannot use the input: it does not fit the model's signature
+    error: cannot use the input: it is not valid JSON
       caused by: expected value at line 1 column 1
-    hint: `larder show REF` prints the signature of the model
     ");
 }
 
@@ -149,17 +216,19 @@ fn an_input_that_is_not_text_is_refused() {
         dir.filled().fed(&["predict", "wine/price"], b"\"\xff\"")
             + &dir.fed(&["predict", "wine/price", "--lines"], b"\n\xff\n")
     });
-    assert_snapshot!(printed, @"
+    assert_snapshot!(printed, @r#"
     exit 1
     --- stderr
     error: cannot read the input as UTF-8
       caused by: invalid utf-8 sequence of 1 bytes from index 1
     exit 1
+    --- stdout
+    {"error":{"line":2,"message":"cannot read the input as UTF-8","causes":["invalid utf-8 sequence of 1 bytes from index 0"],"hint":null,"exit":1}}
     --- stderr
     error: cannot predict line 2 of stdin
       caused by: cannot read the input as UTF-8
       caused by: invalid utf-8 sequence of 1 bytes from index 0
-    ");
+    "#);
 }
 
 #[test]
@@ -191,11 +260,11 @@ fn an_input_file_that_is_not_there_is_told() {
 #[test]
 fn what_is_no_model_does_not_predict() {
     let printed = everywhere(|dir| dir.filled().fed(&["predict", "label"], BOTTLE));
-    assert_snapshot!(printed, @r#"
+    assert_snapshot!(printed, @"
     exit 1
     --- stderr
-    error: cannot load label@1 as a model: its type `example/label` is not one; implement `Predict` for it, with `#[component(tag = "…", model)]`
-    "#);
+    error: cannot predict with label@1: its type `example/label` is not a model
+    ");
 }
 
 #[test]

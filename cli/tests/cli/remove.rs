@@ -97,13 +97,16 @@ fn a_version_that_is_tagged_is_not_removed() {
     assert_snapshot!(printed, @"
     exit 5
     --- stderr
-    error: cannot remove wine/price: it has tags: wine/price:prod (v1); remove them first
+    error: cannot remove wine/price@1: it has tags: wine/price:prod (v1); remove them first
+    hint: `larder untag NAME:TAG` removes a tag
+    exit 5
+    --- stderr
+    error: cannot remove wine/price@1: it has tags: wine/price:prod (v1); remove them first
+    hint: `larder untag NAME:TAG` removes a tag
     exit 5
     --- stderr
     error: cannot remove wine/price: it has tags: wine/price:prod (v1); remove them first
-    exit 5
-    --- stderr
-    error: cannot remove wine/price: it has tags: wine/price:prod (v1); remove them first
+    hint: `larder untag NAME:TAG` removes a tag
     ");
 }
 

@@ -82,8 +82,15 @@ fn verify_repairs_from_another_larder() {
       }
     }
     --- stderr
-    error: found 1 fault in [store]
-    hint: restore the rest from another copy
+    {
+      "schema": 1,
+      "error": {
+        "message": "found 1 fault in [store]",
+        "causes": [],
+        "hint": "restore the rest from another copy",
+        "exit": 4
+      }
+    }
     exit 0
     --- stderr
     verified 1 version, 2 blobs, 330 B: no damage
@@ -150,5 +157,61 @@ fn verify_finds_what_leads_nowhere() {
     verified 1 version, 2 blobs, 330 B
     error: found 5 faults in [store]
     hint: repair from another larder with `larder verify --repair-from URL`
+    ");
+}
+
+#[test]
+fn a_file_copied_without_its_folder_says_what_to_copy() {
+    let dir = TestDir::new("sqlite:larder.db");
+    dir.write("big.bin", vec![3; 100_000]);
+    dir.plain(&["put", "big", "big.bin"]);
+    std::fs::create_dir(dir.path("else")).unwrap();
+    std::fs::copy(dir.path("larder.db"), dir.path("else/copy.db")).unwrap();
+    let commands: [&[&str]; 7] = [
+        &["get", "big", "-o", "out"],
+        &["verify"],
+        &["doctor", "--quiet"],
+        &["gc", "--dry-run"],
+        &["put", "more", "big.bin"],
+        &["copy", "--all", "fs:other"],
+        &["list", "--quiet"],
+    ];
+    let printed = commands.map(|words| {
+        let mut words = words.to_vec();
+        words.extend(["--store", "else/copy.db"]);
+        dir.plain(&words)
+    });
+    assert!(!dir.path("else/copy.db.blobs").exists());
+    assert_snapshot!(printed.concat(), @"
+    exit 4
+    --- stderr
+    error: cannot read the large artifacts of else/copy.db: the folder [folder]/else/copy.db.blobs is missing; copy the folder `[place].blobs` that stands beside the original file too, or make an empty one if it is lost
+    exit 4
+    --- stdout
+    WHAT                                 BLOB             FAULT
+    big@1                                b3:b5cfe8af493b  the folder [folder]/else/copy.db.blobs is missing; copy the folder `[place].blobs` that stands beside the original file too, or make an empty one if it is lost
+    the large artifacts of else/copy.db  -                the folder [folder]/else/copy.db.blobs is missing; copy the folder `[place].blobs` that stands beside the original file too, or make an empty one if it is lost
+    --- stderr
+    verified 1 version, 2 blobs, 354 B
+    error: found 2 faults in sqlite:else/copy.db
+    hint: repair from another larder with `larder verify --repair-from URL`
+    exit 1
+    --- stdout
+    warning: the large artifacts of else/copy.db: the folder [folder]/else/copy.db.blobs is missing; copy the folder `[place].blobs` that stands beside the original file too, or make an empty one if it is lost
+      restore it from a copy of the larder; `larder verify` lists all damage
+    --- stderr
+    error: found 1 warning
+    exit 4
+    --- stderr
+    error: cannot read the large artifacts of else/copy.db: the folder [folder]/else/copy.db.blobs is missing; copy the folder `[place].blobs` that stands beside the original file too, or make an empty one if it is lost
+    exit 4
+    --- stderr
+    error: cannot read the large artifacts of else/copy.db: the folder [folder]/else/copy.db.blobs is missing; copy the folder `[place].blobs` that stands beside the original file too, or make an empty one if it is lost
+    exit 4
+    --- stderr
+    error: cannot read the large artifacts of else/copy.db: the folder [folder]/else/copy.db.blobs is missing; copy the folder `[place].blobs` that stands beside the original file too, or make an empty one if it is lost
+    exit 0
+    --- stdout
+    big@1
     ");
 }

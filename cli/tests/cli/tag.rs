@@ -20,6 +20,7 @@ fn a_tag_moves_and_goes_and_its_version_stays() {
     --- stdout
     {
       "schema": 1,
+      "outcome": "changed",
       "tag": "staging",
       "name": "wine/price",
       "version": 2,

@@ -73,6 +73,107 @@ fn the_larder_that_the_command_names_is_the_one_that_is_asked() {
 }
 
 #[test]
+fn each_place_is_offered_what_fits_there() {
+    let printed = everywhere(|dir| {
+        let dir = dir.filled();
+        dir.plain(&["remove", "wine/price@2"]);
+        dir.write("notes.txt", "dry");
+        let words: [&[&str]; 12] = [
+            &["untag", "wine/price:"],
+            &["untag", ""],
+            &["history", "wine"],
+            &["restore", ""],
+            &["restore", "wine/price@"],
+            &["list", "--type", "example/"],
+            &["list", "--tag", ""],
+            &["list", "--sort", ""],
+            &["put", "notes", "no"],
+            &["import", "no"],
+            &["get", "label", "-o", "no"],
+            &["put", "notes", "notes.txt", "--tag", ""],
+        ];
+        words.map(|words| format!("> {}\n{}", words.join(" "), offered(dir, words))).concat()
+    });
+    assert_snapshot!(printed, @"
+    > untag wine/price:
+    exit 0
+    --- stdout
+    wine/price:prod
+    > untag 
+    exit 0
+    --- stdout
+    wine/price:prod
+    > history wine
+    exit 0
+    --- stdout
+    wine/price:prod
+    > restore 
+    exit 0
+    --- stdout
+    wine/price@2
+    > restore wine/price@
+    exit 0
+    --- stdout
+    wine/price@2
+    > list --type example/
+    exit 0
+    --- stdout
+    example/label
+    example/price
+    > list --tag 
+    exit 0
+    --- stdout
+    prod
+    > list --sort 
+    exit 0
+    --- stdout
+    name
+    version
+    created
+    size
+    metrics.
+    > put notes no
+    exit 0
+    --- stdout
+    notes.txt
+    > import no
+    exit 0
+    --- stdout
+    notes.txt
+    > get label -o no
+    exit 0
+    --- stdout
+    notes.txt
+    > put notes notes.txt --tag 
+    exit 0
+    --- stdout
+    prod
+    ");
+}
+
+#[test]
+fn options_are_offered_only_for_a_word_that_begins_like_one() {
+    let dir = TestDir::new("fs:data_dir");
+    for words in [&["show", ""][..], &["predict", ""], &["list", ""], &["untag", ""], &[""]] {
+        let printed = offered(&dir, words);
+        let offered = printed.lines().skip_while(|line| *line != "--- stdout").skip(1);
+        assert!(!offered.into_iter().any(|line| line.starts_with('-')), "{words:?}: {printed}");
+    }
+    assert!(offered(&dir, &["show", "--"]).contains("--schema"));
+    assert!(offered(&dir, &["show", "-"]).contains("--tree"));
+    // In bash the word is the one under the cursor.
+    let bash = |words: &[&str], index: &str| {
+        let words: Vec<_> = ["--", "larder"].iter().chain(words).copied().collect();
+        let mut command = dir.command(PLAIN, &words);
+        command.env("LARDER_COMPLETE", "bash").env("_CLAP_IFS", "\u{b}");
+        command.env("_CLAP_COMPLETE_INDEX", index);
+        dir.run(command, b"")
+    };
+    assert_eq!(bash(&["show", ""], "2"), "exit 0\n");
+    assert!(bash(&["show", "--s"], "2").contains("--source"));
+}
+
+#[test]
 fn completions_are_for_the_program_by_the_name_it_is_called() {
     let dir = TestDir::new("fs:data_dir");
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {

@@ -103,8 +103,8 @@ fn the_tour_is_up_to_date() {
 fn the_tour_has_every_command() {
     let help = Command::new(PLAIN).arg("help").env("COLUMNS", "100").output().unwrap();
     let help = String::from_utf8(help.stdout).unwrap();
-    let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
-    let commands = commands.take_while(|line| !line.is_empty());
+    let commands = help.lines().skip_while(|line| *line != "Everyday:");
+    let commands = commands.take_while(|line| *line != "Global options:");
     let starts = commands.filter_map(|line| line.strip_prefix("  ")?.split(' ').next());
     let names: Vec<_> = starts.filter(|name| !name.is_empty() && *name != "help").collect();
     assert!(names.len() > 20, "{help}");

@@ -85,8 +85,15 @@ fn verify_lists_what_is_gone_and_ends_with_4() {
       "orphans": null
     }
     --- stderr
-    error: found 2 faults in [store]
-    hint: repair from another larder with `larder verify --repair-from URL`
+    {
+      "schema": 1,
+      "error": {
+        "message": "found 2 faults in [store]",
+        "causes": [],
+        "hint": "repair from another larder with `larder verify --repair-from URL`",
+        "exit": 4
+      }
+    }
     exit 0
     --- stderr
     verified 1 version, 2 blobs, 330 B: no damage

@@ -26,7 +26,7 @@ fn a_queue_that_cannot_be_is_told_without_secrets() {
       caused by: Connection refused (os error 111)
     exit 6
     --- stderr
-    error: cannot use amqp://***@127.0.0.1:1: the queue scheme `amqp` is not linked in (linked in: nats, tls); link in the crate that has it (`use … as _;`)
+    error: cannot use amqp://***@127.0.0.1:1: this program has no queue scheme `amqp`; it has nats:, tls:
     exit 2
     --- stderr
     error: cannot use "nats://***@127.0.0.1:1" as a store URL: unknown option `streams`; known options: stream, ack_wait, replicas, tls, ca, credentials, token

@@ -184,6 +184,25 @@ impl<T, S> From<T> for Artifact<T, S> {
     }
 }
 
+/// Compares the values. Two artifacts that are not both decoded are equal if their bytes are; otherwise the value is
+/// read, and one that cannot be read equals nothing.
+impl<T: PartialEq + 'static, S: Serializer<T>> PartialEq for Artifact<T, S> {
+    fn eq(&self, other: &Self) -> bool {
+        let bytes = |artifact: &Self| {
+            artifact.stored().map(|stored| (stored.entry.digest, stored.entry.serializer))
+        };
+        if !(self.is_decoded() && other.is_decoded())
+            && let (Some(one), Some(two)) = (bytes(self), bytes(other))
+            && one == two
+        {
+            return true;
+        }
+        matches!((self.get(), other.get()), (Ok(one), Ok(two)) if one == two)
+    }
+}
+
+impl<T: Eq + 'static, S: Serializer<T>> Eq for Artifact<T, S> {}
+
 impl<T: Default, S> Default for Artifact<T, S> {
     fn default() -> Self {
         Self::new(T::default())

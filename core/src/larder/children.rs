@@ -92,13 +92,14 @@ impl Larder {
             let (key, found) = found?;
             record::read(&key, &found)
         };
-        self.store.records(&record::users_of(child)).map(read).collect()
+        self.store.known_records(&record::users_of(child)).map(read).collect()
     }
 
     /// Returns the newest version of a child that is ready and not removed.
     pub(crate) fn find_child(&self, child: &ChildEntry) -> Result<Option<VersionRecord>> {
         let mut numbers = Vec::new();
-        for found in self.store.records(&record::digests_of(&child.name, &child.manifest.to_hex()))
+        for found in
+            self.store.known_records(&record::digests_of(&child.name, &child.manifest.to_hex()))
         {
             let (key, found) = found?;
             numbers.push(record::read::<record::DigestRecord>(&key, &found)?.version);
@@ -119,7 +120,7 @@ impl Larder {
             return Ok(Some(version));
         }
         let mut found = None;
-        for version in self.store.records(&record::versions_of(&child.name)) {
+        for version in self.store.known_records(&record::versions_of(&child.name)) {
             let (key, version) = version?;
             let version: VersionRecord = record::read(&key, &version)?;
             let is_removed = |it: &VersionRecord| it.removed.is_some();
@@ -286,7 +287,8 @@ impl Larder {
 
     /// Returns true if a version outside `going` has the child's content.
     fn has_twin(&self, child: &ChildEntry, going: &BTreeSet<VersionNumber>) -> Result<bool> {
-        for found in self.store.records(&record::digests_of(&child.name, &child.manifest.to_hex()))
+        for found in
+            self.store.known_records(&record::digests_of(&child.name, &child.manifest.to_hex()))
         {
             let (key, found) = found?;
             let number = record::read::<record::DigestRecord>(&key, &found)?.version;

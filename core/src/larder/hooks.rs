@@ -5,9 +5,8 @@ use crate::component::Component;
 use crate::error::{Error, Result};
 use crate::hooks::{HookContext, HookResult};
 use crate::name::Identifier;
-use crate::panics::catch_panic;
 use crate::record::VersionRecord;
-use crate::store::Hook;
+use crate::store::{Hook, catch_panic};
 
 /// Runs a hook; its panic becomes an error.
 pub(super) fn run_hook(hook: Hook, run: impl FnOnce() -> HookResult) -> HookResult {

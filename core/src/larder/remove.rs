@@ -189,8 +189,12 @@ impl Larder {
         }
         let tags: Vec<_> =
             tags.iter().map(|tag| format!("{name}:{} ({})", tag.tag, tag.version)).collect();
+        let what = match numbers {
+            [only] => format!("{name}@{}", only.get()),
+            _ => name.to_string(),
+        };
         Err(Error::Refused {
-            action: format!("remove {name}"),
+            action: format!("remove {what}"),
             reason: format!("it has tags: {}; remove them first", tags.join(", ")),
         })
     }

@@ -2,7 +2,7 @@
 
 use super::{Larder, VersionInfo};
 use crate::digest::{self, Digest};
-use crate::error::{Error, Result};
+use crate::error::{Corruption, Error, Result};
 use crate::manifest::Manifest;
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, DigestRecord, Document, NameRecord, TagRecord, VersionRecord};
@@ -50,6 +50,11 @@ impl Larder {
         let manifest = || format!("the manifest of {what}");
         let json = self.store.get_checked(&record.manifest, None, manifest)?;
         let manifest = Manifest::from_json(&json, &what)?;
+        if *manifest.type_tag() != record.type_tag {
+            let types = (manifest.type_tag(), &record.type_tag);
+            let fault = format!("it is a `{}`, and its record says `{}`", types.0, types.1);
+            return Err(Error::corrupt(what, Corruption::Unreadable(fault)));
+        }
         Ok(ResolvedVersion { name: name.clone(), record, manifest, what })
     }
 
@@ -64,13 +69,22 @@ impl Larder {
                 None => None,
             },
             Selector::Digest(prefix) => match self.by_digest(reference, prefix.as_str())? {
-                Some(number) => self.version(name, number)?,
+                Some(number) => {
+                    let is_it =
+                        |it: &VersionRecord| it.manifest.to_hex().starts_with(prefix.as_str());
+                    self.version(name, number)?.filter(is_it)
+                }
                 None => None,
             },
         };
         match found {
             Some(version) if version.removed.is_none() => Ok(version),
-            _ => Err(self.not_found(reference)),
+            Some(removed) => {
+                let pin = Reference::new(name.clone(), Selector::Version(removed.version));
+                let similar = self.similar(reference)?;
+                Err(Error::NotFound { reference: format!("{pin}, which was removed,"), similar })
+            }
+            None => Err(self.not_found(reference)),
         }
     }
 
@@ -122,7 +136,7 @@ impl Larder {
         let mut meant: Option<(String, VersionNumber)> = None;
         let start = record::digests_of(reference.identifier(), prefix);
         let stem = start.len() - prefix.len();
-        for found in self.store.records(&start) {
+        for found in self.store.known_records(&start) {
             let (key, found) = found?;
             let number = record::read::<DigestRecord>(&key, &found)?.version;
             let hex = key.as_str()[stem..].split('-').next().unwrap_or_default().to_owned();

@@ -97,7 +97,7 @@ pub struct VersionDetails {
 impl Larder {
     /// Returns the newest version of every name, sorted by name.
     pub fn list(&self) -> impl Iterator<Item = Result<VersionInfo>> + '_ {
-        self.store.records(record::NAMES).filter_map(|found| {
+        self.store.known_records(record::NAMES).filter_map(|found| {
             let read = |(key, found)| {
                 let name = record::name_in(&key)?;
                 let head: NameRecord = record::read(&key, &found)?;
@@ -117,7 +117,7 @@ impl Larder {
     ) -> Result<Vec<VersionInfo>> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
         let mut versions = Vec::new();
-        for found in self.store.records(&record::versions_of(&name)) {
+        for found in self.store.known_records(&record::versions_of(&name)) {
             let (key, found) = found?;
             let version: VersionRecord = record::read(&key, &found)?;
             if version.removed.is_none() {

@@ -39,11 +39,7 @@ kind!(
         "digests/NAME/@HEX-N",
         DIGESTS,
         |key| parse_digest(key).map(|(name, ..)| Some(name)),
-        |key, found| {
-            let (_, _, number) = parse_digest(key)?;
-            let is_same = read::<DigestRecord>(key, found)?.version == number;
-            same(key, is_same, "its `version` is not the number in its key")
-        },
+        |key, found| read::<DigestRecord>(key, found).map(drop),
     )
     .links(digest_links)
     .roots(digest_roots)
@@ -71,11 +67,7 @@ kind!(
         |key| parse_move(key).map(|(name, ..)| Some(name)),
         |key, found| read::<MoveRecord>(key, found).map(drop),
     )
-    .links(|key, found| {
-        let (name, ..) = parse_move(key)?;
-        let version = read::<MoveRecord>(key, found)?.version;
-        version.map(|version| known_version(&name, version)).into_iter().collect()
-    })
+    .links(move_links)
     .access(Action::Read, Action::Tag)
 );
 
@@ -101,12 +93,7 @@ kind!(
         "users/NAME/@HEX-USER-N",
         USERS,
         |key| parse_user(key).map(|(child, ..)| Some(child.name)),
-        |key, found| {
-            let (child, ..) = parse_user(key)?;
-            let user: UserRecord = read(key, found)?;
-            let is_same = user_key(&child, &user.name, user.version)? == *key;
-            same(key, is_same, "its `name` and `version` are not the ones in its key")
-        },
+        |key, found| read::<UserRecord>(key, found).map(drop),
     )
     .links(user_links)
     .copied(CopyRule::Rebuilt)
@@ -126,7 +113,30 @@ kind!(
     .access(Action::Maintain, Action::Maintain)
 );
 
-/// Refuses a record that contradicts its key.
+/// The latest version of a name is one that the name counts, ready and not removed.
+pub(super) fn name_fault(name: &NameRecord, _: &RecordKey) -> Option<&'static str> {
+    let latest = name.latest.as_ref()?;
+    let is_sound = latest.version.next() <= name.next && latest.is_current();
+    (!is_sound).then_some("its `latest` is not below `next`, not ready, or removed")
+}
+
+pub(super) fn version_fault(version: &VersionRecord, key: &RecordKey) -> Option<&'static str> {
+    let is_own = numbered(key, VERSIONS).is_ok_and(|(_, number)| number == version.version);
+    (!is_own).then_some("its `version` is not the number in its key")
+}
+
+pub(super) fn digest_fault(record: &DigestRecord, key: &RecordKey) -> Option<&'static str> {
+    let is_own = parse_digest(key).is_ok_and(|(.., number)| number == record.version);
+    (!is_own).then_some("its `version` is not the number in its key")
+}
+
+pub(super) fn user_fault(user: &UserRecord, key: &RecordKey) -> Option<&'static str> {
+    let own = parse_user(key).and_then(|(child, _)| user_key(&child, &user.name, user.version));
+    let is_own = own.is_ok_and(|own| own == *key);
+    (!is_own).then_some("its `name` and `version` are not the ones in its key")
+}
+
+/// Refuses a key that is not in its canonical form.
 fn same(key: &RecordKey, is_same: bool, reason: &str) -> Result<()> {
     if is_same { Ok(()) } else { Err(misnamed(key, reason)) }
 }
@@ -197,8 +207,15 @@ fn name_links(key: &RecordKey, found: &Record) -> Result<Vec<RecordLink>> {
     let Some(latest) = read::<NameRecord>(key, found)?.latest else { return Ok(Vec::new()) };
     let target = digest_key(&name, &latest.manifest, latest.version)?;
     let fault = format!("its latest version has no record {target}");
+    let own = version_key(&name, latest.version)?;
     Ok(vec![
         live_version(&name, latest.version, Some(latest.manifest))?,
+        RecordLink::new(own, move |key, found| {
+            let version: VersionRecord = read(key, found?).ok()?;
+            // Another version, or a removed one, is a fault of its own.
+            let is_it = version.removed.is_none() && version.manifest == latest.manifest;
+            (is_it && version != latest).then(|| format!("its `latest` is not the record {key}"))
+        }),
         RecordLink::present(target, fault).atomic_only(),
     ])
 }
@@ -277,6 +294,25 @@ fn tag_links(key: &RecordKey, found: &Record) -> Result<Vec<RecordLink>> {
         let target = move_key(&name, &tag, record.moves - 1)?;
         let fault = format!("there is no record {target} of its previous move");
         links.push(RecordLink::present(target, fault));
+    }
+    let last = record.last_move();
+    links.push(RecordLink::new(move_key(&name, &tag, record.moves)?, move |key, found| {
+        let found: MoveRecord = read(key, found?).ok()?;
+        (found != last).then(|| format!("the record {key} of its last move differs"))
+    }));
+    Ok(links)
+}
+
+/// The version of a move exists, and the tag counts the move.
+fn move_links(key: &RecordKey, found: &Record) -> Result<Vec<RecordLink>> {
+    let (name, tag, number) = parse_move(key)?;
+    let version = read::<MoveRecord>(key, found)?.version;
+    let mut links = vec![RecordLink::new(tag_key(&name, &tag)?, move |key, found| {
+        let tag: TagRecord = read(key, found?).ok()?;
+        (tag.moves < number).then(|| format!("the record {key} does not count it"))
+    })];
+    if let Some(version) = version {
+        links.push(known_version(&name, version)?);
     }
     Ok(links)
 }

@@ -20,9 +20,10 @@ pub use item::{Item, Linked};
 
 use crate::component::TypeEntry;
 use crate::error::{Error, ItemKind, Result};
+use crate::manifest::is_serializer_name;
 use crate::participant::Participant;
 use crate::serializer::{DynSerializer, Format, FormatTraits};
-use crate::store::{Composite, LinkedScheme, Scheme, Store, refuse_half};
+use crate::store::{Composite, Deferred, LinkedScheme, Scheme, Store, refuse_half};
 use crate::toolchain::Toolchain;
 use crate::url::StoreUrl;
 
@@ -166,7 +167,7 @@ impl Registry {
     }
 
     fn add_serializer(&mut self, name: String, entry: Entry, origin: Origin) -> Result<()> {
-        if name.is_empty() || name.len() > 64 || !name.bytes().all(|b| b.is_ascii_graphic()) {
+        if !is_serializer_name(&name) {
             let reason = "a serializer's name has 1 to 64 visible ASCII characters";
             return Err(Error::invalid("serializer name", &name, reason));
         }
@@ -190,19 +191,44 @@ impl Registry {
     /// # Errors
     /// As [`Registry::open`], and as [`Composite::new`].
     pub fn open_store(&self, url: &StoreUrl) -> Result<Arc<dyn Store>> {
-        let (url, blobs) = url.split_off("blobs");
-        // Both URLs are checked before a store is created.
-        let blobs = blobs.map(|blobs| StoreUrl::decode(&blobs)?.parse::<StoreUrl>()).transpose()?;
-        let store = self.open_alone(&url)?;
-        let Some(blobs) = blobs else {
-            refuse_half(&*store)?;
-            return Ok(store);
-        };
-        Ok(Arc::new(Composite::new(store, self.open_alone(&blobs)?)?))
+        self.opener(url)?()
     }
 
-    fn open_alone(&self, url: &StoreUrl) -> Result<Arc<dyn Store>> {
-        serving(&self.stores, ItemKind::Store, url)?.open(url)
+    /// Opens the store at `url` if there is one, and otherwise when it is first written to: work that turns out to be
+    /// impossible leaves no empty larder behind.
+    ///
+    /// # Errors
+    /// As [`Registry::open_store`]; the errors of creating it are those of the first write.
+    pub fn open_store_to_write(&self, url: &StoreUrl) -> Result<Arc<dyn Store>> {
+        match self.is_there(url)? {
+            true => self.open_store(url),
+            false => Ok(Arc::new(Deferred::new(url.to_string(), Box::new(self.opener(url)?)))),
+        }
+    }
+
+    /// Returns the function that opens the store at `url`. Both of its URLs are checked before.
+    fn opener(
+        &self,
+        url: &StoreUrl,
+    ) -> Result<impl Fn() -> Result<Arc<dyn Store>> + Send + Sync + 'static> {
+        let (url, blobs) = url.split_off("blobs");
+        let scheme = |url: &StoreUrl| serving(&self.stores, ItemKind::Store, url).cloned();
+        let blobs = match blobs {
+            Some(blobs) => {
+                let url: StoreUrl = StoreUrl::decode(&blobs)?.parse()?;
+                Some((scheme(&url)?, url))
+            }
+            None => None,
+        };
+        let records = scheme(&url)?;
+        Ok(move || {
+            let store = records.open(&url)?;
+            let Some((scheme, url)) = &blobs else {
+                refuse_half(&*store)?;
+                return Ok(store);
+            };
+            Ok(Arc::new(Composite::new(store, scheme.open(url)?)?) as Arc<dyn Store>)
+        })
     }
 
     /// Opens the store at `url` if a larder [exists](Registry::is_there) there.
@@ -346,6 +372,7 @@ fn serving<'a, T>(
 ) -> Result<&'a T> {
     match known.get(url.scheme()) {
         Some((open, _)) => Ok(open),
+        None if url.may_be_credentials() => Err(url.refused("it begins with no known scheme")),
         None => Err(not_linked(kind, url.scheme(), &url.to_string(), None, known.keys())),
     }
 }

@@ -81,7 +81,12 @@ impl Store for RedbStore {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: true, inline_blob: INLINE, is_remote: false }
+        Capabilities {
+            atomic_commit: true,
+            isolated_commit: true,
+            inline_blob: INLINE,
+            is_remote: false,
+        }
     }
 
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {

@@ -95,7 +95,8 @@ impl Run {
     /// A model that could not be loaded is refused before anything is written.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for a key without an artifact; [`Error::Refused`] for a missing required key;
+    /// [`Error::NotFound`] for a key without an artifact; [`Error::Refused`] for a missing required key, or a file that is
+    /// a pointer of Git LFS;
     /// [`Error::NotLinked`] for a class that is not linked in; as [`Larder::apply`].
     pub fn log_model<M: ClassModel>(self, keys: &[&str]) -> Result<Applied> {
         self.check_linked::<M>()?;
@@ -108,6 +109,11 @@ impl Run {
                 action: format!("apply the model {} (a `{}`)", self.name, M::TAG),
                 reason: format!("it also needs the artifacts `{keys}`; pass their keys"),
             });
+        }
+        for (key, tree) in &artifacts {
+            tree.check_pointers(|| {
+                format!("apply the model {} (a `{}`) with the artifact `{key}`", self.name, M::TAG)
+            })?;
         }
         let cloned = |(key, tree): (&String, &Tree)| (key.clone(), tree.clone());
         let artifacts = artifacts.into_iter().map(cloned).collect();

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use larder_core::extend::temp_folder;
-use larder_core::store::files::{absent, temp_file};
+use larder_core::store::files::{absent, check_parents, temp_file};
 use larder_core::store::{Blob, Corruption, Digest, TreePath};
 use larder_core::{Error, Result};
 use serde::Serialize;
@@ -95,6 +95,7 @@ impl Tree {
             }
         }
         let write = |error| failed("write", path, error);
+        check_parents(path).map_err(write)?;
         let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
         let staged = temp_folder(parent.unwrap_or(Path::new("."))).map_err(write)?;
         let (tree, old) = (staged.path().join("tree"), staged.path().join("old"));
@@ -297,6 +298,7 @@ impl FilePermissions {
 
 /// Creates a folder that only the owner can read, unless it exists.
 fn create_private(folder: &Path) -> io::Result<()> {
+    check_parents(folder)?;
     if let Some(parent) = folder.parent() {
         fs::create_dir_all(parent)?;
     }

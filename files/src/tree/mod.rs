@@ -13,6 +13,11 @@ use serde::{Deserialize, Serialize};
 
 pub use content::{FileBytes, FileContent};
 
+use crate::wrong_content::WrongContent;
+
+/// Maximum size of a pointer, in bytes; Git LFS reads no larger ones.
+const MAX_POINTER: u64 = 1024;
+
 /// A file or a folder as a value; each file is an artifact.
 ///
 /// A component, and a serde field of any other component. Equal files are stored once, within and across versions.
@@ -88,6 +93,28 @@ impl Tree {
     /// Returns the empty folders.
     pub fn empty_folders(&self) -> &[TreePath] {
         &self.empty
+    }
+
+    /// Refuses a file that says itself that it stands in for another one: a pointer of Git LFS or git-annex.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] with the first such file; as [`FileContent::bytes`].
+    pub fn check_pointers(&self, action: impl FnOnce() -> String) -> Result<()> {
+        for (path, file) in &self.files {
+            let content = file.content.get()?;
+            if content.len() > MAX_POINTER {
+                continue;
+            }
+            if let Some(wrong) =
+                WrongContent::of(&content.bytes()?).filter(WrongContent::is_pointer)
+            {
+                return Err(Error::Refused {
+                    action: action(),
+                    reason: format!("its file {path} cannot be right: {wrong}"),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// Returns the file, if the tree is one file.

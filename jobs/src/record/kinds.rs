@@ -2,14 +2,16 @@
 //!
 //! A queue record, a log and a `made` record may outlive their job, or precede it: workers remove or ignore them.
 
-use larder_core::record::{known_version, misnamed, name_key, parts_of, read};
+use larder_core::record::{
+    VersionRecord, known_version, misnamed, name_key, parts_of, read, version_key,
+};
 use larder_core::store::{Action, Record, RecordKey, RecordKind, RecordLink, VersionNumber, kind};
 use larder_core::versions::JobId;
 use larder_core::{Identifier, Result};
 
 use super::{
     CRON, CronRecord, JOBS, JobRecord, LOGS, LogRecord, MADE, PublishedRecord, QUEUE, QueueRecord,
-    cron_name_of, job_id_of, job_key, log_key, published_key, queue_key,
+    cron_name_of, job_id_of, job_key, log_key, published_key,
 };
 
 kind!(
@@ -41,13 +43,7 @@ kind!(
             });
             if is_line { Ok(None) } else { Err(misnamed(key, "its key has no id of a job")) }
         },
-        |key, found| {
-            let line: QueueRecord = read(key, found)?;
-            if queue_key(&line.job)? == *key {
-                return Ok(());
-            }
-            Err(misnamed(key, "its `job` is not the one in its key"))
-        },
+        |key, found| read::<QueueRecord>(key, found).map(drop),
     )
     .links(|key, found| {
         let line: QueueRecord = read(key, found)?;
@@ -116,9 +112,18 @@ fn dependencies(key: &RecordKey, found: &Record) -> Result<Vec<(String, JobId)>>
     job.depends_on.into_iter().map(sibling).collect()
 }
 
-/// The version of a job is there, and the jobs it depends on: they are written first and removed last.
+/// The version of a job is there, of its type and digest, and the jobs it depends on: they are written first and removed
+/// last.
 fn job_links(key: &RecordKey, found: &Record) -> Result<Vec<RecordLink>> {
-    let mut links = version_of(&job_id_of(key)?)?;
+    let id = job_id_of(key)?;
+    let job: JobRecord = read(key, found)?;
+    let mut links = version_of(&id)?;
+    let target = version_key(id.name(), id.version())?;
+    links.push(RecordLink::new(target, move |key, found| {
+        let version: VersionRecord = read(key, found?).ok()?;
+        let is_same = version.manifest == job.manifest && version.type_tag == job.type_tag;
+        (!is_same).then(|| format!("its `type` and `manifest` are not those of the record {key}"))
+    }));
     for (trigger, needed) in dependencies(key, found)? {
         let fault = format!("it depends on the job {needed} of `{trigger}`, which is not there");
         links.push(RecordLink::present(job_key(&needed)?, fault));

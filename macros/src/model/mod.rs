@@ -10,7 +10,7 @@ use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 use syn::{
     Attribute, Error, Ident, ImplItem, ImplItemFn, Item, ItemFn, ItemImpl, LitStr, Path, Result,
-    Type, Visibility, parse2,
+    Type, Visibility, parse_quote_spanned, parse2,
 };
 
 use self::call::Call;
@@ -274,9 +274,10 @@ impl Model<'_> {
             }
         });
         let evolution = &Evolution::default();
+        let ty = &parse_quote_spanned!(name.span()=> #name);
         let register = register(&Registration {
             larder,
-            name,
+            ty,
             tag,
             model: true,
             hooks: self.options.hooks,

@@ -177,7 +177,7 @@ fn extraneous(target: &Maintenance, selected: &[Selected]) -> Result<Extraneous>
     let wanted: BTreeMap<&Identifier, &Selected> =
         selected.iter().map(|selected| (&selected.name, selected)).collect();
     let mut extraneous = Extraneous::default();
-    for found in target.store.records(record::NAMES) {
+    for found in target.store.known_records(record::NAMES) {
         let name = record::name_in(&found?.0)?;
         let wanted = wanted.get(&name);
         let has_version = |number: &VersionNumber| {

@@ -173,7 +173,7 @@ impl CopyPlanner<'_> {
         let prefix = record::digests_of(&selected.name, &prefix);
         let stem = record::digests_of(&selected.name, "").len();
         let mut twins: BTreeMap<Digest, BTreeSet<VersionNumber>> = BTreeMap::new();
-        for found in self.target.store.records(&prefix) {
+        for found in self.target.store.known_records(&prefix) {
             let (key, found) = found?;
             let number = record::read::<DigestRecord>(&key, &found)?.version;
             let hex = key.as_str()[stem..].split('-').next().unwrap_or_default();

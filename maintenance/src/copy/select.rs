@@ -29,7 +29,7 @@ pub(super) fn select(
         names.entry(reference.identifier().clone()).or_default().insert(version);
     }
     if selection.is_all() {
-        for found in source.store.records(record::NAMES) {
+        for found in source.store.known_records(record::NAMES) {
             names.insert(record::name_in(&found?.0)?, BTreeSet::new());
         }
     }
@@ -69,7 +69,7 @@ type Children = BTreeMap<Identifier, BTreeSet<Identifier>>;
 /// Returns which names refer to which, from the records of users, without reading manifests.
 fn known_children(source: &Maintenance) -> Result<Children> {
     let mut children = Children::new();
-    for found in source.store.records(record::USERS) {
+    for found in source.store.known_records(record::USERS) {
         let (key, found) = found?;
         let (child, _) = record::parts_of(&key, record::USERS)?;
         let user: UserRecord = record::read(&key, &found)?;
@@ -130,12 +130,9 @@ fn every_version(
     name: &Identifier,
 ) -> Result<BTreeMap<VersionNumber, VersionRecord>> {
     let mut versions = BTreeMap::new();
-    for found in source.store.records(&record::versions_of(name)) {
+    for found in source.store.known_records(&record::versions_of(name)) {
         let (key, found) = found?;
         let version: VersionRecord = record::read(&key, &found)?;
-        if record::version_key(name, version.version)? != key {
-            return Err(misplaced(&key));
-        }
         if version.is_current() {
             versions.insert(version.version, version);
         }
@@ -151,16 +148,11 @@ fn one_version(
 ) -> Result<VersionRecord> {
     let key = record::version_key(name, number)?;
     match source.version(name, number)? {
-        Some(version) if version.version == number && version.is_current() => Ok(version),
-        Some(version) if version.version == number && version.removed.is_none() => {
-            Err(Error::Refused {
-                action: format!("copy {name}@{}", number.get()),
-                reason: format!(
-                    "its status is `{}`; only ready versions are copied",
-                    version.status
-                ),
-            })
-        }
+        Some(version) if version.is_current() => Ok(version),
+        Some(version) if version.removed.is_none() => Err(Error::Refused {
+            action: format!("copy {name}@{}", number.get()),
+            reason: format!("its status is `{}`; only ready versions are copied", version.status),
+        }),
         Some(_) => Err(misplaced(&key)),
         None => Err(Error::corrupt(format!("the record {key}"), Corruption::Missing)),
     }

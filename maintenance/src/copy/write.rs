@@ -8,14 +8,15 @@ use super::attached;
 use super::plan::{CopyPlanner, PAGE, PlannedTag, PlannedVersion, TargetPolicy};
 use super::select::Selected;
 use crate::Maintenance;
+use crate::verify::unlisted;
 use bytes::Bytes;
 use larder_core::extend::{BlobWrites, Claim, QUICK, User, refuse_locked_name};
 use larder_core::manifest::{ChildEntry, Manifest};
 use larder_core::progress::Meter;
 use larder_core::record::{self, DigestRecord, VersionRecord};
 use larder_core::store::{
-    BlobWriter, Change, Committed, Corruption, Digest, Outcome, StoreExt, VersionNumber,
-    copy_verified, verified,
+    BlobWriter, Change, Committed, Corruption, Digest, Link, Outcome, StoreExt, VersionNumber,
+    copy_verified, exclusive::Permit, verified,
 };
 use larder_core::versions::TagOptions;
 use larder_core::{Error, Identifier, Reference, Result, Selector};
@@ -90,6 +91,13 @@ fn content_of(source: &Maintenance, version: &VersionRecord, what: &str) -> Resu
     let what_manifest = || format!("the manifest of {what}");
     let json = source.store.get_checked(&version.manifest, None, what_manifest)?;
     let manifest = Manifest::from_json(&json, what)?;
+    for (path, link) in manifest.unlisted_links(what)? {
+        let (Link::Artifact { digest, .. } | Link::Child { manifest: digest, .. }) = &link;
+        // Without a blob there is nothing to lose: it may be data that an older Larder wrote.
+        if source.store.has_blob(digest)? {
+            return Err(Error::corrupt(what, unlisted(&path, &link)));
+        }
+    }
     let artifacts = manifest.artifacts().iter().map(|entry| (entry.digest, entry.size));
     let blobs: Vec<_> = artifacts.chain([(version.manifest, json.len() as u64)]).collect();
     let size = blobs.iter().try_fold(0_u64, |sum, (_, size)| sum.checked_add(*size));
@@ -255,7 +263,7 @@ impl<'a> CopyWriter<'a> {
     fn confirm(&self, name: &Identifier, blobs: &[(Digest, u64)]) -> Result<()> {
         for _ in 0..MAX_ROUNDS {
             match self.claim(blobs)? {
-                Some(changes) if changes.is_empty() => return Ok(()),
+                Some(changes) if changes.iter().all(Permit::is_dependency) => return Ok(()),
                 Some(changes) => {
                     let mut tx = self.planner.target.transaction();
                     tx.extend(changes);
@@ -298,12 +306,7 @@ impl<'a> CopyWriter<'a> {
             let (small, large): (Vec<_>, Vec<_>) =
                 missing.into_iter().partition(|(_, size)| *size <= most);
             if large.is_empty() {
-                let put = |(digest, size)| {
-                    let bytes = self.small_blob(digest, size)?;
-                    meter.add(size);
-                    Ok(Change::PutBlob { digest, bytes })
-                };
-                return small.into_iter().map(put).collect();
+                return self.transfer_small(&small, meter);
             }
             let mut writes = BlobWrites::default();
             for (digest, size) in large {
@@ -312,6 +315,23 @@ impl<'a> CopyWriter<'a> {
             writes.finish()?;
         }
         Err(Error::Conflict { what: target.store.url() })
+    }
+
+    /// Returns the changes that write small blobs. Of very many, all but the last are written now, to bound the memory.
+    fn transfer_small(&self, blobs: &[(Digest, u64)], meter: &Meter) -> Result<Vec<Change>> {
+        let (mut changes, mut waiting) = (Vec::new(), 0);
+        for &(digest, size) in blobs {
+            if waiting + size > 2 * MAX_INLINE {
+                let mut tx = self.planner.target.transaction();
+                tx.extend(changes.drain(..));
+                tx.commit_unconditional()?;
+                waiting = 0;
+            }
+            changes.push(Change::PutBlob { digest, bytes: self.small_blob(digest, size)? });
+            waiting += size;
+            meter.add(size);
+        }
+        Ok(changes)
     }
 
     /// Writes a large blob to the target, checked, up to the last step.

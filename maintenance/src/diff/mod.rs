@@ -97,6 +97,9 @@ pub struct FieldDiff {
     /// Of two artifacts that hold artifacts: the bytes that both hold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shared: Option<u64>,
+    /// True for a list that has the same items in another order, as a `HashSet` has each time it is loaded.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub reordered: bool,
 }
 
 /// The state of a field.

@@ -11,10 +11,7 @@ use larder_core::{
     Error, Result,
     guard::{Guard, Rules},
     manifest::{ArtifactEntry, Manifest},
-    store::{
-        Corruption,
-        digest::{self, Digest},
-    },
+    store::{Corruption, Digest, Link},
 };
 
 /// A JSON value.
@@ -86,13 +83,14 @@ impl<'a> Tree<'a> {
     /// The artifact that a value is a link to.
     pub(super) fn artifact(&self, node: &Node) -> Option<&'a ArtifactEntry> {
         let Node::Map(entries) = node else { return None };
-        let [(first, Node::Text(link)), (second, Node::Text(serializer))] = &entries[..] else {
+        let [(first, Node::Text(one)), (second, Node::Text(other))] = &entries[..] else {
             return None;
         };
-        let is_link = first == "$artifact" && second == "serializer";
-        let digest = link.strip_prefix(digest::PREFIX).filter(|_| is_link)?;
-        // A value that only looks like a link is listed nowhere.
-        self.places.get(&(Digest::from_hex(digest).ok()?, serializer.as_str())).copied()
+        let Link::Artifact { digest, serializer } = Link::of((first, one), (second, other))? else {
+            return None;
+        };
+        // A value of an older Larder that only looks like a link is listed nowhere.
+        self.places.get(&(digest, serializer.as_str())).copied()
     }
 
     /// The value, if it is shown as one thing: an artifact or a file.

@@ -7,7 +7,7 @@ use larder_core::store::Digest;
 use larder_core::{ApplyOptions, Component, Identifier, Larder, Result, VersionInfo};
 use serde::Serialize;
 
-use super::{Diff, Side, add};
+use super::{Diff, FieldDiff, Side, add};
 
 /// The effect of an apply that was not made.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -23,6 +23,9 @@ pub struct Plan {
     pub diff: Diff,
     /// The jobs that would be made: jobs of children first, of each component dependencies first.
     pub jobs: Vec<PlannedJob>,
+    /// What a reader of the plan may want to know: of a list with the same items in another order, how to keep an order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
 }
 
 pub(crate) fn plan(
@@ -70,7 +73,19 @@ pub(crate) fn plan(
         }
         jobs.extend_from_slice(&run.jobs);
     }
-    Ok(Plan { created, stored: lacking(larder, &run)?, diff, jobs })
+    let notes = diff.fields.iter().filter(|field| field.reordered).map(note).collect();
+    Ok(Plan { created, stored: lacking(larder, &run)?, diff, jobs, notes })
+}
+
+fn note(field: &FieldDiff) -> String {
+    let path = match &*field.path {
+        "" => "the value",
+        path => path,
+    };
+    format!(
+        "`{path}` has the same items in another order; if it is a `HashSet`, use a `BTreeSet`, or write it with \
+         `#[serde(serialize_with = \"larder::serializers::sorted\")]`"
+    )
 }
 
 /// The bytes of the blobs that the store lacks.

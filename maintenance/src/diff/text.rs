@@ -9,12 +9,12 @@ const BEFORE: usize = 16;
 
 /// A value as JSON, not longer than fits a line.
 pub(super) fn one(value: &Node) -> String {
-    cut(&json(value), 0)
+    cut(&whole(value), 0)
 }
 
 /// Two values as JSON, both from shortly before the place where they differ, if they are long.
 pub(super) fn two(old: &Node, new: &Node) -> (String, String) {
-    let (old, new) = (json(old), json(new));
+    let (old, new) = (whole(old), whole(new));
     let alike = old.chars().zip(new.chars()).take_while(|(a, b)| a == b).count();
     let is_long = |text: &str| text.chars().nth(MOST).is_some();
     let start = match is_long(&old) || is_long(&new) {
@@ -24,7 +24,8 @@ pub(super) fn two(old: &Node, new: &Node) -> (String, String) {
     (cut(&old, start), cut(&new, start))
 }
 
-fn json(value: &Node) -> String {
+/// A value as JSON.
+pub(super) fn whole(value: &Node) -> String {
     // Nothing in it is unfit for JSON: it was JSON.
     serde_json::to_string(value).unwrap_or_default()
 }

@@ -147,7 +147,11 @@ impl Walk<'_> {
             (None, None) => match (old, new) {
                 (Node::Map(old), Node::Map(new)) => self.entries(old, new, false),
                 (Node::List(old_items), Node::List(new_items)) => {
-                    if !self.items(old_items, new_items) {
+                    if reordered(old_items, new_items) {
+                        let listed = self.listed.len();
+                        self.changed(old, new);
+                        self.listed[listed..].iter_mut().for_each(|field| field.reordered = true);
+                    } else if !self.items(old_items, new_items) {
                         self.changed(old, new);
                     }
                 }
@@ -246,9 +250,20 @@ impl Walk<'_> {
         *count += 1;
         if *count <= MOST_LISTED {
             let (old, new, shared) = values();
-            self.listed.push(FieldDiff { path: self.path.shown(), state, old, new, shared });
+            let path = self.path.shown();
+            self.listed.push(FieldDiff { path, state, old, new, shared, reordered: false });
         }
     }
+}
+
+/// Returns true if both lists, which differ, have the same items.
+fn reordered(old: &[Node], new: &[Node]) -> bool {
+    let sorted = |items: &[Node]| {
+        let mut texts: Vec<String> = items.iter().map(text::whole).collect();
+        texts.sort_unstable();
+        texts
+    };
+    old.len() == new.len() && sorted(old) == sorted(new)
 }
 
 fn shown(tree: &Tree<'_>, value: &Node) -> FieldValue {

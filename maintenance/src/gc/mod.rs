@@ -8,17 +8,21 @@
 //!    record gets `deleting`; then the blob is deleted, then the record.
 //!
 //! A writer that refers to a blob removes its record in the same commit, only if the record is unchanged. So exactly one of
-//! writer and collector succeeds; `claim.rs` has the argument.
+//! writer and collector succeeds; `Larder::claim` has the argument.
+//!
+//! That needs time between the two steps. An exclusive collection holds the lock of the larder instead, and needs none.
 
 mod reachable;
 mod sweep;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::Maintenance;
 use larder_core::extend::PATIENCE;
 use larder_core::record::{self, GarbageRecord};
+use larder_core::store::exclusive::ExclusiveLock;
 use larder_core::store::{BlobCount, Digest, RecordKey, Revision, StoreExt, Timestamp};
 use larder_core::{Error, Result};
 use reachable::Reachable;
@@ -36,6 +40,7 @@ use reachable::Reachable;
 pub struct GcOptions {
     grace: Duration,
     dry_run: bool,
+    exclusive: bool,
 }
 
 impl Default for GcOptions {
@@ -47,17 +52,31 @@ impl Default for GcOptions {
 impl GcOptions {
     /// Default options: a grace period of 24 hours.
     pub const fn new() -> Self {
-        Self { grace: Duration::from_secs(24 * 60 * 60), dry_run: false }
+        Self { grace: Duration::from_secs(24 * 60 * 60), dry_run: false, exclusive: false }
     }
 
     /// Sets the grace period: how long a removed version can be restored, and the minimum time between marking a blob as
     /// garbage and deleting it.
     ///
-    /// It must exceed the duration of any single commit plus the clock differences of all writers. Below one second
-    /// only if there are no writers.
+    /// It must exceed the duration of any single commit plus the clock differences of all writers. Below
+    /// [`MIN_GRACE`](Self::MIN_GRACE) the collection must be [exclusive](Self::exclusive).
     #[must_use]
     pub const fn grace(mut self, grace: Duration) -> Self {
         self.grace = grace;
+        self
+    }
+
+    /// Minimum grace period of a collection beside writers: some may be in the middle of a commit.
+    pub const MIN_GRACE: Duration = Duration::from_secs(1);
+
+    /// Sets whether to lock the larder against writers for the duration of the collection.
+    ///
+    /// Commits of new versions, copies and restorations wait for its end; those that began before start again. If the
+    /// process dies, the lock ends after twenty seconds. A store that makes its changes one by one, such as a bucket, cannot
+    /// be locked.
+    #[must_use]
+    pub const fn exclusive(mut self, exclusive: bool) -> Self {
+        self.exclusive = exclusive;
         self
     }
 
@@ -66,6 +85,19 @@ impl GcOptions {
     pub const fn dry_run(mut self, dry_run: bool) -> Self {
         self.dry_run = dry_run;
         self
+    }
+
+    /// Refuses a grace period that cannot be safe.
+    fn check(&self) -> Result<()> {
+        if self.exclusive || self.grace >= Self::MIN_GRACE {
+            return Ok(());
+        }
+        Err(Error::Refused {
+            action: format!("collect garbage with a grace period of {:?}", self.grace),
+            reason: "a version that is being written would lose its bytes; use at least one second, or collect \
+                     exclusively while nobody writes"
+                .into(),
+        })
     }
 }
 
@@ -130,9 +162,14 @@ impl Maintenance {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Refused`] if a record or manifest of a version cannot be read, as the blobs in use are not known then;
-    /// [`Error::Store`].
+    /// [`Error::Refused`] if a record or manifest of a version cannot be read, as the blobs in use are not known then, for a
+    /// grace period that cannot be safe, and if an exclusive lock cannot be had; [`Error::Store`].
     pub fn gc(&self, options: &GcOptions) -> Result<GcReport> {
+        options.check()?;
+        let lock = match options.exclusive && !options.dry_run {
+            true => Some(ExclusiveLock::acquire(Arc::clone(&self.store))?),
+            false => None,
+        };
         let started = self.now();
         let reachable = Reachable::find(self, started, options.grace)?;
         let plan = SweepPlan::make(self, &reachable, started, options.grace)?;
@@ -140,7 +177,7 @@ impl Maintenance {
         if options.dry_run {
             return Ok(report);
         }
-        self.sweep(plan, &mut report)?;
+        self.sweep(plan, &mut report, lock.as_ref())?;
         self.record_collected(reachable.expired)?;
         let (count, bytes) = self.store.remove_unfinished(options.grace)?;
         report.unfinished = BlobCount { count, bytes };
@@ -196,10 +233,9 @@ impl SweepPlan {
             }
         }
         let mut recorded = BTreeSet::new();
-        for found in larder.store.records(record::GARBAGE) {
+        for found in larder.store.known_records(record::GARBAGE) {
             let (key, found) = found?;
-            // Verification reports foreign keys.
-            let Ok(digest) = record::garbage_in(&key) else { continue };
+            let digest = record::garbage_in(&key)?;
             recorded.insert(digest);
             let read = match record::read::<GarbageRecord>(&key, &found) {
                 Ok(read) => Some(read),

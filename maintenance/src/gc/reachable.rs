@@ -10,7 +10,8 @@ use larder_core::manifest::Manifest;
 use larder_core::progress::Meter;
 use larder_core::record::{self, VersionRecord};
 use larder_core::store::{
-    BlobRoot, Corruption, Digest, Record, RecordKey, RecordKind, Revision, StoreExt, Timestamp,
+    BlobRoot, Corruption, Digest, Link, Record, RecordKey, RecordKind, Revision, StoreExt,
+    Timestamp, for_each_link,
 };
 use larder_core::{Error, Result};
 
@@ -102,6 +103,17 @@ impl Reachable {
             }
             self.blobs.insert(digest);
             self.blobs.extend(manifest.artifacts().iter().map(|entry| entry.digest));
+            // What a damaged list lacks may still be repaired.
+            let keep = &mut |_: &str, link| match link {
+                Link::Artifact { digest, .. } => drop(self.blobs.insert(digest)),
+                Link::Child { .. } => {}
+            };
+            if for_each_link(manifest.fields(), keep).is_err() {
+                return Err(unknown(Error::corrupt(
+                    format!("the manifest {digest}"),
+                    Corruption::Unreadable("its fields cannot be read".into()),
+                )));
+            }
             for child in manifest.children().iter().filter(|it| !self.read.contains(&it.manifest)) {
                 let what = format!("the manifest of {}@{}", child.name, child.manifest);
                 match read_manifest(larder, &child.manifest, &what, meter) {

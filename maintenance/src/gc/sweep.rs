@@ -9,6 +9,7 @@ use crate::Maintenance;
 use larder_core::Result;
 use larder_core::extend::PATIENCE;
 use larder_core::record::{self, GarbageRecord};
+use larder_core::store::exclusive::ExclusiveLock;
 use larder_core::store::{Change, Committed, Digest, Expected, RecordKey, Revision};
 
 /// Maximum number of records in a commit: writers wait for it.
@@ -16,7 +17,12 @@ const BATCH: usize = 32;
 
 impl Maintenance {
     /// Makes the changes of a plan, and corrects the report where another process was faster.
-    pub(super) fn sweep(&self, plan: SweepPlan, report: &mut GcReport) -> Result<()> {
+    pub(super) fn sweep(
+        &self,
+        plan: SweepPlan,
+        report: &mut GcReport,
+        lock: Option<&ExclusiveLock>,
+    ) -> Result<()> {
         let unmark = |one: &Marked| Change::RemoveRecord {
             key: one.key.clone(),
             expected: Expected::Revision(one.revision.clone()),
@@ -39,7 +45,7 @@ impl Maintenance {
         let total = plan.expired.iter().map(|one| one.garbage.size).sum();
         let meter = self.larder.meter("collecting", Some(total));
         for batch in plan.expired.chunks(BATCH) {
-            for garbage in self.delete_batch(batch)? {
+            for garbage in self.delete_batch(batch, lock)? {
                 meter.add(garbage.size);
                 report.deleted.push(garbage);
             }
@@ -48,7 +54,7 @@ impl Maintenance {
     }
 
     /// Deletes blobs whose grace period is over; returns those that no writer unmarked.
-    fn delete_batch(&self, batch: &[Marked]) -> Result<Vec<Garbage>> {
+    fn delete_batch(&self, batch: &[Marked], lock: Option<&ExclusiveLock>) -> Result<Vec<Garbage>> {
         let begun = self.now();
         let mark = |one: &Marked| {
             let expected = Expected::Revision(one.revision.clone());
@@ -78,6 +84,7 @@ impl Maintenance {
         if age(self.now(), begun) > PATIENCE / 2 {
             return Ok(Vec::new());
         }
+        lock.map_or(Ok(()), ExclusiveLock::check)?;
         self.store.remove_blobs(&digests)?;
         self.commit_each(ends)?;
         Ok(deleted)

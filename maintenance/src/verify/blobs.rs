@@ -9,7 +9,7 @@ use crate::Maintenance;
 use crate::parallel::in_parallel;
 use larder_core::manifest::{ChildEntry, Manifest};
 use larder_core::progress::Meter;
-use larder_core::store::{Corruption, Digest, StoreExt, verified};
+use larder_core::store::{Corruption, Digest, Link, StoreExt, TypeTag, verified};
 use larder_core::{Error, Result};
 
 /// A blob to check.
@@ -42,6 +42,7 @@ pub(crate) fn check_blob(
             let found = bytes.as_ref().map_or(0, |bytes| bytes.len() as u64);
             (found, verified(&blob.digest, blob.size, bytes, progress))
         }
+        Err(Error::Corrupt { fault: fault @ Corruption::LeftBehind(_), .. }) => (0, Err(fault)),
         // The disk may be damaged in one place only.
         Err(error) => {
             let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
@@ -59,8 +60,17 @@ pub(super) fn check_all(larder: &Maintenance, blobs: &[Blob<'_>], meter: &Meter)
     })
 }
 
-/// The contents of a manifest: artifacts by digest and size, and children.
-pub(super) type Listing = (Vec<(Digest, u64)>, Vec<ChildEntry>);
+/// The contents of a manifest.
+pub(super) struct Listing {
+    pub(super) type_tag: TypeTag,
+    /// The bytes of the manifest and of every artifact.
+    pub(super) size: Option<u64>,
+    /// Artifacts by digest and size.
+    pub(super) artifacts: Vec<(Digest, u64)>,
+    pub(super) children: Vec<ChildEntry>,
+    /// Links that it does not list.
+    pub(super) faults: Vec<Finding>,
+}
 
 /// Checks manifests, and returns their contents.
 pub(super) fn manifests(
@@ -72,20 +82,40 @@ pub(super) fn manifests(
         let (size, bytes) = check_blob(larder, blob, meter);
         let content = match bytes {
             Ok(json) => Manifest::from_json(&json, blob.what)
-                .map(|manifest| {
-                    let artifacts = manifest.artifacts().iter();
-                    let artifacts = artifacts.map(|entry| (entry.digest, entry.size)).collect();
-                    (artifacts, manifest.children().to_vec())
-                })
-                .map_err(|error| {
-                    finding_of(error).unwrap_or_else(|error| {
-                        found_in(blob, &Corruption::Unreadable(error.to_string()))
-                    })
-                }),
+                .map(|manifest| listing(blob, size, &manifest))
+                .map_err(|error| finding_at(blob, error)),
             Err(fault) => Err(found_in(blob, &fault)),
         };
         Found { size, content }
     })
+}
+
+fn listing(blob: &Blob<'_>, size: u64, manifest: &Manifest) -> Listing {
+    let entries = manifest.artifacts().iter();
+    let artifacts: Vec<_> = entries.map(|entry| (entry.digest, entry.size)).collect();
+    let faults = match manifest.unlisted_links(blob.what) {
+        Ok(links) => {
+            links.iter().map(|(path, link)| found_in(blob, &unlisted(path, link))).collect()
+        }
+        Err(error) => vec![finding_at(blob, error)],
+    };
+    Listing {
+        type_tag: manifest.type_tag().clone(),
+        size: artifacts.iter().try_fold(size, |sum, (_, size)| sum.checked_add(*size)),
+        artifacts,
+        children: manifest.children().to_vec(),
+        faults,
+    }
+}
+
+/// The fault of a manifest that does not list a link of its fields.
+pub(crate) fn unlisted(path: &str, link: &Link) -> Corruption {
+    Corruption::Unreadable(format!("it refers to {link} at `{path}`, which it does not list"))
+}
+
+fn finding_at(blob: &Blob<'_>, error: Error) -> Finding {
+    finding_of(error)
+        .unwrap_or_else(|error| found_in(blob, &Corruption::Unreadable(error.to_string())))
 }
 
 fn found_in(blob: &Blob<'_>, fault: &Corruption) -> Finding {

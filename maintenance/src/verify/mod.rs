@@ -9,10 +9,11 @@ use std::collections::{HashMap, HashSet};
 use crate::Maintenance;
 use larder_core::manifest::ChildEntry;
 use larder_core::record::VersionRecord;
-use larder_core::store::{BlobCount, Corruption, Digest, StoreExt, VersionNumber};
+use larder_core::store::{BlobCount, Corruption, Digest, StoreExt, TypeTag, VersionNumber};
 use larder_core::{Error, Identifier, Reference, Result, Selection, Selector};
 
-pub(crate) use blobs::{Blob, check_blob};
+use blobs::Listing;
+pub(crate) use blobs::{Blob, check_blob, finding_of, unlisted};
 pub(crate) use records::damage;
 
 /// The result of [`Maintenance::verify`].
@@ -80,9 +81,13 @@ impl Maintenance {
         if selection.is_all() && verifier.is_complete {
             let mut orphans = BlobCount::default();
             for blob in self.store.blobs() {
-                let (digest, size) = blob?;
-                if !verifier.seen.contains(&digest) {
-                    orphans.add(size);
+                match blob {
+                    Ok((digest, _)) if verifier.seen.contains(&digest) => {}
+                    Ok((_, size)) => orphans.add(size),
+                    Err(error) => {
+                        checked.findings.push(finding_of(error)?);
+                        return Ok(checked);
+                    }
                 }
             }
             checked.orphans = Some(orphans);
@@ -98,6 +103,8 @@ struct Listed {
     /// `name@7`.
     what: String,
     manifest: Digest,
+    type_tag: TypeTag,
+    size: u64,
 }
 
 struct Verifier<'a> {
@@ -105,6 +112,8 @@ struct Verifier<'a> {
     versions: Vec<Listed>,
     /// The children of the manifests that have some.
     children: HashMap<Digest, Vec<ChildEntry>>,
+    /// Type and size of the versions of the manifests, as the manifests state them.
+    stated: HashMap<Digest, (TypeTag, Option<u64>)>,
     /// The verified blobs.
     seen: HashSet<Digest>,
     /// Faults, each with the index of its version plus one; 0 for records.
@@ -119,6 +128,7 @@ impl<'a> Verifier<'a> {
             larder,
             versions: Vec::new(),
             children: HashMap::new(),
+            stated: HashMap::new(),
             seen: HashSet::new(),
             findings: Vec::new(),
             is_complete: true,
@@ -133,6 +143,8 @@ impl<'a> Verifier<'a> {
             number: version.version,
             what,
             manifest: version.manifest,
+            type_tag: version.type_tag.clone(),
+            size: version.size,
         });
     }
 
@@ -158,7 +170,10 @@ impl<'a> Verifier<'a> {
                 checked.blobs += 1;
                 checked.bytes += found.size;
                 match found.content {
-                    Ok((artifacts, refers_to)) => {
+                    Ok(Listing { type_tag, size, artifacts, children: refers_to, faults }) => {
+                        self.stated.insert(blob.digest, (type_tag, size));
+                        self.findings
+                            .extend(faults.into_iter().map(|fault| (blob.place + 1, fault)));
                         for (digest, size) in artifacts {
                             if self.seen.insert(digest) {
                                 blobs.push(Blob { digest, size: Some(size), ..*blob });
@@ -198,10 +213,31 @@ impl<'a> Verifier<'a> {
                 self.findings.push((blob.place + 1, finding));
             }
         }
+        self.check_records();
         self.check_users()?;
         self.findings.sort_by_key(|(place, _)| *place);
         checked.findings = self.findings.drain(..).map(|(_, finding)| finding).collect();
         Ok(checked)
+    }
+
+    /// Finds versions whose records contradict their manifests.
+    fn check_records(&mut self) {
+        for (place, version) in self.versions.iter().enumerate() {
+            let Some((type_tag, size)) = self.stated.get(&version.manifest) else { continue };
+            let mut faults = Vec::new();
+            if *type_tag != version.type_tag {
+                let own = &version.type_tag;
+                faults.push(format!("it is a `{type_tag}`, and its record says `{own}`"));
+            }
+            if *size != Some(version.size) {
+                let found = size.unwrap_or(u64::MAX);
+                faults.push(format!("it has {found} bytes, and its record says {}", version.size));
+            }
+            for fault in faults {
+                let fault = Corruption::Unreadable(fault);
+                self.findings.push((place + 1, Finding::new(&version.what, None, &fault)));
+            }
+        }
     }
 
     /// Returns what is wrong with a child, apart from its bytes.

@@ -76,7 +76,7 @@ impl Verifier<'_> {
                     continue;
                 }
                 // The record is removed after the version.
-                let Listed { name, number, what, manifest } = &self.versions[*place];
+                let Listed { name, number, what, manifest, .. } = &self.versions[*place];
                 let now = match self.larder.version(name, *number) {
                     Err(error @ Error::Store { .. }) => return Err(error),
                     now => now.ok().flatten(),

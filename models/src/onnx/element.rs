@@ -3,6 +3,7 @@
 use std::fmt;
 use std::marker::PhantomData;
 
+use larder_core::guard::words;
 use serde::de::{DeserializeSeed, Deserializer, Error, Unexpected, Visitor};
 use tract_onnx::prelude::tract_ndarray::ArrayD;
 use tract_onnx::prelude::{Datum, IntoTensor, Tensor, TractResult, f16};
@@ -66,7 +67,7 @@ macro_rules! integers {
 integers!(i8: "int8", i16: "int16", i32: "int32", i64: "int64");
 integers!(u8: "uint8", u16: "uint16", u32: "uint32", u64: "uint64");
 
-/// Rejects NaN and numbers out of range.
+/// Rejects numbers out of range.
 macro_rules! floats {
     ($($float:ty: $name:literal, $from:expr;)*) => {$(
         impl Element for $float {
@@ -80,7 +81,12 @@ macro_rules! floats {
 
             fn from_float(value: f64) -> Option<Self> {
                 let float: fn(f64) -> Self = $from;
-                Some(float(value)).filter(|value| value.is_finite())
+                // Only a number that is out of range becomes an infinity.
+                Some(float(value)).filter(|float| float.is_finite() || !value.is_finite())
+            }
+
+            fn from_text(value: &str) -> Option<Self> {
+                words::number(value).and_then(Self::from_float)
             }
         }
     )*};

@@ -153,10 +153,11 @@ impl TestData {
     pub(super) fn example(&self, interface: &Interface) -> Option<Example> {
         let given =
             Interface { outputs: interface.inputs.clone(), by_rows: false, ..interface.clone() };
-        let input = Outputs { interface: &given, tensors: self.inputs.clone(), rows: 1 };
+        let input =
+            Outputs { interface: &given, tensors: self.inputs.clone(), rows: 1, words: true };
         let rows = self.inputs.first()?.shape().first().copied().unwrap_or(0);
         let rows = if interface.by_rows { rows } else { 1 };
-        let output = Outputs { interface, tensors: self.outputs.clone(), rows };
+        let output = Outputs { interface, tensors: self.outputs.clone(), rows, words: true };
         let output = if interface.by_rows {
             serde_json::value::to_raw_value(&output.rows().collect::<Vec<_>>())
         } else {

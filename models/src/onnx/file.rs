@@ -18,6 +18,8 @@ use super::rewrite::{self, Keys, describe};
 pub(super) const MAX_BYTES: u64 = (1 << 31) - 1;
 /// Supported versions of ONNX's operator set.
 const OPSETS: std::ops::RangeInclusive<i64> = 7..=23;
+/// First IR version whose files must name their operator sets.
+const FIRST_IR_WITH_OPSETS: i64 = 3;
 /// Domains of tract's operators.
 const DOMAINS: [&str; 4] = ["", "ai.onnx", "ai.onnx.ml", "com.microsoft"];
 
@@ -104,6 +106,10 @@ fn check(proto: &ModelProto, onnx: &Onnx) -> Result<(), String> {
     let Some(graph) = &proto.graph else {
         return Err("not an ONNX file: it has no graph".into());
     };
+    // The operator sets come after the graph: a file may end between them.
+    if proto.opset_import.is_empty() && proto.ir_version >= FIRST_IR_WITH_OPSETS {
+        return Err("not a whole ONNX file: it names no operator set; get the file again".into());
+    }
     for opset in &proto.opset_import {
         let main = opset.domain.is_empty() || opset.domain == "ai.onnx";
         if main && !OPSETS.contains(&opset.version) {

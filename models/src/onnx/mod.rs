@@ -32,7 +32,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use larder_core::__private::typetag;
 use larder_core::bytes::Bytes;
 use larder_core::{Artifact, Component, ComponentType, Error, Item, Model, Result};
-use larder_files::{FileBytes, FileContent};
+use larder_files::{FileBytes, FileContent, WrongContent};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tract_onnx::prelude::TValue;
 
@@ -48,6 +48,7 @@ pub use options::OpenOptions;
 pub use runtime::OnnxRuntime;
 pub use value::{Element, Value};
 
+use crate::kind::missing_of_onnx;
 use engine::{Checked, Run};
 use example::{Example, TestData};
 use interface::Interface;
@@ -136,7 +137,16 @@ impl OnnxModel {
         data: &[TestData],
     ) -> Result<Self> {
         let refused = |reason| Error::Refused { action: action.clone(), reason };
-        let checked = engine::check(&bytes, options.engine, data).map_err(refused)?;
+        let checked = engine::check(&bytes, options.engine, data);
+        let checked = checked.map_err(|reason| {
+            refused(match (WrongContent::of_binary(&bytes), missing_of_onnx(&bytes)) {
+                (Some(wrong), _) => format!("not an ONNX file: {wrong}"),
+                (None, Some(missing)) => format!(
+                    "not a whole ONNX file: it is cut short by {missing} bytes or more; get the file again"
+                ),
+                (None, None) => reason,
+            })
+        })?;
         let Checked { engine, plan, interface } = checked;
         let mut examples: Vec<_> =
             data.iter().filter_map(|data| data.example(&interface)).collect();
@@ -277,7 +287,8 @@ impl OnnxModel {
     fn run_rows<'a>(&'a self, rows: Rows<'a>) -> Result<Outputs<'a>> {
         let count = rows.count();
         let inputs = rows.into_tensors().map_err(Error::predict)?;
-        Ok(Outputs { interface: &self.interface, tensors: self.run(count, inputs)?, rows: count })
+        let tensors = self.run(count, inputs)?;
+        Ok(Outputs { interface: &self.interface, tensors, rows: count, words: false })
     }
 }
 

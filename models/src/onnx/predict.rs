@@ -4,7 +4,7 @@ use std::any::Any;
 use std::fmt;
 use std::mem;
 
-use larder_core::guard::{Guard, Rules};
+use larder_core::guard::{Guard, Rules, words};
 use larder_core::{Error, Model, Result, Signature};
 use serde::de::{DeserializeSeed, Deserializer, Error as _, SeqAccess, Visitor};
 use serde::ser::SerializeSeq as _;
@@ -42,7 +42,8 @@ impl Model for OnnxModel {
             rows = Rows::one_or_all(&self.interface);
             read_json_guarded(RowSeed(&mut rows), input)?;
         }
-        write_json(&Answer(rows.is_batch(), self.run_rows(rows)?))
+        let is_batch = rows.is_batch();
+        write_json(&Answer(is_batch, Outputs { words: true, ..self.run_rows(rows)? }))
     }
 
     fn predict_batch_json_erased(&self, input: &str) -> Result<String> {
@@ -52,7 +53,9 @@ impl Model for OnnxModel {
             batch = Batch::new(self);
             read = read_json_guarded(BatchSeed(&mut batch), input);
         }
-        write_json(&batch.finish(read)?)
+        let mut batch = batch.finish(read)?;
+        batch.done.iter_mut().for_each(|outputs| outputs.words = true);
+        write_json(&batch)
     }
 
     /// Predicts from `Vec<Value>` to `Vec<Value>`, as [`OnnxModel::predict`].
@@ -94,10 +97,12 @@ where
 }
 
 /// Reads as [`read_json`], to get the error with its path.
-fn read_json_guarded<'de>(
-    seed: impl DeserializeSeed<'de, Value = ()>,
-    text: &'de str,
+fn read_json_guarded(
+    seed: impl for<'de> DeserializeSeed<'de, Value = ()>,
+    text: &str,
 ) -> Result<()> {
+    let quoted = words::quoted(text);
+    let text = quoted.as_deref().unwrap_or(text);
     read_guarded(|guard| read_json(guard.seed(seed), text))
 }
 

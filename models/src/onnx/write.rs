@@ -1,5 +1,6 @@
 //! Serialization of outputs from the elements of tensors.
 
+use larder_core::guard::words;
 use serde::ser::{Error as _, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use tract_onnx::prelude::{Datum, TValue, f16};
@@ -9,14 +10,15 @@ use super::interface::Interface;
 
 /// A tensor element that can be serialized.
 pub trait Element: Datum {
+    /// Writes the element; NaN and infinities as words if `words`, as floats into formats that have them.
     #[doc(hidden)]
-    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+    fn write<S: Serializer>(&self, words: bool, serializer: S) -> Result<S::Ok, S::Error>;
 }
 
 macro_rules! plain {
     ($($element:ty)*) => {$(
         impl Element for $element {
-            fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            fn write<S: Serializer>(&self, _: bool, serializer: S) -> Result<S::Ok, S::Error> {
                 self.serialize(serializer)
             }
         }
@@ -25,31 +27,27 @@ macro_rules! plain {
 
 plain!(i8 i16 i32 i64 u8 u16 u32 u64 bool String);
 
-/// Rejects NaN and infinities, which JSON would encode as `null`.
-fn check<S: Serializer>(finite: bool, serializer: &S) -> Result<(), S::Error> {
-    if finite || !serializer.is_human_readable() {
-        return Ok(());
-    }
-    Err(S::Error::custom("JSON cannot represent NaN or an infinity exactly"))
+macro_rules! floats {
+    ($($element:ty)*) => {$(
+        impl Element for $element {
+            fn write<S: Serializer>(&self, words: bool, serializer: S) -> Result<S::Ok, S::Error> {
+                if self.is_finite() || !serializer.is_human_readable() {
+                    return self.serialize(serializer);
+                }
+                match words::of_number((*self).into()).filter(|_| words) {
+                    Some(word) => serializer.serialize_str(word),
+                    None => Err(S::Error::custom("JSON cannot represent NaN or an infinity exactly")),
+                }
+            }
+        }
+    )*};
 }
 
-impl Element for f32 {
-    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        check(self.is_finite(), &serializer)?;
-        serializer.serialize_f32(*self)
-    }
-}
-
-impl Element for f64 {
-    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        check(self.is_finite(), &serializer)?;
-        serializer.serialize_f64(*self)
-    }
-}
+floats!(f32 f64);
 
 impl Element for f16 {
-    fn write<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.to_f32().write(serializer)
+    fn write<S: Serializer>(&self, words: bool, serializer: S) -> Result<S::Ok, S::Error> {
+        self.to_f32().write(words, serializer)
     }
 }
 
@@ -58,6 +56,8 @@ pub(super) struct Outputs<'a> {
     pub(super) interface: &'a Interface,
     pub(super) tensors: Vec<TValue>,
     pub(super) rows: usize,
+    /// NaN and infinities are words in JSON; else they are an error.
+    pub(super) words: bool,
 }
 
 impl<'a> Outputs<'a> {
@@ -74,14 +74,15 @@ struct Row<'a> {
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Outputs { interface, tensors, .. } = self.outputs;
+        let Outputs { interface, tensors, words, .. } = self.outputs;
+        let words = *words;
         let row = interface.by_rows.then_some(self.row);
         if let ([tensor], [port]) = (&tensors[..], &interface.outputs[..]) {
-            return Part { tensor, row, keys: &port.keys }.serialize(serializer);
+            return Part { tensor, row, keys: &port.keys, words }.serialize(serializer);
         }
         let mut map = serializer.serialize_map(Some(tensors.len()))?;
         for (port, tensor) in interface.outputs.iter().zip(tensors) {
-            map.serialize_entry(&port.name, &Part { tensor, row, keys: &port.keys })?;
+            map.serialize_entry(&port.name, &Part { tensor, row, keys: &port.keys, words })?;
         }
         map.end()
     }
@@ -94,6 +95,7 @@ struct Part<'a> {
     row: Option<usize>,
     /// Names of the elements of the last dimension.
     keys: &'a [String],
+    words: bool,
 }
 
 impl Serialize for Part<'_> {
@@ -129,7 +131,7 @@ impl Part<'_> {
                 (shape, all.get(row * size..(row + 1) * size).ok_or_else(short)?)
             }
         };
-        Nested { shape, elements, keys: self.keys }.serialize(serializer)
+        Nested { shape, elements, keys: self.keys, words: self.words }.serialize(serializer)
     }
 }
 
@@ -138,20 +140,26 @@ struct Nested<'a, T> {
     shape: &'a [usize],
     elements: &'a [T],
     keys: &'a [String],
+    words: bool,
 }
 
 impl<T: Element> Serialize for Nested<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let keys = self.keys;
         match (self.shape, self.elements) {
-            ([], [element]) => element.write(serializer),
+            ([], [element]) => element.write(self.words, serializer),
             ([], _) => Err(S::Error::custom("an output has fewer elements than its shape")),
             ([size], elements) if *size == keys.len() && *size > 0 => {
                 let mut map = serializer.serialize_map(Some(*size))?;
                 for (key, element) in keys.iter().zip(elements) {
                     map.serialize_entry(
                         key,
-                        &Nested { shape: &[], elements: std::slice::from_ref(element), keys: &[] },
+                        &Nested {
+                            shape: &[],
+                            elements: std::slice::from_ref(element),
+                            keys: &[],
+                            words: self.words,
+                        },
                     )?;
                 }
                 map.end()
@@ -161,7 +169,7 @@ impl<T: Element> Serialize for Nested<'_, T> {
                 let step = shape.iter().product::<usize>();
                 for at in 0..*size {
                     let elements = elements.get(at * step..(at + 1) * step).unwrap_or_default();
-                    seq.serialize_element(&Nested { shape, elements, keys })?;
+                    seq.serialize_element(&Nested { shape, elements, keys, words: self.words })?;
                 }
                 seq.end()
             }

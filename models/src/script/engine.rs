@@ -25,6 +25,7 @@ pub(crate) fn parse(text: &str) -> Result<AST, ScriptError> {
     if text.len() as u64 > MAX_BYTES {
         return Err(ScriptError::TooLong { limit: MAX_BYTES });
     }
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let parse = || engine(&Limits::default()).compile(text);
     let ast = catch_panic("the parser", parse).map_err(|panic| ScriptError::Syntax {
         line: 0,

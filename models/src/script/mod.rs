@@ -14,6 +14,7 @@ use larder_core::guard::{Guard, Rules};
 use larder_core::schemars::Schema;
 use larder_core::versions::Source;
 use larder_core::{Component, ComponentType, Error, Item, Model, Result, Signature};
+use larder_files::WrongContent;
 use rhai::{AST, Dynamic};
 use serde::de::{DeserializeSeed, Error as _};
 use serde::{Deserialize, Serialize};
@@ -91,7 +92,10 @@ impl Script {
     pub fn new(file: &str, text: &str) -> Result<Self> {
         let refused = |error: ScriptError| Error::Refused {
             action: format!("read the script {file}"),
-            reason: error.to_string(),
+            reason: match WrongContent::of(text.as_bytes()).filter(|_| !text.is_empty()) {
+                Some(wrong) => format!("not a script: {wrong}"),
+                None => error.to_string(),
+            },
         };
         let source = Source::new("rhai", file.to_owned(), text.to_owned());
         Self::try_from(Fields { source, limits: Limits::default() }).map_err(refused)
@@ -104,17 +108,25 @@ impl Script {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let failed = |error| Error::store(format!("read {}", path.display()), error);
-        let refused = |reason: &str| Error::Refused {
+        let refused = |reason| Error::Refused {
             action: format!("read the script {}", path.display()),
-            reason: reason.into(),
+            reason,
         };
         if !fs::metadata(path).map_err(failed)?.is_file() {
-            return Err(refused("not a file"));
+            return Err(refused("not a file".into()));
         }
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(failed)?;
         file.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-        let text = String::from_utf8(bytes).map_err(|_| refused("not UTF-8"))?;
+        if bytes.is_empty() {
+            return Err(refused("not a script: it is empty; get the file itself".into()));
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            refused(match WrongContent::of(error.as_bytes()) {
+                Some(wrong) => format!("not a script: {wrong}"),
+                None => "not UTF-8".into(),
+            })
+        })?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         Self::new(&name, &text)
     }

@@ -22,6 +22,7 @@ use std::path::Path;
 use larder_core::bytes::Bytes;
 use larder_core::extend::CacheFolder;
 use larder_core::{Component, ComponentType, Error, Item, Model, Result, Signature};
+use larder_files::WrongContent;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -67,7 +68,8 @@ impl WasmModel {
     /// [`Error::Refused`] with the import or export if it is not a model; [`Error::Store`] if it cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        Self::from_bytes(guest::read_file(path)?).map_err(|error| refused(path, error))
+        let bytes = guest::read_file(path)?;
+        Self::from_bytes(bytes.clone()).map_err(|error| refused(path, &bytes, error))
     }
 
     /// Validates a module or component with its imports and exports.
@@ -120,10 +122,11 @@ impl WasmModel {
     }
 }
 
-fn refused(path: &Path, error: WasmError) -> Error {
-    let reason = match std::error::Error::source(&error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
+fn refused(path: &Path, bytes: &[u8], error: WasmError) -> Error {
+    let reason = match (WrongContent::of_binary(bytes), std::error::Error::source(&error)) {
+        (Some(wrong), _) => format!("not WebAssembly: {wrong}"),
+        (None, Some(cause)) => format!("{error}: {cause}"),
+        (None, None) => error.to_string(),
     };
     Error::Refused { action: format!("read the WebAssembly file {}", path.display()), reason }
 }

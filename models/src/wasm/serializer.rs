@@ -55,7 +55,8 @@ impl WasmSerializer {
     /// [`Error::Store`](larder_core::Error::Store) if it cannot be read.
     pub fn open(name: &str, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        Self::from_bytes(name, guest::read_file(path)?).map_err(|error| super::refused(path, error))
+        let bytes = guest::read_file(path)?;
+        Self::from_bytes(name, bytes.clone()).map_err(|error| super::refused(path, &bytes, error))
     }
 
     /// Validates a module or component.

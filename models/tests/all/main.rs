@@ -3,6 +3,8 @@
 
 #[cfg(feature = "onnx")]
 mod onnx;
+#[cfg(all(feature = "onnx", feature = "script", feature = "wasm"))]
+mod put;
 #[cfg(feature = "script")]
 mod script;
 #[cfg(feature = "wasm")]

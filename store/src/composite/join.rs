@@ -5,9 +5,6 @@
 //! the second, and the first again with `joined` set. A store of blobs that was lost or mixed up is therefore
 //! never replaced by an empty one.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -95,7 +92,7 @@ pub(super) fn join(records: &dyn Store, blobs: &dyn Store) -> Result<()> {
 fn begin(records: &dyn Store, blobs: &dyn Store, key: &RecordKey) -> Result<(Record, JoinRecord)> {
     let is_empty = is_empty(records)?;
     if is_empty {
-        let half = JoinRecord { larder: 1, id: random(), with: blobs.url(), joined: false };
+        let half = JoinRecord { larder: 1, id: record::random(), with: blobs.url(), joined: false };
         write(records, key, &half, Expected::Absent)?;
     }
     // Another process may have written it first.
@@ -158,11 +155,4 @@ fn write(
 ) -> Result<()> {
     let change: Change = record::put(key.clone(), document, expected)?;
     store.commit(&[change]).map(|_| ())
-}
-
-/// Returns 128 random bits as hexadecimal digits.
-fn random() -> String {
-    // Each `RandomState` is seeded by the system.
-    let half = || RandomState::new().build_hasher().finish();
-    format!("{:016x}{:016x}", half(), half())
 }

@@ -53,7 +53,8 @@ impl Store for Composite {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: false, ..self.blobs.capabilities() }
+        let isolated_commit = self.records.capabilities().isolated_commit;
+        Capabilities { atomic_commit: false, isolated_commit, ..self.blobs.capabilities() }
     }
 
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {

@@ -1,9 +1,30 @@
 //! Parts of error messages.
 
+use std::error::Error as _;
 use std::fmt;
 
-use super::ItemKind;
+use super::{BoxError, Corruption, Error, ItemKind};
 use crate::status::JobStatus;
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")?;
+        let mut said = self.to_string();
+        let mut heading = "\n\nCaused by:";
+        let mut next = self.source();
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            // Some errors repeat their source.
+            if text != said {
+                write!(f, "{heading}\n    {}", text.replace('\n', "\n    "))?;
+                heading = "";
+            }
+            said = text;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}
 
 /// Similar names, at the end of a message.
 pub(super) struct Suggest<'a>(pub(super) &'a [String]);
@@ -41,6 +62,39 @@ impl fmt::Display for At<'_> {
     }
 }
 
+/// Why an input is refused.
+pub(super) struct Misfit<'a>(pub(super) &'a BoxError);
+
+impl fmt::Display for Misfit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parser = self.0.downcast_ref::<serde_json::Error>();
+        // These two are valid JSON that the parser does not read.
+        let is_broken = |text: &str| {
+            !text.starts_with("number out of range") && !text.starts_with("recursion limit")
+        };
+        f.write_str(match parser {
+            Some(error)
+                if (error.is_syntax() || error.is_eof()) && is_broken(&error.to_string()) =>
+            {
+                "it is not valid JSON"
+            }
+            _ => "it does not fit the model's signature",
+        })
+    }
+}
+
+/// Damage, and what to do about it.
+pub(super) struct Damage<'a>(pub(super) &'a Corruption);
+
+impl fmt::Display for Damage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            fault @ Corruption::LeftBehind(_) => write!(f, "{fault}"),
+            fault => write!(f, "it is corrupt ({fault}); restore it from a copy"),
+        }
+    }
+}
+
 /// The end of a job.
 pub(super) struct Ended<'a>(pub(super) &'a JobStatus);
 
@@ -72,5 +126,34 @@ impl fmt::Display for Row<'_> {
             None => Ok(()),
             Some(row) => write!(f, " row {row}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_is_the_message_with_each_cause_once() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the link is down")]
+        struct Link;
+
+        #[derive(Debug, thiserror::Error)]
+        #[error(transparent)]
+        struct Same(#[from] Link);
+
+        #[derive(Debug, thiserror::Error)]
+        #[error("the server hung up\nin mid-sentence")]
+        struct Server(#[source] Same);
+
+        let error = Error::store("read the record names/wine", Server(Link.into()));
+        let told = "cannot read the record names/wine\n\nCaused by:\n    the server hung up\n    in mid-sentence\n    \
+                    the link is down";
+        assert_eq!(format!("{error:?}"), told);
+        assert_eq!(format!("{error:#?}"), told);
+        // The hint is part of the message.
+        let error = Error::NotFound { reference: "wine@7".into(), similar: vec!["vine".into()] };
+        assert_eq!(format!("{error:?}"), "cannot find wine@7 in this larder; did you mean vine?");
     }
 }

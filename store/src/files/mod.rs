@@ -8,20 +8,24 @@
 //! A blob is written under a random name in `tmp`, synced, made read-only and renamed; then its folder is synced.
 //! `b3sum` of a blob prints its name.
 
+mod describe;
 mod map;
+mod owner;
 mod spooled;
 mod unnamed;
 mod writer;
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tempfile::NamedTempFile;
 
+pub use describe::describe;
+pub use owner::follow_group_at;
 pub use spooled::{SpooledFile, collect_pieces, spool_error};
 pub use unnamed::UnnamedFile;
 pub use writer::FileWriter;
@@ -113,9 +117,11 @@ impl BlobFolder {
                     None => missing.push((digest, bytes)),
                 }
             }
-            let staged = at_once(&missing, |(_, bytes)| writer::stage(self, bytes))?;
-            for ((digest, _), file) in missing.iter().zip(staged) {
-                folders.push(writer::place(self, digest, file)?);
+            for missing in missing.chunks(AT_ONCE) {
+                let staged = at_once(missing, |(_, bytes)| writer::stage(self, bytes))?;
+                for ((digest, _), file) in missing.iter().zip(staged) {
+                    folders.push(writer::place(self, digest, file)?);
+                }
             }
             folders.sort_unstable();
             folders.dedup();
@@ -165,9 +171,10 @@ impl BlobFolder {
             let entries = absent(list_folder(&folder)).map_err(|error| {
                 Error::store(format!("list the folder {}", folder.display()), error)
             })?;
-            found.extend(
-                entries.unwrap_or_default().into_iter().filter(|(digest, _)| Some(digest) > after),
-            );
+            // A file in another folder than its own is not of this layout.
+            let is_next =
+                |(digest, _): &(Digest, _)| digest.as_bytes()[0] == byte && Some(digest) > after;
+            found.extend(entries.unwrap_or_default().into_iter().filter(is_next));
         }
         found.truncate(limit);
         Ok(found)
@@ -220,7 +227,7 @@ pub fn absent<T>(result: io::Result<T>) -> io::Result<Option<T>> {
     }
 }
 
-/// Creates a file under a random name, with the default permissions of the process.
+/// Creates a file under a random name, with the default permissions of the process and the group of the folder.
 ///
 /// # Errors
 /// Errors of the system.
@@ -228,7 +235,9 @@ pub fn temp_file(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    builder.tempfile_in(folder)
+    let file = builder.tempfile_in(folder)?;
+    owner::follow_group(file.as_file(), folder)?;
+    Ok(file)
 }
 
 /// Creates a file like [`temp_file`] and locks it. The lock marks a living writer.
@@ -273,10 +282,12 @@ pub fn sync_dir(folder: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
 }
 
-/// Maximum number of concurrent syncs.
-const AT_ONCE: usize = 16;
+/// Maximum number of concurrent syncs, and of files that are open for them.
+pub const AT_ONCE: usize = 16;
 
 /// Runs `work` on several items concurrently. A disk serves many syncs together about as fast as one.
+///
+/// Results that hold open files stay open until the last item is done: pass at most [`AT_ONCE`] then.
 ///
 /// # Errors
 /// The first error, once all have ended.
@@ -300,14 +311,33 @@ pub fn at_once<T: Sync, R: Send>(
     results.into_iter().collect()
 }
 
-/// Creates a folder and its parents, each durable in its parent.
+/// Refuses a path that leads out of a folder that does not exist, such as `missing/../larder`.
+///
+/// The system finds nothing there, some libraries find `larder`, and creating the folders would leave `missing` behind.
 ///
 /// # Errors
-/// Errors of the system.
+/// [`NotFound`](io::ErrorKind::NotFound) with the name of the folder.
+pub fn check_parents(path: &Path) -> io::Result<()> {
+    let mut before = PathBuf::new();
+    for part in path.components() {
+        if part == Component::ParentDir && !before.as_os_str().is_empty() && !before.is_dir() {
+            let missing = format!("the folder {} does not exist", before.display());
+            return Err(io::Error::new(io::ErrorKind::NotFound, missing));
+        }
+        before.push(part);
+    }
+    Ok(())
+}
+
+/// Creates a folder and its parents, each durable in its parent and with its parent's group.
+///
+/// # Errors
+/// Those of [`check_parents`]; errors of the system.
 pub fn create_dir_durably(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
     }
+    check_parents(folder)?;
     let parent = folder.parent().filter(|parent| !parent.as_os_str().is_empty());
     if let Some(parent) = parent {
         create_dir_durably(parent)?;
@@ -315,7 +345,10 @@ pub fn create_dir_durably(folder: &Path) -> io::Result<()> {
     match fs::create_dir(folder) {
         // Another process created it first.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
-        other => other?,
+        other => {
+            other?;
+            follow_group_at(folder, parent.unwrap_or(Path::new(".")))?;
+        }
     }
     sync_dir(parent.unwrap_or(Path::new(".")))
 }

@@ -211,14 +211,23 @@ fn a_serializer_without_a_fault_breaks_no_law() {
 #[test]
 fn serializers_with_a_fault_break_a_law() {
     let said = [
-        (broken(serializer_laws::<1>), "bytes written one at a time"),
-        (broken(serializer_laws::<2>), "had room"),
-        (broken(serializer_laws::<3>), "did not bear attack"),
-        (broken(serializer_laws::<4>), "by bytes after the value: it was read as a value"),
-        (broken(serializer_laws::<5>), "by cutting short: it was read as a value"),
-        (broken(serializer_laws::<6>), "gives another value back"),
+        (broken(serializer_laws::<1>), "bytes written one at a time", "write with `write_all`"),
+        (broken(serializer_laws::<2>), "had room", "return the errors of `out`"),
+        (broken(serializer_laws::<3>), "did not bear attack", "check each length against"),
+        (
+            broken(serializer_laws::<4>),
+            "by bytes after the value: it was read as a value",
+            "run `unframed_serializer_laws`",
+        ),
+        (
+            broken(serializer_laws::<5>),
+            "by cutting short: it was read as a value",
+            "run `unframed_serializer_laws`",
+        ),
+        (broken(serializer_laws::<6>), "gives another value back", "refuse in `encode`"),
     ];
-    for (said, expected) in said {
+    for (said, expected, advice) in said {
         assert!(said.contains(expected), "{said:?} tells of {expected:?}");
+        assert!(said.contains(advice), "{said:?} says what to do: {advice:?}");
     }
 }

@@ -4,6 +4,8 @@
 //! worker forever URL NAME         applies version after version, and says which were acknowledged
 //! worker rounds URL NAME OWN N    applies N times to NAME and N times to OWN, and says each conflict
 //! worker large URL NAME BYTES     applies one artifact of so many bytes
+//! worker copy FROM TO               copies a larder to another
+//! worker lock URL                 locks the larder until it is killed
 //! worker churn URL SEED SECONDS   applies, removes and restores what others do too
 //! worker predict URL REF INPUT    loads a model and predicts
 //! worker jobs URL                 runs jobs until it is killed
@@ -16,10 +18,13 @@ use larder::jobs::LarderJobs;
 use larder::jobs::RegistryJobs;
 use std::error::Error;
 use std::io::Write;
+use std::sync::Arc;
 
 use larder::bytes::Bytes;
+use larder::maintenance::{CopyOptions, LarderMaintenance};
 use larder::serializers::RawBytes;
-use larder::{Larder, VersionInfo};
+use larder::store::exclusive::ExclusiveLock;
+use larder::{Larder, Selection, VersionInfo};
 use larder_tests::{Doubler, Parcel};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -33,6 +38,19 @@ fn main() -> Outcome {
             apply_rounds(&larder::open(url)?, name, own, rounds.parse()?)
         }
         ["large", url, name, bytes] => apply_large(url, name, bytes.parse()?),
+        ["copy", from, to] => {
+            let (from, to) = (larder::open(from)?, larder::open(to)?);
+            from.maintenance().copy(Selection::All, &to, &CopyOptions::new())?;
+            assert!(to.maintenance().verify(Selection::All)?.findings.is_empty());
+            Ok(())
+        }
+        ["lock", url] => {
+            let _lock = ExclusiveLock::acquire(Arc::clone(larder::open(url)?.store()))?;
+            say("locked")?;
+            loop {
+                std::thread::park();
+            }
+        }
         ["churn", url, seed, seconds] => {
             larder_tests::churn::run(&larder::open(url)?, seed.parse()?, seconds.parse()?)
         }
@@ -48,7 +66,10 @@ fn main() -> Outcome {
         }
         ["fixture", url] => Ok(larder_tests::fixture::fill(larder::open(url)?)?),
         ["kept", url] => Ok(larder_tests::fixture::keep(larder::open(url)?)?),
-        _ => Err("say forever, rounds, large, churn, predict, jobs, fixture or kept".into()),
+        _ => {
+            Err("say forever, rounds, large, copy, lock, churn, predict, jobs, fixture or kept"
+                .into())
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use larder::store::{Corruption, StoreExt, VersionNumber};
 use larder::{Error, Identifier, Reference};
 use tempfile::TempDir;
 
+mod bounded;
 mod broken;
 mod mirror;
 

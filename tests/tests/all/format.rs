@@ -1,5 +1,13 @@
 //! Larders of every format that was ever written are read for ever.
 
+mod fixtures;
+mod links;
+mod newer;
+mod places;
+#[cfg(feature = "servers")]
+mod python;
+mod rules;
+
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
 use std::fs;

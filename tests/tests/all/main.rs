@@ -8,13 +8,17 @@
 )]
 
 mod artifacts;
+mod asynchronous;
 mod bad_input;
 mod cache;
 mod children;
 mod class_models;
 mod copy;
 mod examples;
+#[cfg(feature = "servers")]
+mod few_connections;
 mod files;
+mod first_writers;
 mod format;
 mod gc;
 mod hooks;
@@ -25,6 +29,8 @@ mod keeping;
 mod object;
 mod objectmodel;
 mod objects;
+#[cfg(unix)]
+mod one_place;
 #[cfg(feature = "servers")]
 mod onnx;
 mod own_serializers;
@@ -37,4 +43,6 @@ mod serializer_laws;
 mod store_laws;
 mod tensors;
 mod third_party;
+mod unchanged;
+mod urls;
 mod verify;

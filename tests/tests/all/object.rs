@@ -19,7 +19,7 @@ use larder_testkit::all_store_laws;
 use larder_tests::Parcel;
 use larder_tests::s3::Server;
 
-fn server() -> Server {
+pub(crate) fn server() -> Server {
     server_with(&[])
 }
 

@@ -141,7 +141,6 @@ fn arguments_take_docs_and_serde_attributes_and_may_be_left_out_if_optional() {
 #[test]
 fn a_model_may_be_made_of_a_function_inside_a_function() {
     #[derive(Deserialize, JsonSchema)]
-    #[schemars(crate = "larder::schemars")]
     struct Bottle {
         age: u32,
     }

@@ -43,7 +43,7 @@ fn celsius((write, read): Bits) -> FnSerializer<Celsius> {
 }
 
 fn sampled(bits: Bits) -> FnSerializer<Celsius> {
-    celsius(bits).with_sample(|| Celsius(21.5)).with_note("the crate `acme-oven` on crates.io")
+    celsius(bits).with_sample(|| Celsius(21.5)).with_note("the crate `acme-oven`")
 }
 
 fn larder(store: &MemoryStore, pairs: impl IntoIterator<Item = FnSerializer<Celsius>>) -> Larder {
@@ -74,7 +74,7 @@ fn a_serializer_that_is_applied_is_a_component_like_any_other() {
     let record = larder.serializers().record("celsius").unwrap().unwrap();
     assert_eq!(record.serializer, "celsius");
     assert_eq!(record.origin, None, "it came at run time");
-    assert_eq!(record.note.as_deref(), Some("the crate `acme-oven` on crates.io"));
+    assert_eq!(record.note.as_deref(), Some("the crate `acme-oven`"));
     assert!(record.types[0].rust_type.ends_with("Celsius"));
     let sample = larder::store::Digest::of(&21.5_f32.to_le_bytes());
     assert_eq!(record.types[0].fingerprint(), Some(sample));
@@ -83,7 +83,7 @@ fn a_serializer_that_is_applied_is_a_component_like_any_other() {
     assert_eq!(shown.manifest.type_tag().as_str(), "larder/serializer");
     assert_eq!(
         shown.manifest.fields().replace(&sample.to_string(), "SAMPLE"),
-        r#"{"serializer":"celsius","crate":null,"note":"the crate `acme-oven` on crates.io","types":[{"rust_type":"all::own_serializers::Celsius","sample":{"$artifact":"SAMPLE","serializer":"bytes"}}]}"#
+        r#"{"serializer":"celsius","crate":null,"note":"the crate `acme-oven`","types":[{"rust_type":"all::own_serializers::Celsius","sample":{"$artifact":"SAMPLE","serializer":"bytes"}}]}"#
     );
     assert!(larder.load_component("serializers/celsius").is_ok());
     assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty());
@@ -115,7 +115,7 @@ fn whoever_lacks_a_serializer_is_told_where_to_get_it() {
     };
     assert_eq!(name, "celsius");
     assert!(needed_by.ends_with("of oven@1"), "{needed_by}");
-    assert_eq!(hint, "its record says: the crate `acme-oven` on crates.io");
+    assert_eq!(hint, "its record says: the crate `acme-oven`");
     let error = without.apply("new", &oven(1.0)).unwrap_err();
     assert!(error.to_string().contains("`acme-oven`"), "{error}");
 
@@ -149,7 +149,7 @@ fn another_serializer_of_the_same_name_is_refused_before_it_reads_or_writes() {
         }
         let said = heat(&changed, "oven").unwrap_err().to_string();
         assert!(said.contains("of oven@1: the serializer `celsius`"), "{said}");
-        assert!(said.ends_with("from the crate `acme-oven` on crates.io"), "{said}");
+        assert!(said.ends_with("from the crate `acme-oven`"), "{said}");
         assert_eq!(changed.versions("oven").unwrap().len(), 1);
         assert_eq!(heat(&first, "oven").unwrap(), Celsius(180.0));
     }
@@ -165,6 +165,35 @@ fn a_serializer_that_cannot_read_the_recorded_sample_is_refused_even_without_one
     let error = heat(&larder(&store, [picky]), "oven").unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error:?}");
     assert!(error.to_string().contains("cannot read the recorded sample (no header)"), "{error}");
+}
+
+#[test]
+fn another_serializer_without_a_sample_is_refused_where_the_record_has_one() {
+    for other in [LITTLE, BIG, FAHRENHEIT] {
+        let store = MemoryStore::new();
+        let first = larder(&store, [sampled(LITTLE)]);
+        first.apply("oven", &oven(180.0)).unwrap();
+        first.serializers().apply("celsius").unwrap();
+
+        let impostor = larder(&store, [celsius(other)]);
+        for error in [
+            heat(&impostor, "oven").unwrap_err(),
+            impostor.apply("oven", &oven(20.0)).unwrap_err(),
+            impostor.serializers().apply("celsius").unwrap_err(),
+        ] {
+            assert!(matches!(error, Error::Refused { .. }), "{error:?}");
+            let said = error.to_string();
+            assert!(said.contains("has no sample, and its record has one"), "{said}");
+        }
+        assert_eq!(impostor.versions("oven").unwrap().len(), 1);
+        assert_eq!(heat(&first, "oven").unwrap(), Celsius(180.0));
+    }
+    // A record without a sample has nothing to compare.
+    let store = MemoryStore::new();
+    let first = larder(&store, [celsius(LITTLE)]);
+    first.apply("oven", &oven(180.0)).unwrap();
+    first.serializers().apply("celsius").unwrap();
+    assert_eq!(heat(&larder(&store, [sampled(LITTLE)]), "oven").unwrap(), Celsius(180.0));
 }
 
 #[test]

@@ -128,7 +128,11 @@ fn what_is_no_secret_is_printed() {
     for (url, printed) in [
         ("postgres://ann:word@host/db?pool=4&tls=yes", "postgres://***@host/db?pool=***&tls=***"),
         ("s3://bucket/a@b", "s3://bucket/a@b"),
-        ("fs:a:b@c", "fs:a:b@c"),
+        ("fs:./a:b@c", "fs:./a:b@c"),
+        ("S3://Bucket/A@b", "s3://Bucket/A@b"),
+        ("FS:a@b", "fs:a@b"),
+        ("a/b@c.DB", "sqlite:a/b@c.DB"),
+        ("memory:?size=4", "memory:?size=***"),
     ] {
         let url: StoreUrl = url.parse().unwrap();
         assert_eq!(url.to_string(), printed);

@@ -286,8 +286,8 @@ fn a_file_of_something_else_is_refused_and_left_alone() {
     .unwrap();
     let before = std::fs::read(&text).unwrap();
     let error = larder::open(text.to_str().unwrap()).unwrap_err();
-    assert!(matches!(error, larder::Error::Corrupt { .. }), "{error}");
-    assert!(error.to_string().contains("not an SQLite database"), "{error}");
+    assert!(matches!(error, larder::Error::Refused { .. }), "{error}");
+    assert!(error.to_string().contains("a `.db` file of text, and no SQLite database"), "{error}");
     assert_eq!(std::fs::read(&text).unwrap(), before);
 
     let error = larder::open(&format!("fs:{}", folder.path().display())).unwrap_err();

@@ -1,6 +1,8 @@
 //! `verify` and `repair`: what they read, what they find, and how far they say they are.
 
+mod copies;
 mod kinds;
+mod own_kind;
 
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;

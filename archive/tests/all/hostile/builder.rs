@@ -188,6 +188,18 @@ pub(crate) fn assert_refused_within(bytes: &[u8], limits: &Limits, why: &str) {
     assert!(common::files(root.path()) == before, "files were written");
 }
 
+/// Returns the number of versions in an archive, which is accepted.
+pub(crate) fn accepted(bytes: &[u8]) -> usize {
+    let root = tempfile::tempdir().unwrap();
+    let archive = root.path().join("archive");
+    fs::write(&archive, bytes).unwrap();
+    let opened = open_in(&archive, &Limits::default(), root.path()).unwrap();
+    let target = common::open("memory:");
+    let options = CopyOptions::new();
+    let copied = opened.larder().maintenance().copy(Selection::All, &target, &options).unwrap();
+    copied.versions.len()
+}
+
 pub(crate) fn refused(bytes: &[u8], why: &str) {
     assert_refused_within(bytes, &Limits::default(), why);
 }

@@ -111,7 +111,7 @@ fn records(survey: &HealthReport, output: &Output, findings: &mut Vec<Finding>) 
     if let Some(newest) = survey.newest.filter(|newest| newest.as_system_time() > latest) {
         findings.push(Finding::warning(
             format!("the newest version has a time in the future: {}", text::time(newest)),
-            "set the clock, here or where it was applied; the grace period of `larder gc` depends on it",
+            "set the clock, here or where it was stored; the grace period of `larder gc` depends on it",
         ));
     }
     for unready in &survey.unready {
@@ -122,7 +122,7 @@ fn records(survey: &HealthReport, output: &Output, findings: &mut Vec<Finding>) 
         };
         findings.push(Finding::note(
             format!("{what} {state}, since {}", output.time(unready.since)),
-            format!("{advice}apply the same value again, or run `larder remove {what}`"),
+            format!("{advice}put or apply the same value again, or run `larder remove {what}`"),
         ));
     }
     for locked in &survey.locked {

@@ -1,7 +1,7 @@
 //! Writing the artifacts of a component while its fields are encoded.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io::{self, Write};
 use std::mem;
 use std::rc::Rc;
@@ -12,10 +12,12 @@ use bytes::Bytes;
 
 use super::blob_writes::BlobWrites;
 use super::session::ApplySession;
+use super::uses::{Listed, Use};
 use crate::artifact::StoredArtifact;
 use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{BoxError, Error, Result};
+use crate::guard::uses;
 use crate::larder::ArtifactReader;
 use crate::manifest::{ArtifactEntry, ChildEntry, MOST_NESTING};
 use crate::name::Identifier;
@@ -38,15 +40,15 @@ pub(crate) struct ArtifactWriter {
     reader: Arc<ArtifactReader>,
     /// The session that encodes children.
     session: Rc<ApplySession>,
-    /// The manifest's list of children, and the same as a set.
-    children: RefCell<(Vec<ChildEntry>, HashSet<ChildEntry>)>,
+    /// The children, and their places in this list.
+    children: RefCell<(Vec<ChildEntry>, HashMap<ChildEntry, usize>)>,
     /// Counts the bytes that are written.
     meter: Meter,
-    /// The manifest's list: inner artifacts before those that hold them.
+    /// The artifacts as they were encoded: inner ones before those that hold them.
     entries: RefCell<Vec<ArtifactEntry>>,
     places: RefCell<HashMap<(Digest, String), usize>>,
-    /// For each artifact that is being encoded, the places of those it holds.
-    open: RefCell<Vec<Vec<usize>>>,
+    /// Number of artifacts that are being encoded, each inside the one before it.
+    open: Cell<usize>,
     /// Small blobs, written by the commit.
     waiting: RefCell<Vec<Change>>,
     waiting_bytes: Cell<usize>,
@@ -64,7 +66,7 @@ impl ArtifactWriter {
             meter,
             entries: RefCell::default(),
             places: RefCell::default(),
-            open: RefCell::default(),
+            open: Cell::new(0),
             waiting: RefCell::default(),
             waiting_bytes: Cell::new(0),
             blob_writes: RefCell::default(),
@@ -83,12 +85,17 @@ impl ArtifactWriter {
         self.failure.take()
     }
 
-    /// Waits until all large blobs are durable. Returns the entries for the manifest, and the blobs that the commit
-    /// writes.
-    pub(crate) fn finish(&self) -> Result<(Vec<ArtifactEntry>, Vec<ChildEntry>, Vec<Change>)> {
+    /// Waits until all large blobs are durable. Returns the entries for the manifest in the order of `uses`, and the
+    /// blobs that the commit writes.
+    pub(crate) fn finish(
+        &self,
+        uses: &[usize],
+    ) -> Result<(Vec<ArtifactEntry>, Vec<ChildEntry>, Vec<Change>)> {
         self.blob_writes.borrow_mut().finish()?;
         let (entries, children) = (self.entries.take(), self.children.take().0);
+        // Artifacts in memory refer to the entries as they were encoded.
         self.reader.set_entries(&entries, &children);
+        let (entries, children) = Listed::in_order(uses, &entries, &children);
         Ok((entries, children, self.waiting.take()))
     }
 
@@ -133,7 +140,7 @@ impl ArtifactWriter {
     }
 
     fn list_child(&self, child: &ChildEntry) -> Result<()> {
-        if !self.open.borrow().is_empty() {
+        if self.open.get() > 0 {
             return Err(Error::Refused {
                 action: format!("refer to {} inside an artifact", child.name),
                 reason: "references are listed without reading artifacts; hold it in a field beside the \
@@ -141,10 +148,12 @@ impl ArtifactWriter {
                     .into(),
             });
         }
-        let (children, listed) = &mut *self.children.borrow_mut();
-        if listed.insert(child.clone()) {
+        let (children, places) = &mut *self.children.borrow_mut();
+        let place = *places.entry(child.clone()).or_insert_with(|| {
             children.push(child.clone());
-        }
+            children.len() - 1
+        });
+        Use::Child(place).add();
         Ok(())
     }
 
@@ -155,30 +164,21 @@ impl ArtifactWriter {
             entries.push(entry);
             entries.len() - 1
         });
-        self.hold(place);
+        Use::Artifact(place).add();
         place
-    }
-
-    fn hold(&self, place: usize) {
-        if let Some(holds) = self.open.borrow_mut().last_mut()
-            && !holds.contains(&place)
-        {
-            holds.push(place);
-        }
     }
 
     /// Runs `inside` as the encoding of one artifact. Returns the places of the artifacts inside it.
     fn opened<R>(&self, inside: impl FnOnce() -> Result<R>) -> Result<(R, Vec<usize>)> {
-        if self.open.borrow().len() >= MOST_NESTING {
+        if self.open.get() >= MOST_NESTING {
             return Err(encode_error(
                 "artifacts lie in artifacts deeper than 32 levels, or in a cycle".into(),
             ));
         }
-        self.open.borrow_mut().push(Vec::new());
-        let result = inside();
-        let holds = self.open.borrow_mut().pop();
-        let holds = holds.ok_or_else(|| Error::internal("an artifact ended that was not begun"))?;
-        Ok((result?, holds))
+        self.open.set(self.open.get() + 1);
+        let (result, uses) = uses::collect(inside);
+        self.open.set(self.open.get() - 1);
+        Ok((result?, Use::artifacts(&uses)))
     }
 
     /// Lists a stored artifact and those inside it; from another store the bytes are copied.
@@ -188,7 +188,7 @@ impl ArtifactWriter {
 
     fn adopt_entry(&self, entry: &ArtifactEntry, reader: &ArtifactReader) -> Result<()> {
         if let Some(&place) = self.places.borrow().get(&entry.key()) {
-            self.hold(place);
+            Use::Artifact(place).add();
             return Ok(());
         }
         let ((), holds) = self.opened(|| {

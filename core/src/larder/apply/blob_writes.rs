@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::store::BlobWriter;
+use crate::store::{BlobWriter, catch_panic};
 
 /// Maximum number of blobs made durable at once; disks sync files in parallel.
 const MOST_AT_ONCE: usize = 16;
@@ -33,7 +33,12 @@ impl BlobWrites {
         {
             join(oldest)?;
         }
-        match thread::Builder::new().spawn(work.clone()) {
+        let caught = work.clone();
+        let caught = || {
+            let failed = |panic| Err(Error::store("keep a blob", panic));
+            catch_panic("the store", caught).unwrap_or_else(failed)
+        };
+        match thread::Builder::new().spawn(caught) {
             Ok(thread) => self.threads.push_back(thread),
             // No thread could be spawned.
             Err(_) => return work(),

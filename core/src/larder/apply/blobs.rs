@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::larder::Larder;
 use crate::name::Identifier;
 use crate::record::{self, GarbageRecord};
-use crate::store::Backoff;
-use crate::store::{Change, Expected, RecordKey};
+use crate::store::exclusive::{LEASE, Permit};
+use crate::store::{Backoff, Change, Expected, RecordKey};
 
 /// Maximum wait for a collector that is removing a blob; then it is considered dead.
 ///
@@ -19,7 +19,7 @@ use crate::store::{Change, Expected, RecordKey};
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Maximum number of encodings, if a collector takes blobs before the commit.
-pub(super) const MOST_ENCODINGS: u32 = 5;
+pub(super) const MOST_ENCODINGS: u32 = 16;
 /// A commit that takes longer is confirmed afterwards; well below the minimum grace period.
 pub const QUICK: Duration = Duration::from_millis(300);
 
@@ -42,6 +42,7 @@ impl Larder {
     ///   collector changes the record before it removes the blob. The first one wins: the commit fails and is
     ///   retried, or the collector keeps the blob.
     /// - If a blob is being removed, the writer waits until the record is gone, and finds the blob gone or brings it.
+    /// - A collector that holds the [exclusive lock](Permit) removes blobs at once. The commit fails if one held it since.
     ///
     /// Checking first would miss a blob that is removed between the check and the read.
     pub(crate) fn claim(
@@ -52,7 +53,7 @@ impl Larder {
     ) -> Result<Claim> {
         let blobs: BTreeSet<Digest> = blobs.iter().copied().collect();
         let keys = blobs.iter().map(record::garbage_key).collect::<Result<Vec<_>>>()?;
-        let pardons = self.pardons(&keys, patience)?;
+        let pardons = self.pardons(keys, patience)?;
         let brought = |digest: &Digest| {
             let is_it = |change: &Change| matches!(change, Change::PutBlob { digest: d, .. } if d == digest);
             brought.iter().any(is_it)
@@ -68,15 +69,28 @@ impl Larder {
         }
     }
 
-    /// Returns the removals of the records in `gc/`, once no blob is being removed.
-    fn pardons(&self, keys: &[RecordKey], patience: Duration) -> Result<Vec<Change>> {
+    /// Returns the removals of the records in `gc/`, once no blob is being removed and the larder is not locked.
+    fn pardons(&self, mut keys: Vec<RecordKey>, patience: Duration) -> Result<Vec<Change>> {
         let begun = Instant::now();
         let mut deleting_since = HashMap::new();
         let mut backoff = Backoff::default();
+        let lock = Permit::key(&*self.store)?;
+        keys.extend(lock.clone());
         loop {
             let mut pardons = Vec::new();
             let mut waits_for = None;
-            for (key, found) in keys.iter().zip(self.store.get_records(keys)?) {
+            for (key, found) in keys.iter().zip(self.store.get_records(&keys)?) {
+                if lock.as_ref() == Some(key) {
+                    let permit = Permit::of(&*self.store, key.clone(), found.as_ref())?;
+                    if let (true, Some(found)) = (permit.is_locked, found) {
+                        let seen = deleting_since.entry(found.revision);
+                        if seen.or_insert_with(Instant::now).elapsed() < LEASE.min(patience) {
+                            waits_for = Some(key);
+                        }
+                    }
+                    pardons.push(permit.change);
+                    continue;
+                }
                 let Some(found) = found else { continue };
                 let is_deleting = match record::read::<GarbageRecord>(key, &found) {
                     Ok(read) => read.deleting.is_some(),
@@ -97,6 +111,9 @@ impl Larder {
             }
             match waits_for {
                 None => return Ok(pardons),
+                Some(key) if begun.elapsed() > patience * 4 && lock.as_ref() == Some(key) => {
+                    return Err(Permit::refused(&*self.store));
+                }
                 Some(key) if begun.elapsed() > patience * 4 => {
                     return Err(Error::Conflict { what: format!("the record {key}") });
                 }
@@ -116,7 +133,9 @@ impl Larder {
         let mut encodings = 0;
         loop {
             match self.claim(blobs, &[], PATIENCE)? {
-                Claim::Held(pardons) if pardons.is_empty() => return Ok(()),
+                Claim::Held(pardons) if pardons.iter().all(Permit::is_dependency) => {
+                    return Ok(());
+                }
                 Claim::Held(_) if encodings == MOST_ENCODINGS => {
                     return Err(Error::Conflict { what: name.to_string() });
                 }

@@ -10,7 +10,7 @@ use super::session::{ApplySession, PendingComponent};
 use crate::component::Component;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::guard::{Guard, Refusal, Rules};
+use crate::guard::{Guard, Refusal, Rules, uses};
 use crate::larder::{ArtifactReader, Larder};
 use crate::manifest::{ArtifactEntry, ChildEntry, Manifest};
 use crate::name::{Identifier, TypeTag};
@@ -91,10 +91,14 @@ impl Larder {
         let writer = Rc::new(ArtifactWriter::new(reader, meter, Rc::clone(session)));
         let guard = Guard::new(Rules::JSON);
         let mut json = Vec::new();
-        let encoded = scope::with_writer(&writer, || {
-            let mut serializer = serde_json::Serializer::new(&mut json);
-            erased_serde::serialize(fields, guard.serializer(&mut serializer))
+        let mut out = guard.output(&mut json);
+        let (encoded, uses) = uses::collect(|| {
+            scope::with_writer(&writer, || {
+                let mut serializer = serde_json::Serializer::new(&mut out);
+                erased_serde::serialize(fields, guard.serializer(&mut serializer))
+            })
         });
+        let encoded = encoded.and_then(|()| out.finish().map_err(serde_json::Error::io));
         if let Err(error) = encoded {
             let refusal = guard.error(error);
             return Err(match writer.take_failure() {
@@ -111,10 +115,18 @@ impl Larder {
         let unfit = |source| Error::Encode { what: what.clone(), source };
         let fields = String::from_utf8(json).map_err(|error| unfit(error.into()))?;
         let fields = RawValue::from_string(fields).map_err(|error| unfit(error.into()))?;
-        let (artifacts, children, mut blobs) = writer.finish()?;
+        let (artifacts, children, mut blobs) = writer.finish(&uses)?;
         let type_tag = TypeTag::new(type_tag)?;
         let type_of = (type_tag.clone(), type_version);
         let manifest = Manifest::new(type_of, fields, artifacts.clone(), children.clone());
+        if let Some((path, _)) = manifest.unlisted_links(&what)?.pop() {
+            return Err(Error::Lossy {
+                what,
+                path,
+                reason: "an object of just these two keys is a link, and this value is none".into(),
+                advice: "Rename a key, or hold it in an `Artifact`",
+            });
+        }
         let manifest = manifest.to_json()?;
         let digest = Digest::of(&manifest);
         let size = manifest.len() as u64 + artifacts.iter().map(|entry| entry.size).sum::<u64>();

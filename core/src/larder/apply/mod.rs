@@ -10,6 +10,7 @@ mod encode;
 mod options;
 mod prepare;
 mod session;
+mod uses;
 
 pub use blob_writes::BlobWrites;
 pub use blobs::{Claim, PATIENCE, QUICK};

@@ -35,6 +35,7 @@ pub struct TagInfo {
 #[non_exhaustive]
 pub struct TagMove {
     /// Its number, from 1 under one name and tag.
+    #[serde(rename = "move")]
     pub number: u64,
     /// The version that it moved to; none if it was removed.
     pub version: Option<VersionNumber>,
@@ -159,7 +160,7 @@ impl Larder {
         &self,
         prefix: String,
     ) -> impl Iterator<Item = Result<(Identifier, TagInfo)>> + '_ {
-        self.store.records(prefix).map(|found| {
+        self.store.known_records(prefix).map(|found| {
             let (key, found) = found?;
             let (name, tag) = record::tag_in(&key)?;
             let TagRecord { version, moved, by, protected, .. } = record::read(&key, &found)?;
@@ -281,7 +282,7 @@ impl Tags<'_> {
         let place = TagSlot::new(&name, &tag.try_into().map_err(Into::into)?)?;
         let state = place.read(&mut self.0.transaction())?;
         let mut history = Vec::new();
-        for found in self.0.store.records(&record::moves_of(&place.name, &place.tag)) {
+        for found in self.0.store.known_records(&record::moves_of(&place.name, &place.tag)) {
             let (key, found) = found?;
             history.push(TagMove::new(record::move_in(&key)?, record::read(&key, &found)?));
         }

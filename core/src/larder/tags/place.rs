@@ -108,7 +108,7 @@ impl TagSlot {
             }
             None => {
                 let prefix = record::moves_of(&self.name, &self.tag);
-                match larder.store.records(&prefix).last() {
+                match larder.store.known_records(&prefix).last() {
                     Some(last) => record::move_in(&last?.0)? + 1,
                     None => 1,
                 }

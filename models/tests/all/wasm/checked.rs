@@ -23,7 +23,7 @@ fn opens_file_and_detects_abi() {
     std::fs::write(&path, b"no wasm").unwrap();
     let error = WasmModel::open(&path).unwrap_err();
     let text = format!(
-        "cannot read the WebAssembly file {}: invalid WebAssembly: neither a module nor a component",
+        "cannot read the WebAssembly file {}: not WebAssembly: it is text, such as the message of a server; get the file itself",
         path.display()
     );
     assert_eq!(error.to_string(), text);

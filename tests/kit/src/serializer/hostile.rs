@@ -24,8 +24,8 @@ const TIME: Duration = Duration::from_secs(60);
 pub(super) enum Answer {
     /// A value or an error.
     Any,
-    /// An error.
-    Error,
+    /// An error; what to do if it is a value.
+    Error(&'static str),
 }
 
 /// Decodes `count` attacks. Panics with the number of the first one that does harm.
@@ -45,7 +45,9 @@ pub(super) fn attack<T: 'static>(
             at.store(number, Ordering::Relaxed);
             let bytes = Bytes::from(bytes(number));
             let read = codec.decode(&bytes).is_ok();
-            assert!(answer == Answer::Any || !read, "it was read as a value");
+            if let Answer::Error(advice) = answer {
+                assert!(!read, "it was read as a value; {advice}");
+            }
         }
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| within_limits(TIME, run)));
@@ -53,7 +55,14 @@ pub(super) fn attack<T: 'static>(
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("it panicked");
         let number = current.load(Ordering::Relaxed);
-        panic!("`{name}` did not bear attack {number} of {count} by {kind}: {text}");
+        let advice = match answer {
+            Answer::Any => {
+                "; a decoder returns an error for any bytes: check each length against the bytes that are left, before \
+                 memory is allocated or bytes are taken"
+            }
+            Answer::Error(_) => "",
+        };
+        panic!("`{name}` did not bear attack {number} of {count} by {kind}: {text}{advice}");
     }
 }
 

@@ -147,15 +147,22 @@ pub fn unframed_serializer_laws<T: 'static>(
 /// The name has 1 to 64 visible ASCII characters.
 pub fn its_name_can_be_recorded<T>(codec: &Codec<T>) {
     let name = &codec.name;
-    assert!(!name.is_empty() && name.len() <= 64, "{name:?} has 1 to 64 characters");
-    assert!(name.bytes().all(|b| b.is_ascii_graphic()), "{name:?} is visible ASCII");
+    assert!(
+        (1..=64).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_graphic()),
+        "{name:?} cannot be recorded: choose a `NAME` of 1 to 64 visible ASCII characters, such as `acme-rle-1`"
+    );
 }
+
+/// What to do if a value does not come back.
+const EXACT: &str =
+    "write all of the value, or refuse in `encode` what the bytes cannot hold exactly";
 
 /// A decoded value equals the encoded one, also after a second round trip.
 pub fn a_value_comes_back<T: PartialEq + fmt::Debug + 'static>(codec: &Codec<T>, value: &T) {
     let back = codec.decoded(&codec.encoded(value));
-    assert_eq!(&back, value, "what `{}` gives back", codec.name);
-    assert_eq!(&codec.decoded(&codec.encoded(&back)), value, "after a second time around");
+    assert_eq!(&back, value, "what `{}` gives back; {EXACT}", codec.name);
+    let again = codec.decoded(&codec.encoded(&back));
+    assert_eq!(&again, value, "what `{}` gives back the second time; {EXACT}", codec.name);
 }
 
 /// A decoded value is the same as the encoded one, compared by `same`. For types without equality, and for floats.
@@ -164,11 +171,18 @@ pub fn a_value_comes_back_by<T: 'static>(
     value: &T,
     same: impl Fn(&T, &T) -> bool,
 ) {
-    assert!(same(value, value), "`same` says of the value that it is not itself");
+    assert!(
+        same(value, value),
+        "`same` says of the value that it is not itself: compare by bits, or take a value without NaN"
+    );
     let back = codec.decoded(&codec.encoded(value));
-    assert!(same(&back, value), "`{}` gives another value back", codec.name);
+    assert!(same(&back, value), "`{}` gives another value back; {EXACT}", codec.name);
     let again = codec.decoded(&codec.encoded(&back));
-    assert!(same(&again, value), "`{}` gives another value back the second time", codec.name);
+    assert!(
+        same(&again, value),
+        "`{}` gives another value back the second time; {EXACT}",
+        codec.name
+    );
 }
 
 /// The encoder works with a writer that takes one byte at a time and is interrupted now and then.
@@ -195,10 +209,19 @@ pub fn encoding_streams<T: 'static>(codec: &Codec<T>, value: &T) {
     }
     let mut out = Narrow::default();
     if let Err(error) = (codec.encode)(value, &mut out) {
-        panic!("`{}` cannot write a byte at a time: {}", codec.name, chain(&*error));
+        panic!(
+            "`{}` cannot write a byte at a time: {}; write with `write_all`, which goes on where `write` stops",
+            codec.name,
+            chain(&*error)
+        );
     }
     // Only the length is compared, because a hash map is written in another order each time.
-    assert_eq!(out.bytes.len(), codec.encoded(value).len(), "bytes written one at a time");
+    assert_eq!(
+        out.bytes.len(),
+        codec.encoded(value).len(),
+        "bytes written one at a time by `{}`; write with `write_all`, which goes on where `write` stops",
+        codec.name
+    );
     codec.decoded(&out.bytes.into());
 }
 
@@ -223,12 +246,15 @@ pub fn a_writers_error_is_passed_on<T: 'static>(codec: &Codec<T>, value: &T) {
     let len = codec.encoded(value).len();
     for room in (0..len).step_by((len / 100).max(1)) {
         match (codec.encode)(value, &mut Full(room)) {
-            Ok(()) => panic!("`{}` wrote {len} bytes where {room} had room", codec.name),
+            Ok(()) => panic!(
+                "`{}` wrote {len} bytes where {room} had room; return the errors of `out`, and flush a buffer of yours",
+                codec.name
+            ),
             Err(error) => {
                 let message = chain(&*error);
                 assert!(
                     message.contains(CAUSE),
-                    "the error of `{}` lacks the cause: {message}",
+                    "the error of `{}` lacks the cause: {message}; return the error of `out`, or wrap it as the source",
                     codec.name
                 );
             }
@@ -239,7 +265,11 @@ pub fn a_writers_error_is_passed_on<T: 'static>(codec: &Codec<T>, value: &T) {
 /// Truncated bytes are refused.
 pub fn every_prefix_is_refused<T: 'static>(codec: &Codec<T>, value: &T) {
     let whole = codec.encoded(value);
-    attack(codec, "cutting short", Answer::Error, whole.len(), move |end| whole[..end].to_vec());
+    let answer = Answer::Error(
+        "make the decoder see that bytes are missing, for example by a length in front; if any bytes are a value, as in \
+         plain bytes or text, run `unframed_serializer_laws`",
+    );
+    attack(codec, "cutting short", answer, whole.len(), move |end| whole[..end].to_vec());
 }
 
 /// Bytes after the value are refused.
@@ -249,7 +279,11 @@ pub fn trailing_bytes_are_refused<T: 'static>(codec: &Codec<T>, value: &T) {
     // JSON allows white space after a value.
     endings.retain(|ending| !ending[0].is_ascii_whitespace());
     endings.extend([bytes.to_vec(), vec![0; 100], vec![0xff; 100], b" x".to_vec()]);
-    attack(codec, "bytes after the value", Answer::Error, endings.len(), move |number| {
+    let answer = Answer::Error(
+        "make the decoder check that no bytes are left; if any bytes are a value, as in plain bytes or text, run \
+         `unframed_serializer_laws`",
+    );
+    attack(codec, "bytes after the value", answer, endings.len(), move |number| {
         [&bytes[..], &endings[number]].concat()
     });
 }

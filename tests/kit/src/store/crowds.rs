@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use larder_core::store::{Committed, Expected, RecordKey};
-use larder_core::store::{Digest, Store, StoreExt};
+use larder_core::store::{Digest, Store, StoreExt, record};
 
 use super::{
     Open, commit, fresh_bytes, fresh_name, get, get_blob, json, key, list, ok, put, put_blob,
@@ -233,4 +233,35 @@ pub fn a_listing_shows_what_is_written_anew(open: &Open<'_>) {
         },
         || assert_eq!(list(&*reader, &name, 1_000), all, "records that are rewritten"),
     );
+}
+
+/// Of two commits, each of which depends on a record that the other changes, one is made at most.
+pub fn commits_do_not_cross(open: &Open<'_>) {
+    const ROUNDS: usize = 20;
+    let store = open();
+    if !store.capabilities().isolated_commit {
+        return;
+    }
+    for round in 0..ROUNDS {
+        let name = fresh_name("cross");
+        let keys = [key(&format!("{name}/@a")), key(&format!("{name}/@b"))];
+        // Half of the rounds depend on presence, half on absence.
+        if round % 2 == 0 {
+            commit(&*store, &keys.each_ref().map(|key| put(key, &json(0), Expected::Absent)));
+        }
+        let found = keys.each_ref().map(|key| get(&*store, key));
+        let barrier = Barrier::new(2);
+        let cross = |own: usize| {
+            let (store, other) = (open(), 1 - own);
+            let depend = record::unchanged(keys[other].clone(), found[other].as_ref());
+            let change = put(&keys[own], &json(1), record::expect(found[own].as_ref()));
+            barrier.wait();
+            ok(store.commit(&[depend, change]), "commit")
+        };
+        let made = thread::scope(|scope| {
+            let others = [0, 1].map(|own| scope.spawn(move || cross(own)));
+            others.map(|other| joined(other.join()))
+        });
+        assert_ne!(made, [Committed::All; 2], "{}: both of two crossing commits", store.url());
+    }
 }

@@ -68,6 +68,7 @@ pub fn all_store_laws(open: &Open<'_>) {
 
     crowds::no_update_is_lost(open);
     crowds::one_of_many_is_the_first(open);
+    crowds::commits_do_not_cross(open);
     crowds::many_may_write_one_blob(open);
     crowds::nobody_sees_half_a_record(open);
     crowds::a_record_is_never_seen_before_its_blobs(open);

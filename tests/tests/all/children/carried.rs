@@ -75,7 +75,7 @@ fn an_archive_holds_the_children_of_what_is_exported() {
     let only = ["pipeline".parse().unwrap()];
     let outline = larder.maintenance().outline(&only, false).unwrap();
     assert_eq!(outline.records.keys().filter(|key| key.as_str().starts_with("names/")).count(), 4);
-    larder::archive::export(&larder, &only, false, &path, Form::of(&path)).unwrap();
+    larder::archive::export(&larder, &only, false, &path, Form::of(&path).unwrap()).unwrap();
     let target = larder::open("memory:").unwrap();
     let opened = larder::archive::open(&path, &Limits::default()).unwrap();
     opened.larder().maintenance().copy(Selection::All, &target, &CopyOptions::new()).unwrap();

@@ -100,26 +100,32 @@ fn keys_and_values_of_children_that_cannot_be_are_refused() {
 fn forged_users_keep_nothing_from_being_removed_and_lists_of_users_are_checked() {
     let larder = one_user();
     let words = larder.show("words").unwrap().version.digest;
-    let key = |number: u64| format!("users/words/@{}-{:032x}-{number:010}", words.to_hex(), 0);
+    let key = |name: &str, number: u64| {
+        let user = larder::store::Digest::of(name.as_bytes()).to_hex();
+        format!("users/words/@{}-{user:.32}-{number:010}", words.to_hex())
+    };
     let user = |name: &str, number: u64| {
         format!(r#"{{"larder":1,"name":"{name}","version":{number},"manifest":"{}"}}"#, words)
     };
     // Of a version that is another, and of one that its name has gone past.
     larder.apply("other", &Pipeline::default()).unwrap();
-    let changes = [put(&key(1), user("other", 1)), put(&key(2), user("words", 1))];
+    let changes =
+        [put(&key("other", 1), user("other", 1)), put(&key("words", 1), user("words", 1))];
     assert_eq!(larder.store().commit(&changes).unwrap(), Committed::All);
     assert_eq!(pins(&larder.used_by("words").unwrap()), ["encoder@1", "words@1"]);
     larder.remove("encoder@1").unwrap();
     larder.remove("words@1").unwrap();
 
-    // One that cannot be read is found, and keeps what it is about.
-    let larder = one_user();
-    let damaged = [put(&key(3), "{}".into())];
-    assert_eq!(larder.store().commit(&damaged).unwrap(), Committed::All);
-    assert!(matches!(larder.used_by("words"), Err(Error::Corrupt { .. })));
-    assert_eq!(larder.maintenance().health().unwrap().damaged.len(), 1);
-    assert!(larder.remove("words@1").is_err());
-    larder.remove_with("words@1", &RemoveOptions::new().force(true)).unwrap();
+    // One that cannot be read, or is of another key, is found, and keeps what it is about.
+    for damaged in ["{}".to_owned(), user("other", 3)] {
+        let larder = one_user();
+        let damaged = [put(&key("words", 3), damaged)];
+        assert_eq!(larder.store().commit(&damaged).unwrap(), Committed::All);
+        assert!(matches!(larder.used_by("words"), Err(Error::Corrupt { .. })));
+        assert_eq!(larder.maintenance().health().unwrap().damaged.len(), 1);
+        assert!(larder.remove("words@1").is_err());
+        larder.remove_with("words@1", &RemoveOptions::new().force(true)).unwrap();
+    }
 }
 
 #[test]

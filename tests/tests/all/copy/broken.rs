@@ -43,7 +43,12 @@ impl Store for Frail {
         "frail:".into()
     }
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: false, inline_blob: 2_000, is_remote: false }
+        Capabilities {
+            atomic_commit: false,
+            isolated_commit: false,
+            inline_blob: 2_000,
+            is_remote: false,
+        }
     }
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         self.spend()?;

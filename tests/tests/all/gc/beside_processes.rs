@@ -3,6 +3,7 @@
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use larder::Error;
@@ -11,9 +12,12 @@ use larder_tests::Parcel;
 
 /// Duration of the test without `LARDER_GC_SECONDS`.
 const SECONDS: u64 = 6;
-const GRACE: Duration = Duration::from_secs(1);
+const COLLECTORS: usize = 3;
+/// The time between the collections of one thread. Without any, no writer would ever get in.
+const PAUSE: Duration = Duration::from_millis(100);
 
-fn collect_beside_four(scheme: &str) {
+/// Collects in three threads with `options` beside four processes.
+fn collect_beside_four(scheme: &str, options: GcOptions) {
     let seconds = std::env::var("LARDER_GC_SECONDS");
     let seconds = seconds.map_or(SECONDS, |text| text.parse().expect("a number of seconds"));
     let folder = tempfile::tempdir().unwrap();
@@ -27,12 +31,30 @@ fn collect_beside_four(scheme: &str) {
         })
         .collect();
     let begun = Instant::now();
+    let collect = || {
+        let (mut runs, mut swept, mut pardoned) = (0, 0, 0);
+        while begun.elapsed() < Duration::from_secs(seconds) {
+            match larder.maintenance().gc(&options) {
+                Ok(collected) => {
+                    runs += 1;
+                    swept += collected.deleted.len();
+                    pardoned += collected.unmarked.len();
+                }
+                // Another collector was faster, or holds the lock.
+                Err(Error::Conflict { .. } | Error::Refused { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+            thread::sleep(PAUSE);
+        }
+        (runs, swept, pardoned)
+    };
+    let collected = thread::scope(|scope| {
+        let collectors = [(); COLLECTORS].map(|()| scope.spawn(collect));
+        collectors.map(|collector| collector.join().unwrap())
+    });
     let (mut runs, mut swept, mut pardoned) = (0, 0, 0);
-    while begun.elapsed() < Duration::from_secs(seconds) {
-        let collected = larder.maintenance().gc(&GcOptions::new().grace(GRACE)).unwrap();
-        runs += 1;
-        swept += collected.deleted.len();
-        pardoned += collected.unmarked.len();
+    for collected in collected {
+        (runs, swept, pardoned) = (runs + collected.0, swept + collected.1, pardoned + collected.2);
     }
     let mut promised = 0;
     let mut said = (0, 0, 0);
@@ -69,7 +91,7 @@ fn collect_beside_four(scheme: &str) {
 
     // Nobody writes any more: two runs take the rest.
     for _ in 0..2 {
-        match larder.maintenance().gc(&GcOptions::new().grace(Duration::ZERO)) {
+        match larder.maintenance().gc(&GcOptions::new().grace(Duration::ZERO).exclusive(true)) {
             Ok(_) | Err(Error::Conflict { .. }) => {}
             Err(error) => panic!("{error}"),
         }
@@ -79,12 +101,25 @@ fn collect_beside_four(scheme: &str) {
     assert_eq!(checked.orphans.unwrap().count, 0);
 }
 
+const BESIDE: GcOptions = GcOptions::new().grace(Duration::from_secs(1));
+const EXCLUSIVE: GcOptions = GcOptions::new().grace(Duration::ZERO).exclusive(true);
+
 #[test]
 fn a_folder_is_collected_beside_four_processes_that_apply() {
-    collect_beside_four("fs");
+    collect_beside_four("fs", BESIDE);
 }
 
 #[test]
 fn an_sqlite_file_is_collected_beside_four_processes_that_apply() {
-    collect_beside_four("sqlite");
+    collect_beside_four("sqlite", BESIDE);
+}
+
+#[test]
+fn a_folder_is_collected_exclusively_beside_four_processes_that_apply() {
+    collect_beside_four("fs", EXCLUSIVE);
+}
+
+#[test]
+fn an_sqlite_file_is_collected_exclusively_beside_four_processes_that_apply() {
+    collect_beside_four("sqlite", EXCLUSIVE);
 }

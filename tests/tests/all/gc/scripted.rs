@@ -54,7 +54,8 @@ impl Store for Scripted {
         "test:scripted".into()
     }
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: self.atomic, ..self.store.capabilities() }
+        let (atomic_commit, isolated_commit) = (self.atomic, self.atomic);
+        Capabilities { atomic_commit, isolated_commit, ..self.store.capabilities() }
     }
     fn write_blob(&self) -> Result<Box<dyn BlobWriter>> {
         self.step(Step::Write)?;

@@ -8,7 +8,6 @@ use super::*;
 static CALLS: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Deserialize, JsonSchema)]
-#[schemars(crate = "larder::schemars")]
 struct Bottle {
     age: u8,
     #[allow(dead_code)]
@@ -16,7 +15,6 @@ struct Bottle {
 }
 
 #[derive(Deserialize, JsonSchema)]
-#[schemars(crate = "larder::schemars")]
 enum Color {
     Red,
     #[allow(dead_code)]
@@ -56,18 +54,18 @@ fn what_does_not_fit_names_the_field_and_says_what_was_expected_and_what_came() 
         ("title", Some("null"), "title", "invalid type: null, expected a string"),
         ("title", None, "", "missing field `title`"),
         ("titel", Some("1"), "", "unknown field `titel`, expected one of `bottle`, `weights`"),
-        (
-            "bottle",
-            Some("[]"),
-            "bottle",
-            "invalid length 0, expected struct Bottle with 2 elements",
-        ),
+        ("bottle", Some("[]"), "bottle", "invalid type: an array, expected struct Bottle"),
         ("bottle", Some("{}"), "bottle", "missing field `age`"),
         ("bottle", Some(r#"{"age": 300}"#), "bottle.age", "integer `300`, expected u8"),
         ("bottle", Some(r#"{"age": -1}"#), "bottle.age", "integer `-1`, expected u8"),
         ("bottle", Some(r#"{"age": "7"}"#), "bottle.age", "string \"7\", expected u8"),
         ("bottle", Some(r#"{"age": 1e99}"#), "bottle.age", "floating point `1e+99`, expected u8"),
-        ("bottle", Some(r#"{"age": 7, "points": 1e39}"#), "bottle.points", "number out of range"),
+        (
+            "bottle",
+            Some(r#"{"age": 7, "points": 1e39}"#),
+            "bottle.points",
+            "floating point `1e+39`, expected f32",
+        ),
         ("weights", Some("[1]"), "weights", "invalid length 1, expected an array of length 2"),
         ("weights", Some("[1, 2, 3]"), "weights", "invalid length 3, expected 2 elements"),
         ("weights", Some(r#"[1, "2"]"#), "weights[1]", "string \"2\", expected f64"),
@@ -93,6 +91,10 @@ fn what_does_not_fit_names_the_field_and_says_what_was_expected_and_what_came() 
             "7",
             "invalid type: integer `7`, expected an object of `bottle`, `weights`, `colors`, `title`",
         ),
+        (
+            r#"[{"age": 7}, [1, 2], [], "Riesling"]"#,
+            "invalid type: an array, expected an object of `bottle`, `weights`, `colors`, `title`",
+        ),
         (r#"{"title": "a", "title": "b"}"#, "duplicate field `title`"),
         ("{", "EOF"),
         ("", "EOF"),
@@ -114,6 +116,71 @@ fn a_batch_says_which_row_does_not_fit_and_where() {
         "cannot use the input at `[1].y`: it does not fit the model's signature: invalid type: boolean `true`, \
          expected f64 at line 1 column 37"
     );
+}
+
+/// A model without the macro, with structs at every depth.
+#[derive(Serialize, Deserialize, Component)]
+#[component(tag = "test/cellar", model)]
+struct Cellar;
+
+#[derive(Deserialize, JsonSchema)]
+struct Shelves {
+    shelves: Vec<Shelf>,
+    best: Option<Box<Shelf>>,
+}
+
+#[derive(Deserialize, JsonSchema)]
+enum Shelf {
+    Of { bottles: u8, empty: u8 },
+    One(Bottle),
+    Pair(u8, u8),
+}
+
+impl Predict for Cellar {
+    type Input = Shelves;
+    type Output = u32;
+
+    fn predict(&self, input: Shelves) -> larder::Result<u32> {
+        let count = |shelf: &Shelf| match shelf {
+            Shelf::Of { bottles, empty } => u32::from(*bottles) + u32::from(*empty),
+            Shelf::One(bottle) => u32::from(bottle.age),
+            Shelf::Pair(a, b) => u32::from(*a) + u32::from(*b),
+        };
+        Ok(input.shelves.iter().chain(input.best.as_deref()).map(count).sum())
+    }
+}
+
+#[test]
+fn an_array_in_place_of_an_object_is_refused_at_every_depth_as_the_schema_says() {
+    let model = larder_of(&Cellar).load_model("it").unwrap();
+    let fits = r#"{"shelves": [{"Of": {"bottles": 1, "empty": 2}}, {"Pair": [3, 4]}], "best": {"One": {"age": 5}}}"#;
+    assert_eq!(model.predict_json(fits).unwrap(), "15");
+    assert_eq!(model.predict_batch_json(&format!("[{fits}]")).unwrap(), "[15]");
+    for (json, place) in [
+        ("[[], null]", ""),
+        (r#"{"shelves": [{"Of": [1, 2]}], "best": null}"#, "shelves[0]"),
+        (r#"{"shelves": [], "best": {"One": [5, null]}}"#, "best"),
+    ] {
+        let error = model.predict_json(json).unwrap_err();
+        assert!(chain(&error).contains("invalid type: an array"), "{json}: {}", chain(&error));
+        let Error::Input { path, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(path, place, "{}", chain(&error));
+        let error = model.predict_batch_json(&format!("[{json}]")).unwrap_err();
+        assert!(chain(&error).contains("invalid type: an array"), "{json}: {}", chain(&error));
+        // The same through any reader of JSON.
+        let mut out = Vec::new();
+        let error = model.predict_with(
+            &mut serde_json::Deserializer::from_str(json),
+            &mut serde_json::Serializer::new(&mut out),
+        );
+        assert!(chain(&error.unwrap_err()).contains("invalid type: an array"), "{json}");
+    }
+    // Formats that write structs as sequences stay readable.
+    let compact = rmp_serde::to_vec(&(&[(); 0], ())).unwrap();
+    let mut out = Vec::new();
+    let read = &mut rmp_serde::Deserializer::new(&compact[..]);
+    model.predict_with(read, &mut serde_json::Serializer::new(&mut out)).unwrap();
+    assert_eq!(out, b"0");
 }
 
 #[test]

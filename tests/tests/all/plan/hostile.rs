@@ -19,12 +19,15 @@ fn forged(manifests: &[String]) -> Larder {
         let VersionInfo { version, digest, .. } =
             larder.apply("forged", &Planned::new(rate as f64, 0)).unwrap().version().clone();
         let forged = Digest::of(&manifest);
+        let is_folder = std::str::from_utf8(&manifest).unwrap().contains("larder/files");
+        let type_tag = if is_folder { "larder/files" } else { "tests/planned" };
         let mut changes = vec![Change::PutBlob { digest: forged, bytes: manifest }];
         for key in ["names/forged".to_owned(), format!("versions/forged/@{:010}", version.get())] {
             let key = RecordKey::new(&key).unwrap();
             let record = store.get_record(&key).unwrap().unwrap();
             let text = std::str::from_utf8(&record.value).unwrap();
-            let value = text.replace(&digest.to_hex(), &forged.to_hex()).into();
+            let value = text.replace(&digest.to_hex(), &forged.to_hex());
+            let value = value.replace("tests/planned", type_tag).into();
             changes.push(Change::PutRecord { key, value, expected: Expected::Anything });
         }
         assert_eq!(store.commit(&changes).unwrap(), Committed::All);

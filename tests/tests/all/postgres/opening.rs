@@ -32,6 +32,12 @@ fn many_that_open_an_empty_database_at_once_make_one_larder() {
 }
 
 #[test]
+fn the_first_writers_and_readers_of_a_database_all_succeed() {
+    let server = Server::start();
+    crate::first_writers::open_at_once(9, (0..4).map(|at| server.url(&format!("fresh{at}"))));
+}
+
+#[test]
 fn who_asks_whether_a_larder_is_there_makes_none() {
     let server = Server::start();
     let registry = Registry::linked().unwrap();

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
-use larder::jobs::{Event, JobContext, LarderJobs, Trigger, TriggerTable, trigger_table};
-use larder::maintenance::LarderMaintenance;
+use larder::jobs::{
+    Event, JobContext, JobStatus, JobsQuery, LarderJobs, Trigger, TriggerTable, trigger_table,
+};
+use larder::maintenance::{CopyOptions, GcOptions, LarderMaintenance};
 use larder::prelude::*;
+use larder::search::{LarderSearch, Query};
 use larder::store::{
     Change, Committed, Composite, Expected, MemoryStore, RecordKey, RecordKind, StoreExt,
 };
 use larder::versions::AnnotationsChange;
 use larder::{Registry, Selection};
 
+use super::own_kind::review;
 use crate::jobs::{Plain, plain};
 
 /// Refers to a component.
@@ -52,7 +57,7 @@ fn versions() -> Larder {
     larder.annotate("held@1", &change).unwrap();
     larder.apply("zone", &Held(3)).unwrap();
     larder.remove("zone@1").unwrap();
-    let at_once = larder::maintenance::GcOptions::new().grace(std::time::Duration::ZERO);
+    let at_once = GcOptions::new().grace(Duration::ZERO).exclusive(true);
     larder.maintenance().gc(&at_once).unwrap();
     larder
 }
@@ -83,10 +88,14 @@ fn jobs() -> Larder {
 /// The sample of a kind: a new kind needs one here.
 fn sample(kind: &RecordKind) -> Sample {
     let larder = match kind.name() {
-        "name" | "version" | "digest" | "tag" | "move" | "annotations" | "user" | "garbage" => {
-            versions()
-        }
+        "name" | "version" | "digest" | "tag" | "move" | "annotations" | "user" | "garbage"
+        | "exclusive" => versions(),
         "job" | "queue" | "log" | "made" | "cron" => jobs(),
+        "review" => {
+            let larder = versions();
+            review(&larder, "held");
+            larder
+        }
         "joined" => {
             let [records, blobs] = [(), ()].map(|()| Arc::new(MemoryStore::new()));
             let store = Composite::new(records, blobs).unwrap();
@@ -105,7 +114,7 @@ fn sample(kind: &RecordKind) -> Sample {
     let unpadded = || text.replacen("@0", "@", 1);
     let foreign = match kind.name() {
         "name" | "cron" => vec![format!("{text}/@1")],
-        "version" | "annotations" => vec![unpadded(), format!("{text}/@1")],
+        "version" | "annotations" | "review" => vec![unpadded(), format!("{text}/@1")],
         "digest" | "user" => vec![format!("{text}0"), text[..text.len() - 10].to_owned() + "1"],
         "tag" => vec!["tags/held/@9".into(), "tags/held/@latest".into(), format!("{text}/@1")],
         "move" => vec![text.replacen("@000", "@", 1), "moves/held/@9/@0000000001".into()],
@@ -113,6 +122,7 @@ fn sample(kind: &RecordKind) -> Sample {
         "job" | "log" | "made" => vec![unpadded(), format!("{text}/@1")],
         "queue" => vec!["queue/@1".into(), format!("{text}0")],
         "joined" => vec!["joined/other".into()],
+        "exclusive" => vec!["exclusive/other".into(), "exclusive/gc/@1".into()],
         other => panic!("there are no foreign keys of the kind {other}: add them here"),
     };
     let is_missed = matches!(kind.name(), "name" | "version" | "digest" | "move" | "user" | "job");
@@ -152,6 +162,7 @@ fn every_kind_is_registered() {
         "annotations",
         "cron",
         "digest",
+        "exclusive",
         "garbage",
         "job",
         "joined",
@@ -160,6 +171,7 @@ fn every_kind_is_registered() {
         "move",
         "name",
         "queue",
+        "review",
         "tag",
         "user",
         "version",
@@ -224,6 +236,58 @@ fn a_foreign_record_of_every_kind_is_found() {
     }
 }
 
+/// Everything that readers tell of a larder, errors included.
+fn told(larder: &Larder) -> Vec<String> {
+    let mut told = Vec::new();
+    let names: Vec<_> = larder.list().collect();
+    told.push(format!("{names:?}"));
+    for name in ["held", "holder", "zone", "a", "b"] {
+        told.push(format!("{:?}", larder.versions(name)));
+        told.push(format!("{:?}", larder.maintenance().removed(name)));
+        told.push(format!("{:?}", larder.show(name)));
+        told.push(format!("{:?}", larder.tags().of(name)));
+        told.push(format!("{:?}", larder.tags().history(name, "prod")));
+        told.push(format!("{:?} {:?}", larder.uses(name), larder.used_by(name)));
+        let digest = larder.show(name).map(|shown| shown.version.digest.to_string());
+        let by_digest = digest.map(|digest| larder.show(format!("{name}@{digest:.20}")));
+        told.push(format!("{by_digest:?}"));
+    }
+    let tagged = Query::new().all_versions().filter("tag = 'prod'".parse().unwrap());
+    for query in [Query::new(), Query::new().all_versions(), tagged] {
+        told.push(format!("{:?}", larder.search(&query).map(Iterator::collect::<Vec<_>>)));
+    }
+    for query in [JobsQuery::new(), JobsQuery::new().status(JobStatus::Pending)] {
+        let jobs: Vec<_> = larder.jobs().list(&query).collect();
+        for job in jobs.iter().flatten() {
+            told.push(format!("{:?}", larder.jobs().log(&job.id)));
+        }
+        told.push(format!("{jobs:?}"));
+    }
+    let to = larder::open("memory:").unwrap();
+    let copied = larder.maintenance().copy(Selection::All, &to, &CopyOptions::new());
+    told.push(format!("{copied:?}"));
+    told
+}
+
+#[test]
+fn a_foreign_record_of_every_kind_is_ignored_by_every_reader() {
+    for kind in RecordKind::all() {
+        let Sample { larder, key: own, foreign, .. } = sample(kind);
+        let before = told(&larder);
+        let value = larder.store().get_record(&own).unwrap().unwrap().value;
+        for foreign in foreign {
+            let foreign = key(&foreign);
+            for value in [std::str::from_utf8(&value).unwrap(), "no JSON"] {
+                put(&larder, &foreign, value);
+                for (before, after) in before.iter().zip(told(&larder)) {
+                    assert_eq!(*before, after, "{kind:?} {foreign}");
+                }
+            }
+            remove(&larder, &foreign);
+        }
+    }
+}
+
 #[test]
 fn a_record_of_no_kind_is_found() {
     let larder = versions();
@@ -268,7 +332,7 @@ fn collect_but(larder: &Larder, kept: Option<&RecordKind>) {
         let records: Result<Vec<_>, _> = larder.store().records(kind.prefix()).collect();
         records.unwrap().iter().for_each(|(key, _)| remove(larder, key));
     }
-    let at_once = larder::maintenance::GcOptions::new().grace(std::time::Duration::ZERO);
+    let at_once = GcOptions::new().grace(Duration::ZERO).exclusive(true);
     for _ in 0..2 {
         larder.maintenance().gc(&at_once).unwrap();
     }
