@@ -24,7 +24,7 @@
 //! | feature | has |
 //! | --- | --- |
 //! | `default` | what a person needs at a terminal on one machine: `archive`, `bincode`, `bytes`, `fs`, `json`, `msgpack`, `postcard`, `script`, `sqlite`, `tensors` |
-//! | `full` | `default`, `nats`, `object`, `onnx`, `postgres`, `wasm` |
+//! | `full` | `default`, `nats`, `object`, `onnx`, `onnxruntime`, `postgres`, `wasm` |
 //!
 //! `archive` has `export` and `import`; the others are features of the crate `larder`. Commands, URLs and files that need
 //! a missing feature end with an error that names it.
@@ -109,6 +109,7 @@ mod complete;
 mod dispatch;
 mod fold;
 mod global;
+mod inputs;
 mod open;
 mod output;
 mod progress;

@@ -6,6 +6,7 @@ pub mod crowd;
 mod delegate;
 pub mod fixture;
 pub mod nats;
+pub mod onnx;
 pub mod postgres;
 pub mod proxy;
 pub mod python;

@@ -6,6 +6,7 @@ pub(crate) mod copy;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 #[cfg(feature = "archive")]
+mod examples;
 pub(crate) mod export;
 pub(crate) mod fire;
 pub(crate) mod gc;
@@ -22,6 +23,7 @@ pub(crate) mod man;
 pub(crate) mod migrate;
 pub(crate) mod mirror;
 pub(crate) mod note;
+mod onnx_args;
 pub(crate) mod predict;
 pub(crate) mod put;
 pub(crate) mod remove;

@@ -8,11 +8,15 @@ use larder::{Error, Larder, Model};
 
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
+use crate::inputs::{self, Format};
 use crate::output::Output;
 use crate::qualified::Qualified;
 use crate::text;
 
 /// Predicts with a model, from JSON to JSON
+///
+/// The input may be a NumPy file (`.npy`, `.npz`) or a table with a header (`.csv`) too. The rows of a table are predicted
+/// one by one: by input name if the columns are named so, else as arrays.
 ///
 /// JSON has no NaN and no infinities. Where a model has floating-point numbers, they are the texts "NaN", "Infinity" and
 /// "-Infinity", in inputs and outputs.
@@ -39,13 +43,30 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     }
     let model = Json { model: &*model, strict: args.strict };
     let source = Source::open(&args.input, output)?;
-    if args.lines { each_line(&model, source, output) } else { once(&model, source, output) }
+    let format = Format::of(&args.input);
+    if args.lines {
+        if format != Format::Json {
+            let message = format!("cannot read {} line by line: it is not JSON Lines", source.name);
+            return Err(CommandError::new(Exit::Usage, message).with_hint("leave out `--lines`"));
+        }
+        return each_line(&model, source, output);
+    }
+    once(&model, format, source, output)
 }
 
-fn once(model: &Json<'_>, mut source: Source, output: &mut Output) -> Result<(), CommandError> {
+fn once(
+    model: &Json<'_>,
+    format: Format,
+    mut source: Source,
+    output: &mut Output,
+) -> Result<(), CommandError> {
     let mut input = Vec::new();
     let read = source.reader.read_to_end(&mut input);
     read.map_err(|error| CommandError::reading(&source.name, &error))?;
+    if format != Format::Json {
+        let predicted = inputs::predict(model.model, format, &source.name, &input)?;
+        return Ok(output.line(&text::clean_json(&predicted))?);
+    }
     Ok(output.line(&model.predict(&input).map_err(|failed| failed.error)?)?)
 }
 

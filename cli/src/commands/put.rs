@@ -17,6 +17,7 @@ use serde::Serialize;
 use tempfile::TempDir;
 
 use super::job_args::{self, JobArgs};
+use super::onnx_args::OnnxArgs;
 use super::{diff, note};
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
@@ -48,6 +49,8 @@ pub(crate) struct Args {
     /// The kind of the file; by default recognised by its content
     #[arg(long = "as", value_enum, value_name = "KIND")]
     kind: Option<As>,
+    #[command(flatten)]
+    onnx: OnnxArgs,
     /// Print the differences from the newest version, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -267,7 +270,11 @@ impl Input {
     }
 
     fn read(&self, args: &Args) -> Result<Box<dyn Component>, CommandError> {
-        let read = larder_models::read_model(&self.path, args.kind.map(As::kind));
+        let kind = args.kind.map(As::kind);
+        let read = match args.onnx.open(&self.path, kind)? {
+            Some(opened) => opened,
+            None => larder_models::read_model(&self.path, kind),
+        };
         read.map_err(|error| self.error(args, error))
     }
 

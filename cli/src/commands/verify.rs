@@ -7,6 +7,7 @@ use larder::maintenance::{Finding, RepairReport, VerifyReport};
 use larder::{Larder, StoreUrl};
 use serde::Serialize;
 
+use super::examples;
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
 use crate::open::open_other;
@@ -19,7 +20,10 @@ use crate::text;
 pub(crate) struct Args {
     /// The versions: `name`, `name:tag`, `name@7` or `name@b3:1f2e`; all if none is given
     #[arg(value_name = "REF", add = complete::references())]
-    references: Vec<Qualified>,
+    pub(super) references: Vec<Qualified>,
+    /// Predict for the examples of ONNX models too, and compare
+    #[arg(long)]
+    predict: bool,
     /// Repair damaged or missing blobs from another larder
     #[arg(long, value_name = "URL", value_parser = qualified::parser::<StoreUrl>(), add = complete::urls())]
     repair_from: Option<StoreUrl>,
@@ -47,6 +51,9 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let left = repair.as_ref().map_or(&checked.findings, |repair| &repair.not_found);
     let printed = print(&checked, repair.as_ref(), output);
     match left.len() as u64 {
+        0 if args.predict => {
+            printed.map_err(Into::into).and_then(|()| examples::check(args, larder, output))
+        }
         0 => Ok(printed?),
         // Damage takes precedence over a closed stdout.
         faults => {

@@ -3,12 +3,16 @@
 use std::collections::{BTreeSet, HashSet};
 
 use larder_core::extend::catch_panic;
-use tract_onnx::pb::tensor_proto::DataLocation;
-use tract_onnx::pb::{AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto};
-use tract_onnx::prelude::Framework as _;
+use prost::Message as _;
+use tract_onnx::pb::tensor_proto::{DataLocation, DataType};
+use tract_onnx::pb::{
+    AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, type_proto,
+};
+use tract_onnx::prelude::Tensor;
+use tract_onnx::tensor::load_tensor;
 use tract_onnx::{Onnx, data_resolver::ModelDataResolver};
 
-use super::scaler;
+use super::rewrite::{self, Keys, describe};
 
 /// Maximum size of a file, in bytes: the limit of protobuf.
 pub(super) const MAX_BYTES: u64 = (1 << 31) - 1;
@@ -32,22 +36,70 @@ const GROWING: [&str; 9] = [
     "Tile",
 ];
 
-/// Parses the file's message; rejects what tract cannot run or must not read.
-pub(super) fn read(bytes: &[u8]) -> Result<(Onnx, ModelProto), String> {
+/// Operators that draw random numbers: no two answers are equal, and none can be checked.
+const RANDOM: [&str; 6] = [
+    "Bernoulli",
+    "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
+];
+
+/// Parses the file's message; rejects what no engine may build: it is no ONNX file, or reaches for others.
+pub(super) fn parse(bytes: &[u8]) -> Result<ModelProto, String> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(format!("it has more than {MAX_BYTES} bytes"));
     }
+    let proto = ModelProto::decode(bytes);
+    let proto = proto.map_err(|error| format!("not an ONNX file, or truncated: {error}"))?;
+    let Some(graph) = &proto.graph else {
+        return Err("not an ONNX file: it has no graph".into());
+    };
+    inspect_graph(graph)?;
+    check_outputs(graph)?;
+    Ok(proto)
+}
+
+fn inspect_graph(graph: &GraphProto) -> Result<(), String> {
+    graph.initializer.iter().try_for_each(check_location)?;
+    for AttributeProto { g, graphs, t, tensors, .. } in
+        graph.node.iter().flat_map(|node| &node.attribute)
+    {
+        t.iter().chain(tensors).try_for_each(check_location)?;
+        g.iter().chain(graphs).try_for_each(inspect_graph)?;
+    }
+    Ok(())
+}
+
+/// A file that tract may build.
+pub(super) struct File {
+    pub(super) onnx: Onnx,
+    pub(super) proto: ModelProto,
+    /// Names of the columns of some outputs.
+    pub(super) keys: Keys,
+}
+
+/// Prepares a message for tract; rejects what it cannot run or must not read.
+pub(super) fn read(mut proto: ModelProto) -> Result<File, String> {
     let mut onnx = tract_onnx::onnx();
     onnx.provider = std::sync::Arc::new(NoFiles);
-    let read = || onnx.proto_model_for_read(&mut &*bytes);
-    let mut proto = catch_panic("tract", read)
-        .map_err(|panic| panic.to_string())?
-        .map_err(|error| format!("not an ONNX file, or truncated: {error:#}"))?;
+    let keys = proto.graph.as_mut().map(rewrite::remove_zip_maps).transpose()?.unwrap_or_default();
     check(&proto, &onnx)?;
     if let Some(graph) = &mut proto.graph {
-        scaler::replace(graph)?;
+        rewrite::replace(graph)?;
     }
-    Ok((onnx, proto))
+    Ok(File { onnx, proto, keys })
+}
+
+/// Reads a `TensorProto`.
+pub(super) fn tensor(bytes: &[u8]) -> Result<Tensor, String> {
+    let failed = |reason: String| format!("not an ONNX tensor: {reason}");
+    let proto = TensorProto::decode(bytes).map_err(|error| failed(error.to_string()))?;
+    check_location(&proto)?;
+    let read = catch_panic("tract", || load_tensor(&NoFiles, &proto, None));
+    let read = read.map_err(|panic| failed(panic.to_string()))?;
+    read.map_err(|error| failed(format!("{error:#}")))
 }
 
 fn check(proto: &ModelProto, onnx: &Onnx) -> Result<(), String> {
@@ -78,7 +130,7 @@ fn check(proto: &ModelProto, onnx: &Onnx) -> Result<(), String> {
     let mut missing = BTreeSet::new();
     check_graph(graph, onnx, &mut missing, false)?;
     if missing.is_empty() {
-        return check_outputs(graph);
+        return Ok(());
     }
     let names: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
     let advice = missing
@@ -103,10 +155,7 @@ fn check_outputs(graph: &GraphProto) -> Result<(), String> {
 /// Returns advice for an unsupported operator of common exporters.
 fn advice(operator: &str) -> Option<&'static str> {
     Some(match operator.rsplit(':').next()? {
-        "ZipMap" => "export the model with skl2onnx's `options={\"zipmap\": False}`",
-        "TreeEnsembleRegressor" | "TreeEnsemble" => {
-            "the only supported tree ensemble is `TreeEnsembleClassifier`"
-        }
+        "TreeEnsemble" => "export the model with version 3 of the opset `ai.onnx.ml`",
         _ => return None,
     })
 }
@@ -117,9 +166,13 @@ fn check_graph(
     missing: &mut BTreeSet<String>,
     inner: bool,
 ) -> Result<(), String> {
-    graph.initializer.iter().try_for_each(check_location)?;
+    graph.initializer.iter().try_for_each(check_tensor)?;
+    for port in graph.input.iter().chain(&graph.output) {
+        let number = tensor_type(port).map_or(0, |tensor| tensor.elem_type);
+        check_type(number).map_err(|reason| format!("its tensor `{}` {reason}", port.name))?;
+    }
     for node in &graph.node {
-        let known = onnx.op_register.0.contains_key(&node.op_type) || scaler::is(node);
+        let known = onnx.op_register.0.contains_key(&node.op_type) || rewrite::is(node);
         if !DOMAINS.contains(&&*node.domain) {
             missing.insert(format!("{}:{}", node.domain, node.op_type));
         } else if !known {
@@ -132,9 +185,50 @@ fn check_graph(
                 node.op_type
             ));
         }
+        check_inference(node, graph)
+            .map_err(|reason| format!("its {} {reason}", describe(node)))?;
         check_attributes(node, onnx, missing)?;
     }
     Ok(())
+}
+
+/// Rejects operators that are meant for training, or return other answers on every call.
+fn check_inference(node: &NodeProto, graph: &GraphProto) -> Result<(), String> {
+    if RANDOM.contains(&&*node.op_type) {
+        return Err("draws random numbers; export the model without it".into());
+    }
+    let outputs = node.output.iter().filter(|output| !output.is_empty()).count();
+    let trains = match &*node.op_type {
+        "BatchNormalization" => {
+            let mode = node.attribute.iter().find(|given| given.name == "training_mode");
+            outputs > 1 || mode.is_some_and(|mode| mode.i != 0)
+        }
+        "Dropout" => match node.input.get(2).filter(|mode| !mode.is_empty()) {
+            Some(mode) => !is_constant_false(mode, graph),
+            None => false,
+        },
+        _ => false,
+    };
+    if trains {
+        return Err("is in training mode; export the model for inference (`model.eval()`)".into());
+    }
+    Ok(())
+}
+
+fn is_constant_false(name: &str, graph: &GraphProto) -> bool {
+    let initializer = graph.initializer.iter().find(|tensor| tensor.name == name);
+    let made = || {
+        let node =
+            graph.node.iter().find(|node| node.output.iter().any(|output| output == name))?;
+        node.attribute.iter().find(|given| given.name == "value")?.t.as_ref()
+    };
+    let is_false = |tensor: &TensorProto| {
+        let (raw, numbers) = (&tensor.raw_data, &tensor.int32_data);
+        raw.len() + numbers.len() > 0
+            && raw.iter().all(|byte| *byte == 0)
+            && numbers.iter().all(|it| *it == 0)
+    };
+    initializer.or_else(made).is_some_and(is_false)
 }
 
 fn check_attributes(
@@ -142,12 +236,38 @@ fn check_attributes(
     onnx: &Onnx,
     missing: &mut BTreeSet<String>,
 ) -> Result<(), String> {
-    for AttributeProto { g, graphs, t, tensors, .. } in &node.attribute {
-        t.iter().chain(tensors).try_for_each(check_location)?;
+    for AttributeProto { name, i, g, graphs, t, tensors, .. } in &node.attribute {
+        if ["to", "dtype", "output_dtype"].contains(&&**name) {
+            let number = i32::try_from(*i).unwrap_or(i32::MAX);
+            check_type(number).map_err(|reason| format!("its {} {reason}", describe(node)))?;
+        }
+        t.iter().chain(tensors).try_for_each(check_tensor)?;
         // prost limits nested messages to a depth of 100.
         g.iter().chain(graphs).try_for_each(|inner| check_graph(inner, onnx, missing, true))?;
     }
     Ok(())
+}
+
+fn tensor_type(port: &ValueInfoProto) -> Option<&type_proto::Tensor> {
+    let type_proto::Value::TensorType(tensor) = port.r#type.as_ref()?.value.as_ref()?;
+    Some(tensor)
+}
+
+/// Rejects element types that tract takes for integers: `bfloat16`, numbers of 8 bits and less, complex numbers.
+fn check_type(number: i32) -> Result<(), String> {
+    // 0 stands for the default.
+    if number <= DataType::Uint64 as i32 {
+        return Ok(());
+    }
+    let name = DataType::try_from(number).map_or("unknown", |known| known.as_str_name());
+    Err(format!("has elements of the type {name}; export the model with float32"))
+}
+
+/// Rejects a tensor with external data, or of an unsupported type.
+fn check_tensor(tensor: &TensorProto) -> Result<(), String> {
+    check_type(tensor.data_type)
+        .map_err(|reason| format!("its tensor `{}` {reason}", tensor.name))?;
+    check_location(tensor)
 }
 
 /// Rejects a tensor with external data.

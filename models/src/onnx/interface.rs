@@ -7,6 +7,7 @@ use larder_core::schemars::Schema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::MAX_ROWS;
 use super::dtype::DType;
 
 /// Maximum number of dimensions of a tensor.
@@ -25,6 +26,9 @@ pub struct Port {
     pub dtype: DType,
     /// Dimensions.
     pub shape: Vec<Dim>,
+    /// Names of the elements of the last dimension, which is then written as an object: an output of `ZipMap`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub keys: Vec<String>,
 }
 
 /// Dimension of a tensor.
@@ -51,7 +55,7 @@ impl fmt::Display for Dim {
 pub(super) struct Interface {
     pub(super) inputs: Vec<Port>,
     pub(super) outputs: Vec<Port>,
-    /// True if the first dimension of every input and output is the row.
+    /// True if the first dimension of every input and output counts independent rows.
     pub(super) by_rows: bool,
 }
 
@@ -59,8 +63,10 @@ impl Interface {
     /// Validates the ports of a manifest or file.
     pub(super) fn new(inputs: Vec<Port>, outputs: Vec<Port>) -> Result<Self, String> {
         for (kind, ports) in [("input", &inputs), ("output", &outputs)] {
-            if ports.is_empty() || ports.len() > MAX_PORTS {
-                return Err(format!("it has {} {kind}s, not 1 to {MAX_PORTS}", ports.len()));
+            // A model may compute from constants alone.
+            let least = usize::from(kind == "output");
+            if ports.len() < least || ports.len() > MAX_PORTS {
+                return Err(format!("it has {} {kind}s, not {least} to {MAX_PORTS}", ports.len()));
             }
             for (at, port) in ports.iter().enumerate() {
                 if port.shape.len() > MAX_DIMS {
@@ -69,24 +75,38 @@ impl Interface {
                         port.name
                     ));
                 }
+                let columns = match port.shape.last() {
+                    Some(Dim::Fixed(columns)) => usize::try_from(*columns).ok(),
+                    _ => None,
+                };
+                if !port.keys.is_empty() && columns != Some(port.keys.len()) {
+                    let (name, count) = (&port.name, port.keys.len());
+                    return Err(format!("the {kind} `{name}` has {count} names for its columns"));
+                }
                 if ports[..at].iter().any(|other| other.name == port.name) {
                     return Err(format!("duplicate {kind} `{}`", port.name));
                 }
             }
         }
-        let mut firsts = inputs.iter().chain(&outputs).map(|port| port.shape.first());
-        let by_rows = match firsts.next() {
-            Some(Some(Dim::Symbol(rows))) => {
-                firsts.all(|first| matches!(first, Some(Dim::Symbol(name)) if name == rows))
-            }
-            _ => false,
-        };
+        let by_rows = looks_like_rows(&inputs, &outputs);
         Ok(Self { inputs, outputs, by_rows })
+    }
+
+    /// Returns true if the first dimension looks like a number of rows, but is none.
+    pub(super) fn has_dependent_rows(&self) -> bool {
+        !self.by_rows && looks_like_rows(&self.inputs, &self.outputs)
     }
 
     /// Returns the dimensions of one row of a port.
     pub(super) fn row_shape<'a>(&self, port: &'a Port) -> &'a [Dim] {
         if self.by_rows { port.shape.get(1..).unwrap_or_default() } else { &port.shape }
+    }
+
+    /// Returns the maximum number of rows per run.
+    pub(super) fn max_rows(&self) -> usize {
+        let open = |port| self.row_shape(port).iter().any(|dim| matches!(dim, Dim::Symbol(_)));
+        // Open dimensions may differ between rows.
+        if !self.by_rows || self.inputs.iter().any(open) { 1 } else { MAX_ROWS }
     }
 
     /// Returns the JSON Schema of one row.
@@ -119,12 +139,34 @@ impl Interface {
 
     fn value_schema(&self, port: &Port) -> Value {
         let element = json!({ "type": port.dtype.json_type(), "format": port.dtype });
-        self.row_shape(port).iter().rev().fold(element, |items, dim| match dim {
+        let mut dims = self.row_shape(port);
+        let mut inner = element;
+        if !port.keys.is_empty()
+            && let Some((_, rest)) = dims.split_last()
+        {
+            let properties: Map<_, _> =
+                port.keys.iter().map(|key| (key.clone(), inner.clone())).collect();
+            let required = &port.keys;
+            inner = json!({ "type": "object", "properties": properties, "required": required, "additionalProperties": false });
+            dims = rest;
+        }
+        dims.iter().rev().fold(inner, |items, dim| match dim {
             Dim::Fixed(size) => {
                 json!({ "type": "array", "items": items, "minItems": size, "maxItems": size })
             }
             Dim::Symbol(name) => json!({ "type": "array", "items": items, "title": name }),
         })
+    }
+}
+
+/// Returns true if the first dimensions of all ports are the same open one.
+fn looks_like_rows(inputs: &[Port], outputs: &[Port]) -> bool {
+    let mut firsts = inputs.iter().chain(outputs).map(|port| port.shape.first());
+    match firsts.next() {
+        Some(Some(Dim::Symbol(rows))) if !inputs.is_empty() => {
+            firsts.all(|first| matches!(first, Some(Dim::Symbol(name)) if name == rows))
+        }
+        _ => false,
     }
 }
 

@@ -1,14 +1,25 @@
-//! ONNX models, run by tract.
+//! ONNX models, run by tract or ONNX Runtime.
 
 mod build;
+mod check;
+mod compare;
 mod dtype;
 mod element;
+mod engine;
+mod example;
 mod file;
 mod interface;
+mod nested;
+mod ops;
+mod options;
 mod plan;
 mod predict;
 mod read;
-mod scaler;
+mod refusal;
+mod rewrite;
+#[cfg(feature = "onnxruntime")]
+mod runtime;
+mod sample;
 mod value;
 mod write;
 
@@ -30,12 +41,17 @@ pub use tract_onnx::prelude::f16;
 pub use tract_onnx::prelude::tract_ndarray as ndarray;
 
 pub use dtype::DType;
+pub use engine::Engine;
 pub use interface::{Dim, Port};
+pub use options::OpenOptions;
+#[cfg(feature = "onnxruntime")]
+pub use runtime::OnnxRuntime;
 pub use value::{Element, Value};
 
 use crate::kind::missing_of_onnx;
+use engine::{Checked, Run};
+use example::{Example, TestData};
 use interface::Interface;
-use plan::ExecutionPlan;
 use read::Rows;
 use write::Outputs;
 
@@ -71,18 +87,28 @@ const MAX_ROWS: usize = 256;
 pub struct OnnxModel {
     file: Artifact<FileContent, FileBytes>,
     interface: Interface,
-    plan: OnceLock<ExecutionPlan>,
+    engine: Engine,
+    examples: Option<Artifact<FileContent, FileBytes>>,
+    plan: OnceLock<Box<dyn Run>>,
     /// Ensures that the plan is built once.
     building: Mutex<()>,
 }
 
 impl OnnxModel {
-    /// Reads and validates an ONNX file.
+    /// Reads an ONNX file, and runs it on generated inputs with the first engine that can.
     ///
     /// # Errors
     /// [`Error::Refused`] if it is not a complete ONNX file, needs an unsupported operator or opset, or has external
     /// tensors; [`Error::Store`] if it cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path, &OpenOptions::new())
+    }
+
+    /// As [`open`](OnnxModel::open), with options.
+    ///
+    /// # Errors
+    /// As [`open`](OnnxModel::open); also if the engine is not found, or an example is not answered.
+    pub fn open_with(path: impl AsRef<Path>, options: &OpenOptions) -> Result<Self> {
         let path = path.as_ref();
         let action = format!("read the ONNX file {}", path.display());
         let failed = |error| Error::store(format!("read {}", path.display()), error);
@@ -93,7 +119,7 @@ impl OnnxModel {
         let mut bytes = Vec::new();
         let file = File::open(path).map_err(failed)?;
         file.take(file::MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
-        Self::read(bytes.into(), action)
+        Self::read(bytes.into(), action, options, &TestData::beside(path))
     }
 
     /// Validates an ONNX file in memory.
@@ -101,26 +127,56 @@ impl OnnxModel {
     /// # Errors
     /// As [`open`](OnnxModel::open).
     pub fn from_bytes(bytes: impl Into<Bytes>) -> Result<Self> {
-        Self::read(bytes.into(), "read the ONNX file".into())
+        Self::read(bytes.into(), "read the ONNX file".into(), &OpenOptions::new(), &[])
     }
 
-    fn read(bytes: Bytes, action: String) -> Result<Self> {
-        let built = build::build(&bytes).map_err(|reason| {
-            let reason = match (WrongContent::of_binary(&bytes), missing_of_onnx(&bytes)) {
+    fn read(
+        bytes: Bytes,
+        action: String,
+        options: &OpenOptions,
+        data: &[TestData],
+    ) -> Result<Self> {
+        let refused = |reason| Error::Refused { action: action.clone(), reason };
+        let checked = engine::check(&bytes, options.engine, data);
+        let checked = checked.map_err(|reason| {
+            refused(match (WrongContent::of_binary(&bytes), missing_of_onnx(&bytes)) {
                 (Some(wrong), _) => format!("not an ONNX file: {wrong}"),
                 (None, Some(missing)) => format!(
                     "not a whole ONNX file: it is cut short by {missing} bytes or more; get the file again"
                 ),
                 (None, None) => reason,
-            };
-            Error::Refused { action, reason }
+            })
         })?;
-        Ok(Self {
-            file: FileContent::of(bytes).into(),
-            interface: built.interface.clone(),
-            plan: OnceLock::from(ExecutionPlan::new(built)),
-            building: Mutex::new(()),
-        })
+        let Checked { engine, plan, interface } = checked;
+        let mut examples: Vec<_> =
+            data.iter().filter_map(|data| data.example(&interface)).collect();
+        let (plan, building) = (OnceLock::from(plan), Mutex::new(()));
+        let file = FileContent::of(bytes).into();
+        let mut model = Self { file, interface, engine, examples: None, plan, building };
+        for (input, output) in &options.examples {
+            let example = Example::new(input, output)?;
+            example.check(&model).map_err(|error| refused(with_causes(&error)))?;
+            examples.push(example);
+        }
+        model.examples = example::to_bytes(&examples)?.map(|bytes| FileContent::of(bytes).into());
+        Ok(model)
+    }
+
+    /// Predicts for the examples that are stored with the model, and compares; returns their number. The model is ready
+    /// then: it need not be built for the next prediction.
+    ///
+    /// # Errors
+    /// [`Error::Predict`] if it gives another answer; as [`Artifact::get`].
+    pub fn check_examples(&self) -> Result<usize> {
+        let Some(examples) = &self.examples else { return Ok(0) };
+        let examples = example::from_bytes(&examples.get()?.bytes()?)?;
+        examples.iter().try_for_each(|example| example.check(self))?;
+        Ok(examples.len())
+    }
+
+    /// Returns the engine that runs the model.
+    pub fn engine(&self) -> Engine {
+        self.engine
     }
 
     /// Returns the inputs.
@@ -185,24 +241,28 @@ impl OnnxModel {
     }
 
     fn run(&self, rows: usize, inputs: Vec<TValue>) -> Result<Vec<TValue>> {
-        let outputs = self.plan()?.run(rows, inputs)?;
+        let outputs = self.plan()?.run(rows, inputs);
+        let outputs =
+            outputs.map_err(|error| Error::predict(refusal::shorten(&format!("{error:#}"))))?;
         if outputs.len() != self.outputs().len() {
             return Err(Error::predict("the model returned the wrong number of outputs"));
         }
         Ok(outputs)
     }
 
-    fn plan(&self) -> Result<&ExecutionPlan> {
+    fn plan(&self) -> Result<&dyn Run> {
         if self.plan.get().is_none() {
             let _building = self.building.lock().unwrap_or_else(PoisonError::into_inner);
             if self.plan.get().is_none() {
-                let built = build::build(&self.file()?).map_err(Error::predict)?;
-                self.check_built(&built.interface)?;
+                let by_rows = self.interface.by_rows;
+                let (plan, interface) = engine::build(&self.file()?, self.engine, by_rows)?;
+                self.check_built(&interface)?;
                 // No other thread sets it while the lock is held.
-                let _ = self.plan.set(ExecutionPlan::new(built));
+                let _ = self.plan.set(plan);
             }
         }
-        self.plan.get().ok_or_else(|| Error::predict("the model was not built"))
+        let plan = self.plan.get().ok_or_else(|| Error::predict("the model was not built"))?;
+        Ok(&**plan)
     }
 
     /// Rejects a file that does not match its manifest.
@@ -210,23 +270,18 @@ impl OnnxModel {
     /// Ignores the shapes of outputs, which depend on the version of tract.
     fn check_built(&self, built: &Interface) -> Result<()> {
         let names = |ports: &[Port]| -> Vec<_> {
-            ports.iter().map(|port| (port.name.clone(), port.dtype)).collect()
+            ports.iter().map(|port| (port.name.clone(), port.dtype, port.keys.clone())).collect()
         };
-        let same = built.inputs == self.interface.inputs
+        // ONNX Runtime does not say which dimensions count rows; the check did.
+        let is_tract = self.engine.is_tract();
+        let same = names(&built.inputs) == names(&self.interface.inputs)
+            && (!is_tract || built.inputs == self.interface.inputs)
             && names(&built.outputs) == names(&self.interface.outputs)
-            && built.by_rows == self.interface.by_rows;
+            && (!is_tract || built.by_rows || !self.interface.by_rows);
         if same {
             return Ok(());
         }
         Err(Error::predict("the inputs or outputs of the file differ from its manifest"))
-    }
-
-    /// Returns the maximum number of rows per run.
-    fn max_rows(&self) -> usize {
-        let open =
-            |port| self.interface.row_shape(port).iter().any(|dim| matches!(dim, Dim::Symbol(_)));
-        // Open dimensions may differ between rows.
-        if !self.interface.by_rows || self.inputs().iter().any(open) { 1 } else { MAX_ROWS }
     }
 
     fn run_rows<'a>(&'a self, rows: Rows<'a>) -> Result<Outputs<'a>> {
@@ -247,26 +302,56 @@ impl fmt::Debug for OnnxModel {
     }
 }
 
+/// The texts of an error and its causes.
+fn with_causes(error: &Error) -> String {
+    let causes =
+        std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// Fields of the manifest.
 #[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Fields<F, P> {
     file: F,
     inputs: P,
     outputs: P,
+    /// True if the first dimension looks like a number of rows, but rows influence each other.
+    #[serde(default, skip_serializing_if = "is_false")]
+    dependent_rows: bool,
+    #[serde(default, skip_serializing_if = "Engine::is_tract")]
+    engine: Engine,
+    /// Inputs and outputs in JSON.
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    examples: Option<F>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Serialize for OnnxModel {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Fields { file: &self.file, inputs: self.inputs(), outputs: self.outputs() }
-            .serialize(serializer)
+        Fields {
+            file: &self.file,
+            inputs: self.inputs(),
+            outputs: self.outputs(),
+            dependent_rows: self.interface.has_dependent_rows(),
+            engine: self.engine,
+            examples: self.examples.as_ref(),
+        }
+        .serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for OnnxModel {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Fields { file, inputs, outputs } = Fields::<_, Vec<Port>>::deserialize(deserializer)?;
-        let interface = Interface::new(inputs, outputs).map_err(serde::de::Error::custom)?;
-        Ok(Self { file, interface, plan: OnceLock::new(), building: Mutex::new(()) })
+        let Fields { file, inputs, outputs, dependent_rows, engine, examples } =
+            Fields::<_, Vec<Port>>::deserialize(deserializer)?;
+        let mut interface = Interface::new(inputs, outputs).map_err(serde::de::Error::custom)?;
+        interface.by_rows &= !dependent_rows;
+        let (plan, building) = (OnceLock::new(), Mutex::new(()));
+        Ok(Self { file, interface, engine, examples, plan, building })
     }
 }
 

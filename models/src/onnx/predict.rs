@@ -20,9 +20,9 @@ impl Model for OnnxModel {
         input: &mut dyn erased_serde::Deserializer<'_>,
         output: &mut dyn erased_serde::Serializer,
     ) -> Result<()> {
-        let mut rows = Rows::new(&self.interface);
+        let mut rows = Rows::one_or_all(&self.interface);
         read_guarded(|guard| guard.seed(RowSeed(&mut rows)).deserialize(input))?;
-        write(&One(self.run_rows(rows)?), output)
+        write(&Answer(rows.is_batch(), self.run_rows(rows)?), output)
     }
 
     fn predict_batch_erased(
@@ -36,13 +36,14 @@ impl Model for OnnxModel {
     }
 
     fn predict_json_erased(&self, input: &str) -> Result<String> {
-        let mut rows = Rows::new(&self.interface);
+        let mut rows = Rows::one_or_all(&self.interface);
         // Reads without a guard first, which is faster; only an error needs the path.
         if read_json(RowSeed(&mut rows), input).is_err() {
-            rows = Rows::new(&self.interface);
+            rows = Rows::one_or_all(&self.interface);
             read_json_guarded(RowSeed(&mut rows), input)?;
         }
-        write_json(&One(Outputs { words: true, ..self.run_rows(rows)? }))
+        let is_batch = rows.is_batch();
+        write_json(&Answer(is_batch, Outputs { words: true, ..self.run_rows(rows)? }))
     }
 
     fn predict_batch_json_erased(&self, input: &str) -> Result<String> {
@@ -115,12 +116,16 @@ fn write_json(value: &impl Serialize) -> Result<String> {
         .map_err(|error| Error::Encode { what: "the model's output".into(), source: error.into() })
 }
 
-/// The outputs of one row.
-struct One<'a>(Outputs<'a>);
+/// The outputs of one row, or of all rows where the input had them all.
+struct Answer<'a>(bool, Outputs<'a>);
 
-impl Serialize for One<'_> {
+impl Serialize for Answer<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0.rows().next() {
+        let Self(is_batch, outputs) = self;
+        if *is_batch {
+            return serializer.collect_seq(outputs.rows());
+        }
+        match outputs.rows().next() {
             Some(row) => row.serialize(serializer),
             None => Err(serde::ser::Error::custom("the model returned no rows")),
         }
@@ -197,7 +202,7 @@ impl<'de> Visitor<'de> for BatchSeed<'_, '_> {
         let mut rows = Rows::new(&model.interface);
         loop {
             let more = seq.next_element_seed(RowSeed(&mut rows))?.is_some();
-            if rows.count() == model.max_rows() || !more && rows.count() > 0 {
+            if rows.count() == model.interface.max_rows() || !more && rows.count() > 0 {
                 let full = mem::replace(&mut rows, Rows::new(&model.interface));
                 batch.run(full).map_err(|()| A::Error::custom("the model failed"))?;
             }

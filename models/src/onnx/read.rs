@@ -1,7 +1,6 @@
 //! Deserialization of inputs into the elements of tensors.
 
 use std::fmt;
-use std::marker::PhantomData;
 
 use serde::de::{
     DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
@@ -11,78 +10,12 @@ use tract_onnx::prelude::tract_ndarray::ArrayD;
 use tract_onnx::prelude::{IntoTensor, TValue, f16};
 
 use super::dtype::DType;
-use super::element::{Element, Leaf};
 use super::interface::{Dim, Interface, Port};
-
-/// Reads an array of the outermost dimension; appends to `elements`.
-struct Level<'a, T> {
-    dims: &'a [Dim],
-    /// Sizes of the row, once known: rows are not ragged.
-    sizes: &'a mut [Option<usize>],
-    elements: &'a mut Vec<T>,
-}
-
-impl<'de, T: Element> DeserializeSeed<'de> for Level<'_, T> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        if self.dims.is_empty() {
-            self.elements.push(Leaf(PhantomData).deserialize(deserializer)?);
-            return Ok(());
-        }
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de, T: Element> Visitor<'de> for Level<'_, T> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let dims: Vec<_> = self.dims.iter().map(Dim::to_string).collect();
-        write!(f, "an array of {} ({})", T::NAME, dims.join(" × "))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let Some(((dim, inner), (size, sizes))) =
-            self.dims.split_first().zip(self.sizes.split_first_mut())
-        else {
-            return Err(A::Error::invalid_type(Unexpected::Seq, &T::NAME));
-        };
-        let expected = match (dim, *size) {
-            (Dim::Fixed(fixed), _) => Some(usize::try_from(*fixed).unwrap_or(usize::MAX)),
-            (Dim::Symbol(_), known) => known,
-        };
-        let mut found = 0;
-        loop {
-            // Allocates nothing for a stated length.
-            let read = if inner.is_empty() {
-                seq.next_element_seed(Leaf(PhantomData))?.map(|element| self.elements.push(element))
-            } else {
-                seq.next_element_seed(Level { dims: inner, sizes, elements: self.elements })?
-            };
-            if read.is_none() {
-                break;
-            }
-            found += 1;
-            if expected.is_some_and(|expected| found > expected) {
-                break;
-            }
-        }
-        if let Some(expected) = expected.filter(|expected| found != *expected) {
-            let found = if found > expected { "more" } else { "fewer" };
-            return Err(A::Error::custom(format_args!(
-                "expected an array of {expected}, found {found}"
-            )));
-        }
-        *size = Some(found);
-        Ok(())
-    }
-}
+use super::nested::{Level, Shape, size_of};
 
 /// Elements of one input, of all rows read.
 pub(super) struct Buffer {
-    /// Sizes of each row's dimensions.
-    sizes: Vec<Option<usize>>,
+    shape: Shape,
     elements: Elements,
 }
 
@@ -113,10 +46,10 @@ macro_rules! elements {
             type Value = ();
 
             fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-                let Self { dims, buffer: Buffer { sizes, elements } } = self;
+                let Self { dims, buffer: Buffer { shape, elements } } = self;
                 match elements {
                     $(Elements::$variant(elements) => {
-                        Level { dims, sizes, elements }.deserialize(deserializer)
+                        Level { depth: 0, dims, shape, elements }.deserialize(deserializer)
                     })*
                 }
             }
@@ -124,10 +57,10 @@ macro_rules! elements {
 
         impl<'de> PortSeed<'_> {
             fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
-                let Self { dims, buffer: Buffer { sizes, elements } } = self;
+                let Self { dims, buffer: Buffer { shape, elements } } = self;
                 match elements {
                     $(Elements::$variant(elements) => {
-                        Level { dims, sizes, elements }.visit_seq(seq)
+                        Level { depth: 0, dims, shape, elements }.visit_seq(seq)
                     })*
                 }
             }
@@ -153,30 +86,82 @@ pub(super) struct Rows<'a> {
     interface: &'a Interface,
     buffers: Vec<Buffer>,
     count: usize,
+    is_batch: bool,
 }
 
 impl<'a> Rows<'a> {
+    /// Rows that are read one by one.
     pub(super) fn new(interface: &'a Interface) -> Self {
-        let buffer = |port: &Port| Buffer {
-            sizes: vec![None; interface.row_shape(port).len()],
-            elements: Elements::new(port.dtype),
+        let buffer = |port: &Port| {
+            let sizes = vec![None; interface.row_shape(port).len()];
+            let shape = Shape { sizes, is_batch: Some(false), ..Shape::default() };
+            Buffer { shape, elements: Elements::new(port.dtype) }
         };
-        Self { interface, buffers: interface.inputs.iter().map(buffer).collect(), count: 0 }
+        let buffers = interface.inputs.iter().map(buffer).collect();
+        Self { interface, buffers, count: 0, is_batch: false }
+    }
+
+    /// One row, or all rows as one tensor.
+    pub(super) fn one_or_all(interface: &'a Interface) -> Self {
+        let mut rows = Self::new(interface);
+        for buffer in rows.buffers.iter_mut().filter(|_| interface.by_rows) {
+            buffer.shape.may_be_batch = true;
+            buffer.shape.is_batch = None;
+        }
+        rows
     }
 
     pub(super) fn count(&self) -> usize {
         self.count
     }
 
+    /// Returns true if all rows were given as one tensor.
+    pub(super) fn is_batch(&self) -> bool {
+        self.is_batch
+    }
+
+    /// After one input, it is known what the others must be.
+    fn tell_others(&mut self, at: usize) {
+        let known = self.buffers.get(at).and_then(|buffer| buffer.shape.is_batch);
+        for buffer in &mut self.buffers {
+            buffer.shape.is_batch = buffer.shape.is_batch.or(known);
+        }
+    }
+
+    /// Counts what was read; all inputs must have the same number of rows.
+    fn finish<E: Error>(&mut self) -> Result<(), E> {
+        let mut counts = Vec::with_capacity(self.buffers.len());
+        for (port, buffer) in self.interface.inputs.iter().zip(&mut self.buffers) {
+            buffer.shape.settle(self.interface.row_shape(port));
+            let is_batch = buffer.shape.is_batch == Some(true);
+            counts.push(is_batch.then_some(buffer.shape.rows));
+        }
+        let first = counts.first().copied().flatten();
+        if let Some(at) = counts.iter().position(|count| *count != first) {
+            let name = |at: usize| self.interface.inputs.get(at).map_or("", |port| &port.name);
+            return Err(E::custom(format_args!(
+                "the inputs `{}` and `{}` have different numbers of rows",
+                name(0),
+                name(at)
+            )));
+        }
+        self.is_batch = first.is_some();
+        self.count += first.unwrap_or(1);
+        Ok(())
+    }
+
     /// Returns the inputs of the model.
     pub(super) fn into_tensors(self) -> Result<Vec<TValue>, String> {
-        let Self { interface, buffers, count } = self;
-        let tensor = |buffer: Buffer| {
+        let Self { interface, buffers, count, .. } = self;
+        let tensor = |(port, buffer): (&Port, Buffer)| {
             let rows = interface.by_rows.then_some(count);
-            let sizes = buffer.sizes.iter().map(|size| size.unwrap_or(0));
-            buffer.elements.tensor(rows.into_iter().chain(sizes).collect())
+            let dims = interface.row_shape(port);
+            // In an empty array, only fixed sizes are known.
+            let size = |axis| size_of(dims, &buffer.shape, axis).unwrap_or(0);
+            let shape = rows.into_iter().chain((0..dims.len()).map(size)).collect();
+            buffer.elements.tensor(shape)
         };
-        buffers.into_iter().map(tensor).collect()
+        interface.inputs.iter().zip(buffers).map(tensor).collect()
     }
 }
 
@@ -204,8 +189,7 @@ impl RowSeed<'_, '_> {
             return Err(E::invalid_type(unexpected, &self));
         };
         port.deserialize(value.into_deserializer())?;
-        self.0.count += 1;
-        Ok(())
+        self.0.finish()
     }
 }
 
@@ -238,8 +222,7 @@ impl<'de> Visitor<'de> for RowSeed<'_, '_> {
             return Err(A::Error::invalid_type(Unexpected::Seq, &self));
         };
         port.visit_seq(seq)?;
-        self.0.count += 1;
-        Ok(())
+        self.0.finish()
     }
 
     fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<(), A::Error> {
@@ -247,7 +230,9 @@ impl<'de> Visitor<'de> for RowSeed<'_, '_> {
         let mut given = vec![false; inputs.len()];
         while let Some(name) = map.next_key::<String>()? {
             let at = inputs.iter().position(|port| port.name == name);
-            let Some((port, given)) = at.and_then(|at| self.port(at).zip(given.get_mut(at))) else {
+            let Some(((port, given), at)) =
+                at.and_then(|at| self.port(at).zip(given.get_mut(at)).zip(Some(at)))
+            else {
                 let names: Vec<_> = inputs.iter().map(|port| format!("`{}`", port.name)).collect();
                 let message = format_args!("unknown input `{name}`, expected {}", names.join(", "));
                 return Err(A::Error::custom(message));
@@ -256,12 +241,12 @@ impl<'de> Visitor<'de> for RowSeed<'_, '_> {
                 return Err(A::Error::custom(format_args!("duplicate input `{name}`")));
             }
             map.next_value_seed(port)?;
+            self.0.tell_others(at);
         }
         if let Some(missing) = given.iter().position(|given| !given) {
             return Err(A::Error::custom(format_args!("missing input `{}`", inputs[missing].name)));
         }
-        self.0.count += 1;
-        Ok(())
+        self.0.finish()
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {

@@ -6,8 +6,9 @@ use larder_core::{Error, Result};
 use tract_onnx::prelude::tract_ndarray::{Array, ArrayView, ArrayViewD, Dimension};
 use tract_onnx::prelude::{Datum, TValue, Tensor};
 
+use super::compare::difference;
 use super::dtype::DType;
-use super::{element, write};
+use super::{element, file, write};
 
 /// Input or output tensor of a model.
 ///
@@ -42,6 +43,23 @@ impl Value {
         }
         let tensor = T::tensor(shape, elements);
         Ok(Self(tensor.map_err(|error| input("", error.to_string()))?.into()))
+    }
+
+    /// Reads a tensor in ONNX's own format (`TensorProto`), as its test data has them.
+    ///
+    /// # Errors
+    /// [`Error::Input`] if it is none, is in another file, or has elements of an unsupported type.
+    pub fn from_onnx(bytes: &[u8]) -> Result<Self> {
+        let tensor = file::tensor(bytes).map_err(|reason| input("", reason))?;
+        if DType::of(tensor.datum_type()).is_none() {
+            return Err(input("", "its elements have a type that is not supported"));
+        }
+        Ok(Self(tensor.into()))
+    }
+
+    /// Returns true if the values agree up to rounding: about a thousandth of the greatest.
+    pub fn is_close(&self, other: &Self) -> bool {
+        difference(std::slice::from_ref(&self.0), std::slice::from_ref(&other.0)).is_none()
     }
 
     /// Returns the length of each dimension.

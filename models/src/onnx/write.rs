@@ -77,12 +77,12 @@ impl Serialize for Row<'_> {
         let Outputs { interface, tensors, words, .. } = self.outputs;
         let words = *words;
         let row = interface.by_rows.then_some(self.row);
-        if let [tensor] = &tensors[..] {
-            return Part { tensor, row, words }.serialize(serializer);
+        if let ([tensor], [port]) = (&tensors[..], &interface.outputs[..]) {
+            return Part { tensor, row, keys: &port.keys, words }.serialize(serializer);
         }
         let mut map = serializer.serialize_map(Some(tensors.len()))?;
         for (port, tensor) in interface.outputs.iter().zip(tensors) {
-            map.serialize_entry(&port.name, &Part { tensor, row, words })?;
+            map.serialize_entry(&port.name, &Part { tensor, row, keys: &port.keys, words })?;
         }
         map.end()
     }
@@ -93,6 +93,8 @@ struct Part<'a> {
     tensor: &'a TValue,
     /// `None` if the whole tensor is the row.
     row: Option<usize>,
+    /// Names of the elements of the last dimension.
+    keys: &'a [String],
     words: bool,
 }
 
@@ -129,7 +131,7 @@ impl Part<'_> {
                 (shape, all.get(row * size..(row + 1) * size).ok_or_else(short)?)
             }
         };
-        Nested { shape, elements, words: self.words }.serialize(serializer)
+        Nested { shape, elements, keys: self.keys, words: self.words }.serialize(serializer)
     }
 }
 
@@ -137,20 +139,37 @@ impl Part<'_> {
 struct Nested<'a, T> {
     shape: &'a [usize],
     elements: &'a [T],
+    keys: &'a [String],
     words: bool,
 }
 
 impl<T: Element> Serialize for Nested<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let keys = self.keys;
         match (self.shape, self.elements) {
             ([], [element]) => element.write(self.words, serializer),
             ([], _) => Err(S::Error::custom("an output has fewer elements than its shape")),
+            ([size], elements) if *size == keys.len() && *size > 0 => {
+                let mut map = serializer.serialize_map(Some(*size))?;
+                for (key, element) in keys.iter().zip(elements) {
+                    map.serialize_entry(
+                        key,
+                        &Nested {
+                            shape: &[],
+                            elements: std::slice::from_ref(element),
+                            keys: &[],
+                            words: self.words,
+                        },
+                    )?;
+                }
+                map.end()
+            }
             ([size, shape @ ..], elements) => {
                 let mut seq = serializer.serialize_seq(Some(*size))?;
                 let step = shape.iter().product::<usize>();
                 for at in 0..*size {
                     let elements = elements.get(at * step..(at + 1) * step).unwrap_or_default();
-                    seq.serialize_element(&Nested { shape, elements, words: self.words })?;
+                    seq.serialize_element(&Nested { shape, elements, keys, words: self.words })?;
                 }
                 seq.end()
             }

@@ -31,6 +31,8 @@ mod objectmodel;
 mod objects;
 #[cfg(unix)]
 mod one_place;
+#[cfg(feature = "servers")]
+mod onnx;
 mod own_serializers;
 mod places;
 mod plan;

@@ -41,6 +41,9 @@ struct Linked {
     types: Vec<String>,
     serializers: Vec<String>,
     stores: Vec<String>,
+    /// ONNX Runtime: version and place, or why there is none; absent if it is turned off.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    onnxruntime: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -96,6 +99,7 @@ pub(crate) fn run(
         types: registry.types().map(|(entry, _)| entry.tag().to_owned()).collect(),
         serializers: registry.serializers().map(|known| known.name).collect(),
         stores: registry.schemes().map(|(scheme, _)| scheme.to_owned()).collect(),
+        onnxruntime: onnxruntime(),
     };
     let mut findings = Vec::new();
     let larder = examine::larder(&store.parse()?, registry, output, &mut findings);
@@ -110,17 +114,35 @@ pub(crate) fn run(
     }
 }
 
+#[cfg(feature = "onnxruntime")]
+fn onnxruntime() -> Option<String> {
+    if std::env::var_os("LARDER_ONNXRUNTIME").is_some_and(|path| path == "none") {
+        return None;
+    }
+    Some(match larder_models::onnx::OnnxRuntime::find() {
+        Ok(found) => format!("{} ({})", found.version, found.path.display()),
+        Err(larder::Error::Refused { reason, .. }) => reason,
+        Err(error) => error.to_string(),
+    })
+}
+
+#[cfg(not(feature = "onnxruntime"))]
+fn onnxruntime() -> Option<String> {
+    None
+}
+
 fn print(report: &Report, output: &mut Output) -> io::Result<()> {
     let Program { version, rustc, target } = &report.program;
     let toolchain = [rustc.as_ref().map(|rustc| format!("rustc {rustc}")), target.clone()];
     let program = [format!("larder {version}")].into_iter().chain(toolchain.into_iter().flatten());
-    let Linked { types, serializers, stores } = &report.linked;
+    let Linked { types, serializers, stores, onnxruntime } = &report.linked;
     let linked = [(types, "type"), (serializers, "serializer"), (stores, "store")]
         .map(|(names, thing)| text::count(names.len() as u64, thing));
     let mut rows = vec![
         ["program".into(), program.collect::<Vec<_>>().join(", ")],
         ["linked in".into(), linked.join(", ")],
     ];
+    rows.extend(onnxruntime.clone().map(|found| ["ONNX Runtime".into(), found]));
     if let Some(StoreState { url, format, atomic_commit, free, survey }) = &report.larder {
         let commits = if *atomic_commit { "atomic commits" } else { "ordered commits" };
         rows.push(["larder".into(), format!("{url}, format {format}, {commits}")]);

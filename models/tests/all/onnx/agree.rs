@@ -5,7 +5,7 @@ use larder_models::OnnxModel;
 use larder_models::onnx::{Value, ndarray::Array2};
 use serde_json::{Value as Json, json};
 
-use super::{fixture, json, model};
+use super::{assert_close, fixture, json, model};
 
 struct Fixture {
     model: OnnxModel,
@@ -32,21 +32,6 @@ fn assert_agrees(fixture: &Fixture, row: usize, predicted: &Json) {
         let predicted = if outputs.len() == 1 { predicted } else { &predicted[&output.name] };
         let expected = &fixture.expected[&output.name][row];
         assert_close(predicted, expected, &format!("row {row}, {}", output.name));
-    }
-}
-
-fn assert_close(predicted: &Json, expected: &Json, place: &str) {
-    match (predicted, expected) {
-        (Json::Array(predicted), Json::Array(expected)) => {
-            assert_eq!(predicted.len(), expected.len(), "{place}");
-            for (predicted, expected) in predicted.iter().zip(expected) {
-                assert_close(predicted, expected, place);
-            }
-        }
-        _ => {
-            let (a, b) = (predicted.as_f64().unwrap(), expected.as_f64().unwrap());
-            assert!((a - b).abs() <= 1e-4, "{place}: {a} where onnxruntime returns {b}");
-        }
     }
 }
 

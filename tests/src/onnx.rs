@@ -1,0 +1,185 @@
+//! The backend tests of the ONNX project, which its wheel brings, through an engine.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use larder::models::OnnxModel;
+use larder::models::onnx::{Engine, OpenOptions, Value};
+
+/// Groups of tests below `onnx/backend/test/data`.
+const GROUPS: [&str; 4] = ["node", "simple", "pytorch-converted", "pytorch-operator"];
+
+/// What became of a test.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The outputs agree.
+    Right,
+    /// The model was refused when it was opened; the reason.
+    Refused(String),
+    /// It was opened, and did not predict.
+    Fails(String),
+    /// The outputs differ.
+    Wrong(String),
+}
+
+/// A test.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Name: that of its folder.
+    pub name: String,
+    /// The operator of its only node; else `several`.
+    pub operator: String,
+    folder: PathBuf,
+}
+
+/// Finds the tests in the wheel's folder `onnx/backend/test/data`, by name.
+///
+/// # Errors
+/// I/O errors.
+pub fn cases(data: &Path) -> io::Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for group in GROUPS {
+        for entry in fs::read_dir(data.join(group))? {
+            let folder = entry?.path();
+            let Ok(model) = fs::read(folder.join("model.onnx")) else { continue };
+            let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
+            let name = name.unwrap_or_default();
+            cases.push(Case { name, operator: operator(&model), folder });
+        }
+    }
+    cases.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(cases)
+}
+
+impl Case {
+    /// Runs the test.
+    pub fn run(&self, engine: Engine) -> Outcome {
+        let options = OpenOptions::new().engine(engine);
+        let model = match OnnxModel::open_with(self.folder.join("model.onnx"), &options) {
+            Ok(model) => model,
+            Err(error) => return Outcome::Refused(error.to_string()),
+        };
+        for at in 0.. {
+            let set = self.folder.join(format!("test_data_set_{at}"));
+            if !set.is_dir() {
+                return if at > 0 {
+                    Outcome::Right
+                } else {
+                    Outcome::Fails("it has no data".into())
+                };
+            }
+            let (inputs, expected) = match (tensors(&set, "input"), tensors(&set, "output")) {
+                (Ok(inputs), Ok(expected)) => (inputs, expected),
+                // Sequences, and types that JSON and NumPy lack.
+                (Err(error), _) | (_, Err(error)) => return Outcome::Fails(error.to_string()),
+            };
+            match model.predict(inputs) {
+                Err(error) => return Outcome::Fails(format!("{error:?}")),
+                Ok(outputs) => {
+                    let pairs = || outputs.iter().zip(&expected);
+                    let same = pairs().all(|(a, b)| a.dtype() == b.dtype() && a.is_close(b));
+                    if outputs.len() != expected.len() || !same {
+                        return Outcome::Wrong(format!("{outputs:?}, not {expected:?}"));
+                    }
+                }
+            }
+        }
+        Outcome::Right
+    }
+}
+
+fn tensors(set: &Path, kind: &str) -> larder::Result<Vec<Value>> {
+    let files = (0..).map(|at| set.join(format!("{kind}_{at}.pb")));
+    files.map_while(|path| fs::read(path).ok()).map(|bytes| Value::from_onnx(&bytes)).collect()
+}
+
+/// The operator of a model's only node.
+fn operator(model: &[u8]) -> String {
+    let nodes = fields(model, 7).into_iter().flat_map(|graph| fields(graph, 1)).collect::<Vec<_>>();
+    match &nodes[..] {
+        [node] => fields(node, 4)
+            .first()
+            .map(|name| String::from_utf8_lossy(name).into_owned())
+            .unwrap_or_default(),
+        _ => "several".to_owned(),
+    }
+}
+
+/// The byte fields of a protobuf message with this number.
+fn fields(message: &[u8], number: u64) -> Vec<&[u8]> {
+    let (mut found, mut rest) = (Vec::new(), message);
+    while let Some(key) = varint(&mut rest) {
+        let len = match key & 7 {
+            0 => varint(&mut rest).map(|_| 0),
+            1 => Some(8),
+            2 => varint(&mut rest).and_then(|len| usize::try_from(len).ok()),
+            5 => Some(4),
+            _ => None,
+        };
+        let Some((value, after)) = len.and_then(|len| rest.split_at_checked(len)) else { break };
+        if key == number << 3 | 2 {
+            found.push(value);
+        }
+        rest = after;
+    }
+    found
+}
+
+fn varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+/// What a test gave with tract, and with ONNX Runtime.
+pub type Pair = [Outcome; 2];
+
+/// The tests that an engine refuses, a line each: name, engines.
+pub fn refusals(results: &[(Case, Pair)]) -> String {
+    let mut lines = String::new();
+    for (case, [tract, runtime]) in results {
+        let engines = match (tract == &Outcome::Right, runtime == &Outcome::Right) {
+            (true, true) => continue,
+            (false, true) => "tract",
+            (true, false) => "onnxruntime",
+            (false, false) => "both",
+        };
+        // Writing to text does not fail.
+        let _ = writeln!(lines, "{}\t{engines}", case.name);
+    }
+    lines
+}
+
+/// The table of `docs/onnx.md`.
+pub fn table(results: &[(Case, Pair)]) -> String {
+    let mut rows: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
+    for (case, pair) in results {
+        for operator in [case.operator.as_str(), ""] {
+            let row = rows.entry(operator).or_default();
+            row[0] += 1;
+            for (count, outcome) in row[1..].iter_mut().zip(pair) {
+                *count += usize::from(*outcome == Outcome::Right);
+            }
+        }
+    }
+    let mut table =
+        "| operator | tests | tract | ONNX Runtime |\n| --- | --- | --- | --- |\n".to_owned();
+    let all = rows.remove("").unwrap_or_default();
+    let several = rows.remove("several").unwrap_or_default();
+    let rows = rows.into_iter().map(|(name, row)| (format!("`{name}`"), row));
+    let ends = [("several operators".to_owned(), several), ("all".to_owned(), all)];
+    for (name, [tests, tract, runtime]) in rows.chain(ends) {
+        let _ = writeln!(table, "| {name} | {tests} | {tract} | {runtime} |");
+    }
+    table
+}
