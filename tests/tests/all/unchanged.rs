@@ -171,11 +171,13 @@ fn hash_maps_in_json_and_in_flattened_structs() {
 #[component(tag = "test/unchanged-leaf")]
 struct Leaf(u32);
 
+type Numbers = HashMap<String, Artifact<u32>>;
+
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "test/unchanged-parts")]
 struct Parts {
     parts: HashMap<String, Artifact<Vec<u32>>>,
-    inner: Artifact<HashMap<String, Artifact<HashMap<String, Artifact<u32>>>>>,
+    inner: Artifact<HashMap<String, Artifact<Numbers>>>,
     again: HashMap<String, Artifact<Vec<u32>>>,
     leaves: HashMap<String, Ref<Leaf>>,
 }
@@ -191,7 +193,7 @@ fn artifacts_and_children_in_hash_maps() {
         inner: Artifact::new((0..8).map(|n| (n.to_string(), Artifact::new(inner(n)))).collect()),
         again: parts(8),
         leaves: (0..9)
-            .map(|n| (n.to_string(), Ref::new(&format!("leaf-{n}"), Leaf(n)).unwrap()))
+            .map(|n| (n.to_string(), Ref::new(format!("leaf-{n}"), Leaf(n)).unwrap()))
             .collect(),
     };
     stays(&value, |_| {});
