@@ -4,6 +4,7 @@ use std::any::type_name;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use larder_records::Reference;
 use serde::de::Error as _;
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -15,7 +16,6 @@ use crate::larder::{ArtifactReader, Larder, Ready};
 use crate::manifest::ChildEntry;
 use crate::name::Identifier;
 use crate::record::VersionRecord;
-use crate::reference::Reference;
 use crate::scope;
 
 /// A reference to a child: a component with its own name and versions.

@@ -3,13 +3,12 @@
 use std::any::{Any, type_name};
 use std::fmt;
 
+use larder_records::{Built, Source};
 use serde::de::{DeserializeOwned, Error as _};
 
 use crate::cache::CacheFolder;
 use crate::hooks::Hooks;
 use crate::model::{Model, Predict, Signature};
-use crate::source::Source;
-use crate::toolchain::Built;
 
 /// A value that can be applied to a larder.
 ///

@@ -1,5 +1,6 @@
 //! For crates that extend the handle: records, dry runs, participants.
 
+use larder_records::{Reference, Selector};
 use serde::de::DeserializeOwned;
 
 use crate::component::Component;
@@ -9,7 +10,6 @@ use crate::larder::{ApplyOptions, Larder, Ready};
 use crate::manifest::{ChildEntry, Manifest};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, NameRecord, VersionRecord};
-use crate::reference::{Reference, Selector};
 use crate::store::{Change, StoreExt};
 use crate::time::Timestamp;
 

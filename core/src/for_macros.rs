@@ -8,9 +8,9 @@ use crate::component::{self, Component, ComponentType};
 use crate::error::{BoxError, Error};
 
 pub use crate::registry::{Hints, Linked, Trusted};
-pub use crate::toolchain::Built;
 pub use erased_serde;
 pub use inventory;
+pub use larder_records::Built;
 pub use serde;
 pub use typetag;
 

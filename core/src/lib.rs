@@ -7,27 +7,22 @@ mod component;
 pub mod extend;
 mod for_macros;
 mod hooks;
-mod job_id;
 mod larder;
-pub mod manifest;
 mod model;
 mod panics;
 mod participant;
 mod predict_json;
 pub mod progress;
-pub mod record;
-mod reference;
 mod registry;
 mod scope;
 mod serializer;
 mod serializer_record;
-mod source;
-mod toolchain;
 mod workers;
 
 pub use bytes;
 pub use erased_serde;
 pub use larder_guard as guard;
+pub use larder_records::{Reference, Selection, Selector, manifest, record};
 pub use larder_store as store;
 pub use larder_store::{BoxError, Error, Identifier, Result, StoreUrl};
 pub(crate) use larder_store::{digest, error, name, time, url};
@@ -39,7 +34,6 @@ pub use crate::component::{Component, ComponentType};
 pub use crate::hooks::{HookContext, HookResult, Hooks};
 pub use crate::larder::{Applied, ApplyOptions, Larder, Ready, VersionInfo};
 pub use crate::model::{Model, Predict, Signature};
-pub use crate::reference::{Reference, Selection, Selector};
 pub use crate::registry::{Item, Registry};
 pub use crate::serializer::Serializer;
 
@@ -55,14 +49,12 @@ pub mod serializers {
 
 /// Details of versions: tags, annotations, children, toolchains, removal.
 pub mod versions {
-    pub use crate::job_id::JobId;
+    pub use larder_records::{DigestPrefix, JobId, Source, Toolchain};
+
     pub use crate::larder::{
         Annotations, AnnotationsChange, ChildInfo, Difference, Locks, RemoveOptions, Status,
         TagInfo, TagMove, TagOptions, Tags, VersionDetails,
     };
-    pub use crate::reference::DigestPrefix;
-    pub use crate::source::Source;
-    pub use crate::toolchain::Toolchain;
 }
 
 /// Support for generated code; not part of the interface.

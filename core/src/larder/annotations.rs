@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use larder_records::Reference;
 use serde::Serialize;
 
 use super::Larder;
@@ -9,7 +10,6 @@ use super::locks::{refuse_locked_name, refuse_locked_version};
 use crate::error::{Error, Result};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, AnnotationsRecord, NameRecord, VersionRecord};
-use crate::reference::Reference;
 use crate::store::{Outcome, Transaction};
 use crate::store::{Record, RecordKey};
 use crate::time::Timestamp;

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use larder_records::{Reference, Selector};
+
 use super::{Larder, VersionInfo};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::manifest::ChildEntry;
 use crate::name::{Identifier, TypeTag, VersionNumber};
 use crate::record::{self, NameRecord, UserRecord, VersionRecord};
-use crate::reference::{Reference, Selector};
 use crate::store::{Change, Expected, StoreExt};
 
 /// A component that a version refers to.

@@ -3,6 +3,8 @@
 use std::any::{Any, TypeId};
 use std::sync::Arc;
 
+use larder_records::Reference;
+
 use super::Larder;
 use super::ready::Ready;
 use crate::cache::CacheFolder;
@@ -10,7 +12,6 @@ use crate::component::Component;
 use crate::error::{Error, Result};
 use crate::participant::Participant;
 use crate::progress::Meter;
-use crate::reference::Reference;
 #[cfg(feature = "files")]
 use crate::store::{BlobCache, Cached};
 

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use larder_records::Reference;
+
 use super::ready::ReadyModel;
 use super::{Larder, LarderExt, Ready};
 use crate::component::{Component, ComponentType};
 use crate::error::{Error, Result};
 use crate::model::Model;
-use crate::reference::Reference;
 
 impl Larder {
     /// Loads a component as a `T`.

@@ -1,10 +1,11 @@
 //! Locks of versions and names.
 
+use larder_records::Reference;
+
 use super::{Annotations, Larder, VersionInfo};
 use crate::error::{Error, Result};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, NameRecord};
-use crate::reference::Reference;
 use crate::store::Outcome;
 use crate::time::Timestamp;
 

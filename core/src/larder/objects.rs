@@ -3,6 +3,7 @@
 use std::any::type_name;
 use std::marker::PhantomData;
 
+use larder_records::{Reference, Selector};
 use serde::ser::Error as _;
 use serde::{Deserialize, Serialize, Serializer as SerdeSerializer};
 
@@ -10,7 +11,6 @@ use super::{Applied, Larder};
 use crate::artifact::{Artifact, Link};
 use crate::error::{Error, Result};
 use crate::name::{Identifier, LATEST, TagName};
-use crate::reference::{Reference, Selector};
 use crate::scope;
 use crate::serializer::Serializer;
 

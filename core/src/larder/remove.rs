@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use larder_records::{Reference, Selector};
+
 use super::annotations::read_annotations;
 use super::locks::{refuse_locked_name, refuse_locked_version};
 use super::{Larder, VersionInfo};
@@ -9,7 +11,6 @@ use crate::error::{Error, Result};
 use crate::name::{Identifier, VersionNumber};
 use crate::participant::{Contribution, Transition};
 use crate::record::{self, DigestRecord, NameRecord, VersionRecord};
-use crate::reference::{Reference, Selector};
 use crate::store::{Committed, Record};
 use crate::store::{Outcome, Transaction};
 

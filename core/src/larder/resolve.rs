@@ -1,12 +1,13 @@
 //! Resolving references.
 
+use larder_records::{Reference, Selector};
+
 use super::{Larder, VersionInfo};
 use crate::digest::{self, Digest};
 use crate::error::{Corruption, Error, Result};
 use crate::manifest::Manifest;
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, DigestRecord, Document, NameRecord, TagRecord, VersionRecord};
-use crate::reference::{Reference, Selector};
 use crate::store::{RecordKey, StoreExt};
 
 /// Maximum number of unready versions that are read to retry one.

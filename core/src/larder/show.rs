@@ -1,5 +1,7 @@
 //! Listing and showing versions without loading them.
 
+use larder_records::{JobId, Reference, Selector, Toolchain};
+
 use super::Larder;
 use super::annotations::Annotations;
 use super::resolve::ResolvedVersion;
@@ -7,14 +9,11 @@ use super::tags::TagInfo;
 use super::toolchain::Difference;
 use crate::digest::Digest;
 use crate::error::{Error, Result};
-use crate::job_id::JobId;
 use crate::manifest::Manifest;
 use crate::name::{Identifier, TypeTag, VersionNumber};
 use crate::record::{self, NameRecord, Status, VersionRecord};
-use crate::reference::{Reference, Selector};
 use crate::store::StoreExt;
 use crate::time::Timestamp;
-use crate::toolchain::Toolchain;
 
 /// A version, without its manifest.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

@@ -2,12 +2,12 @@
 
 use std::fmt;
 
+use larder_records::Toolchain;
 use serde::Serialize;
 
 use super::Larder;
 use crate::error::{Error, Result};
 use crate::record::VersionRecord;
-use crate::toolchain::Toolchain;
 
 /// A difference between the build of a version and this program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

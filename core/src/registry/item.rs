@@ -3,13 +3,14 @@
 use std::any::{Any, TypeId};
 use std::sync::Arc;
 
+use larder_records::Built;
+
 use crate::component::{ComponentType, TypeEntry};
 use crate::error::{Error, ItemKind, Result};
 use crate::model::Predict;
 use crate::participant::Participant;
 use crate::serializer::{DynSerializer, Format, Serializer, StaticSerializer};
 use crate::store::{Scheme, Store};
-use crate::toolchain::Built;
 use crate::url::StoreUrl;
 
 /// An item of a registry: a component type, serializer, store or extension.

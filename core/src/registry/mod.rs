@@ -17,6 +17,7 @@ use hints::not_linked;
 pub use hints::{Hints, Trusted};
 use item::{Extension, Family, ItemValue};
 pub use item::{Item, Linked};
+use larder_records::Toolchain;
 
 use crate::component::TypeEntry;
 use crate::error::{Error, ItemKind, Result};
@@ -24,7 +25,6 @@ use crate::manifest::is_serializer_name;
 use crate::participant::Participant;
 use crate::serializer::{DynSerializer, Format, FormatTraits};
 use crate::store::{Composite, Deferred, LinkedScheme, Scheme, Store, refuse_half};
-use crate::toolchain::Toolchain;
 use crate::url::StoreUrl;
 
 /// Maps type tags, serializer names and URL schemes to code.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread;
 
 use bytes::Bytes;
+use larder_records::Reference;
 
 use super::blob_writes::BlobWrites;
 use super::read_back::{Check, Kept};
@@ -23,7 +24,6 @@ use crate::larder::ArtifactReader;
 use crate::manifest::{ArtifactEntry, ChildEntry, MOST_NESTING};
 use crate::name::Identifier;
 use crate::progress::Meter;
-use crate::reference::Reference;
 use crate::serializer::Serializer;
 use crate::store::Transaction;
 use crate::store::{BlobWriter, Change, Store, StoreExt};

@@ -2,6 +2,7 @@
 
 mod place;
 
+use larder_records::Reference;
 use place::TagSlot;
 
 use super::locks::refuse_locked_name;
@@ -9,7 +10,6 @@ use super::{Larder, VersionInfo};
 use crate::error::{Corruption, Error, Result};
 use crate::name::{Identifier, TagName, VersionNumber};
 use crate::record::{self, MoveRecord, TagRecord, VersionRecord};
-use crate::reference::Reference;
 use crate::store::Outcome;
 use crate::store::StoreExt;
 use crate::time::Timestamp;

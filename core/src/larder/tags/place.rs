@@ -1,10 +1,11 @@
 //! Reading and changing one tag.
 
+use larder_records::{Reference, Selector};
+
 use crate::error::{Error, Result};
 use crate::larder::Larder;
 use crate::name::{Identifier, TagName, VersionNumber};
 use crate::record::{self, MoveRecord, NameRecord, TagRecord};
-use crate::reference::{Reference, Selector};
 use crate::store::{Committed, RecordKey, StoreExt};
 use crate::store::{Outcome, Transaction};
 

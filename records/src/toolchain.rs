@@ -30,7 +30,7 @@ impl Toolchain {
     }
 
     /// Returns the toolchain of this program with the features and lockfile of a class's crate.
-    pub(crate) fn of(built: Built) -> Option<Self> {
+    pub fn of(built: Built) -> Option<Self> {
         let on = |features: &[(&str, bool)]| {
             features.iter().filter(|(_, on)| *on).map(|(name, _)| (*name).to_owned()).collect()
         };

@@ -66,7 +66,7 @@ pub struct ArtifactEntry {
 
 impl ArtifactEntry {
     /// Returns the key that identifies it in its manifest.
-    pub(crate) fn key(&self) -> (Digest, String) {
+    pub fn key(&self) -> (Digest, String) {
         (self.digest, self.serializer.clone())
     }
 }
@@ -80,15 +80,16 @@ fn is_first(version: &u32) -> bool {
 }
 
 /// Returns true for a name that a serializer may have.
-pub(crate) fn is_serializer_name(name: &str) -> bool {
+pub fn is_serializer_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// The maximum nesting of artifacts.
-pub(crate) const MOST_NESTING: usize = 32;
+pub const MOST_NESTING: usize = 32;
 
 impl Manifest {
-    pub(crate) fn new(
+    /// Creates the manifest of a component of a type and version of it, with its fields as JSON.
+    pub fn new(
         (type_tag, type_version): (TypeTag, u32),
         fields: Box<RawValue>,
         artifacts: Vec<ArtifactEntry>,
@@ -170,7 +171,11 @@ impl Manifest {
         Ok(links)
     }
 
-    pub(crate) fn to_json(&self) -> Result<Bytes> {
+    /// Returns the bytes that are stored.
+    ///
+    /// # Errors
+    /// [`Error::Encode`].
+    pub fn to_json(&self) -> Result<Bytes> {
         serde_json::to_vec(self)
             .map(Bytes::from)
             .map_err(|error| Error::Encode { what: "the manifest".into(), source: error.into() })

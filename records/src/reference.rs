@@ -32,7 +32,6 @@ pub struct Reference {
 
 /// The part of a [`Reference`] after the name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Selector {
     /// The newest version.
     Latest,
