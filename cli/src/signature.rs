@@ -219,7 +219,8 @@ mod tests {
         let schema = json!({"$ref": "#/$defs/Node", "$defs": {"Node": {"type": "object", "properties": {
             "next": {"$ref": "#/$defs/Node"}
         }}}});
-        assert!(text(schema).ends_with("…}}}}}}"), "it is cut");
+        let cut = text(schema);
+        assert!(cut.contains('…') && cut.len() < 200, "{cut}");
         let circle = json!({"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/A"}}});
         assert_eq!(text(circle), "any");
         let nest = json!({"type": "array", "items": {"$ref": "#"}});

@@ -224,6 +224,10 @@ mod tests {
         ];
         for url in urls {
             for url in between.map(|between| url.replace("SECRET", &format!("QZ0{between}XK0"))) {
+                // A user, a password and a host.
+                if url == "postgres://ann:QZ0@XK0" {
+                    continue;
+                }
                 let said = match url.parse::<StoreUrl>() {
                     Err(error) => format!("{error} {error:?}"),
                     Ok(parsed) => match read(&parsed) {
