@@ -9,14 +9,14 @@ struct Words {
 
 fn main() -> larder::Result<()> {
     let larder = larder::open("memory:")?;
-    let words = Words { words: vec!["a".to_owned()].into(), more: Some(7.into()) };
-    larder.apply("words", &words)?;
+    let words = || Words { words: vec!["a".to_owned()].into(), more: Some(7.into()) };
+    larder.apply("words", &words())?;
     larder.apply("empty", &Words::default())?;
 
     let loaded: Words = larder.load("words")?;
     assert_eq!(loaded, larder.load("words")?); // by their bytes
     assert!(!loaded.words.is_decoded());
-    assert_eq!(loaded, words); // by their values
+    assert_eq!(loaded, words()); // by their values
     assert_eq!(format!("{:?}", loaded.more), "Some(Artifact(7))");
     assert_ne!(loaded, larder.load("empty")?);
     assert_eq!(larder.load::<Words>("empty")?, Words::default());
