@@ -344,9 +344,8 @@ impl Registry {
 
     /// Returns the toolchain to record for the class model with this tag, if it is one.
     pub(crate) fn toolchain_of(&self, tag: &str) -> Option<Toolchain> {
-        self.find(tag)
-            .filter(|entry| entry.records_toolchain)
-            .and_then(|entry| Toolchain::of(entry.built))
+        let entry = self.find(tag).filter(|entry| entry.records_toolchain)?;
+        Toolchain::of(entry.built)
     }
 }
 

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-use super::plan::{CopyPlanner, PAGE, PlannedVersion, TargetPolicy};
+use super::contents::PAGE;
+use super::plan::{CopyPlanner, PlannedVersion, TargetPolicy};
 use super::select::Selected;
 use larder_core::store::{Change, CopyRule, Outcome, RecordKey, RecordKind};
 use larder_core::{Result, record};

@@ -4,6 +4,7 @@
 //! interrupted copy is completed by running it again.
 
 mod attached;
+mod contents;
 mod mirror;
 mod plan;
 mod select;
@@ -15,12 +16,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+pub(crate) use self::contents::PAGE;
+use self::contents::transfer;
 pub use self::mirror::{MirrorOptions, MirrorReport, RemovedTag};
-pub(crate) use self::plan::PAGE;
 use self::plan::{CopyPlan, CopyPlanner, PlannedVersion, TargetPolicy};
 use self::select::{Selected, select};
 use self::write::CopyWriter;
 use crate::Maintenance;
+use larder_core::record::VersionRecord;
 use larder_core::store::{Digest, MemoryStore, RecordKey, StoreExt, TagName, VersionNumber};
 use larder_core::{Identifier, Larder, Registry, Result, Selection, VersionInfo};
 
@@ -179,7 +182,7 @@ impl Maintenance {
         CopyPlan { planned: plans, tags }: CopyPlan,
         dry_run: bool,
     ) -> Result<CopyReport> {
-        let transfer = write::transfer(self, planner.target, selected, &plans)?;
+        let transfer = transfer(self, planner.target, missing(selected, &plans))?;
         let mut copied = CopyReport {
             blobs: transfer.missing.len() as u64,
             bytes: transfer.missing.values().sum(),
@@ -220,7 +223,7 @@ impl Maintenance {
             .iter()
             .map(|selected| planner.plan_versions(selected, false))
             .collect::<Result<Vec<_>>>()?;
-        let transfer = write::transfer(self, &target, &selected, &plans)?;
+        let transfer = transfer(self, &target, missing(&selected, &plans))?;
         let writer = CopyWriter::new(planner, transfer.contents, None);
         for selected in &selected {
             writer.write(selected)?;
@@ -228,6 +231,17 @@ impl Maintenance {
         let records = target.store.records("").map(|found| found.map(|(key, r)| (key, r.value)));
         Ok(CopyOutline { blobs: transfer.missing, records: records.collect::<Result<_>>()? })
     }
+}
+
+/// Returns the versions that the target lacks.
+fn missing<'a>(
+    selected: &'a [Selected],
+    plans: &'a [Vec<PlannedVersion>],
+) -> impl Iterator<Item = (&'a Identifier, &'a VersionRecord)> {
+    selected.iter().zip(plans).flat_map(|(selected, planned)| {
+        let missing = selected.versions.values().zip(planned).filter(|(_, place)| place.missing);
+        missing.map(|(version, _)| (&selected.name, version))
+    })
 }
 
 /// Reports the versions of a name: `first` is the plan before the copy, `planned` the one that was made.

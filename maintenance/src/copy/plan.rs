@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::CopiedTag;
+use super::contents::PAGE;
 use super::select::{Selected, misplaced};
 use crate::Maintenance;
 use larder_core::extend::{Records, refuse_locked_name};
@@ -10,8 +11,6 @@ use larder_core::record::{self, DigestRecord, NameRecord, TagRecord, VersionReco
 use larder_core::store::{Digest, StoreExt, TagName, VersionNumber};
 use larder_core::{Error, Identifier, Result};
 
-/// Maximum number of records or blobs in one call of the store.
-pub(crate) const PAGE: usize = 500;
 /// Maximum distance of a kept number from the target's next one: a hostile larder must not use up all numbers with one
 /// version.
 pub(super) const MOST_AHEAD: u64 = 1_000_000;

@@ -1,22 +1,19 @@
 //! Writing blobs and records to the target.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
 use std::time::Instant;
 
 use super::attached;
-use super::plan::{CopyPlanner, PAGE, PlannedTag, PlannedVersion, TargetPolicy};
+use super::contents::{Content, Contents, content_of, missing_blobs};
+use super::plan::{CopyPlanner, PlannedTag, PlannedVersion, TargetPolicy};
 use super::select::Selected;
-use crate::Maintenance;
-use crate::verify::unlisted;
 use bytes::Bytes;
 use larder_core::extend::{BlobWrites, Claim, QUICK, User, refuse_locked_name};
-use larder_core::manifest::{ChildEntry, Manifest};
 use larder_core::progress::Meter;
 use larder_core::record::{self, DigestRecord, VersionRecord};
 use larder_core::store::{
-    BlobWriter, Change, Committed, Corruption, Digest, Link, Outcome, StoreExt, VersionNumber,
-    copy_verified, exclusive::Permit, verified,
+    BlobWriter, Change, Committed, Corruption, Digest, Outcome, StoreExt, copy_verified,
+    exclusive::Permit, verified,
 };
 use larder_core::versions::TagOptions;
 use larder_core::{Error, Identifier, Reference, Result, Selector};
@@ -27,104 +24,6 @@ const MAX_VERSIONS: usize = 64;
 const MAX_INLINE: u64 = 4 << 20;
 /// Maximum number of attempts to write blobs that a collector deletes.
 const MAX_ROUNDS: u32 = 16;
-
-/// The versions and blobs to transfer.
-pub(super) struct Transfer {
-    /// The contents of the versions that the target lacks.
-    pub(super) contents: Contents,
-    /// The blobs that the target lacks, with their sizes.
-    pub(super) missing: BTreeMap<Digest, u64>,
-}
-
-/// The contents of versions, by manifest.
-type Contents = HashMap<Digest, Content>;
-
-/// The contents of a version.
-#[derive(Clone)]
-pub(super) struct Content {
-    /// Its artifacts, then its manifest.
-    blobs: Vec<(Digest, u64)>,
-    children: Vec<ChildEntry>,
-}
-
-/// Reads the manifests of the versions that the target lacks, and checks that the source has all of their blobs.
-pub(super) fn transfer(
-    source: &Maintenance,
-    target: &Maintenance,
-    selected: &[Selected],
-    plans: &[Vec<PlannedVersion>],
-) -> Result<Transfer> {
-    let mut contents = Contents::new();
-    let mut sizes = BTreeMap::new();
-    for (selected, planned) in selected.iter().zip(plans) {
-        let missing = selected.versions.values().zip(planned).filter(|(_, place)| place.missing);
-        for (version, _) in missing {
-            let what = reference(&selected.name, version.version);
-            let content = content_of(source, version, &what)?;
-            for (digest, size) in &content.blobs {
-                if *sizes.entry(*digest).or_insert(*size) != *size {
-                    return Err(disagrees(what, "it gives one of its blobs another size"));
-                }
-            }
-            contents.insert(version.manifest, content);
-        }
-    }
-    let all: Vec<_> = sizes.into_iter().collect();
-    let missing: BTreeMap<_, _> = missing_blobs(target, &all)?.into_iter().collect();
-    let wanted: Vec<_> = missing.iter().map(|(digest, size)| (*digest, *size)).collect();
-    for wanted in wanted.chunks(PAGE) {
-        let digests: Vec<_> = wanted.iter().map(|(digest, _)| *digest).collect();
-        for ((digest, size), found) in wanted.iter().zip(source.store.stat_blobs(&digests)?) {
-            let fault = match found {
-                None => Corruption::Missing,
-                Some(found) if found != *size => Corruption::Size { expected: *size, found },
-                Some(_) => continue,
-            };
-            return Err(Error::corrupt(format!("the blob {digest}"), fault));
-        }
-    }
-    Ok(Transfer { contents, missing })
-}
-
-/// Reads the contents of a version, whose record must agree with its manifest.
-fn content_of(source: &Maintenance, version: &VersionRecord, what: &str) -> Result<Content> {
-    let what_manifest = || format!("the manifest of {what}");
-    let json = source.store.get_checked(&version.manifest, None, what_manifest)?;
-    let manifest = Manifest::from_json(&json, what)?;
-    for (path, link) in manifest.unlisted_links(what)? {
-        let (Link::Artifact { digest, .. } | Link::Child { manifest: digest, .. }) = &link;
-        // Without a blob there is nothing to lose: it may be data that an older Larder wrote.
-        if source.store.has_blob(digest)? {
-            return Err(Error::corrupt(what, unlisted(&path, &link)));
-        }
-    }
-    let artifacts = manifest.artifacts().iter().map(|entry| (entry.digest, entry.size));
-    let blobs: Vec<_> = artifacts.chain([(version.manifest, json.len() as u64)]).collect();
-    let size = blobs.iter().try_fold(0_u64, |sum, (_, size)| sum.checked_add(*size));
-    if size != Some(version.size) || *manifest.type_tag() != version.type_tag {
-        return Err(disagrees(what.to_owned(), "its record and its manifest disagree"));
-    }
-    Ok(Content { blobs, children: manifest.children().to_vec() })
-}
-
-fn disagrees(what: String, reason: &str) -> Error {
-    Error::corrupt(what, Corruption::Unreadable(reason.into()))
-}
-
-fn reference(name: &Identifier, number: VersionNumber) -> String {
-    Reference::new(name.clone(), Selector::Version(number)).to_string()
-}
-
-/// Returns the blobs that the target lacks.
-fn missing_blobs(target: &Maintenance, blobs: &[(Digest, u64)]) -> Result<Vec<(Digest, u64)>> {
-    let mut missing = Vec::new();
-    for blobs in blobs.chunks(PAGE) {
-        let digests: Vec<_> = blobs.iter().map(|(digest, _)| *digest).collect();
-        let found = target.store.stat_blobs(&digests)?;
-        missing.extend(blobs.iter().zip(found).filter(|(_, it)| it.is_none()).map(|(it, _)| *it));
-    }
-    Ok(missing)
-}
 
 /// Writes versions and tags to the target.
 pub(super) struct CopyWriter<'a> {
