@@ -4,8 +4,8 @@ use larder::extend::record::{Document, known_version, misnamed, parts_of, put, r
 use larder::maintenance::{CopyOptions, LarderMaintenance};
 use larder::prelude::*;
 use larder::store::{
-    Action, Change, CopyRule, Expected, Record, RecordKey, RecordKind, RecordLink, StoreExt,
-    VersionNumber, kind,
+    Action, Change, Committed, CopyRule, Expected, Record, RecordKey, RecordKind, RecordLink,
+    StoreExt, VersionNumber, kind,
 };
 use larder::{Identifier, Result, Selection};
 
@@ -57,11 +57,15 @@ fn review_in(key: &RecordKey) -> Result<(Identifier, VersionNumber)> {
     }
 }
 
+fn commit(larder: &Larder, change: Change) {
+    assert_eq!(larder.store().commit(&[change]).unwrap(), Committed::All);
+}
+
 /// Reviews the first version of `name`.
-pub fn review(larder: &Larder, name: &str) {
+pub(super) fn review(larder: &Larder, name: &str) {
     let key = review_key(&Identifier::new(name).unwrap(), VersionNumber::FIRST).unwrap();
     let review = ReviewRecord { larder: 1, stars: 5 };
-    larder.store().commit(&[put(key, &review, Expected::Absent).unwrap()]).unwrap();
+    commit(larder, put(key, &review, Expected::Absent).unwrap());
 }
 
 #[derive(Serialize, Deserialize, Component)]
@@ -80,7 +84,7 @@ fn its_own_check_decides_what_is_sound() {
     let larder = reviewed();
     let key = RecordKey::new("reviews/wine/@0000000001").unwrap();
     let six = ReviewRecord { larder: 1, stars: 6 };
-    larder.store().commit(&[put(key, &six, Expected::Anything).unwrap()]).unwrap();
+    commit(&larder, put(key, &six, Expected::Anything).unwrap());
     let findings = larder.maintenance().verify(Selection::All).unwrap().findings;
     assert_eq!(findings.len(), 1, "{findings:?}");
     assert!(findings[0].fault.contains("`stars` is not from 1 to 5"), "{findings:?}");
@@ -100,6 +104,6 @@ fn a_copy_takes_it_along_under_the_number_in_the_target() {
 fn a_removed_record_is_no_fault_of_its_version() {
     let larder = reviewed();
     let key = RecordKey::new("reviews/wine/@0000000001").unwrap();
-    larder.store().commit(&[Change::RemoveRecord { key, expected: Expected::Anything }]).unwrap();
+    commit(&larder, Change::RemoveRecord { key, expected: Expected::Anything });
     assert!(larder.maintenance().verify(Selection::All).unwrap().findings.is_empty());
 }
