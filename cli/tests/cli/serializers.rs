@@ -38,7 +38,7 @@ fn dir(store: &'static str) -> TestDir {
     let plain = FnSerializer::<String>::new(
         "plain",
         |text, out| Ok(write!(out, "{text}")?),
-        |_| Err("no".into()),
+        |bytes| Ok(String::from_utf8(bytes.to_vec())?),
     );
     registry.register(Item::pair(plain)).unwrap();
     let larder = larder::Larder::new(dir.larder().store().clone(), registry);

@@ -28,7 +28,7 @@ fn backend_tests_are_right_or_refused() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let output = Command::new(env!("CARGO_BIN_EXE_onnx_conformance"))
         .arg(package(&python, "onnx").join("backend/test/data"))
-        .args([here.join("fixtures/onnx-refused.tsv"), here.join("../docs/onnx.md")])
+        .args([here.join("onnx-refused.tsv"), here.join("../docs/onnx.md")])
         .env("LARDER_ONNXRUNTIME", library)
         .output()
         .unwrap();

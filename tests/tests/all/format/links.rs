@@ -46,7 +46,8 @@ fn rejects_a_link_that_the_manifest_does_not_list_instead_of_dropping_its_blob()
         }
         assert!(matches!(copied(&larder), Err(Error::Corrupt { .. })));
 
-        let at_once = larder::maintenance::GcOptions::new().grace(std::time::Duration::ZERO);
+        let at_once =
+            larder::maintenance::GcOptions::new().grace(std::time::Duration::ZERO).exclusive(true);
         for _ in 0..2 {
             larder.maintenance().gc(&at_once).unwrap();
         }
