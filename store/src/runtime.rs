@@ -160,7 +160,8 @@ mod tests {
 
     #[test]
     fn a_panic_of_a_task_is_an_error_with_its_message() {
-        let error = wait(async { panic!("out of {}", "cheese") }).map(|()| ()).unwrap_err();
+        let ended: Result<()> = wait(async { panic!("out of {}", "cheese") });
+        let error = ended.unwrap_err();
         let Error::Store { source, .. } = error else { panic!("{error:?}") };
         assert_eq!(source.to_string(), "its task panicked: out of cheese");
     }

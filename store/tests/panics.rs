@@ -35,7 +35,7 @@ fn only_panics_that_nobody_catches_reach_the_hook() {
         thread::spawn(|| panic!("elsewhere")).join().unwrap_err();
         panic!("outer");
     });
-    assert_eq!(nested.map(|()| ()).unwrap_err().to_string(), "outer panicked: outer");
+    assert_eq!(nested.unwrap_err().to_string(), "outer panicked: outer");
     assert_eq!(printed(), ["elsewhere"]);
 
     // A hook that the program sets later is the one that runs.
