@@ -17,12 +17,12 @@ use crate::name::{Identifier, LATEST, TagName, VersionNumber};
 /// | `wine/quality@b3:1f2e` | the version whose digest begins with `1f2e` |
 ///
 /// ```
-/// use larder_core::{Reference, Selector};
+/// use larder_records::{Reference, Selector};
 ///
 /// let reference: Reference = "wine/quality@7".parse()?;
 /// assert_eq!(reference.identifier().as_str(), "wine/quality");
 /// assert!(matches!(reference.selector(), Selector::Version(n) if n.get() == 7));
-/// # Ok::<(), larder_core::Error>(())
+/// # Ok::<(), larder_store::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reference {

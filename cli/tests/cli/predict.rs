@@ -90,7 +90,7 @@ fn every_bad_line_is_in_its_place_and_counted() {
     {"currency":"EUR","price":35.5}
     {"error":{"line":2,"message":"cannot use the input: it is not valid JSON","causes":["EOF while parsing an object at line 1 column 1"],"hint":null,"exit":1}}
     {"currency":"EUR","price":35.5}
-    {"error":{"line":5,"message":"cannot use the input: it does not fit the model's signature","causes":["invalid length 0, expected struct Bottle with 2 elements at line 1 column 2"],"hint":"`larder show REF` prints the signature of the model","exit":1}}
+    {"error":{"line":5,"message":"cannot use the input: it does not fit the model's signature","causes":["invalid type: an array, expected struct Bottle at line 1 column 2"],"hint":"`larder show REF` prints the signature of the model","exit":1}}
     {"currency":"EUR","price":35.5}
     --- stderr
     error: cannot predict 2 of 5 lines of stdin; the first is line 2
@@ -98,7 +98,7 @@ fn every_bad_line_is_in_its_place_and_counted() {
       caused by: EOF while parsing an object at line 1 column 1
     exit 1
     --- stdout
-    {"error":{"line":1,"message":"cannot use the input: it does not fit the model's signature","causes":["invalid length 0, expected struct Bottle with 2 elements at line 1 column 2"],"hint":"`larder show REF` prints the signature of the model","exit":1}}
+    {"error":{"line":1,"message":"cannot use the input: it does not fit the model's signature","causes":["invalid type: an array, expected struct Bottle at line 1 column 2"],"hint":"`larder show REF` prints the signature of the model","exit":1}}
     --- stderr
     {
       "schema": 1,
@@ -106,7 +106,7 @@ fn every_bad_line_is_in_its_place_and_counted() {
         "message": "cannot predict line 1 of stdin",
         "causes": [
           "cannot use the input: it does not fit the model's signature",
-          "invalid length 0, expected struct Bottle with 2 elements at line 1 column 2"
+          "invalid type: an array, expected struct Bottle at line 1 column 2"
         ],
         "hint": "`larder show REF` prints the signature of the model",
         "exit": 1
@@ -197,7 +197,7 @@ fn an_input_that_does_not_fit_is_refused_with_its_path() {
     exit 1
     --- stderr
     error: cannot use the input: it does not fit the model's signature
-      caused by: invalid length 0, expected struct Bottle with 2 elements at line 1 column 2
+      caused by: invalid type: an array, expected struct Bottle at line 1 column 2
     hint: `larder show REF` prints the signature of the model
     exit 1
     --- stderr
