@@ -278,7 +278,7 @@ impl dyn Model + '_ {
     /// Predicts for one input in JSON, for readers that expect numbers only: NaN or an infinity in the output is an error.
     ///
     /// # Errors
-    /// As [`predict_json`](Self::predict_json); [`Error::Encode`].
+    /// As `predict_json`; [`Error::Encode`].
     pub fn predict_json_strict(&self, input: &str) -> Result<String> {
         let text = without_mark(input);
         let predicted = predict_json::through(Rules::JSON, text, |input, output| {
@@ -287,7 +287,7 @@ impl dyn Model + '_ {
         predicted.map_err(|error| predict_json::malformed(text, error))
     }
 
-    /// Predicts for a JSON array of inputs, as [`predict_json`](Self::predict_json) for one.
+    /// Predicts for a JSON array of inputs, as `predict_json` for one.
     ///
     /// # Errors
     /// As [`Model::predict_batch_erased`]; also for text after the array.

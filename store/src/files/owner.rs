@@ -20,7 +20,7 @@ pub(super) fn follow_group(file: &File, folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// As [`follow_group`], for a new entry of `folder` that has its final name.
+/// As `follow_group`, for a new entry of `folder` that has its final name.
 ///
 /// # Errors
 /// Errors of the system, if the entry or the folder cannot be examined.
