@@ -36,7 +36,7 @@ pub(crate) fn write<F: SerdeFormat, T: Serialize + ?Sized>(
     out: &mut dyn Write,
 ) -> Result<(), BoxError> {
     let written = Cell::new(0);
-    let attempt = |guard, out| uses::collect(|| encode::<F, T>(guard, value, out));
+    let attempt = |guard, out: Buffer<'_>| uses::collect(|| encode::<F, T>(guard, value, out));
     let (encoded, referred) = match attempt(Guard::new(F::RULES), Buffer::new(out, &written)) {
         // A length was declared wrongly: they are counted first, and then written.
         (Err(error), _)
