@@ -212,6 +212,18 @@ macro_rules! visit {
     };
 }
 
+macro_rules! visit_text {
+    ($($method:ident: $type:ty,)*) => {
+        $(#[inline]
+        fn $method<E: serde::de::Error>(self, v: $type) -> Result<V::Value, E> {
+            if self.position.is_key {
+                self.position.guard.key.borrow_mut().push_str(&v);
+            }
+            self.inner.$method(v)
+        })*
+    };
+}
+
 impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
     type Value = V::Value;
 
@@ -234,6 +246,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
         visit_f32: f32,
         visit_f64: f64,
         visit_char: char,
+    }
+
+    visit_text! {
         visit_str: &str,
         visit_borrowed_str: &'de str,
         visit_string: String,

@@ -34,7 +34,6 @@ pub(super) struct Held {
 pub struct Output<'g, W> {
     held: &'g Held,
     inner: W,
-    written: u64,
 }
 
 impl Held {
@@ -52,24 +51,33 @@ impl Held {
 impl<'g, W: Write> Output<'g, W> {
     pub(super) fn new(held: &'g Held, inner: W) -> Self {
         held.sorts.set(true);
-        Self { held, inner, written: 0 }
+        Self { held, inner }
+    }
+
+    #[inline(never)]
+    fn write_busy(&mut self, buf: &[u8]) -> io::Result<()> {
+        if self.held.open.get() > 0 {
+            self.held.bytes.borrow_mut().extend_from_slice(buf);
+            return Ok(());
+        }
+        self.pass_on()?;
+        self.inner.write_all(buf)
     }
 
     fn pass_on(&mut self) -> io::Result<()> {
         self.held.busy.set(false);
         let bytes = mem::take(&mut *self.held.bytes.borrow_mut());
-        self.written += bytes.len() as u64;
         self.inner.write_all(&bytes)
     }
 
-    /// Writes what is held back. Returns the number of bytes of the whole.
+    /// Writes what is held back. Returns the writer.
     ///
     /// # Errors
     /// Those of the writer.
-    pub fn finish(mut self) -> io::Result<u64> {
+    pub fn finish(mut self) -> io::Result<W> {
         self.pass_on()?;
         self.inner.flush()?;
-        Ok(self.written)
+        Ok(self.inner)
     }
 }
 
@@ -80,16 +88,11 @@ impl<W: Write> Write for Output<'_, W> {
         Ok(buf.len())
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
         if self.held.busy.get() {
-            if self.held.open.get() > 0 {
-                self.held.bytes.borrow_mut().extend_from_slice(buf);
-                return Ok(());
-            }
-            self.pass_on()?;
+            return self.write_busy(buf);
         }
-        self.written += buf.len() as u64;
         self.inner.write_all(buf)
     }
 

@@ -1,5 +1,6 @@
 //! The buffer that formats write to.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 
 /// Size of the buffer, in bytes.
@@ -11,21 +12,19 @@ const HELD: usize = 8 << 20;
 pub(crate) struct Buffer<'a> {
     out: &'a mut dyn Write,
     bytes: Vec<u8>,
-    /// Number of bytes at which the buffer is written out.
-    full: usize,
-    /// True if some bytes were written out.
-    began: bool,
+    /// Number of bytes that were written out.
+    written: &'a Cell<u64>,
 }
 
 impl<'a> Buffer<'a> {
-    pub(crate) fn new(out: &'a mut dyn Write) -> Self {
-        Self { out, bytes: Vec::new(), full: HELD, began: false }
+    /// Creates a buffer that counts in `written` what it writes out.
+    pub(crate) fn new(out: &'a mut dyn Write, written: &'a Cell<u64>) -> Self {
+        Self { out, bytes: Vec::with_capacity(SIZE), written }
     }
 
-    /// Forgets all bytes; `false` if some were written out.
-    pub(crate) fn restart(&mut self) -> bool {
-        self.bytes.clear();
-        !self.began
+    /// Returns the count of what was written out.
+    pub(crate) fn written(&self) -> &'a Cell<u64> {
+        self.written
     }
 
     /// Writes out the rest.
@@ -37,23 +36,27 @@ impl<'a> Buffer<'a> {
         for piece in self.bytes.chunks(SIZE) {
             self.out.write_all(piece)?;
         }
-        self.began = true;
+        self.written.set(self.written.get() + self.bytes.len() as u64);
         self.bytes.clear();
         Ok(())
     }
 
     #[cold]
+    #[inline(never)]
     fn write_full(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.write_out()?;
-        if self.full == HELD {
-            self.full = SIZE;
-            self.bytes = Vec::with_capacity(SIZE);
-        }
-        if bytes.len() < SIZE {
+        if self.written.get() == 0 && self.bytes.len() + bytes.len() <= HELD {
             self.bytes.extend_from_slice(bytes);
             return Ok(());
         }
-        self.out.write_all(bytes)
+        self.write_out()?;
+        self.bytes.shrink_to(SIZE);
+        if bytes.len() <= self.bytes.capacity() {
+            self.bytes.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.out.write_all(bytes)?;
+        self.written.set(self.written.get() + bytes.len() as u64);
+        Ok(())
     }
 }
 
@@ -64,9 +67,9 @@ impl Write for Buffer<'_> {
         Ok(bytes.len())
     }
 
-    #[inline]
+    #[inline(always)]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if self.bytes.len() + bytes.len() > self.full {
+        if bytes.len() > self.bytes.capacity() - self.bytes.len() {
             return self.write_full(bytes);
         }
         self.bytes.extend_from_slice(bytes);

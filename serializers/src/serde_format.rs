@@ -1,5 +1,6 @@
 //! Implementation of `Serializer` and `Format` for serde formats.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 
 use larder_core::BoxError;
@@ -34,37 +35,38 @@ pub(crate) fn write<F: SerdeFormat, T: Serialize + ?Sized>(
     value: &T,
     out: &mut dyn Write,
 ) -> Result<(), BoxError> {
-    let mut out = Buffer::new(out);
-    let attempt = |guard, out: &mut Buffer<'_>| uses::collect(|| encode::<F, T>(guard, value, out));
-    let (encoded, referred) = match attempt(Guard::new(F::RULES), &mut out) {
+    let written = Cell::new(0);
+    let attempt = |guard, out: Buffer<'_>| uses::collect(|| encode::<F, T>(guard, value, out));
+    let (encoded, referred) = match attempt(Guard::new(F::RULES), Buffer::new(out, &written)) {
         // A length was declared wrongly: they are counted first, and then written.
         (Err(error), _)
-            if matches!(error.refusal(), Some(Refusal::Count { .. })) && out.restart() =>
+            if matches!(error.refusal(), Some(Refusal::Count { .. })) && written.get() == 0 =>
         {
-            let mut nowhere = io::sink();
+            let (mut nowhere, counted) = (io::sink(), Cell::new(0));
             let counting = Guard::counting(F::RULES);
-            let (counted, _) = attempt(counting, &mut Buffer::new(&mut nowhere));
-            attempt(counted?.corrected(), &mut out)
+            let (counting, _) = attempt(counting, Buffer::new(&mut nowhere, &counted));
+            attempt(counting?.corrected(), Buffer::new(out, &written))
         }
         first => first,
     };
     encoded?;
     // What the other attempts referred to does not count.
     referred.into_iter().for_each(uses::add);
-    Ok(out.finish()?)
+    Ok(())
 }
 
 fn encode<F: SerdeFormat, T: Serialize + ?Sized>(
     guard: Guard,
     value: &T,
-    out: &mut Buffer<'_>,
+    out: Buffer<'_>,
 ) -> Result<Guard, GuardError> {
     let guard = F::prepare(guard);
+    let written = out.written();
     let mut out = guard.output(out);
-    let written = F::write(&guard.value(value), &mut out)
-        .and_then(|()| Ok(out.finish()?))
+    F::write(&guard.value(value), &mut out)
+        .and_then(|()| Ok(out.finish()?.finish()?))
         .map_err(|error| guard.error(error))?;
-    guard.finish(written)?;
+    guard.finish(written.get())?;
     Ok(guard)
 }
 
