@@ -2,184 +2,16 @@
 //!
 //! These tests act as other users: they need root, or `sudo` that asks for no password.
 
-use std::ffi::OsStr;
+mod place;
+
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-use crate::test_dir::PLAIN;
-
-const OWNER: u32 = 61_001;
-const OTHER: u32 = 61_002;
-const GROUP: u32 = 61_000;
-const NOBODY: u32 = 65_534;
-
-const STORES: [&str; 2] = ["sqlite:larder.db", "fs:folder"];
-
-/// Commands that change nothing in a larder. `OUT` is a new path where the user may write.
-const READING: [&[&str]; 19] = [
-    &["list"],
-    &["list", "--all"],
-    &["show", "small"],
-    &["versions", "small"],
-    &["history", "small:prod"],
-    &["diff", "small@1", "small@1"],
-    &["get", "small", "-o", "OUT"],
-    &["get", "big", "-o", "OUT"],
-    &["export", "-o", "OUT.tar"],
-    &["export", "-o", "OUT"],
-    &["copy", "--all", "fs:OUT"],
-    &["copy", "--all", "sqlite:OUT.db"],
-    &["verify"],
-    &["doctor"],
-    &["gc", "--dry-run"],
-    &["jobs"],
-    &["types"],
-    &["serializers"],
-    &["put", "--dry-run", "more", "big.bin"],
-];
-const WRITING: [&[&str]; 3] =
-    [&["put", "more", "big.bin"], &["tag", "small@1", "best"], &["remove", "small@1"]];
-
-/// A folder that every user can enter, with the program.
-struct Place {
-    folder: tempfile::TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        let place = Self { folder: tempfile::tempdir().unwrap() };
-        chmod(place.folder.path(), 0o755);
-        // The folder that it was built in may be closed to others.
-        done(Command::new("cp").arg(PLAIN).arg(place.path("larder")));
-        place.dir("work", 0o777);
-        fs::write(place.path("work/small.txt"), "one").unwrap();
-        fs::write(place.path("work/big.bin"), vec![7; 200_000]).unwrap();
-        place
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn dir(&self, name: &str, mode: u32) -> PathBuf {
-        let path = self.path(name);
-        fs::create_dir_all(&path).unwrap();
-        chmod(&path, mode);
-        path
-    }
-
-    /// A shell command of a user, in `folder`.
-    fn sh(&self, user: u32, folder: &Path, script: &str) -> Output {
-        let ids =
-            [format!("--reuid={user}"), format!("--regid={user}"), format!("--groups={GROUP}")];
-        let ids = ids.map(|id| {
-            if user == NOBODY && id.starts_with("--groups") { "--clear-groups".into() } else { id }
-        });
-        as_root("setpriv")
-            .args(ids)
-            .args([
-                "sh",
-                "-c",
-                &format!("umask 002; export LARDER_AUTHOR=ann HOME=/nonexistent; {script}"),
-            ])
-            .current_dir(folder)
-            .env_remove("XDG_CACHE_HOME")
-            .output()
-            .unwrap()
-    }
-
-    /// A command of Larder by a user.
-    fn larder(&self, user: u32, folder: &Path, store: &str, words: &[&str]) -> Output {
-        let program = self.path("larder");
-        let words: Vec<_> = words.iter().map(|word| format!("'{word}'")).collect();
-        self.sh(
-            user,
-            folder,
-            &format!("{} --store '{store}' {}", program.display(), words.join(" ")),
-        )
-    }
-
-    /// As the user, puts versions that every command of [`READING`] finds.
-    fn fill(&self, user: u32, folder: &Path, store: &str) {
-        let work = self.path("work");
-        let (small, big) = (work.join("small.txt"), work.join("big.bin"));
-        let (small, big) = (small.to_str().unwrap(), big.to_str().unwrap());
-        for words in [["put", "small", small], ["put", "big", big]] {
-            succeeds(self.larder(user, folder, store, &words));
-        }
-        succeeds(self.larder(user, folder, store, &["put", "small", big, "--tag", "prod"]));
-    }
-
-    /// As the user, runs every reading command on the larder, and a few that write, which must fail.
-    fn reads(&self, user: u32, folder: &Path, store: &str) {
-        let before = listing(folder);
-        let work = self.path("work");
-        let (scheme, name) = store.split_once(':').unwrap();
-        let store = format!("{scheme}:{}", folder.join(name).display());
-        let out = work.join("out");
-        for words in READING {
-            let words: Vec<_> =
-                words.iter().map(|word| word.replace("OUT", out.to_str().unwrap())).collect();
-            let words: Vec<_> = words.iter().map(String::as_str).collect();
-            succeeds(self.larder(user, &work, &store, &words));
-            for left in ["out", "out.tar", "out.db", "out.db.blobs"].map(|name| work.join(name)) {
-                done(as_root("rm").arg("-rf").arg(left));
-            }
-        }
-        for words in WRITING {
-            let output = self.larder(user, &work, &store, words);
-            let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(!output.status.success(), "{store} {words:?}");
-            assert!(said.starts_with("error: cannot "), "{store} {words:?}: {said}");
-        }
-        assert_eq!(listing(folder), before, "{store}");
-    }
-}
-
-fn chmod(path: &Path, mode: u32) {
-    done(as_root("chmod").arg(format!("{mode:o}")).arg(path));
-}
-
-fn chown(path: &Path, owner: &str) {
-    done(as_root("chown").args(["-R", owner]).arg(path));
-}
-
-/// A program with the rights of root.
-fn as_root(program: impl AsRef<OsStr>) -> Command {
-    if fs::metadata("/proc/self").unwrap().uid() == 0 {
-        return Command::new(program);
-    }
-    let mut command = Command::new("sudo");
-    command.args(["-n", "--preserve-env"]).arg(program);
-    command
-}
-
-fn done(command: &mut Command) {
-    let output = command.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        output.status.success(),
-        "{command:?}: {said}; this test needs root, or `sudo` without a password"
-    );
-}
-
-#[track_caller]
-fn succeeds(output: Output) -> String {
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
-    String::from_utf8(output.stdout).unwrap()
-}
-
-/// Everything in a folder: path, mode, owner, group and size.
-fn listing(folder: &Path) -> Vec<String> {
-    let output =
-        as_root("find").arg(folder).args(["-printf", "%P %M %U %G %s\n"]).output().unwrap();
-    let mut lines: Vec<_> = succeeds(output).lines().map(str::to_owned).collect();
-    lines.sort();
-    lines
-}
+use self::place::{
+    GROUP, NOBODY, OTHER, OWNER, Place, READING, STORES, WRITING, as_root, chmod, chown, done,
+    listing, succeeds,
+};
 
 #[test]
 fn a_reader_leaves_nothing_that_shuts_the_owner_out() {
@@ -191,7 +23,7 @@ fn a_reader_leaves_nothing_that_shuts_the_owner_out() {
         chmod(&folder, 0o777);
         place.reads(NOBODY, &folder, store);
         let again = ["put", "small", "small.txt"]
-            .map(|word| word.replace("small.txt", "../work/small.txt"));
+            .map(|word| word.replace("small.txt", "../inputs/small.txt"));
         let again: Vec<_> = again.iter().map(String::as_str).collect();
         succeeds(place.larder(OWNER, &folder, store, &again));
 
@@ -199,7 +31,7 @@ fn a_reader_leaves_nothing_that_shuts_the_owner_out() {
         let (scheme, name) = store.split_once(':').unwrap();
         let larder = larder::open(&format!("{scheme}:{}", folder.join(name).display())).unwrap();
         let mut run = larder::files::LarderFiles::run(&larder, "fresh").unwrap();
-        run.log_artifact("text", place.path("work/small.txt")).unwrap();
+        run.log_artifact("text", place.path("inputs/small.txt")).unwrap();
         larder
             .apply("live", &crate::components::Label { title: "x".into(), years: vec![] })
             .unwrap();
@@ -222,8 +54,8 @@ fn users_of_one_group_write_one_larder() {
         chmod(&folder, mode);
         place.fill(OWNER, &folder, store);
         for (round, user) in [OTHER, OWNER, OTHER].into_iter().enumerate() {
-            let name = format!("../work/new-{round}");
-            let (path, size) = (place.path("work").join(format!("new-{round}")), 150_000 + round);
+            let name = format!("../inputs/new-{round}");
+            let (path, size) = (place.path("inputs").join(format!("new-{round}")), 150_000 + round);
             fs::write(path, vec![round as u8; size]).unwrap();
             for words in [
                 &["put", "big", &name, "--tag", "new"][..],
@@ -231,14 +63,14 @@ fn users_of_one_group_write_one_larder() {
                 &["note", "big", "--label", &format!("round={round}")],
                 &["remove", &format!("of-{round}@1")],
                 &["verify"],
-                &["get", "big@1", "-o", &format!("../work/got-{user}-{round}")],
+                &["get", "big@1", "-o", &format!("../inputs/got-{user}-{round}")],
             ] {
                 succeeds(place.larder(user, &folder, store, words));
             }
             done(
                 as_root("rm")
                     .arg("-rf")
-                    .arg(place.path("work").join(format!("got-{user}-{round}"))),
+                    .arg(place.path("inputs").join(format!("got-{user}-{round}"))),
             );
         }
         succeeds(place.larder(OTHER, &folder, store, &["gc", "--grace", "1s"]));
@@ -299,7 +131,7 @@ fn a_log_that_a_dead_writer_left_is_read_where_nothing_can_be_written() {
         place.reads(NOBODY, &copy, store);
         let listed = succeeds(place.larder(
             NOBODY,
-            &place.path("work"),
+            &place.path("inputs"),
             &format!("sqlite:{}/larder.db", copy.display()),
             &["list"],
         ));
@@ -316,8 +148,8 @@ fn archives_and_larders_on_a_read_only_mount_are_read() {
         place.fill(0, &folder, store);
     }
     succeeds(place.larder(0, &folder, STORES[0], &["export", "-o", "all.tar.zst"]));
-    let (program, work) = (place.path("larder"), place.path("work"));
-    let (program, work) = (program.display(), work.display());
+    let (program, inputs) = (place.path("larder"), place.path("inputs"));
+    let (program, inputs) = (program.display(), inputs.display());
     let mount =
         format!("mount --bind '{0}' '{0}' && mount -o remount,ro,bind '{0}'", folder.display());
     let may_mount = as_root("unshare").args(["-m", "sh", "-c", &mount]).output().unwrap();
@@ -328,19 +160,20 @@ fn archives_and_larders_on_a_read_only_mount_are_read() {
         chmod(&folder, 0o555);
         "true".to_owned()
     };
-    let mut script = format!("set -e; {mount}; cd {work}; umask 022; ");
+    let mut script = format!("set -e; {mount}; cd {inputs}; umask 022; ");
     for store in STORES {
         let (scheme, name) = store.split_once(':').unwrap();
         for words in READING {
-            let words = words.join(" ").replace("OUT", &format!("{work}/out"));
+            let words = words.join(" ").replace("OUT", &format!("{inputs}/out"));
             script += &format!(
-                "{program} --store '{scheme}:{}/{name}' {words} >/dev/null; rm -rf {work}/out*\n",
+                "{program} --store '{scheme}:{}/{name}' {words} >/dev/null; rm -rf {inputs}/out*\n",
                 folder.display()
             );
         }
     }
-    script += &format!("{program} --store fs:{work}/in import {}/all.tar.zst\n", folder.display());
-    script += &format!("{program} --store fs:{work}/in verify\n");
+    script +=
+        &format!("{program} --store fs:{inputs}/in import {}/all.tar.zst\n", folder.display());
+    script += &format!("{program} --store fs:{inputs}/in verify\n");
     let before = listing(&folder);
     succeeds(
         as_root("unshare")
@@ -351,7 +184,7 @@ fn archives_and_larders_on_a_read_only_mount_are_read() {
     );
     assert_eq!(listing(&folder), before);
     chmod(&folder, 0o777);
-    done(as_root("rm").arg("-rf").arg(place.path("work/in")));
+    done(as_root("rm").arg("-rf").arg(place.path("inputs/in")));
 }
 
 /// Replaces the functions of the C library that lock.
@@ -400,12 +233,12 @@ fn every_reading_command_works_where_nothing_can_be_locked() {
                 .map(|words| (words, true))
                 .chain(WRITING.iter().map(|words| (words, false)))
             {
-                let out = place.path("work/out");
+                let out = place.path("inputs/out");
                 let mut command = Command::new(place.path("larder"));
                 command.args(words.iter().map(|word| word.replace("OUT", out.to_str().unwrap())));
                 let (scheme, name) = store.split_once(':').unwrap();
                 command.env("LARDER_STORE", format!("{scheme}:{}", folder.join(name).display()));
-                command.env("LD_PRELOAD", &shim).current_dir(place.path("work"));
+                command.env("LD_PRELOAD", &shim).current_dir(place.path("inputs"));
                 command.env("XDG_CACHE_HOME", place.path("cache"));
                 let output = command.output().unwrap();
                 let said = String::from_utf8_lossy(&output.stderr);
@@ -423,9 +256,12 @@ fn a_link_to_another_users_larder_is_read() {
     let folder = place.dir("far", 0o777);
     place.fill(OWNER, &folder, STORES[0]);
     chmod(&folder, 0o755);
-    symlink(folder.join("larder.db"), place.path("work/near.db")).unwrap();
+    symlink(folder.join("larder.db"), place.path("inputs/near.db")).unwrap();
     let got = ["get", "big", "-o", "out.bin"];
-    succeeds(place.larder(NOBODY, &place.path("work"), "near.db", &got));
-    assert_eq!(listing(&place.path("work")).iter().filter(|line| line.contains("near")).count(), 1);
-    done(as_root("rm").arg("-rf").arg(place.path("work/out.bin")));
+    succeeds(place.larder(NOBODY, &place.path("inputs"), "near.db", &got));
+    assert_eq!(
+        listing(&place.path("inputs")).iter().filter(|line| line.contains("near")).count(),
+        1
+    );
+    done(as_root("rm").arg("-rf").arg(place.path("inputs/out.bin")));
 }
