@@ -36,11 +36,11 @@ impl SortKey<'_> {
     }
 
     fn bytes(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0.push(byte);
-            if byte == 0 {
-                self.0.push(u8::MAX);
+        for (at, part) in bytes.split(|byte| *byte == 0).enumerate() {
+            if at > 0 {
+                self.0.extend([0, u8::MAX]);
             }
+            self.0.extend_from_slice(part);
         }
         self.0.extend([0, 0]);
     }

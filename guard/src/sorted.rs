@@ -7,6 +7,7 @@ use std::cell::{Cell, RefCell};
 use std::cmp::Ordering;
 use std::io::{self, Write};
 use std::mem;
+use std::ops::Range;
 
 use serde::ser::Serialize;
 
@@ -108,11 +109,14 @@ pub(super) struct HeldBack {
     start: usize,
     /// Writes its header, if its length was unknown.
     write_len: Option<WriteLen>,
+    /// The sort keys of all entries, one after the other.
+    keys: Vec<u8>,
     entries: Vec<Entry>,
 }
 
 struct Entry {
-    key: Vec<u8>,
+    /// Its sort key in `keys`.
+    key: Range<usize>,
     /// Where it starts, where its value starts, and the uses before it.
     start: usize,
     value: usize,
@@ -140,13 +144,13 @@ impl HeldBack {
         let header = held.bytes.borrow().len();
         let inner = open(if write_len.is_some() { Some(UNKNOWN) } else { len })?;
         let start = held.bytes.borrow().len();
-        Ok((Some(Self { header, start, write_len, entries: Vec::new() }), inner))
+        Ok((Some(Self { header, start, write_len, keys: Vec::new(), entries: Vec::new() }), inner))
     }
 
     /// An entry of a map begins.
     pub(super) fn begin(&mut self, guard: &Guard) {
         let start = guard.held.bytes.borrow().len();
-        self.entries.push(Entry { key: Vec::new(), start, value: start, uses: uses::count() });
+        self.entries.push(Entry { key: 0..0, start, value: start, uses: uses::count() });
     }
 
     /// The key of the entry was written.
@@ -154,9 +158,11 @@ impl HeldBack {
         let Some(entry) = self.entries.last_mut() else { return };
         entry.value = guard.held.bytes.borrow().len();
         // A key that cannot be written so is placed by its bytes alone.
-        if key.serialize(SortKey(&mut entry.key)).is_err() {
-            entry.key.clear();
+        let from = self.keys.len();
+        if key.serialize(SortKey(&mut self.keys)).is_err() {
+            self.keys.truncate(from);
         }
+        entry.key = from..self.keys.len();
     }
 
     /// Sorts the entries, and corrects the header to `len` elements.
@@ -198,7 +204,8 @@ impl HeldBack {
         let encoded = |entry: &Entry| {
             without_comma(bytes.get(entry.start..entry.value).unwrap_or_default(), json)
         };
-        let compare = |a: &Entry, b: &Entry| match a.key.cmp(&b.key) {
+        let key = |entry: &Entry| self.keys.get(entry.key.clone()).unwrap_or_default();
+        let compare = |a: &Entry, b: &Entry| match key(a).cmp(key(b)) {
             Ordering::Equal => encoded(a).cmp(encoded(b)),
             order => order,
         };
@@ -211,7 +218,7 @@ impl HeldBack {
     }
 }
 
-/// In JSON, a comma stands before each entry but the first.
+/// JSON has a comma before each entry but the first.
 fn without_comma(entry: &[u8], json: bool) -> &[u8] {
     entry.strip_prefix(b",").filter(|_| json).unwrap_or(entry)
 }

@@ -47,6 +47,7 @@ fn main() -> Outcome {
     )?;
     against_rmp("3 M of Vec<(f32, f32, f32)>", 1.3, &vec![(1.0_f32, 2.0_f32, 3.0_f32); 3 * MB])?;
     against_rmp("500,000 rows of a struct", 1.3, &rows(MB / 2))?;
+    against_rmp("500,000 entries of a map with text keys", 1.3, &names(MB / 2))?;
     say("");
     head();
     for (what, len, rounds) in [("1", 1, 500), ("100", 100, 500), ("10,000", 10_000, 40)] {
@@ -57,6 +58,10 @@ fn main() -> Outcome {
 
 fn floats() -> Vec<f32> {
     (0..25 * MB).map(|i| i as f32 * 0.37).collect()
+}
+
+fn names(len: usize) -> BTreeMap<String, f64> {
+    (0..len).map(|i| (format!("name {i}"), i as f64 / 3.0)).collect()
 }
 
 fn rows(len: usize) -> Vec<Row> {
@@ -112,7 +117,7 @@ fn decode<T: Serialize + DeserializeOwned>(bytes: &Bytes) -> Outcome<T> {
 /// Compares an apply with and without reading back, in memory.
 fn read_back(what: &str, len: usize, rounds: usize) -> Outcome {
     let larder = larder::open("memory:")?;
-    let names: BTreeMap<_, _> = (0..20).map(|i| (format!("name {i}"), f64::from(i))).collect();
+    let names = names(20);
     let rows = rows(len);
     let round = Cell::new(0);
     let apply = |read_back: bool| {
