@@ -84,16 +84,21 @@ fn takes_nan_and_infinities_from_formats_that_have_them() {
     assert_eq!(output[1][0], f32::NEG_INFINITY);
 }
 
-#[test]
-fn round_trips_messagepack() {
+/// Negates two rows by way of MessagePack.
+fn negate_messagepack(name: &str) {
     let input = rmp_serde::to_vec(&[[1.0_f32, 2.0], [0.0, 0.5]]).unwrap();
     let mut output = Vec::new();
-    let model = model("fixed");
+    let model = model(name);
     let model: &dyn Model = &model;
     let mut source = rmp_serde::Deserializer::from_read_ref(&input);
     model.predict_with(&mut source, &mut rmp_serde::Serializer::new(&mut output)).unwrap();
     let output: [[f32; 2]; 2] = rmp_serde::from_slice(&output).unwrap();
     assert_eq!(output, [[-1.0, -2.0], [0.0, -0.5]]);
+}
+
+#[test]
+fn round_trips_messagepack() {
+    negate_messagepack("fixed");
 }
 
 #[test]
@@ -188,14 +193,7 @@ fn rejects_ragged_tensors() {
 
 #[test]
 fn tensor_in_messagepack_is_a_batch() {
-    let input = rmp_serde::to_vec(&[[1.0_f32, 2.0], [0.0, 0.5]]).unwrap();
-    let mut output = Vec::new();
-    let model = model("sequence");
-    let model: &dyn Model = &model;
-    let mut source = rmp_serde::Deserializer::from_read_ref(&input);
-    model.predict_with(&mut source, &mut rmp_serde::Serializer::new(&mut output)).unwrap();
-    let output: [[f32; 2]; 2] = rmp_serde::from_slice(&output).unwrap();
-    assert_eq!(output, [[-1.0, -2.0], [0.0, -0.5]]);
+    negate_messagepack("sequence");
 }
 
 /// scikit-learn's default export names the scores.

@@ -1,4 +1,5 @@
-//! ONNX Runtime, where its library is installed: the tests of `larder-tests` install it and set the variable.
+//! ONNX Runtime. `scripts/test` installs it and names it by `LARDER_ONNXRUNTIME`: then it must work. Without the variable,
+//! these tests run where it is installed.
 
 use larder_core::{Model as _, Registry};
 use larder_models::OnnxModel;
@@ -7,7 +8,13 @@ use larder_models::onnx::{Engine, OnnxRuntime, OpenOptions};
 use super::{assert_close, fixture, json, sample_path};
 
 fn found() -> bool {
-    OnnxRuntime::find().is_ok()
+    match OnnxRuntime::find() {
+        Ok(_) => true,
+        Err(error) => {
+            assert!(std::env::var_os("LARDER_ONNXRUNTIME").is_none(), "{error:?}");
+            false
+        }
+    }
 }
 
 #[test]
