@@ -118,7 +118,8 @@ fn groups(command: &clap::Command) -> String {
         for name in names {
             let known = command.find_subcommand(name);
             let about = known.and_then(clap::Command::get_about).map(ToString::to_string);
-            let about = about.unwrap_or_else(|| "Prints this help, or that of a command".into());
+            let about =
+                about.unwrap_or_else(|| "Prints this help, or the help of a command".into());
             let aliases: Vec<_> =
                 known.map(|known| known.get_visible_aliases().collect()).unwrap_or_default();
             let aliases = match aliases[..] {

@@ -33,7 +33,7 @@
 //!
 //! Data goes to stdout, messages to stderr, and colour to terminals unless `NO_COLOR` is set. Text is for people and may
 //! change. `--format json` prints one object, whose key `schema` is 1 until an incompatible change, and no messages.
-//! `tags` is an array of objects with `tag` and `version`, wherever it stands; `outcome` is `created`, `changed`,
+//! Every `tags` is an array of objects with `tag` and `version`; `outcome` is `created`, `changed`,
 //! `restored` or `unchanged`:
 //!
 //! | command | keys beside `schema` |

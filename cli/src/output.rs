@@ -26,7 +26,7 @@ pub(crate) struct Output {
     stdout: BufWriter<StdoutLock<'static>>,
 }
 
-/// What a command did, as `outcome` in JSON.
+/// The outcome of a command, `outcome` in JSON.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Outcome {

@@ -5,9 +5,9 @@ use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
-/// Content that stands in for a file or wraps it: a pointer of Git LFS, a compressed file, an error page.
+/// Content other than the expected file: a pointer of Git LFS, a compressed file, an error page.
 ///
-/// Displayed as what it is and what to do: `it is a Git LFS pointer, not the file itself; …`.
+/// Its `Display` names the content and the remedy: `it is a Git LFS pointer, not the file itself; …`.
 ///
 /// ```
 /// use larder_files::WrongContent;
@@ -144,7 +144,7 @@ impl WrongContent {
         Ok(Self::of(&head))
     }
 
-    /// Returns true if the content says itself that it stands in for another file.
+    /// Returns true for a pointer file of Git LFS or git-annex.
     pub fn is_pointer(&self) -> bool {
         self.is_pointer
     }

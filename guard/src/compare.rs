@@ -14,8 +14,8 @@ const MAX_LEAVES: usize = 1 << 20;
 
 /// Compares a value with what was read back from its encoding.
 ///
-/// They are the same if both give serde the same calls. The order of map entries does not count, nor that of the
-/// elements of a sequence, which may be a set.
+/// They are the same if both make the same calls to a serializer. The order of map entries is ignored, and the order of
+/// the elements of a sequence, which may be a set.
 ///
 /// # Errors
 /// [`Refusal::Changed`] with the path of the first difference, or the error of a `Serialize`.

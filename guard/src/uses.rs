@@ -1,7 +1,7 @@
-//! What an encoded value refers to, in the order of its bytes.
+//! References of an encoded value to other data, in the order of its bytes.
 //!
-//! A value may refer to other data while it is encoded, and whoever encodes it lists that data. The entries of a map
-//! are encoded in any order and sorted later; the list is sorted with them.
+//! The caller lists the data that a value refers to. The entries of a map are encoded in any order and sorted later; the
+//! list is sorted with them.
 
 use std::cell::RefCell;
 use std::mem;

@@ -99,7 +99,7 @@ const LAST_FIELD: u64 = 25;
 /// Highest plausible IR version.
 const MAX_IR_VERSION: u64 = 64;
 
-/// What the outermost fields of a file say.
+/// Result of reading the outermost fields of a file.
 #[derive(Debug, PartialEq, Eq)]
 enum Scan {
     /// A message with an IR version and a graph.

@@ -1,4 +1,4 @@
-//! What a larder writes down of a version: its records, its manifest, and the references that name it.
+//! The records and manifests of versions, and the references that name versions.
 //!
 //! `docs/format.md` describes the JSON. Programs use `larder`, which re-exports what they need.
 

@@ -50,7 +50,7 @@ pub(crate) fn write<F: SerdeFormat, T: Serialize + ?Sized>(
         first => first,
     };
     encoded?;
-    // What the other attempts referred to does not count.
+    // References of failed attempts are dropped.
     referred.into_iter().for_each(uses::add);
     Ok(())
 }

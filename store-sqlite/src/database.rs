@@ -19,9 +19,9 @@ pub(crate) struct Database {
     pub(crate) pool: Pool,
     /// Blobs too large for rows.
     pub(crate) files: BlobFolder,
-    /// It is known to be recorded that there are blobs in the folder.
+    /// True once the table `blob_folder` is known to exist.
     is_recorded: AtomicBool,
-    /// Whether versions need such blobs, of a larder without a record of it.
+    /// For a larder without that table: true if its versions need such blobs.
     lacks_blobs: OnceLock<bool>,
 }
 

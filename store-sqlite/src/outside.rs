@@ -5,8 +5,8 @@
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior};
 
 const CREATE: &str = "CREATE TABLE IF NOT EXISTS blob_folder (name TEXT NOT NULL) STRICT";
-/// Whether a large version lacks its manifest, or a manifest an artifact that is too large for a row. For larders that were written
-/// before there was the table.
+/// Returns 1 if a large version has no manifest in the table, or a manifest lists an artifact that is too large for a row and
+/// not in the table. For larders written before the table `blob_folder` existed.
 const LOOK: &str = "SELECT
     EXISTS (
         SELECT 1 FROM records

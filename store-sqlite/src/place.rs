@@ -10,9 +10,9 @@ use larder_store::files::{follow_group_at, sync_dir, temp_file};
 
 /// Maximum number of links to follow, as on Linux.
 const MOST_LINKS: usize = 40;
-/// How often a side file that cannot be written is looked at again: its writer may not have given it its group yet.
+/// Maximum number of checks of a side file that is not writable: its writer sets its group after creating it.
 const LOOKS: u32 = 5;
-/// The time between these looks.
+/// Time between these checks.
 const BETWEEN: Duration = Duration::from_millis(20);
 
 /// The files of one larder.

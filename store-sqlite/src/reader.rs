@@ -20,7 +20,7 @@ use crate::place::Place;
 
 /// Maximum time to wait for a lock. Readers wait for recovery only.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// How often a database that keeps changing is read.
+/// Maximum number of reads of a database that changes meanwhile.
 const ROUNDS: u32 = 50;
 /// Resolution of the times of files. A change within this time after another one may leave the time unchanged.
 const TICK: Duration = Duration::from_millis(20);

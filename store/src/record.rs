@@ -56,7 +56,7 @@ pub fn read<T: Document>(key: &RecordKey, record: &Record) -> Result<T> {
     }
 }
 
-/// Reads a map, for fields of records: refuses a key that stands twice, of which a plain map keeps the last.
+/// Reads a map of a record, and refuses a duplicate key: a plain map would keep the last.
 ///
 /// # Errors
 /// Those of the deserializer.

@@ -189,8 +189,8 @@ impl StoreUrl {
         }
     }
 
-    /// Returns whether an option's name is one. A misplaced secret has other characters, or stands in a password that
-    /// contains a `?`, where an `@` follows.
+    /// Returns true if an option's name can be printed. A misplaced secret has other characters, or is the end of a
+    /// password with a `?`, and then an `@` follows.
     fn is_printable(&self, name: &str) -> bool {
         let is_word = name.bytes().all(|b| b.is_ascii_lowercase() || b"_-".contains(&b));
         is_word && name.len() <= 24 && !self.options.values().any(|value| value.contains('@'))

@@ -12,7 +12,7 @@ use larder::models::onnx::{Engine, OpenOptions, Value};
 /// Groups of tests below `onnx/backend/test/data`.
 const GROUPS: [&str; 4] = ["node", "simple", "pytorch-converted", "pytorch-operator"];
 
-/// What became of a test.
+/// The outcome of a test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// The outputs agree.
@@ -28,7 +28,7 @@ pub enum Outcome {
 /// A test.
 #[derive(Debug, Clone)]
 pub struct Case {
-    /// Name: that of its folder.
+    /// Name of its folder.
     pub name: String,
     /// The operator of its only node; else `several`.
     pub operator: String,
@@ -141,7 +141,7 @@ fn varint(bytes: &mut &[u8]) -> Option<u64> {
     None
 }
 
-/// What a test gave with tract, and with ONNX Runtime.
+/// The outcomes with tract and with ONNX Runtime.
 pub type Pair = [Outcome; 2];
 
 /// The tests that an engine refuses, a line each: name, engines.

@@ -1,4 +1,4 @@
-//! What it costs to keep large blobs in the SQLite file (`sqlite:larder.db?inline=SIZE`) instead of in its folder.
+//! Cost of large blobs in the SQLite file (`sqlite:larder.db?inline=SIZE`), against blobs in its folder.
 //!
 //! ```sh
 //! cargo run --release -p larder-benches --bin inline

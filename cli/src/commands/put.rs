@@ -228,7 +228,7 @@ fn kind_of(type_tag: &TypeTag) -> String {
     }
 }
 
-/// What is put: a path, or standard input as a file in a temporary folder.
+/// The input of `put`: a path, or standard input as a file in a temporary folder.
 struct Input {
     path: PathBuf,
     /// Deleted when dropped.

@@ -76,7 +76,7 @@ fn help_lists_the_commands() {
       serializers  Lists the serializers that are linked in, and those that the larder needs
       completions  Prints a shell script that completes commands, names, tags and versions
       man          Writes manual pages to a folder
-      help         Prints this help, or that of a command
+      help         Prints this help, or the help of a command
 
     Global options:
           --store <URL>

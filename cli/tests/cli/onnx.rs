@@ -169,7 +169,7 @@ fn examples_are_checked_when_a_model_is_put_and_when_it_is_verified() {
     assert_snapshot!(printed, @"
     exit 5
     --- stderr
-    error: cannot read the ONNX file fixed.onnx: cannot predict: the model failed: the model does not answer its example: -4.0 at `[1][1]`, not 4
+    error: cannot read the ONNX file fixed.onnx: cannot predict: the model failed: the answer differs from the example: -4.0 at `[1][1]`, not 4
     hint: use `--as file` to store it as a plain file
     exit 2
     --- stderr
@@ -206,7 +206,7 @@ fn test_data_beside_a_model_is_an_example() {
         .unwrap();
     let refused = dir.plain(&["put", "negated", "negated.onnx", "--engine", "tract"]);
     assert!(refused.starts_with("exit 5"), "{refused}");
-    assert!(refused.contains("it does not answer ./test_data_set_0: 1 and -1"), "{refused}");
+    assert!(refused.contains("the answer differs from ./test_data_set_0: 1 and -1"), "{refused}");
 }
 
 #[cfg(feature = "onnxruntime")]

@@ -8,7 +8,7 @@ use larder::{Artifact, Component, Item, Registry};
 
 use crate::test_dir::{TestDir, everywhere, price};
 
-/// A note that goes by a serializer which neither program has.
+/// A note in a serializer that neither program has.
 #[derive(larder::prelude::Serialize, larder::prelude::Deserialize, Component)]
 #[component(tag = "example/note")]
 struct Note {

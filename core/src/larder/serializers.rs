@@ -148,7 +148,7 @@ impl ArtifactReader {
         Ok(())
     }
 
-    /// Encodes a value with the serializer `name`; the inner result is that of the serializer.
+    /// Encodes a value with the serializer `name`; the inner result is the serializer's.
     pub(crate) fn encode_with<T: 'static, S: Serializer<T>>(
         &self,
         name: &str,
@@ -164,7 +164,7 @@ impl ArtifactReader {
         encoded.unwrap_or_else(|panic| Ok(Err(panic))).map_err(|error| self.explain(error))
     }
 
-    /// Decodes a value with the serializer `name`; the inner result is that of the serializer.
+    /// Decodes a value with the serializer `name`; the inner result is the serializer's.
     pub(crate) fn decode_with<T: 'static, S: Serializer<T>>(
         self: &Arc<Self>,
         name: &str,

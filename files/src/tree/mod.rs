@@ -95,7 +95,7 @@ impl Tree {
         &self.empty
     }
 
-    /// Refuses a file that says itself that it stands in for another one: a pointer of Git LFS or git-annex.
+    /// Refuses a pointer file of Git LFS or git-annex.
     ///
     /// # Errors
     /// [`Error::Refused`] with the first such file; as [`FileContent::bytes`].

@@ -1,4 +1,4 @@
-//! What the versions to copy consist of.
+//! The blobs and children of the versions to copy.
 
 use std::collections::{BTreeMap, HashMap};
 

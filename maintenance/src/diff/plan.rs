@@ -23,7 +23,7 @@ pub struct Plan {
     pub diff: Diff,
     /// The jobs that would be made: jobs of children first, of each component dependencies first.
     pub jobs: Vec<PlannedJob>,
-    /// What a reader of the plan may want to know: of a list with the same items in another order, how to keep an order.
+    /// Notes for people, such as how to keep the order of a list whose items are the same in another order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
 }

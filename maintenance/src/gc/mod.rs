@@ -10,7 +10,7 @@
 //! A writer that refers to a blob removes its record in the same commit, only if the record is unchanged. So exactly one of
 //! writer and collector succeeds; `Larder::claim` has the argument.
 //!
-//! That needs time between the two steps. An exclusive collection holds the lock of the larder instead, and needs none.
+//! The grace period must pass between the two steps. An exclusive collection holds the lock of the larder instead.
 
 mod reachable;
 mod sweep;

@@ -103,7 +103,7 @@ impl Reachable {
             }
             self.blobs.insert(digest);
             self.blobs.extend(manifest.artifacts().iter().map(|entry| entry.digest));
-            // What a damaged list lacks may still be repaired.
+            // A manifest with a damaged list may still be repaired.
             let keep = &mut |_: &str, link| match link {
                 Link::Artifact { digest, .. } => drop(self.blobs.insert(digest)),
                 Link::Child { .. } => {}

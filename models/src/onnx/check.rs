@@ -40,7 +40,7 @@ pub(super) enum Fault {
     Differs(String),
 }
 
-/// What one generated batch shows.
+/// The result of one generated batch.
 enum Trial {
     Agrees,
     /// A row has another answer in a batch than alone.

@@ -50,7 +50,7 @@ impl Example {
         match json_difference(&predicted, &expected, tolerance, &mut String::new()) {
             None => Ok(()),
             Some(difference) => {
-                Err(Error::predict(format!("the model does not answer its example: {difference}")))
+                Err(Error::predict(format!("the answer differs from the example: {difference}")))
             }
         }
     }
@@ -144,7 +144,7 @@ impl TestData {
         match difference(&self.outputs, &outputs) {
             None => Ok(()),
             Some(difference) => {
-                Err(format!("it does not answer {}: {difference}", self.folder.display()))
+                Err(format!("the answer differs from {}: {difference}", self.folder.display()))
             }
         }
     }

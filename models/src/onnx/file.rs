@@ -255,7 +255,7 @@ fn tensor_type(port: &ValueInfoProto) -> Option<&type_proto::Tensor> {
 
 /// Rejects element types that tract takes for integers: `bfloat16`, numbers of 8 bits and less, complex numbers.
 fn check_type(number: i32) -> Result<(), String> {
-    // 0 stands for the default.
+    // 0 means the default.
     if number <= DataType::Uint64 as i32 {
         return Ok(());
     }

@@ -1,8 +1,8 @@
-//! How an ONNX file is opened.
+//! Options for opening an ONNX file.
 
 use super::Engine;
 
-/// How an ONNX file is opened.
+/// Options for opening an ONNX file.
 ///
 /// ```
 /// use larder_models::OnnxModel;

@@ -1,4 +1,4 @@
-//! What a file is, for the message that it is no larder.
+//! Descriptions of files that are no larder, for errors.
 
 use std::fs::{self, File};
 use std::io::Read;

@@ -121,7 +121,7 @@ fn misses_its_folder(larder: &Larder, lost: &Digest, folder: &Path, former: &str
     assert!(damaged[0].fault.contains(&named), "{damaged:?}");
     let found = larder.maintenance().verify(larder::Selection::All).unwrap().findings;
     assert!(!found.is_empty() && found.iter().all(|it| it.fault.contains(&named)), "{found:?}");
-    // What needs no large blob works.
+    // Operations without large blobs work.
     let small = put_small(larder);
     assert_eq!(store.get_blob(&small).unwrap().unwrap().len(), 9);
 }
@@ -159,7 +159,7 @@ fn a_file_that_was_copied_or_moved_without_its_folder_says_so() {
     fs::rename(path("larder.db.blobs"), path("models.db.blobs")).unwrap();
     assert_eq!(moved.store().get_blob(&digest).unwrap().unwrap().len(), LARGE);
 
-    // What is lost for good is no obstacle to new work.
+    // Lost blobs do not keep new versions out.
     fs::remove_dir_all(path("models.db.blobs")).unwrap();
     fs::create_dir(path("models.db.blobs")).unwrap();
     assert_eq!(moved.store().get_blob(&digest).unwrap(), None);
@@ -247,7 +247,7 @@ fn blobs_up_to_a_stated_size_are_in_the_file() {
     copy.store().remove_blobs(&digests[..1]).unwrap();
     assert_eq!(copy.store().get_blob(&digests[0]).unwrap(), None);
 
-    // What is larger is in the folder, and its first bytes are not lost on the way.
+    // A larger blob is in the folder, complete.
     let larder = larder::open(&url).unwrap();
     let bytes: Vec<u8> = (0..3_000_001_u32).map(|at| (at % 251) as u8).collect();
     let digest = Digest::of(&bytes);

@@ -1,4 +1,4 @@
-//! What comes back is what went in, or apply refuses it: for every type and every serializer.
+//! Every type in every serializer: `load` returns the value that was applied, or `apply` refuses it.
 
 mod counts;
 mod keys;
@@ -12,7 +12,7 @@ use larder::prelude::*;
 use larder::serializers::{Bincode, Json, LarderObjects, MsgPack, Postcard};
 use larder::{Error, Serializer};
 
-/// What became of a value.
+/// The outcome for a value.
 #[derive(Debug, PartialEq)]
 enum Fate {
     Same,

@@ -1,5 +1,4 @@
-//! What was loaded and is applied again is no new version, whatever maps are in it; maps are written in the order of
-//! their keys.
+//! A loaded value that is applied again is unchanged, with maps of any kind: maps are written in the order of their keys.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::Debug;

@@ -48,7 +48,7 @@ fn mistyped(url: &str) -> Vec<String> {
     typed
 }
 
-/// What a text shows of the secret, however it is written.
+/// Returns the part of the secret that a text contains, in any spelling.
 fn shows(said: &str) -> bool {
     let said = said.to_ascii_lowercase();
     PARTS.iter().any(|part| said.contains(&part.to_ascii_lowercase()))

@@ -30,7 +30,7 @@ const ATTEMPTS: usize = 16;
 /// Types and serializers whose large artifacts were read back in this process.
 static CHECKED: Mutex<BTreeSet<(TypeId, String)>> = Mutex::new(BTreeSet::new());
 
-/// What `apply` reads back.
+/// The artifacts that `apply` reads back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ReadBack {
     Nothing,

@@ -50,7 +50,7 @@ pub(super) struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    /// Returns both lists in order of first use; artifacts stand before those that hold them.
+    /// Returns both lists in order of first use; an artifact comes after the artifacts it holds.
     pub(super) fn in_order(
         uses: &[usize],
         encoded: &'a [ArtifactEntry],
@@ -59,7 +59,7 @@ impl<'a> Listed<'a> {
         let (places, entries) = (vec![None; encoded.len()], Vec::with_capacity(encoded.len()));
         let mut listed = Listed { encoded, places, entries };
         let (mut children, mut seen) = (Vec::new(), HashSet::new());
-        // What was encoded and not used stays listed.
+        // Encoded but unused entries stay listed.
         let unused = (0..encoded.len()).map(Use::Artifact);
         let unused = unused.chain((0..encoded_children.len()).map(Use::Child));
         for used in uses.iter().map(|&number| Use::from_number(number)).chain(unused) {

@@ -44,7 +44,7 @@ pub(crate) fn remove(graph: &mut GraphProto) -> Result<Keys, String> {
             return Err(failed("has no names, or the same one twice"));
         }
         keys.insert(output.clone(), names);
-        // What is left is a tensor.
+        // The rest is a tensor.
         port.r#type = None;
         *node = NodeProto {
             op_type: "Identity".into(),

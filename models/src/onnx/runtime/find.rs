@@ -18,7 +18,7 @@ const FOLDERS: [&str; 8] = [
     "/opt/homebrew/lib",
     "/opt/local/lib",
 ];
-/// What to do if there is none.
+/// Advice if no library is found.
 const ADVICE: &str =
     "install it with `pip install onnxruntime`, or set LARDER_ONNXRUNTIME to its shared library";
 
@@ -91,7 +91,7 @@ fn entries(folder: &Path, prefix: &str) -> Vec<PathBuf> {
     names.into_iter().map(|name| folder.join(name)).collect()
 }
 
-/// The numbers of a version in a file's name, or in that of the file it links to.
+/// Returns the version numbers in a file's name, or in the name of its link's target.
 pub(super) fn version_of(path: &Path) -> Vec<u32> {
     let numbers = |path: &Path| -> Vec<u32> {
         let name =

@@ -170,7 +170,7 @@ fn ports(outlets: &[Outlet], side: &str, keys: &Keys) -> Result<Vec<Port>, Strin
         let mut shape: Vec<Dim> = shape.iter().enumerate().map(dim).collect();
         let keys = keys.get(&name).cloned().unwrap_or_default();
         if !keys.is_empty() {
-            // What `ZipMap` took is a matrix with a column for each name; the file does not say so.
+            // The input of `ZipMap` is a matrix with a column for each name; the file does not state its shape.
             let rows =
                 shape.first().cloned().unwrap_or_else(|| Dim::Symbol(format!("{side}{at}_0")));
             shape = vec![rows, Dim::Fixed(keys.len() as u64)];

@@ -1,4 +1,4 @@
-//! What tract runs otherwise than its specification is right, or refused when the file is read.
+//! Operators that tract runs against the specification: replaced, or refused when the file is read.
 
 use larder_core::{Error, Model as _};
 use larder_models::OnnxModel;

@@ -153,7 +153,7 @@ pub fn its_name_can_be_recorded<T>(codec: &Codec<T>) {
     );
 }
 
-/// What to do if a value does not come back.
+/// Advice if a value does not come back.
 const EXACT: &str =
     "write all of the value, or refuse in `encode` what the bytes cannot hold exactly";
 

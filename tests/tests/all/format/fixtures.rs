@@ -1,4 +1,4 @@
-//! Beside each fixture stands the JSON that a reader should get: `folder.expected.json` for `folder`.
+//! Beside each fixture is the JSON that a reader should get: `folder.expected.json` for `folder`.
 //!
 //! A fixture, once there, is never written again. `LARDER_FIXTURES=write` writes the fixtures and the JSON that are
 //! missing; without it, a missing one fails.

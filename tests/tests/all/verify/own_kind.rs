@@ -9,7 +9,7 @@ use larder::store::{
 };
 use larder::{Identifier, Result, Selection};
 
-/// What a person says of a version.
+/// A review of a version.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ReviewRecord {
