@@ -12,8 +12,8 @@ use larder_core::{Error, Larder, Result};
 use crate::grants::{Grant, Subject, check_pattern};
 use crate::principal::{PrincipalName, UserInfo};
 use crate::record::{
-    GRANTS, GROUPS, GrantRecord, GroupRecord, PRINCIPALS, PrincipalKind, PrincipalRecord, grant_key,
-    not_found,
+    GRANTS, GROUPS, GrantRecord, GroupRecord, PRINCIPALS, PrincipalKind, PrincipalRecord,
+    grant_key, not_found,
 };
 use crate::role::Role;
 use crate::rules::Rules;
@@ -140,7 +140,8 @@ impl Access {
         let members = self.users()?.into_iter().filter(|user| user.groups.contains(&name));
         let members: Vec<String> = members.map(|user| user.name.to_string()).collect();
         if !members.is_empty() {
-            let reason = format!("it has members: {}; remove them from it first", members.join(", "));
+            let reason =
+                format!("it has members: {}; remove them from it first", members.join(", "));
             return Err(Error::Refused { action: format!("remove the group {name}"), reason });
         }
         self.transact(format_args!("the group {name}"), |transaction| {
@@ -239,11 +240,16 @@ impl Access {
             Grant { subject, role, names, created }
         });
         let mut grants: Vec<Grant> = grants.collect();
-        grants.sort_by(|one, other| (&one.subject, &one.names).cmp(&(&other.subject, &other.names)));
+        grants
+            .sort_by(|one, other| (&one.subject, &one.names).cmp(&(&other.subject, &other.names)));
         Ok(Rules::new(grants))
     }
 
-    fn require_group(&self, transaction: &mut Transaction<'_>, group: &PrincipalName) -> Result<()> {
+    fn require_group(
+        &self,
+        transaction: &mut Transaction<'_>,
+        group: &PrincipalName,
+    ) -> Result<()> {
         let key = group.key(GROUPS)?;
         if transaction.get(&key)?.is_none() {
             return Err(self.no_group(group));

@@ -170,7 +170,9 @@ impl Access {
         let head_key = head_key()?;
         let head = store.get_record(&head_key)?.map(|found| read::<AuditHead>(&head_key, &found));
         match head.transpose()? {
-            None if expected > 1 => fault(&mut report, expected - 1, "the head of the log is missing"),
+            None if expected > 1 => {
+                fault(&mut report, expected - 1, "the head of the log is missing")
+            }
             // A writer that died may have left one record that the head does not count yet.
             Some(head) if head.last + 1 < expected - 1 => {
                 fault(&mut report, head.last + 1, "the head of the log does not count it");

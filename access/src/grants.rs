@@ -102,10 +102,13 @@ pub struct Grant {
 /// Refuses a pattern that no name can match.
 pub(crate) fn check_pattern(names: &str) -> Result<()> {
     let allowed = |b: u8| {
-        b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-' | b'/' | b'*' | b'?')
+        b.is_ascii_lowercase()
+            || b.is_ascii_digit()
+            || matches!(b, b'.' | b'_' | b'-' | b'/' | b'*' | b'?')
     };
     if names.is_empty() || names.len() > 200 || !names.bytes().all(allowed) {
-        let reason = "a pattern of names has a-z 0-9 . _ - / and `*` for any text, `?` for one character";
+        let reason =
+            "a pattern of names has a-z 0-9 . _ - / and `*` for any text, `?` for one character";
         return Err(Error::invalid("pattern of names", names, reason));
     }
     Ok(())

@@ -75,9 +75,8 @@ mod tests {
 
     #[test]
     fn each_role_may_do_more_than_the_one_before() {
-        let counts = Role::ALL.map(|role| {
-            Action::ALL.into_iter().filter(|action| role.allows(*action)).count()
-        });
+        let counts = Role::ALL
+            .map(|role| Action::ALL.into_iter().filter(|action| role.allows(*action)).count());
         assert_eq!(counts, [1, 2, 6, 8, 9]);
     }
 }

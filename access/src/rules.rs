@@ -92,6 +92,11 @@ impl Rules {
         Decision::Allowed(format!("grant {} to {} on {}", grant.role, grant.subject, grant.names))
     }
 
+    /// The grants that include a principal.
+    pub fn grants_of<'a>(&'a self, principal: &'a Principal) -> impl Iterator<Item = &'a Grant> {
+        self.grants.iter().filter(|grant| grant.subject.includes(principal))
+    }
+
     /// The grants.
     pub fn grants(&self) -> &[Grant] {
         &self.grants
@@ -165,7 +170,9 @@ mod tests {
         assert!(!may(&ann, Action::Deploy, "house/price"));
         assert!(!may(&ann, Action::Read, "wine"));
         assert!(may(&ben, Action::Read, "wine") && !may(&ben, Action::Predict, "wine"));
-        assert!(may(&ann, Action::Predict, "public/echo") && may(&ben, Action::Predict, "public/echo"));
+        assert!(
+            may(&ann, Action::Predict, "public/echo") && may(&ben, Action::Predict, "public/echo")
+        );
         // A name is neither a user nor a group of the same text.
         assert!(!may(&principal("ml", &["ann"], None), Action::Read, "wine"));
     }
@@ -192,7 +199,9 @@ mod tests {
         assert!(may(&reader, Action::Read, "house/price"));
         assert!(!may(&reader, Action::Write, "house/price"));
         let admin = ann(scope(Role::Admin, "*"));
-        assert!(!may(&admin, Action::Administer, "house/price") && !may(&admin, Action::Read, "wine"));
+        assert!(
+            !may(&admin, Action::Administer, "house/price") && !may(&admin, Action::Read, "wine")
+        );
         let nothing = ann(Some(Vec::new()));
         assert!(!may(&nothing, Action::Read, "house/price"));
     }

@@ -116,7 +116,11 @@ impl Access {
             check_pattern(&scope.names)?;
         }
         if options.label.len() > 200 {
-            return Err(Error::invalid("label of a token", &options.label, "it has over 200 bytes"));
+            return Err(Error::invalid(
+                "label of a token",
+                &options.label,
+                "it has over 200 bytes",
+            ));
         }
         let created = self.larder.now();
         let expires = options.lifetime.map(|it| created.as_system_time().checked_add(it));
