@@ -23,6 +23,8 @@ pub use larder_maintenance as maintenance;
 #[cfg(any(feature = "onnx", feature = "wasm", feature = "script"))]
 pub use larder_models as models;
 pub use larder_search as search;
+#[cfg(feature = "serving")]
+pub use larder_serving as serving;
 
 #[cfg(feature = "files")]
 pub mod cache;

@@ -70,6 +70,12 @@ pub enum Action {
     Run,
     /// Collect garbage and join stores.
     Maintain,
+    /// Predict with models.
+    Predict,
+    /// Change deployments.
+    Deploy,
+    /// Change users, groups, tokens, grants and policies.
+    Administer,
 }
 
 /// The actions that read and write records of a kind.
