@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use larder_core::extend::Records;
-use larder_core::{Larder, Reference, Result, Selector, VersionInfo};
+use larder_core::{Larder, Reference, Result, VersionInfo};
 
 use crate::arm::ArmStats;
 use crate::engine::Engine;
@@ -221,10 +221,5 @@ impl Serving {
     pub fn stop(&self, timeout: Duration) -> bool {
         self.0.engine.stop();
         self.0.engine.drain(timeout)
-    }
-
-    /// Returns whether references of this kind always name the same version.
-    pub(crate) fn is_pinned(reference: &Reference) -> bool {
-        matches!(reference.selector(), Selector::Version(_) | Selector::Digest(_))
     }
 }
