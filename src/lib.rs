@@ -27,6 +27,8 @@ pub use larder_models as models;
 pub use larder_search as search;
 #[cfg(feature = "server")]
 pub use larder_server as server;
+#[cfg(feature = "serving")]
+pub use larder_serving as serving;
 
 #[cfg(feature = "files")]
 pub mod cache;
