@@ -51,7 +51,8 @@ fn what_is_wrong_is_refused() {
     }
     let forged = |keys| encode(&Forged { keys }).unwrap();
     assert!(decode::<GetRecords>(&forged(vec!["names/wine"])).is_ok());
-    for key in ["", "../x", "A", "a//b", "a/\0", &"x".repeat(1_000_000)] {
+    let long = "x".repeat(1_000_000);
+    for key in ["", "../x", "A", "a//b", "a/\0", &long] {
         let said = decode::<GetRecords>(&forged(vec![key])).unwrap_err();
         assert!(said.contains("no record key") && said.len() < 300, "{said}");
     }
