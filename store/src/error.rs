@@ -184,6 +184,15 @@ pub enum Error {
         reason: String,
     },
 
+    /// Access control does not allow the action, or the caller did not prove who it is.
+    #[error("cannot {action}: {reason}")]
+    Denied {
+        /// The attempted action: an infinitive with its object.
+        action: String,
+        /// Why it is denied, and what to do.
+        reason: String,
+    },
+
     /// A hook of a component failed, or panicked.
     #[error("cannot complete the hook `{hook}` of {component}: {left}")]
     Hook {
@@ -332,6 +341,11 @@ impl Error {
     /// its object).
     pub fn store(action: impl Into<String>, source: impl Into<BoxError>) -> Self {
         Self::Store { action: action.into(), source: source.into() }
+    }
+
+    /// An `action` (an infinitive, with its object) that access control does not allow.
+    pub fn denied(action: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::Denied { action: action.into(), reason: reason.into() }
     }
 
     /// Damaged stored bytes.

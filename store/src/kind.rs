@@ -60,6 +60,8 @@ pub struct BlobRoot {
 pub enum Action {
     /// Load and list versions.
     Read,
+    /// Ask a model for predictions.
+    Predict,
     /// Apply, remove and restore versions.
     Write,
     /// Set, move and remove tags.
@@ -68,8 +70,60 @@ pub enum Action {
     Annotate,
     /// Create and run jobs.
     Run,
+    /// Create, change and remove deployments.
+    Deploy,
     /// Collect garbage and join stores.
     Maintain,
+    /// Change users, groups, tokens, grants and policies.
+    Administer,
+}
+
+impl Action {
+    /// Every action.
+    pub const ALL: [Self; 9] = [
+        Self::Read,
+        Self::Predict,
+        Self::Write,
+        Self::Tag,
+        Self::Annotate,
+        Self::Run,
+        Self::Deploy,
+        Self::Maintain,
+        Self::Administer,
+    ];
+
+    /// The name, such as `read`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Predict => "predict",
+            Self::Write => "write",
+            Self::Tag => "tag",
+            Self::Annotate => "annotate",
+            Self::Run => "run",
+            Self::Deploy => "deploy",
+            Self::Maintain => "maintain",
+            Self::Administer => "administer",
+        }
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl std::str::FromStr for Action {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let found = Self::ALL.into_iter().find(|action| action.as_str() == text);
+        found.ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str).join(", ");
+            Error::invalid("action", text, format!("the actions are {known}"))
+        })
+    }
 }
 
 /// The actions that read and write records of a kind.

@@ -1,0 +1,197 @@
+//! The audit log: what was changed or denied. Each record holds the digest of the one before it.
+
+use larder_core::record::read;
+use larder_core::store::{Action, Digest, Outcome as Attempt, RecordKey, StoreExt, Timestamp};
+use larder_core::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::access::Access;
+use crate::principal::PrincipalName;
+use crate::record::{AuditHead, AuditRecord, audit_key, head_key};
+
+/// The outcome of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It was allowed.
+    Allowed,
+    /// It was denied.
+    Denied,
+}
+
+/// One line of the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AuditEntry {
+    /// The time.
+    pub at: Timestamp,
+    /// Who asked; `None` without a valid token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub principal: Option<PrincipalName>,
+    /// The id of the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The action, such as `write`.
+    pub action: String,
+    /// What it was done to, such as a name or the key of a record.
+    pub resource: String,
+    /// Whether it was allowed.
+    pub outcome: Outcome,
+    /// The grant that allowed it, or why it was denied.
+    pub because: String,
+    /// The id of the request.
+    pub request: String,
+}
+
+impl AuditEntry {
+    /// An entry for an action.
+    pub fn new(at: Timestamp, action: Action, resource: impl Into<String>) -> Self {
+        Self {
+            at,
+            principal: None,
+            token: None,
+            action: action.to_string(),
+            resource: resource.into(),
+            outcome: Outcome::Denied,
+            because: String::new(),
+            request: String::new(),
+        }
+    }
+}
+
+/// What [`Access::verify_audit`] found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AuditReport {
+    /// The number of sound records.
+    pub records: u64,
+    /// The number of entries in them.
+    pub entries: u64,
+    /// What is wrong.
+    pub faults: Vec<AuditFault>,
+}
+
+/// A fault in the audit log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditFault {
+    /// The number of the record.
+    pub record: u64,
+    /// What is wrong.
+    pub fault: String,
+}
+
+impl Access {
+    /// Appends entries to the audit log as one record. Nothing is written without entries.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; [`Error::Corrupt`].
+    pub fn append_audit(&self, entries: &[AuditEntry]) -> Result<()> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        self.transact("the audit log", |transaction| {
+            let head_key = head_key()?;
+            let head = transaction.read::<AuditHead>(&head_key)?;
+            let number = head.as_ref().map_or(1, |head| head.last + 1);
+            let key = audit_key(number)?;
+            // A writer that died before the head followed: its record counts.
+            if let Some(found) = transaction.get(&key)? {
+                transaction.put(head_key, &AuditHead::new(number, Digest::of(&found.value)))?;
+                let _ = transaction.commit_once()?;
+                return Ok(Attempt::Retry);
+            }
+            let record = AuditRecord::new(head.map(|head| head.digest), entries.to_vec());
+            let change = larder_core::store::record::put(
+                key,
+                &record,
+                larder_core::store::Expected::Absent,
+            )?;
+            let larder_core::store::Change::PutRecord { value, .. } = &change else {
+                return Err(Error::internal("the change of a record is another change"));
+            };
+            let digest = Digest::of(value);
+            transaction.push(change);
+            transaction.put(head_key, &AuditHead::new(number, digest))?;
+            Ok(Attempt::Commit(()))
+        })
+    }
+
+    /// Lists the entries of the audit log, oldest first, those at or after `since`.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; [`Error::Corrupt`].
+    pub fn audit(&self, since: Option<Timestamp>) -> impl Iterator<Item = Result<AuditEntry>> + '_ {
+        let records = self.larder.store().known_records(crate::record::AUDIT);
+        records
+            .flat_map(|found| {
+                let entries = found.and_then(|(key, record)| {
+                    read::<AuditRecord>(&key, &record).map(|record| record.entries)
+                });
+                match entries {
+                    Ok(entries) => entries.into_iter().map(Ok).collect(),
+                    Err(error) => vec![Err(error)],
+                }
+            })
+            .filter(move |entry| {
+                !entry.as_ref().is_ok_and(|entry| since.is_some_and(|since| entry.at < since))
+            })
+    }
+
+    /// Checks that no record of the audit log was changed or removed.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub fn verify_audit(&self) -> Result<AuditReport> {
+        let store = self.larder.store();
+        let mut report = AuditReport::default();
+        let mut previous: Option<Digest> = None;
+        let mut expected = 1;
+        let fault = |report: &mut AuditReport, record, text: &str| {
+            report.faults.push(AuditFault { record, fault: text.into() });
+        };
+        for found in store.known_records(crate::record::AUDIT) {
+            let (key, found) = found?;
+            let number = number_of(&key);
+            if number != expected {
+                for missing in expected..number {
+                    fault(&mut report, missing, "it is missing");
+                }
+            }
+            match read::<AuditRecord>(&key, &found) {
+                Ok(record) if record.previous == previous || number != expected => {
+                    report.records += 1;
+                    report.entries += record.entries.len() as u64;
+                }
+                Ok(_) => fault(&mut report, number, "the record before it was changed"),
+                Err(error) => fault(&mut report, number, &error.to_string()),
+            }
+            previous = Some(Digest::of(&found.value));
+            expected = number + 1;
+        }
+        let head_key = head_key()?;
+        let head = store.get_record(&head_key)?.map(|found| read::<AuditHead>(&head_key, &found));
+        match head.transpose()? {
+            None if expected > 1 => {
+                fault(&mut report, expected - 1, "the head of the log is missing")
+            }
+            // A writer that died may have left one record that the head does not count yet.
+            Some(head) if head.last + 1 < expected - 1 => {
+                fault(&mut report, head.last + 1, "the head of the log does not count it");
+            }
+            Some(head) if head.last >= expected => {
+                for missing in expected..=head.last {
+                    fault(&mut report, missing, "it is missing");
+                }
+            }
+            Some(head) if head.last == expected - 1 && Some(head.digest) != previous => {
+                fault(&mut report, head.last, "it was changed");
+            }
+            _ => {}
+        }
+        Ok(report)
+    }
+}
+
+fn number_of(key: &RecordKey) -> u64 {
+    let number = key.as_str().strip_prefix(crate::record::AUDIT);
+    number.and_then(|number| number.parse().ok()).unwrap_or_default()
+}

@@ -1,0 +1,125 @@
+//! The entries of the table of record kinds for access control. Records of every kind belong to the larder, not to a name.
+
+use larder_core::record::{misnamed, read};
+use larder_core::store::{Action, Record, RecordKey, RecordKind, RecordLink, kind};
+use larder_core::{Identifier, Result};
+
+use super::{
+    AUDIT, AUDIT_HEAD, AuditHead, AuditRecord, GRANTS, GROUPS, GrantRecord, GroupRecord,
+    PRINCIPALS, PrincipalRecord, TOKENS, TokenRecord, audit_key, head_key,
+};
+use crate::principal::PrincipalName;
+
+kind!(
+    RecordKind::new(
+        "principal",
+        "principals/@NAME",
+        PRINCIPALS,
+        |key| named(key, PRINCIPALS),
+        |key, found| read::<PrincipalRecord>(key, found).map(drop),
+    )
+    .links(|key, found| {
+        let groups = read::<PrincipalRecord>(key, found)?.groups;
+        let link = |group: PrincipalName| {
+            let fault = format!("there is no group `{group}`");
+            Ok(RecordLink::present(group.key(GROUPS)?, fault))
+        };
+        groups.into_iter().map(link).collect()
+    })
+    .access(Action::Administer, Action::Administer)
+);
+
+kind!(
+    RecordKind::new(
+        "group",
+        "groups/@NAME",
+        GROUPS,
+        |key| named(key, GROUPS),
+        |key, found| read::<GroupRecord>(key, found).map(drop),
+    )
+    .access(Action::Administer, Action::Administer)
+);
+
+kind!(
+    RecordKind::new(
+        "token",
+        "tokens/@ID",
+        TOKENS,
+        |key| hexadecimal(key, TOKENS, 16),
+        |key, found| read::<TokenRecord>(key, found).map(drop),
+    )
+    .access(Action::Administer, Action::Administer)
+);
+
+kind!(
+    RecordKind::new(
+        "grant",
+        "grants/@HEX",
+        GRANTS,
+        |key| hexadecimal(key, GRANTS, 32),
+        |key, found| read::<GrantRecord>(key, found).map(drop),
+    )
+    .access(Action::Administer, Action::Administer)
+);
+
+kind!(
+    RecordKind::new(
+        "audit",
+        "audit/@N",
+        AUDIT,
+        |key| {
+            let number = key.as_str().strip_prefix(AUDIT).unwrap_or_default();
+            let own = number.parse().ok().filter(|number| *number > 0).map(audit_key);
+            match own {
+                Some(Ok(own)) if own == *key => Ok(None),
+                _ => Err(misnamed(key, "its key has no number")),
+            }
+        },
+        |key, found| read::<AuditRecord>(key, found).map(drop),
+    )
+    .access(Action::Administer, Action::Administer)
+);
+
+kind!(
+    RecordKind::new(
+        "audit-head",
+        "audit-head/@",
+        AUDIT_HEAD,
+        |key| match *key == head_key()? {
+            true => Ok(None),
+            false => Err(misnamed(key, "there is only one head of the audit log")),
+        },
+        |key, found| read::<AuditHead>(key, found).map(drop),
+    )
+    .links(head_links)
+    .access(Action::Administer, Action::Administer)
+);
+
+/// The last record of the log is there, and is the one that the head says.
+fn head_links(key: &RecordKey, found: &Record) -> Result<Vec<RecordLink>> {
+    let head: AuditHead = read(key, found)?;
+    Ok(vec![RecordLink::new(audit_key(head.last)?, move |key, found| match found {
+        None => Some(format!("there is no record {key}")),
+        Some(found) if larder_core::store::Digest::of(&found.value) != head.digest => {
+            Some(format!("the record {key} is not the one whose digest it holds"))
+        }
+        Some(_) => None,
+    })])
+}
+
+fn named(key: &RecordKey, prefix: &str) -> Result<Option<Identifier>> {
+    let name = key.as_str().strip_prefix(prefix).unwrap_or_default();
+    match PrincipalName::new(name) {
+        Ok(_) => Ok(None),
+        Err(_) => Err(misnamed(key, "its key is no name of a user or group")),
+    }
+}
+
+fn hexadecimal(key: &RecordKey, prefix: &str, digits: usize) -> Result<Option<Identifier>> {
+    let text = key.as_str().strip_prefix(prefix).unwrap_or_default();
+    let is_hex = text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    match is_hex && text.len() == digits {
+        true => Ok(None),
+        false => Err(misnamed(key, "its key is not of hexadecimal digits")),
+    }
+}

@@ -1,0 +1,33 @@
+//! What all requests share.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use larder_core::Larder;
+
+use crate::access_cache::AccessCache;
+use crate::audit_log::AuditLog;
+use crate::metrics::Metrics;
+use crate::options::ServerOptions;
+
+/// The state of a server.
+#[derive(Debug)]
+pub(crate) struct App {
+    pub(crate) larder: Larder,
+    pub(crate) options: ServerOptions,
+    /// `None` for a server without authentication.
+    pub(crate) guard: Option<Guarded>,
+    pub(crate) metrics: Metrics,
+    /// Set while the server ends: it is no longer ready.
+    pub(crate) is_ending: AtomicBool,
+}
+
+/// Authentication and its log.
+#[derive(Debug)]
+pub(crate) struct Guarded {
+    pub(crate) access: AccessCache,
+    pub(crate) audit: AuditLog,
+}
+
+/// Shared by all requests.
+pub(crate) type SharedApp = Arc<App>;

@@ -1,0 +1,40 @@
+//! The token of a request.
+
+use axum::http::{HeaderMap, Uri, header};
+
+use crate::failure::Failure;
+
+/// Parameters of a URL by which tokens are passed to other services.
+const IN_URL: [&str; 3] = ["token", "access_token", "api_key"];
+
+/// Returns the token of a request, if it has one.
+///
+/// # Errors
+/// Two tokens, and a token in the URL, where logs and proxies would keep it.
+pub(crate) fn token(headers: &HeaderMap, uri: &Uri) -> Result<Option<String>, Failure> {
+    let query = uri.query().unwrap_or_default();
+    let is_in_url = query.split('&').any(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        IN_URL.contains(&name.to_ascii_lowercase().as_str()) || value.starts_with("larder_")
+    });
+    if is_in_url || uri.path().contains("/larder_") {
+        return Err(Failure::bad_request(
+            "cannot take a token from the URL: send it as `Authorization: Bearer`, and revoke it, \
+             because logs may hold it now",
+        ));
+    }
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let Some(value) = given.next() else { return Ok(None) };
+    if given.next().is_some() {
+        return Err(Failure::bad_request("cannot sign in: the request has two tokens"));
+    }
+    let text = value.to_str().unwrap_or_default();
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
+            Ok(Some(token.trim().to_owned()))
+        }
+        _ => Err(Failure::unauthorized(
+            "cannot sign in: send the token as `Authorization: Bearer larder_…`",
+        )),
+    }
+}

@@ -1,0 +1,167 @@
+//! Failures of requests: a status, a code and a short text.
+//!
+//! The body never holds what the client sent, a path of this machine or a trace. What only the operator may know goes to the
+//! log, with the id of the request.
+
+use std::error::Error as _;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use larder_core::Error;
+use serde_json::json;
+
+/// The maximum number of characters of a text.
+const MOST_TEXT: usize = 500;
+
+/// A request that failed.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) status: StatusCode,
+    pub(crate) code: &'static str,
+    pub(crate) message: String,
+    /// Seconds after which the client may try again.
+    pub(crate) retry_after: Option<u64>,
+    /// The cause, for the log alone.
+    pub(crate) cause: Option<String>,
+}
+
+impl Failure {
+    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        let mut message: String = message.into();
+        if let Some((cut, _)) = message.char_indices().nth(MOST_TEXT) {
+            message.truncate(cut);
+            message.push('…');
+        }
+        Self { status, code, message, retry_after: None, cause: None }
+    }
+
+    /// A request that cannot be read.
+    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
+    }
+
+    /// Nobody proved who asks.
+    pub(crate) fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
+    }
+
+    /// Who asks may not do this.
+    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden", message)
+    }
+
+    /// There is no such thing.
+    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// The body is larger than `limit` bytes.
+    pub(crate) fn too_large(limit: usize) -> Self {
+        let message = format!("cannot read the request: its body is over {limit} bytes");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
+    /// The server has too much to do, or its store does not answer.
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+        let failure = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
+        failure.retry_after(1)
+    }
+
+    /// A fault of the server.
+    pub(crate) fn internal(cause: impl Into<String>) -> Self {
+        let message = "cannot answer: the server failed; its log says why";
+        let failure = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message);
+        Self { cause: Some(cause.into()), ..failure }
+    }
+
+    pub(crate) fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The answer, with the id of the request.
+    pub(crate) fn respond(self, request_id: &str) -> Response {
+        match (&self.cause, self.status.is_server_error()) {
+            (Some(cause), _) => {
+                tracing::error!(request_id, code = self.code, cause, "{}", self.message);
+            }
+            (None, true) => tracing::warn!(request_id, code = self.code, "{}", self.message),
+            (None, false) => {}
+        }
+        let error = json!({ "code": self.code, "message": self.message, "request_id": request_id });
+        let mut response = (self.status, Json(json!({ "error": error }))).into_response();
+        let headers = response.headers_mut();
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let text = error.to_string();
+        match &error {
+            Error::InvalidName { .. } => Self::new(StatusCode::BAD_REQUEST, "invalid_name", text),
+            Error::NotFound { .. } => Self::not_found(text),
+            Error::Removed { .. } => Self::new(StatusCode::GONE, "removed", text),
+            Error::Denied { action, .. } if action == "sign in" => Self::unauthorized(text),
+            Error::Denied { .. } => Self::forbidden(text),
+            Error::Conflict { .. } => Self::new(StatusCode::CONFLICT, "conflict", text),
+            Error::Refused { .. } => Self::new(StatusCode::CONFLICT, "refused", text),
+            Error::NotLinked { .. } => Self::new(StatusCode::NOT_IMPLEMENTED, "not_linked", text),
+            Error::NotAModel { .. } => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not_a_model", text)
+            }
+            Error::Input { path, .. } => {
+                let message = format!(
+                    "cannot use the input{}: it does not fit the signature of the model",
+                    at(path)
+                );
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_input", message)
+            }
+            Error::Predict { row, .. } => {
+                let row = row.map(|row| format!(" for row {row}")).unwrap_or_default();
+                let message = format!("cannot predict{row}: the model failed");
+                let failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "model_failed", message);
+                Self { cause: Some(causes(&error)), ..failure }
+            }
+            Error::Corrupt { .. } => {
+                let message = "cannot read the larder: a part of it is damaged; \
+                               `larder verify` says which";
+                let failure = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "corrupt", message);
+                Self { cause: Some(causes(&error)), ..failure }
+            }
+            Error::Store { .. } => {
+                let failure = Self::unavailable("cannot reach the store of the larder");
+                Self { cause: Some(causes(&error)), ..failure }
+            }
+            _ => Self::internal(causes(&error)),
+        }
+    }
+}
+
+/// Where in the input, unless the path may hold text of the client's own, such as keys of a map.
+fn at(path: &str) -> String {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"_.[]".contains(&b);
+    match path {
+        "" => String::new(),
+        path if path.len() <= 80 && path.bytes().all(is_plain) => format!(" at `{path}`"),
+        _ => String::new(),
+    }
+}
+
+fn causes(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

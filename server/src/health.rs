@@ -1,0 +1,41 @@
+//! Health: whether the process lives, and whether it can serve.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::extract::Request;
+use axum::http::Method;
+use axum::response::{IntoResponse, Response};
+use larder_core::store::{RecordKey, StoreExt};
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::route::{Guard, Route};
+
+pub(crate) fn routes() -> Vec<Route> {
+    ["/livez", "/v2/health/live"]
+        .map(|path| Route::new(Method::GET, path, Guard::Public, live))
+        .into_iter()
+        .chain(
+            ["/readyz", "/v2/health/ready"]
+                .map(|path| Route::new(Method::GET, path, Guard::Public, ready)),
+        )
+        .collect()
+}
+
+async fn live(_: Context, _: String, _: Request) -> Result<Response, Failure> {
+    Ok("ok\n".into_response())
+}
+
+/// Ready once the store answers.
+async fn ready(context: Context, _: String, _: Request) -> Result<Response, Failure> {
+    let app = Arc::clone(&context.app);
+    if app.is_ending.load(Ordering::Relaxed) {
+        return Err(Failure::unavailable("cannot serve: the server is ending"));
+    }
+    let store = Arc::clone(app.larder.store());
+    context
+        .blocking(move || Ok(store.get_record(&RecordKey::new("names/larder")?).map(drop)?))
+        .await?;
+    Ok("ok\n".into_response())
+}

@@ -1,0 +1,36 @@
+//! Serves a larder over HTTP.
+//!
+//! Every route states the action and the resource that it needs: [`routes`] lists them. A request is authenticated by its token,
+//! authorised by the rules of `larder-access`, and only then read.
+//!
+//! ```no_run
+//! use larder_core::Registry;
+//! use larder_server::{Server, ServerOptions};
+//!
+//! let larder = Registry::linked()?.open("memory:")?;
+//! let server = Server::start(larder, &ServerOptions::new())?;
+//! println!("http://{}", server.address());
+//! server.wait(); // until ctrl-c
+//! # Ok::<(), larder_core::Error>(())
+//! ```
+
+#![forbid(unsafe_code)]
+
+mod access_cache;
+mod app;
+mod audit_log;
+mod context;
+mod credentials;
+mod failure;
+mod health;
+mod metrics;
+mod options;
+mod request_id;
+mod route;
+mod router;
+mod server;
+mod whoami;
+
+pub use crate::options::{ServerOptions, Tls};
+pub use crate::route::{RouteInfo, routes};
+pub use crate::server::Server;

@@ -1,0 +1,112 @@
+//! Metrics for Prometheus: requests by the names of OpenTelemetry's HTTP convention.
+
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use larder_core::store::Action;
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::route::{Guard, Route};
+
+/// The buckets of durations that the convention advises, in seconds.
+const BUCKETS: [f64; 14] =
+    [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    http_request_method: &'static str,
+    http_route: &'static str,
+    http_response_status_code: u16,
+}
+
+/// The metrics of a server.
+#[derive(Debug)]
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<RequestLabels, Histogram>,
+    active: Gauge,
+}
+
+/// A request in progress; it ends when this is dropped.
+pub(crate) struct InProgress(Gauge);
+
+impl Drop for InProgress {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Metrics {
+    pub(crate) fn new() -> Self {
+        let requests =
+            Family::<RequestLabels, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
+        let active = Gauge::default();
+        let mut registry = Registry::default();
+        registry.register_with_unit(
+            "http_server_request_duration",
+            "Duration of HTTP requests",
+            Unit::Seconds,
+            requests.clone(),
+        );
+        registry.register(
+            "http_server_active_requests",
+            "HTTP requests in progress",
+            active.clone(),
+        );
+        Self { registry, requests, active }
+    }
+
+    pub(crate) fn begin(&self) -> InProgress {
+        self.active.inc();
+        InProgress(self.active.clone())
+    }
+
+    pub(crate) fn request(
+        &self,
+        method: &Method,
+        route: &'static str,
+        status: StatusCode,
+        took: Duration,
+    ) {
+        let labels = RequestLabels {
+            http_request_method: known(method),
+            http_route: route,
+            http_response_status_code: status.as_u16(),
+        };
+        self.requests.get_or_create(&labels).observe(took.as_secs_f64());
+    }
+}
+
+/// The name of a method. A client may invent methods, and each would be a series of its own.
+fn known(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "DELETE" => "DELETE",
+        "PATCH" => "PATCH",
+        _ => "_OTHER",
+    }
+}
+
+pub(crate) fn routes() -> Vec<Route> {
+    vec![Route::new(Method::GET, "/metrics", Guard::larder(Action::Read), metrics)]
+}
+
+async fn metrics(context: Context, _: String, _: Request) -> Result<Response, Failure> {
+    let mut text = String::new();
+    encode(&mut text, &context.app.metrics.registry)
+        .map_err(|error| Failure::internal(error.to_string()))?;
+    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
+}

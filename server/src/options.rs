@@ -1,0 +1,133 @@
+//! Options of a server.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use larder_core::{Error, Result};
+
+/// The files of a certificate chain and its key, in PEM.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// The certificates, the server's own first.
+    pub certificates: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// Options of [`Server::start`](crate::Server::start).
+#[derive(Debug, Clone)]
+pub struct ServerOptions {
+    pub(crate) listen: SocketAddr,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) behind_proxy: bool,
+    pub(crate) authenticate: bool,
+    pub(crate) max_body: usize,
+    pub(crate) deadline: Duration,
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 7420)),
+            tls: None,
+            behind_proxy: false,
+            authenticate: true,
+            max_body: 16 << 20,
+            deadline: Duration::from_secs(60),
+        }
+    }
+}
+
+impl ServerOptions {
+    /// A server with tokens at `127.0.0.1:7420`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the address; port 0 is a free port.
+    #[must_use]
+    pub fn listen(mut self, address: SocketAddr) -> Self {
+        self.listen = address;
+        self
+    }
+
+    /// Speaks TLS.
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// States that a proxy in front of the server speaks TLS, so that the server may listen beyond this machine without it.
+    #[must_use]
+    pub fn behind_proxy(mut self, is_behind: bool) -> Self {
+        self.behind_proxy = is_behind;
+        self
+    }
+
+    /// Sets whether requests need a token. A server without tokens lets everybody do everything, and listens on this machine
+    /// only.
+    #[must_use]
+    pub fn authenticate(mut self, authenticate: bool) -> Self {
+        self.authenticate = authenticate;
+        self
+    }
+
+    /// Sets the maximum number of bytes of a body that is read into memory, 16 MiB by default. Blobs are streamed, whatever their
+    /// size.
+    #[must_use]
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.max_body = bytes;
+        self
+    }
+
+    /// Sets the time after which a prediction is given up, 60 s by default.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Refuses what would be open to everybody.
+    pub(crate) fn check(&self) -> Result<()> {
+        let refused = |reason: &str| {
+            let action = format!("listen on {}", self.listen);
+            Err(Error::Refused { action, reason: reason.into() })
+        };
+        if self.listen.ip().is_loopback() {
+            return Ok(());
+        }
+        if !self.authenticate {
+            return refused("a server without tokens listens on this machine only");
+        }
+        if self.tls.is_none() && !self.behind_proxy {
+            return refused(
+                "others could read the tokens; give it a certificate, or state that a proxy in \
+                 front of it speaks TLS",
+            );
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_listens_beyond_this_machine_without_tokens_and_tls() {
+        let on = |address: &str| ServerOptions::new().listen(address.parse().unwrap());
+        let tls = Tls { certificates: "c".into(), key: "k".into() };
+        assert!(on("127.0.0.1:0").check().is_ok() && on("[::1]:0").check().is_ok());
+        assert!(on("127.0.0.1:0").authenticate(false).check().is_ok());
+        for address in ["0.0.0.0:0", "192.168.0.1:80", "[::]:0"] {
+            assert!(matches!(on(address).check(), Err(Error::Refused { .. })), "{address}");
+            assert!(on(address).behind_proxy(true).check().is_ok());
+            assert!(on(address).tls(tls.clone()).check().is_ok());
+            let open = on(address).tls(tls.clone()).behind_proxy(true).authenticate(false);
+            assert!(open.check().is_err(), "{address}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Routes. None can be added without the action and the resource that it needs.
+
+use std::fmt;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::http::Method;
+use axum::response::Response;
+use larder_access::Resource;
+use larder_core::store::Action;
+
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// The part of a path that a route's `{*rest}` or `{name}` stands for, decoded; empty if it has none.
+pub(crate) type Rest<'a> = &'a str;
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send>>;
+type Handler = Arc<dyn Fn(Context, String, Request) -> Answer + Send + Sync>;
+
+/// What a request needs before its handler sees it.
+#[derive(Clone, Copy)]
+pub(crate) enum Guard {
+    /// Nothing: the answer tells nothing about the larder.
+    Public,
+    /// A valid token; the answer is about the token's owner alone.
+    SignedIn,
+    /// An action on what the path names. A handler that reads more resources from the body asks again for each.
+    On(Action, fn(Rest<'_>) -> Result<Resource, Failure>),
+}
+
+impl Guard {
+    /// An action on the larder as a whole.
+    pub(crate) const fn larder(action: Action) -> Self {
+        Self::On(action, |_| Ok(Resource::Larder))
+    }
+
+    /// An action on some name: the handler asks for each name that the request holds.
+    pub(crate) const fn any(action: Action) -> Self {
+        Self::On(action, |_| Ok(Resource::Any))
+    }
+}
+
+impl fmt::Display for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Public => f.write_str("public"),
+            Self::SignedIn => f.write_str("signed in"),
+            Self::On(action, _) => action.fmt(f),
+        }
+    }
+}
+
+/// A route: method and path, what it needs, and its handler.
+#[derive(Clone)]
+pub(crate) struct Route {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) guard: Guard,
+    pub(crate) handler: Handler,
+}
+
+impl Route {
+    pub(crate) fn new<F, A>(method: Method, path: &'static str, guard: Guard, handler: F) -> Self
+    where
+        F: Fn(Context, String, Request) -> A + Send + Sync + 'static,
+        A: Future<Output = Result<Response, Failure>> + Send + 'static,
+    {
+        let handler: Handler =
+            Arc::new(move |context, rest, request| Box::pin(handler(context, rest, request)));
+        Self { method, path, guard, handler }
+    }
+}
+
+/// Every route of a server.
+pub(crate) fn all() -> Vec<Route> {
+    let mut routes = crate::health::routes();
+    routes.extend(crate::metrics::routes());
+    routes.extend(crate::whoami::routes());
+    routes
+}
+
+/// A route, for tests and documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteInfo {
+    /// The method.
+    pub method: String,
+    /// The path, with `{name}` for a segment and `{*rest}` for all that follows.
+    pub path: &'static str,
+    /// The action it needs, `signed in` or `public`.
+    pub needs: String,
+}
+
+/// Lists every route with what it needs.
+pub fn routes() -> Vec<RouteInfo> {
+    let info = |route: Route| RouteInfo {
+        method: route.method.to_string(),
+        path: route.path,
+        needs: route.guard.to_string(),
+    };
+    all().into_iter().map(info).collect()
+}

@@ -1,0 +1,136 @@
+//! From a request to its handler: request id, authentication, authorisation, metrics, log.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{RawPathParams, Request};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use axum::routing::{MethodFilter, MethodRouter, on};
+
+use crate::app::SharedApp;
+use crate::context::Context;
+use crate::credentials;
+use crate::failure::Failure;
+use crate::request_id;
+use crate::route::{self, Guard, Route};
+
+const TRACE: HeaderName = HeaderName::from_static("traceparent");
+
+/// Returns the router of a server.
+pub(crate) fn router(app: &SharedApp) -> Router {
+    let mut router = Router::new();
+    for route in route::all() {
+        router = router.route(route.path, method_router(app, route));
+    }
+    let (unknown, wrong) = (Arc::clone(app), Arc::clone(app));
+    router
+        .fallback(move |request: Request| {
+            unmatched(Arc::clone(&unknown), request, StatusCode::NOT_FOUND)
+        })
+        .method_not_allowed_fallback(move |request: Request| {
+            unmatched(Arc::clone(&wrong), request, StatusCode::METHOD_NOT_ALLOWED)
+        })
+}
+
+fn method_router(app: &SharedApp, route: Route) -> MethodRouter {
+    let app = Arc::clone(app);
+    let filter = MethodFilter::try_from(route.method.clone()).unwrap_or(MethodFilter::TRACE);
+    on(filter, move |params: RawPathParams, request: Request| {
+        let (app, route) = (Arc::clone(&app), route.clone());
+        let rest = params.iter().next().map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+        answer(app, route, rest, request)
+    })
+}
+
+async fn answer(app: SharedApp, route: Route, rest: String, request: Request) -> Response {
+    let started = Instant::now();
+    let request_id: Arc<str> = request_id::of(request.headers()).into();
+    let trace = request.headers().get(TRACE).cloned();
+    let method = request.method().clone();
+    let in_progress = app.metrics.begin();
+    let result = guarded(&app, &route, rest, request, &request_id).await;
+    drop(in_progress);
+    let response = result.unwrap_or_else(|failure| failure.respond(&request_id));
+    let (status, took) = (response.status(), started.elapsed());
+    app.metrics.request(&method, route.path, status, took);
+    tracing::info!(
+        request_id = &*request_id,
+        method = method.as_str(),
+        route = route.path,
+        status = status.as_u16(),
+        milliseconds = took.as_millis() as u64,
+        "request"
+    );
+    finish(response, &request_id, trace)
+}
+
+async fn guarded(
+    app: &SharedApp,
+    route: &Route,
+    rest: String,
+    request: Request,
+    request_id: &Arc<str>,
+) -> Result<Response, Failure> {
+    let mut context =
+        Context { app: Arc::clone(app), identity: None, request_id: Arc::clone(request_id) };
+    if let (Some(guard), false) = (&app.guard, matches!(route.guard, Guard::Public)) {
+        let token = credentials::token(request.headers(), request.uri())?;
+        let token = token.ok_or_else(|| {
+            Failure::unauthorized(
+                "cannot sign in: the request has no token; send `Authorization: Bearer larder_…`",
+            )
+        })?;
+        context.identity = match guard.access.recent(&token) {
+            Some(identity) => Some(identity),
+            None => {
+                let app = Arc::clone(app);
+                let read = context.blocking(move || match &app.guard {
+                    Some(guard) => Ok(Some(guard.access.read(&token)?)),
+                    None => Ok(None),
+                });
+                read.await?
+            }
+        };
+    }
+    if let Guard::On(action, resource) = route.guard {
+        context.authorize(action, &resource(&rest)?)?;
+    }
+    (route.handler)(context, rest, request).await
+}
+
+/// Answers a request that no route is for. Who is not signed in learns nothing about routes.
+async fn unmatched(app: SharedApp, request: Request, status: StatusCode) -> Response {
+    let request_id = request_id::of(request.headers());
+    let trace = request.headers().get(TRACE).cloned();
+    let token = credentials::token(request.headers(), request.uri());
+    let failure = match token {
+        Err(failure) => failure,
+        Ok(None) if app.guard.is_some() => {
+            Failure::unauthorized("cannot sign in: the request has no token")
+        }
+        Ok(_) if status == StatusCode::METHOD_NOT_ALLOWED => {
+            let message = "cannot answer: the path has no such method";
+            Failure::new(status, "method_not_allowed", message)
+        }
+        Ok(_) => Failure::not_found("cannot answer: there is no such path"),
+    };
+    app.metrics.request(request.method(), "", failure.status, std::time::Duration::ZERO);
+    finish(failure.respond(&request_id), &request_id, trace)
+}
+
+fn finish(mut response: Response, request_id: &str, trace: Option<HeaderValue>) -> Response {
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(request_id) {
+        headers.insert(request_id::HEADER, id);
+    }
+    if let Some(trace) = trace {
+        headers.insert(TRACE, trace);
+    }
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    response
+}

@@ -1,0 +1,250 @@
+//! Starts and stops a server.
+
+use std::fmt;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::tls_rustls::RustlsConfig;
+use larder_access::{LarderAccess, Role, Subject, TokenOptions};
+use larder_core::{Error, Larder, Result};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::access_cache::AccessCache;
+use crate::app::{App, Guarded, SharedApp};
+use crate::audit_log::AuditLog;
+use crate::metrics::Metrics;
+use crate::options::{ServerOptions, Tls};
+use crate::router::router;
+
+/// How long requests may take to end once the server is told to stop.
+const DRAIN: Duration = Duration::from_secs(30);
+/// How long a client may take to send the head of a request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// The maximum number of bytes of the head of a request.
+const MOST_HEAD: usize = 64 << 10;
+/// The maximum number of headers.
+const MOST_HEADERS: usize = 100;
+/// The name of the user that a server creates in a larder without users.
+const FIRST_USER: &str = "admin";
+
+/// A running server. It stops when it is dropped.
+pub struct Server {
+    address: SocketAddr,
+    is_tls: bool,
+    app: SharedApp,
+    handle: Handle<SocketAddr>,
+    first_token: Option<String>,
+    ended: Option<mpsc::Receiver<std::io::Result<()>>>,
+    runtime: Option<Runtime>,
+}
+
+impl Server {
+    /// Starts a server for `larder` and returns once it listens.
+    ///
+    /// In a larder without users it creates the user `admin`, who may do everything, with a token:
+    /// [`first_token`](Server::first_token).
+    ///
+    /// # Errors
+    /// [`Error::Refused`] for an address beyond this machine without tokens or TLS; [`Error::Store`] if the address is in use, a
+    /// file of the certificate cannot be read, or the store fails.
+    pub fn start(larder: Larder, options: &ServerOptions) -> Result<Self> {
+        options.check()?;
+        let tls = options.tls.as_ref().map(tls_config).transpose()?;
+        let first_token = match options.authenticate {
+            true => set_up(&larder)?,
+            false => None,
+        };
+        let listen = |error| Error::store(format!("listen on {}", options.listen), error);
+        let listener = TcpListener::bind(options.listen).map_err(listen)?;
+        listener.set_nonblocking(true).map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let runtime = Builder::new_multi_thread()
+            .thread_name("larder-server")
+            .enable_all()
+            .build()
+            .map_err(|error| Error::store("start the threads of the server", error))?;
+
+        let guard = match options.authenticate {
+            true => {
+                let (access, audit) = (AccessCache::new(&larder), AuditLog::start(&larder)?);
+                Some(Guarded { access, audit })
+            }
+            false => None,
+        };
+        let app = Arc::new(App {
+            larder,
+            options: options.clone(),
+            guard,
+            metrics: Metrics::new(),
+            is_ending: AtomicBool::new(false),
+        });
+        let service = router(&app).into_make_service();
+        let handle = Handle::new();
+        let (done, ended) = mpsc::channel();
+        let (is_tls, own) = (tls.is_some(), handle.clone());
+        let _entered = runtime.enter();
+        // One block for each, because the two servers are of different types.
+        match tls {
+            None => {
+                let mut server = axum_server::from_tcp(listener).map_err(listen)?.handle(own);
+                limit(server.http_builder());
+                runtime.spawn(async move { done.send(server.serve(service).await) });
+            }
+            Some(config) => {
+                let server = axum_server::from_tcp_rustls(listener, config);
+                let mut server = server.map_err(listen)?.handle(own);
+                limit(server.http_builder());
+                runtime.spawn(async move { done.send(server.serve(service).await) });
+            }
+        }
+        drop(_entered);
+        Ok(Self {
+            address,
+            is_tls,
+            app,
+            handle,
+            first_token,
+            ended: Some(ended),
+            runtime: Some(runtime),
+        })
+    }
+
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL that opens the larder through this server.
+    pub fn url(&self) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
+    }
+
+    /// The token of the administrator that this server created, in a larder without users. It is not kept anywhere.
+    pub fn first_token(&self) -> Option<&str> {
+        self.first_token.as_deref()
+    }
+
+    /// Waits until the process is told to stop by ctrl-c or `SIGTERM`, and stops the server.
+    ///
+    /// # Errors
+    /// [`Error::Store`] if it ended by itself.
+    pub fn wait(mut self) -> Result<()> {
+        if let Some(runtime) = &self.runtime {
+            let handle = self.handle.clone();
+            let app = Arc::clone(&self.app);
+            runtime.spawn(async move {
+                told_to_stop().await;
+                app.is_ending.store(true, Ordering::Relaxed);
+                handle.graceful_shutdown(Some(DRAIN));
+            });
+        }
+        let ended = self.ended.take().map(|ended| ended.recv());
+        match ended {
+            Some(Ok(Err(error))) => Err(Error::store(format!("serve on {}", self.address), error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Stops the server: open requests may end, new ones are refused.
+    pub fn stop(mut self) {
+        self.stop_within(DRAIN);
+    }
+
+    fn stop_within(&mut self, time: Duration) {
+        self.app.is_ending.store(true, Ordering::Relaxed);
+        self.handle.graceful_shutdown(Some(time));
+        if let Some(ended) = self.ended.take() {
+            // It ended by itself if nothing is received.
+            let _ = ended.recv_timeout(time + Duration::from_secs(1));
+        }
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_timeout(Duration::from_secs(5));
+            if let Some(guard) = &self.app.guard {
+                guard.audit.flush();
+            }
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop_within(Duration::from_secs(1));
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Server({})", self.url())
+    }
+}
+
+fn limit(http: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>) {
+    http.http1()
+        .timer(hyper_util::rt::TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(MOST_HEAD)
+        .max_headers(MOST_HEADERS);
+    http.http2()
+        .timer(hyper_util::rt::TokioTimer::new())
+        .keep_alive_interval(Some(Duration::from_secs(30)))
+        .max_header_list_size(MOST_HEAD as u32);
+}
+
+/// Creates the first administrator in a larder without users, and returns its token.
+fn set_up(larder: &Larder) -> Result<Option<String>> {
+    let access = larder.access();
+    if access.is_set_up()? {
+        return Ok(None);
+    }
+    access.add_user(FIRST_USER, &[])?;
+    access.grant(&Subject::user(FIRST_USER)?, Role::Admin, "*")?;
+    let token = access.create_token(FIRST_USER, &TokenOptions::new().label("first token"))?;
+    Ok(Some(token.secret))
+}
+
+fn tls_config(tls: &Tls) -> Result<RustlsConfig> {
+    let reading = |path: &std::path::Path| {
+        let action = format!("read {}", path.display());
+        move |error: Box<dyn std::error::Error + Send + Sync>| Error::store(action, error)
+    };
+    let pem =
+        fs::read(&tls.certificates).map_err(|error| reading(&tls.certificates)(error.into()))?;
+    let certificates: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| reading(&tls.certificates)(error.into()))?;
+    let key = fs::read(&tls.key).map_err(|error| reading(&tls.key)(error.into()))?;
+    let key =
+        PrivateKeyDer::from_pem_slice(&key).map_err(|error| reading(&tls.key)(error.into()))?;
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, key))
+        .map_err(|error| Error::store("use the certificate", error))?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(RustlsConfig::from_config(Arc::new(config)))
+}
+
+async fn told_to_stop() {
+    let interrupted = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        let kind = tokio::signal::unix::SignalKind::terminate();
+        let Ok(mut terminated) = tokio::signal::unix::signal(kind) else {
+            let _ = interrupted.await;
+            return;
+        };
+        let (interrupted, terminated) = (pin!(interrupted), pin!(terminated.recv()));
+        futures_util::future::select(interrupted, terminated).await;
+    }
+    #[cfg(not(unix))]
+    let _ = interrupted.await;
+}
