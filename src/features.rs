@@ -20,6 +20,7 @@ features! {
     "bytes": Serializer "bytes";
     "files": Serializer "file", Type "larder/files";
     "fs": Store "file", Store "fs";
+    "http": Store "http", Store "https";
     "json": Serializer "json";
     "msgpack": Serializer "msgpack-named";
     "nats": Queue "nats", Queue "tls";

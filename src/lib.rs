@@ -41,6 +41,12 @@ mod qualified_reference;
 pub use crate::objects::Objects;
 pub use crate::qualified_reference::QualifiedReference;
 
+/// Clients of a server of Larder: served models, and the tokens that are kept for servers.
+#[cfg(feature = "http")]
+pub mod client {
+    pub use larder_store_http::{Endpoint, tokens};
+}
+
 /// Interfaces for crates that extend the handle: records, manifests, participants in commits, progress.
 pub mod extend {
     pub use larder_core::extend::*;
@@ -65,6 +71,8 @@ pub mod store {
     pub use larder_store::*;
     #[cfg(feature = "fs")]
     pub use larder_store_fs::FsStore;
+    #[cfg(feature = "http")]
+    pub use larder_store_http::HttpStore;
     #[cfg(feature = "object")]
     pub use larder_store_object::BucketStore;
     #[cfg(feature = "postgres")]

@@ -9,6 +9,7 @@ use crate::access_cache::AccessCache;
 use crate::audit_log::AuditLog;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
+use crate::store::Settled;
 
 /// The state of a server.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub(crate) struct App {
     /// `None` for a server without authentication.
     pub(crate) guard: Option<Guarded>,
     pub(crate) metrics: Metrics,
+    /// The outcomes of recent commits.
+    pub(crate) settled: Settled,
     /// Set while the server ends: it is no longer ready.
     pub(crate) is_ending: AtomicBool,
 }

@@ -9,6 +9,7 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use larder_core::Error;
+use larder_core::store::RecordKey;
 use serde_json::json;
 
 /// The maximum number of characters of a text.
@@ -54,6 +55,34 @@ impl Failure {
     /// There is no such thing.
     pub(crate) fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
+    }
+
+    /// A request has more items than the protocol allows.
+    pub(crate) fn too_many(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
+    }
+
+    /// A record that its kind does not allow, whatever else the larder holds.
+    pub(crate) fn invalid_record(key: &RecordKey, error: &Error) -> Self {
+        let reason = match error {
+            Error::NewerFormat { .. } => "it has a newer format than the server reads",
+            _ => "it is no record of its kind",
+        };
+        let message = format!("cannot write {key}: {reason}");
+        let failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_record", message);
+        Self { cause: Some(causes(error)), ..failure }
+    }
+
+    /// A change that would break the larder.
+    pub(crate) fn broken_rule(key: &RecordKey, fault: &str) -> Self {
+        let message = format!("cannot change {key}: {fault}");
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "broken_rule", message)
+    }
+
+    /// Bytes of another digest than the one stated.
+    pub(crate) fn wrong_digest() -> Self {
+        let message = "cannot store the blob: its bytes have another digest; send it again";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, "wrong_digest", message)
     }
 
     /// The body is larger than `limit` bytes.

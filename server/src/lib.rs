@@ -29,6 +29,7 @@ mod request_id;
 mod route;
 mod router;
 mod server;
+mod store;
 mod whoami;
 
 pub use crate::options::{ServerOptions, Tls};

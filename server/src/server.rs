@@ -23,6 +23,7 @@ use crate::audit_log::AuditLog;
 use crate::metrics::Metrics;
 use crate::options::{ServerOptions, Tls};
 use crate::router::router;
+use crate::store::Settled;
 
 /// How long requests may take to end once the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -84,6 +85,7 @@ impl Server {
             options: options.clone(),
             guard,
             metrics: Metrics::new(),
+            settled: Settled::default(),
             is_ending: AtomicBool::new(false),
         });
         let service = router(&app).into_make_service();

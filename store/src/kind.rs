@@ -3,6 +3,8 @@
 //! Each kind of record is one entry, registered by [`kind!`](crate::kind!) in the crate that writes the records. Whatever
 //! walks records, such as verification and copying, walks the table: a new kind is one entry.
 
+mod rules;
+
 use std::fmt;
 use std::sync::OnceLock;
 
@@ -12,6 +14,8 @@ use crate::key::RecordKey;
 use crate::name::{Identifier, VersionNumber};
 use crate::store::Record;
 use crate::time::Timestamp;
+
+pub use rules::{ReplaceRule, WriterNeeds};
 
 /// One kind of record: an entry of the table.
 #[derive(Clone, Copy)]
@@ -25,6 +29,8 @@ pub struct RecordKind {
     roots: Option<ListRoots>,
     copy: CopyRule,
     access: Access,
+    needs: Option<WriterNeeds>,
+    replaces: ReplaceRule,
 }
 
 /// The rule by which records of a kind are copied to another larder.
@@ -131,8 +137,16 @@ impl std::str::FromStr for Action {
 pub struct Access {
     /// Required to read a record.
     pub read: Action,
-    /// Required to write or remove a record.
+    /// Required to write a record.
     pub write: Action,
+    /// Required to remove a record.
+    pub remove: Action,
+}
+
+impl Access {
+    const fn new(read: Action, write: Action) -> Self {
+        Self { read, write, remove: write }
+    }
 }
 
 impl RecordKind {
@@ -157,7 +171,9 @@ impl RecordKind {
             links: |_, _| Ok(Vec::new()),
             roots: None,
             copy: CopyRule::Omitted,
-            access: Access { read: Action::Read, write: Action::Write },
+            access: Access::new(Action::Read, Action::Write),
+            needs: None,
+            replaces: |_, _, _| None,
         }
     }
 
@@ -188,7 +204,7 @@ impl RecordKind {
     /// Sets the actions that read and write its records.
     #[must_use]
     pub const fn access(mut self, read: Action, write: Action) -> Self {
-        self.access = Access { read, write };
+        self.access = Access::new(read, write);
         self
     }
 

@@ -58,7 +58,8 @@ pub use crate::error::{BoxError, Corruption, Error, ItemKind, Result};
 pub use crate::ext::{StoreExt, content, copy_verified, verified};
 pub use crate::key::RecordKey;
 pub use crate::kind::{
-    Access, Action, BlobRoot, CopyRule, LinkedKind, ListRoots, RecordKind, RecordLink,
+    Access, Action, BlobRoot, CopyRule, LinkedKind, ListRoots, RecordKind, RecordLink, ReplaceRule,
+    WriterNeeds,
 };
 pub use crate::links::{Link, for_each_link};
 pub use crate::memory::MemoryStore;

@@ -49,6 +49,10 @@ kind!(
         let line: QueueRecord = read(key, found)?;
         Ok(vec![known_version(line.job.name(), line.job.version())?])
     })
+    .needs(|key, found| {
+        let line: QueueRecord = read(key, found)?;
+        Ok(vec![(Action::Run, line.job.name().clone())])
+    })
     .access(Action::Run, Action::Run)
 );
 

@@ -30,6 +30,7 @@ kind!(
     })
     .links(version_links)
     .roots(version_roots)
+    .replaces(version_replaces)
     .copied(CopyRule::Rebuilt)
 );
 
@@ -43,6 +44,11 @@ kind!(
     )
     .links(digest_links)
     .roots(digest_roots)
+    .replaces(|key, old, new| {
+        let [old, new] = [Some(old), new].map(|it| read::<DigestRecord>(key, it?).ok());
+        let is_other = matches!((old, new), (Some(old), Some(new)) if old.version != new.version);
+        is_other.then(|| "it leads to another version".into())
+    })
     .copied(CopyRule::Rebuilt)
 );
 
@@ -69,6 +75,7 @@ kind!(
     )
     .links(move_links)
     .access(Action::Read, Action::Tag)
+    .replaces(move_replaces)
 );
 
 kind!(
@@ -97,6 +104,11 @@ kind!(
     )
     .links(user_links)
     .copied(CopyRule::Rebuilt)
+    .needs(|key, found| {
+        let (child, _) = parse_user(key)?;
+        let user: UserRecord = read(key, found)?;
+        Ok(vec![(Action::Write, user.name), (Action::Read, child.name)])
+    })
 );
 
 kind!(
@@ -110,7 +122,9 @@ kind!(
         },
         |key, found| read::<GarbageRecord>(key, found).map(drop),
     )
-    .access(Action::Maintain, Action::Maintain)
+    // A writer takes its blobs back.
+    .access(Action::Write, Action::Maintain)
+    .removed_by(Action::Write)
 );
 
 /// The latest version of a name is one that the name counts, ready and not removed.
@@ -243,6 +257,33 @@ fn version_links(key: &RecordKey, found: &Record) -> Result<Vec<RecordLink>> {
         links.push(RecordLink::present(target, fault).atomic_only());
     }
     Ok(links)
+}
+
+/// A version stays what it is: its state and its removal may change, and nothing else.
+fn version_replaces(key: &RecordKey, old: &Record, new: Option<&Record>) -> Option<String> {
+    // One that cannot be read may be repaired.
+    let (_, old) = read_version(key, old).ok()?;
+    let Some(new) = new else { return Some("the record of a version is never removed".into()) };
+    let (_, new) = read_version(key, new).ok()?;
+    let is_same = old.manifest == new.manifest
+        && old.type_tag == new.type_tag
+        && old.size == new.size
+        && old.created == new.created
+        && old.origin == new.origin
+        && old.toolchain == new.toolchain
+        && old.job == new.job
+        && old.hooks == new.hooks;
+    (!is_same).then(|| "a version never changes; apply another one".into())
+}
+
+/// The history of a tag stays what it is.
+fn move_replaces(key: &RecordKey, old: &Record, new: Option<&Record>) -> Option<String> {
+    let old: MoveRecord = read(key, old).ok()?;
+    match new.map(|new| read::<MoveRecord>(key, new)) {
+        None => Some("the history of a tag is never removed".into()),
+        Some(Ok(new)) if new != old => Some("the history of a tag never changes".into()),
+        Some(_) => None,
+    }
 }
 
 fn digest_links(key: &RecordKey, _: &Record) -> Result<Vec<RecordLink>> {

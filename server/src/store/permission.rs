@@ -1,0 +1,115 @@
+//! Which permissions a record needs, by the table of record kinds.
+
+use larder_access::Resource;
+use larder_core::store::{Action, Record, RecordKey, RecordKind};
+
+use crate::context::Context;
+use crate::failure::Failure;
+
+/// Kinds that a server alone writes, or that say where it keeps the larder. Clients do not see the last.
+const WRITTEN_BY_SERVERS: [&str; 3] = ["audit", "audit-head", HIDDEN];
+/// The kind of records that join two stores: behind a server they are one.
+const HIDDEN: &str = "joined";
+
+/// Returns whether records of a kind are invisible to clients.
+pub(super) fn is_hidden(kind: &RecordKind) -> bool {
+    kind.name() == HIDDEN
+}
+
+/// Returns the kind of a key, if the key is in its canonical form.
+pub(super) fn kind_of(key: &RecordKey) -> Result<&'static RecordKind, Failure> {
+    let kind = RecordKind::of(key).and_then(|kind| kind.owner(key).map(|_| kind));
+    kind.map_err(|_| {
+        Failure::bad_request(format!("cannot use the key {key}: the server knows no such record"))
+    })
+}
+
+/// Checks that the principal may read a record.
+pub(super) fn may_read(
+    context: &Context,
+    kind: &RecordKind,
+    key: &RecordKey,
+) -> Result<(), Failure> {
+    let action = kind.access_rule().read;
+    context.authorize(action, &owner(kind, key, action)?)
+}
+
+/// Checks that the principal may write a record over another. Returns what for.
+pub(super) fn may_write(
+    context: &Context,
+    kind: &RecordKind,
+    key: &RecordKey,
+    new: &Record,
+    old: Option<&Record>,
+) -> Result<Vec<(Action, Resource)>, Failure> {
+    refuse_own(kind, key)?;
+    let mut needed = needs(kind, key, new, kind.access_rule().write)?;
+    // An old record that cannot be read has no needs, and is repaired.
+    let before = old.map(|old| needs(kind, key, old, kind.access_rule().write));
+    needed.extend(before.and_then(Result::ok).unwrap_or_default());
+    authorized(context, needed)
+}
+
+/// Checks that the principal may remove a record. Returns what for.
+pub(super) fn may_remove(
+    context: &Context,
+    kind: &RecordKind,
+    key: &RecordKey,
+    old: &Record,
+) -> Result<Vec<(Action, Resource)>, Failure> {
+    refuse_own(kind, key)?;
+    let action = kind.access_rule().remove;
+    let mut needed = match needs(kind, key, old, action) {
+        Ok(needed) => needed,
+        Err(_) => vec![(Action::Maintain, Resource::Larder)],
+    };
+    needed.retain(|(action, _)| *action != Action::Read);
+    authorized(context, needed)
+}
+
+fn authorized(
+    context: &Context,
+    mut needed: Vec<(Action, Resource)>,
+) -> Result<Vec<(Action, Resource)>, Failure> {
+    needed.dedup();
+    for (action, resource) in &needed {
+        context.authorize(*action, resource)?;
+    }
+    Ok(needed)
+}
+
+fn needs(
+    kind: &RecordKind,
+    key: &RecordKey,
+    record: &Record,
+    action: Action,
+) -> Result<Vec<(Action, Resource)>, Failure> {
+    match kind.needs_of(key, record) {
+        Some(needs) => {
+            let needs = needs.map_err(|error| Failure::invalid_record(key, &error))?;
+            Ok(needs.into_iter().map(|(action, name)| (action, Resource::Name(name))).collect())
+        }
+        None => Ok(vec![(action, owner(kind, key, action)?)]),
+    }
+}
+
+/// Returns what an action on a record is done to.
+pub(super) fn owner(
+    kind: &RecordKind,
+    key: &RecordKey,
+    action: Action,
+) -> Result<Resource, Failure> {
+    let name = kind.owner(key).map_err(|error| Failure::invalid_record(key, &error))?;
+    Ok(match (name, action) {
+        (Some(name), _) => Resource::Name(name),
+        (None, Action::Read | Action::Predict | Action::Write | Action::Run) => Resource::Any,
+        (None, _) => Resource::Larder,
+    })
+}
+
+fn refuse_own(kind: &RecordKind, key: &RecordKey) -> Result<(), Failure> {
+    match WRITTEN_BY_SERVERS.contains(&kind.name()) {
+        true => Err(Failure::forbidden(format!("cannot write {key}: only a server writes it"))),
+        false => Ok(()),
+    }
+}
