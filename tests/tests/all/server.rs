@@ -1,6 +1,10 @@
 //! The server: who may do what, and what bad requests get.
 
 mod access;
+mod deployed;
+mod inference;
+mod mlflow;
+mod predict;
 mod routes;
 mod set_up;
 
@@ -43,6 +47,16 @@ impl Serving {
             access.grant(&Subject::user(name).unwrap(), *role, names).unwrap();
         }
         access.create_token(name, &TokenOptions::new()).unwrap().secret
+    }
+
+    fn post(&self, path: &str, token: Option<&str>, body: &str) -> Answer {
+        let json = [("content-type", "application/json")];
+        http::send(self.address(), "POST", path, token, &json, body.as_bytes())
+    }
+
+    /// Asks as the administrator.
+    fn ask(&self, path: &str, body: &str) -> Answer {
+        self.post(path, Some(&self.admin), body)
     }
 
     fn get(&self, path: &str, token: Option<&str>) -> Answer {
