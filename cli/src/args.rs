@@ -7,11 +7,15 @@ use unicode_width::UnicodeWidthStr as _;
 
 #[cfg(not(feature = "archive"))]
 use crate::commands::without_archive;
+#[cfg(not(feature = "serving"))]
+use crate::commands::without_serving;
 use crate::commands::{
     cache, completions, copy, diff, doctor, fire, gc, get, history, job, jobs, list, lock, man,
     migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
     versions, work,
 };
+#[cfg(feature = "serving")]
+use crate::commands::{deploy, deployments};
 #[cfg(feature = "archive")]
 use crate::commands::{export, import};
 use crate::global::Global;
@@ -65,6 +69,18 @@ pub(crate) enum Command {
     Note(note::Args),
     Lock(lock::Args),
     Unlock(lock::UnlockArgs),
+    #[cfg(feature = "serving")]
+    Deploy(deploy::Args),
+    #[cfg(not(feature = "serving"))]
+    Deploy(without_serving::Args),
+    #[cfg(feature = "serving")]
+    Deployments(deployments::Args),
+    #[cfg(not(feature = "serving"))]
+    Deployments(without_serving::Args),
+    #[cfg(feature = "serving")]
+    Undeploy(deploy::UndeployArgs),
+    #[cfg(not(feature = "serving"))]
+    Undeploy(without_serving::Args),
     Jobs(jobs::Args),
     Job(job::Args),
     Fire(fire::Args),
@@ -77,7 +93,7 @@ pub(crate) enum Command {
 }
 
 /// The groups of commands in the help, with the commands of each.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("Everyday", &["list", "show", "put", "get", "predict", "diff"]),
     (
         "Versions and tags",
@@ -90,6 +106,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
             "cache",
         ],
     ),
+    ("Serving", &["deploy", "deployments", "undeploy"]),
     ("Jobs", &["jobs", "job", "fire", "work"]),
     ("Set-up", &["types", "serializers", "completions", "man", "help"]),
 ];

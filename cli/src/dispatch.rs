@@ -6,11 +6,15 @@ use crate::args::{self, Cli, Command};
 use crate::command_error::CommandError;
 #[cfg(not(feature = "archive"))]
 use crate::commands::without_archive;
+#[cfg(not(feature = "serving"))]
+use crate::commands::without_serving;
 use crate::commands::{
     cache, completions, copy, diff, doctor, fire, gc, get, history, job, jobs, list, lock, man,
     migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
     versions, welcome, work,
 };
+#[cfg(feature = "serving")]
+use crate::commands::{deploy, deployments};
 #[cfg(feature = "archive")]
 use crate::commands::{export, import};
 use crate::global::Global;
@@ -77,6 +81,18 @@ fn dispatch(
         Some(Command::Note(args)) => note::run(&args, &larder(registry()?)?, output),
         Some(Command::Lock(args)) => lock::run(&args, &larder(registry()?)?, output),
         Some(Command::Unlock(args)) => lock::unlock(&args, &larder(registry()?)?, output),
+        #[cfg(not(feature = "serving"))]
+        Some(Command::Deploy(_)) => without_serving::run("deploy"),
+        #[cfg(not(feature = "serving"))]
+        Some(Command::Deployments(_)) => without_serving::run("deployments"),
+        #[cfg(not(feature = "serving"))]
+        Some(Command::Undeploy(_)) => without_serving::run("undeploy"),
+        #[cfg(feature = "serving")]
+        Some(Command::Deploy(args)) => deploy::run(&args, &larder(registry()?)?, output),
+        #[cfg(feature = "serving")]
+        Some(Command::Deployments(args)) => deployments::run(&args, &larder(registry()?)?, output),
+        #[cfg(feature = "serving")]
+        Some(Command::Undeploy(args)) => deploy::undeploy(&args, &larder(registry()?)?, output),
         Some(Command::Jobs(args)) => jobs::run(&args, &larder(registry()?)?, output),
         Some(Command::Job(args)) => job::run(&args, &larder(registry()?)?, output),
         Some(Command::Fire(args)) => fire::run(&args, &larder(registry()?)?, output),

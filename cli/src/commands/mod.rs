@@ -3,6 +3,10 @@
 pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod copy;
+#[cfg(feature = "serving")]
+pub(crate) mod deploy;
+#[cfg(feature = "serving")]
+pub(crate) mod deployments;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 #[cfg(feature = "archive")]
@@ -38,4 +42,6 @@ pub(crate) mod versions;
 pub(crate) mod welcome;
 #[cfg(not(feature = "archive"))]
 pub(crate) mod without_archive;
+#[cfg(not(feature = "serving"))]
+pub(crate) mod without_serving;
 pub(crate) mod work;
