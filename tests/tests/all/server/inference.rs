@@ -10,7 +10,7 @@ use super::Serving;
 /// Two inputs, two outputs.
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "tests/server/joiner", model)]
-struct Joiner;
+pub(super) struct Joiner;
 
 #[derive(Deserialize, JsonSchema)]
 struct Parts {

@@ -13,7 +13,7 @@ use super::Serving;
 /// A model of named columns.
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "tests/server/named", model)]
-struct Named;
+pub(super) struct Named;
 
 #[derive(Deserialize, JsonSchema)]
 struct Row {
