@@ -13,13 +13,13 @@ use super::Serving;
 pub(super) struct Joiner;
 
 #[derive(Deserialize, JsonSchema)]
-struct Parts {
+pub(super) struct Parts {
     name: String,
     sizes: [f32; 2],
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Joined {
+pub(super) struct Joined {
     label: String,
     sum: f32,
 }

@@ -16,7 +16,7 @@ use super::Serving;
 pub(super) struct Named;
 
 #[derive(Deserialize, JsonSchema)]
-struct Row {
+pub(super) struct Row {
     rooms: u32,
     area: f64,
 }
