@@ -14,7 +14,7 @@ use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCod
 use tokio::time::{sleep, timeout};
 
 use crate::config::ServerLocation;
-use crate::failure::{Failure, Head, MAX_ERROR};
+use crate::failure::{Asked, Failure, Head, MAX_ERROR};
 use crate::protocol::{self, INFO, Info, MAX_ANSWER, MEDIA_TYPE, Request};
 use crate::tokens;
 
@@ -197,16 +197,16 @@ impl Connection {
         action: &str,
         response: Response,
     ) -> Result<Response, Failure> {
-        checked(action, response, self.token.is_some(), None, self.timeout).await
+        let asked =
+            Asked { action, server: &self.shown, has_token: self.token.is_some(), reference: None };
+        checked(&asked, response, self.timeout).await
     }
 }
 
-/// As [`Connection::success`], for an answer to a request for `reference`, if it is one.
+/// As [`Connection::success`].
 pub(crate) async fn checked(
-    action: &str,
+    asked: &Asked<'_>,
     response: Response,
-    has_token: bool,
-    reference: Option<&str>,
     silence: Duration,
 ) -> Result<Response, Failure> {
     if [StatusCode::OK, StatusCode::CREATED, StatusCode::NO_CONTENT, StatusCode::PARTIAL_CONTENT]
@@ -216,8 +216,8 @@ pub(crate) async fn checked(
     }
     let head = Head::of(&response);
     // The status says enough if the text cannot be read.
-    let body = read(action, response, MAX_ERROR, silence).await.unwrap_or_default();
-    Err(head.failure(action, has_token, reference, &body))
+    let body = read(asked.action, response, MAX_ERROR, silence).await.unwrap_or_default();
+    Err(head.failure(asked, &body))
 }
 
 /// Waits for `sending`, unless nothing moves for as long as `silence`.
