@@ -82,6 +82,14 @@ impl Proxy {
         self.faults.bytes.store(bytes.into(), Ordering::SeqCst);
     }
 
+    /// Drops and cuts nothing more.
+    pub fn heal(&self) {
+        self.lose_answers(0);
+        self.lose_commits(0);
+        self.faults.bytes.store(-1, Ordering::SeqCst);
+        self.faults.answered.store(-1, Ordering::SeqCst);
+    }
+
     /// Cuts one connection after the server has answered this many bytes.
     pub fn cut_answers_after(&self, bytes: u32) {
         self.faults.answered.store(bytes.into(), Ordering::SeqCst);

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 use larder_server::Tls;
 
-/// Makes an authority and a certificate for `localhost` and `127.0.0.1` in `folder`. Returns the authority's own.
+/// Makes an authority and a certificate for `localhost` in `folder`. Returns the authority's own.
 pub(crate) fn make(folder: &Path) -> (PathBuf, Tls) {
     let openssl = |arguments: &str| {
         let ran = Command::new("openssl")
@@ -16,11 +16,8 @@ pub(crate) fn make(folder: &Path) -> (PathBuf, Tls) {
             .status();
         assert!(ran.unwrap().success(), "openssl {arguments}");
     };
-    fs::write(
-        folder.join("names"),
-        "subjectAltName=DNS:localhost,IP:127.0.0.1\nbasicConstraints=CA:FALSE\n",
-    )
-    .unwrap();
+    fs::write(folder.join("names"), "subjectAltName=DNS:localhost\nbasicConstraints=CA:FALSE\n")
+        .unwrap();
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
     openssl(&format!("req -x509 {key} -keyout ca.key -out ca.pem -days 2 -subj /CN=authority"));
     openssl(&format!("req {key} -keyout server.key -out server.csr -subj /CN=localhost"));

@@ -223,12 +223,12 @@ fn the_name_of_another_is_neither_written_nor_read_nor_referred_to() {
         mallory.load::<larder_tests::Doubler>("secret").map(drop),
         mallory.apply("evil/holder", &Holder { held: Ref::to("secret").unwrap() }).map(drop),
         mallory.access().add_user("mallory2", &[]).map(drop),
-        mallory.access().users().map(drop),
     ] {
         let error = done.unwrap_err();
         let is_denied = matches!(&error, Error::Denied { .. } | Error::NotFound { .. });
         assert!(is_denied, "{}", told(&error));
     }
+    assert_eq!(mallory.access().users().unwrap().len(), 0);
     // A blob of the user's own whose manifest refers to the secret.
     let digest = admin.show("secret").unwrap().version.digest;
     let record = format!("users/secret/@{}-{}-0000000001", digest.to_hex(), "0".repeat(32));
@@ -245,11 +245,29 @@ fn the_name_of_another_is_neither_written_nor_read_nor_referred_to() {
     }
     let seen: Vec<_> = mallory.store().records("").map(|found| found.unwrap().0).collect();
     assert!(!seen.is_empty());
-    assert!(seen.iter().all(|key| key.as_str().contains("evil/")), "{seen:?}");
+    let is_own = |key: &RecordKey| key.as_str().contains("evil/") || key.as_str() == "exclusive/gc";
+    assert!(seen.iter().all(is_own), "{seen:?}");
     for administrative in ["principals/@", "tokens/@", "grants/@", "audit/@"] {
         assert_eq!(mallory.store().list_records(administrative, None, 10).unwrap(), []);
     }
     assert_eq!(records(&served.larder), before);
+}
+
+/// A writer lets go of a lock whose owner died, and takes none.
+#[test]
+fn a_writer_does_not_lock_the_larder() {
+    let served = Served::at("memory:");
+    let larder = served.client_of("mallory", Role::Writer, "evil");
+    larder.apply("evil", &parcel(1, noise(50))).unwrap();
+    let lock = larder.store().get_record(&key("exclusive/gc")).unwrap().unwrap();
+    let held = replaced(&lock, ",\"released\":true", "");
+    let said = refused(&larder, &[put("exclusive/gc", held.clone(), Expected::Anything)]);
+    assert!(said.contains("maintain"), "{said}");
+    assert!(refused(&larder, &[remove("exclusive/gc")]).contains("maintain"));
+    let admin = served.client();
+    let held = [put("exclusive/gc", held, Expected::Anything)];
+    assert_eq!(admin.store().commit(&held).unwrap(), Committed::All);
+    larder.apply("evil", &parcel(2, noise(50))).unwrap();
 }
 
 #[test]

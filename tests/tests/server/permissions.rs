@@ -33,7 +33,7 @@ fn every_store_route_asks_for_a_token_and_a_permission() {
     let nobody = access.create_token("nobody", &TokenOptions::new()).unwrap().secret;
     let routes: Vec<_> =
         larder_server::routes().into_iter().filter(|it| it.path.starts_with("/store/")).collect();
-    assert_eq!(routes.len(), 10);
+    assert_eq!(routes.len(), 11);
     for route in routes {
         let path = route.path.replace("{digest}", &Digest::of(b"x").to_hex());
         let status = |token| status(&served, &route.method, &path, token);
@@ -63,6 +63,10 @@ fn every_kind_of_record_is_guarded() {
     let all: Vec<_> = served.larder.store().records("").map(Result::unwrap).collect();
     for (key, found) in all {
         let kind = RecordKind::of(&key).unwrap();
+        // Every writer may read and release the lock of the collector; another test is about it.
+        if kind.name() == "exclusive" {
+            continue;
+        }
         let same = found.value.clone();
         let mut changed = same.to_vec();
         changed.push(b' ');
@@ -75,8 +79,8 @@ fn every_kind_of_record_is_guarded() {
         for larder in [&other, &narrow] {
             let store = larder.store();
             for change in [put(changed.clone(), Expected::Anything), remove.clone()] {
-                let error = store.commit(&[change]).unwrap_err();
-                assert!(matches!(error, Error::Denied { .. }), "{kind:?}: {}", told(&error));
+                let done = store.commit(&[change]);
+                assert!(matches!(done, Err(Error::Denied { .. })), "{kind:?}: {done:?}");
             }
             let error = store.get_record(&key).unwrap_err();
             assert!(matches!(error, Error::Denied { .. }), "{kind:?}: {}", told(&error));
