@@ -7,6 +7,8 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "access")]
+pub use larder_access as access;
 #[cfg(feature = "archive")]
 pub use larder_archive as archive;
 pub use larder_core::{
@@ -23,6 +25,10 @@ pub use larder_maintenance as maintenance;
 #[cfg(any(feature = "onnx", feature = "wasm", feature = "script"))]
 pub use larder_models as models;
 pub use larder_search as search;
+#[cfg(feature = "server")]
+pub use larder_server as server;
+#[cfg(feature = "serving")]
+pub use larder_serving as serving;
 
 #[cfg(feature = "files")]
 pub mod cache;

@@ -1,13 +1,15 @@
 //! The audit log: what was changed or denied. Each record holds the digest of the one before it.
 
 use larder_core::record::read;
-use larder_core::store::{Action, Digest, Outcome as Attempt, RecordKey, StoreExt, Timestamp};
+use larder_core::store::{
+    Action, Change, Digest, Expected, Outcome as Attempt, StoreExt, Timestamp, record,
+};
 use larder_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::access::Access;
 use crate::principal::PrincipalName;
-use crate::record::{AuditHead, AuditRecord, audit_key, head_key};
+use crate::record::{AUDIT, AuditHead, AuditRecord, audit_key, head_key, number_in};
 
 /// The outcome of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,13 +101,9 @@ impl Access {
                 let _ = transaction.commit_once()?;
                 return Ok(Attempt::Retry);
             }
-            let record = AuditRecord::new(head.map(|head| head.digest), entries.to_vec());
-            let change = larder_core::store::record::put(
-                key,
-                &record,
-                larder_core::store::Expected::Absent,
-            )?;
-            let larder_core::store::Change::PutRecord { value, .. } = &change else {
+            let entry = AuditRecord::new(head.map(|head| head.digest), entries.to_vec());
+            let change = record::put(key, &entry, Expected::Absent)?;
+            let Change::PutRecord { value, .. } = &change else {
                 return Err(Error::internal("the change of a record is another change"));
             };
             let digest = Digest::of(value);
@@ -120,7 +118,7 @@ impl Access {
     /// # Errors
     /// [`Error::Store`]; [`Error::Corrupt`].
     pub fn audit(&self, since: Option<Timestamp>) -> impl Iterator<Item = Result<AuditEntry>> + '_ {
-        let records = self.larder.store().known_records(crate::record::AUDIT);
+        let records = self.larder.store().known_records(AUDIT);
         records
             .flat_map(|found| {
                 let entries = found.and_then(|(key, record)| {
@@ -148,9 +146,9 @@ impl Access {
         let fault = |report: &mut AuditReport, record, text: &str| {
             report.faults.push(AuditFault { record, fault: text.into() });
         };
-        for found in store.known_records(crate::record::AUDIT) {
+        for found in store.known_records(AUDIT) {
             let (key, found) = found?;
-            let number = number_of(&key);
+            let number = number_in(&key).unwrap_or_default();
             if number != expected {
                 for missing in expected..number {
                     fault(&mut report, missing, "it is missing");
@@ -189,9 +187,4 @@ impl Access {
         }
         Ok(report)
     }
-}
-
-fn number_of(key: &RecordKey) -> u64 {
-    let number = key.as_str().strip_prefix(crate::record::AUDIT);
-    number.and_then(|number| number.parse().ok()).unwrap_or_default()
 }

@@ -10,6 +10,8 @@ use larder_core::store::{Digest, RecordKey, Timestamp};
 use larder_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
+pub(crate) use kinds::number_in;
+
 use crate::audit::AuditEntry;
 use crate::grants::Subject;
 use crate::principal::PrincipalName;

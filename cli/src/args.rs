@@ -5,8 +5,11 @@ use std::fmt::Write as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use unicode_width::UnicodeWidthStr as _;
 
-#[cfg(not(feature = "archive"))]
-use crate::commands::without_archive;
+use crate::commands::access::{audit, can, grant, group, token, user};
+#[cfg(feature = "server")]
+use crate::commands::serve;
+#[cfg(not(all(feature = "archive", feature = "server")))]
+use crate::commands::without_feature;
 use crate::commands::{
     cache, completions, copy, diff, doctor, fire, gc, get, history, job, jobs, list, lock, man,
     migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
@@ -47,11 +50,11 @@ pub(crate) enum Command {
     #[cfg(feature = "archive")]
     Export(export::Args),
     #[cfg(not(feature = "archive"))]
-    Export(without_archive::Args),
+    Export(without_feature::Args),
     #[cfg(feature = "archive")]
     Import(import::Args),
     #[cfg(not(feature = "archive"))]
-    Import(without_archive::Args),
+    Import(without_feature::Args),
     Verify(verify::Args),
     #[command(visible_alias = "rm")]
     Remove(remove::Args),
@@ -69,6 +72,16 @@ pub(crate) enum Command {
     Job(job::Args),
     Fire(fire::Args),
     Work(work::Args),
+    #[cfg(feature = "server")]
+    Serve(serve::Args),
+    #[cfg(not(feature = "server"))]
+    Serve(without_feature::Args),
+    User(user::Args),
+    Group(group::Args),
+    Token(token::Args),
+    Grant(grant::Args),
+    Can(can::Args),
+    Audit(audit::Args),
     Types(types::Args),
     Serializers(serializers::Args),
     Cache(cache::Args),
@@ -77,7 +90,7 @@ pub(crate) enum Command {
 }
 
 /// The groups of commands in the help, with the commands of each.
-const GROUPS: [(&str, &[&str]); 5] = [
+const GROUPS: [(&str, &[&str]); 6] = [
     ("Everyday", &["list", "show", "put", "get", "predict", "diff"]),
     (
         "Versions and tags",
@@ -91,6 +104,7 @@ const GROUPS: [(&str, &[&str]); 5] = [
         ],
     ),
     ("Jobs", &["jobs", "job", "fire", "work"]),
+    ("Server", &["serve", "user", "group", "token", "grant", "can", "audit"]),
     ("Set-up", &["types", "serializers", "completions", "man", "help"]),
 ];
 

@@ -28,6 +28,7 @@ pub(crate) enum Exit {
     Corrupt = 4,
     Refused = 5,
     NotLinked = 6,
+    Denied = 7,
 }
 
 /// An error as JSON on stderr.
@@ -258,6 +259,7 @@ fn exit_of(error: &Error) -> Exit {
         | Error::Conflict { .. }
         | Error::Hook { hook: Hook::Cleanup, .. } => Exit::Refused,
         Error::NotLinked { .. } | Error::NewerFormat { .. } => Exit::NotLinked,
+        Error::Denied { .. } => Exit::Denied,
         _ => Exit::Failure,
     }
 }
@@ -274,6 +276,18 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::NotFound { reference, .. } if reference.ends_with(REMOVED) => {
             let reference = reference.trim_end_matches(REMOVED);
             return Some(format!("`larder restore {reference}` restores it"));
+        }
+        Error::NotFound { reference, .. } if reference.starts_with("the user ") => {
+            "`larder user list` lists the users, and `larder user add NAME` adds one"
+        }
+        Error::NotFound { reference, .. } if reference.starts_with("the group ") => {
+            "`larder group list` lists the groups, and `larder group add NAME` adds one"
+        }
+        Error::NotFound { reference, .. } if reference.starts_with("the token ") => {
+            "`larder token list` lists the tokens"
+        }
+        Error::NotFound { reference, .. } if reference.starts_with("a grant ") => {
+            "`larder grant list` lists the grants"
         }
         Error::NotFound { similar, .. } if similar.is_empty() => "`larder list` lists the names",
         Error::NotLinked { hint, .. } if hint.contains("; its source") => {

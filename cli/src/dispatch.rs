@@ -4,8 +4,11 @@ use larder::Registry;
 
 use crate::args::{self, Cli, Command};
 use crate::command_error::CommandError;
-#[cfg(not(feature = "archive"))]
-use crate::commands::without_archive;
+use crate::commands::access::{audit, can, grant, group, token, user};
+#[cfg(feature = "server")]
+use crate::commands::serve;
+#[cfg(not(all(feature = "archive", feature = "server")))]
+use crate::commands::without_feature;
 use crate::commands::{
     cache, completions, copy, diff, doctor, fire, gc, get, history, job, jobs, list, lock, man,
     migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
@@ -58,9 +61,9 @@ fn dispatch(
         Some(Command::Pull(args)) => copy::pull(&args, &url()?, registry()?, output),
         Some(Command::Mirror(args)) => mirror::run(&args, registry()?, output),
         #[cfg(not(feature = "archive"))]
-        Some(Command::Export(_)) => without_archive::run("export"),
+        Some(Command::Export(_)) => without_feature::run("export", "archive"),
         #[cfg(not(feature = "archive"))]
-        Some(Command::Import(_)) => without_archive::run("import"),
+        Some(Command::Import(_)) => without_feature::run("import", "archive"),
         #[cfg(feature = "archive")]
         Some(Command::Export(args)) => export::run(&args, &larder(registry()?)?, output),
         #[cfg(feature = "archive")]
@@ -81,6 +84,16 @@ fn dispatch(
         Some(Command::Job(args)) => job::run(&args, &larder(registry()?)?, output),
         Some(Command::Fire(args)) => fire::run(&args, &larder(registry()?)?, output),
         Some(Command::Work(args)) => work::run(&args, &larder(registry()?)?, output),
+        #[cfg(feature = "server")]
+        Some(Command::Serve(args)) => serve::run(&args, make(&url()?, registry()?)?, output),
+        #[cfg(not(feature = "server"))]
+        Some(Command::Serve(_)) => without_feature::run("serve", "server"),
+        Some(Command::User(args)) => user::run(&args, &make(&url()?, registry()?)?, output),
+        Some(Command::Group(args)) => group::run(&args, &make(&url()?, registry()?)?, output),
+        Some(Command::Token(args)) => token::run(&args, &larder(registry()?)?, output),
+        Some(Command::Grant(args)) => grant::run(&args, &make(&url()?, registry()?)?, output),
+        Some(Command::Can(args)) => can::run(&args, &larder(registry()?)?, output),
+        Some(Command::Audit(args)) => audit::run(&args, &larder(registry()?)?, output),
         Some(Command::Types(_)) => types::run(&registry()?, output),
         Some(Command::Serializers(_)) => {
             serializers::run(&open_if_there(&url()?, registry()?)?, output)

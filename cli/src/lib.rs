@@ -70,6 +70,18 @@
 //! | `job logs` | `lines` (`attempt`, `at`, `text`) |
 //! | `fire` | the fields of the version, `event`, and `jobs`: ids |
 //! | `work --drain` | `jobs`: the number of jobs that ran |
+//! | `serve` | `url`, and `token`: of the user `admin`, if the larder had no users |
+//! | `user list` | `users` (`name`, `kind`: `person` or `service`, `groups`, `created`) |
+//! | `group list` | `groups` (`group`, `members`) |
+//! | `user`, `group` | `outcome`, and `user` or `group` |
+//! | `token create` | `secret`, `id`, `owner`, `label`, `scopes` (`role`, `names`), `created`, `expires`, `revoked` |
+//! | `token list` | `tokens`: as above, without `secret` |
+//! | `token revoke` | `outcome`, `id` |
+//! | `grant list` | `grants` (`subject`, `role`, `names`, `created`) |
+//! | `grant add`, `grant remove` | `outcome`, `subject`, `role`, `names` |
+//! | `can` | `user`, `action`, `allowed`, `because` |
+//! | `audit` | `entries` (`at`, `principal`, `token`, `action`, `resource`, `outcome`, `because`, `request`) |
+//! | `audit --verify` | `records`, `entries`: their numbers; `findings` (`record`, `fault`) |
 //! | `completions` | `shell`, `script` |
 //! | none | `program`, `version` |
 //! | `types` | `types` (`type`, `rust_type`, `crate`, `signature`) |
@@ -99,6 +111,7 @@
 //! | 4 | corrupt data |
 //! | 5 | refused, because something would be lost or broken, or because of a conflict with another writer |
 //! | 6 | needs a type, a serializer, a store, a feature or a version of Larder that is not linked in |
+//! | 7 | denied by access control |
 
 #![forbid(unsafe_code)]
 

@@ -28,6 +28,12 @@ pub trait Records {
     /// Returns the time of the handle's clock.
     fn now(&self) -> Timestamp;
 
+    /// Returns the author of changes.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`] if it is empty or too long.
+    fn author(&self) -> Result<Option<String>>;
+
     /// Returns the record of a name.
     ///
     /// # Errors
@@ -137,6 +143,10 @@ pub trait Records {
 impl Records for Larder {
     fn now(&self) -> Timestamp {
         Larder::now(self)
+    }
+
+    fn author(&self) -> Result<Option<String>> {
+        Larder::author(self)
     }
 
     fn head(&self, name: &Identifier) -> Result<Option<NameRecord>> {

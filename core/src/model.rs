@@ -50,6 +50,16 @@ pub trait Predict: Send + Sync {
     /// [`Error::predict`] wraps any error or message.
     fn predict(&self, input: Self::Input) -> Result<Self::Output>;
 
+    /// Prepares the model for its first prediction; models that keep examples predict for them.
+    ///
+    /// Called before a version takes over from another. The default does nothing.
+    ///
+    /// # Errors
+    /// Any error: the version does not take over.
+    fn warm_up(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Returns the number of threads of [`predict_batch`](Predict::predict_batch).
     ///
     /// More than one is faster from about ten microseconds a row.
@@ -124,6 +134,14 @@ pub trait Model: Send + Sync {
         Err(wrong_value("a serde format: it is no model of Rust types"))
     }
 
+    /// Prepares the model for its first prediction: see [`Predict::warm_up`].
+    ///
+    /// # Errors
+    /// Any error: the model is not fit to serve.
+    fn warm_up(&self) -> Result<()> {
+        Ok(())
+    }
+
     /// Returns the schemas of input and output.
     fn signature(&self) -> Signature;
 }
@@ -164,6 +182,10 @@ impl<T: Predict> Model for T {
         };
         *output = Some(self.predict(input)?);
         Ok(())
+    }
+
+    fn warm_up(&self) -> Result<()> {
+        Predict::warm_up(self)
     }
 
     fn signature(&self) -> Signature {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use larder_core::Larder;
+use larder_serving::{Deployer, Serving};
 
 use crate::access_cache::AccessCache;
 use crate::audit_log::AuditLog;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
+use crate::predict::KnownPorts;
 use crate::store::Settled;
 
 /// The state of a server.
@@ -19,6 +21,9 @@ pub(crate) struct App {
     /// `None` for a server without authentication.
     pub(crate) guard: Option<Guarded>,
     pub(crate) metrics: Metrics,
+    pub(crate) serving: Serving,
+    pub(crate) deployer: Deployer,
+    pub(crate) ports: KnownPorts,
     /// The outcomes of recent commits.
     pub(crate) settled: Settled,
     /// Set while the server ends: it is no longer ready.

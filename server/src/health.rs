@@ -27,11 +27,14 @@ async fn live(_: Context, _: String, _: Request) -> Result<Response, Failure> {
     Ok("ok\n".into_response())
 }
 
-/// Ready once the store answers.
+/// Ready once the store answers, and every deployment serves or has failed with a reason.
 async fn ready(context: Context, _: String, _: Request) -> Result<Response, Failure> {
     let app = Arc::clone(&context.app);
     if app.is_ending.load(Ordering::Relaxed) {
         return Err(Failure::unavailable("cannot serve: the server is ending"));
+    }
+    if let Some(reason) = app.deployer.not_ready() {
+        return Err(Failure::unavailable(format!("cannot serve yet: {reason}")));
     }
     let store = Arc::clone(app.larder.store());
     context

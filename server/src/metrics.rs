@@ -6,6 +6,7 @@ use axum::extract::Request;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use larder_core::store::Action;
+use larder_serving::Serving;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
@@ -15,6 +16,7 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::model_metrics::ModelCollector;
 use crate::route::{Guard, Route};
 
 /// The buckets of durations that the convention advises, in seconds.
@@ -46,7 +48,7 @@ impl Drop for InProgress {
 }
 
 impl Metrics {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(serving: &Serving) -> Self {
         let requests =
             Family::<RequestLabels, Histogram>::new_with_constructor(|| Histogram::new(BUCKETS));
         let active = Gauge::default();
@@ -62,6 +64,7 @@ impl Metrics {
             "HTTP requests in progress",
             active.clone(),
         );
+        registry.register_collector(Box::new(ModelCollector(serving.clone())));
         Self { registry, requests, active }
     }
 

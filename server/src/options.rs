@@ -24,6 +24,7 @@ pub struct ServerOptions {
     pub(crate) authenticate: bool,
     pub(crate) max_body: usize,
     pub(crate) deadline: Duration,
+    pub(crate) memory: u64,
 }
 
 impl Default for ServerOptions {
@@ -35,6 +36,7 @@ impl Default for ServerOptions {
             authenticate: true,
             max_body: 16 << 20,
             deadline: Duration::from_secs(60),
+            memory: 4 << 30,
         }
     }
 }
@@ -86,6 +88,13 @@ impl ServerOptions {
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
+        self
+    }
+
+    /// Sets the maximum number of bytes of models in memory, 4 GiB by default. Those that are not deployed leave first.
+    #[must_use]
+    pub fn memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
         self
     }
 

@@ -77,6 +77,7 @@ impl Route {
 pub(crate) fn all() -> Vec<Route> {
     let mut routes = crate::health::routes();
     routes.extend(crate::metrics::routes());
+    routes.extend(crate::predict::routes());
     routes.extend(crate::store::routes());
     routes.extend(crate::whoami::routes());
     routes

@@ -12,6 +12,7 @@ use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
 use larder_access::{LarderAccess, Role, Subject, TokenOptions};
 use larder_core::{Error, Larder, Result};
+use larder_serving::{Deployer, Serving, ServingOptions};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -22,6 +23,7 @@ use crate::app::{App, Guarded, SharedApp};
 use crate::audit_log::AuditLog;
 use crate::metrics::Metrics;
 use crate::options::{ServerOptions, Tls};
+use crate::predict::KnownPorts;
 use crate::router::router;
 use crate::store::Settled;
 
@@ -80,11 +82,17 @@ impl Server {
             }
             false => None,
         };
+        let limits = ServingOptions::new().deadline(options.deadline).memory(options.memory);
+        let serving = Serving::start(&larder, &limits)?;
+        let deployer = Deployer::start(&serving)?;
         let app = Arc::new(App {
             larder,
+            metrics: Metrics::new(&serving),
+            serving,
+            deployer,
+            ports: KnownPorts::default(),
             options: options.clone(),
             guard,
-            metrics: Metrics::new(),
             settled: Settled::default(),
             is_ending: AtomicBool::new(false),
         });
@@ -169,6 +177,7 @@ impl Server {
             let _ = ended.recv_timeout(time + Duration::from_secs(1));
         }
         if let Some(runtime) = self.runtime.take() {
+            self.app.serving.stop(time);
             runtime.shutdown_timeout(Duration::from_secs(5));
             if let Some(guard) = &self.app.guard {
                 guard.audit.flush();

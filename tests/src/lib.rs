@@ -5,6 +5,7 @@ pub mod crew;
 pub mod crowd;
 mod delegate;
 pub mod fixture;
+pub mod http;
 pub mod nats;
 pub mod onnx;
 pub mod postgres;

@@ -21,8 +21,9 @@ kind!(
     .links(|key, found| {
         let groups = read::<PrincipalRecord>(key, found)?.groups;
         let link = |group: PrincipalName| {
-            let fault = format!("there is no group `{group}`");
-            Ok(RecordLink::present(group.key(GROUPS)?, fault))
+            let target = group.key(GROUPS)?;
+            let fault = format!("there is no record {target} of its group");
+            Ok(RecordLink::present(target, fault))
         };
         groups.into_iter().map(link).collect()
     })
@@ -68,15 +69,27 @@ kind!(
         "audit/@N",
         AUDIT,
         |key| {
-            let number = key.as_str().strip_prefix(AUDIT).unwrap_or_default();
-            let own = number.parse().ok().filter(|number| *number > 0).map(audit_key);
-            match own {
+            match number_in(key).map(audit_key) {
                 Some(Ok(own)) if own == *key => Ok(None),
                 _ => Err(misnamed(key, "its key has no number")),
             }
         },
         |key, found| read::<AuditRecord>(key, found).map(drop),
     )
+    .links(|key, _| {
+        let number = number_in(key);
+        Ok(vec![
+            RecordLink::new(head_key()?, move |key, found| match found {
+                None => Some(format!("there is no record {key}")),
+                Some(found) => {
+                    let head: AuditHead = read(key, found).ok()?;
+                    (Some(head.last) < number)
+                        .then(|| format!("the record {key} does not count it"))
+                }
+            })
+            .atomic_only(),
+        ])
+    })
     .access(Action::Administer, Action::Administer)
 );
 
@@ -94,6 +107,11 @@ kind!(
     .links(head_links)
     .access(Action::Administer, Action::Administer)
 );
+
+/// The number of a record of the log.
+pub(crate) fn number_in(key: &RecordKey) -> Option<u64> {
+    key.as_str().strip_prefix(AUDIT)?.parse().ok().filter(|number| *number > 0)
+}
 
 /// The last record of the log is there, and is the one that the head says.
 fn head_links(key: &RecordKey, found: &Record) -> Result<Vec<RecordLink>> {

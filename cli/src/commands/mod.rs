@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod access;
 pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod copy;
@@ -29,6 +30,8 @@ pub(crate) mod put;
 pub(crate) mod remove;
 pub(crate) mod restore;
 pub(crate) mod serializers;
+#[cfg(feature = "server")]
+pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod tag;
 mod tree;
@@ -36,6 +39,6 @@ pub(crate) mod types;
 pub(crate) mod verify;
 pub(crate) mod versions;
 pub(crate) mod welcome;
-#[cfg(not(feature = "archive"))]
-pub(crate) mod without_archive;
+#[cfg(not(all(feature = "archive", feature = "server")))]
+pub(crate) mod without_feature;
 pub(crate) mod work;

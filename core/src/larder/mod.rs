@@ -116,7 +116,7 @@ impl Larder {
     }
 
     /// Returns the author, checked.
-    fn author(&self) -> Result<Option<String>> {
+    pub(crate) fn author(&self) -> Result<Option<String>> {
         match self.author.as_deref() {
             Some(author) if !(1..=MOST_AUTHOR).contains(&author.len()) => {
                 Err(Error::invalid("author", author, "it is empty, or longer than 200 bytes"))

@@ -135,6 +135,10 @@ impl Model for ReadyModel {
         self.model()?.predict_any(input, output)
     }
 
+    fn warm_up(&self) -> Result<()> {
+        self.model()?.warm_up()
+    }
+
     /// It needs no setup.
     fn signature(&self) -> Signature {
         match self.0.peek().as_model() {

@@ -233,6 +233,10 @@ impl Model for ClassComponent {
         self.model()?.predict_any(input, output)
     }
 
+    fn warm_up(&self) -> Result<()> {
+        self.model()?.warm_up()
+    }
+
     fn signature(&self) -> Signature {
         (self.signature)()
     }

@@ -46,6 +46,12 @@ impl Model for OnnxModel {
         write_json(&Answer(is_batch, Outputs { words: true, ..self.run_rows(rows)? }))
     }
 
+    /// Optimizes the model, and predicts for the kept examples.
+    fn warm_up(&self) -> Result<()> {
+        self.plan()?;
+        self.check_examples().map(drop)
+    }
+
     fn predict_batch_json_erased(&self, input: &str) -> Result<String> {
         let mut batch = Batch::new(self);
         let mut read = Ok(());

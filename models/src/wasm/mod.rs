@@ -185,6 +185,11 @@ impl Model for WasmModel {
         self.with_stored_limits().predict_any(input, output)
     }
 
+    /// Compiles the module.
+    fn warm_up(&self) -> Result<()> {
+        self.with_stored_limits().has_batch().map(drop)
+    }
+
     fn signature(&self) -> Signature {
         self.0.signature().cloned().unwrap_or_default()
     }

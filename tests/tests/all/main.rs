@@ -41,6 +41,7 @@ mod postgres;
 mod processes;
 mod read_back;
 mod serializer_laws;
+mod server;
 mod store_laws;
 mod tensors;
 mod third_party;

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use larder::access::{AuditEntry, LarderAccess, Role, Subject, TokenOptions};
 use larder::jobs::{
     Event, JobContext, JobStatus, JobsQuery, LarderJobs, Trigger, TriggerTable, trigger_table,
 };
@@ -11,7 +12,8 @@ use larder::maintenance::{CopyOptions, GcOptions, LarderMaintenance};
 use larder::prelude::*;
 use larder::search::{LarderSearch, Query};
 use larder::store::{
-    Change, Committed, Composite, Expected, MemoryStore, RecordKey, RecordKind, StoreExt,
+    Action, Change, Committed, Composite, Expected, MemoryStore, RecordKey, RecordKind, StoreExt,
+    Timestamp,
 };
 use larder::versions::AnnotationsChange;
 use larder::{Registry, Selection};
@@ -85,6 +87,19 @@ fn jobs() -> Larder {
     larder
 }
 
+/// A user in a group, with a token, a grant and a log.
+fn access() -> Larder {
+    let larder = larder::open("memory:").unwrap();
+    let access = larder.access();
+    access.add_group("ml").unwrap();
+    access.add_user("ann", &["ml"]).unwrap();
+    access.create_token("ann", &TokenOptions::new()).unwrap();
+    access.grant(&Subject::group("ml").unwrap(), Role::Writer, "held").unwrap();
+    let now = Timestamp::new(std::time::SystemTime::now());
+    access.append_audit(&[AuditEntry::new(now, Action::Write, "held")]).unwrap();
+    larder
+}
+
 /// The sample of a kind: a new kind needs one here.
 fn sample(kind: &RecordKind) -> Sample {
     let larder = match kind.name() {
@@ -96,6 +111,7 @@ fn sample(kind: &RecordKind) -> Sample {
             review(&larder, "held");
             larder
         }
+        "principal" | "group" | "token" | "grant" | "audit" | "audit-head" => access(),
         "joined" => {
             let [records, blobs] = [(), ()].map(|()| Arc::new(MemoryStore::new()));
             let store = Composite::new(records, blobs).unwrap();
@@ -121,11 +137,18 @@ fn sample(kind: &RecordKind) -> Sample {
         "garbage" => vec!["gc/@12".into(), format!("{text}/@1")],
         "job" | "log" | "made" => vec![unpadded(), format!("{text}/@1")],
         "queue" => vec!["queue/@1".into(), format!("{text}0")],
+        "principal" | "group" => vec![format!("{text}/@1"), text.replace('@', "@-")],
+        "token" | "grant" => vec![format!("{text}0"), format!("{text}/@1")],
+        "audit" => vec![unpadded(), "audit/@0000000000".into()],
+        "audit-head" => vec!["audit-head/@1".into()],
         "joined" => vec!["joined/other".into()],
         "exclusive" => vec!["exclusive/other".into(), "exclusive/gc/@1".into()],
         other => panic!("there are no foreign keys of the kind {other}: add them here"),
     };
-    let is_missed = matches!(kind.name(), "name" | "version" | "digest" | "move" | "user" | "job");
+    let is_missed = matches!(
+        kind.name(),
+        "name" | "version" | "digest" | "move" | "user" | "job" | "group" | "audit" | "audit-head"
+    );
     Sample { larder, key, foreign, is_missed }
 }
 

@@ -1,0 +1,185 @@
+//! What is served: deployments, and the signature and OpenAPI document of each model.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::Request;
+use axum::http::Method;
+use axum::response::{IntoResponse, Response};
+use larder_access::Resource;
+use larder_core::Reference;
+use larder_core::store::Action;
+use larder_serving::{DeploymentStatus, LoadedModel, VersionStatus};
+use serde_json::{Value, json};
+
+use super::ports::Ports;
+use super::target::Target;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::route::{Guard, Rest, Route};
+
+/// The end of the path of a model's OpenAPI document.
+const OPENAPI: &str = "/openapi.json";
+
+pub(crate) fn routes() -> Vec<Route> {
+    let of_model = Guard::On(Action::Predict, resource);
+    let of_deployment = Guard::On(Action::Predict, super::named);
+    vec![
+        Route::new(Method::GET, "/models/{*rest}", of_model, model),
+        Route::new(Method::GET, "/deployments", Guard::any(Action::Predict), deployments),
+        Route::new(Method::GET, "/deployments/{*rest}", of_deployment, deployment),
+    ]
+}
+
+fn parse(rest: Rest<'_>) -> Result<(Reference, bool), Failure> {
+    Ok(match rest.strip_suffix(OPENAPI) {
+        Some(reference) => (reference.parse()?, true),
+        None => (rest.parse()?, false),
+    })
+}
+
+fn resource(rest: Rest<'_>) -> Result<Resource, Failure> {
+    Ok(Resource::Name(parse(rest)?.0.identifier().clone()))
+}
+
+async fn model(context: Context, rest: String, _: Request) -> Result<Response, Failure> {
+    let (reference, is_openapi) = parse(&rest)?;
+    let text = reference.to_string();
+    let target = Target::find(&context, &text).await?;
+    let signature = target.model().signature();
+    let (input, output) = (signature.input.to_value(), signature.output.to_value());
+    if is_openapi {
+        return Ok(Json(openapi(&text, input, output)).into_response());
+    }
+    let version = target.model().version();
+    let body = json!({
+        "name": version.identifier,
+        "version": version.version,
+        "digest": version.digest,
+        "type": version.type_tag,
+        "signature": { "input": input, "output": output },
+    });
+    Ok(Json(body).into_response())
+}
+
+/// The OpenAPI document of one model. Its schemas keep their own definitions, as JSON Schema 2020-12 allows.
+fn openapi(reference: &str, input: Value, output: Value) -> Value {
+    let body = |one: &str, many: &str, schema: Value| {
+        let object = |name: &str, schema: Value| {
+            json!({
+                "type": "object",
+                "properties": { name: schema },
+                "required": [name],
+                "additionalProperties": false,
+            })
+        };
+        let rows = json!({ "type": "array", "items": schema.clone() });
+        json!({ "oneOf": [object(one, schema), object(many, rows)] })
+    };
+    let json_of = |schema: Value| json!({ "application/json": { "schema": schema } });
+    let error = json!({
+        "type": "object",
+        "properties": { "error": {
+            "type": "object",
+            "properties": {
+                "code": { "type": "string" },
+                "message": { "type": "string" },
+                "request_id": { "type": "string" },
+            },
+            "required": ["code", "message", "request_id"],
+        } },
+        "required": ["error"],
+    });
+    let failed = |description: &str| json!({ "description": description, "content": json_of(error.clone()) });
+    json!({
+        "openapi": "3.1.0",
+        "info": { "title": reference, "version": env!("CARGO_PKG_VERSION") },
+        "components": { "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } } },
+        "security": [{ "token": [] }],
+        "paths": { format!("/predict/{reference}"): { "post": {
+            "summary": "Predicts for one input, or for many",
+            "operationId": "predict",
+            "requestBody": { "required": true, "content": json_of(body("input", "inputs", input)) },
+            "responses": {
+                "200": {
+                    "description": "The output, or the outputs in the order of the inputs",
+                    "content": json_of(body("output", "outputs", output)),
+                },
+                "400": failed("The request cannot be read"),
+                "401": failed("There is no valid token"),
+                "403": failed("The token does not allow it"),
+                "404": failed("There is no such model"),
+                "413": failed("The body is too large"),
+                "415": failed("The type of the body is not known"),
+                "422": failed("The input does not fit, or the model failed for it"),
+                "503": failed("The server is busy, or the model is not loaded; try again"),
+                "504": failed("There was no answer in time"),
+            },
+        } } },
+    })
+}
+
+async fn deployments(context: Context, _: String, _: Request) -> Result<Response, Failure> {
+    let all = context.app.deployer.status();
+    let mine =
+        all.iter().filter(|it| context.may(Action::Predict, &Resource::Name(it.name.clone())));
+    let mine: Vec<Value> = mine.map(status).collect();
+    Ok(Json(json!({ "deployments": mine })).into_response())
+}
+
+async fn deployment(context: Context, rest: String, _: Request) -> Result<Response, Failure> {
+    let all = context.app.deployer.status();
+    let Some(found) = all.iter().find(|it| it.name.as_str() == rest) else {
+        return Err(Failure::not_found("cannot find the deployment: there is none of that name"));
+    };
+    Ok(Json(status(found)).into_response())
+}
+
+fn status(deployment: &DeploymentStatus) -> Value {
+    let version = |status: &VersionStatus| {
+        json!({
+            "version": status.version.reference().to_string(),
+            "digest": status.version.digest,
+            "since": status.since,
+            "requests": status.requests,
+            "failures": status.failures,
+        })
+    };
+    json!({
+        "name": deployment.name,
+        "reference": deployment.reference.as_ref().map(ToString::to_string),
+        "ready": deployment.is_ready,
+        "reason": deployment.reason,
+        "serving": deployment.serving.as_ref().map(version),
+        "canary": deployment.canary.as_ref().map(|canary| json!({
+            "share": canary.share,
+            "serving": canary.version.as_ref().map(version),
+            "reason": canary.reason,
+        })),
+    })
+}
+
+impl Context {
+    /// Returns the inputs and outputs of a model as tensors. They are read once for each version.
+    pub(super) async fn ports(&self, model: &Arc<LoadedModel>) -> Result<Arc<Ports>, Failure> {
+        let digest = model.version().digest;
+        if let Some(ports) = self.app.ports.get(&digest) {
+            return Ok(ports);
+        }
+        let (app, model) = (Arc::clone(&self.app), Arc::clone(model));
+        self.blocking(move || {
+            let version = model.version();
+            let of_onnx = match version.type_tag.as_str() {
+                "larder/onnx" => {
+                    let details = app.larder.show(version.reference())?;
+                    let fields = details.manifest.fields();
+                    Ports::of_onnx(&serde_json::from_str(fields).unwrap_or_default())
+                }
+                _ => None,
+            };
+            let ports = of_onnx.unwrap_or_else(|| Ports::of_schemas(&model.signature()));
+            Ok(app.ports.keep(digest, Arc::new(ports)))
+        })
+        .await
+    }
+}

@@ -1,0 +1,85 @@
+//! Predictions over HTTP, by the conventions that clients know.
+//!
+//! | paths | convention |
+//! | --- | --- |
+//! | `/predict/REF` | Larder's own: JSON and MessagePack |
+//! | `/v2/…` | the Open Inference Protocol, with its binary extension |
+//! | `/invocations`, `/mlflow/NAME/…` | MLflow's scoring server |
+//!
+//! Every one of them asks for the action `predict` on the name in the path, finds the model in [`target`], and runs it through
+//! the queue of `larder-serving`.
+
+mod describe;
+mod inference;
+mod mlflow;
+mod native;
+mod ports;
+mod table;
+mod target;
+mod tensor;
+mod tensors;
+
+use larder_access::Resource;
+use larder_core::Reference;
+use larder_serving::{Answer, Input, Request as Job, ServeError};
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::route::{Rest, Route};
+use target::Target;
+
+pub(crate) use ports::KnownPorts;
+
+pub(crate) fn routes() -> Vec<Route> {
+    [native::routes(), inference::routes(), mlflow::routes(), describe::routes()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// The name in a path that ends in a reference.
+fn named(rest: Rest<'_>) -> Result<Resource, Failure> {
+    let reference: Reference = rest.parse()?;
+    Ok(Resource::Name(reference.identifier().clone()))
+}
+
+/// Runs a request, and waits for its answer or the deadline. A client that goes away takes its request with it.
+async fn run(context: &Context, target: &Target, input: Input) -> Result<Answer, Failure> {
+    if let Some(answer) = target.try_now(&context.app, &input) {
+        return answer.map_err(Failure::from);
+    }
+    let job = Job::new(input).within(context.app.options.deadline);
+    target.request(&context.app, job).await.map_err(Failure::from)
+}
+
+impl From<ServeError> for Failure {
+    fn from(error: ServeError) -> Self {
+        use axum::http::StatusCode;
+
+        let text = error.to_string();
+        let seconds = error.retry_after().map(|time| time.as_secs_f64().ceil() as u64);
+        let failure = match error {
+            ServeError::Model(error) => return error.into(),
+            ServeError::Load { source, .. } => {
+                let cause =
+                    std::iter::successors(Some(&*source as &dyn std::error::Error), |error| {
+                        error.source()
+                    });
+                let cause: Vec<_> = cause.map(ToString::to_string).collect();
+                let failure = Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_loaded", text);
+                Self { cause: Some(cause.join(": ")), ..failure }
+            }
+            ServeError::Panicked { source, .. } => {
+                let failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "model_failed", text);
+                Self { cause: Some(source.to_string()), ..failure }
+            }
+            ServeError::Late { .. } => Self::new(StatusCode::GATEWAY_TIMEOUT, "late", text),
+            ServeError::Busy { .. } => Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", text),
+            _ => Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", text),
+        };
+        match seconds {
+            Some(seconds) => failure.retry_after(seconds),
+            None => failure,
+        }
+    }
+}
