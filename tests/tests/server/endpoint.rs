@@ -186,3 +186,50 @@ fn a_socket_of_this_machine_is_a_server_too() {
         assert_eq!(endpoint.predict(&1.0).unwrap(), 7.0);
     });
 }
+
+/// The same client against a real server.
+#[test]
+fn a_model_of_a_larder_is_called_through_its_server() {
+    use larder_access::Role;
+    use larder_tests::Doubler;
+
+    use super::served::Served;
+
+    let served = Served::at("memory:");
+    served.larder.apply("house/price", &Doubler { factor: 2.5 }).unwrap();
+    served.larder.apply("house/price", &Doubler { factor: 10.0 }).unwrap();
+    served.larder.tag("house/price@1", "prod").unwrap();
+    let user = served.user("ann", Role::User, "house/*");
+    let of = |reference: &str, token: &str| {
+        let endpoint: Endpoint<f64, f64> = Endpoint::new(&served.server.url(), reference).unwrap();
+        endpoint.with_token(token).unwrap()
+    };
+    let prod = of("house/price:prod", &user);
+    assert_eq!(prod.predict(&4.0).unwrap(), 10.0);
+    assert_eq!(of("house/price", &user).predict(&4.0).unwrap(), 40.0);
+    assert_eq!(of("house/price@2", &user).predict_json("4").unwrap(), "40.0");
+    let inputs: Vec<f64> = (0..1_500).map(f64::from).collect();
+    let outputs = prod.predict_batch(&inputs).unwrap();
+    assert!(outputs.into_iter().eq(inputs.iter().map(|input| input * 2.5)));
+
+    let text: Endpoint<&str, f64> = Endpoint::new(&served.server.url(), "house/price").unwrap();
+    let error = text.with_token(&user).unwrap().predict(&"four").unwrap_err();
+    assert!(matches!(error, Error::Input { .. }), "{}", told(&error));
+    let error = of("house/cost", &user).predict(&1.0).unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. }), "{}", told(&error));
+    let viewer = served.user("ben", Role::Viewer, "*");
+    let error = of("house/price", &viewer).predict(&1.0).unwrap_err();
+    assert!(matches!(error, Error::Denied { .. }), "{}", told(&error));
+    let error = of("house/price", "larder_wrong").predict(&1.0).unwrap_err();
+    assert!(matches!(error, Error::Denied { .. }), "{}", told(&error));
+
+    // The printed command, as it is, says the same.
+    let command = prod.curl(&4.0).unwrap();
+    assert!(!command.contains(&user), "{command}");
+    let ran = std::process::Command::new("sh")
+        .args(["-c", &command])
+        .env("LARDER_TOKEN", &user)
+        .output();
+    let ran = ran.unwrap();
+    assert_eq!(String::from_utf8_lossy(&ran.stdout), "{\"output\":10.0}");
+}
