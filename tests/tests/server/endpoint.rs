@@ -226,10 +226,8 @@ fn a_model_of_a_larder_is_called_through_its_server() {
     // The printed command, as it is, says the same.
     let command = prod.curl(&4.0).unwrap();
     assert!(!command.contains(&user), "{command}");
-    let ran = std::process::Command::new("sh")
-        .args(["-c", &command])
-        .env("LARDER_TOKEN", &user)
-        .output();
+    let ran =
+        std::process::Command::new("sh").args(["-c", &command]).env("LARDER_TOKEN", &user).output();
     let ran = ran.unwrap();
     assert_eq!(String::from_utf8_lossy(&ran.stdout), "{\"output\":10.0}");
 }

@@ -10,8 +10,10 @@
 mod broken;
 mod certificate;
 mod endpoint;
+mod everything;
 mod hostile_client;
 mod hostile_server;
+mod killed;
 mod large;
 mod laws;
 mod permissions;
