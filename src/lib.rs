@@ -109,6 +109,9 @@ mod guide {
     #[doc = include_str!("../docs/async.md")]
     mod async_programs {}
 
+    #[cfg(feature = "http")]
+    #[doc = include_str!("../docs/server.md")]
+    mod server {}
     #[cfg(feature = "tensors")]
     #[doc = include_str!("../docs/serializers.md")]
     mod serializers {}

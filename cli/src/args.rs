@@ -8,13 +8,15 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::commands::access::{audit, can, grant, group, token, user};
 #[cfg(feature = "server")]
 use crate::commands::serve;
-#[cfg(not(all(feature = "archive", feature = "server")))]
+#[cfg(not(all(feature = "archive", feature = "server", feature = "serving")))]
 use crate::commands::without_feature;
 use crate::commands::{
     cache, completions, copy, diff, doctor, fire, gc, get, history, job, jobs, list, lock, man,
     migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
     versions, work,
 };
+#[cfg(feature = "serving")]
+use crate::commands::{deploy, deployments};
 #[cfg(feature = "archive")]
 use crate::commands::{export, import};
 use crate::global::Global;
@@ -68,6 +70,18 @@ pub(crate) enum Command {
     Note(note::Args),
     Lock(lock::Args),
     Unlock(lock::UnlockArgs),
+    #[cfg(feature = "serving")]
+    Deploy(deploy::Args),
+    #[cfg(not(feature = "serving"))]
+    Deploy(without_feature::Args),
+    #[cfg(feature = "serving")]
+    Deployments(deployments::Args),
+    #[cfg(not(feature = "serving"))]
+    Deployments(without_feature::Args),
+    #[cfg(feature = "serving")]
+    Undeploy(deploy::UndeployArgs),
+    #[cfg(not(feature = "serving"))]
+    Undeploy(without_feature::Args),
     Jobs(jobs::Args),
     Job(job::Args),
     Fire(fire::Args),
@@ -104,7 +118,21 @@ const GROUPS: [(&str, &[&str]); 6] = [
         ],
     ),
     ("Jobs", &["jobs", "job", "fire", "work"]),
-    ("Server", &["serve", "user", "group", "token", "grant", "can", "audit"]),
+    (
+        "Server",
+        &[
+            "serve",
+            "deploy",
+            "deployments",
+            "undeploy",
+            "user",
+            "group",
+            "token",
+            "grant",
+            "can",
+            "audit",
+        ],
+    ),
     ("Set-up", &["types", "serializers", "completions", "man", "help"]),
 ];
 

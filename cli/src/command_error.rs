@@ -318,6 +318,9 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::Refused { reason, .. } if reason.starts_with("it has tags: ") => {
             "`larder untag NAME:TAG` removes a tag"
         }
+        Error::Refused { reason, .. } if reason.contains("allow the change") => {
+            "use `--allow-signature-change` to do it anyway, or `--name NAME`"
+        }
         Error::Refused { reason, .. } if reason.contains("force the ") => {
             "use `--force` to do it anyway"
         }

@@ -96,6 +96,17 @@ pub(crate) fn names() -> ArgValueCompleter {
     of_larder(name)
 }
 
+/// Names of deployments.
+#[cfg(feature = "serving")]
+pub(crate) fn deployments() -> ArgValueCompleter {
+    of_larder(|larder, word| {
+        use larder::serving::LarderDeployments as _;
+
+        let names = larder.deployments()?.into_iter().map(|it| it.name.to_string());
+        Ok(matching(names, word))
+    })
+}
+
 /// `name:tag` of tags that can be removed.
 pub(crate) fn name_tags() -> ArgValueCompleter {
     of_larder(name_tag)

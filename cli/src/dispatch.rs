@@ -7,13 +7,15 @@ use crate::command_error::CommandError;
 use crate::commands::access::{audit, can, grant, group, token, user};
 #[cfg(feature = "server")]
 use crate::commands::serve;
-#[cfg(not(all(feature = "archive", feature = "server")))]
+#[cfg(not(all(feature = "archive", feature = "server", feature = "serving")))]
 use crate::commands::without_feature;
 use crate::commands::{
     cache, completions, copy, diff, doctor, fire, gc, get, history, job, jobs, list, lock, man,
     migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
     versions, welcome, work,
 };
+#[cfg(feature = "serving")]
+use crate::commands::{deploy, deployments};
 #[cfg(feature = "archive")]
 use crate::commands::{export, import};
 use crate::global::Global;
@@ -80,6 +82,18 @@ fn dispatch(
         Some(Command::Note(args)) => note::run(&args, &larder(registry()?)?, output),
         Some(Command::Lock(args)) => lock::run(&args, &larder(registry()?)?, output),
         Some(Command::Unlock(args)) => lock::unlock(&args, &larder(registry()?)?, output),
+        #[cfg(not(feature = "serving"))]
+        Some(Command::Deploy(_)) => without_feature::run("deploy", "serving"),
+        #[cfg(not(feature = "serving"))]
+        Some(Command::Deployments(_)) => without_feature::run("deployments", "serving"),
+        #[cfg(not(feature = "serving"))]
+        Some(Command::Undeploy(_)) => without_feature::run("undeploy", "serving"),
+        #[cfg(feature = "serving")]
+        Some(Command::Deploy(args)) => deploy::run(&args, &larder(registry()?)?, output),
+        #[cfg(feature = "serving")]
+        Some(Command::Deployments(args)) => deployments::run(&args, &larder(registry()?)?, output),
+        #[cfg(feature = "serving")]
+        Some(Command::Undeploy(args)) => deploy::undeploy(&args, &larder(registry()?)?, output),
         Some(Command::Jobs(args)) => jobs::run(&args, &larder(registry()?)?, output),
         Some(Command::Job(args)) => job::run(&args, &larder(registry()?)?, output),
         Some(Command::Fire(args)) => fire::run(&args, &larder(registry()?)?, output),

@@ -23,10 +23,10 @@
 //!
 //! | feature | has |
 //! | --- | --- |
-//! | `default` | what a person needs at a terminal on one machine: `archive`, `bincode`, `bytes`, `fs`, `json`, `msgpack`, `postcard`, `script`, `sqlite`, `tensors` |
+//! | `default` | what a person needs at a terminal on one machine: `archive`, `bincode`, `bytes`, `fs`, `json`, `msgpack`, `postcard`, `script`, `serving`, `sqlite`, `tensors` |
 //! | `full` | `default`, `nats`, `object`, `onnx`, `onnxruntime`, `postgres`, `wasm` |
 //!
-//! `archive` has `export` and `import`; the others are features of the crate `larder`. Commands, URLs and files that need
+//! `archive` has `export` and `import`, `serving` has `deploy`, `deployments` and `undeploy`; the others are features of the crate `larder`. Commands, URLs and files that need
 //! a missing feature end with an error that names it.
 //!
 //! # Output
@@ -63,6 +63,9 @@
 //! | `lock`, `unlock` | `outcome`, `locked`, `name` and `version`, `null` for a name |
 //! | `cache info` | `path`, `limit`, `blobs` (`count`, `bytes`) |
 //! | `cache clear` | `removed` (`count`, `bytes`) |
+//! | `deploy` | `outcome`, and the fields of the deployment: `name`, `reference`, `created`, `changed`, `by`, `allow_signature_change`, `serving` (`name`, `version`, `digest`, `since`, `seen`: when a server last said so), `canary` (`reference`, `share`, `interval` and `max_p90` in seconds, `min_requests`, `max_error_rate`, `since`), `events` (`at`, `event`: `deployed`, `serving`, `refused`, `failed`, `promoted` or `rolled_back`, `name`, `version`, `digest`, `by`, `reason`) |
+//! | `deployments` | `deployments`: each with the fields above |
+//! | `undeploy` | `name` |
 //! | `jobs` | `jobs`: each with `id`, `name`, `version`, `type`, `trigger`, `event`, `status`, `attempt`, `failures`, `losses`, `created`, `started`, `finished`, `not_before`, `holder`, `until`, `cancelling`, `fraction`, `message`, `error` (an array), `depends_on` (from triggers to ids), `payload`, `output` |
 //! | `job show`, `job cancel` | the fields of the job |
 //! | `job retry`, `fire --wait` | `jobs`, as above |

@@ -133,8 +133,14 @@ impl Failure {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl From<&Error> for Failure {
+    fn from(error: &Error) -> Self {
         let text = error.to_string();
-        match &error {
+        match error {
             Error::InvalidName { .. } => Self::new(StatusCode::BAD_REQUEST, "invalid_name", text),
             Error::NotFound { .. } => Self::not_found(text),
             Error::Removed { .. } => Self::new(StatusCode::GONE, "removed", text),
@@ -157,19 +163,19 @@ impl From<Error> for Failure {
                 let row = row.map(|row| format!(" for row {row}")).unwrap_or_default();
                 let message = format!("cannot predict{row}: the model failed");
                 let failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "model_failed", message);
-                Self { cause: Some(causes(&error)), ..failure }
+                Self { cause: Some(causes(error)), ..failure }
             }
             Error::Corrupt { .. } => {
                 let message = "cannot read the larder: a part of it is damaged; \
                                `larder verify` says which";
                 let failure = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "corrupt", message);
-                Self { cause: Some(causes(&error)), ..failure }
+                Self { cause: Some(causes(error)), ..failure }
             }
             Error::Store { .. } => {
                 let failure = Self::unavailable("cannot reach the store of the larder");
-                Self { cause: Some(causes(&error)), ..failure }
+                Self { cause: Some(causes(error)), ..failure }
             }
-            _ => Self::internal(causes(&error)),
+            _ => Self::internal(causes(error)),
         }
     }
 }

@@ -4,6 +4,10 @@ pub(crate) mod access;
 pub(crate) mod cache;
 pub(crate) mod completions;
 pub(crate) mod copy;
+#[cfg(feature = "serving")]
+pub(crate) mod deploy;
+#[cfg(feature = "serving")]
+pub(crate) mod deployments;
 pub(crate) mod diff;
 pub(crate) mod doctor;
 #[cfg(feature = "archive")]
@@ -39,6 +43,6 @@ pub(crate) mod types;
 pub(crate) mod verify;
 pub(crate) mod versions;
 pub(crate) mod welcome;
-#[cfg(not(all(feature = "archive", feature = "server")))]
+#[cfg(not(all(feature = "archive", feature = "server", feature = "serving")))]
 pub(crate) mod without_feature;
 pub(crate) mod work;

@@ -65,6 +65,11 @@ fn help_lists_the_commands() {
       migrate      Rewrites the newest version of names with the current version of their type
       cache        Shows or empties the local cache of remote blobs
 
+    Serving:
+      deploy       Deploys a model: every server of the larder serves it under a name
+      deployments  Lists the deployments, and the version that each serves
+      undeploy     Ends a deployment: servers no longer serve it
+
     Jobs:
       jobs         Lists the jobs that triggers created
       job          Shows, cancels or retries a job, prints its log, or deletes old jobs

@@ -11,6 +11,7 @@ mod archives;
 mod children;
 mod content;
 mod copy;
+mod deploy;
 mod diff;
 mod doctor;
 mod failures;

@@ -60,14 +60,18 @@ impl From<ServeError> for Failure {
         let seconds = error.retry_after().map(|time| time.as_secs_f64().ceil() as u64);
         let failure = match error {
             ServeError::Model(error) => return error.into(),
+            // A failure of the store may pass; what is wrong with the version stays so.
             ServeError::Load { source, .. } => {
-                let cause =
-                    std::iter::successors(Some(&*source as &dyn std::error::Error), |error| {
-                        error.source()
-                    });
-                let cause: Vec<_> = cause.map(ToString::to_string).collect();
-                let failure = Self::new(StatusCode::SERVICE_UNAVAILABLE, "not_loaded", text);
-                Self { cause: Some(cause.join(": ")), ..failure }
+                let failure = Self::from(&*source);
+                match failure.status.is_server_error() {
+                    true => Self {
+                        status: StatusCode::SERVICE_UNAVAILABLE,
+                        code: "not_loaded",
+                        message: text,
+                        ..failure
+                    },
+                    false => failure,
+                }
             }
             ServeError::Panicked { source, .. } => {
                 let failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "model_failed", text);

@@ -42,6 +42,7 @@ mod processes;
 mod read_back;
 mod serializer_laws;
 mod server;
+mod serving;
 mod store_laws;
 mod tensors;
 mod third_party;

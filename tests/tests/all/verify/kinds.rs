@@ -11,6 +11,7 @@ use larder::jobs::{
 use larder::maintenance::{CopyOptions, GcOptions, LarderMaintenance};
 use larder::prelude::*;
 use larder::search::{LarderSearch, Query};
+use larder::serving::{DeployOptions, Deployer, LarderDeployments, Serving, ServingOptions};
 use larder::store::{
     Action, Change, Committed, Composite, Expected, MemoryStore, RecordKey, RecordKind, StoreExt,
     Timestamp,
@@ -31,6 +32,19 @@ struct Holder {
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "tests/kinds/held")]
 struct Held(u64);
+
+#[derive(Serialize, Deserialize, Component)]
+#[component(tag = "tests/kinds/doubler", model)]
+struct Doubler;
+
+impl Predict for Doubler {
+    type Input = f64;
+    type Output = f64;
+
+    fn predict(&self, x: f64) -> larder::Result<f64> {
+        Ok(2.0 * x)
+    }
+}
 
 /// A larder with a record of a kind.
 struct Sample {
@@ -100,12 +114,24 @@ fn access() -> Larder {
     larder
 }
 
+/// A version that a server serves.
+fn deployments() -> Larder {
+    let larder = larder::open("memory:").unwrap();
+    larder.apply("doubler", &Doubler).unwrap();
+    larder.deploy("doubler", &DeployOptions::new()).unwrap();
+    let serving = Serving::start(&larder, &ServingOptions::new()).unwrap();
+    let deployer = Deployer::start(&serving).unwrap();
+    assert!(deployer.settle(Duration::from_secs(20)) && deployer.is_ready());
+    larder
+}
+
 /// The sample of a kind: a new kind needs one here.
 fn sample(kind: &RecordKind) -> Sample {
     let larder = match kind.name() {
         "name" | "version" | "digest" | "tag" | "move" | "annotations" | "user" | "garbage"
         | "exclusive" => versions(),
         "job" | "queue" | "log" | "made" | "cron" => jobs(),
+        "deployment" => deployments(),
         "review" => {
             let larder = versions();
             review(&larder, "held");
@@ -129,7 +155,7 @@ fn sample(kind: &RecordKind) -> Sample {
     let text = key.as_str();
     let unpadded = || text.replacen("@0", "@", 1);
     let foreign = match kind.name() {
-        "name" | "cron" => vec![format!("{text}/@1")],
+        "name" | "cron" | "deployment" => vec![format!("{text}/@1")],
         "version" | "annotations" | "review" => vec![unpadded(), format!("{text}/@1")],
         "digest" | "user" => vec![format!("{text}0"), text[..text.len() - 10].to_owned() + "1"],
         "tag" => vec!["tags/held/@9".into(), "tags/held/@latest".into(), format!("{text}/@1")],
@@ -184,6 +210,7 @@ fn every_kind_is_registered() {
     let expected = [
         "annotations",
         "cron",
+        "deployment",
         "digest",
         "exclusive",
         "garbage",
@@ -286,6 +313,7 @@ fn told(larder: &Larder) -> Vec<String> {
         }
         told.push(format!("{jobs:?}"));
     }
+    told.push(format!("{:?}", larder.deployments()));
     let to = larder::open("memory:").unwrap();
     let copied = larder.maintenance().copy(Selection::All, &to, &CopyOptions::new());
     told.push(format!("{copied:?}"));
