@@ -11,11 +11,12 @@ use bytes::{Bytes, BytesMut};
 use larder_store::{Error, Result};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode, redirect};
+use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
 
 use crate::config::ServerLocation;
 use crate::failure::{Asked, Failure, Head, MAX_ERROR};
-use crate::protocol::{self, INFO, Info, MAX_ANSWER, MEDIA_TYPE, Request};
+use crate::protocol::{self, INFO, Info, MAX_ANSWER, MEDIA_TYPE, Request, WHOAMI, Whoami};
 use crate::tokens;
 
 /// Delay before the first retry. It doubles with each further one.
@@ -106,13 +107,22 @@ impl Connection {
 
     /// Asks the server what it is.
     pub(crate) async fn info(&self) -> Result<Info> {
-        let action = format!("open the larder at {}", self.shown);
+        self.get_json(&format!("open the larder at {}", self.shown), INFO).await
+    }
+
+    /// Asks the server whose token this is; `None` if it asks for none.
+    pub(crate) async fn whoami(&self) -> Result<Option<String>> {
+        let action = format!("sign in at {}", self.shown);
+        Ok(self.get_json::<Whoami>(&action, WHOAMI).await?.name)
+    }
+
+    async fn get_json<T: DeserializeOwned>(&self, action: &str, route: &str) -> Result<T> {
         let mut retries = self.retries();
         let body = loop {
-            let request = self.request(Method::GET, INFO).header(ACCEPT, "application/json");
-            match self.body_of(&action, request, MAX_ERROR).await {
+            let request = self.request(Method::GET, route).header(ACCEPT, "application/json");
+            match self.body_of(action, request, MAX_ERROR).await {
                 Ok(body) => break body,
-                Err(failure) => retries.wait(failure, &action).await?,
+                Err(failure) => retries.wait(failure, action).await?,
             }
         };
         serde_json::from_slice(&body).map_err(|_| {

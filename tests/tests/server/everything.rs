@@ -162,7 +162,7 @@ fn what_writers_need_is_not_collected() {
                 scope.spawn(move || {
                     let (mut swept, exclusive) = (0, GcOptions::new().exclusive(true));
                     while !ended.load(Ordering::Relaxed) {
-                        match larder.maintenance().gc(&exclusive.clone().grace(Duration::ZERO)) {
+                        match larder.maintenance().gc(&exclusive.grace(Duration::ZERO)) {
                             Ok(found) => swept += found.deleted.len() + found.unmarked.len(),
                             Err(Error::Conflict { .. } | Error::Refused { .. }) => {}
                             Err(error) => panic!("{}", told(&error)),

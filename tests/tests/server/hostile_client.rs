@@ -389,7 +389,7 @@ fn the_name_of_a_commit_is_that_of_its_user() {
     let served = Served::at("memory:");
     let client = served.client();
     let change = put("laws/named/one", "1", Expected::Absent);
-    assert_eq!(client.store().commit(&[change.clone()]).unwrap(), Committed::All);
+    assert_eq!(client.store().commit(std::slice::from_ref(&change)).unwrap(), Committed::All);
     let again = client.store().commit(&[change]).unwrap();
     assert_eq!(again, Committed::Conflict { at: 0, made: 0 }, "each commit has a name of its own");
 }

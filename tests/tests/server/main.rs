@@ -19,6 +19,7 @@ mod laws;
 mod permissions;
 mod served;
 mod sharing;
+mod tokens;
 
 use larder::bytes::Bytes;
 use larder::maintenance::LarderMaintenance;
