@@ -1,7 +1,7 @@
 //! Time to push a blob to a larder behind a server, and to pull it, against the same with a larder on the disk.
 //!
 //! ```sh
-//! cargo run --release -p larder-benches --features server --bin push_pull [BYTES]
+//! cargo run --release -p larder-benches --features serve --bin push_pull [BYTES]
 //! ```
 
 use std::sync::Arc;

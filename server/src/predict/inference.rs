@@ -139,7 +139,7 @@ async fn infer(context: Context, rest: String, request: Request) -> Result<Respo
     }
     let json_length = request.headers().get(JSON_LENGTH).cloned();
     let target = Target::find(&context, &asked.reference.to_string()).await?;
-    let body = context.body(request.into_body()).await?;
+    let body = context.body(request).await?;
     let (json, mut binary) = split(body, json_length.as_ref())?;
     let asked_for: Infer = serde_json::from_slice(&json).map_err(|_| {
         Failure::bad_request("cannot read the request: it is no inference request in JSON")

@@ -109,7 +109,7 @@ async fn predict(context: Context, reference: &str, request: Request) -> Result<
         _ => return Err(unsupported("send application/json or text/csv")),
     };
     let target = Target::find(&context, reference).await?;
-    let body = context.body(request.into_body()).await?;
+    let body = context.body(request).await?;
     let ports = context.ports(target.model()).await?;
     let input = match is_csv {
         true => table::csv(&ports, &body)?,

@@ -47,7 +47,7 @@ const SHAPE: &str =
 async fn predict(context: Context, rest: String, request: Request) -> Result<Response, Failure> {
     let is_message_pack = content_type(request.headers(), &MESSAGE_PACK)?;
     let target = Target::find(&context, &rest).await?;
-    let body = context.body(request.into_body()).await?;
+    let body = context.body(request).await?;
     if is_message_pack {
         return message_pack(&context, &target, &body).await;
     }
