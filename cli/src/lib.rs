@@ -74,6 +74,8 @@
 //! | `fire` | the fields of the version, `event`, and `jobs`: ids |
 //! | `work --drain` | `jobs`: the number of jobs that ran |
 //! | `serve` | `url`, and `token`: of the user `admin`, if the larder had no users |
+//! | `login` | `outcome`, `server`, and `user` |
+//! | `logout` | `outcome`, `server` |
 //! | `user list` | `users` (`name`, `kind`: `person` or `service`, `groups`, `created`) |
 //! | `group list` | `groups` (`group`, `members`) |
 //! | `user`, `group` | `outcome`, and `user` or `group` |

@@ -24,6 +24,8 @@ mod job_args;
 pub(crate) mod jobs;
 pub(crate) mod list;
 pub(crate) mod lock;
+#[cfg(feature = "http")]
+pub(crate) mod login;
 pub(crate) mod man;
 pub(crate) mod migrate;
 pub(crate) mod mirror;
@@ -43,6 +45,6 @@ pub(crate) mod types;
 pub(crate) mod verify;
 pub(crate) mod versions;
 pub(crate) mod welcome;
-#[cfg(not(all(feature = "archive", feature = "server", feature = "serving")))]
+#[cfg(not(all(feature = "archive", feature = "http", feature = "server", feature = "serving")))]
 pub(crate) mod without_feature;
 pub(crate) mod work;
