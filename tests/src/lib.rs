@@ -7,6 +7,7 @@ mod delegate;
 pub mod fixture;
 pub mod nats;
 pub mod onnx;
+pub mod onnx_models;
 pub mod postgres;
 pub mod proxy;
 pub mod python;
