@@ -2,6 +2,7 @@
 //!
 //! With `LARDER_ONNX=all` also one with quantised weights, with which tract takes long in a build without optimisation.
 
+#[allow(unreachable_pub, reason = "a module of another crate")]
 #[path = "../../../../tests/src/python.rs"]
 mod python;
 
