@@ -8,6 +8,7 @@ pub mod fixture;
 pub mod http;
 pub mod nats;
 pub mod onnx;
+pub mod onnx_models;
 pub mod postgres;
 pub mod proxy;
 pub mod python;

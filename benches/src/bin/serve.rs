@@ -67,7 +67,7 @@ fn main() -> Outcome {
     let by_hand = start_by_hand(model.clone())?;
 
     let folder = tempfile::tempdir()?;
-    let larder = larder::open(format!("sqlite:{}", folder.path().join("larder.db").display()))?;
+    let larder = larder::open(&*format!("sqlite:{}", folder.path().join("larder.db").display()))?;
     larder.apply("wine", &model)?;
     larder.deploy("wine", &DeployOptions::new())?;
     let options = ServerOptions::new().listen(SocketAddr::from(([127, 0, 0, 1], 0)));
