@@ -23,7 +23,8 @@ fn a_component_whose_type_is_not_linked_in_is_listed_shown_and_verified() {
     for error in
         [larder.load_component("wine:prod").unwrap_err(), larder.load_model("wine").unwrap_err()]
     {
-        let Error::NotLinked { kind: ItemKind::Type, name, needed_by, hint, known } = &error else {
+        let Error::NotLinked { kind: ItemKind::Type, name, needed_by, hint, known, .. } = &error
+        else {
             panic!("{error:?}");
         };
         assert_eq!((name.as_str(), needed_by.as_str()), ("test/with-artifacts", "wine@1"));
