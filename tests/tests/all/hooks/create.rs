@@ -81,7 +81,8 @@ fn the_same_applied_again_tries_again_and_writes_no_other_version() {
             assert_eq!(statuses(larder, name), [(1, Status::Failed)]);
         }
         let error = larder.show(name).unwrap_err();
-        assert!(error.to_string().contains(&format!("did you mean {name}@1?")), "{error}");
+        let Error::NotFound { similar, .. } = &error else { panic!("{error}") };
+        assert_eq!(similar, &[format!("{name}@1")]);
         events(name);
         let applied = larder.apply(name, &probe(name, 1.0)).unwrap();
         assert!(applied.is_created());
