@@ -9,6 +9,7 @@ use serde::de::{
 use super::access::{Elements, Entries};
 use super::entry_key::EntryKey;
 use super::plain::Plain;
+use super::unpacked::visit_block;
 use super::{Guard, Refusal, words};
 
 #[derive(Clone, Copy)]
@@ -17,11 +18,13 @@ pub(super) struct Position<'a> {
     depth: u32,
     /// True for a map key, which becomes part of the path.
     is_key: bool,
+    /// True where a newtype struct is requested.
+    is_newtype: bool,
 }
 
 impl<'a> Position<'a> {
     fn top(guard: &'a Guard) -> Self {
-        Self { guard, depth: 0, is_key: false }
+        Self { guard, depth: 0, is_key: false, is_newtype: false }
     }
 
     #[inline]
@@ -30,7 +33,7 @@ impl<'a> Position<'a> {
         if depth as usize > self.guard.rules.depth {
             return Err(self.refuse(Refusal::Depth(self.guard.rules.depth)));
         }
-        Ok(Self { depth, is_key: false, ..self })
+        Ok(Self { depth, is_key: false, is_newtype: false, ..self })
     }
 
     #[inline]
@@ -154,7 +157,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
         deserialize_option(),
         deserialize_unit(),
         deserialize_unit_struct(name: &'static str),
-        deserialize_newtype_struct(name: &'static str),
         deserialize_seq(),
         deserialize_tuple(len: usize),
         deserialize_tuple_struct(name: &'static str, len: usize),
@@ -179,6 +181,15 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
             return self.inner.deserialize_f64(self.position.wrap(visitor));
         }
         words::read(self.position.guard.rules.words, self.inner, visitor, D::deserialize_f64)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        let position = Position { is_newtype: true, ..self.position };
+        self.inner.deserialize_newtype_struct(name, position.wrap(visitor))
     }
 
     // Requesting borrowed strings and bytes checks a forged length against the input before
@@ -294,6 +305,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
         deserializer: D,
     ) -> Result<V::Value, D::Error> {
         let position = self.position.inner()?;
+        if position.guard.extension.is_some() && !self.position.is_newtype {
+            return visit_block(position, self.inner, deserializer);
+        }
         position.level(|| self.inner.visit_newtype_struct(position.wrap(deserializer)))
     }
 

@@ -19,6 +19,7 @@
 //! ```
 
 mod access;
+mod block;
 mod collected;
 mod compare;
 mod compound;
@@ -34,6 +35,7 @@ mod ser;
 mod sort_key;
 mod sorted;
 mod stack;
+mod unpacked;
 pub mod uses;
 pub mod words;
 
@@ -128,6 +130,8 @@ pub struct Guard {
     held: sorted::Held,
     room: stack::Room,
     flat: flat::FlatTypes,
+    /// The newtype struct that the format takes for an extension value.
+    extension: Option<&'static str>,
 }
 
 #[derive(Debug, Clone)]
@@ -153,6 +157,7 @@ impl Guard {
             held: sorted::Held::default(),
             room: stack::Room::default(),
             flat: flat::FlatTypes::default(),
+            extension: None,
         }
     }
 
@@ -175,6 +180,15 @@ impl Guard {
     pub fn with_lengths(self, sequence: WriteLen, map: WriteLen) -> Self {
         self.held.lengths.set(Some((sequence, map)));
         self
+    }
+
+    /// Writes long runs of numbers as extension values, and reads such values as sequences.
+    ///
+    /// The format has extension values of a type and bytes: it writes one for a newtype struct of that name, which holds a
+    /// pair of both, and reads one as a newtype struct. [`format.md`](https://docs.rs/larder) has their layout.
+    #[must_use]
+    pub fn with_extension(self, newtype_struct: &'static str) -> Self {
+        Self { extension: Some(newtype_struct), ..self }
     }
 
     /// Wraps a value to be encoded.

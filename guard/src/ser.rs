@@ -4,6 +4,7 @@ use std::cell::Cell;
 
 use serde::ser::{self, Error as _, Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 
+use super::block::{Block, is_run};
 use super::collected::{Order, is_sorted_map, order, reordered};
 use super::compound::{Compound, Counted, Map, Seq, exact_len};
 use super::counts::Kind;
@@ -326,9 +327,16 @@ impl<'a, S: Serializer> Serializer for GuardedSerializer<'a, S> {
             }
             return seq.end();
         }
-        // The format's own loop over numbers or text.
         let position = self.position.inner()?;
         let (written, (_, length)) = (Cell::new(0), guard.open(Kind::Sequence, declared));
+        if let (Some(name), Some(len)) = (guard.extension, declared)
+            && is_run::<I::Item>(len)
+        {
+            let block = Block::of(name, len, iter).map_err(S::Error::custom)?;
+            guard.close(length, block.len()).map_err(|refusal| position.refuse(refusal))?;
+            return block.serialize(self.inner);
+        }
+        // The format's own loop over numbers or text.
         let collected = self.inner.collect_seq(Counted { iter, written: &written });
         let value = guard.at(collected, || Segment::Index(written.get().saturating_sub(1)))?;
         let closed = guard.close(length, written.get());
