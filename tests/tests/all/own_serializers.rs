@@ -118,7 +118,10 @@ fn whoever_lacks_a_serializer_is_told_where_to_get_it() {
     assert_eq!(hint, "its record says: the crate `acme-oven`");
     let error = without.apply("new", &oven(1.0)).unwrap_err();
     let Error::NotLinked { name, hint, .. } = &error else { panic!("{error:?}") };
-    assert_eq!((name.as_str(), hint.as_str()), ("celsius", "its record says: the crate `acme-oven`"));
+    assert_eq!(
+        (name.as_str(), hint.as_str()),
+        ("celsius", "its record says: the crate `acme-oven`")
+    );
 
     // Everything else goes without it, a copy to another larder too.
     assert_eq!(without.list().count(), 2);
