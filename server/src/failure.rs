@@ -154,7 +154,9 @@ impl From<&Error> for Failure {
             Error::Denied { action, .. } if action == "sign in" => Self::unauthorized(text),
             Error::Denied { .. } => Self::forbidden(text),
             Error::Conflict { .. } => Self::new(StatusCode::CONFLICT, "conflict", text),
-            Error::Refused { .. } => Self::new(StatusCode::CONFLICT, "refused", text),
+            Error::Refused { .. } | Error::Blocked { .. } => {
+                Self::new(StatusCode::CONFLICT, "refused", text)
+            }
             Error::NotLinked { .. } => Self::new(StatusCode::NOT_IMPLEMENTED, "not_linked", text),
             Error::NotAModel { .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not_a_model", text)
