@@ -54,10 +54,12 @@ impl Pace {
             self.count.fetch_add(1, Relaxed);
         }
         let slowness = self.slowness.load(Relaxed);
-        let new = match took {
-            ..=SLOW => slowness.saturating_sub(1),
-            ..=VERY_SLOW => slowness + SLOWNESS.0,
-            _ => slowness + SLOWNESS.1,
+        let new = if took > VERY_SLOW {
+            slowness + SLOWNESS.1
+        } else if took > SLOW {
+            slowness + SLOWNESS.0
+        } else {
+            slowness.saturating_sub(1)
         };
         if new != slowness {
             self.slowness.store(new.min(SLOWNESS.1), Relaxed);
