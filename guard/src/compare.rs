@@ -39,12 +39,11 @@ fn digest<T: Serialize + ?Sized>(
     let guard = Guard::new(Rules { counts: Counts::None, ..rules });
     let digester = Digester { log, human_readable: rules.json };
     let digested = guard.value(value).serialize(digester);
-    digested.map_err(|Stopped(reason)| match reason {
-        None => {
+    digested.map_err(|Stopped(reason)| {
+        if reason.is_none() {
             guard.refuse(Refusal::Changed);
-            guard.error("")
         }
-        Some(reason) => guard.error(reason),
+        guard.error(reason.unwrap_or_default())
     })
 }
 
@@ -222,7 +221,7 @@ impl<'a> Serializer for Digester<'a> {
     }
 
     fn serialize_unit_struct(self, _: &'static str) -> Result<u64, Stopped> {
-        self.leaf(Kind::Unit, 0)
+        self.serialize_unit()
     }
 
     fn serialize_unit_variant(

@@ -157,9 +157,10 @@ impl StoreUrl {
             return format!("{scheme}:…");
         }
         let Some(place) = rest.strip_prefix("//") else {
-            // Without its `//`, what stands in the place of the host may be anything.
-            let is_networked = NETWORKED.contains(&scheme.as_str()) && !rest.is_empty();
-            let shown = if is_networked || is_suspicious(rest) { "…" } else { rest };
+            // Without its `//`, a user and a password may stand in the place of the host.
+            let decoded = percent_encoding::percent_decode_str(rest).decode_utf8_lossy();
+            let has_user = NETWORKED.contains(&scheme.as_str()) && decoded.contains([':', '@']);
+            let shown = if has_user || is_suspicious(rest) { "…" } else { rest };
             return format!("{scheme}:{shown}");
         };
         let has_no_host = !self.is_path() && place.starts_with('/') && place.contains('@');
