@@ -24,6 +24,8 @@ struct Faults {
     bytes: AtomicI64,
     /// Bytes that the server may still answer before a connection is cut; negative for no limit.
     answered: AtomicI64,
+    /// Number of bytes passed on so far, in both directions.
+    passed: AtomicU64,
     /// The text of a request that commits.
     commit: &'static [u8],
 }
@@ -80,6 +82,11 @@ impl Proxy {
     /// Cuts one connection after clients have sent this many bytes.
     pub fn cut_after(&self, bytes: u32) {
         self.faults.bytes.store(bytes.into(), Ordering::SeqCst);
+    }
+
+    /// Number of bytes passed on so far, in both directions.
+    pub fn passed(&self) -> u64 {
+        self.faults.passed.load(Ordering::SeqCst)
     }
 
     /// Drops and cuts nothing more.
@@ -140,6 +147,7 @@ fn pass_on(client: TcpStream, server: TcpStream, faults: &Arc<Faults>) {
             if to.write_all(said).is_err() {
                 break;
             }
+            faults.passed.fetch_add(read as u64, Ordering::SeqCst);
         }
         cut(&from, &to);
     });
@@ -152,6 +160,7 @@ fn pass_on(client: TcpStream, server: TcpStream, faults: &Arc<Faults>) {
             if deaf.load(Ordering::SeqCst) > 0 {
                 break;
             }
+            of_answers.passed.fetch_add(read as u64, Ordering::SeqCst);
             let last = left(&of_answers.answered, read);
             if to.write_all(&buffer[..last.unwrap_or(read)]).is_err() || last.is_some() {
                 break;

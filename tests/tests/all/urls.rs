@@ -159,7 +159,7 @@ fn what_looks_like_a_url_is_no_folder() {
         "s4://bucket",
         "x_y://bucket",
         " s3://bucket",
-        "HTTPS://host/x",
+        "FTPS://host/x",
         "what:ever",
     ] {
         let opened = text.parse::<StoreUrl>().and_then(|url| registry.open_store(&url));

@@ -62,9 +62,18 @@ fn a_larder_keeps_every_law_through_a_line_that_is_cut_all_the_time() {
                 if ended.load(Ordering::Relaxed) {
                     break;
                 }
-                // Half of the time, so that what is sent again arrives.
+                // What is being sent again arrives, however slow this machine is: the next fault is for later requests.
                 proxy.heal();
-                thread::sleep(Duration::from_millis(30));
+                let begun = proxy.passed();
+                let mut before = begun;
+                loop {
+                    thread::sleep(Duration::from_millis(100));
+                    let now = proxy.passed();
+                    if now == before || now - begun > 8 << 20 || ended.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    before = now;
+                }
                 match round % 3 {
                     0 => proxy.cut_after(round.wrapping_mul(7_919) % 100_000),
                     1 => proxy.cut_answers_after(round.wrapping_mul(7_907) % 100_000),
