@@ -75,14 +75,14 @@ fn verify(larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let findings: Vec<Finding> =
         findings.map(|it| Finding { record: it.record, fault: it.fault }).collect();
     let is_sound = findings.is_empty();
-    let entries = text::count(report.entries, "entry");
+    let events = text::count(report.entries, "event");
     if output.is_json() {
         let (records, entries) = (report.records, report.entries);
         output.document(Verified { records, entries, findings })?;
     } else {
         let rows = findings.into_iter().map(|it| [it.record.to_string(), it.fault]);
         if is_sound {
-            output.line(&format!("the audit log is sound: {entries}"))?;
+            output.line(&format!("the audit log is sound: {events}"))?;
         } else {
             output.table(["RECORD", "FAULT"], rows)?;
         }
