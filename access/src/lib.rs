@@ -1,7 +1,7 @@
 //! Access control: who may do what in a larder that several people share.
 //!
 //! A *principal* is a person or a service. Grants give it, or a group it is in, a [`Role`] on the names that match a pattern.
-//! Programs prove who they are by a [`Token`], which may narrow what its owner may do and expires. What nobody granted is
+//! Programs prove who they are by a token, which may narrow what its owner may do and expires. What nobody granted is
 //! denied. Everything is kept in records of the larder itself:
 //!
 //! | key | holds |
