@@ -150,6 +150,7 @@ fn every_store_refuses_an_option_that_it_does_not_know_by_its_name() {
         let place = match scheme {
             "memory" => "",
             "s3" | "gs" | "az" => "//bucket/prefix",
+            "http" | "https" => "//127.0.0.1:1",
             _ => &path,
         };
         let url: StoreUrl = format!("{scheme}:{place}?no-such-option=1").parse().unwrap();

@@ -90,7 +90,7 @@ fn models_take_turns() {
     let larder = larder_with(2);
     let serving = start(&larder, &options().workers(1));
     let (many, few) = (model(&serving, "probe@1"), model(&serving, "probe@2"));
-    let crowd: Vec<_> = (0..100).map(|_| serving.request(&many, ask("sleep:5"))).collect();
+    let crowd: Vec<_> = (0..100).map(|_| serving.request(&many, ask("sleep:20"))).collect();
     let few = serving.request(&few, ask("none"));
     assert_eq!(number(few.wait()), 2.0);
     assert!(serving.waiting(&many) > 50, "it did not wait for the crowd");
