@@ -12,6 +12,7 @@ use larder_core::store::Action;
 use larder_serving::{DeploymentStatus, LoadedModel, VersionStatus};
 use serde_json::{Value, json};
 
+use super::openapi::openapi;
 use super::ports::Ports;
 use super::target::Target;
 use crate::context::Context;
@@ -60,63 +61,6 @@ async fn model(context: Context, rest: String, _: Request) -> Result<Response, F
         "signature": { "input": input, "output": output },
     });
     Ok(Json(body).into_response())
-}
-
-/// The OpenAPI document of one model. Its schemas keep their own definitions, as JSON Schema 2020-12 allows.
-fn openapi(reference: &str, input: Value, output: Value) -> Value {
-    let body = |one: &str, many: &str, schema: Value| {
-        let object = |name: &str, schema: Value| {
-            json!({
-                "type": "object",
-                "properties": { name: schema },
-                "required": [name],
-                "additionalProperties": false,
-            })
-        };
-        let rows = json!({ "type": "array", "items": schema.clone() });
-        json!({ "oneOf": [object(one, schema), object(many, rows)] })
-    };
-    let json_of = |schema: Value| json!({ "application/json": { "schema": schema } });
-    let error = json!({
-        "type": "object",
-        "properties": { "error": {
-            "type": "object",
-            "properties": {
-                "code": { "type": "string" },
-                "message": { "type": "string" },
-                "request_id": { "type": "string" },
-            },
-            "required": ["code", "message", "request_id"],
-        } },
-        "required": ["error"],
-    });
-    let failed = |description: &str| json!({ "description": description, "content": json_of(error.clone()) });
-    json!({
-        "openapi": "3.1.0",
-        "info": { "title": reference, "version": env!("CARGO_PKG_VERSION") },
-        "components": { "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } } },
-        "security": [{ "token": [] }],
-        "paths": { format!("/predict/{reference}"): { "post": {
-            "summary": "Predicts for one input, or for many",
-            "operationId": "predict",
-            "requestBody": { "required": true, "content": json_of(body("input", "inputs", input)) },
-            "responses": {
-                "200": {
-                    "description": "The output, or the outputs in the order of the inputs",
-                    "content": json_of(body("output", "outputs", output)),
-                },
-                "400": failed("The request cannot be read"),
-                "401": failed("There is no valid token"),
-                "403": failed("The token does not allow it"),
-                "404": failed("There is no such model"),
-                "413": failed("The body is too large"),
-                "415": failed("The type of the body is not known"),
-                "422": failed("The input does not fit, or the model failed for it"),
-                "503": failed("The server is busy, or the model is not loaded; try again"),
-                "504": failed("There was no answer in time"),
-            },
-        } } },
-    })
 }
 
 async fn deployments(context: Context, _: String, _: Request) -> Result<Response, Failure> {

@@ -13,6 +13,7 @@ mod describe;
 mod inference;
 mod mlflow;
 mod native;
+mod openapi;
 mod ports;
 mod table;
 mod target;
