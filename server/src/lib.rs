@@ -30,10 +30,11 @@ mod predict;
 mod request_id;
 mod route;
 mod router;
+mod routes;
 mod server;
 mod store;
 mod whoami;
 
 pub use crate::options::{ServerOptions, Tls};
-pub use crate::route::{RouteInfo, routes};
+pub use crate::routes::{RouteInfo, routes};
 pub use crate::server::Server;

@@ -14,14 +14,15 @@ use crate::context::Context;
 use crate::credentials;
 use crate::failure::Failure;
 use crate::request_id;
-use crate::route::{self, Guard, Route};
+use crate::route::{Guard, Route};
+use crate::routes;
 
 const TRACE: HeaderName = HeaderName::from_static("traceparent");
 
 /// Returns the router of a server.
 pub(crate) fn router(app: &SharedApp) -> Router {
     let mut router = Router::new();
-    for route in route::all() {
+    for route in routes::all() {
         router = router.route(route.path, method_router(app, route));
     }
     let (unknown, wrong) = (Arc::clone(app), Arc::clone(app));

@@ -265,14 +265,10 @@ fn version_replaces(key: &RecordKey, old: &Record, new: Option<&Record>) -> Opti
     let (_, old) = read_version(key, old).ok()?;
     let Some(new) = new else { return Some("the record of a version is never removed".into()) };
     let (_, new) = read_version(key, new).ok()?;
-    let is_same = old.manifest == new.manifest
-        && old.type_tag == new.type_tag
-        && old.size == new.size
-        && old.created == new.created
-        && old.origin == new.origin
-        && old.toolchain == new.toolchain
-        && old.job == new.job
-        && old.hooks == new.hooks;
+    let is_same = (old.manifest, &old.type_tag, old.size)
+        == (new.manifest, &new.type_tag, new.size)
+        && (old.created, &old.origin, &old.toolchain) == (new.created, &new.origin, &new.toolchain)
+        && (&old.job, old.hooks) == (&new.job, new.hooks);
     (!is_same).then(|| "a version never changes; apply another one".into())
 }
 
