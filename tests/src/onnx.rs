@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use larder::models::OnnxModel;
-use larder::models::onnx::{Engine, OpenOptions, Value};
+use larder::models::onnx::{Engine, OpenOptions, Port, Value};
 
 /// Groups of tests below `onnx/backend/test/data`.
 const GROUPS: [&str; 4] = ["node", "simple", "pytorch-converted", "pytorch-operator"];
@@ -71,9 +71,11 @@ impl Case {
                     Outcome::Fails("it has no data".into())
                 };
             }
-            let (inputs, expected) = match (tensors(&set, "input"), tensors(&set, "output")) {
+            let (inputs, expected) = match (
+                values(&set, "input", model.inputs()),
+                values(&set, "output", model.outputs()),
+            ) {
                 (Ok(inputs), Ok(expected)) => (inputs, expected),
-                // Sequences, and types that JSON and NumPy lack.
                 (Err(error), _) | (_, Err(error)) => return Outcome::Fails(error.to_string()),
             };
             match model.predict(inputs) {
@@ -91,9 +93,11 @@ impl Case {
     }
 }
 
-fn tensors(set: &Path, kind: &str) -> larder::Result<Vec<Value>> {
+fn values(set: &Path, kind: &str, ports: &[Port]) -> larder::Result<Vec<Value>> {
     let files = (0..).map(|at| set.join(format!("{kind}_{at}.pb")));
-    files.map_while(|path| fs::read(path).ok()).map(|bytes| Value::from_onnx(&bytes)).collect()
+    let files = files.map_while(|path| fs::read(path).ok());
+    // Of each file, the model says what it is.
+    files.zip(ports).map(|(bytes, port)| Value::from_onnx_of(port, &bytes)).collect()
 }
 
 /// The operator of a model's only node.

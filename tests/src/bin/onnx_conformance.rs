@@ -2,7 +2,7 @@
 //!
 //! `DATA` is the folder `onnx/backend/test/data` of the wheel, `KNOWN` the list of the tests that are refused, `PAGE` the
 //! page with the table. With `UPDATE_ONNX=1` it runs all tests and writes both; with `LARDER_ONNX=all` it runs all tests,
-//! else every eighth. Exits with 1 if a test is wrong, fails only at the prediction, or was right and no longer is.
+//! else every eighth; with `LIST_ONNX=1` it lists the refusals with their reasons. Exits with 1 if a test is wrong, fails only at the prediction, or was right and no longer is.
 
 #![allow(clippy::print_stderr, reason = "a program")]
 
@@ -26,6 +26,7 @@ fn main() -> io::Result<ExitCode> {
     };
     let update = env::var_os("UPDATE_ONNX").is_some();
     let all = update || env::var("LARDER_ONNX").is_ok_and(|value| value == "all");
+    let list = env::var_os("LIST_ONNX").is_some();
     let known_lines = fs::read_to_string(known).unwrap_or_default();
     let was_right = |name: &str, engine: &str| {
         !known_lines.lines().any(|line| {
@@ -43,7 +44,9 @@ fn main() -> io::Result<ExitCode> {
             let fault = match &outcome {
                 Outcome::Right => None,
                 Outcome::Refused(reason) if update || !was_right(&case.name, name) => {
-                    let _ = reason;
+                    if list {
+                        eprintln!("{name}: {} is refused: {reason}", case.name);
+                    }
                     None
                 }
                 Outcome::Refused(reason) => Some(format!("is refused now: {reason}")),
