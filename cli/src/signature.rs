@@ -33,14 +33,17 @@ pub(crate) fn describe(
     Some(format!("{} → {}", side(signature.input.as_value()), side(signature.output.as_value())))
 }
 
-/// `X: float32[N, 30]`.
+/// `X: float32[N, 30]`; `list of` before a sequence, `or null` after an optional value.
 fn port(port: &Value) -> Option<String> {
     let (name, dtype) = (port.get("name")?.as_str()?, port.get("dtype")?.as_str()?);
     let dims = port.get("shape")?.as_array()?;
     let dim = |dim: &Value| dim.as_str().map_or_else(|| dim.to_string(), str::to_owned);
     let dims: Vec<_> = dims.iter().map(dim).collect();
     let dims = if dims.is_empty() { String::new() } else { format!("[{}]", dims.join(", ")) };
-    Some(format!("{name}: {dtype}{dims}"))
+    let is = |key: &str| port.get(key).and_then(Value::as_bool).unwrap_or_default();
+    let before = if is("sequence") { "list of " } else { "" };
+    let after = if is("optional") { " or null" } else { "" };
+    Some(format!("{name}: {before}{dtype}{dims}{after}"))
 }
 
 /// A part of a JSON Schema.

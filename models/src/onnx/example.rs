@@ -1,11 +1,12 @@
 //! Examples: inputs with the outputs that a model must give.
 
-use larder_core::{Error, Model, Result};
+use larder_core::{Error, Model as _, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use serde_json::value::RawValue;
 
-use super::compare::is_same_fraction;
+use super::OnnxModel;
+use super::compare::{is_same_fraction, rounding};
 
 /// Maximum size of the stored examples, in bytes.
 const MAX_BYTES: usize = 16 << 20;
@@ -30,11 +31,11 @@ impl Example {
     }
 
     /// Compares the model's prediction with the output.
-    pub(super) fn check(&self, model: &dyn Model) -> Result<()> {
-        let predicted = model.predict_json(self.input.get())?;
+    pub(super) fn check(&self, model: &OnnxModel) -> Result<()> {
+        let predicted = model.predict_json_erased(self.input.get())?;
         let read = |text: &str| serde_json::from_str::<Json>(text).map_err(Error::predict);
         let (predicted, expected) = (read(&predicted)?, read(self.output.get())?);
-        let tolerance = greatest(&expected) * 1e-3;
+        let tolerance = greatest(&expected) * share(model);
         match json_difference(&predicted, &expected, tolerance, &mut String::new()) {
             None => Ok(()),
             Some(difference) => {
@@ -42,6 +43,11 @@ impl Example {
             }
         }
     }
+}
+
+/// What rounding may change in an answer, as a share of the greatest number.
+fn share(model: &OnnxModel) -> f64 {
+    model.outputs().iter().map(|port| rounding(port.dtype)).fold(1e-3, f64::max)
 }
 
 fn greatest(value: &Json) -> f64 {

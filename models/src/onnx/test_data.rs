@@ -66,7 +66,7 @@ impl TestData {
         let rows = rows_of(&inputs).filter(|_| interface.by_rows).unwrap_or(1);
         let outputs = plan.run(rows, inputs);
         let outputs = outputs.map_err(|error| format!("it fails: {error:#}"))?;
-        match difference_of(&expected, &outputs) {
+        match difference_of(&interface.outputs, &expected, &outputs) {
             None => Ok(()),
             Some(difference) => {
                 Err(format!("the answer differs from {}: {difference}", self.folder.display()))

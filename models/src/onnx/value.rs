@@ -108,10 +108,11 @@ impl Value {
         self.0.tensor().ok_or_else(|| input("", "the value is not a tensor"))
     }
 
-    /// Returns true if the values agree up to rounding: about a thousandth of the greatest.
-    pub fn is_close(&self, other: &Self) -> bool {
+    /// Returns true if two values of an output agree up to rounding: about a thousandth of the greatest number, more for
+    /// `float16` and `bfloat16`.
+    pub fn is_close(&self, other: &Self, port: &Port) -> bool {
         let (left, right) = (std::slice::from_ref(&self.0), std::slice::from_ref(&other.0));
-        difference_of(left, right).is_none()
+        difference_of(std::slice::from_ref(port), left, right).is_none()
     }
 
     /// Returns the length of each dimension of a tensor; nothing for other values.

@@ -11,12 +11,12 @@ use std::process::ExitCode;
 use std::{env, fs, io};
 
 use larder::models::onnx::Engine;
-use larder_tests::onnx::{Outcome, cases, refusals, table};
+use larder_tests::onnx::{Outcome, cases, reasons, refusals, table};
 
 /// Every which test runs without a variable.
 const STEP: usize = 8;
-/// Where the table begins on the page.
-const MARK: &str = "| operator |";
+/// Where the tables begin on the page.
+const MARK: &str = "| refused because |";
 
 fn main() -> io::Result<ExitCode> {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -69,7 +69,7 @@ fn main() -> io::Result<ExitCode> {
         fs::write(known, refusals(&results))?;
         let text = fs::read_to_string(page)?;
         let head = text.split_once(MARK).map_or(&*text, |(head, _)| head);
-        fs::write(page, format!("{head}{}", table(&results)))?;
+        fs::write(page, format!("{head}{}\n{}", reasons(&results), table(&results)))?;
     }
     Ok(if faults == 0 && count > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
