@@ -89,8 +89,8 @@ impl Case {
                 Err(error) => return Outcome::Fails(format!("{error:?}")),
                 Ok(outputs) => {
                     let mut pairs = outputs.iter().zip(&expected).zip(model.outputs());
-                    let same = pairs
-                        .all(|((a, b), port)| a.dtype() == b.dtype() && a.is_close(b, port));
+                    let same =
+                        pairs.all(|((a, b), port)| a.dtype() == b.dtype() && a.is_close(b, port));
                     if outputs.len() != expected.len() || !same {
                         return Outcome::Wrong(format!("{outputs:?}, not {expected:?}"));
                     }
@@ -129,9 +129,7 @@ fn is_unwritable(model: &[u8]) -> bool {
     let ports = graphs.iter().flat_map(|graph| [fields(graph, 11), fields(graph, 12)]).flatten();
     let types = ports.flat_map(|port| fields(port, 2)).flat_map(|ty| fields(ty, 1));
     // The number is the first field.
-    types.into_iter().any(|tensor| {
-        matches!(tensor, [8, number, ..] if UNWRITABLE.contains(number))
-    })
+    types.into_iter().any(|tensor| matches!(tensor, [8, number, ..] if UNWRITABLE.contains(number)))
 }
 
 /// The byte fields of a protobuf message with this number.
@@ -236,7 +234,8 @@ pub fn reasons(results: &[(Case, Pair)]) -> String {
         for (at, outcome) in pair.iter().enumerate() {
             let Outcome::Refused(message) = outcome else { continue };
             let known = REASONS.iter().find(|(part, _)| message.contains(part));
-            let reason = if case.is_unwritable { UNWRITTEN } else { known.map_or(OTHER, |it| it.1) };
+            let reason =
+                if case.is_unwritable { UNWRITTEN } else { known.map_or(OTHER, |it| it.1) };
             rows.entry(reason).or_default()[at] += 1;
         }
     }

@@ -12,13 +12,13 @@ use tract_onnx::tract_hir::infer::{
 
 use super::check::{Fault, Subject};
 use super::dtype::DType;
-use super::test_data::TestData;
 use super::file::{self, File};
 use super::interface::{Dim, Interface, Port};
 use super::ops;
 use super::plan::{ExecutionPlan, PlainModel};
 use super::refusal::{Names, name_of, shorten};
 use super::rewrite::{Keys, describe};
+use super::test_data::TestData;
 
 /// Maximum number of elements of a tensor, with one row and 1 for each open dimension.
 const MAX_ELEMENTS: i64 = 1 << 28;

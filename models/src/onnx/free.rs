@@ -18,7 +18,10 @@ pub(super) struct FreeSeed<'a>(pub(super) &'a Port);
 
 impl FreeSeed<'_> {
     /// Reads a value that is not missing.
-    pub(super) fn given<'de, D: Deserializer<'de>>(self, deserializer: D) -> Result<Data, D::Error> {
+    pub(super) fn given<'de, D: Deserializer<'de>>(
+        self,
+        deserializer: D,
+    ) -> Result<Data, D::Error> {
         let Self(port) = self;
         if port.sequence {
             return deserializer.deserialize_seq(Tensors(port.dtype)).map(Data::Sequence);
@@ -46,7 +49,11 @@ impl<'de> DeserializeSeed<'de> for FreeSeed<'_> {
     type Value = Data;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Data, D::Error> {
-        if self.0.optional { deserializer.deserialize_option(self) } else { self.given(deserializer) }
+        if self.0.optional {
+            deserializer.deserialize_option(self)
+        } else {
+            self.given(deserializer)
+        }
     }
 }
 

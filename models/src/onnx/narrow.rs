@@ -181,7 +181,8 @@ impl Port {
 
     /// Checks a value for this input, and rounds it.
     pub(super) fn check(&self, data: &mut Data) -> Result<(), String> {
-        let is_of = |tensor: &TValue| DType::of(tensor.datum_type()) == Some(self.dtype.in_memory());
+        let is_of =
+            |tensor: &TValue| DType::of(tensor.datum_type()) == Some(self.dtype.in_memory());
         let check = |tensor: &TValue| match is_of(tensor) {
             true => Ok(()),
             false => {
@@ -270,12 +271,8 @@ pub(super) fn tensor(proto: &TensorProto, dtype: DType) -> Result<Tensor, String
 mod tests {
     use super::*;
 
-    const FLOATS: [DType; 4] = [
-        DType::Float8e4m3fn,
-        DType::Float8e4m3fnuz,
-        DType::Float8e5m2,
-        DType::Float8e5m2fnuz,
-    ];
+    const FLOATS: [DType; 4] =
+        [DType::Float8e4m3fn, DType::Float8e4m3fnuz, DType::Float8e5m2, DType::Float8e5m2fnuz];
 
     #[test]
     fn every_code_rounds_to_itself() {

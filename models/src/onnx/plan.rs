@@ -70,11 +70,7 @@ impl Run for ExecutionPlan {
 }
 
 impl ExecutionPlan {
-    pub(super) fn run_tensors(
-        &self,
-        rows: usize,
-        inputs: Vec<TValue>,
-    ) -> TractResult<Vec<TValue>> {
+    pub(super) fn run_tensors(&self, rows: usize, inputs: Vec<TValue>) -> TractResult<Vec<TValue>> {
         // Each run has its own state, which is dropped after a panic.
         let run = || run(&self.model, self.for_rows(rows)?, inputs);
         catch_panic("tract", run).map_err(|panic| TractError::msg(panic.to_string()))?

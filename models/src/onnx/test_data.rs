@@ -130,8 +130,7 @@ pub(super) fn value(bytes: &[u8], port: &Port) -> Result<Data, String> {
     let failed = |error: prost::DecodeError| format!("not an ONNX value: {error}");
     let tensor = |proto: TensorProto| -> Result<TValue, String> {
         // NumPy lacks bfloat16: ONNX's own tests write its bits as integers.
-        let are_bits =
-            port.dtype == DType::Bfloat16 && proto.data_type == DataType::Uint16 as i32;
+        let are_bits = port.dtype == DType::Bfloat16 && proto.data_type == DataType::Uint16 as i32;
         let proto = match are_bits {
             true => TensorProto { data_type: DataType::Bfloat16 as i32, ..proto },
             false => proto,

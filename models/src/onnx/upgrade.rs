@@ -120,8 +120,10 @@ fn raise(node: &mut NodeProto, ranks: &Ranks) -> Result<Option<NodeProto>, Strin
     };
     let trailing = trailing.map(|known| known.ok_or("broadcasts an unknown shape")).transpose()?;
     let dropped = ["broadcast", "axis", "is_test", "consumed_inputs", "output_sequence"];
-    let is_own = |given: &AttributeProto| given.name == "axis" && !BROADCAST.contains(&&*node.op_type);
-    let kept = node.attribute.iter().filter(|given| is_own(given) || !dropped.contains(&&*given.name));
+    let is_own =
+        |given: &AttributeProto| given.name == "axis" && !BROADCAST.contains(&&*node.op_type);
+    let kept =
+        node.attribute.iter().filter(|given| is_own(given) || !dropped.contains(&&*given.name));
     let kept = kept.cloned().collect();
     let start = rank(1).unwrap_or_default();
     node.attribute = kept;

@@ -10,9 +10,7 @@ use tract_onnx::pb::{ModelProto, OperatorSetIdProto, TensorProto, tensor_shape_p
 use super::super::dtype::DType;
 use super::super::upgrade::upgrade;
 use super::nodes;
-use super::proto::{
-    Attribute, Element, Graph, Node, TensorType, Type, ValueInfo, fields, put,
-};
+use super::proto::{Attribute, Element, Graph, Node, TensorType, Type, ValueInfo, fields, put};
 
 /// Fields of `ModelProto`.
 const GRAPH: u32 = 7;
@@ -22,6 +20,9 @@ const NODE: u32 = 1;
 const CONSTANT: u32 = 5;
 const INPUT: u32 = 11;
 const OUTPUT: u32 = 12;
+
+/// Maximum size of a tensor that nobody reads, in bytes.
+const MAX_NOTHING: usize = 1 << 24;
 
 /// A changed file.
 pub(super) struct Adapted {
@@ -143,12 +144,14 @@ fn border(port: ValueInfo, is_input: bool) -> (Border, Option<Vec<ValueInfo>>, V
             DType::Uint8 => DataType::Uint8,
             _ => DataType::Float,
         } as i32;
-        let (from, to, element) = if is_input {
-            (&inner, &name, tensor.element)
-        } else {
-            (&name, &inner, wide)
-        };
-        let cast = Node::new("Cast", &[from], to).with(Attribute::of_integer("to", element.into()));
+        let (from, to, element) =
+            if is_input { (&inner, &name, tensor.element) } else { (&name, &inner, wide) };
+        let mut cast = Node::new("Cast", &[from], to);
+        cast = cast.with(Attribute::of_integer("to", element.into()));
+        if is_input && wide == DataType::Float as i32 && narrow != DType::Bfloat16 {
+            // Infinities stay; numbers are rounded before.
+            cast = cast.with(Attribute::of_integer("saturate", 0));
+        }
         let tensor = TensorType { element: wide, shape: tensor.shape.clone() };
         let ty = Type { tensor: Some(tensor), ..Type::default() };
         return (border, Some(vec![ValueInfo { name: inner, ty: Some(ty) }]), vec![cast]);
@@ -196,10 +199,18 @@ fn nothing(ty: &Type, output: &str) -> Node {
         Ok(DataType::Float16 | DataType::Int16 | DataType::Uint16) => 16,
         _ => 32,
     };
-    let count = dims.iter().try_fold(bits / 8, |count: i64, size| count.checked_mul(*size));
+    let bytes = dims.iter().try_fold(bits / 8, |bytes: i64, size| bytes.checked_mul(*size));
+    let bytes = bytes.and_then(|bytes| usize::try_from(bytes).ok());
+    // A few bytes can state a size of terabytes.
+    let (dims, bytes) = match bytes.filter(|bytes| *bytes <= MAX_NOTHING) {
+        Some(bytes) => (dims, bytes),
+        None => (vec![0; dims.len()], 0),
+    };
+    let is_text = tensor.element == DataType::String as i32;
     let value = TensorProto {
         data_type: tensor.element,
-        raw_data: vec![0; count.and_then(|count| usize::try_from(count).ok()).unwrap_or_default()],
+        raw_data: if is_text { Vec::new() } else { vec![0; bytes] },
+        string_data: if is_text { vec![Vec::new(); bytes / 4] } else { Vec::new() },
         dims,
         ..TensorProto::default()
     };

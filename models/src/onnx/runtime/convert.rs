@@ -14,6 +14,9 @@ use super::super::dtype::DType;
 use super::super::interface::{Dim, Port};
 use super::adapt;
 
+/// Maximum number of elements that stand for a missing value.
+const MAX_NOTHING: usize = 1 << 24;
+
 /// Converts an element type; `None` if Larder has no such type.
 pub(super) fn dtype_of(ty: TensorElementType) -> Option<DType> {
     Some(match ty {
@@ -123,7 +126,9 @@ fn zeros(port: &Port) -> TractResult<DynTensor> {
         Dim::Symbol(_) => 1,
     };
     let shape: Vec<usize> = port.shape.iter().map(size).collect();
-    let count = shape.iter().product();
+    let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
+    let count = count.filter(|count| *count <= MAX_NOTHING);
+    let count = count.ok_or_else(|| TractError::msg("it is too large to be left out"))?;
     macro_rules! fill {
         ($element:ty) => {{
             let zeros = vec![<$element>::default(); count];

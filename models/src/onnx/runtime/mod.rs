@@ -135,9 +135,7 @@ pub(super) fn check(bytes: &[u8]) -> Result<(RuntimeModel, Interface), String> {
     let rows = with_rows(plain.clone());
     let subject = Subject {
         interface: &rows,
-        run: &|rows, inputs| {
-            Data::into_tensors(model.run(rows, Data::from_tensors(inputs))?)
-        },
+        run: &|rows, inputs| Data::into_tensors(model.run(rows, Data::from_tensors(inputs))?),
         plain: None,
         is_large: bytes.len() > super::build::LARGE,
     };

@@ -70,7 +70,9 @@ fn batch_second(mut node: NodeProto) -> Option<Vec<Vec<u8>>> {
     let mut nodes = Vec::new();
     // The sequence and the initial states.
     for at in [0, 5, 6] {
-        let Some(input) = node.input.get_mut(at).filter(|input| !input.is_empty()) else { continue };
+        let Some(input) = node.input.get_mut(at).filter(|input| !input.is_empty()) else {
+            continue;
+        };
         let turned = format!("{prefix}/in/{at}");
         let order = Attribute::of_integers("perm", &SWAPPED);
         nodes.push(Node::new("Transpose", &[input], &turned).with(order).encode_to_vec());
