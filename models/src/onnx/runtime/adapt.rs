@@ -74,9 +74,9 @@ pub(super) fn adapt(bytes: &[u8]) -> Result<Adapted, String> {
             model.extend_from_slice(&bytes[field.whole]);
         }
     }
-    let (graph, inputs, outputs) = adapt_graph(&graph).map_err(failed)?;
-    put(GRAPH, &graph, &mut model);
-    Ok(Adapted { bytes: model, inputs, outputs })
+    let graph = adapt_graph(&graph).map_err(failed)?;
+    put(GRAPH, &graph.bytes, &mut model);
+    Ok(Adapted { bytes: model, ..graph })
 }
 
 /// A message of which only the name of a tensor is read.
@@ -86,7 +86,8 @@ struct Named {
     name: String,
 }
 
-fn adapt_graph(graph: &[u8]) -> Result<(Vec<u8>, Vec<Border>, Vec<Border>), prost::DecodeError> {
+/// Changes a graph; the bytes returned are those of its message.
+fn adapt_graph(graph: &[u8]) -> Result<Adapted, prost::DecodeError> {
     let fields = fields(graph)?;
     let constants = fields.iter().filter(|field| field.number == CONSTANT);
     let constants = constants.map(|field| Named::decode(&graph[field.payload.clone()]));
@@ -125,8 +126,7 @@ fn adapt_graph(graph: &[u8]) -> Result<(Vec<u8>, Vec<Border>, Vec<Border>), pros
             _ => rest.extend_from_slice(whole),
         }
     }
-    let graph = [before, rest, after].concat();
-    Ok((graph, inputs, outputs))
+    Ok(Adapted { bytes: [before, rest, after].concat(), inputs, outputs })
 }
 
 /// Returns what stands for an input or output, and the nodes that convert it.
