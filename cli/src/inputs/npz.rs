@@ -18,7 +18,7 @@ pub(super) fn to_json(bytes: &[u8]) -> Result<String, String> {
     let (mut json, mut left) = (String::from("{"), MAX_BYTES);
     for at in 0..archive.len() {
         let file = archive.by_index(at).map_err(|error| error.to_string())?;
-        let file_name = file.name().to_owned();
+        let file_name = file.name().map_err(|error| error.to_string())?.into_owned();
         let name = file_name.strip_suffix(".npy").unwrap_or(&file_name);
         let failed = |reason: String| format!("`{name}`: {reason}");
         // The size that an archive states may be wrong.

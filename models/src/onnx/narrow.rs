@@ -287,7 +287,7 @@ mod tests {
 
     #[test]
     fn limits_are_those_of_the_specification() {
-        let greatest = FLOATS.map(|dtype| (0..=127).map(|code| dtype.decode(code)));
+        let greatest = FLOATS.map(|dtype| (0..=127).map(move |code| dtype.decode(code)));
         let greatest = greatest.map(|all| all.filter(|it| it.is_finite()).fold(0.0, f32::max));
         assert_eq!(greatest, [448.0, 240.0, 57344.0, 57344.0]);
         assert_eq!(DType::Float8e4m3fn.decode(1), 2_f32.powi(-9));
