@@ -302,7 +302,7 @@ mod tests {
         assert_eq!([1.05, 1.0625, 1.07, 1.1875].map(round), [1.0, 1.0, 1.125, 1.25]);
         assert_eq!(round(-463.9), -448.0);
         assert_eq!(DType::Float8e4m3fn.round(464.1), None);
-        assert_eq!(DType::Bfloat16.round(1.003_906_3), Some(1.007_812_5));
+        assert_eq!(DType::Bfloat16.round(1.004), Some(1.007_812_5));
         assert_eq!(DType::Bfloat16.round(1.003_906_25), Some(1.0));
         assert_eq!(DType::Bfloat16.round(f32::MAX), None);
     }
