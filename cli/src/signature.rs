@@ -33,14 +33,17 @@ pub(crate) fn describe(
     Some(format!("{} → {}", side(signature.input.as_value()), side(signature.output.as_value())))
 }
 
-/// `X: float32[N, 30]`.
+/// `X: float32[N, 30]`; `list of` before a sequence, `| null` after an optional value.
 fn port(port: &Value) -> Option<String> {
     let (name, dtype) = (port.get("name")?.as_str()?, port.get("dtype")?.as_str()?);
     let dims = port.get("shape")?.as_array()?;
     let dim = |dim: &Value| dim.as_str().map_or_else(|| dim.to_string(), str::to_owned);
     let dims: Vec<_> = dims.iter().map(dim).collect();
     let dims = if dims.is_empty() { String::new() } else { format!("[{}]", dims.join(", ")) };
-    Some(format!("{name}: {dtype}{dims}"))
+    let is = |key: &str| port.get(key).and_then(Value::as_bool).unwrap_or_default();
+    let before = if is("sequence") { "list of " } else { "" };
+    let after = if is("optional") { " | null" } else { "" };
+    Some(format!("{name}: {before}{dtype}{dims}{after}"))
 }
 
 /// A part of a JSON Schema.
@@ -183,6 +186,15 @@ mod tests {
 
     fn text(schema: Value) -> String {
         Schema { root: &schema, depth: 0 }.names(&schema)
+    }
+
+    #[test]
+    fn sequences_and_optional_values_of_onnx_are_told() {
+        let x = json!({"name": "x", "dtype": "float32", "shape": ["N", 2], "sequence": true});
+        let y = json!({"name": "y", "dtype": "int4", "shape": [], "optional": true});
+        let fields = json!({"inputs": [x], "outputs": [y]});
+        let text = describe("larder/onnx", &fields, None).unwrap();
+        assert_eq!(text, "x: list of float32[N, 2] → y: int4 | null");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use larder::models::OnnxModel;
-use larder::models::onnx::{Engine, OpenOptions, Value};
+use larder::models::onnx::{Engine, OpenOptions, Port, Value};
 
 /// Groups of tests below `onnx/backend/test/data`.
 const GROUPS: [&str; 4] = ["node", "simple", "pytorch-converted", "pytorch-operator"];
@@ -32,6 +32,8 @@ pub struct Case {
     pub name: String,
     /// The operator of its only node; else `several`.
     pub operator: String,
+    /// True if an input or output has a type that neither JSON nor NumPy holds.
+    pub is_unwritable: bool,
     folder: PathBuf,
 }
 
@@ -47,7 +49,8 @@ pub fn cases(data: &Path) -> io::Result<Vec<Case>> {
             let Ok(model) = fs::read(folder.join("model.onnx")) else { continue };
             let name = folder.file_name().map(|name| name.to_string_lossy().into_owned());
             let name = name.unwrap_or_default();
-            cases.push(Case { name, operator: operator(&model), folder });
+            let is_unwritable = is_unwritable(&model);
+            cases.push(Case { name, operator: operator(&model), is_unwritable, folder });
         }
     }
     cases.sort_by(|a, b| a.name.cmp(&b.name));
@@ -62,6 +65,10 @@ impl Case {
             Ok(model) => model,
             Err(error) => return Outcome::Refused(error.to_string()),
         };
+        // The test's data are kept with the model in JSON.
+        if let Err(error) = model.check_examples() {
+            return Outcome::Wrong(format!("{error:?}"));
+        }
         for at in 0.. {
             let set = self.folder.join(format!("test_data_set_{at}"));
             if !set.is_dir() {
@@ -71,16 +78,19 @@ impl Case {
                     Outcome::Fails("it has no data".into())
                 };
             }
-            let (inputs, expected) = match (tensors(&set, "input"), tensors(&set, "output")) {
+            let (inputs, expected) = match (
+                values(&set, "input", model.inputs()),
+                values(&set, "output", model.outputs()),
+            ) {
                 (Ok(inputs), Ok(expected)) => (inputs, expected),
-                // Sequences, and types that JSON and NumPy lack.
                 (Err(error), _) | (_, Err(error)) => return Outcome::Fails(error.to_string()),
             };
             match model.predict(inputs) {
                 Err(error) => return Outcome::Fails(format!("{error:?}")),
                 Ok(outputs) => {
-                    let pairs = || outputs.iter().zip(&expected);
-                    let same = pairs().all(|(a, b)| a.dtype() == b.dtype() && a.is_close(b));
+                    let mut pairs = outputs.iter().zip(&expected).zip(model.outputs());
+                    let same =
+                        pairs.all(|((a, b), port)| a.dtype() == b.dtype() && a.is_close(b, port));
                     if outputs.len() != expected.len() || !same {
                         return Outcome::Wrong(format!("{outputs:?}, not {expected:?}"));
                     }
@@ -91,9 +101,11 @@ impl Case {
     }
 }
 
-fn tensors(set: &Path, kind: &str) -> larder::Result<Vec<Value>> {
+fn values(set: &Path, kind: &str, ports: &[Port]) -> larder::Result<Vec<Value>> {
     let files = (0..).map(|at| set.join(format!("{kind}_{at}.pb")));
-    files.map_while(|path| fs::read(path).ok()).map(|bytes| Value::from_onnx(&bytes)).collect()
+    let files = files.map_while(|path| fs::read(path).ok());
+    // Of each file, the model says what it is.
+    files.zip(ports).map(|(bytes, port)| Value::from_onnx_of(port, &bytes)).collect()
 }
 
 /// The operator of a model's only node.
@@ -106,6 +118,18 @@ fn operator(model: &[u8]) -> String {
             .unwrap_or_default(),
         _ => "several".to_owned(),
     }
+}
+
+/// ONNX's numbers of `complex64`, `complex128` and `float4e2m1`.
+const UNWRITABLE: [u8; 3] = [14, 15, 23];
+
+/// Looks for inputs and outputs of a type that neither JSON nor NumPy holds.
+fn is_unwritable(model: &[u8]) -> bool {
+    let graphs = fields(model, 7);
+    let ports = graphs.iter().flat_map(|graph| [fields(graph, 11), fields(graph, 12)]).flatten();
+    let types = ports.flat_map(|port| fields(port, 2)).flat_map(|ty| fields(ty, 1));
+    // The number is the first field.
+    types.into_iter().any(|tensor| matches!(tensor, [8, number, ..] if UNWRITABLE.contains(number)))
 }
 
 /// The byte fields of a protobuf message with this number.
@@ -180,6 +204,44 @@ pub fn table(results: &[(Case, Pair)]) -> String {
     let ends = [("several operators".to_owned(), several), ("all".to_owned(), all)];
     for (name, [tests, tract, runtime]) in rows.chain(ends) {
         let _ = writeln!(table, "| {name} | {tests} | {tract} | {runtime} |");
+    }
+    table
+}
+
+/// Reasons of refusals, by a part of the message.
+const REASONS: [(&str, &str); 11] = [
+    ("the answer differs", "The engine's answer is not that of the test's data"),
+    ("it fails", "The engine fails on the test's data"),
+    ("Could not find an implementation", NO_KERNEL),
+    ("Failed to find kernel", NO_KERNEL),
+    ("is not a registered function", NO_KERNEL),
+    ("unsupported operator", NO_KERNEL),
+    ("unsupported opset", NO_KERNEL),
+    ("elements of the type", NO_TYPE),
+    ("type that is not supported", NO_TYPE),
+    ("random numbers", "It draws random numbers, or trains"),
+    ("in training mode", "It draws random numbers, or trains"),
+];
+const NO_KERNEL: &str = "The engine lacks the operator, in this version or for these types";
+const NO_TYPE: &str = "The engine lacks a type inside the model";
+const UNWRITTEN: &str = "An input or output is `float4e2m1`, which neither JSON nor NumPy holds";
+const OTHER: &str = "The engine cannot build or run the model otherwise";
+
+/// The table of refusals by reason.
+pub fn reasons(results: &[(Case, Pair)]) -> String {
+    let mut rows: BTreeMap<&str, [usize; 2]> = BTreeMap::new();
+    for (case, pair) in results {
+        for (at, outcome) in pair.iter().enumerate() {
+            let Outcome::Refused(message) = outcome else { continue };
+            let known = REASONS.iter().find(|(part, _)| message.contains(part));
+            let reason =
+                if case.is_unwritable { UNWRITTEN } else { known.map_or(OTHER, |it| it.1) };
+            rows.entry(reason).or_default()[at] += 1;
+        }
+    }
+    let mut table = "| refused because | tract | ONNX Runtime |\n| --- | --- | --- |\n".to_owned();
+    for (reason, [tract, runtime]) in rows {
+        let _ = writeln!(table, "| {reason} | {tract} | {runtime} |");
     }
     table
 }

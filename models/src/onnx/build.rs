@@ -12,14 +12,13 @@ use tract_onnx::tract_hir::infer::{
 
 use super::check::{Fault, Subject};
 use super::dtype::DType;
-use super::engine::Run as _;
-use super::example::TestData;
 use super::file::{self, File};
 use super::interface::{Dim, Interface, Port};
 use super::ops;
 use super::plan::{ExecutionPlan, PlainModel};
 use super::refusal::{Names, name_of, shorten};
 use super::rewrite::{Keys, describe};
+use super::test_data::TestData;
 
 /// Maximum number of elements of a tensor, with one row and 1 for each open dimension.
 const MAX_ELEMENTS: i64 = 1 << 28;
@@ -101,7 +100,7 @@ impl BuiltModel {
         let run_plain = plain.as_ref().map(|plain| |_: usize, inputs| plain.run(inputs));
         let subject = Subject {
             interface: &interface,
-            run: &|rows, inputs| plan.run(rows, inputs),
+            run: &|rows, inputs| plan.run_tensors(rows, inputs),
             plain: run_plain.as_ref().map(|run| run as _),
             is_large,
         };
@@ -189,7 +188,7 @@ fn ports(
             Err(_) => Ok(Dim::Symbol(dim.to_string())),
         };
         let shape = fact.shape.iter().map(dim).collect::<Result<_, _>>()?;
-        Ok(Port { name, dtype, shape, keys: Vec::new() })
+        Ok(Port::tensor(name, dtype, shape))
     };
     outlets.iter().enumerate().map(port).collect()
 }

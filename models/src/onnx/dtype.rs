@@ -23,6 +23,13 @@ pub enum DType {
     Uint64,
     Bool,
     String,
+    Bfloat16,
+    Float8e4m3fn,
+    Float8e4m3fnuz,
+    Float8e5m2,
+    Float8e5m2fnuz,
+    Int4,
+    Uint4,
 }
 
 impl DType {
@@ -49,7 +56,9 @@ impl DType {
     /// Returns the JSON type of an element.
     pub(super) fn json_type(self) -> &'static str {
         match self {
-            Self::Float16 | Self::Float32 | Self::Float64 => "number",
+            Self::Float16 | Self::Float32 | Self::Float64 | Self::Bfloat16 => "number",
+            Self::Float8e4m3fn | Self::Float8e4m3fnuz => "number",
+            Self::Float8e5m2 | Self::Float8e5m2fnuz => "number",
             Self::Bool => "boolean",
             Self::String => "string",
             _ => "integer",

@@ -5,14 +5,15 @@ use std::fmt;
 use larder_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use tract_onnx::pb::ModelProto;
-use tract_onnx::prelude::{TValue, TractResult};
+use tract_onnx::prelude::TractResult;
 
 use super::build;
-use super::example::TestData;
+use super::data::Data;
 use super::file;
 use super::interface::Interface;
 #[cfg(feature = "onnxruntime")]
 use super::runtime;
+use super::test_data::TestData;
 
 /// A program that runs ONNX models, recorded for each model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -43,8 +44,8 @@ impl Engine {
 
 /// A model that an engine has built.
 pub(super) trait Run: Send + Sync {
-    /// Runs the model on whole tensors of `rows` rows.
-    fn run(&self, rows: usize, inputs: Vec<TValue>) -> TractResult<Vec<TValue>>;
+    /// Runs the model on whole values of `rows` rows.
+    fn run(&self, rows: usize, inputs: Vec<Data>) -> TractResult<Vec<Data>>;
 }
 
 /// A model that has been run on generated inputs.

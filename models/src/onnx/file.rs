@@ -12,7 +12,9 @@ use tract_onnx::prelude::Tensor;
 use tract_onnx::tensor::load_tensor;
 use tract_onnx::{Onnx, data_resolver::ModelDataResolver};
 
+use super::dtype::DType;
 use super::rewrite::{self, Keys, describe};
+use super::{narrow, upgrade};
 
 /// Maximum size of a file, in bytes: the limit of protobuf.
 pub(super) const MAX_BYTES: u64 = (1 << 31) - 1;
@@ -85,6 +87,7 @@ pub(super) fn read(mut proto: ModelProto) -> Result<File, String> {
     let mut onnx = tract_onnx::onnx();
     onnx.provider = std::sync::Arc::new(NoFiles);
     let keys = proto.graph.as_mut().map(rewrite::remove_zip_maps).transpose()?.unwrap_or_default();
+    upgrade::upgrade(&mut proto)?;
     check(&proto, &onnx)?;
     if let Some(graph) = &mut proto.graph {
         rewrite::replace(graph)?;
@@ -94,10 +97,18 @@ pub(super) fn read(mut proto: ModelProto) -> Result<File, String> {
 
 /// Reads a `TensorProto`.
 pub(super) fn tensor(bytes: &[u8]) -> Result<Tensor, String> {
+    let proto = TensorProto::decode(bytes);
+    tensor_of(&proto.map_err(|error| format!("not an ONNX tensor: {error}"))?)
+}
+
+/// Reads a tensor; one of a narrow type as what it is in memory.
+pub(super) fn tensor_of(proto: &TensorProto) -> Result<Tensor, String> {
     let failed = |reason: String| format!("not an ONNX tensor: {reason}");
-    let proto = TensorProto::decode(bytes).map_err(|error| failed(error.to_string()))?;
-    check_location(&proto)?;
-    let read = catch_panic("tract", || load_tensor(&NoFiles, &proto, None));
+    check_location(proto)?;
+    if let Some(dtype) = DType::narrow_of(proto.data_type) {
+        return narrow::tensor(proto, dtype).map_err(failed);
+    }
+    let read = catch_panic("tract", || load_tensor(&NoFiles, proto, None));
     let read = read.map_err(|panic| failed(panic.to_string()))?;
     read.map_err(|error| failed(format!("{error:#}")))
 }

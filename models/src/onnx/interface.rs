@@ -29,6 +29,28 @@ pub struct Port {
     /// Names of the elements of the last dimension, which is then written as an object: an output of `ZipMap`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub keys: Vec<String>,
+    /// True for a sequence of such tensors: any number of them, each with its own shape.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub sequence: bool,
+    /// True if the value may be missing.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub optional: bool,
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Port {
+    /// A port for a tensor.
+    pub(super) fn tensor(name: String, dtype: DType, shape: Vec<Dim>) -> Self {
+        Self { name, dtype, shape, keys: Vec::new(), sequence: false, optional: false }
+    }
+
+    /// Returns true for a tensor that is always given.
+    pub(super) fn is_tensor(&self) -> bool {
+        !self.sequence && !self.optional
+    }
 }
 
 /// Dimension of a tensor.
@@ -74,6 +96,10 @@ impl Interface {
                         "the {kind} `{}` has more than {MAX_DIMS} dimensions",
                         port.name
                     ));
+                }
+                if port.dtype.is_narrow() && !port.is_tensor() {
+                    let (name, dtype) = (&port.name, port.dtype);
+                    return Err(format!("`{name}` is a sequence or optional value of {dtype}"));
                 }
                 let columns = match port.shape.last() {
                     Some(Dim::Fixed(columns)) => usize::try_from(*columns).ok(),
@@ -128,7 +154,8 @@ impl Interface {
     fn object_schema(&self, ports: &[Port]) -> Value {
         let properties: Map<_, _> =
             ports.iter().map(|port| (port.name.clone(), self.value_schema(port))).collect();
-        let required: Vec<_> = ports.iter().map(|port| &port.name).collect();
+        let required = ports.iter().filter(|port| !port.optional);
+        let required: Vec<_> = required.map(|port| &port.name).collect();
         json!({
             "type": "object",
             "properties": properties,
@@ -138,6 +165,16 @@ impl Interface {
     }
 
     fn value_schema(&self, port: &Port) -> Value {
+        let value = if port.sequence {
+            // Each tensor has its own shape.
+            json!({ "type": "array", "items": { "format": port.dtype } })
+        } else {
+            self.tensor_schema(port)
+        };
+        if port.optional { json!({ "anyOf": [value, { "type": "null" }] }) } else { value }
+    }
+
+    fn tensor_schema(&self, port: &Port) -> Value {
         let element = json!({ "type": port.dtype.json_type(), "format": port.dtype });
         let mut dims = self.row_shape(port);
         let mut inner = element;
@@ -161,6 +198,9 @@ impl Interface {
 
 /// Returns true if the first dimensions of all ports are the same open one.
 fn looks_like_rows(inputs: &[Port], outputs: &[Port]) -> bool {
+    if !inputs.iter().chain(outputs).all(Port::is_tensor) {
+        return false;
+    }
     let mut firsts = inputs.iter().chain(outputs).map(|port| port.shape.first());
     match firsts.next() {
         Some(Some(Dim::Symbol(rows))) if !inputs.is_empty() => {

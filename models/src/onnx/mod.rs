@@ -3,12 +3,15 @@
 mod build;
 mod check;
 mod compare;
+mod data;
 mod dtype;
 mod element;
 mod engine;
 mod example;
 mod file;
+mod free;
 mod interface;
+mod narrow;
 mod nested;
 mod ops;
 mod options;
@@ -20,6 +23,8 @@ mod rewrite;
 #[cfg(feature = "onnxruntime")]
 mod runtime;
 mod sample;
+mod test_data;
+mod upgrade;
 mod value;
 mod write;
 
@@ -34,7 +39,6 @@ use larder_core::bytes::Bytes;
 use larder_core::{Artifact, Component, ComponentType, Error, Item, Model, Result};
 use larder_files::{FileBytes, FileContent, WrongContent};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tract_onnx::prelude::TValue;
 
 pub use tract_onnx::prelude::f16;
 /// The version of ndarray used by [`Value`].
@@ -49,10 +53,12 @@ pub use runtime::OnnxRuntime;
 pub use value::{Element, Value};
 
 use crate::kind::missing_of_onnx;
+use data::Data;
 use engine::{Checked, Run};
-use example::{Example, TestData};
+use example::Example;
 use interface::Interface;
 use read::Rows;
+use test_data::TestData;
 use write::Outputs;
 
 /// Maximum number of rows per run.
@@ -206,43 +212,31 @@ impl OnnxModel {
     /// # Errors
     /// [`Error::Input`] for a wrong number of inputs, shape or element type; [`Error::Predict`].
     pub fn predict(&self, inputs: impl IntoIterator<Item = Value>) -> Result<Vec<Value>> {
-        let inputs: Vec<TValue> = inputs.into_iter().map(|Value(tensor)| tensor).collect();
-        let rows = self.check(&inputs)?;
+        let mut inputs: Vec<Data> = inputs.into_iter().map(|Value(data)| data).collect();
+        let rows = self.check(&mut inputs)?;
         Ok(self.run(rows, inputs)?.into_iter().map(Value).collect())
     }
 
     /// Validates inputs; returns the number of rows.
-    fn check(&self, inputs: &[TValue]) -> Result<usize> {
+    fn check(&self, inputs: &mut [Data]) -> Result<usize> {
         let expected = self.inputs().len();
         if inputs.len() != expected {
             let found = inputs.len();
             return Err(value::input("", format!("expected {expected} tensors, found {found}")));
         }
         let mut rows = None;
-        for (port, tensor) in self.inputs().iter().zip(inputs) {
-            if DType::of(tensor.datum_type()) != Some(port.dtype) {
-                let message =
-                    format!("expected elements of {}, found {:?}", port.dtype, tensor.datum_type());
-                return Err(value::input(&port.name, message));
-            }
-            let fits = |(dim, size): (&Dim, &usize)| match dim {
-                Dim::Fixed(fixed) => *fixed == *size as u64,
-                Dim::Symbol(_) => true,
-            };
-            let first = tensor.shape().first().copied();
-            let same_rows = !self.interface.by_rows || rows.is_none_or(|rows| Some(rows) == first);
-            let (dims, sizes) = (&port.shape, tensor.shape());
-            if dims.len() != sizes.len() || !dims.iter().zip(sizes).all(fits) || !same_rows {
-                let dims: Vec<_> = dims.iter().map(Dim::to_string).collect();
-                let message = format!("expected the shape [{}], found {sizes:?}", dims.join(", "));
-                return Err(value::input(&port.name, message));
+        for (port, data) in self.inputs().iter().zip(inputs) {
+            port.check(data).map_err(|message| value::input(&port.name, message))?;
+            let first = data.tensor().and_then(|tensor| tensor.shape().first().copied());
+            if self.interface.by_rows && rows.is_some_and(|rows| Some(rows) != first) {
+                return Err(value::input(&port.name, "the inputs have different numbers of rows"));
             }
             rows = rows.or(first);
         }
         Ok(rows.unwrap_or(1))
     }
 
-    fn run(&self, rows: usize, inputs: Vec<TValue>) -> Result<Vec<TValue>> {
+    fn run(&self, rows: usize, inputs: Vec<Data>) -> Result<Vec<Data>> {
         let outputs = self.plan()?.run(rows, inputs);
         let outputs =
             outputs.map_err(|error| Error::predict(refusal::shorten(&format!("{error:#}"))))?;
@@ -272,7 +266,8 @@ impl OnnxModel {
     /// Ignores the shapes of outputs, which depend on the version of tract.
     fn check_built(&self, built: &Interface) -> Result<()> {
         let names = |ports: &[Port]| -> Vec<_> {
-            ports.iter().map(|port| (port.name.clone(), port.dtype, port.keys.clone())).collect()
+            let kind = |port: &Port| (port.dtype, port.sequence, port.optional);
+            ports.iter().map(|port| (port.name.clone(), kind(port), port.keys.clone())).collect()
         };
         // ONNX Runtime does not say which dimensions count rows; the check did.
         let is_tract = self.engine.is_tract();
@@ -288,9 +283,9 @@ impl OnnxModel {
 
     fn run_rows<'a>(&'a self, rows: Rows<'a>) -> Result<Outputs<'a>> {
         let count = rows.count();
-        let inputs = rows.into_tensors().map_err(Error::predict)?;
-        let tensors = self.run(count, inputs)?;
-        Ok(Outputs { interface: &self.interface, tensors, rows: count, words: false })
+        let inputs = rows.into_values().map_err(Error::predict)?;
+        let values = self.run(count, inputs)?;
+        Ok(Outputs { interface: &self.interface, values, rows: count, words: false })
     }
 }
 

@@ -7,6 +7,7 @@ use larder_core::extend::catch_panic;
 use tract_onnx::prelude::*;
 
 use super::MAX_ROWS;
+use super::data::Data;
 use super::engine::Run;
 
 /// A model, optimized on first use.
@@ -62,7 +63,14 @@ impl ExecutionPlan {
 }
 
 impl Run for ExecutionPlan {
-    fn run(&self, rows: usize, inputs: Vec<TValue>) -> TractResult<Vec<TValue>> {
+    fn run(&self, rows: usize, inputs: Vec<Data>) -> TractResult<Vec<Data>> {
+        let outputs = self.run_tensors(rows, Data::into_tensors(inputs)?)?;
+        Ok(Data::from_tensors(outputs))
+    }
+}
+
+impl ExecutionPlan {
+    pub(super) fn run_tensors(&self, rows: usize, inputs: Vec<TValue>) -> TractResult<Vec<TValue>> {
         // Each run has its own state, which is dropped after a panic.
         let run = || run(&self.model, self.for_rows(rows)?, inputs);
         catch_panic("tract", run).map_err(|panic| TractError::msg(panic.to_string()))?

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::de::value::SeqAccessDeserializer;
 use serde::de::{
     DeserializeSeed, Deserializer, Error, IntoDeserializer, MapAccess, SeqAccess, Unexpected,
     Visitor,
@@ -9,7 +10,9 @@ use serde::de::{
 use tract_onnx::prelude::tract_ndarray::ArrayD;
 use tract_onnx::prelude::{IntoTensor, TValue, f16};
 
+use super::data::Data;
 use super::dtype::DType;
+use super::free::FreeSeed;
 use super::interface::{Dim, Interface, Port};
 use super::nested::{Level, Shape, size_of};
 
@@ -17,6 +20,10 @@ use super::nested::{Level, Shape, size_of};
 pub(super) struct Buffer {
     shape: Shape,
     elements: Elements,
+    /// Number of elements that are rounded to the port's type.
+    rounded: usize,
+    /// A sequence or an optional value.
+    free: Option<Data>,
 }
 
 macro_rules! elements {
@@ -27,8 +34,10 @@ macro_rules! elements {
 
         impl Elements {
             fn new(dtype: DType) -> Self {
-                match dtype {
+                match dtype.in_memory() {
                     $(DType::$variant => Self::$variant(Vec::new()),)*
+                    // No type is this in memory.
+                    _ => Self::Float32(Vec::new()),
                 }
             }
 
@@ -46,7 +55,12 @@ macro_rules! elements {
             type Value = ();
 
             fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-                let Self { dims, buffer: Buffer { shape, elements } } = self;
+                let Self { port, dims, buffer } = self;
+                if !port.is_tensor() {
+                    buffer.free = Some(FreeSeed(port).deserialize(deserializer)?);
+                    return Ok(());
+                }
+                let Buffer { shape, elements, .. } = buffer;
                 match elements {
                     $(Elements::$variant(elements) => {
                         Level { depth: 0, dims, shape, elements }.deserialize(deserializer)
@@ -57,7 +71,13 @@ macro_rules! elements {
 
         impl<'de> PortSeed<'_> {
             fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
-                let Self { dims, buffer: Buffer { shape, elements } } = self;
+                let Self { port, dims, buffer } = self;
+                if !port.is_tensor() {
+                    let given = FreeSeed(port).given(SeqAccessDeserializer::new(seq))?;
+                    buffer.free = Some(given);
+                    return Ok(());
+                }
+                let Buffer { shape, elements, .. } = buffer;
                 match elements {
                     $(Elements::$variant(elements) => {
                         Level { depth: 0, dims, shape, elements }.visit_seq(seq)
@@ -75,8 +95,25 @@ elements! {
     Bool(bool), String(String),
 }
 
+impl Buffer {
+    /// Rounds the elements that were read to a narrow type.
+    fn round(&mut self, port: &Port) -> Result<(), String> {
+        if !port.dtype.is_narrow() {
+            return Ok(());
+        }
+        self.rounded = match &mut self.elements {
+            Elements::Float32(all) => port.round_floats(all, self.rounded)?,
+            Elements::Int8(all) => port.check_integers(all, self.rounded)?,
+            Elements::Uint8(all) => port.check_integers(all, self.rounded)?,
+            _ => 0,
+        };
+        Ok(())
+    }
+}
+
 /// Reads one row of one input.
 struct PortSeed<'a> {
+    port: &'a Port,
     dims: &'a [Dim],
     buffer: &'a mut Buffer,
 }
@@ -95,7 +132,7 @@ impl<'a> Rows<'a> {
         let buffer = |port: &Port| {
             let sizes = vec![None; interface.row_shape(port).len()];
             let shape = Shape { sizes, is_batch: Some(false), ..Shape::default() };
-            Buffer { shape, elements: Elements::new(port.dtype) }
+            Buffer { shape, elements: Elements::new(port.dtype), rounded: 0, free: None }
         };
         let buffers = interface.inputs.iter().map(buffer).collect();
         Self { interface, buffers, count: 0, is_batch: false }
@@ -132,6 +169,7 @@ impl<'a> Rows<'a> {
     fn finish<E: Error>(&mut self) -> Result<(), E> {
         let mut counts = Vec::with_capacity(self.buffers.len());
         for (port, buffer) in self.interface.inputs.iter().zip(&mut self.buffers) {
+            buffer.round(port).map_err(E::custom)?;
             buffer.shape.settle(self.interface.row_shape(port));
             let is_batch = buffer.shape.is_batch == Some(true);
             counts.push(is_batch.then_some(buffer.shape.rows));
@@ -151,17 +189,21 @@ impl<'a> Rows<'a> {
     }
 
     /// Returns the inputs of the model.
-    pub(super) fn into_tensors(self) -> Result<Vec<TValue>, String> {
+    pub(super) fn into_values(self) -> Result<Vec<Data>, String> {
         let Self { interface, buffers, count, .. } = self;
-        let tensor = |(port, buffer): (&Port, Buffer)| {
+        let value = |(port, buffer): (&Port, Buffer)| {
+            if !port.is_tensor() {
+                // Only an optional value may be left out.
+                return Ok(buffer.free.unwrap_or(Data::Missing));
+            }
             let rows = interface.by_rows.then_some(count);
             let dims = interface.row_shape(port);
             // In an empty array, only fixed sizes are known.
             let size = |axis| size_of(dims, &buffer.shape, axis).unwrap_or(0);
             let shape = rows.into_iter().chain((0..dims.len()).map(size)).collect();
-            buffer.elements.tensor(shape)
+            buffer.elements.tensor(shape).map(Data::Tensor)
         };
-        interface.inputs.iter().zip(buffers).map(tensor).collect()
+        interface.inputs.iter().zip(buffers).map(value).collect()
     }
 }
 
@@ -171,8 +213,8 @@ pub(super) struct RowSeed<'r, 'a>(pub(super) &'r mut Rows<'a>);
 impl RowSeed<'_, '_> {
     fn port(&mut self, at: usize) -> Option<PortSeed<'_>> {
         let Rows { interface, buffers, .. } = &mut *self.0;
-        let dims = interface.row_shape(interface.inputs.get(at)?);
-        Some(PortSeed { dims, buffer: buffers.get_mut(at)? })
+        let port = interface.inputs.get(at)?;
+        Some(PortSeed { port, dims: interface.row_shape(port), buffer: buffers.get_mut(at)? })
     }
 
     /// Returns the only input, which may be given without an object.
@@ -188,7 +230,11 @@ impl RowSeed<'_, '_> {
         let Some(port) = self.only().filter(|port| port.dims.is_empty()) else {
             return Err(E::invalid_type(unexpected, &self));
         };
-        port.deserialize(value.into_deserializer())?;
+        if port.port.is_tensor() {
+            port.deserialize(value.into_deserializer())?;
+        } else {
+            port.buffer.free = Some(FreeSeed(port.port).given(value.into_deserializer())?);
+        }
         self.0.finish()
     }
 }
@@ -243,10 +289,22 @@ impl<'de> Visitor<'de> for RowSeed<'_, '_> {
             map.next_value_seed(port)?;
             self.0.tell_others(at);
         }
-        if let Some(missing) = given.iter().position(|given| !given) {
+        let missing = inputs.iter().zip(&given).position(|(port, given)| !given && !port.optional);
+        if let Some(missing) = missing {
             return Err(A::Error::custom(format_args!("missing input `{}`", inputs[missing].name)));
         }
         self.0.finish()
+    }
+
+    fn visit_unit<E: Error>(mut self) -> Result<(), E> {
+        if !self.only().is_some_and(|port| port.port.optional) {
+            return Err(E::invalid_type(Unexpected::Unit, &self));
+        }
+        self.0.finish()
+    }
+
+    fn visit_none<E: Error>(self) -> Result<(), E> {
+        self.visit_unit()
     }
 
     fn visit_i64<E: Error>(self, value: i64) -> Result<(), E> {

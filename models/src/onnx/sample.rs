@@ -80,7 +80,7 @@ pub(super) fn inputs(
         }
         macro_rules! of {
             ($($variant:ident($element:ty)),* $(,)?) => {
-                match port.dtype { $(DType::$variant => random.tensor::<$element>(&shape, fill),)* }
+                match port.dtype.in_memory() { $(DType::$variant => random.tensor::<$element>(&shape, fill),)* _ => None }
             };
         }
         inputs.push(of! {

@@ -5,6 +5,7 @@ use serde::ser::{Error as _, SerializeMap, SerializeSeq};
 use serde::{Serialize, Serializer};
 use tract_onnx::prelude::{Datum, TValue, f16};
 
+use super::data::Data;
 use super::dtype::DType;
 use super::interface::Interface;
 
@@ -54,7 +55,7 @@ impl Element for f16 {
 /// Outputs of several rows.
 pub(super) struct Outputs<'a> {
     pub(super) interface: &'a Interface,
-    pub(super) tensors: Vec<TValue>,
+    pub(super) values: Vec<Data>,
     pub(super) rows: usize,
     /// NaN and infinities are words in JSON; else they are an error.
     pub(super) words: bool,
@@ -74,26 +75,48 @@ struct Row<'a> {
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Outputs { interface, tensors, words, .. } = self.outputs;
+        let Outputs { interface, values, words, .. } = self.outputs;
         let words = *words;
         let row = interface.by_rows.then_some(self.row);
-        if let ([tensor], [port]) = (&tensors[..], &interface.outputs[..]) {
-            return Part { tensor, row, keys: &port.keys, words }.serialize(serializer);
+        if let ([data], [port]) = (&values[..], &interface.outputs[..]) {
+            return Item { data, row, keys: &port.keys, words }.serialize(serializer);
         }
-        let mut map = serializer.serialize_map(Some(tensors.len()))?;
-        for (port, tensor) in interface.outputs.iter().zip(tensors) {
-            map.serialize_entry(&port.name, &Part { tensor, row, keys: &port.keys, words })?;
+        let mut map = serializer.serialize_map(Some(values.len()))?;
+        for (port, data) in interface.outputs.iter().zip(values) {
+            map.serialize_entry(&port.name, &Item { data, row, keys: &port.keys, words })?;
         }
         map.end()
     }
 }
 
 /// One row of one output.
-struct Part<'a> {
-    tensor: &'a TValue,
-    /// `None` if the whole tensor is the row.
+struct Item<'a> {
+    data: &'a Data,
+    /// `None` if the whole value is the row.
     row: Option<usize>,
     /// Names of the elements of the last dimension.
+    keys: &'a [String],
+    words: bool,
+}
+
+impl Serialize for Item<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { data, row, keys, words } = *self;
+        match data {
+            Data::Tensor(tensor) => Part { tensor, row, keys, words }.serialize(serializer),
+            Data::Sequence(tensors) => {
+                let parts = tensors.iter().map(|tensor| Part { tensor, row: None, keys, words });
+                serializer.collect_seq(parts)
+            }
+            Data::Missing => serializer.serialize_none(),
+        }
+    }
+}
+
+/// A tensor, or one row of it.
+struct Part<'a> {
+    tensor: &'a TValue,
+    row: Option<usize>,
     keys: &'a [String],
     words: bool,
 }
@@ -104,7 +127,7 @@ impl Serialize for Part<'_> {
             ($($variant:ident($element:ty)),* $(,)?) => {
                 match DType::of(self.tensor.datum_type()) {
                     $(Some(DType::$variant) => self.elements::<$element, S>(serializer),)*
-                    None => Err(S::Error::custom("an output has an unsupported element type")),
+                    _ => Err(S::Error::custom("an output has an unsupported element type")),
                 }
             };
         }

@@ -4,6 +4,8 @@ mod agree;
 mod dtypes;
 mod edge;
 mod input;
+#[cfg(feature = "onnxruntime")]
+mod kinds;
 mod refused;
 #[cfg(feature = "onnxruntime")]
 mod runtime;

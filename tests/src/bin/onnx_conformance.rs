@@ -2,7 +2,7 @@
 //!
 //! `DATA` is the folder `onnx/backend/test/data` of the wheel, `KNOWN` the list of the tests that are refused, `PAGE` the
 //! page with the table. With `UPDATE_ONNX=1` it runs all tests and writes both; with `LARDER_ONNX=all` it runs all tests,
-//! else every eighth. Exits with 1 if a test is wrong, fails only at the prediction, or was right and no longer is.
+//! else every eighth; with `LIST_ONNX=1` it lists the refusals with their reasons. Exits with 1 if a test is wrong, fails only at the prediction, or was right and no longer is.
 
 #![allow(clippy::print_stderr, reason = "a program")]
 
@@ -11,12 +11,12 @@ use std::process::ExitCode;
 use std::{env, fs, io};
 
 use larder::models::onnx::Engine;
-use larder_tests::onnx::{Outcome, cases, refusals, table};
+use larder_tests::onnx::{Outcome, cases, reasons, refusals, table};
 
 /// Every which test runs without a variable.
 const STEP: usize = 8;
-/// Where the table begins on the page.
-const MARK: &str = "| operator |";
+/// Where the tables begin on the page.
+const MARK: &str = "| refused because |";
 
 fn main() -> io::Result<ExitCode> {
     let arguments: Vec<_> = env::args().skip(1).collect();
@@ -26,6 +26,7 @@ fn main() -> io::Result<ExitCode> {
     };
     let update = env::var_os("UPDATE_ONNX").is_some();
     let all = update || env::var("LARDER_ONNX").is_ok_and(|value| value == "all");
+    let list = env::var_os("LIST_ONNX").is_some();
     let known_lines = fs::read_to_string(known).unwrap_or_default();
     let was_right = |name: &str, engine: &str| {
         !known_lines.lines().any(|line| {
@@ -43,7 +44,9 @@ fn main() -> io::Result<ExitCode> {
             let fault = match &outcome {
                 Outcome::Right => None,
                 Outcome::Refused(reason) if update || !was_right(&case.name, name) => {
-                    let _ = reason;
+                    if list {
+                        eprintln!("{name}: {} is refused: {reason}", case.name);
+                    }
                     None
                 }
                 Outcome::Refused(reason) => Some(format!("is refused now: {reason}")),
@@ -66,7 +69,7 @@ fn main() -> io::Result<ExitCode> {
         fs::write(known, refusals(&results))?;
         let text = fs::read_to_string(page)?;
         let head = text.split_once(MARK).map_or(&*text, |(head, _)| head);
-        fs::write(page, format!("{head}{}", table(&results)))?;
+        fs::write(page, format!("{head}{}\n{}", reasons(&results), table(&results)))?;
     }
     Ok(if faults == 0 && count > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -1,8 +1,12 @@
 //! ONNX Runtime, from a shared library that is found when it is needed.
 
+mod adapt;
 mod convert;
 mod find;
 mod message;
+mod nodes;
+mod ports;
+mod proto;
 mod threads;
 
 use std::path::PathBuf;
@@ -12,11 +16,11 @@ use larder_core::extend::catch_panic;
 use ort::environment::Environment;
 use ort::logging::LogLevel;
 use ort::session::{Session, SessionInputValue};
-use ort::value::{Outlet, ValueType};
 use tract_onnx::pb::ModelProto;
-use tract_onnx::prelude::{TValue, TractError, TractResult};
+use tract_onnx::prelude::{TractError, TractResult};
 
 use super::check::{Fault, Subject};
+use super::data::Data;
 use super::engine::Run;
 use super::interface::{Dim, Interface, Port};
 use super::refusal::shorten;
@@ -90,17 +94,32 @@ pub(super) fn missing() -> Option<String> {
 pub(super) struct RuntimeModel {
     /// A session runs one call at a time, on all cores.
     session: Mutex<Session>,
+    inputs: Vec<Port>,
+    outputs: Vec<Port>,
 }
 
 impl Run for RuntimeModel {
-    fn run(&self, _: usize, inputs: Vec<TValue>) -> TractResult<Vec<TValue>> {
-        let run = || -> TractResult<Vec<TValue>> {
+    fn run(&self, _: usize, inputs: Vec<Data>) -> TractResult<Vec<Data>> {
+        let run = || -> TractResult<Vec<Data>> {
             let failed = |error: ort::Error| TractError::msg(error.to_string());
-            let views: Vec<SessionInputValue<'_>> =
-                inputs.iter().map(convert::to_runtime).collect::<TractResult<_>>()?;
+            let mut views: Vec<SessionInputValue<'_>> = Vec::with_capacity(inputs.len());
+            for (port, data) in self.inputs.iter().zip(&inputs) {
+                views.push(convert::to_runtime(port, data)?);
+                if port.optional {
+                    views.push(convert::flag(!matches!(data, Data::Missing))?);
+                }
+            }
             let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
             let outputs = session.run(&views[..]).map_err(failed)?;
-            outputs.values().map(|output| convert::from_runtime(&output)).collect()
+            let mut values = outputs.values();
+            let mut next = || values.next().ok_or_else(|| TractError::msg("an output is missing"));
+            let mut given = Vec::with_capacity(self.outputs.len());
+            for port in &self.outputs {
+                let value = next()?;
+                let is_given = !port.optional || convert::is_given(&*next()?)?;
+                given.push(if is_given { convert::from_runtime(value)? } else { Data::Missing });
+            }
+            Ok(given)
         };
         catch_panic("ONNX Runtime", run).map_err(|panic| TractError::msg(panic.to_string()))?
     }
@@ -110,11 +129,15 @@ impl Run for RuntimeModel {
 pub(super) fn check(proto: ModelProto, bytes: &[u8]) -> Result<(RuntimeModel, Interface), String> {
     super::build::check_limits(proto)?;
     let (model, plain) = build(bytes)?;
+    if !plain.inputs.iter().all(Port::is_tensor) {
+        // Nothing tells how many tensors a sequence needs.
+        return Ok((model, plain));
+    }
     // The file need not say that the first dimensions of outputs count rows too. The check shows it.
     let rows = with_rows(plain.clone());
     let subject = Subject {
         interface: &rows,
-        run: &|rows, inputs| model.run(rows, inputs),
+        run: &|rows, inputs| Data::into_tensors(model.run(rows, Data::from_tensors(inputs))?),
         plain: None,
         is_large: bytes.len() > super::build::LARGE,
     };
@@ -132,57 +155,39 @@ pub(super) fn check(proto: ModelProto, bytes: &[u8]) -> Result<(RuntimeModel, In
 
 /// Builds a model; returns its inputs and outputs as the file states them.
 pub(super) fn build(bytes: &[u8]) -> Result<(RuntimeModel, Interface), String> {
-    let loaded = loaded()?;
     let (changed, keys) = message::prepare(bytes)?;
+    let bytes = changed.as_deref().unwrap_or(bytes);
+    let (session, borders) = match open(bytes) {
+        Ok(session) if ports::are_plain(&session) => (session, (Vec::new(), Vec::new())),
+        first => {
+            let adapted = adapt::adapt(bytes)?;
+            match (open(&adapted.bytes), first) {
+                (Ok(session), _) => (session, (adapted.inputs, adapted.outputs)),
+                // About the file as it is.
+                (Err(_), Err(reason)) | (Err(reason), Ok(_)) => return Err(reason),
+            }
+        }
+    };
+    let inputs = ports::ports(session.inputs(), &borders.0, "i", &Keys::new())?;
+    let outputs = ports::ports(session.outputs(), &borders.1, "o", &keys)?;
+    let interface = Interface::new(inputs.clone(), outputs.clone())?;
+    Ok((RuntimeModel { session: Mutex::new(session), inputs, outputs }, interface))
+}
+
+/// Opens a session.
+fn open(bytes: &[u8]) -> Result<Session, String> {
+    let loaded = loaded()?;
     let commit = || -> Result<Session, String> {
         let mut builder =
             Session::builder(&loaded.environment).map_err(|error| error.to_string())?;
         if let Some(threads) = threads::per_call()? {
             builder = builder.with_intra_threads(threads).map_err(|error| error.to_string())?;
         }
-        let bytes = changed.as_deref().unwrap_or(bytes);
         builder.commit_from_memory(bytes).map_err(|error| error.to_string())
     };
     let session = catch_panic("ONNX Runtime", commit)
         .map_err(|panic| message::explain(&panic.to_string()))?;
-    let session = session.map_err(|error| message::explain(&error))?;
-    let inputs = ports(session.inputs(), "i", &Keys::new())?;
-    let outputs = ports(session.outputs(), "o", &keys)?;
-    let interface = Interface::new(inputs, outputs)?;
-    Ok((RuntimeModel { session: Mutex::new(session) }, interface))
-}
-
-fn ports(outlets: &[Outlet], side: &str, keys: &Keys) -> Result<Vec<Port>, String> {
-    let port = |(at, outlet): (usize, &Outlet)| {
-        let name = outlet.name().to_owned();
-        let ValueType::Tensor { ty, shape, dimension_symbols } = outlet.dtype() else {
-            return Err(format!(
-                "`{name}` is a sequence, a map or an optional value, and not a tensor"
-            ));
-        };
-        let dtype = convert::dtype_of(*ty);
-        let dtype = dtype
-            .ok_or_else(|| format!("the elements of `{name}` have a type that is not supported"))?;
-        let dim = |(axis, size): (usize, &i64)| match u64::try_from(*size) {
-            Ok(size) => Dim::Fixed(size),
-            Err(_) => {
-                Dim::Symbol(match dimension_symbols.get(axis).filter(|symbol| !symbol.is_empty()) {
-                    Some(symbol) => symbol.clone(),
-                    None => format!("{side}{at}_{axis}"),
-                })
-            }
-        };
-        let mut shape: Vec<Dim> = shape.iter().enumerate().map(dim).collect();
-        let keys = keys.get(&name).cloned().unwrap_or_default();
-        if !keys.is_empty() {
-            // The input of `ZipMap` is a matrix with a column for each name; the file does not state its shape.
-            let rows =
-                shape.first().cloned().unwrap_or_else(|| Dim::Symbol(format!("{side}{at}_0")));
-            shape = vec![rows, Dim::Fixed(keys.len() as u64)];
-        }
-        Ok(Port { name, dtype, shape, keys })
-    };
-    outlets.iter().enumerate().map(port).collect()
+    session.map_err(|error| message::explain(&error))
 }
 
 /// Gives all open first dimensions the same name.

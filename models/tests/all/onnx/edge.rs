@@ -48,7 +48,7 @@ fn whole_tensors_agree_with_onnxruntime() {
                 model.predict(inputs).unwrap_or_else(|error| panic!("{name}: {error:?} at {case}"));
             for (port, output) in model.outputs().iter().zip(outputs) {
                 let expected = tensor(&case["outputs"][&port.name], port.dtype);
-                assert!(output.is_close(&expected), "{name}: {output:?}, not {expected:?}");
+                assert!(output.is_close(&expected, port), "{name}: {output:?}, not {expected:?}");
             }
         }
     }

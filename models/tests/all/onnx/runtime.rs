@@ -7,7 +7,7 @@ use larder_models::onnx::{Engine, OnnxRuntime, OpenOptions};
 
 use super::{assert_close, fixture, json, sample_path};
 
-fn found() -> bool {
+pub(super) fn found() -> bool {
     match OnnxRuntime::find() {
         Ok(_) => true,
         Err(error) => {
