@@ -42,6 +42,7 @@ pub(super) fn to_json(bytes: &[u8]) -> Result<String, String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
 

@@ -268,6 +268,7 @@ pub(super) fn tensor(proto: &TensorProto, dtype: DType) -> Result<Tensor, String
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::excessive_precision)]
 mod tests {
     use super::*;
 
