@@ -27,7 +27,7 @@ pub enum Outcome {
 pub struct AuditEntry {
     /// The time.
     pub at: Timestamp,
-    /// Who asked; `None` without a valid token.
+    /// The name of the user or service; `None` without a valid token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub principal: Option<PrincipalName>,
     /// The id of the token.
@@ -35,9 +35,9 @@ pub struct AuditEntry {
     pub token: Option<String>,
     /// The action, such as `write`.
     pub action: String,
-    /// What it was done to, such as a name or the key of a record.
+    /// The target of the action, such as a name or the key of a record.
     pub resource: String,
-    /// Whether it was allowed.
+    /// The outcome.
     pub outcome: Outcome,
     /// The grant that allowed it, or why it was denied.
     pub because: String,
@@ -61,14 +61,14 @@ impl AuditEntry {
     }
 }
 
-/// What [`Access::verify_audit`] found.
+/// Result of [`Access::verify_audit`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AuditReport {
     /// The number of sound records.
     pub records: u64,
     /// The number of entries in them.
     pub entries: u64,
-    /// What is wrong.
+    /// The faults, by record.
     pub faults: Vec<AuditFault>,
 }
 
@@ -77,7 +77,7 @@ pub struct AuditReport {
 pub struct AuditFault {
     /// The number of the record.
     pub record: u64,
-    /// What is wrong.
+    /// Description of the fault.
     pub fault: String,
 }
 

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::principal::{Principal, PrincipalName};
 use crate::role::Role;
 
-/// Who is granted a role: `user:ann`, `group:ml`, or `everyone` who is signed in.
+/// The grantee of a role: `user:ann`, `group:ml`, or `everyone` with a valid token.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
     /// A user or service.
@@ -88,7 +88,7 @@ impl<'de> Deserialize<'de> for Subject {
 /// A role of a subject on names.
 #[derive(Debug, Clone, Serialize)]
 pub struct Grant {
-    /// Who is granted it.
+    /// The grantee.
     pub subject: Subject,
     /// The role.
     pub role: Role,

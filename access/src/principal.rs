@@ -63,7 +63,7 @@ impl<'de> Deserialize<'de> for PrincipalName {
     }
 }
 
-/// Whoever makes a request, after it proved who it is.
+/// The authenticated caller of a request.
 #[derive(Debug, Clone)]
 pub struct Principal {
     /// The name of the user or service.
@@ -72,7 +72,7 @@ pub struct Principal {
     pub groups: BTreeSet<PrincipalName>,
     /// The id of the token that it came with; `None` for a sign-in without one.
     pub token: Option<String>,
-    /// What the token is for; `None` if it does not narrow what its owner may do.
+    /// The scopes of the token; `None` for all permissions of its owner.
     pub scopes: Option<Vec<Scope>>,
 }
 

@@ -10,7 +10,7 @@ use crate::grants::Grant;
 use crate::principal::Principal;
 use crate::role::Role;
 
-/// What an action is done to.
+/// The target of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resource {
     /// A name, with its versions, tags, annotations and jobs, or the deployment of that name.

@@ -17,7 +17,7 @@ use crate::secret::{self, Parsed};
 /// The time after which a token ends, unless it says otherwise.
 const LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// What a token is for: at most this role, on names that match the pattern.
+/// A limit of a token: at most this role, on names that match the pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
@@ -74,7 +74,7 @@ impl TokenOptions {
 pub struct CreatedToken {
     /// The text to send as `Authorization: Bearer …`.
     pub secret: String,
-    /// What is kept.
+    /// The token without its secret.
     pub info: TokenInfo,
 }
 
@@ -85,9 +85,9 @@ pub struct TokenInfo {
     pub id: String,
     /// The user or service.
     pub owner: PrincipalName,
-    /// What it is for.
+    /// A text for people, such as the program that uses it.
     pub label: String,
-    /// What it is narrowed to; `None` for all that its owner may do.
+    /// The scopes; `None` for all permissions of its owner.
     pub scopes: Option<Vec<Scope>>,
     /// The time it was created.
     pub created: Timestamp,

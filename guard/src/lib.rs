@@ -18,6 +18,10 @@
 //! assert_eq!(back, [1, 2, 3]);
 //! ```
 
+// First, because a macro is known below its definition only.
+#[macro_use]
+mod methods;
+
 mod access;
 mod block;
 mod collected;

@@ -51,33 +51,9 @@ macro_rules! wrap {
 impl<'de, D: Deserializer<'de>> Deserializer<'de> for Plain<'_, D> {
     type Error = D::Error;
 
+    common_methods!(pass);
     pass! {
-        deserialize_any(),
-        deserialize_bool(),
-        deserialize_i8(),
-        deserialize_i16(),
-        deserialize_i32(),
-        deserialize_i64(),
-        deserialize_i128(),
-        deserialize_u8(),
-        deserialize_u16(),
-        deserialize_u32(),
-        deserialize_u64(),
-        deserialize_u128(),
-        deserialize_f64(),
-        deserialize_char(),
-        deserialize_str(),
-        deserialize_bytes(),
-        deserialize_unit(),
-        deserialize_unit_struct(name: &'static str),
-        deserialize_newtype_struct(name: &'static str),
-        deserialize_seq(),
-        deserialize_tuple_struct(name: &'static str, len: usize),
-        deserialize_map(),
         deserialize_struct(name: &'static str, fields: &'static [&'static str]),
-        deserialize_enum(name: &'static str, variants: &'static [&'static str]),
-        deserialize_identifier(),
-        deserialize_ignored_any(),
     }
 
     wrap! {

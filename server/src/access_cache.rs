@@ -1,6 +1,6 @@
 //! Users, tokens and grants, read from the larder at most once a second.
 //!
-//! What this server changes holds at once; what another process changes, within [`FRESH`].
+//! Changes through this server take effect at once, changes by other processes within [`FRESH`].
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};

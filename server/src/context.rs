@@ -18,7 +18,7 @@ use crate::access_cache::Identity;
 use crate::app::SharedApp;
 use crate::failure::Failure;
 
-/// Who asks, and the server.
+/// The caller, and the server.
 #[derive(Debug, Clone)]
 pub(crate) struct Context {
     pub(crate) app: SharedApp,

@@ -3,13 +3,12 @@
 //! The body never holds what the client sent, a path of this machine or a trace. What only the operator may know goes to the
 //! log, with the id of the request.
 
-use std::error::Error as _;
-
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use larder_core::Error;
 use larder_core::store::RecordKey;
+use larder_core::store::with_causes;
 use serde_json::json;
 
 /// The maximum number of characters of a text.
@@ -47,7 +46,7 @@ impl Failure {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
     }
 
-    /// Who asks may not do this.
+    /// The caller is not permitted to do this.
     pub(crate) fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
@@ -70,7 +69,7 @@ impl Failure {
         };
         let message = format!("cannot write {key}: {reason}");
         let failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid_record", message);
-        Self { cause: Some(causes(error)), ..failure }
+        Self { cause: Some(with_causes(error)), ..failure }
     }
 
     /// A change that would break the larder.
@@ -172,19 +171,19 @@ impl From<&Error> for Failure {
                 let row = row.map(|row| format!(" for row {row}")).unwrap_or_default();
                 let message = format!("cannot predict{row}: the model failed");
                 let failure = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "model_failed", message);
-                Self { cause: Some(causes(error)), ..failure }
+                Self { cause: Some(with_causes(error)), ..failure }
             }
             Error::Corrupt { .. } => {
                 let message = "cannot read the larder: a part of it is damaged; \
                                `larder verify` says which";
                 let failure = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "corrupt", message);
-                Self { cause: Some(causes(error)), ..failure }
+                Self { cause: Some(with_causes(error)), ..failure }
             }
             Error::Store { .. } => {
                 let failure = Self::unavailable("cannot reach the store of the larder");
-                Self { cause: Some(causes(error)), ..failure }
+                Self { cause: Some(with_causes(error)), ..failure }
             }
-            _ => Self::internal(causes(error)),
+            _ => Self::internal(with_causes(error)),
         }
     }
 }
@@ -197,15 +196,4 @@ fn at(path: &str) -> String {
         path if path.len() <= 80 && path.bytes().all(is_plain) => format!(" at `{path}`"),
         _ => String::new(),
     }
-}
-
-fn causes(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -34,7 +34,9 @@ async fn ready(context: Context, _: String, _: Request) -> Result<Response, Fail
         return Err(Failure::unavailable("cannot serve: the server is ending"));
     }
     if let Some(reason) = app.deployer.not_ready() {
-        return Err(Failure::unavailable(format!("cannot serve yet: {reason}")));
+        // Anybody may ask; names of deployments are for the log.
+        let failure = Failure::unavailable("cannot serve yet: deployments are being loaded");
+        return Err(Failure { cause: Some(reason), ..failure });
     }
     let store = Arc::clone(app.larder.store());
     context

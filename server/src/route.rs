@@ -19,7 +19,7 @@ pub(crate) type Rest<'a> = &'a str;
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send>>;
 type Handler = Arc<dyn Fn(Context, String, Request) -> Answer + Send + Sync>;
 
-/// What a request needs before its handler sees it.
+/// The permission that a route requires.
 #[derive(Clone, Copy)]
 pub(crate) enum Guard {
     /// Nothing: the answer tells nothing about the larder.

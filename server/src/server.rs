@@ -27,9 +27,9 @@ use crate::predict::KnownPorts;
 use crate::router::router;
 use crate::store::Settled;
 
-/// How long requests may take to end once the server is told to stop.
+/// Maximum time for open requests after the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
-/// How long a client may take to send the head of a request.
+/// Maximum time for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum number of bytes of the head of a request.
 const MOST_HEAD: usize = 64 << 10;

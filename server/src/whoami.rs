@@ -1,4 +1,4 @@
-//! Who the token of a request belongs to.
+//! The owner of the request's token.
 
 use axum::Json;
 use axum::extract::Request;

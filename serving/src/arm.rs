@@ -23,7 +23,7 @@ impl ArmStats {
     }
 
     pub(crate) fn count(&self, outcome: Outcome, took: Duration) {
-        // What the caller did wrong says nothing about the model.
+        // An error of the caller says nothing about the model.
         if outcome != Outcome::Succeeded && !outcome.is_failure() {
             return;
         }

@@ -58,7 +58,7 @@ impl Job {
         self.count(outcome);
         let version = || Arc::clone(self.model.version());
         let answer = result.map(|output| Answer { output, version: version() });
-        // What the caller does with the answer is no matter of the worker.
+        // A panic of the caller's function must not end the worker.
         let _ = catch_panic("the caller", || on_done(answer));
     }
 

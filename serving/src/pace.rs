@@ -1,4 +1,4 @@
-//! How fast a model is: running means that decide where and how its requests run.
+//! Running means of a model's speed, which decide where and how its requests run.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;

@@ -87,7 +87,7 @@ impl Connection {
         &self.shown
     }
 
-    /// How long the server may be silent.
+    /// Maximum time without data from the server.
     pub(crate) fn timeout(&self) -> Duration {
         self.timeout
     }

@@ -104,7 +104,7 @@ fn is_permanent(cause: &reqwest::Error) -> bool {
     false
 }
 
-/// What an answer says besides its body.
+/// The status and headers of an answer.
 pub(crate) struct Head {
     status: StatusCode,
     after: Option<Duration>,
@@ -182,7 +182,7 @@ impl Head {
     }
 }
 
-/// What was asked of whom.
+/// The request, for error messages.
 pub(crate) struct Asked<'a> {
     /// The attempted action, for errors.
     pub(crate) action: &'a str,
@@ -190,7 +190,7 @@ pub(crate) struct Asked<'a> {
     pub(crate) server: &'a str,
     /// A token was sent.
     pub(crate) has_token: bool,
-    /// What a prediction asked for.
+    /// The reference of a prediction.
     pub(crate) reference: Option<&'a str>,
 }
 

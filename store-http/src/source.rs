@@ -153,7 +153,7 @@ impl Fetch {
             let known =
                 chunk.split_to(chunk.len().min(usize::try_from(skip).unwrap_or(usize::MAX)));
             skip -= known.len() as u64;
-            // What goes beyond the size is a fault that the digest would show; it is not read to its end.
+            // Content beyond the size is a fault that the digest would show, so the rest is not read.
             let room = usize::try_from(self.size - self.at).unwrap_or(usize::MAX);
             if chunk.len() > room {
                 let found = self.at + chunk.len() as u64;

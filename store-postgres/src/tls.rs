@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use larder_store::tls::trusted_certificates;
 use larder_store::{Error, Result, StoreUrl};
 use tokio_postgres::config::SslMode;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -12,10 +13,9 @@ use tokio_rustls::rustls::client::danger::{
 use tokio_rustls::rustls::crypto::{
     CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
 };
-use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
-    ClientConfig, DigitallySignedStruct, Error as TlsError, RootCertStore, SignatureScheme,
+    ClientConfig, DigitallySignedStruct, Error as TlsError, SignatureScheme,
 };
 
 /// The values of the option `sslmode`, under the names that Postgres uses.
@@ -40,41 +40,13 @@ pub(crate) fn read(url: &StoreUrl) -> Result<(SslMode, MakeRustlsConnect)> {
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(Box::new(error)))?;
     let config = match mode {
-        "verify-full" => builder.with_root_certificates(trusted(roots.map(Path::new))?),
+        "verify-full" => builder
+            .with_root_certificates(trusted_certificates(roots.map(Path::new), "sslrootcert")?),
         _ => builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AcceptAnyCertificate(provider))),
     };
     Ok((ssl, MakeRustlsConnect::new(config.with_no_client_auth())))
-}
-
-/// Returns the trusted certificates, from a file or from the system.
-fn trusted(file: Option<&Path>) -> Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    match file {
-        Some(file) => {
-            let action = || format!("read the certificates in {}", file.display());
-            let certificates = CertificateDer::pem_file_iter(file)
-                .map_err(|error| Error::store(action(), error))?
-                .collect::<Result<Vec<_>, _>>()
-                .map_err(|error| Error::store(action(), error))?;
-            for certificate in certificates {
-                roots.add(certificate).map_err(|error| Error::store(action(), error))?;
-            }
-            if roots.is_empty() {
-                return Err(Error::store(action(), "the file contains no certificate"));
-            }
-        }
-        None => {
-            // Some certificates of the system may be unusable.
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-            if roots.is_empty() {
-                let advice = "none found; name a file with the option `sslrootcert`";
-                return Err(Error::store("find the system's certificates", advice));
-            }
-        }
-    }
-    Ok(roots)
 }
 
 /// Accepts every certificate. As in libpq, `prefer` and `require` protect against eavesdropping, but not against a

@@ -205,9 +205,9 @@ pub enum Error {
     Blocked {
         /// The attempted action: an infinitive with its object.
         action: String,
-        /// What stands in its way, and what to do about it.
+        /// The obstacle, and the advice.
         reason: String,
-        /// What to do about it.
+        /// The remedy, for programs.
         remedy: Remedy,
     },
 
@@ -343,6 +343,12 @@ impl fmt::Display for Corruption {
             Self::LeftBehind(reason) | Self::Unreadable(reason) => f.write_str(reason),
         }
     }
+}
+
+/// Returns the message of an error and of each of its causes, joined by `: `, for a log.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 impl Error {

@@ -41,6 +41,8 @@ pub mod size;
 mod status;
 mod store;
 pub mod time;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod transaction;
 pub mod url;
 
@@ -54,7 +56,9 @@ pub use crate::cached::{BlobCache, Cached};
 pub use crate::composite::{Composite, refuse_half};
 pub use crate::deferred::Deferred;
 pub use crate::digest::Digest;
-pub use crate::error::{Absence, BoxError, Corruption, Error, ItemKind, Remedy, Result};
+pub use crate::error::{
+    Absence, BoxError, Corruption, Error, ItemKind, Remedy, Result, with_causes,
+};
 pub use crate::ext::{StoreExt, content, copy_verified, verified};
 pub use crate::key::RecordKey;
 pub use crate::kind::{

@@ -93,7 +93,7 @@ impl Case {
             _ => expected.clone(),
         };
         let one_by_one: Value = (0..rows.len()).map(expected_of).collect::<Vec<_>>().into();
-        // What an export gets wrong, rounding may change.
+        // A faulty export may also change by rounding.
         let tolerance = if self.export { 1e-2 } else { 1e-4 };
         let difference =
             |found: &Value, expected: &Value| difference("", found, expected, tolerance);

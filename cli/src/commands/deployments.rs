@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     Ok(output.table(["WHEN", "EVENT", "VERSION", "BY", "REASON"], events)?)
 }
 
-/// Whether it serves, and why not.
+/// The state, and the reason if it does not serve.
 fn state(deployment: &DeploymentInfo, now: Timestamp) -> String {
     let failure = deployment
         .events

@@ -37,7 +37,7 @@ fn of_tensors(dtype: DType, left: &Tensor, right: &Tensor) -> Option<String> {
     difference_in(dtype, left, right).unwrap_or_else(|error| Some(error.to_string()))
 }
 
-/// What rounding may change, as a share of the greatest number.
+/// Maximum rounding difference, as a share of the greatest number.
 pub(super) fn rounding(dtype: DType) -> f64 {
     match dtype {
         DType::Float16 => 2e-2,

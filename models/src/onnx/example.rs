@@ -45,7 +45,7 @@ impl Example {
     }
 }
 
-/// What rounding may change in an answer, as a share of the greatest number.
+/// Maximum rounding difference in an answer, as a share of the greatest number.
 fn share(model: &OnnxModel) -> f64 {
     model.outputs().iter().map(|port| rounding(port.dtype)).fold(1e-3, f64::max)
 }

@@ -1,4 +1,4 @@
-//! What is served: deployments, and the signature and OpenAPI document of each model.
+//! Descriptions of deployments, and the signature and OpenAPI document of each model.
 
 use std::sync::Arc;
 

@@ -35,7 +35,7 @@ pub(crate) fn routes() -> Vec<Route> {
     ]
 }
 
-/// What a path below `/v2/models/` asks for.
+/// A parsed path below `/v2/models/`.
 struct Asked {
     reference: Reference,
     verb: Option<&'static str>,

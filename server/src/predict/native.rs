@@ -110,7 +110,7 @@ fn content_type(headers: &HeaderMap, known: &[&str]) -> Result<bool, Failure> {
     let given = given.map(|text| text.split(';').next().unwrap_or_default().trim());
     match given.map(str::to_ascii_lowercase).as_deref() {
         None | Some("" | "application/json") => Ok(false),
-        // What curl sends, if nothing is said.
+        // The default of curl.
         Some("application/x-www-form-urlencoded" | "text/json") => Ok(false),
         Some(given) if known.contains(&given) => Ok(true),
         Some(_) => Err(Failure::new(

@@ -1,4 +1,4 @@
-//! What a request predicts with: a deployment, or a version by reference.
+//! The model of a request: a deployment, or a version by reference.
 
 use std::sync::Arc;
 

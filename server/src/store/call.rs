@@ -12,7 +12,7 @@ use crate::context::{Context, read_body};
 use crate::failure::Failure;
 use crate::route::{Guard, Route};
 
-/// How long the body of a request may take to arrive.
+/// Maximum time for the body of a request.
 const ARRIVAL: Duration = Duration::from_secs(300);
 
 /// Returns the route of an operation, which `run` carries out on a thread that may block.

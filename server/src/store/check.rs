@@ -24,7 +24,7 @@ pub(super) struct Checked {
     pub(super) tightened: HashSet<usize>,
     /// The first change whose precondition fails already.
     pub(super) conflict: Option<usize>,
-    /// What the changes were allowed for, as far as it is logged.
+    /// The permissions that the changes used, for the audit log.
     pub(super) uses: Vec<(Action, Resource)>,
 }
 

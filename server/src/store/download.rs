@@ -25,7 +25,7 @@ use crate::failure::Failure;
 const PIECE: usize = 512 << 10;
 /// Number of pieces between the store and the connection.
 const AHEAD: usize = 4;
-/// How long a client may take for a piece.
+/// Maximum time for a client to read a piece.
 const SILENCE: Duration = Duration::from_secs(60);
 
 type Piece = Result<Bytes, io::Error>;

@@ -10,7 +10,7 @@ use crate::failure::Failure;
 /// The maximum number of commits that are remembered.
 const MOST: usize = 10_000;
 
-/// Who made a commit, and its random name.
+/// The caller of a commit, and the commit's random id.
 type Name = (String, u128);
 /// `None` while the commit is being made.
 type Outcome = Arc<Mutex<Option<CommitAnswer>>>;

@@ -17,12 +17,12 @@ use super::download::parse;
 use crate::context::Context;
 use crate::failure::Failure;
 
-/// How long a client may be silent.
+/// Maximum time without data from a client.
 const SILENCE: Duration = Duration::from_secs(60);
 /// Number of pieces between the connection and the store.
 const AHEAD: usize = 8;
 
-/// What arrives: a piece, or the end of the whole content. A stream that ends without it was cut off.
+/// A piece, or the end of the content. A stream that ends without the end was cut off.
 enum Arrived {
     Piece(Bytes),
     End,

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
 
-use larder_core::store::{Digest, Timestamp};
+use larder_core::store::{Digest, Timestamp, with_causes};
 use larder_core::{Error, Identifier, Reference, VersionInfo};
 
-use super::status::{CanaryStatus, DeploymentStatus, VersionStatus, with_causes};
+use super::status::{CanaryStatus, DeploymentStatus, VersionStatus};
 use crate::arm::ArmStats;
 use crate::deployment::CanaryRecord;
 use crate::error::{ServeError, ServeResult};

@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 
 use larder_core::extend::Records;
 use larder_core::record::VersionRecord;
-use larder_core::store::{Digest, Timestamp};
+use larder_core::store::{Digest, Timestamp, with_causes};
 use larder_core::{Error, Larder, Reference, Result, VersionInfo};
 
 use super::endpoint::{Arm, Block, Canary, Endpoint};
-use super::status::with_causes;
 use super::{canary, write};
 use crate::arm::ArmStats;
 use crate::deployment::{CanaryRecord, DeploymentRecord, EventKind, digest_of, other_signature};
@@ -22,7 +21,7 @@ const RETRY: Duration = Duration::from_secs(30);
 /// Maximum time to warm a version up.
 const WARM_UP: Duration = Duration::from_secs(300);
 
-/// What the references of a record name now.
+/// The versions that a record's references currently resolve to.
 pub(super) struct Targets {
     main: Result<VersionInfo>,
     canary: Option<Result<VersionInfo>>,
@@ -48,7 +47,7 @@ impl Targets {
         };
         let main = self.main.as_ref().ok().map(|main| main.digest);
         let canary = self.canary.as_ref().and_then(|it| it.as_ref().ok()).map(|it| it.digest);
-        // What served before goes on until what is to serve is loaded.
+        // The previous version serves until the new one is loaded.
         let fallback = record.serving.as_ref().map(|serving| serving.manifest);
         let needs_fallback = serves.is_none()
             && fallback.is_some_and(|fallback| {

@@ -13,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use larder_core::extend::catch_panic;
+use larder_core::store::with_causes;
 use larder_core::{Error, Identifier, Result};
 
 use crate::deployment::{self, DeploymentRecord};
@@ -199,7 +200,7 @@ impl Shared {
             }
             Err(error) => {
                 let since = state.fault.take().map_or_else(Instant::now, |(since, _)| since);
-                state.fault = Some((since, status::with_causes(&error)));
+                state.fault = Some((since, with_causes(&error)));
             }
         }
         its.moved.notify_all();
@@ -231,7 +232,7 @@ impl Shared {
             let record = match record {
                 Ok(record) => record,
                 Err(error) => {
-                    endpoint.fault(status::with_causes(&error));
+                    endpoint.fault(with_causes(&error));
                     continue;
                 }
             };
@@ -264,7 +265,7 @@ impl Shared {
             let followed = catch_panic("the code that loads it", follow);
             let followed = followed.unwrap_or_else(|panic| Err(Error::predict(panic)));
             following.end(followed.as_ref().err());
-            // What it follows may have moved meanwhile, and others may wait for their turn to load.
+            // Its tag may have moved meanwhile, and other deployments may be waiting to load.
             let mut state = its.lock();
             (state.loading, state.asked) = (state.loading - 1, state.asked + 1);
             drop(state);

@@ -9,7 +9,7 @@ use larder_core::{Identifier, Reference, VersionInfo};
 pub struct DeploymentStatus {
     /// Its name.
     pub name: Identifier,
-    /// What is to be served.
+    /// The reference to serve.
     pub reference: Option<Reference>,
     /// The version that serves.
     pub serving: Option<VersionStatus>,
@@ -31,7 +31,7 @@ pub struct VersionStatus {
     pub since: Timestamp,
     /// The requests that it answered, or failed to, since it serves.
     pub requests: u64,
-    /// How many of them failed.
+    /// The number of failed requests.
     pub failures: u64,
 }
 
@@ -45,10 +45,4 @@ pub struct CanaryStatus {
     pub share: f64,
     /// Why it gets none.
     pub reason: Option<String>,
-}
-
-/// Returns the text of an error, with its causes.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

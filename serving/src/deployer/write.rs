@@ -1,4 +1,4 @@
-//! What servers write into the records of deployments. Any number of servers may: each write is conditional, and nothing
+//! Writes of servers to the records of deployments. Any number of servers may: each write is conditional, and nothing
 //! is written twice.
 
 use larder_core::extend::Records;

@@ -17,14 +17,14 @@ pub(crate) const BEAT: Duration = Duration::from_secs(60);
 pub struct DeploymentInfo {
     /// Its name.
     pub name: Identifier,
-    /// What is to be served: a tag or a name is followed.
+    /// The reference to serve: a tag or a name is followed.
     #[serde(serialize_with = "text")]
     pub reference: Reference,
     /// When it was first deployed.
     pub created: Timestamp,
     /// When somebody last changed what is to be served.
     pub changed: Timestamp,
-    /// Who did.
+    /// The author of that change.
     pub by: Option<String>,
     /// True if a version with another signature may take over.
     pub allow_signature_change: bool,
@@ -32,7 +32,7 @@ pub struct DeploymentInfo {
     pub serving: Option<ServingInfo>,
     /// The version that gets a share of the requests.
     pub canary: Option<CanaryInfo>,
-    /// What happened, oldest first.
+    /// The history, oldest first.
     pub events: Vec<DeploymentEvent>,
 }
 
@@ -102,7 +102,7 @@ pub struct DeploymentEvent {
     pub version: VersionNumber,
     /// The digest of its manifest.
     pub digest: Digest,
-    /// Who did it, if a person did.
+    /// The author, if a person did it.
     pub by: Option<String>,
     /// Why.
     pub reason: Option<String>,

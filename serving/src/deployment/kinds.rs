@@ -32,7 +32,7 @@ fn links(key: &RecordKey, found: &Record) -> Result<Vec<RecordLink>> {
     Ok(links)
 }
 
-/// What serves stays, also if its version is removed: a server that starts again loads it.
+/// The serving manifest is kept, also if its version is removed: a restarted server loads it.
 fn roots(key: &RecordKey, found: &Record) -> Result<Vec<BlobRoot>> {
     let record: DeploymentRecord = read(key, found)?;
     let root = |serving: super::ServingRecord| BlobRoot {

@@ -30,7 +30,7 @@ pub trait LarderDeployments {
     /// and takes over without a failed request. A number or a digest is pinned. To deploy the same again changes nothing; a
     /// canary that is not given again ends.
     ///
-    /// Whether a component is a model, and whether its signature is that of the version that serves, is checked here if its
+    /// This checks that the component is a model with the signature of the version that serves, if its
     /// type is linked in; servers always check it.
     ///
     /// # Errors
@@ -78,13 +78,13 @@ pub trait LarderDeployments {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Deployed {
-    /// What changed.
+    /// The outcome.
     pub outcome: DeployOutcome,
     /// The deployment.
     pub deployment: DeploymentInfo,
 }
 
-/// What [`deploy`](LarderDeployments::deploy) changed.
+/// Outcome of [`deploy`](LarderDeployments::deploy).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeployOutcome {
     /// There was no such deployment.

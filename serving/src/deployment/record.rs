@@ -19,7 +19,7 @@ const MOST_REASON: usize = 1_000;
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeploymentRecord {
     larder: u64,
-    /// What is to be served.
+    /// The reference to serve.
     #[serde(with = "text")]
     pub(crate) reference: Reference,
     /// When it was first deployed.
@@ -38,7 +38,7 @@ pub(crate) struct DeploymentRecord {
     /// The version that serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) serving: Option<ServingRecord>,
-    /// What happened, oldest first.
+    /// The history, oldest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) events: Vec<EventRecord>,
 }

@@ -51,7 +51,7 @@ struct State {
     lanes: HashMap<u64, Lane>,
     /// The models with waiting requests, the next first.
     turns: VecDeque<u64>,
-    /// What workers run, by their numbers.
+    /// The jobs of workers, by worker number.
     runs: HashMap<u64, Arc<Run>>,
     next_worker: u64,
     /// Workers that wait for work.
@@ -79,7 +79,7 @@ struct Waiting {
     alone: bool,
 }
 
-/// What a worker runs.
+/// The job of a worker.
 #[derive(Debug)]
 struct Run {
     model: Arc<LoadedModel>,

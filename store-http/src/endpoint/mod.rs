@@ -46,7 +46,7 @@ pub struct Endpoint<I, O> {
     types: PhantomData<fn(&I) -> O>,
 }
 
-/// What is called, and how.
+/// The called model and its connection.
 #[derive(Clone)]
 struct Called {
     client: Client,
@@ -60,7 +60,7 @@ struct Called {
     retries: u32,
 }
 
-/// What a command needs besides the URL.
+/// The address of the server for `curl`, besides the URL.
 #[derive(Clone)]
 enum Place {
     Socket(String),

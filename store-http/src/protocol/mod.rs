@@ -75,9 +75,9 @@ pub struct ErrorBody {
 /// An error, without payloads, paths and stack traces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorDetail {
-    /// What programs act on, such as `not_found`.
+    /// The code for programs, such as `not_found`.
     pub code: String,
-    /// What people read.
+    /// The message for people.
     pub message: String,
     /// The request in the log of the server.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,10 +1,10 @@
-//! What a caller can do about an error, for programs that offer it in words of their own.
+//! Remedies of errors, for programs that describe them in their own words.
 
 use std::fmt;
 
 use super::{BoxError, Error};
 
-/// What a caller can do about [`Error::Blocked`](super::Error::Blocked).
+/// Remedy of [`Error::Blocked`](super::Error::Blocked).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Remedy {

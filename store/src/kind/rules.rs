@@ -1,4 +1,4 @@
-//! What a writer needs, and what it may not change: for servers, whose clients may lie.
+//! Permissions and restrictions of writers, for servers with untrusted clients.
 
 use super::Action;
 use super::{Record, RecordKey, RecordKind};

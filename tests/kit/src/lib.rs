@@ -21,15 +21,3 @@ mod random;
 pub use crate::limits::{SMALL_STACK, within_limits};
 pub use crate::serializer::{Codec, all_serializer_laws, unframed_serializer_laws};
 pub use crate::store::{Open, all_store_laws};
-
-/// Returns an error with all its causes, for the message of a panic.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}

@@ -4,6 +4,7 @@ mod chosen;
 mod streaming;
 
 use larder::Selection;
+use larder::store::with_causes;
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Barrier;
@@ -13,7 +14,7 @@ use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::serializers::{Json, MsgPack, Postcard, RawBytes};
 use larder::store::{Digest, StoreExt};
-use larder::{ApplyOptions, BoxError, Error, Serializer};
+use larder::{ApplyOptions, BoxError, Serializer};
 
 /// Defines a serializer under a name of its own that counts its calls.
 macro_rules! counting {
@@ -51,17 +52,6 @@ macro_rules! counting {
 /// The digests of all blobs.
 fn blobs(larder: &Larder) -> Vec<Digest> {
     larder.store().blobs().map(|blob| blob.unwrap().0).collect()
-}
-
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -321,9 +311,9 @@ fn artifacts_lie_in_artifacts_up_to_32_levels_on_a_small_thread() {
         assert_eq!(depth, 32);
         let error = larder.apply("doll", &dolls(33)).unwrap_err();
         assert!(
-            chain(&error).contains("deeper than 32 levels, or in a cycle"),
+            with_causes(&error).contains("deeper than 32 levels, or in a cycle"),
             "{}",
-            chain(&error)
+            with_causes(&error)
         );
     });
 }

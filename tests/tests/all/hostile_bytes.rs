@@ -12,9 +12,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::time::Duration;
 
-use larder::BoxError;
 use larder::bytes::Bytes;
 use larder::serializers::{Bincode, Json, MsgPack, Postcard};
+use larder::store::with_causes;
 use larder_testkit::{Codec, within_limits};
 use serde::{Deserialize, Serialize};
 
@@ -78,23 +78,12 @@ fn read<T: Value>(codec: Codec<T>, bytes: Bytes) -> Result<String, String> {
         // Formatted before it is dropped: a value that was read may be deep.
         let answer = match codec.decode(&bytes) {
             Ok(value) => Ok(format!("{value:?}")),
-            Err(error) => Err(causes(&error)),
+            Err(error) => Err(with_causes(&*error)),
         };
         (answer, MOST_HELD.get())
     });
     assert!(most < MOST_MEMORY + 2 * len, "`{name}` held {most} bytes for an attack of {len}");
     answer
-}
-
-fn causes(error: &BoxError) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// Asserts that an attack is refused, typed and by name, and gives what the typed decoder says.

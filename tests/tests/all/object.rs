@@ -6,6 +6,7 @@ mod sharing;
 
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
+use larder::store::with_causes;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,12 +35,6 @@ fn parcel(round: u64, content: Vec<u8>) -> Parcel {
 /// Bytes of which no two parts are alike.
 fn noise(len: usize) -> Vec<u8> {
     (0..len as u32 / 4).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
-}
-
-/// An error with its causes.
-fn told(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 fn assert_whole(larder: &Larder) {
@@ -128,7 +123,7 @@ fn a_large_blob_is_read_in_parts_and_only_once() {
             taken += piece.len();
             Err(Error::store("take a piece", "it is enough"))
         });
-        assert!(told(&enough.unwrap_err()).contains("it is enough"));
+        assert!(with_causes(&enough.unwrap_err()).contains("it is enough"));
         assert!(taken <= 8 << 20, "{taken} bytes are a part");
     }
 }
@@ -146,12 +141,12 @@ fn a_large_file_is_sent_from_where_it_is_if_it_is_what_it_is_called() {
     std::fs::remove_file(&file).unwrap();
     std::fs::write(&file, noise(20 << 20).split_off(4)).unwrap();
     let error = here.maintenance().copy(Selection::All, &there, &CopyOptions::new()).unwrap_err();
-    assert!(matches!(error, Error::Corrupt { .. }), "{}", told(&error));
+    assert!(matches!(error, Error::Corrupt { .. }), "{}", with_causes(&error));
     let mut damaged = content.clone();
     damaged[15 << 20] ^= 1;
     std::fs::write(&file, damaged).unwrap();
     let error = here.maintenance().copy(Selection::All, &there, &CopyOptions::new()).unwrap_err();
-    assert!(matches!(error, Error::Corrupt { .. }), "{}", told(&error));
+    assert!(matches!(error, Error::Corrupt { .. }), "{}", with_causes(&error));
     assert!(!there.store().has_blob(&digest).unwrap(), "what is damaged is not sent");
 
     std::fs::write(&file, &content).unwrap();

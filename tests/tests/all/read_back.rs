@@ -10,6 +10,7 @@ use std::fmt::Debug;
 
 use larder::prelude::*;
 use larder::serializers::{Bincode, Json, LarderObjects, MsgPack, Postcard};
+use larder::store::with_causes;
 use larder::{Error, Serializer};
 
 /// The outcome for a value.
@@ -45,7 +46,7 @@ fn fate<S: Serializer<T>, T: PartialEq + Debug + 'static>(value: &T) -> Fate {
         Err(error) => {
             assert!(matches!(error, Error::Encode { .. }), "{error:?}");
             assert_eq!(larder.list().count(), 0, "nothing is named");
-            let said = chain(&error);
+            let said = with_causes(&error);
             assert!(said.starts_with("cannot encode the artifact `value` of value"), "{said}");
             Fate::Refused(said)
         }
@@ -85,9 +86,4 @@ where
     assert_eq!([msgpack, json], [Fate::Same, Fate::Same]);
     bincode.names(texts);
     postcard.names(texts);
-}
-
-fn chain(error: &Error) -> String {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |e| e.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -18,7 +18,7 @@ use larder::serving::{
 };
 use larder::{Error, Identifier, Result};
 
-/// What a [`Probe`] is asked.
+/// The input of a [`Probe`].
 #[derive(Debug, Deserialize, JsonSchema)]
 struct Ask {
     #[serde(default)]

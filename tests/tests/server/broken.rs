@@ -5,12 +5,13 @@ use std::thread;
 use std::time::Duration;
 
 use larder::store::StoreExt;
+use larder::store::with_causes;
 use larder::{Error, Larder, Registry};
 use larder_server::{Server, ServerOptions};
 use larder_tests::proxy::Proxy;
 
 use super::served::{Served, larder_of, open};
-use super::{assert_whole, noise, parcel, told};
+use super::{assert_whole, noise, parcel};
 
 fn numbers(larder: &Larder, name: &str) -> Vec<u64> {
     larder.versions(name).unwrap().iter().map(|version| version.version.get()).collect()
@@ -113,7 +114,7 @@ fn a_client_waits_for_a_server_that_starts_again_and_loses_nothing() {
             thread::sleep(Duration::from_millis(300));
             drop(running.take());
             let error = impatient.apply("parcel", &parcel(9, noise(100))).unwrap_err();
-            assert!(matches!(error, Error::Store { .. }), "{}", told(&error));
+            assert!(matches!(error, Error::Store { .. }), "{}", with_causes(&error));
             let larder = Registry::linked().unwrap().open(&*url).unwrap();
             let again = Server::start(larder, &ServerOptions::new().listen(address)).unwrap();
             assert_eq!(again.first_token(), None, "the larder has an administrator");

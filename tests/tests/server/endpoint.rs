@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use larder::Error;
 use larder::client::Endpoint;
+use larder::store::with_causes;
 use serde_json::{Value, json};
 
 use super::fake::{Asked, Fake, say};
-use super::told;
 
 /// Doubles numbers, as a server does for a model.
 fn doubled(asked: &Asked) -> Value {
@@ -92,7 +92,7 @@ fn only_what_is_safe_is_tried_again() {
     let fake = Fake::start(|_, _, _| {});
     let endpoint: Endpoint<f64, f64> = Endpoint::new(&fake.url(), "wine").unwrap();
     let error = endpoint.predict(&1.0).unwrap_err();
-    assert!(matches!(error, Error::Store { .. }), "{}", told(&error));
+    assert!(matches!(error, Error::Store { .. }), "{}", with_causes(&error));
     assert_eq!(fake.count(), 1);
 }
 
@@ -121,7 +121,7 @@ fn a_deadline_ends_a_call() {
     let endpoint: Endpoint<f64, f64> = Endpoint::new(&fake.url(), "wine").unwrap();
     let endpoint = endpoint.with_deadline(Duration::from_millis(300));
     let begun = Instant::now();
-    let said = told(&endpoint.predict(&1.0).unwrap_err());
+    let said = with_causes(&endpoint.predict(&1.0).unwrap_err());
     assert!(said.contains("no answer within 300ms"), "{said}");
     assert!(begun.elapsed() < Duration::from_secs(5));
     // It also ends the waiting for a busy server.
@@ -143,11 +143,11 @@ fn errors_are_of_their_kind() {
     let error = of("404 Not Found", "not_found", "cannot find wine in this larder");
     assert!(matches!(&error, Error::NotFound { reference, .. } if reference == "wine"));
     let error = of("422 Unprocessable Entity", "invalid_input", "cannot use the input at `[0]`: x");
-    assert!(matches!(error, Error::Input { .. }) && told(&error).contains("[0]"));
+    assert!(matches!(error, Error::Input { .. }) && with_causes(&error).contains("[0]"));
     let error = of("422 Unprocessable Entity", "model_failed", "cannot predict: the model failed");
     assert!(matches!(error, Error::Predict { .. }), "{error:?}");
     let error = of("403 Forbidden", "forbidden", "cannot predict `wine`: no grant");
-    assert!(matches!(error, Error::Denied { .. }) && !told(&error).contains("QZ0"));
+    assert!(matches!(error, Error::Denied { .. }) && !with_causes(&error).contains("QZ0"));
     let error = of("500 Internal Server Error", "internal", "cannot answer: the server failed");
     assert!(matches!(error, Error::Store { .. }), "{error:?}");
 
@@ -157,7 +157,7 @@ fn errors_are_of_their_kind() {
     assert!(matches!(endpoint.predict_json("{"), Err(Error::Input { .. })));
     let fake = Fake::start(|_, _, line| say(line, "200 OK", "", br#"{"outputs":[1.0]}"#));
     let endpoint: Endpoint<f64, f64> = Endpoint::new(&fake.url(), "wine").unwrap();
-    let said = told(&endpoint.predict_batch(&[1.0, 2.0]).unwrap_err());
+    let said = with_causes(&endpoint.predict_batch(&[1.0, 2.0]).unwrap_err());
     assert!(said.contains("it has 1 outputs for 2 inputs"), "{said}");
 }
 
@@ -214,14 +214,14 @@ fn a_model_of_a_larder_is_called_through_its_server() {
 
     let text: Endpoint<&str, f64> = Endpoint::new(&served.server.url(), "house/price").unwrap();
     let error = text.with_token(&user).unwrap().predict(&"four").unwrap_err();
-    assert!(matches!(error, Error::Input { .. }), "{}", told(&error));
+    assert!(matches!(error, Error::Input { .. }), "{}", with_causes(&error));
     let error = of("house/cost", &user).predict(&1.0).unwrap_err();
-    assert!(matches!(error, Error::NotFound { .. }), "{}", told(&error));
+    assert!(matches!(error, Error::NotFound { .. }), "{}", with_causes(&error));
     let viewer = served.user("ben", Role::Viewer, "*");
     let error = of("house/price", &viewer).predict(&1.0).unwrap_err();
-    assert!(matches!(error, Error::Denied { .. }), "{}", told(&error));
+    assert!(matches!(error, Error::Denied { .. }), "{}", with_causes(&error));
     let error = of("house/price", "larder_wrong").predict(&1.0).unwrap_err();
-    assert!(matches!(error, Error::Denied { .. }), "{}", told(&error));
+    assert!(matches!(error, Error::Denied { .. }), "{}", with_causes(&error));
 
     // The printed command, as it is, says the same.
     let command = prod.curl(&4.0).unwrap();

@@ -1,4 +1,4 @@
-//! What a larder can do, it can do behind a server: the rules of the server refuse no honest client.
+//! Every operation works behind a server: its rules refuse no honest client.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,13 +8,14 @@ use larder::jobs::{JobStatus, JobsQuery, Worker};
 use larder::maintenance::{CopyOptions, GcOptions};
 use larder::prelude::*;
 use larder::store::StoreExt;
+use larder::store::with_causes;
 use larder::{Error, Selection};
 use larder_access::Role;
 use larder_tests::crew::Crew;
 use larder_tests::{churn, fixture};
 
 use super::served::{Served, larder_of, open};
-use super::{assert_whole, noise, parcel, told};
+use super::{assert_whole, noise, parcel};
 
 /// Refers to components.
 #[derive(Debug, Serialize, Deserialize, Component)]
@@ -55,7 +56,7 @@ fn children_are_applied_removed_and_restored() {
     assert_eq!(read.one.get().unwrap().factor, 2.0);
     assert!(*read.other.get().unwrap().content.get().unwrap() == noise(70_000));
     let error = larder.remove("one@1").unwrap_err();
-    assert!(matches!(error, Error::Blocked { .. }), "{}", told(&error));
+    assert!(matches!(error, Error::Blocked { .. }), "{}", with_causes(&error));
     larder.remove("pair@1").unwrap();
     larder.remove("one@1").unwrap();
     larder.maintenance().restore("one@1").unwrap();
@@ -165,7 +166,7 @@ fn what_writers_need_is_not_collected() {
                         match larder.maintenance().gc(&exclusive.grace(Duration::ZERO)) {
                             Ok(found) => swept += found.deleted.len() + found.unmarked.len(),
                             Err(Error::Conflict { .. } | Error::Refused { .. }) => {}
-                            Err(error) => panic!("{}", told(&error)),
+                            Err(error) => panic!("{}", with_causes(&error)),
                         }
                         thread::sleep(Duration::from_millis(100));
                     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use larder::bytes::Bytes;
 use larder::maintenance::GcOptions;
 use larder::prelude::*;
+use larder::store::with_causes;
 use larder::store::{Change, Committed, Digest, Expected, Record, RecordKey, StoreExt};
 use larder::{Error, Larder};
 use larder_access::{LarderAccess, Role};
@@ -16,7 +17,7 @@ use larder_store_http::protocol::{
 };
 
 use super::served::Served;
-use super::{assert_whole, noise, parcel, told};
+use super::{assert_whole, noise, parcel};
 
 /// Refers to another component.
 #[derive(Debug, Serialize, Deserialize, Component)]
@@ -41,7 +42,7 @@ fn remove(name: &str) -> Change {
 #[track_caller]
 fn refused(larder: &Larder, changes: &[Change]) -> String {
     match larder.store().commit(changes) {
-        Err(error @ (Error::Refused { .. } | Error::Denied { .. })) => told(&error),
+        Err(error @ (Error::Refused { .. } | Error::Denied { .. })) => with_causes(&error),
         other => panic!("{changes:?} is not refused: {other:?}"),
     }
 }
@@ -67,7 +68,7 @@ fn a_forged_digest_is_refused_in_a_commit_and_in_a_stream() {
     assert!(refused(&larder, &[change]).contains("another digest"));
     for size in [10, 70_000, 3 << 20] {
         let error = larder.store().put_blob(&forged, noise(size).into()).unwrap_err();
-        assert!(told(&error).contains("another digest"), "{}", told(&error));
+        assert!(with_causes(&error).contains("another digest"), "{}", with_causes(&error));
     }
     assert!(!served.larder.store().has_blob(&forged).unwrap());
     assert_eq!(served.larder.store().list_blobs(None, 10).unwrap(), []);
@@ -149,7 +150,7 @@ fn a_version_and_the_history_of_a_tag_never_change() {
     assert!(refused(&larder, &[remove(moved)]).contains("never removed"));
     assert_eq!(records(&served.larder), before);
     assert_whole(&larder);
-    // What an honest client does still works.
+    // Requests of an honest client still work.
     larder.remove("wine@1").unwrap();
     larder.maintenance().restore("wine@1").unwrap();
     assert_whole(&larder);
@@ -226,7 +227,7 @@ fn the_name_of_another_is_neither_written_nor_read_nor_referred_to() {
     ] {
         let error = done.unwrap_err();
         let is_denied = matches!(&error, Error::Denied { .. } | Error::NotFound { .. });
-        assert!(is_denied, "{}", told(&error));
+        assert!(is_denied, "{}", with_causes(&error));
     }
     assert_eq!(mallory.access().users().unwrap().len(), 0);
     // A blob of the user's own whose manifest refers to the secret.
@@ -294,7 +295,7 @@ fn who_may_only_read_changes_nothing() {
     ];
     for done in denied {
         let error = done.unwrap_err();
-        assert!(matches!(error, Error::Denied { .. }), "{}", told(&error));
+        assert!(matches!(error, Error::Denied { .. }), "{}", with_causes(&error));
     }
     assert_eq!(records(&served.larder), before);
     assert_eq!(served.larder.store().stat_blobs(&[digest]).unwrap(), [None]);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use larder::store::with_causes;
 use larder::store::{Capabilities, Digest, HttpStore, Store, StoreExt};
 use larder::{Error, Result};
 use larder_store_http::protocol::{
@@ -14,8 +15,8 @@ use larder_store_http::protocol::{
 };
 
 use super::fake::{Asked, Fake, say};
+use super::noise;
 use super::served::{larder_of, open};
-use super::{noise, told};
 
 const INFO: &[u8] =
     br#"{"larder_store":1,"atomic_commit":true,"isolated_commit":true,"inline_blob":65536,"new":1}"#;
@@ -34,7 +35,7 @@ fn lying(
 
 #[track_caller]
 fn failed<T: std::fmt::Debug>(result: Result<T>) -> String {
-    let said = told(&result.unwrap_err());
+    let said = with_causes(&result.unwrap_err());
     assert!(!said.contains("QZ0"), "the token is in {said}");
     said
 }

@@ -5,12 +5,12 @@ use std::thread;
 use std::time::Duration;
 
 use larder::store::HttpStore;
+use larder::store::with_causes;
 use larder_testkit::all_store_laws;
 use larder_tests::proxy::Proxy;
 
 use super::certificate;
 use super::served::{Served, opener};
-use super::told;
 
 #[test]
 fn a_larder_in_memory_keeps_every_law_behind_a_server() {
@@ -42,10 +42,11 @@ fn a_larder_keeps_every_law_behind_tls() {
 
     let unknown = format!("https://localhost:{}", served.port());
     let error = HttpStore::with_token(&unknown.parse().unwrap(), "larder_x").unwrap_err();
-    let said = told(&error);
+    let said = with_causes(&error);
     assert!(said.contains("certificate"), "{said}");
     let other = url.replace("localhost", "127.0.0.1");
-    let said = told(&HttpStore::with_token(&other.parse().unwrap(), "larder_x").unwrap_err());
+    let said =
+        with_causes(&HttpStore::with_token(&other.parse().unwrap(), "larder_x").unwrap_err());
     assert!(said.contains("certificate"), "{said}");
 }
 
@@ -62,7 +63,7 @@ fn a_larder_keeps_every_law_through_a_line_that_is_cut_all_the_time() {
                 if ended.load(Ordering::Relaxed) {
                     break;
                 }
-                // What is being sent again arrives, however slow this machine is: the next fault is for later requests.
+                // A retry arrives even on a slow machine: the next fault is for later requests.
                 proxy.heal();
                 let begun = proxy.passed();
                 let mut before = begun;

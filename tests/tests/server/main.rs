@@ -41,12 +41,6 @@ fn noise(len: usize) -> Vec<u8> {
     (0..len as u32 / 4).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect()
 }
 
-/// An error with its causes.
-fn told(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
 fn assert_whole(larder: &Larder) {
     assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
 }

@@ -4,13 +4,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use larder::store::with_causes;
 use larder::store::{Change, Digest, Expected, RecordKey, RecordKind, StoreExt};
 use larder::{Error, Larder};
 use larder_access::{LarderAccess, Role, TokenOptions};
 use larder_tests::Doubler;
 
 use super::served::{Served, larder_of, open};
-use super::told;
 
 fn status(served: &Served, method: &str, path: &str, token: Option<&str>) -> u16 {
     let mut line = TcpStream::connect(served.server.address()).unwrap();
@@ -83,7 +83,7 @@ fn every_kind_of_record_is_guarded() {
                 assert!(matches!(done, Err(Error::Denied { .. })), "{kind:?}: {done:?}");
             }
             let error = store.get_record(&key).unwrap_err();
-            assert!(matches!(error, Error::Denied { .. }), "{kind:?}: {}", told(&error));
+            assert!(matches!(error, Error::Denied { .. }), "{kind:?}: {}", with_causes(&error));
             assert_eq!(store.list_records(key.as_str(), None, 5).unwrap(), [], "{kind:?}");
         }
         assert!(served.larder.store().get_record(&key).unwrap().is_some());
@@ -103,8 +103,8 @@ fn a_token_ends_at_once_when_it_is_revoked() {
     // Through the server, so that it forgets what it read a moment ago.
     client.access().revoke(&token.info.id).unwrap();
     let error = other.list().next().unwrap().unwrap_err();
-    assert!(matches!(error, Error::Denied { .. }), "{}", told(&error));
-    let said = told(&error);
+    assert!(matches!(error, Error::Denied { .. }), "{}", with_causes(&error));
+    let said = with_causes(&error);
     assert!(said.contains("revoked") && said.contains("log in again"), "{said}");
     assert!(!said.contains(&token.secret));
 }

@@ -25,7 +25,7 @@ enum Action {
     Create {
         /// The user or service that it is for
         user: String,
-        /// What it is for
+        /// A text for people, such as the program that uses it
         #[arg(long, default_value = "")]
         label: String,
         /// Narrow it to a role on names, such as `user:house/*`; may be repeated

@@ -27,7 +27,7 @@ fn printed(dir: &TestDir, args: &[&str], input: &str, library: &Path) -> Value {
     serde_json::from_str(printed).unwrap()
 }
 
-/// What Python's onnxruntime answers for one sentence.
+/// The answer of Python's onnxruntime for one sentence.
 fn expected(python: &Path, model: &Path, inputs: &Value) -> Value {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/onnx/embedding.py");
     let mut command = Command::new(python);

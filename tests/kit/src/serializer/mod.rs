@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::hostile::{Answer, attack};
-use crate::chain;
+use larder_core::store::with_causes;
 
 type Encode<T> = dyn Fn(&T, &mut dyn Write) -> Result<(), BoxError> + Send + Sync;
 type Decode<T> = dyn Fn(&Bytes) -> Result<T, BoxError> + Send + Sync;
@@ -89,7 +89,7 @@ impl<T: 'static> Codec<T> {
     fn encoded(&self, value: &T) -> Bytes {
         match self.encode(value) {
             Ok(bytes) => bytes,
-            Err(error) => panic!("`{}` refuses the value: {}", self.name, chain(&*error)),
+            Err(error) => panic!("`{}` refuses the value: {}", self.name, with_causes(&*error)),
         }
     }
 
@@ -97,7 +97,7 @@ impl<T: 'static> Codec<T> {
     fn decoded(&self, bytes: &Bytes) -> T {
         match self.decode(bytes) {
             Ok(value) => value,
-            Err(error) => panic!("`{}` refuses its own bytes: {}", self.name, chain(&*error)),
+            Err(error) => panic!("`{}` refuses its own bytes: {}", self.name, with_causes(&*error)),
         }
     }
 }
@@ -212,7 +212,7 @@ pub fn encoding_streams<T: 'static>(codec: &Codec<T>, value: &T) {
         panic!(
             "`{}` cannot write a byte at a time: {}; write with `write_all`, which goes on where `write` stops",
             codec.name,
-            chain(&*error)
+            with_causes(&*error)
         );
     }
     // Only the length is compared, because a hash map is written in another order each time.
@@ -251,7 +251,7 @@ pub fn a_writers_error_is_passed_on<T: 'static>(codec: &Codec<T>, value: &T) {
                 codec.name
             ),
             Err(error) => {
-                let message = chain(&*error);
+                let message = with_causes(&*error);
                 assert!(
                     message.contains(CAUSE),
                     "the error of `{}` lacks the cause: {message}; return the error of `out`, or wrap it as the source",

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use larder_core::Error;
 use larder_core::bytes::Bytes;
-use larder_core::store::Blob;
-use larder_core::store::{Corruption, Digest, Store, StoreExt};
+use larder_core::store::{Blob, Corruption, Digest, Store, StoreExt, with_causes};
 
-use super::{chain, commit, fresh_bytes, fresh_number, get_blob, ok, put_blob, write_blob};
+use super::{commit, fresh_bytes, fresh_number, get_blob, ok, put_blob, write_blob};
 
 /// Returns sizes at which stores behave differently: empty, around the limit of small blobs, and large.
 fn sizes(store: &dyn Store) -> Vec<usize> {
@@ -125,7 +124,7 @@ pub fn a_blob_may_be_read_in_pieces(store: &dyn Store) {
                 calls += 1;
                 Err(Error::store("take a piece", "enough"))
             });
-            let said = refused.err().map(|error| chain(&error)).unwrap_or_default();
+            let said = refused.err().map(|error| with_causes(&error)).unwrap_or_default();
             assert!(said.contains("enough"), "the error of the reader is returned: {said:?}");
             assert_eq!(calls, 1, "the error of the reader ends the reading");
         }
@@ -309,7 +308,7 @@ pub fn bytes_outlive_their_blob(store: &dyn Store) {
             match read {
                 Ok(read) => assert!(read == bytes, "{how} of a blob that was removed"),
                 Err(Error::Corrupt { fault: Corruption::Missing, .. }) => {}
-                Err(error) => panic!("{how} of a blob that was removed: {}", chain(&error)),
+                Err(error) => panic!("{how} of a blob that was removed: {}", with_causes(&error)),
             }
         }
     }

@@ -18,8 +18,8 @@ use larder_core::bytes::Bytes;
 use larder_core::store::{Change, Committed, Expected, Record, RecordKey};
 use larder_core::store::{Digest, Store, StoreExt};
 
-use crate::chain;
 use crate::random::Random;
+use larder_core::store::with_causes;
 
 /// Opens another handle on the same blobs and records at every call.
 ///
@@ -81,7 +81,7 @@ pub fn all_store_laws(open: &Open<'_>) {
 fn ok<T>(result: Result<T>, what: &str) -> T {
     match result {
         Ok(value) => value,
-        Err(error) => panic!("the store failed to {what}: {}", chain(&error)),
+        Err(error) => panic!("the store failed to {what}: {}", with_causes(&error)),
     }
 }
 
@@ -149,7 +149,7 @@ fn write_blob(store: &dyn Store, bytes: &Bytes) -> Digest {
     let digest = Digest::of(bytes);
     let mut writer = ok(store.write_blob(), "open a writer");
     if let Err(error) = writer.write_all(bytes) {
-        panic!("the store failed to write a blob: {}", chain(&error));
+        panic!("the store failed to write a blob: {}", with_causes(&error));
     }
     ok(writer.finish(&digest), "finish a blob");
     digest

@@ -1,6 +1,7 @@
 //! Artifacts are read with the serializer that wrote them.
 
 use larder::Selection;
+use larder::store::with_causes;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -8,8 +9,6 @@ use larder::prelude::*;
 use larder::serializers::{Bincode, ByName, FnSerializer, Json, MsgPack, Postcard};
 use larder::store::{ItemKind, MemoryStore};
 use larder::{ComponentType, Error, Item, Registry};
-
-use super::chain;
 
 /// A field whose serializer is MessagePack today.
 #[derive(Serialize, Deserialize, Component)]
@@ -95,7 +94,11 @@ fn an_artifact_by_name_without_a_name_is_refused_with_advice() {
     let error = larder.apply("oven", &Oven { setting: Artifact::new(Celsius(0.0)) }).unwrap_err();
     assert!(matches!(error, Error::Encode { .. }), "{error:?}");
     assert_eq!(error.to_string(), "cannot encode the artifact `setting` of oven (a `test/oven`)");
-    assert!(chain(&error).contains("`Artifact::named(name, value)`"), "{}", chain(&error));
+    assert!(
+        with_causes(&error).contains("`Artifact::named(name, value)`"),
+        "{}",
+        with_causes(&error)
+    );
 }
 
 #[test]

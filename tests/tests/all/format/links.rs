@@ -7,9 +7,10 @@ use larder::Selection;
 use larder::archive::{Form, export};
 use larder::maintenance::CopyOptions;
 use larder::prelude::*;
+use larder::store::with_causes;
 use larder::store::{Digest, StoreExt};
 
-use super::rules::{Mixed, chain, copied, faults, forge, memory, mixed, nested};
+use super::rules::{Mixed, copied, faults, forge, memory, mixed, nested};
 
 #[test]
 fn rejects_a_link_that_the_manifest_does_not_list_instead_of_dropping_its_blob() {
@@ -28,7 +29,11 @@ fn rejects_a_link_that_the_manifest_does_not_list_instead_of_dropping_its_blob()
         };
         forge(&larder, name, without(list));
         let error = larder.load_component(name).unwrap_err();
-        assert!(chain(&error).contains("its manifest does not list"), "{}", chain(&error));
+        assert!(
+            with_causes(&error).contains("its manifest does not list"),
+            "{}",
+            with_causes(&error)
+        );
 
         let found = faults(&larder);
         let is_named = |fault: &String| {

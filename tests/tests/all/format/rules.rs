@@ -1,7 +1,6 @@
 //! Rules of `docs/format.md` about manifests and records that a reader must refuse, and a writer must not write.
 
 use std::collections::BTreeMap;
-use std::error::Error as _;
 
 use larder::Selection;
 use larder::bytes::Bytes;
@@ -96,16 +95,6 @@ pub(super) fn faults(larder: &Larder) -> Vec<String> {
 
 pub(super) fn copied(larder: &Larder) -> Result<()> {
     larder.maintenance().copy(Selection::All, &memory(), &CopyOptions::new()).map(drop)
-}
-
-pub(super) fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }
 
 #[test]

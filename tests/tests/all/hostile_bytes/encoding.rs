@@ -3,17 +3,18 @@
 use std::sync::{Arc, Mutex};
 
 use larder::serializers::{Bincode, Format, Json, MsgPack, Postcard};
+use larder::store::with_causes;
 use larder_testkit::within_limits;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Attacked, TIME, Value, causes};
+use super::{Attacked, TIME, Value};
 
 /// The results of an encoder, typed and by name.
 #[track_caller]
 fn not_written<T: Value>(format: impl Attacked + Format, value: &T) -> String {
     let typed = format.typed::<T>().encode(value).expect_err("it was written");
     let erased = format.erased::<T>().encode(value).expect_err("by name, it was written");
-    let (typed, erased) = (causes(&typed), causes(&erased));
+    let (typed, erased) = (with_causes(&*typed), with_causes(&*erased));
     assert_eq!(typed, erased, "both faces of a format say the same");
     typed
 }

@@ -3,9 +3,10 @@
 use std::thread;
 use std::time::Duration;
 
+use larder::store::with_causes;
 use larder::{Error, Larder};
 
-use super::{assert_whole, noise, parcel, server, told};
+use super::{assert_whole, noise, parcel, server};
 
 /// The numbers of the versions of `name`.
 fn numbers(larder: &Larder, name: &str) -> Vec<u64> {
@@ -22,7 +23,7 @@ fn a_server_that_is_stopped_and_started_has_what_was_acknowledged() {
     }
     server.tell("stop");
     let error = impatient.apply("parcel", &parcel(9, noise(100))).unwrap_err();
-    assert!(matches!(error, Error::Store { .. }), "{}", told(&error));
+    assert!(matches!(error, Error::Store { .. }), "{}", with_causes(&error));
 
     // Who has patience does not notice.
     thread::scope(|scope| {
@@ -62,7 +63,7 @@ fn a_connection_that_is_cut_is_a_clean_error_or_no_error() {
         let size = if round % 2 == 0 { 100 } else { 20 << 20 };
         match larder.apply("parcel", &parcel(round, noise(size))) {
             Ok(applied) => acknowledged.push(applied.version().clone()),
-            Err(error) => assert!(matches!(error, Error::Store { .. }), "{}", told(&error)),
+            Err(error) => assert!(matches!(error, Error::Store { .. }), "{}", with_causes(&error)),
         }
         let left: u64 = server.tell("cut 0").parse().unwrap();
         assert!(left < cuts, "a connection was cut");

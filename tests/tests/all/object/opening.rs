@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use larder::store::BucketStore;
+use larder::store::with_causes;
 use larder::{Error, Registry};
 use larder_store_object::object_store::{ObjectStoreExt, memory::InMemory, path::Path};
 use larder_tests::Doubler;
 use larder_tests::s3::SECRET;
 
-use super::{server, server_with, told};
+use super::{server, server_with};
 
 fn refusal(url: &str) -> String {
     let error = BucketStore::open(&url.parse().unwrap()).expect_err("it is refused");
-    told(&error)
+    with_causes(&error)
 }
 
 #[test]

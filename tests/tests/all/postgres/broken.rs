@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use larder::store::with_causes;
 use larder::{Error, Larder};
 use larder_tests::postgres::Server;
 use larder_tests::proxy::Proxy;
 
-use super::{assert_whole, noise, numbers, parcel, told};
+use super::{assert_whole, noise, numbers, parcel};
 
 /// Acknowledged commits are present.
 fn assert_there(larder: &Larder, acknowledged: &[larder::VersionInfo]) {
@@ -46,7 +47,7 @@ fn restarts(end: fn(&mut Server)) {
             thread::sleep(Duration::from_millis(300));
             end(&mut server);
             let error = impatient.apply("parcel", &parcel(9, noise(100))).unwrap_err();
-            assert!(matches!(error, Error::Store { .. }), "{}", told(&error));
+            assert!(matches!(error, Error::Store { .. }), "{}", with_causes(&error));
             server.start_again();
         }
         thread::sleep(Duration::from_millis(300));
@@ -101,7 +102,11 @@ fn a_commit_that_did_not_arrive_is_made_again() {
     let impatient = larder::open(&impatient).unwrap();
     proxy.lose_commits(1);
     let error = impatient.apply("parcel", &parcel(9, noise(100))).unwrap_err();
-    assert!(told(&error).starts_with("cannot tell whether a commit to"), "{}", told(&error));
+    assert!(
+        with_causes(&error).starts_with("cannot tell whether a commit to"),
+        "{}",
+        with_causes(&error)
+    );
     assert_eq!(numbers(&larder, "parcel"), [1, 2, 3, 4]);
     assert_whole(&larder);
 }
@@ -123,8 +128,12 @@ fn a_line_that_is_cut_anywhere_is_a_clean_error_or_no_error() {
             Ok(applied) => acknowledged.push(applied.version().clone()),
             Err(error) => {
                 errors += 1;
-                assert!(round % 3 != 0, "who has patience does not notice: {}", told(&error));
-                assert!(matches!(error, Error::Store { .. }), "{}", told(&error));
+                assert!(
+                    round % 3 != 0,
+                    "who has patience does not notice: {}",
+                    with_causes(&error)
+                );
+                assert!(matches!(error, Error::Store { .. }), "{}", with_causes(&error));
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
+use larder::store::with_causes;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use larder_testkit::all_store_laws;
 use larder_tests::postgres::{SECRET, Server};
 use larder_tests::{Doubler, Parcel, s3};
 
-use super::{assert_whole, noise, parcel, told};
+use super::{assert_whole, noise, parcel};
 
 fn joined(records: impl Store, blobs: impl Store) -> Arc<dyn Store> {
     Arc::new(Composite::new(Arc::new(records), Arc::new(blobs)).unwrap())
@@ -27,7 +28,7 @@ fn s3_server() -> s3::Server {
 
 fn refusal(url: &str) -> String {
     let error = larder::open(url).unwrap_err();
-    assert!(matches!(error, Error::Refused { .. }), "{}", told(&error));
+    assert!(matches!(error, Error::Refused { .. }), "{}", with_causes(&error));
     error.to_string()
 }
 
@@ -98,7 +99,7 @@ fn a_url_says_where_the_blobs_are_and_shows_no_secret() {
         assert!(!text.contains(SECRET), "{text}");
     }
     let wrong = larder::open(&url.replace("region%3D", "regoin%3D").replace("region=", "regoin="));
-    let said = told(&wrong.unwrap_err());
+    let said = with_causes(&wrong.unwrap_err());
     assert!(said.contains("unknown option `regoin`") && !said.contains(SECRET), "{said}");
 }
 

@@ -3,15 +3,14 @@
 use std::thread;
 
 use larder::store::PostgresStore;
+use larder::store::with_causes;
 use larder::{Error, Registry};
 use larder_tests::Doubler;
 use larder_tests::postgres::{SECRET, Server};
 
-use super::told;
-
 fn refusal(url: &str) -> String {
     let error = PostgresStore::open(&url.parse().unwrap()).expect_err("it is refused");
-    told(&error)
+    with_causes(&error)
 }
 
 #[test]
@@ -52,7 +51,11 @@ fn who_asks_whether_a_larder_is_there_makes_none() {
     assert!(is_there("photos").unwrap(), "who opens it is told what is there");
     let wrong = server.url("fresh").replace(SECRET, "guessed");
     let error = registry.is_there(&wrong.parse().unwrap()).unwrap_err();
-    assert!(told(&error).contains("check the user, the password"), "{}", told(&error));
+    assert!(
+        with_causes(&error).contains("check the user, the password"),
+        "{}",
+        with_causes(&error)
+    );
 }
 
 #[test]
@@ -94,11 +97,11 @@ fn whoever_may_only_read_reads() {
     let larder = larder::open(&url.replace("//larder:", "//reader:")).unwrap();
     assert_eq!(larder.load::<Doubler>("doubler").unwrap().factor, 2.0);
     let error = larder.apply("doubler", &Doubler { factor: 3.0 }).unwrap_err();
-    assert!(told(&error).contains("permission denied"), "{}", told(&error));
+    assert!(with_causes(&error).contains("permission denied"), "{}", with_causes(&error));
     assert!(
-        told(&error).contains("; grant the privilege, or name another user"),
+        with_causes(&error).contains("; grant the privilege, or name another user"),
         "{}",
-        told(&error)
+        with_causes(&error)
     );
 }
 
@@ -186,7 +189,7 @@ fn tls_is_used_as_the_url_asks_for_it() {
             .until("select count(*) from pg_stat_activity where application_name = 'larder'", "0");
     }
     // Its certificate is one that nobody knows; with it at hand it is that of 127.0.0.1, and not of localhost.
-    let said = told(&open("&sslmode=verify-full").unwrap_err());
+    let said = with_causes(&open("&sslmode=verify-full").unwrap_err());
     assert!(said.contains("UnknownIssuer"), "{said}");
     let roots = server.folder().join("server.crt");
     let verified = format!("&sslmode=verify-full&sslrootcert={}", roots.display());
@@ -194,11 +197,11 @@ fn tls_is_used_as_the_url_asks_for_it() {
     server.until(encrypted, "1");
     drop(store);
     let url = format!("{}{verified}", server.url("tls").replace("127.0.0.1", "localhost"));
-    let said = told(&PostgresStore::open(&url.parse().unwrap()).unwrap_err());
+    let said = with_causes(&PostgresStore::open(&url.parse().unwrap()).unwrap_err());
     assert!(said.contains("not valid for name \"localhost\""), "{said}");
     // A server without TLS.
     let plain = Server::start();
     let url = format!("{}&sslmode=require", plain.url("tls"));
-    let said = told(&PostgresStore::open(&url.parse().unwrap()).unwrap_err());
+    let said = with_causes(&PostgresStore::open(&url.parse().unwrap()).unwrap_err());
     assert!(said.contains("server does not support TLS"), "{said}");
 }

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use larder::Error;
 use larder::prelude::*;
 use larder::serializers::Json;
+use larder::store::with_causes;
 
-use super::{Fate, chain, fate};
+use super::{Fate, fate};
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 struct Id(u64);
@@ -125,7 +126,7 @@ fn fields_that_do_not_come_back_are_refused_with_their_path() {
     let larder = larder::open("memory:").unwrap();
     larder.apply("required", &Required { tokens: vec![1], pair: (1, 2) }).unwrap();
     let error = larder.apply("required", &Required { tokens: vec![], pair: (1, 2) }).unwrap_err();
-    let said = chain(&error);
+    let said = with_causes(&error);
     assert!(matches!(error, Error::Lossy { .. }), "{error:?}");
     assert!(said.contains("the manifest cannot be read back: missing field `tokens`"), "{said}");
 

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::serializers::Postcard;
+use larder::store::with_causes;
 use larder::{ApplyOptions, BoxError, Serializer};
 
-use super::{chain, fate};
+use super::fate;
 
 /// Counts what it decodes.
 struct Counting;
@@ -114,5 +115,5 @@ fn artifacts_in_artifacts_are_compared_by_their_links() {
         "nothing is listed that only the check wrote"
     );
     let error = larder.load::<Nested>("missing").err().unwrap();
-    assert!(chain(&error).contains("missing"));
+    assert!(with_causes(&error).contains("missing"));
 }

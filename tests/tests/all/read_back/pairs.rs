@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use larder::bytes::Bytes;
 use larder::serializers::{ByName, FnSerializer};
+use larder::store::with_causes;
 use larder::{Artifact, BoxError, Component, Item, Registry, Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::{Fate, chain, fate};
+use super::{Fate, fate};
 
 /// A type without serde.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,7 +117,7 @@ fn a_pair_that_is_chosen_by_name_is_checked_too() {
     let larder = registry.open("memory:").unwrap();
     let heats = vec![Artifact::named("lossy", Celsius(1.0))];
     let error = larder.apply("named", &Named { heats }).unwrap_err();
-    let said = chain(&error);
+    let said = with_causes(&error);
     assert!(said.contains("the artifact `heats[0]` of named"), "{said}");
     assert!(said.contains("`lossy` reads back another value"), "{said}");
     assert_eq!(larder.list().count(), 0);

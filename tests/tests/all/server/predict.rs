@@ -190,7 +190,7 @@ fn who_may_predict_may_do_nothing_else() {
     let body = "{\"input\": 1}";
     assert_eq!(serving.post("/predict/house/price:prod", Some(&ann), body).status, 200);
     assert_eq!(serving.post("/predict/moody", Some(&ann), body).status, 403);
-    // Whether a name exists is not told.
+    // The answer does not reveal that the name exists.
     assert_eq!(serving.post("/predict/none", Some(&ann), body).status, 403);
     let viewer = serving.user("ben", &[(Role::Viewer, "*")]);
     assert_eq!(serving.post("/predict/house/price", Some(&viewer), body).status, 403);
