@@ -4,6 +4,7 @@
 //! built from trees when it is loaded; a [`Run`] logs one.
 
 mod class;
+pub mod onnx_message;
 mod tree;
 mod wrong_content;
 

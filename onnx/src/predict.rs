@@ -69,7 +69,7 @@ impl Model for OnnxModel {
         let input = input.downcast_mut::<Option<Vec<Value>>>().and_then(Option::take);
         let output = output.downcast_mut::<Option<Vec<Value>>>();
         let (Some(input), Some(output)) = (input, output) else {
-            let message = "expected `Vec<larder_models::onnx::Value>` as input and output";
+            let message = "expected `Vec<larder_onnx::Value>` as input and output";
             return Err(value::input("", message));
         };
         *output = Some(self.predict(input)?);

@@ -18,8 +18,8 @@ use super::{element, file, test_data, write};
 /// bits, `i8` and `u8` for integers of 4 bits. Inputs are rounded.
 ///
 /// ```
-/// use larder_models::onnx::Value;
-/// use larder_models::onnx::ndarray::array;
+/// use larder_onnx::Value;
+/// use larder_onnx::ndarray::array;
 ///
 /// let value = Value::from(array![[1.0_f32, 2.0], [3.0, 4.0]]);
 /// assert_eq!(value.shape(), [2, 2]);

@@ -1,5 +1,7 @@
 //! ONNX models, run by tract or ONNX Runtime.
 
+#![forbid(unsafe_code)]
+
 mod build;
 mod check;
 mod compare;
@@ -52,11 +54,11 @@ pub use options::OpenOptions;
 pub use runtime::OnnxRuntime;
 pub use value::{Element, Value};
 
-use crate::kind::missing_of_onnx;
 use data::Data;
 use engine::{Checked, Run};
 use example::Example;
 use interface::Interface;
+use larder_files::onnx_message::missing_bytes;
 use read::Rows;
 use test_data::TestData;
 use write::Outputs;
@@ -68,11 +70,11 @@ const MAX_ROWS: usize = 256;
 ///
 /// ```
 /// use larder_core::Registry;
-/// use larder_models::OnnxModel;
-/// use larder_models::onnx::Value;
-/// use larder_models::onnx::ndarray::Array;
+/// use larder_onnx::OnnxModel;
+/// use larder_onnx::Value;
+/// use larder_onnx::ndarray::Array;
 ///
-/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/digits_mlp.onnx");
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/tests/fixtures/digits_mlp.onnx");
 /// let model = OnnxModel::open(path)?; // fails for unsupported operators
 /// assert_eq!(model.inputs()[0].name, "X");
 ///
@@ -147,7 +149,7 @@ impl OnnxModel {
         let refused = |reason| Error::Refused { action: action.clone(), reason };
         let checked = engine::check(&bytes, options.engine, data);
         let checked = checked.map_err(|reason| {
-            refused(match (WrongContent::of_binary(&bytes), missing_of_onnx(&bytes)) {
+            refused(match (WrongContent::of_binary(&bytes), missing_bytes(&bytes)) {
                 (Some(wrong), _) => format!("not an ONNX file: {wrong}"),
                 (None, Some(missing)) => format!(
                     "not a whole ONNX file: it is cut short by {missing} bytes or more; get the file again"

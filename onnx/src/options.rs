@@ -5,10 +5,10 @@ use super::Engine;
 /// Options for opening an ONNX file.
 ///
 /// ```
-/// use larder_models::OnnxModel;
-/// use larder_models::onnx::{Engine, OpenOptions};
+/// use larder_onnx::OnnxModel;
+/// use larder_onnx::{Engine, OpenOptions};
 ///
-/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/fixed.onnx");
+/// # let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../models/tests/fixtures/fixed.onnx");
 /// let options = OpenOptions::new()
 ///     .engine(Engine::Tract)
 ///     .example("[[1, 2], [3, 4]]", "[[-1, -2], [-3, -4]]"); // checked now, and kept with the model

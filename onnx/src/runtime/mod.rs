@@ -29,7 +29,7 @@ use super::rewrite::Keys;
 /// The library that was found, and its version.
 ///
 /// ```no_run
-/// let found = larder_models::onnx::OnnxRuntime::find()?;
+/// let found = larder_onnx::OnnxRuntime::find()?;
 /// println!("ONNX Runtime {} at {}", found.version, found.path.display());
 /// # Ok::<(), larder_core::Error>(())
 /// ```
