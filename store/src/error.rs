@@ -5,6 +5,7 @@ mod remedy;
 
 use std::fmt;
 
+pub use display::with_causes;
 use display::{At, Damage, Ended, Known, Misfit, Row, Suggest, WithArticle};
 use remedy::is_not_json;
 pub use remedy::{Absence, Remedy};
@@ -343,12 +344,6 @@ impl fmt::Display for Corruption {
             Self::LeftBehind(reason) | Self::Unreadable(reason) => f.write_str(reason),
         }
     }
-}
-
-/// Returns the message of an error and of each of its causes, joined by `: `, for a log.
-pub fn with_causes(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 impl Error {

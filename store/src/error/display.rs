@@ -120,6 +120,12 @@ impl fmt::Display for Row<'_> {
     }
 }
 
+/// Returns the message of an error and of each of its causes, joined by `: `, for a log.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
