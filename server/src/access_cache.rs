@@ -27,14 +27,16 @@ pub(crate) struct Identity {
 pub(crate) struct AccessCache {
     access: Access,
     known: Mutex<HashMap<blake3::Hash, (Instant, Identity)>>,
+    /// The rules, which are the same for every token.
+    rules: Mutex<Option<(Instant, Arc<Rules>)>>,
     /// Increased by each change, so that what was read before it is not kept.
     changes: AtomicU64,
 }
 
 impl AccessCache {
     pub(crate) fn new(larder: &Larder) -> Self {
-        let (known, changes) = (Mutex::default(), AtomicU64::new(0));
-        Self { access: larder.access(), known, changes }
+        let (known, rules) = (Mutex::default(), Mutex::default());
+        Self { access: larder.access(), known, rules, changes: AtomicU64::new(0) }
     }
 
     /// Returns the owner of a token, if it was read a moment ago.
@@ -49,15 +51,34 @@ impl AccessCache {
         let before = self.changes.load(Ordering::SeqCst);
         let read = Instant::now();
         let principal = Arc::new(self.access.authenticate(token)?);
-        let identity = Identity { principal, rules: Arc::new(self.access.rules()?) };
+        let (since, rules) = self.rules(before)?;
+        let identity = Identity { principal, rules };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if self.changes.load(Ordering::SeqCst) == before {
             if known.len() >= MOST_TOKENS {
                 known.clear();
             }
-            known.insert(blake3::hash(token.as_bytes()), (read, identity.clone()));
+            known.insert(blake3::hash(token.as_bytes()), (read.min(since), identity.clone()));
         }
         Ok(identity)
+    }
+
+    /// Returns the rules and the time they were read, and reads them if they are not fresh. `before` is the number of changes
+    /// when the caller began.
+    fn rules(&self, before: u64) -> Result<(Instant, Arc<Rules>)> {
+        let lock = || self.rules.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((read, rules)) = &*lock()
+            && read.elapsed() < FRESH
+        {
+            return Ok((*read, Arc::clone(rules)));
+        }
+        let read = Instant::now();
+        let rules = Arc::new(self.access.rules()?);
+        let mut kept = lock();
+        if self.changes.load(Ordering::SeqCst) == before {
+            *kept = Some((read, Arc::clone(&rules)));
+        }
+        Ok((read, rules))
     }
 
     /// Forgets everything, after a change.
@@ -65,5 +86,6 @@ impl AccessCache {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         self.changes.fetch_add(1, Ordering::SeqCst);
         known.clear();
+        *self.rules.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
