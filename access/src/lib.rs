@@ -45,6 +45,7 @@ mod record;
 mod role;
 mod rules;
 mod secret;
+mod sign_in;
 mod tokens;
 
 pub use crate::access::{Access, LarderAccess};
@@ -54,4 +55,5 @@ pub use crate::principal::{Principal, PrincipalName, UserInfo};
 pub use crate::record::PrincipalKind;
 pub use crate::role::Role;
 pub use crate::rules::{Decision, Resource, Rules};
+pub use crate::sign_in::{Identity, SignIn};
 pub use crate::tokens::{CreatedToken, Scope, TokenInfo, TokenOptions};

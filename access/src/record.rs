@@ -16,6 +16,7 @@ use crate::audit::AuditEntry;
 use crate::grants::Subject;
 use crate::principal::PrincipalName;
 use crate::role::Role;
+use crate::sign_in::Identity;
 use crate::tokens::Scope;
 
 pub(crate) const PRINCIPALS: &str = "principals/@";
@@ -52,6 +53,9 @@ pub(crate) struct PrincipalRecord {
     pub(crate) kind: PrincipalKind,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) groups: BTreeSet<PrincipalName>,
+    /// Who it is for a provider of identities, once it signed in there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) identity: Option<Identity>,
     pub(crate) created: Timestamp,
 }
 
@@ -75,6 +79,9 @@ pub(crate) struct TokenRecord {
     pub(crate) label: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) scopes: Option<Vec<Scope>>,
+    /// The groups that a provider of identities stated, for a token that a sign-in created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) groups: Option<BTreeSet<PrincipalName>>,
     pub(crate) created: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) expires: Option<Timestamp>,
@@ -135,7 +142,7 @@ impl PrincipalRecord {
         groups: BTreeSet<PrincipalName>,
         created: Timestamp,
     ) -> Self {
-        Self { larder: FORMAT, kind, groups, created }
+        Self { larder: FORMAT, kind, groups, identity: None, created }
     }
 }
 
@@ -152,8 +159,8 @@ impl TokenRecord {
         created: Timestamp,
         expires: Option<Timestamp>,
     ) -> Self {
-        let (label, scopes, revoked) = (String::new(), None, None);
-        Self { larder: FORMAT, owner, secret, label, scopes, created, expires, revoked }
+        let (label, scopes, groups, revoked) = (String::new(), None, None, None);
+        Self { larder: FORMAT, owner, secret, label, scopes, groups, created, expires, revoked }
     }
 }
 

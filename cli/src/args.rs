@@ -6,14 +6,21 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use unicode_width::UnicodeWidthStr as _;
 
 use crate::commands::access::{audit, can, grant, group, token, user};
+#[cfg(feature = "http")]
+use crate::commands::login;
 #[cfg(feature = "server")]
 use crate::commands::serve;
-#[cfg(not(all(feature = "archive", feature = "server", feature = "serving")))]
+#[cfg(not(all(
+    feature = "archive",
+    feature = "http",
+    feature = "server",
+    feature = "serving"
+)))]
 use crate::commands::without_feature;
 use crate::commands::{
     cache, completions, copy, diff, doctor, fire, gc, get, history, job, jobs, list, lock, man,
     migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
-    versions, work,
+    versions, whoami, work,
 };
 #[cfg(feature = "serving")]
 use crate::commands::{deploy, deployments};
@@ -90,6 +97,15 @@ pub(crate) enum Command {
     Serve(serve::Args),
     #[cfg(not(feature = "server"))]
     Serve(without_feature::Args),
+    #[cfg(feature = "http")]
+    Login(login::Args),
+    #[cfg(not(feature = "http"))]
+    Login(without_feature::Args),
+    #[cfg(feature = "http")]
+    Logout(login::LogoutArgs),
+    #[cfg(not(feature = "http"))]
+    Logout(without_feature::Args),
+    Whoami(whoami::Args),
     User(user::Args),
     Group(group::Args),
     Token(token::Args),
@@ -125,6 +141,9 @@ const GROUPS: [(&str, &[&str]); 6] = [
             "deploy",
             "deployments",
             "undeploy",
+            "login",
+            "logout",
+            "whoami",
             "user",
             "group",
             "token",

@@ -5,14 +5,21 @@ use larder::Registry;
 use crate::args::{self, Cli, Command};
 use crate::command_error::CommandError;
 use crate::commands::access::{audit, can, grant, group, token, user};
+#[cfg(feature = "http")]
+use crate::commands::login;
 #[cfg(feature = "server")]
 use crate::commands::serve;
-#[cfg(not(all(feature = "archive", feature = "server", feature = "serving")))]
+#[cfg(not(all(
+    feature = "archive",
+    feature = "http",
+    feature = "server",
+    feature = "serving"
+)))]
 use crate::commands::without_feature;
 use crate::commands::{
     cache, completions, copy, diff, doctor, fire, gc, get, history, job, jobs, list, lock, man,
     migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
-    versions, welcome, work,
+    versions, welcome, whoami, work,
 };
 #[cfg(feature = "serving")]
 use crate::commands::{deploy, deployments};
@@ -102,6 +109,15 @@ fn dispatch(
         Some(Command::Serve(args)) => serve::run(&args, make(&url()?, registry()?)?, output),
         #[cfg(not(feature = "server"))]
         Some(Command::Serve(_)) => without_feature::run("serve", "server"),
+        #[cfg(feature = "http")]
+        Some(Command::Login(args)) => login::run(&args, output),
+        #[cfg(not(feature = "http"))]
+        Some(Command::Login(_)) => without_feature::run("login", "http"),
+        #[cfg(feature = "http")]
+        Some(Command::Logout(args)) => login::logout(&args, output),
+        #[cfg(not(feature = "http"))]
+        Some(Command::Logout(_)) => without_feature::run("logout", "http"),
+        Some(Command::Whoami(_)) => whoami::run(&url()?, output),
         Some(Command::User(args)) => user::run(&args, &make(&url()?, registry()?)?, output),
         Some(Command::Group(args)) => group::run(&args, &make(&url()?, registry()?)?, output),
         Some(Command::Token(args)) => token::run(&args, &larder(registry()?)?, output),

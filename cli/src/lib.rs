@@ -24,7 +24,7 @@
 //! | feature | has |
 //! | --- | --- |
 //! | `default` | what a person needs at a terminal on one machine: `archive`, `bincode`, `bytes`, `fs`, `json`, `msgpack`, `postcard`, `script`, `serving`, `sqlite`, `tensors` |
-//! | `full` | `default`, `nats`, `object`, `onnx`, `onnxruntime`, `postgres`, `wasm` |
+//! | `full` | `default`, `http`, `nats`, `object`, `oidc`, `onnx`, `onnxruntime`, `postgres`, `server`, `wasm` |
 //!
 //! `archive` has `export` and `import`, `serving` has `deploy`, `deployments` and `undeploy`; the others are features of the crate `larder`. Commands, URLs and files that need
 //! a missing feature end with an error that names it.
@@ -74,10 +74,13 @@
 //! | `fire` | the fields of the version, `event`, and `jobs`: ids |
 //! | `work --drain` | `jobs`: the number of jobs that ran |
 //! | `serve` | `url`, and `token`: of the user `admin`, if the larder had no users |
+//! | `login` | `server`: its origin, and `user` |
+//! | `logout` | `outcome`, and `revoked`: whether the session was ended on the server too |
+//! | `whoami` | `name`, `authenticated`; on a server also `groups`, `token`: its id, `scopes`, `grants` (`role`, `names`) |
 //! | `user list` | `users` (`name`, `kind`: `person` or `service`, `groups`, `created`) |
 //! | `group list` | `groups` (`group`, `members`) |
 //! | `user`, `group` | `outcome`, and `user` or `group` |
-//! | `token create` | `secret`, `id`, `owner`, `label`, `scopes` (`role`, `names`), `created`, `expires`, `revoked` |
+//! | `token create` | `secret`, `id`, `owner`, `label`, `scopes` (`role`, `names`), `created`, `expires`, `revoked`; of a sign-in also `groups` |
 //! | `token list` | `tokens`: as above, without `secret` |
 //! | `token revoke` | `outcome`, `id` |
 //! | `grant list` | `grants` (`subject`, `role`, `names`, `created`) |
