@@ -12,7 +12,7 @@ pub(crate) const DEFAULT_STORE: &str = "larder.db";
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// The larder: the path of a file, `sqlite:PATH`, `fs:FOLDER`, `memory:`, `postgres://HOST/DATABASE`,
-    /// `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or `az://CONTAINER/PREFIX`
+    /// `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`, `az://CONTAINER/PREFIX` or `https://SERVER`
     #[arg(
         long,
         global = true,

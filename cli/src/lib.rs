@@ -74,8 +74,8 @@
 //! | `fire` | the fields of the version, `event`, and `jobs`: ids |
 //! | `work --drain` | `jobs`: the number of jobs that ran |
 //! | `serve` | `url`, and `token`: of the user `admin`, if the larder had no users |
-//! | `login` | `server`: its origin, and `user` |
-//! | `logout` | `outcome`, and `revoked`: whether the session was ended on the server too |
+//! | `login` | `outcome`, `server`, and `user` |
+//! | `logout` | `outcome`, `server`, and `revoked`: whether the server ended the session too |
 //! | `whoami` | `name`, `authenticated`; on a server also `groups`, `token`: its id, `scopes`, `grants` (`role`, `names`) |
 //! | `user list` | `users` (`name`, `kind`: `person` or `service`, `groups`, `created`) |
 //! | `group list` | `groups` (`group`, `members`) |

@@ -11,11 +11,12 @@ use bytes::{Bytes, BytesMut};
 use larder_store::{Error, Result};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, ClientBuilder, Method, RequestBuilder, Response, StatusCode, redirect};
+use serde::de::DeserializeOwned;
 use tokio::time::{sleep, timeout};
 
 use crate::config::ServerLocation;
-use crate::failure::{Failure, Head, MAX_ERROR};
-use crate::protocol::{self, INFO, Info, MAX_ANSWER, MEDIA_TYPE, Request};
+use crate::failure::{Asked, Failure, Head, MAX_ERROR};
+use crate::protocol::{self, INFO, Info, MAX_ANSWER, MEDIA_TYPE, Request, WHOAMI, Whoami};
 use crate::tokens;
 
 /// Delay before the first retry. It doubles with each further one.
@@ -106,13 +107,22 @@ impl Connection {
 
     /// Asks the server what it is.
     pub(crate) async fn info(&self) -> Result<Info> {
-        let action = format!("open the larder at {}", self.shown);
+        self.get_json(&format!("open the larder at {}", self.shown), INFO).await
+    }
+
+    /// Asks the server whose token this is; `None` if it asks for none.
+    pub(crate) async fn whoami(&self) -> Result<Option<String>> {
+        let action = format!("sign in at {}", self.shown);
+        Ok(self.get_json::<Whoami>(&action, WHOAMI).await?.name)
+    }
+
+    async fn get_json<T: DeserializeOwned>(&self, action: &str, route: &str) -> Result<T> {
         let mut retries = self.retries();
         let body = loop {
-            let request = self.request(Method::GET, INFO).header(ACCEPT, "application/json");
-            match self.body_of(&action, request, MAX_ERROR).await {
+            let request = self.request(Method::GET, route).header(ACCEPT, "application/json");
+            match self.body_of(action, request, MAX_ERROR).await {
                 Ok(body) => break body,
-                Err(failure) => retries.wait(failure, &action).await?,
+                Err(failure) => retries.wait(failure, action).await?,
             }
         };
         serde_json::from_slice(&body).map_err(|_| {
@@ -197,16 +207,16 @@ impl Connection {
         action: &str,
         response: Response,
     ) -> Result<Response, Failure> {
-        checked(action, response, self.token.is_some(), None, self.timeout).await
+        let asked =
+            Asked { action, server: &self.shown, has_token: self.token.is_some(), reference: None };
+        checked(&asked, response, self.timeout).await
     }
 }
 
-/// As [`Connection::success`], for an answer to a request for `reference`, if it is one.
+/// As [`Connection::success`].
 pub(crate) async fn checked(
-    action: &str,
+    asked: &Asked<'_>,
     response: Response,
-    has_token: bool,
-    reference: Option<&str>,
     silence: Duration,
 ) -> Result<Response, Failure> {
     if [StatusCode::OK, StatusCode::CREATED, StatusCode::NO_CONTENT, StatusCode::PARTIAL_CONTENT]
@@ -216,8 +226,8 @@ pub(crate) async fn checked(
     }
     let head = Head::of(&response);
     // The status says enough if the text cannot be read.
-    let body = read(action, response, MAX_ERROR, silence).await.unwrap_or_default();
-    Err(head.failure(action, has_token, reference, &body))
+    let body = read(asked.action, response, MAX_ERROR, silence).await.unwrap_or_default();
+    Err(head.failure(asked, &body))
 }
 
 /// Waits for `sending`, unless nothing moves for as long as `silence`.

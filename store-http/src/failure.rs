@@ -122,52 +122,55 @@ impl Head {
         }
     }
 
-    /// Converts an answer that is no success. `reference` is what a prediction asked for.
-    pub(crate) fn failure(
-        self,
-        action: &str,
-        has_token: bool,
-        reference: Option<&str>,
-        body: &[u8],
-    ) -> Failure {
+    /// Converts an answer that is no success.
+    pub(crate) fn failure(self, asked: &Asked<'_>, body: &[u8]) -> Failure {
         let detail = serde_json::from_slice::<ErrorBody>(body).ok().map(|body| body.error);
-        let said = detail.as_ref().map(|detail| printable(&detail.message));
         let code = detail.as_ref().map_or("", |detail| detail.code.as_str());
+        let said = detail.as_ref().map(|detail| printable(&detail.message));
         let status = self.status;
-        let or = |default: &str| said.clone().unwrap_or_else(|| default.to_owned());
-        let refused = |reason: String| Error::Refused { action: action.into(), reason };
-        let error = match status.as_u16() {
-            301..=399 => refused(format!(
-                "the server redirects to {}; use that URL if you trust it, because the token is sent to no other server",
-                self.location.as_deref().unwrap_or("another place")
-            )),
-            401 if !has_token => {
-                refused("the server asks for a token; set `LARDER_TOKEN`, or log in".into())
+        // The server says what it cannot do, which may be a part of what was asked.
+        let (action, reason) = match said.as_deref().and_then(split) {
+            Some((action, reason)) => (format!("{action} at {}", asked.server), reason.to_owned()),
+            None => {
+                let reason = said.clone().unwrap_or_else(|| format!("the server answers {status}"));
+                (asked.action.to_owned(), reason)
             }
-            401 => refused(format!(
-                "{}; set `LARDER_TOKEN` to a valid token, or log in again",
-                or("the server does not accept the token")
-            )),
-            403 => refused(format!(
-                "{}; ask an administrator of the larder for the permission",
-                or("not permitted")
-            )),
-            404 if detail.is_some() && reference.is_some() => Error::NotFound {
-                reference: reference.unwrap_or_default().to_owned(),
-                similar: Vec::new(),
-            },
-            422 if reference.is_some() => {
-                let source = or("the server does not accept it").into();
-                Error::Input { path: String::new(), source }
+        };
+        let refused = |action, reason| Error::Refused { action, reason };
+        let error = match (status.as_u16(), asked.reference) {
+            (301..=399, _) => refused(
+                asked.action.to_owned(),
+                format!(
+                    "the server redirects to {}; use that URL if you trust it, because the token is sent to no \
+                     other server",
+                    self.location.as_deref().unwrap_or("another place")
+                ),
+            ),
+            (401, _) if !asked.has_token => Error::denied(
+                asked.action,
+                "the server asks for a token; set `LARDER_TOKEN`, or log in",
+            ),
+            (401, _) => Error::denied(
+                asked.action,
+                format!("{reason}; set `LARDER_TOKEN` to a valid token, or log in again"),
+            ),
+            (403, _) => {
+                Error::denied(action, format!("{reason}; ask an administrator of the larder"))
             }
-            500 if code == "predict_failed" => Error::predict(or("the model failed")),
-            404 if detail.is_none() => {
-                Error::store(action, "there is no server of Larder; check the host and the path")
+            (404, Some(reference)) if detail.is_some() => {
+                Error::NotFound { reference: reference.to_owned(), similar: Vec::new() }
             }
-            409 if code == "conflict" => Error::Conflict { what: or("a record") },
-            413 => refused(or("the request is too large for the server")),
-            400..=499 => refused(or(&format!("the server answers {status}"))),
-            _ => Error::store(action, or(&format!("the server answers {status}"))),
+            (404, _) if detail.is_none() => {
+                let reason = "there is no server of Larder; check the host and the path";
+                Error::store(asked.action, reason)
+            }
+            (409, _) if code == "conflict" => Error::Conflict { what: asked.server.to_owned() },
+            (422, Some(_)) if code == "model_failed" => Error::predict(reason),
+            (400 | 422, Some(_)) => {
+                Error::Input { path: String::new(), source: said.unwrap_or(reason).into() }
+            }
+            (400..=499, _) => refused(action, reason),
+            _ => Error::store(asked.action, said.unwrap_or(reason)),
         };
         match status.as_u16() {
             429 => Failure::Unavailable { error, may_be_done: false, after: self.after },
@@ -175,6 +178,23 @@ impl Head {
             _ => Failure::Definite(error),
         }
     }
+}
+
+/// What was asked of whom.
+pub(crate) struct Asked<'a> {
+    /// The attempted action, for errors.
+    pub(crate) action: &'a str,
+    /// The URL without secrets.
+    pub(crate) server: &'a str,
+    /// A token was sent.
+    pub(crate) has_token: bool,
+    /// What a prediction asked for.
+    pub(crate) reference: Option<&'a str>,
+}
+
+/// Splits a message that reads `cannot ACTION: REASON`.
+fn split(message: &str) -> Option<(&str, &str)> {
+    message.strip_prefix("cannot ")?.split_once(": ")
 }
 
 /// Returns a text of a peer without control characters, and not too much of it.

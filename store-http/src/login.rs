@@ -65,20 +65,7 @@ pub struct RoleOnNames {
 /// # Errors
 /// [`Error::InvalidName`] for an invalid URL; [`Error::Refused`] without a valid token; [`Error::Store`].
 pub fn who_am_i(url: &StoreUrl) -> Result<WhoAmI> {
-    who_in(config::read(url)?)
-}
-
-/// Asks the server at `url` who `token` belongs to.
-///
-/// # Errors
-/// Those of [`who_am_i`].
-pub fn who_is(url: &StoreUrl, token: &str) -> Result<WhoAmI> {
-    tokens::check(token)?;
-    who_in(ServerLocation { token: Some(token.to_owned()), ..config::read(url)? })
-}
-
-fn who_in(place: ServerLocation) -> Result<WhoAmI> {
-    let server = Connection::new(place)?;
+    let server = Connection::new(config::read(url)?)?;
     let action = format!("ask {} who you are", server.url());
     wait(async move {
         let body = attempts(&server, &action, || server.request(Method::GET, WHO)).await?;
@@ -86,7 +73,8 @@ fn who_in(place: ServerLocation) -> Result<WhoAmI> {
     })
 }
 
-/// Ends the session of the token of [the store](crate::HttpStore). A token that no sign-in created stays valid.
+/// Ends the session of the token that is [kept](tokens) for the server at `url`, if there is one. A token that no sign-in
+/// created stays valid.
 ///
 /// Returns whether the token was revoked.
 ///
@@ -97,7 +85,9 @@ pub fn log_out(url: &StoreUrl) -> Result<bool> {
     struct Ended {
         revoked: bool,
     }
-    let server = Connection::new(config::read(url)?)?;
+    let Some(token) = tokens::kept(url)? else { return Ok(false) };
+    let place = ServerLocation { token: Some(token), retries: 0, ..config::read(url)? };
+    let server = Connection::new(place)?;
     let action = format!("log out of {}", server.url());
     wait(async move {
         let body = attempts(&server, &action, || server.request(Method::POST, LOGOUT)).await?;

@@ -9,7 +9,7 @@ use larder_store::{
     Store, StoreUrl,
 };
 
-use crate::config;
+use crate::config::{self, ServerLocation};
 use crate::connection::Connection;
 use crate::protocol::{FORMAT, MAX_INLINE};
 use crate::writer::HttpWriter;
@@ -25,10 +25,22 @@ impl HttpStore {
     /// Opens the larder at a URL such as `https://larder.example.com/team`.
     ///
     /// # Errors
-    /// [`Error::InvalidName`] for an invalid URL; [`Error::Refused`] without a valid token;
-    /// [`Error::NewerFormat`], [`Error::Store`].
+    /// [`Error::InvalidName`] for an invalid URL; [`Error::Denied`] without a valid token; [`Error::Refused`] for a server that
+    /// redirects; [`Error::NewerFormat`], [`Error::Store`].
     pub fn open(url: &StoreUrl) -> Result<Self> {
-        let server = Arc::new(Connection::new(config::read(url)?)?);
+        Self::connect(config::read(url)?)
+    }
+
+    /// Opens the larder at a URL with this token, whatever the environment and the configuration say.
+    ///
+    /// # Errors
+    /// Those of [`open`](HttpStore::open).
+    pub fn with_token(url: &StoreUrl, token: &str) -> Result<Self> {
+        Self::connect(ServerLocation { token: Some(token.to_owned()), ..config::read(url)? })
+    }
+
+    fn connect(place: ServerLocation) -> Result<Self> {
+        let server = Arc::new(Connection::new(place)?);
         let asked = server.clone();
         let info = wait(async move { asked.info().await })?;
         if info.larder_store > FORMAT {

@@ -9,10 +9,12 @@ use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use larder_store::runtime::wait;
 use larder_store::{Error, Result, StoreUrl};
 use url::Url;
 
-use crate::config;
+use crate::config::{self, ServerLocation};
+use crate::connection::Connection;
 
 /// The environment variable that holds a token.
 pub const VARIABLE: &str = "LARDER_TOKEN";
@@ -41,24 +43,51 @@ pub fn file() -> Result<PathBuf> {
     }
 }
 
-/// Keeps `token` for the server of `url`. Returns the server's origin.
+/// A change of the user's tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// The scheme, host and port of the server.
+    pub origin: String,
+    /// The file was changed.
+    pub is_new: bool,
+}
+
+/// Asks the server of `url` whose token this is. Returns `None` if it asks for no token.
+///
+/// # Errors
+/// [`Error::Denied`] for a token that the server does not accept; those of [`HttpStore::open`](crate::HttpStore::open).
+pub fn owner(url: &StoreUrl, token: &str) -> Result<Option<String>> {
+    check(token)?;
+    let place = ServerLocation { token: Some(token.to_owned()), ..config::read(url)? };
+    let server = Connection::new(place)?;
+    wait(async move { server.whoami().await })
+}
+
+/// Keeps `token` for the server of `url`.
 ///
 /// # Errors
 /// [`Error::InvalidName`] for a URL of no server; [`Error::Refused`] for text that is no token; [`Error::Store`].
-pub fn save(url: &StoreUrl, token: &str) -> Result<String> {
+pub fn save(url: &StoreUrl, token: &str) -> Result<Kept> {
     let origin = origin_of(url)?;
     check(token)?;
-    change(&file()?, |tokens| tokens.insert(origin.clone(), token.to_owned()).is_some())?;
-    Ok(origin)
+    let put = |tokens: &mut Tokens| drop(tokens.insert(origin.clone(), token.to_owned()));
+    let is_new = change(&file()?, put)?;
+    Ok(Kept { origin, is_new })
 }
 
-/// Forgets the token for the server of `url`. Returns whether there was one.
+/// Forgets the token for the server of `url`.
 ///
 /// # Errors
 /// Those of [`save`].
-pub fn remove(url: &StoreUrl) -> Result<bool> {
+pub fn remove(url: &StoreUrl) -> Result<Kept> {
     let origin = origin_of(url)?;
-    change(&file()?, |tokens| tokens.remove(&origin).is_some())
+    let is_new = change(&file()?, |tokens| drop(tokens.remove(&origin)))?;
+    Ok(Kept { origin, is_new })
+}
+
+/// Returns the token that is kept for the server of `url`.
+pub(crate) fn kept(url: &StoreUrl) -> Result<Option<String>> {
+    Ok(read(&file()?)?.remove(&origin_of(url)?))
 }
 
 /// Returns the token for a server: of the environment, else of the file.
@@ -146,16 +175,17 @@ fn refuse_shared(_: &Path, _: &File) -> Result<()> {
     Ok(())
 }
 
-/// Changes the file as a whole. `change` returns what this returns.
-fn change(file: &Path, change: impl FnOnce(&mut Tokens) -> bool) -> Result<bool> {
+/// Changes the file as a whole. Returns whether anything was changed.
+fn change(file: &Path, change: impl FnOnce(&mut Tokens)) -> Result<bool> {
     let mut tokens = read(file)?;
     let before = tokens.clone();
-    let result = change(&mut tokens);
-    if tokens != before {
-        write(file, &tokens)
-            .map_err(|error| Error::store(format!("write {}", file.display()), error))?;
+    change(&mut tokens);
+    if tokens == before {
+        return Ok(false);
     }
-    Ok(result)
+    write(file, &tokens)
+        .map_err(|error| Error::store(format!("write {}", file.display()), error))?;
+    Ok(true)
 }
 
 fn write(file: &Path, tokens: &Tokens) -> io::Result<()> {
@@ -180,12 +210,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("config/larder/tokens.json");
         assert_eq!(read(&file).unwrap(), Tokens::new());
-        let put = |tokens: &mut Tokens| tokens.insert("https://a".into(), "larder_1".into());
-        assert!(!change(&file, |tokens| put(tokens).is_some()).unwrap());
-        assert!(change(&file, |tokens| put(tokens).is_some()).unwrap());
+        let put = |it: &mut Tokens| drop(it.insert("https://a".into(), "larder_1".into()));
+        assert!(change(&file, put).unwrap());
+        assert!(!change(&file, put).unwrap());
         assert_eq!(read(&file).unwrap()["https://a"], "larder_1");
-        assert!(!change(&file, |tokens| tokens.remove("https://b").is_some()).unwrap());
-        assert!(change(&file, |tokens| tokens.remove("https://a").is_some()).unwrap());
+        assert!(!change(&file, |tokens| drop(tokens.remove("https://b"))).unwrap());
+        assert!(change(&file, |tokens| drop(tokens.remove("https://a"))).unwrap());
         assert_eq!(fs::read_to_string(&file).unwrap(), "{}\n");
     }
 

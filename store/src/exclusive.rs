@@ -55,7 +55,13 @@ crate::kind!(
         },
         |key, found| record::read::<ExclusiveRecord>(key, found).map(drop),
     )
+    // Any writer releases the lock of a collector that died; only a collector takes it.
+    .needs(|key, found| {
+        let is_released = record::read::<ExclusiveRecord>(key, found)?.released;
+        Ok(vec![(if is_released { Action::Write } else { Action::Maintain }, None)])
+    })
     .access(Action::Write, Action::Write)
+    .removed_by(Action::Maintain)
 );
 
 /// The part of a writer's commit that fails if the larder was locked since the record under [`key`](Self::key) was read.

@@ -15,7 +15,7 @@ use crate::name::{Identifier, VersionNumber};
 use crate::store::Record;
 use crate::time::Timestamp;
 
-pub use rules::{ReplaceRule, WriterNeeds};
+pub use rules::{Need, ReplaceRule, WriterNeeds};
 
 /// One kind of record: an entry of the table.
 #[derive(Clone, Copy)]

@@ -22,18 +22,31 @@ struct Faults {
     undone: AtomicU64,
     /// Bytes that clients may still send before a connection is cut; negative for no limit.
     bytes: AtomicI64,
+    /// Bytes that the server may still answer before a connection is cut; negative for no limit.
+    answered: AtomicI64,
+    /// The text of a request that commits.
+    commit: &'static [u8],
 }
 
 #[allow(clippy::unwrap_used)]
 impl Proxy {
-    /// Starts a proxy to the server on `port`.
+    /// Starts a proxy to the database server on `port`.
     ///
     /// # Panics
     /// If no port is free.
     pub fn to(port: u16) -> Self {
+        Self::watching(port, b"COMMIT\0")
+    }
+
+    /// Starts a proxy to the server on `port`, where a request that commits contains `commit`.
+    ///
+    /// # Panics
+    /// If no port is free.
+    pub fn watching(port: u16, commit: &'static [u8]) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let own = listener.local_addr().unwrap().port();
-        let faults = Arc::new(Faults { bytes: AtomicI64::new(-1), ..Faults::default() });
+        let (bytes, answered) = (AtomicI64::new(-1), AtomicI64::new(-1));
+        let faults = Arc::new(Faults { bytes, answered, commit, ..Faults::default() });
         let shared = faults.clone();
         thread::spawn(move || {
             for client in listener.incoming() {
@@ -68,6 +81,29 @@ impl Proxy {
     pub fn cut_after(&self, bytes: u32) {
         self.faults.bytes.store(bytes.into(), Ordering::SeqCst);
     }
+
+    /// Drops and cuts nothing more.
+    pub fn heal(&self) {
+        self.lose_answers(0);
+        self.lose_commits(0);
+        self.faults.bytes.store(-1, Ordering::SeqCst);
+        self.faults.answered.store(-1, Ordering::SeqCst);
+    }
+
+    /// Cuts one connection after the server has answered this many bytes.
+    pub fn cut_answers_after(&self, bytes: u32) {
+        self.faults.answered.store(bytes.into(), Ordering::SeqCst);
+    }
+}
+
+/// Returns how many of `read` bytes are passed on before the connection is cut, if it is.
+fn left(limit: &AtomicI64, read: usize) -> Option<usize> {
+    let before = limit.fetch_sub(read as i64, Ordering::SeqCst);
+    if before < 0 {
+        limit.store(-1, Ordering::SeqCst);
+        return None;
+    }
+    usize::try_from(before).ok().filter(|before| *before < read)
 }
 
 fn take_one(count: &AtomicU64) -> bool {
@@ -82,7 +118,7 @@ fn pass_on(client: TcpStream, server: TcpStream, faults: &Arc<Faults>) {
     }
     let (from_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
     let deaf = Arc::new(AtomicU64::new(0));
-    let (faults, is_deaf) = (faults.clone(), deaf.clone());
+    let (of_answers, faults, is_deaf) = (faults.clone(), faults.clone(), deaf.clone());
     thread::spawn(move || {
         let (mut from, mut to) = (from_client, to_server);
         let mut buffer = [0; 16 * 1024];
@@ -90,18 +126,15 @@ fn pass_on(client: TcpStream, server: TcpStream, faults: &Arc<Faults>) {
             && read > 0
         {
             let said = &buffer[..read];
-            let commits = said.windows(7).any(|part| part == b"COMMIT\0");
+            let commits = said.windows(faults.commit.len()).any(|part| part == faults.commit);
             if commits && take_one(&faults.undone) {
                 break;
             }
             if commits && take_one(&faults.lost) {
                 is_deaf.store(1, Ordering::SeqCst);
             }
-            let before = faults.bytes.fetch_sub(read as i64, Ordering::SeqCst);
-            if before < 0 {
-                faults.bytes.store(-1, Ordering::SeqCst);
-            } else if before < read as i64 {
-                let _ = to.write_all(&said[..before as usize]);
+            if let Some(last) = left(&faults.bytes, read) {
+                let _ = to.write_all(&said[..last]);
                 break;
             }
             if to.write_all(said).is_err() {
@@ -116,7 +149,11 @@ fn pass_on(client: TcpStream, server: TcpStream, faults: &Arc<Faults>) {
         while let Ok(read) = from.read(&mut buffer)
             && read > 0
         {
-            if deaf.load(Ordering::SeqCst) > 0 || to.write_all(&buffer[..read]).is_err() {
+            if deaf.load(Ordering::SeqCst) > 0 {
+                break;
+            }
+            let last = left(&of_answers.answered, read);
+            if to.write_all(&buffer[..last.unwrap_or(read)]).is_err() || last.is_some() {
                 break;
             }
         }

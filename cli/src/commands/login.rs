@@ -1,117 +1,119 @@
-//! `login` and `logout`: the token for a server, kept for the user.
+//! `login` and `logout`: the token for a server, kept in the user's configuration.
 
-use std::io::{IsTerminal as _, Read as _};
+use std::io::{self, IsTerminal, Read};
 
 use larder::StoreUrl;
-use larder::client::login::{DeviceLogin, log_out, who_is};
+use larder::client::login::{DeviceLogin, log_out};
 use larder::client::tokens;
 use serde::Serialize;
 
-use crate::command_error::{CommandError, Exit};
+use crate::command_error::CommandError;
 use crate::output::{Outcome, Output};
 
-/// The maximum number of bytes of a token.
-const MOST_TOKEN: u64 = 16 << 10;
+/// Maximum size in bytes of what is read as a token.
+const MOST: u64 = 16 << 10;
 
-/// Signs in to a server, and keeps its token
+/// Signs in to a server, and keeps the token for later commands and programs
 ///
-/// With single sign-on, it prints a page to open, in the browser of any device. Otherwise it asks for a token. The token is
-/// kept in `larder/tokens.json` in the user's configuration, which only the user can read. `LARDER_TOKEN` takes precedence.
+/// On a server with single sign-on, it prints a page to open in the browser of any device. Otherwise the token is typed in, or
+/// read from stdin: `pass larder | larder login https://larder.example.com`. It is tried first, and kept in `larder/tokens.json` in
+/// the configuration folder, which only you can read. `LARDER_TOKEN` takes precedence.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The server, such as `https://larder.example.com`
-    #[arg(value_name = "URL", add = crate::complete::urls())]
+    /// The URL of the server, such as `https://larder.example.com`
     url: StoreUrl,
-    /// Read the token from stdin
+    /// Use a token that is typed in, or read from stdin, on a server with single sign-on too
     #[arg(long)]
     token_stdin: bool,
 }
 
-/// Forgets the token for a server, and ends its session
+/// Forgets the token for a server
 ///
-/// A token that somebody created stays valid: `larder token revoke` revokes it.
+/// The session of a sign-in ends on the server too. A token that somebody created stays valid: `larder token revoke` ends it.
 #[derive(clap::Args)]
 pub(crate) struct LogoutArgs {
-    /// The server, such as `https://larder.example.com`
-    #[arg(value_name = "URL", add = crate::complete::urls())]
+    /// The URL of the server
     url: StoreUrl,
 }
 
 #[derive(Serialize)]
-struct LoggedIn<'a> {
-    server: &'a str,
-    user: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct LoggedOut {
+struct Document<'a> {
     outcome: Outcome,
-    revoked: bool,
+    server: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked: Option<bool>,
 }
 
 pub(crate) fn run(args: &Args, output: &mut Output) -> Result<(), CommandError> {
-    let token = match args.token_stdin {
-        true => of_stdin()?,
-        false => match DeviceLogin::begin(&args.url)? {
-            Some(device) => on_device(device, output)?,
-            None => asked()?,
-        },
-    };
-    let who = who_is(&args.url, &token)?;
-    let server = tokens::save(&args.url, &token)?;
-    let user = who.name.as_deref();
+    let token = token(args, output)?;
+    let token = token.trim();
+    let user = tokens::owner(&args.url, token)?;
+    let kept = tokens::save(&args.url, token)?;
+    let outcome = Outcome::changed(kept.is_new);
+    let (server, user) = (kept.origin.as_str(), user.as_deref());
     if output.is_json() {
-        return Ok(output.document(LoggedIn { server: &server, user })?);
+        return Ok(output.document(Document { outcome, server, user, revoked: None })?);
     }
-    Ok(match user {
-        Some(user) => output.line(&format!("logged in to {server} as {user}")),
-        None => output.line(&format!("kept the token for {server}, which asks for none")),
-    }?)
+    Ok(output.line(&match user {
+        Some(user) => format!("signed in at {server} as {user}"),
+        None => format!("signed in at {server}, which asks for no token"),
+    })?)
+}
+
+/// Returns the token that is given, or one of a sign-in.
+fn token(args: &Args, output: &mut Output) -> Result<String, CommandError> {
+    let given = match args.token_stdin || !io::stdin().is_terminal() {
+        true => typed()?,
+        false => String::new(),
+    };
+    if args.token_stdin || !given.trim().is_empty() {
+        return Ok(given);
+    }
+    match DeviceLogin::begin(&args.url)? {
+        Some(device) => on_device(device, output),
+        None if io::stdin().is_terminal() => typed(),
+        None => Ok(given),
+    }
 }
 
 /// Waits until somebody signed in at the provider of identities.
 fn on_device(device: DeviceLogin, output: &mut Output) -> Result<String, CommandError> {
-    // With JSON too: without it nobody could go on.
     let said = match device.page_with_code() {
         Some(page) => format!("open {page} and compare the code {}", device.code()),
         None => format!("open {} and enter the code {}", device.page(), device.code()),
     };
+    // With JSON too: nobody could go on without it.
     anstream::eprintln!("{}", crate::text::clean(&said));
     output.flush()?;
     Ok(device.finish()?.token)
 }
 
-fn of_stdin() -> Result<String, CommandError> {
-    let mut text = String::new();
-    let read = std::io::stdin().lock().take(MOST_TOKEN).read_to_string(&mut text);
-    read.map_err(|error| CommandError::reading("the token", &error))?;
-    Ok(text.trim().to_owned())
-}
-
-/// Asks for the token at the terminal, which does not show it.
-fn asked() -> Result<String, CommandError> {
-    if !std::io::stdin().is_terminal() {
-        let message = "cannot log in: the server has no single sign-on, and there is no terminal";
-        let hint = "give the token on stdin, with `--token-stdin`";
-        return Err(CommandError::new(Exit::Failure, message).with_hint(hint));
-    }
-    let token = rpassword::prompt_password("token: ");
-    let token = token.map_err(|error| CommandError::reading("the token", &error))?;
-    Ok(token.trim().to_owned())
-}
-
 pub(crate) fn logout(args: &LogoutArgs, output: &mut Output) -> Result<(), CommandError> {
     // The token is forgotten, whatever the server says.
-    let ended = log_out(&args.url);
-    let is_changed = tokens::remove(&args.url)?;
-    let revoked = ended.as_ref().is_ok_and(|revoked| *revoked);
+    let revoked = log_out(&args.url).unwrap_or_default();
+    let kept = tokens::remove(&args.url)?;
+    let (outcome, server) = (Outcome::changed(kept.is_new), kept.origin.as_str());
     if output.is_json() {
-        return Ok(output.document(LoggedOut { outcome: Outcome::changed(is_changed), revoked })?);
+        let revoked = Some(revoked);
+        return Ok(output.document(Document { outcome, server, user: None, revoked })?);
     }
-    let text = match (is_changed, revoked) {
-        (false, false) => "unchanged: no token is kept for this server",
-        (true, false) => "forgot the token; it stays valid until it ends or is revoked",
-        (_, true) => "logged out; the token is revoked",
-    };
-    Ok(output.line(text)?)
+    Ok(output.line(&match (kept.is_new, revoked) {
+        (true, true) => format!("signed out of {server}; the token is revoked"),
+        (true, false) => format!("forgot the token for {server}"),
+        (false, _) => format!("unchanged: there is no token for {server}"),
+    })?)
+}
+
+/// Reads a token from stdin, without showing it on a terminal.
+fn typed() -> Result<String, CommandError> {
+    let failed = |error: io::Error| larder::Error::store("read the token from stdin", error);
+    let stdin = io::stdin();
+    if stdin.is_terminal() {
+        return Ok(rpassword::prompt_password("token: ").map_err(failed)?);
+    }
+    let mut text = String::new();
+    stdin.lock().take(MOST).read_to_string(&mut text).map_err(failed)?;
+    Ok(text)
 }

@@ -97,7 +97,7 @@ fn a_store_url_that_cannot_be_is_refused() {
     error: cannot use "fs:" as a store URL: a path is missing after the scheme
     exit 6
     --- stderr
-    error: cannot use ftp:server/larder: this program has no store scheme `ftp`; it has az:, file:, fs:, gs:, memory:, postgres:, postgresql:, s3:, sqlite:
+    error: cannot use ftp:server/larder: this program has no store scheme `ftp`; it has az:, file:, fs:, gs:, http:, https:, memory:, postgres:, postgresql:, s3:, sqlite:
     exit 2
     --- stderr
     error: cannot use "s3:bucket/larder" as a store URL: a bucket is missing: `s3://bucket/prefix`

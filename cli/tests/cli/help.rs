@@ -65,16 +65,25 @@ fn help_lists_the_commands() {
       migrate      Rewrites the newest version of names with the current version of their type
       cache        Shows or empties the local cache of remote blobs
 
-    Serving:
-      deploy       Deploys a model: every server of the larder serves it under a name
-      deployments  Lists the deployments, and the version that each serves
-      undeploy     Ends a deployment: servers no longer serve it
-
     Jobs:
       jobs         Lists the jobs that triggers created
       job          Shows, cancels or retries a job, prints its log, or deletes old jobs
       fire         Fires a custom event of a component, which creates jobs for its triggers
       work         Runs jobs until it is stopped
+
+    Server:
+      serve        Serves the larder and its models over HTTP
+      deploy       Deploys a model: every server of the larder serves it under a name
+      deployments  Lists the deployments, and the version that each serves
+      undeploy     Ends a deployment: servers no longer serve it
+      login        Keeps the token for a server, for later commands and programs
+      logout       Forgets the token for a server
+      user         Adds, lists and removes users and services
+      group        Adds, lists and removes groups, and their members
+      token        Creates, lists and revokes tokens
+      grant        Grants roles on names, lists grants, and takes them back
+      can          Says whether a user may do something, and which grant says so
+      audit        Prints what servers of this larder changed or denied, for whom and why
 
     Set-up:
       types        Lists the component types that are linked into this program
@@ -86,8 +95,8 @@ fn help_lists_the_commands() {
     Global options:
           --store <URL>
               The larder: the path of a file, `sqlite:PATH`, `fs:FOLDER`, `memory:`,
-              `postgres://HOST/DATABASE`, `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX` or
-              `az://CONTAINER/PREFIX`
+              `postgres://HOST/DATABASE`, `s3://BUCKET/PREFIX`, `gs://BUCKET/PREFIX`,
+              `az://CONTAINER/PREFIX` or `https://SERVER`
               
               [env: LARDER_STORE]
               [default: larder.db]
@@ -133,7 +142,7 @@ fn store_names_every_scheme() {
     let help = dir().plain(&["--help"]);
     let known = larder::Registry::linked().unwrap();
     for (scheme, _) in known.schemes() {
-        let other = ["file", "postgresql"].contains(&scheme);
+        let other = ["file", "http", "postgresql"].contains(&scheme);
         assert!(other || help.contains(&format!("{scheme}:")), "{scheme}: {help}");
     }
 }

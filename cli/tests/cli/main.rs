@@ -27,6 +27,8 @@ mod jobs;
 mod json;
 mod keeping;
 mod linked;
+#[cfg(all(feature = "http", feature = "server"))]
+mod login;
 mod look;
 mod migrate;
 mod mirror;

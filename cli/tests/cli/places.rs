@@ -211,7 +211,7 @@ fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
     For more information, try '--help'.
     exit 6
     --- stderr
-    error: cannot use cellar://***@host/db: this program has no store scheme `cellar`; it has az:, file:, fs:, gs:, memory:, postgres:, postgresql:, s3:, sqlite:
+    error: cannot use cellar://***@host/db: this program has no store scheme `cellar`; it has az:, file:, fs:, gs:, http:, https:, memory:, postgres:, postgresql:, s3:, sqlite:
     exit 2
     --- stderr
     error: invalid value '…' for '<REF>': cannot use "cellar://***@host/db" as a reference to a larder: write the larder, `#` and the name: `larder.db#wine/quality:prod`
@@ -224,7 +224,7 @@ fn what_is_no_reference_to_a_larder_is_refused_and_secrets_are_not_repeated() {
     For more information, try '--help'.
     exit 6
     --- stderr
-    error: cannot use cellar://host/db?token=***: this program has no store scheme `cellar`; it has az:, file:, fs:, gs:, memory:, postgres:, postgresql:, s3:, sqlite:
+    error: cannot use cellar://host/db?token=***: this program has no store scheme `cellar`; it has az:, file:, fs:, gs:, http:, https:, memory:, postgres:, postgresql:, s3:, sqlite:
     exit 2
     --- stderr
     error: invalid value '…' for '--repair-from <URL>': cannot use "cellar:…" as a store URL: options after `?` are `name=value`, joined by `&`; in a user name or password write `%3F` for `?` and `%26` for `&`

@@ -102,6 +102,7 @@ impl TestDir {
         let mut command = Command::new(program.as_ref());
         command.args(args).current_dir(self.folder.path());
         command.env("XDG_CACHE_HOME", self.path("cache")).env("LARDER_AUTHOR", "ann");
+        command.env("XDG_CONFIG_HOME", self.path("config")).env_remove("LARDER_TOKEN");
         // The same on every machine, with the library or without.
         command.env("LARDER_ONNXRUNTIME", "none");
         command.env("LARDER_STORE", self.store).env("NO_COLOR", "1").env("COLUMNS", "100");

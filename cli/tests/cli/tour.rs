@@ -38,7 +38,11 @@ fn run(command: &str, folder: &Path) -> String {
     let path = format!("{programs}:{}", std::env::var("PATH").unwrap_or_default());
     let mut shell = Command::new("sh");
     shell.args(["-c", &format!("{{ {command}\n}} 2>&1")]).current_dir(folder);
-    shell.env("PATH", path).env("XDG_CACHE_HOME", folder.join("cache")).env("LC_ALL", "C");
+    shell
+        .env("PATH", path)
+        .env("XDG_CACHE_HOME", folder.join("cache"))
+        .env("XDG_CONFIG_HOME", folder.join("config"))
+        .env("LC_ALL", "C");
     shell.env("LARDER_ONNXRUNTIME", "none");
     shell.env("LARDER_AUTHOR", "ann").env("NO_COLOR", "1").env("COLUMNS", "100");
     shell.env_remove("LARDER_STORE").env_remove("LARDER_COMPLETE");

@@ -51,7 +51,7 @@ kind!(
     })
     .needs(|key, found| {
         let line: QueueRecord = read(key, found)?;
-        Ok(vec![(Action::Run, line.job.name().clone())])
+        Ok(vec![(Action::Run, Some(line.job.name().clone()))])
     })
     .access(Action::Run, Action::Run)
 );

@@ -107,7 +107,7 @@ kind!(
     .needs(|key, found| {
         let (child, _) = parse_user(key)?;
         let user: UserRecord = read(key, found)?;
-        Ok(vec![(Action::Write, user.name), (Action::Read, child.name)])
+        Ok(vec![(Action::Write, Some(user.name)), (Action::Read, Some(child.name))])
     })
 );
 

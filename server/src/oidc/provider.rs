@@ -55,7 +55,8 @@ fn maybe_endpoint<'de, D>(deserializer: D) -> std::result::Result<Option<Url>, D
 where
     D: Deserializer<'de>,
 {
-    endpoint(deserializer).map(Some)
+    let url = Option::<String>::deserialize(deserializer)?;
+    url.map(|url| url.parse().map_err(serde::de::Error::custom)).transpose()
 }
 
 /// Something of the provider, and when it was read.

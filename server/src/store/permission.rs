@@ -44,9 +44,10 @@ pub(super) fn may_write(
 ) -> Result<Vec<(Action, Resource)>, Failure> {
     refuse_own(kind, key)?;
     let mut needed = needs(kind, key, new, kind.access_rule().write)?;
-    // An old record that cannot be read has no needs, and is repaired.
+    // The record may belong to another name than its new content. One that cannot be read is repaired.
     let before = old.map(|old| needs(kind, key, old, kind.access_rule().write));
-    needed.extend(before.and_then(Result::ok).unwrap_or_default());
+    let before = before.and_then(Result::ok).unwrap_or_default();
+    needed.extend(before.into_iter().filter(|(_, it)| matches!(it, Resource::Name(_))));
     authorized(context, needed)
 }
 
@@ -64,6 +65,9 @@ pub(super) fn may_remove(
         Err(_) => vec![(Action::Maintain, Resource::Larder)],
     };
     needed.retain(|(action, _)| *action != Action::Read);
+    if action != kind.access_rule().write {
+        needed = vec![(action, owner(kind, key, action)?)];
+    }
     authorized(context, needed)
 }
 
@@ -87,7 +91,11 @@ fn needs(
     match kind.needs_of(key, record) {
         Some(needs) => {
             let needs = needs.map_err(|error| Failure::invalid_record(key, &error))?;
-            Ok(needs.into_iter().map(|(action, name)| (action, Resource::Name(name))).collect())
+            let need = |(action, name)| match name {
+                Some(name) => (action, Resource::Name(name)),
+                None => (action, larder(action)),
+            };
+            Ok(needs.into_iter().map(need).collect())
         }
         None => Ok(vec![(action, owner(kind, key, action)?)]),
     }
@@ -100,11 +108,15 @@ pub(super) fn owner(
     action: Action,
 ) -> Result<Resource, Failure> {
     let name = kind.owner(key).map_err(|error| Failure::invalid_record(key, &error))?;
-    Ok(match (name, action) {
-        (Some(name), _) => Resource::Name(name),
-        (None, Action::Read | Action::Predict | Action::Write | Action::Run) => Resource::Any,
-        (None, _) => Resource::Larder,
-    })
+    Ok(name.map_or_else(|| larder(action), Resource::Name))
+}
+
+/// Returns what an action on a record that belongs to no name is done to.
+fn larder(action: Action) -> Resource {
+    match action {
+        Action::Read | Action::Predict | Action::Write | Action::Run => Resource::Any,
+        _ => Resource::Larder,
+    }
 }
 
 fn refuse_own(kind: &RecordKind, key: &RecordKey) -> Result<(), Failure> {

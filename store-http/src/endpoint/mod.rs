@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config;
 use crate::connection::{Retries, authorization, checked, client, read};
-use crate::failure::Failure;
+use crate::failure::{Asked, Failure};
 use crate::tokens;
 
 /// Default time for a call.
@@ -128,7 +128,7 @@ impl<I: Serialize, O: DeserializeOwned> Endpoint<I, O> {
     ///
     /// # Errors
     /// [`Error::Input`] for an input that does not fit the model; [`Error::NotFound`] if nothing of that reference is
-    /// served; [`Error::Predict`] if the model failed; [`Error::Refused`] without the permission; [`Error::Decode`] for an
+    /// served; [`Error::Predict`] if the model failed; [`Error::Denied`] without the permission; [`Error::Decode`] for an
     /// output that is no `O`; [`Error::Store`].
     pub fn predict(&self, input: &I) -> Result<O> {
         let output: OneOutput<O> = self.called.post(encode(&One { input })?)?;
@@ -264,8 +264,13 @@ impl Called {
         }
         let response =
             request.send().await.map_err(|error| Failure::of_connection(action, &error))?;
-        let reference = Some(&*self.reference);
-        let response = checked(action, response, self.token.is_some(), reference, left).await?;
+        let asked = Asked {
+            action,
+            server: &self.shown,
+            has_token: self.token.is_some(),
+            reference: Some(&self.reference),
+        };
+        let response = checked(&asked, response, left).await?;
         read(action, response, MAX_OUTPUT, left).await
     }
 }

@@ -20,6 +20,8 @@ pub use wire::{WireChange, WireDigest, WireExpected, WireKey, WireRecord};
 pub const FORMAT: u64 = 1;
 /// Route of the description of the server; also the beginning of all other routes.
 pub const INFO: &str = "/store/v1";
+/// Route of the owner of a token.
+pub const WHOAMI: &str = "/whoami";
 /// Route of one blob, followed by its 64 hex digits.
 pub const BLOBS: &str = "/store/v1/blobs/";
 /// Media type of requests and answers.
@@ -54,6 +56,13 @@ pub struct Info {
     pub isolated_commit: bool,
     /// See [`Capabilities::inline_blob`](larder_store::Capabilities::inline_blob).
     pub inline_blob: u64,
+}
+
+/// The owner of a token, in JSON, as far as clients read it.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Whoami {
+    /// The user or service; `None` on a server that asks for no token.
+    pub name: Option<String>,
 }
 
 /// The body of an answer that is no success, in JSON.

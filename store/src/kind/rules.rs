@@ -5,8 +5,11 @@ use super::{Record, RecordKey, RecordKind};
 use crate::error::Result;
 use crate::name::Identifier;
 
+/// An action that a writer needs, on a name or, without one, on the larder.
+pub type Need = (Action, Option<Identifier>);
+
 /// Lists what a writer of a record needs, instead of the action of its kind on its owner.
-pub type WriterNeeds = fn(&RecordKey, &Record) -> Result<Vec<(Action, Identifier)>>;
+pub type WriterNeeds = fn(&RecordKey, &Record) -> Result<Vec<Need>>;
 
 /// Returns what is wrong with replacing a record by another one, or with removing it (`None`).
 pub type ReplaceRule = fn(&RecordKey, &Record, Option<&Record>) -> Option<String>;
@@ -37,11 +40,7 @@ impl RecordKind {
     ///
     /// # Errors
     /// As [`check`](RecordKind::check).
-    pub fn needs_of(
-        &self,
-        key: &RecordKey,
-        record: &Record,
-    ) -> Option<Result<Vec<(Action, Identifier)>>> {
+    pub fn needs_of(&self, key: &RecordKey, record: &Record) -> Option<Result<Vec<Need>>> {
         self.needs.map(|needs| needs(key, record))
     }
 

@@ -11,6 +11,7 @@
 //! worker jobs URL                 runs jobs until it is killed
 //! worker jobs URL QUEUE           runs jobs that a queue brings until it is killed
 //! worker fixture URL              fills an empty larder with what the fixture `format-1` holds
+//! worker serve URL ADDRESS        serves a larder without authentication until it is killed
 //! worker kept URL                 fills an empty larder with what the fixture `format-1-kept` holds
 //! ```
 
@@ -25,6 +26,7 @@ use larder::maintenance::{CopyOptions, LarderMaintenance};
 use larder::serializers::RawBytes;
 use larder::store::exclusive::ExclusiveLock;
 use larder::{Larder, Selection, VersionInfo};
+use larder_server::{Server, ServerOptions};
 use larder_tests::{Doubler, Parcel};
 
 type Outcome<T = ()> = Result<T, Box<dyn Error>>;
@@ -64,12 +66,18 @@ fn main() -> Outcome {
             let queue = larder.registry().open_queue(&queue.parse()?)?;
             larder_tests::crew::work(larder.with_queue(queue))
         }
+        ["serve", url, address] => {
+            let options = ServerOptions::new().listen(address.parse()?).authenticate(false);
+            let server = Server::start(larder::open(url)?, &options)?;
+            say(&server.url())?;
+            Ok(server.wait()?)
+        }
         ["fixture", url] => Ok(larder_tests::fixture::fill(larder::open(url)?)?),
         ["kept", url] => Ok(larder_tests::fixture::keep(larder::open(url)?)?),
-        _ => {
-            Err("say forever, rounds, large, copy, lock, churn, predict, jobs, fixture or kept"
-                .into())
-        }
+        _ => Err(
+            "say forever, rounds, large, copy, lock, churn, predict, jobs, serve, fixture or kept"
+                .into(),
+        ),
     }
 }
 
