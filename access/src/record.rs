@@ -10,7 +10,7 @@ use larder_core::store::{Digest, RecordKey, Timestamp};
 use larder_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use kinds::number_in;
+pub(crate) use kinds::{number_in, number_of_policies};
 
 use crate::audit::AuditEntry;
 use crate::grants::Subject;
@@ -23,6 +23,7 @@ pub(crate) const PRINCIPALS: &str = "principals/@";
 pub(crate) const GROUPS: &str = "groups/@";
 pub(crate) const TOKENS: &str = "tokens/@";
 pub(crate) const GRANTS: &str = "grants/@";
+pub(crate) const POLICIES: &str = "policies/@";
 pub(crate) const AUDIT: &str = "audit/@";
 pub(crate) const AUDIT_HEAD: &str = "audit-head/@";
 
@@ -100,6 +101,15 @@ pub(crate) struct GrantRecord {
     pub(crate) created: Timestamp,
 }
 
+/// `policies/@N`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicyRecord {
+    larder: u64,
+    pub(crate) text: String,
+    pub(crate) created: Timestamp,
+}
+
 /// `audit/@N`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -126,6 +136,7 @@ larder_core::store::documents!(
     GroupRecord,
     TokenRecord,
     GrantRecord: grant_fault,
+    PolicyRecord,
     AuditRecord,
     AuditHead,
 );
@@ -170,6 +181,12 @@ impl GrantRecord {
     }
 }
 
+impl PolicyRecord {
+    pub(crate) fn new(text: String, created: Timestamp) -> Self {
+        Self { larder: FORMAT, text, created }
+    }
+}
+
 impl AuditRecord {
     pub(crate) fn new(previous: Option<Digest>, entries: Vec<AuditEntry>) -> Self {
         Self { larder: FORMAT, previous, entries }
@@ -190,6 +207,10 @@ pub(crate) fn grant_key(subject: &Subject, role: Role, names: &str) -> Result<Re
 
 pub(crate) fn token_key(id: &str) -> Result<RecordKey> {
     RecordKey::new(&format!("{TOKENS}{id}"))
+}
+
+pub(crate) fn policies_key(number: u64) -> Result<RecordKey> {
+    RecordKey::new(&format!("{POLICIES}{number:010}"))
 }
 
 pub(crate) fn audit_key(number: u64) -> Result<RecordKey> {

@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use unicode_width::UnicodeWidthStr as _;
 
+#[cfg(feature = "cedar")]
+use crate::commands::access::policy;
 use crate::commands::access::{audit, can, grant, group, token, user};
 #[cfg(feature = "http")]
 use crate::commands::login;
@@ -12,6 +14,7 @@ use crate::commands::login;
 use crate::commands::serve;
 #[cfg(not(all(
     feature = "archive",
+    feature = "cedar",
     feature = "http",
     feature = "server",
     feature = "serving"
@@ -110,6 +113,10 @@ pub(crate) enum Command {
     Group(group::Args),
     Token(token::Args),
     Grant(grant::Args),
+    #[cfg(feature = "cedar")]
+    Policy(policy::Args),
+    #[cfg(not(feature = "cedar"))]
+    Policy(without_feature::Args),
     Can(can::Args),
     Audit(audit::Args),
     Types(types::Args),
@@ -148,6 +155,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
             "group",
             "token",
             "grant",
+            "policy",
             "can",
             "audit",
         ],

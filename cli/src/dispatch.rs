@@ -4,6 +4,8 @@ use larder::Registry;
 
 use crate::args::{self, Cli, Command};
 use crate::command_error::CommandError;
+#[cfg(feature = "cedar")]
+use crate::commands::access::policy;
 use crate::commands::access::{audit, can, grant, group, token, user};
 #[cfg(feature = "http")]
 use crate::commands::login;
@@ -11,6 +13,7 @@ use crate::commands::login;
 use crate::commands::serve;
 #[cfg(not(all(
     feature = "archive",
+    feature = "cedar",
     feature = "http",
     feature = "server",
     feature = "serving"
@@ -122,6 +125,10 @@ fn dispatch(
         Some(Command::Group(args)) => group::run(&args, &make(&url()?, registry()?)?, output),
         Some(Command::Token(args)) => token::run(&args, &larder(registry()?)?, output),
         Some(Command::Grant(args)) => grant::run(&args, &make(&url()?, registry()?)?, output),
+        #[cfg(feature = "cedar")]
+        Some(Command::Policy(args)) => policy::run(&args, &make(&url()?, registry()?)?, output),
+        #[cfg(not(feature = "cedar"))]
+        Some(Command::Policy(_)) => without_feature::run("policy", "cedar"),
         Some(Command::Can(args)) => can::run(&args, &larder(registry()?)?, output),
         Some(Command::Audit(args)) => audit::run(&args, &larder(registry()?)?, output),
         Some(Command::Types(_)) => types::run(&registry()?, output),

@@ -56,11 +56,14 @@ impl Server {
     /// [`first_token`](Server::first_token).
     ///
     /// # Errors
-    /// [`Error::Refused`] for an address beyond this machine without tokens or TLS; [`Error::Store`] if the address is in use, a
+    /// [`Error::Refused`] for an address beyond this machine without tokens or TLS, and for a larder with policies in a program
+    /// that was built without the feature `cedar`; [`Error::Store`] if the address is in use, a
     /// file of the certificate cannot be read, or the store fails.
     pub fn start(larder: Larder, options: &ServerOptions) -> Result<Self> {
         options.check()?;
         let tls = options.tls.as_ref().map(tls_config).transpose()?;
+        // A server that cannot read the policies would decide without them.
+        larder.access().rules()?;
         let first_token = match options.authenticate {
             true => set_up(&larder)?,
             false => None,

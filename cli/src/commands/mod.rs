@@ -48,6 +48,12 @@ pub(crate) mod verify;
 pub(crate) mod versions;
 pub(crate) mod welcome;
 pub(crate) mod whoami;
-#[cfg(not(all(feature = "archive", feature = "http", feature = "server", feature = "serving")))]
+#[cfg(not(all(
+    feature = "archive",
+    feature = "cedar",
+    feature = "http",
+    feature = "server",
+    feature = "serving"
+)))]
 pub(crate) mod without_feature;
 pub(crate) mod work;

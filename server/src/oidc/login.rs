@@ -14,7 +14,8 @@ use serde::Deserialize;
 use serde_json::json;
 use url::form_urlencoded;
 
-use super::{Oidc, claims, cookie, of, open_session, provider};
+use super::provider::{self, Discovery};
+use super::{Oidc, claims, cookie, of, open_session};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::route::{Guard, Route};
@@ -135,6 +136,10 @@ async fn end(context: Context, _: String, request: Request) -> Result<Response, 
         let message = "cannot sign in: the answer is to another question; start at /login";
         return Err(Failure::bad_request(message));
     }
+    // A provider that says who it is (RFC 9207) is the one that was asked.
+    if parameter(&request, "iss").is_some_and(|issuer| issuer != oidc.options.issuer) {
+        return Err(Failure::bad_request("cannot sign in: the answer is of another provider"));
+    }
     if parameter(&request, "error").is_some() {
         return Err(Failure::unauthorized("cannot sign in: the provider of identities refused it"));
     }
@@ -167,6 +172,19 @@ struct Tokens {
 
 async fn exchange(oidc: &Oidc, begun: &Begun, code: &str) -> Result<Tokens, Failure> {
     let discovery = oidc.provider.discovery().await?;
+    let request = token_request(oidc, &discovery, begun, code);
+    provider::ask(request).await.map_err(|reason| {
+        tracing::warn!(reason, "the provider of identities gives no token for a code");
+        Failure::unauthorized("cannot sign in: the provider of identities does not take the code")
+    })
+}
+
+fn token_request(
+    oidc: &Oidc,
+    discovery: &Discovery,
+    begun: &Begun,
+    code: &str,
+) -> reqwest::RequestBuilder {
     let options = &oidc.options;
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("grant_type", "authorization_code")
@@ -191,12 +209,7 @@ async fn exchange(oidc: &Oidc, begun: &Begun, code: &str) -> Result<Tokens, Fail
             form.append_pair("client_id", &options.client_id);
         }
     }
-    let request =
-        request.header("content-type", "application/x-www-form-urlencoded").body(form.finish());
-    provider::ask(request).await.map_err(|reason| {
-        tracing::warn!(reason, "the provider of identities gives no token for a code");
-        Failure::unauthorized("cannot sign in: the provider of identities does not take the code")
-    })
+    request.header("content-type", "application/x-www-form-urlencoded").body(form.finish())
 }
 
 fn callback(oidc: &Oidc) -> String {

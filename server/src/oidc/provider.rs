@@ -141,10 +141,10 @@ impl Provider {
             found.userinfo_endpoint.as_ref(),
             found.device_authorization_endpoint.as_ref(),
         ];
-        match urls.into_iter().flatten().find(|url| !is_safe(url)) {
-            Some(url) => Err(format!("it names {url}, which is no https")),
-            None => Ok(found),
+        if let Some(url) = urls.into_iter().flatten().find(|url| !is_safe(url)) {
+            return Err(format!("it names {url}, which is no https"));
         }
+        Ok(found)
     }
 
     async fn read_keys(&self, url: Url) -> std::result::Result<Vec<Jwk>, String> {

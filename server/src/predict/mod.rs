@@ -40,7 +40,7 @@ pub(crate) fn routes() -> Vec<Route> {
 /// The name in a path that ends in a reference.
 fn named(rest: Rest<'_>) -> Result<Resource, Failure> {
     let reference: Reference = rest.parse()?;
-    Ok(Resource::Name(reference.identifier().clone()))
+    Ok(Resource::of(&reference))
 }
 
 /// Runs a request, and waits for its answer or the deadline. A client that goes away takes its request with it.
