@@ -59,7 +59,7 @@ impl Policies {
         let literals = set.policies().flat_map(cedar_policy::Policy::entity_literals);
         let names = literals
             .filter(|uid| uid.type_name().to_string() == "Name")
-            .map(|uid| AsRef::<str>::as_ref(uid.id()).to_owned());
+            .map(|uid| uid.id().unescaped().to_owned());
         let names: BTreeSet<String> = names.chain([OTHER.to_owned()]).collect();
         let is_empty = set.policies().next().is_none();
         Ok((!is_empty).then(|| Self { number, set, names: names.into_iter().collect() }))

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::access::Access;
 #[cfg(feature = "cedar")]
-use crate::cedar::Policies;
+pub(crate) use crate::cedar::Policies;
 use crate::record::{POLICIES, PolicyRecord, not_found, number_of_policies, policies_key};
 use crate::rules::Rules;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -20,6 +20,8 @@ pub struct Provider {
     /// Its URL.
     pub issuer: String,
     process: Child,
+    /// Open as long as the provider: it writes notices there.
+    _said: BufReader<ChildStdout>,
 }
 
 #[allow(clippy::unwrap_used, clippy::expect_used)]
@@ -56,10 +58,11 @@ impl Provider {
             .spawn()
             .expect(ADVICE);
         let mut issuer = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut issuer).unwrap();
+        let mut said = BufReader::new(process.stdout.take().unwrap());
+        said.read_line(&mut issuer).unwrap();
         let issuer = issuer.trim().to_owned();
         assert!(issuer.starts_with("http://"), "the provider does not start: {issuer:?}");
-        Self { issuer, process }
+        Self { issuer, process, _said: said }
     }
 
     /// Asks the provider, without cookies.
