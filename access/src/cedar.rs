@@ -9,8 +9,8 @@ use std::sync::OnceLock;
 
 use cedar_policy::{
     AuthorizationError, Authorizer, Context, Decision, Effect, Entities, Entity, EntityId,
-    EntityTypeName, EntityUid, PolicyId, PolicySet, Request, Response, RestrictedExpression, Schema,
-    ValidationMode, Validator,
+    EntityTypeName, EntityUid, PolicyId, PolicySet, Request, Response, RestrictedExpression,
+    Schema, ValidationMode, Validator,
 };
 use larder_core::store::Action;
 use larder_core::{Error, Result};
@@ -42,9 +42,7 @@ impl fmt::Debug for Policies {
 impl Policies {
     /// Reads policies, and checks them against the schema. `None` if there are none.
     pub(crate) fn parse(number: u64, text: &str) -> Result<Option<Self>> {
-        let refused = |reason: String| {
-            Error::Refused { action: "use the policies".into(), reason }
-        };
+        let refused = |reason: String| Error::Refused { action: "use the policies".into(), reason };
         let set: PolicySet = text.parse().map_err(|error: cedar_policy::ParseErrors| {
             refused(error.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))
         })?;
@@ -151,7 +149,8 @@ impl Policies {
         if let Some(id) = failed {
             return Verdict::Forbidden(format!("{}, which failed", self.shown(id)));
         }
-        let mut by: Vec<String> = response.diagnostics().reason().map(|id| self.shown(id)).collect();
+        let mut by: Vec<String> =
+            response.diagnostics().reason().map(|id| self.shown(id)).collect();
         by.sort_unstable();
         match (response.decision(), by.is_empty()) {
             (Decision::Allow, _) => Verdict::Permitted(by.join(" and ")),
@@ -177,7 +176,8 @@ impl Policies {
 }
 
 fn uid(kind: &str, id: &str) -> std::result::Result<EntityUid, String> {
-    let kind: EntityTypeName = kind.parse().map_err(|it: cedar_policy::ParseErrors| it.to_string())?;
+    let kind: EntityTypeName =
+        kind.parse().map_err(|it: cedar_policy::ParseErrors| it.to_string())?;
     Ok(EntityUid::from_type_name_and_id(kind, EntityId::new(id)))
 }
 

@@ -39,7 +39,8 @@ fn a_permit_allows_beside_grants_on_a_name_and_all_below_it() {
         r#"@id("readers") permit(principal in Group::"ml", action in [Action::"read", Action::"predict"], resource in Name::"house");"#,
     );
     let (ann, ben) = (principal("ann", &["ml"]), principal("ben", &[]));
-    let may = |who: &Principal, action, on: &str| rules.authorize(who, action, &name(on)).is_allowed();
+    let may =
+        |who: &Principal, action, on: &str| rules.authorize(who, action, &name(on)).is_allowed();
     for inside in ["house", "house/price", "house/price/old"] {
         assert!(may(&ann, Action::Read, inside) && may(&ann, Action::Predict, inside), "{inside}");
     }
@@ -139,7 +140,10 @@ fn policies_that_the_schema_does_not_know_are_refused() {
         ("x", "unexpected"),
     ] {
         let error = Policies::parse(0, bad).unwrap_err();
-        assert!(matches!(error, Error::Refused { .. }) && error.to_string().contains(said), "{error}");
+        assert!(
+            matches!(error, Error::Refused { .. }) && error.to_string().contains(said),
+            "{error}"
+        );
     }
     assert!(Policies::parse(0, "").unwrap().is_none());
     assert!(Policies::parse(0, "// none\n").unwrap().is_none());

@@ -54,8 +54,10 @@ impl Access {
     pub fn policies(&self, number: Option<u64>) -> Result<Option<PolicyVersion>> {
         let Some(number) = number else {
             let newest = self.newest_policies(0)?;
-            return Ok(newest.map(|Newest { number, record }| {
-                PolicyVersion { number, text: record.text, created: record.created }
+            return Ok(newest.map(|Newest { number, record }| PolicyVersion {
+                number,
+                text: record.text,
+                created: record.created,
             }));
         };
         let missing = || not_found(format!("version {number} of the policies"), Vec::new());
@@ -126,9 +128,9 @@ impl Access {
             let page = store.list_records(POLICIES, after.as_ref(), PAGE)?;
             let Some((last, _)) = page.last() else { break };
             after = Some(last.clone());
-            let known = page.into_iter().filter_map(|(key, found)| {
-                Some((number_of_policies(&key)?, key, found))
-            });
+            let known = page
+                .into_iter()
+                .filter_map(|(key, found)| Some((number_of_policies(&key)?, key, found)));
             newest = known.last().or(newest);
         }
         newest

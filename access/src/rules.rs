@@ -98,8 +98,7 @@ impl Rules {
         resource: &Resource,
     ) -> Decision {
         let own = || self.grants_of(principal);
-        let mut grant =
-            own().find(|grant| covers(grant.role, &grant.names, action, resource));
+        let mut grant = own().find(|grant| covers(grant.role, &grant.names, action, resource));
         let because = match self.verdict(principal, action, resource) {
             Verdict::Forbidden(policy) => {
                 grant = own().find(|grant| grant.role == Role::Admin && grant.names == "*");
@@ -126,9 +125,7 @@ impl Rules {
         });
         match is_in_scope {
             true => Decision::Allowed(because),
-            false => {
-                Decision::Denied(format!("the token is not for this: {action} {resource}"))
-            }
+            false => Decision::Denied(format!("the token is not for this: {action} {resource}")),
         }
     }
 

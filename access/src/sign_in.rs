@@ -9,7 +9,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::Access;
 use crate::principal::{Principal, PrincipalName};
-use crate::record::{GROUPS, PRINCIPALS, PrincipalKind, PrincipalRecord, TOKENS, TokenRecord, token_key};
+use crate::record::{
+    GROUPS, PRINCIPALS, PrincipalKind, PrincipalRecord, TOKENS, TokenRecord, token_key,
+};
 
 /// Who somebody is for a provider of identities: names and addresses may pass to somebody else, this does not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,7 +53,9 @@ impl Access {
                     return Ok(Outcome::Done(user));
                 }
                 Some(user) if user.identity.is_some() => {
-                    return Err(denied(format!("{name} is somebody else for the provider of identities")));
+                    return Err(denied(format!(
+                        "{name} is somebody else for the provider of identities"
+                    )));
                 }
                 Some(user) => user,
                 None if *create => {
@@ -109,6 +113,10 @@ impl Access {
         let keys: Vec<RecordKey> =
             groups.iter().map(|group| group.key(GROUPS)).collect::<Result<_>>()?;
         let found = self.larder.store().get_records(&keys)?;
-        Ok(groups.into_iter().zip(found).filter_map(|(group, found)| found.map(|_| group)).collect())
+        Ok(groups
+            .into_iter()
+            .zip(found)
+            .filter_map(|(group, found)| found.map(|_| group))
+            .collect())
     }
 }

@@ -211,11 +211,6 @@ impl Access {
         let user: PrincipalRecord = larder_core::record::read(&key, &found)?;
         let mut groups = user.groups;
         groups.extend(self.known_groups(token.groups.unwrap_or_default())?);
-        Ok(Principal {
-            name: token.owner,
-            groups,
-            token: Some(id),
-            scopes: token.scopes,
-        })
+        Ok(Principal { name: token.owner, groups, token: Some(id), scopes: token.scopes })
     }
 }

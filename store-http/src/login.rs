@@ -219,7 +219,8 @@ impl DeviceLogin {
 
     /// Asks the provider until it gives its tokens.
     async fn poll(&self, action: &str) -> Result<Given> {
-        let refused = |reason: &str| Error::Refused { action: action.into(), reason: reason.into() };
+        let refused =
+            |reason: &str| Error::Refused { action: action.into(), reason: reason.into() };
         let mut interval = self.asked.interval.map_or(INTERVAL, Duration::from_secs);
         let fields = [
             ("grant_type", "urn:ietf:params:oauth:grant-type:device_code"),
@@ -306,8 +307,9 @@ fn form(client: &Client, url: Url, fields: &[(&str, &str)]) -> RequestBuilder {
 
 fn parsed<T: DeserializeOwned>(action: &str, body: &[u8]) -> Result<T> {
     // The reason of the parser may repeat a token.
-    serde_json::from_slice(body)
-        .map_err(|_| Error::store(action, "the answer is not understood; check the host and the path"))
+    serde_json::from_slice(body).map_err(|_| {
+        Error::store(action, "the answer is not understood; check the host and the path")
+    })
 }
 
 /// The error of a server of Larder, or the code of one of a provider.

@@ -202,7 +202,8 @@ impl Browser {
         let form = format!("xsrf={}&user_code={}&confirm=yes", field("xsrf"), field("user_code"));
         let device = format!("{}/device", provider.issuer);
         let confirmed = self.post(&device, &form);
-        let next = absolute(&device, confirmed.location().unwrap_or_else(|| panic!("{confirmed:?}")));
+        let next =
+            absolute(&device, confirmed.location().unwrap_or_else(|| panic!("{confirmed:?}")));
         let done = self.sign_in(provider, next, user);
         assert!(done.body.contains("Sign-in Success"), "{done:?}");
     }

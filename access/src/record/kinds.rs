@@ -5,8 +5,8 @@ use larder_core::store::{Action, Record, RecordKey, RecordKind, RecordLink, kind
 use larder_core::{Identifier, Result};
 
 use super::{
-    AUDIT, AUDIT_HEAD, AuditHead, AuditRecord, GRANTS, GROUPS, GrantRecord, GroupRecord,
-    POLICIES, PRINCIPALS, PolicyRecord, PrincipalRecord, TOKENS, TokenRecord, audit_key, head_key,
+    AUDIT, AUDIT_HEAD, AuditHead, AuditRecord, GRANTS, GROUPS, GrantRecord, GroupRecord, POLICIES,
+    PRINCIPALS, PolicyRecord, PrincipalRecord, TOKENS, TokenRecord, audit_key, head_key,
     policies_key,
 };
 use crate::principal::PrincipalName;

@@ -199,9 +199,7 @@ pub(super) async fn ask<T: DeserializeOwned>(
     let mut response = request.send().await.map_err(|error| chain(&error.without_url()))?;
     let status = response.status();
     let mut body = Vec::new();
-    while let Some(chunk) =
-        response.chunk().await.map_err(|error| chain(&error.without_url()))?
-    {
+    while let Some(chunk) = response.chunk().await.map_err(|error| chain(&error.without_url()))? {
         if body.len() + chunk.len() > MOST_ANSWER {
             return Err(format!("its answer has over {MOST_ANSWER} bytes"));
         }

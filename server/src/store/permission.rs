@@ -47,7 +47,9 @@ pub(super) fn may_write(
     // The record may belong to another name than its new content. One that cannot be read is repaired.
     let before = old.map(|old| needs(kind, key, old, kind.access_rule().write));
     let before = before.and_then(Result::ok).unwrap_or_default();
-    needed.extend(before.into_iter().filter(|(_, it)| matches!(it, Resource::Name(_) | Resource::Tag(..))));
+    needed.extend(
+        before.into_iter().filter(|(_, it)| matches!(it, Resource::Name(_) | Resource::Tag(..))),
+    );
     authorized(context, needed)
 }
 

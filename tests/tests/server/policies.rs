@@ -37,7 +37,11 @@ fn a_policy_guards_a_tag_from_everybody_but_a_group() {
     ann.tag("house/price", "dev").unwrap();
     let error = ann.tag("house/price", "prod").unwrap_err();
     assert!(matches!(error, Error::Denied { .. }), "{}", told(&error));
-    assert!(told(&error).contains("policy protect-prod of version 1 forbids ann"), "{}", told(&error));
+    assert!(
+        told(&error).contains("policy protect-prod of version 1 forbids ann"),
+        "{}",
+        told(&error)
+    );
     ben.tag("house/price", "prod").unwrap();
     assert!(ann.untag("house/price", "prod").is_err(), "nor removes it");
     ben.untag("house/price", "prod").unwrap();
@@ -56,7 +60,8 @@ fn a_policy_permits_what_nobody_granted() {
     let ann = served.client_of("ann", Role::Viewer, "nothing");
     served.client().apply("house/price", &Doubler { factor: 1.0 }).unwrap();
     assert!(ann.load::<Doubler>("house/price").is_err());
-    let permit = r#"permit(principal == User::"ann", action == Action::"read", resource in Name::"house");"#;
+    let permit =
+        r#"permit(principal == User::"ann", action == Action::"read", resource in Name::"house");"#;
     access.set_policies(permit).unwrap();
     noticed();
     assert_eq!(ann.load::<Doubler>("house/price").unwrap().factor, 1.0);
@@ -87,7 +92,10 @@ fn a_client_writes_no_policies_that_lock_everybody_out() {
         ("a text that is no policy", put(&second, text.replace("forbid(", "forbud("))),
         ("a type that nobody knows", put(&second, text.replace("Group::", "Team::"))),
         ("another text of a version", put(&first, text.replace("release", "others"))),
-        ("a version after none", put(&RecordKey::new("policies/@0000000009").unwrap(), text.clone())),
+        (
+            "a version after none",
+            put(&RecordKey::new("policies/@0000000009").unwrap(), text.clone()),
+        ),
         ("no version", Change::RemoveRecord { key: first.clone(), expected: Expected::Anything }),
     ] {
         let done = store.commit(&[change]);

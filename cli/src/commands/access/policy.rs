@@ -180,10 +180,11 @@ fn answer(access: &Access, rules: &Rules, case: &Case) -> Result<Option<Failed>,
             groups.iter().map(|it| PrincipalName::new(it)).collect::<larder::Result<_>>()?
         }
         // A user that the larder does not know yet is in no group.
-        None => access.users()?.into_iter().find(|user| user.name == name).map_or_else(
-            BTreeSet::new,
-            |user| user.groups,
-        ),
+        None => access
+            .users()?
+            .into_iter()
+            .find(|user| user.name == name)
+            .map_or_else(BTreeSet::new, |user| user.groups),
     };
     let action: Asked = case.action.parse()?;
     let resource = match (&case.name, &case.tag) {

@@ -224,21 +224,29 @@ fn tokens_that_nobody_should_believe_are_refused() {
     let good = trusting.token(json!({}));
     assert_eq!(trusting.status(&good), 200);
     let ec = json!({ "alg": "ES256", "kid": keys["ec"] });
-    assert_eq!(trusting.status(&trusting.provider.sign("ec", &ec, &trusting.payload(json!({})))), 200);
+    assert_eq!(
+        trusting.status(&trusting.provider.sign("ec", &ec, &trusting.payload(json!({})))),
+        200
+    );
 
-    let signed = |by: &str, header: Value| {
-        trusting.provider.sign(by, &header, &trusting.payload(json!({})))
-    };
+    let signed =
+        |by: &str, header: Value| trusting.provider.sign(by, &header, &trusting.payload(json!({})));
     for (what, token) in [
         ("no algorithm", signed("nobody", json!({ "alg": "none", "kid": keys["rsa"] }))),
         ("an algorithm in other letters", signed("nobody", json!({ "alg": "nOnE" }))),
-        ("the public key as a secret", signed("public", json!({ "alg": "HS256", "kid": keys["rsa"] }))),
+        (
+            "the public key as a secret",
+            signed("public", json!({ "alg": "HS256", "kid": keys["rsa"] })),
+        ),
         ("the same without a key", signed("public", json!({ "alg": "HS256" }))),
         ("a key of nobody", signed("stranger", json!({ "alg": "RS256", "kid": keys["rsa"] }))),
         ("an unknown key", signed("rsa", json!({ "alg": "RS256", "kid": "unknown" }))),
         ("a key of another kind", signed("rsa", json!({ "alg": "RS256", "kid": keys["ec"] }))),
         ("another algorithm", signed("rsa", json!({ "alg": "ES256", "kid": keys["rsa"] }))),
-        ("a critical extension", signed("rsa", json!({ "alg": "RS256", "kid": keys["rsa"], "crit": ["b64"] }))),
+        (
+            "a critical extension",
+            signed("rsa", json!({ "alg": "RS256", "kid": keys["rsa"], "crit": ["b64"] })),
+        ),
         ("another audience", trusting.token(json!({ "aud": "shop" }))),
         ("other audiences", trusting.token(json!({ "aud": ["shop", "larder2"] }))),
         ("no audience", trusting.token(json!({ "aud": null }))),
@@ -359,5 +367,7 @@ fn a_server_refuses_a_provider_that_others_could_stand_in_for() {
     assert!(start(beyond.clone().oidc(oidc("https://id"))).is_err());
     let public = oidc("https://id").public_url("http://larder.example.com");
     assert!(start(beyond.clone().oidc(public)).is_err());
-    assert!(start(beyond.oidc(oidc("https://id").public_url("https://larder.example.com"))).is_ok());
+    assert!(
+        start(beyond.oidc(oidc("https://id").public_url("https://larder.example.com"))).is_ok()
+    );
 }

@@ -140,9 +140,7 @@ fn sample(kind: &RecordKind) -> Sample {
             review(&larder, "held");
             larder
         }
-        "principal" | "group" | "token" | "grant" | "policy" | "audit" | "audit-head" => {
-            access()
-        }
+        "principal" | "group" | "token" | "grant" | "policy" | "audit" | "audit-head" => access(),
         "joined" => {
             let [records, blobs] = [(), ()].map(|()| Arc::new(MemoryStore::new()));
             let store = Composite::new(records, blobs).unwrap();
