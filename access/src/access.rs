@@ -6,7 +6,7 @@ use std::fmt;
 use larder_core::extend::Records;
 use larder_core::record::read;
 use larder_core::store::record::Document;
-use larder_core::store::{Outcome, StoreExt, Transaction, transact};
+use larder_core::store::{Absence, Outcome, StoreExt, Transaction, transact};
 use larder_core::{Error, Larder, Result};
 
 use crate::grants::{Grant, Subject, check_pattern};
@@ -225,7 +225,7 @@ impl Access {
             let key = grant_key(subject, role, names)?;
             if transaction.get(&key)?.is_none() {
                 let what = format!("a grant of {role} to {subject} on {names}");
-                return Err(not_found(what, Vec::new()));
+                return Err(not_found(Absence::NoGrant, what, Vec::new()));
             }
             transaction.remove(key)?;
             Ok(Outcome::Commit(()))
@@ -267,12 +267,20 @@ impl Access {
 
     pub(crate) fn no_user(&self, name: &PrincipalName) -> Error {
         let known = self.users().unwrap_or_default();
-        not_found(format!("the user {name}"), known.iter().map(|it| it.name.to_string()).collect())
+        not_found(
+            Absence::NoUser,
+            format!("the user {name}"),
+            known.iter().map(|it| it.name.to_string()).collect(),
+        )
     }
 
     fn no_group(&self, name: &PrincipalName) -> Error {
         let known = self.groups().unwrap_or_default();
-        not_found(format!("the group {name}"), known.iter().map(ToString::to_string).collect())
+        not_found(
+            Absence::NoGroup,
+            format!("the group {name}"),
+            known.iter().map(ToString::to_string).collect(),
+        )
     }
 
     /// Lists the records of a kind by the last part of their keys.

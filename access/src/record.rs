@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use larder_core::record::FORMAT;
-use larder_core::store::{Digest, RecordKey, Timestamp};
+use larder_core::store::{Absence, Digest, RecordKey, Timestamp};
 use larder_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -222,6 +222,6 @@ pub(crate) fn head_key() -> Result<RecordKey> {
 }
 
 /// Returns the error of a user, group, token or grant that is not there.
-pub(crate) fn not_found(what: impl Into<String>, similar: Vec<String>) -> Error {
-    Error::NotFound { reference: what.into(), similar }
+pub(crate) fn not_found(absence: Absence, what: String, similar: Vec<String>) -> Error {
+    Error::NotFound { reference: what, similar, absence }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use larder_core::extend::Records;
-use larder_core::store::{Digest, Outcome, StoreExt, Timestamp};
+use larder_core::store::{Absence, Digest, Outcome, StoreExt, Timestamp};
 use larder_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -170,7 +170,7 @@ impl Access {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Store`].
     pub fn revoke(&self, id: &str) -> Result<bool> {
-        let missing = || not_found(format!("the token {id}"), Vec::new());
+        let missing = || not_found(Absence::NoToken, format!("the token {id}"), Vec::new());
         let key = token_key(id).map_err(|_| missing())?;
         self.transact(format_args!("the token {id}"), |transaction| {
             let mut token: TokenRecord = transaction.read(&key)?.ok_or_else(missing)?;

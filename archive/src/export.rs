@@ -9,7 +9,7 @@ use std::sync::Arc;
 use larder_core::store::StoreExt;
 use larder_core::store::files::{check_parents, sync_dir, temp_file};
 use larder_core::{Error, Larder, Registry, Result, Selection};
-use larder_maintenance::{CopyOptions, LarderMaintenance};
+use larder_maintenance::{CopyOptions, CopyOutline, LarderMaintenance};
 use larder_store_fs::{FsStore, marker};
 
 use crate::entry_path::EntryPath;
@@ -88,7 +88,7 @@ const LEVEL: i32 = 3;
 /// The same versions give the same bytes for any store. With `all_versions`, exports all versions of the identifiers.
 ///
 /// # Errors
-/// [`Error::Refused`] if `path` exists; [`Error::NotFound`] for a reference; [`Error::Corrupt`]; [`Error::Store`]. On
+/// [`Error::Refused`] if `path` exists or there is no version to export; [`Error::NotFound`] for a reference; [`Error::Corrupt`]; [`Error::Store`]. On
 /// error, nothing is left at `path`.
 pub fn export(
     larder: &Larder,
@@ -117,6 +117,7 @@ pub fn export(
             let target = Larder::new(Arc::new(FsStore::open(&folder)?), Registry::new());
             let options = CopyOptions::new().all_versions(all_versions);
             let copied = larder.maintenance().copy(selection, &target, &options)?;
+            refuse_none(copied.versions.len() as u64)?;
             fs::rename(&folder, path).map_err(failed)?;
             let versions = copied.versions.len() as u64;
             Exported { versions, blobs: copied.blobs, bytes: copied.bytes }
@@ -146,23 +147,37 @@ pub fn write(
     form: Form,
     out: impl Write,
 ) -> Result<Exported> {
+    let outline = larder.maintenance().outline(selection, all_versions)?;
+    let versions = outline.records.iter().filter(|(key, _)| key.as_str().starts_with("versions/"));
+    let versions = versions.count() as u64;
+    refuse_none(versions)?;
     if form != Form::TarZst {
-        return tar(larder, selection, all_versions, out);
+        return tar(larder, &outline, versions, out);
     }
     let mut encoder = zstd::Encoder::new(out, LEVEL).map_err(unwritten)?;
     encoder.include_checksum(true).map_err(unwritten)?;
-    let exported = tar(larder, selection, all_versions, &mut encoder)?;
+    let exported = tar(larder, &outline, versions, &mut encoder)?;
     encoder.finish().and_then(|mut out| out.flush()).map_err(unwritten)?;
     Ok(exported)
 }
 
+/// Refuses an export that [`open`](crate::open) would refuse, because nothing is in it.
+fn refuse_none(versions: u64) -> Result<()> {
+    match versions {
+        0 => Err(Error::Refused {
+            action: "export".into(),
+            reason: "there is no version to export".into(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn tar(
     larder: &Larder,
-    selection: impl Into<Selection>,
-    all_versions: bool,
+    outline: &CopyOutline,
+    versions: u64,
     mut out: impl Write,
 ) -> Result<Exported> {
-    let outline = larder.maintenance().outline(selection, all_versions)?;
     let bytes = outline.blobs.values().sum();
     let meter = larder.meter("exporting", Some(bytes));
     let marker = marker();
@@ -182,9 +197,7 @@ fn tar(
         )?;
         end(&mut out, size)?;
     }
-    let mut versions = 0;
     for (key, value) in &outline.records {
-        versions += u64::from(key.as_str().starts_with("versions/"));
         written += begin(&mut out, &EntryPath::Record(key.clone()), value.len() as u64)?;
         out.write_all(value).map_err(unwritten)?;
         end(&mut out, value.len() as u64)?;

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use anstyle::{AnsiColor, Style};
 use larder::store::files::describe;
-use larder::store::{Hook, ItemKind};
+use larder::store::{Absence, Hook, ItemKind, Remedy};
 use larder::{Error, StoreUrl};
 use serde::Serialize;
 
@@ -256,6 +256,7 @@ fn exit_of(error: &Error) -> Exit {
         Error::NotFound { .. } | Error::Removed { .. } => Exit::NotFound,
         Error::Corrupt { .. } => Exit::Corrupt,
         Error::Refused { .. }
+        | Error::Blocked { .. }
         | Error::Conflict { .. }
         | Error::Hook { hook: Hook::Cleanup, .. } => Exit::Refused,
         Error::NotLinked { .. } | Error::NewerFormat { .. } => Exit::NotLinked,
@@ -264,33 +265,23 @@ fn exit_of(error: &Error) -> Exit {
     }
 }
 
-/// The end of the reference of a removed version, in errors of the library.
-const REMOVED: &str = ", which was removed,";
-
 /// Returns the hint for an error: the next command.
 fn hint_for(error: &Error) -> Option<String> {
     let hint = match error {
-        Error::NotFound { reference, .. } if reference.starts_with("the job ") => {
-            "`larder jobs` lists the jobs"
-        }
-        Error::NotFound { reference, .. } if reference.ends_with(REMOVED) => {
-            let reference = reference.trim_end_matches(REMOVED);
+        Error::NotFound { absence: Absence::NoJob, .. } => "`larder jobs` lists the jobs",
+        Error::NotFound { absence: Absence::Removed, reference, .. } => {
             return Some(format!("`larder restore {reference}` restores it"));
         }
-        Error::NotFound { reference, .. } if reference.starts_with("the user ") => {
+        Error::NotFound { absence: Absence::NoUser, .. } => {
             "`larder user list` lists the users, and `larder user add NAME` adds one"
         }
-        Error::NotFound { reference, .. } if reference.starts_with("the group ") => {
+        Error::NotFound { absence: Absence::NoGroup, .. } => {
             "`larder group list` lists the groups, and `larder group add NAME` adds one"
         }
-        Error::NotFound { reference, .. } if reference.starts_with("the token ") => {
-            "`larder token list` lists the tokens"
-        }
-        Error::NotFound { reference, .. } if reference.starts_with("a grant ") => {
-            "`larder grant list` lists the grants"
-        }
+        Error::NotFound { absence: Absence::NoToken, .. } => "`larder token list` lists the tokens",
+        Error::NotFound { absence: Absence::NoGrant, .. } => "`larder grant list` lists the grants",
         Error::NotFound { similar, .. } if similar.is_empty() => "`larder list` lists the names",
-        Error::NotLinked { hint, .. } if hint.contains("; its source") => {
+        Error::NotLinked { has_source: true, .. } => {
             "print its source with `larder show --source REF`; to use it, link it into your own \
              command line: https://docs.rs/larder-cli"
         }
@@ -309,29 +300,22 @@ fn hint_for(error: &Error) -> Option<String> {
         Error::NotAModel { type_tag, .. } if type_tag == "larder/files" => {
             "`larder put` stores ONNX files, WebAssembly modules and scripts as models"
         }
-        Error::Refused { reason, .. } if reason.contains("allow overwriting") => {
-            "use `--overwrite` to move them"
-        }
-        Error::Refused { reason, .. } if reason.contains("apply the value again") => {
-            "store it again with `larder put`"
-        }
-        Error::Refused { reason, .. } if reason.starts_with("it has tags: ") => {
-            "`larder untag NAME:TAG` removes a tag"
-        }
-        Error::Refused { reason, .. } if reason.contains("allow the change") => {
-            "use `--allow-signature-change` to do it anyway, or `--name NAME`"
-        }
-        Error::Refused { reason, .. } if reason.contains("force the ") => {
-            "use `--force` to do it anyway"
-        }
-        Error::Refused { reason, .. } if reason.contains(" is locked; unlock ") => {
-            "unlock it with `larder unlock REF|NAME`"
-        }
+        Error::Blocked { remedy, .. } => match remedy {
+            Remedy::Overwrite => "use `--overwrite` to move them",
+            Remedy::ApplyAgain => "store it again with `larder put`",
+            Remedy::Untag => "`larder untag NAME:TAG` removes a tag",
+            Remedy::Unlock => "unlock it with `larder unlock REF|NAME`",
+            Remedy::Force => "use `--force` to do it anyway",
+            Remedy::AllowSignatureChange => {
+                "use `--allow-signature-change` to do it anyway, or `--name NAME`"
+            }
+            _ => return None,
+        },
         Error::Hook { hook: Hook::Cleanup, .. } => "use `--force` to remove it anyway",
         Error::Job { .. } => {
             "see `larder job show ID` and `larder job logs ID`; retry it with `larder job retry ID`"
         }
-        Error::Input { .. } if error.to_string().ends_with("not valid JSON") => return None,
+        Error::Input { .. } if error.is_not_json() => return None,
         Error::Input { .. } => "`larder show REF` prints the signature of the model",
         _ => return None,
     };

@@ -3,8 +3,9 @@
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess};
 
 use super::de::{Position, Seed};
-use super::leaf::{is_float, is_leaf};
-use super::narrow::Narrow;
+use super::entry_key::{EntryKey, KeySeed};
+use super::flat::{is_float, is_leaf, is_optional_leaf};
+use super::plain::Plain;
 use super::{Refusal, Segment};
 
 /// A sequence being decoded.
@@ -17,35 +18,24 @@ pub(super) struct Elements<'a, A> {
 }
 
 impl<'de, A: SeqAccess<'de>> Elements<'_, A> {
-    /// Reads an element that needs no guard.
     #[inline]
-    fn next_leaf<S: DeserializeSeed<'de>>(
-        &mut self,
-        seed: S,
-    ) -> Result<Option<S::Value>, A::Error> {
-        let result = if is_float::<S>() {
-            self.inner.next_element_seed(Narrow(seed))
-        } else {
-            self.inner.next_element_seed(seed)
-        };
+    fn done<T>(&mut self, result: Result<Option<T>, A::Error>) -> Result<Option<T>, A::Error> {
         match result {
             Ok(value) => {
                 self.ended = value.is_none();
                 Ok(value)
             }
-            Err(error) => self.failed(error),
+            Err(error) => Err(self.failed(error)),
         }
     }
 
     #[cold]
-    fn failed<T>(&self, error: A::Error) -> Result<T, A::Error> {
+    #[inline(never)]
+    fn failed(&self, error: A::Error) -> A::Error {
         let index = self.next - 1;
-        let guard = self.position.guard;
-        guard.at(Err(guard.remember(error, serde::de::Error::custom)), || {
-            match self.fields.get(index) {
-                Some(name) => Segment::Field(name),
-                None => Segment::Index(index),
-            }
+        self.position.guard.failed(error, || match self.fields.get(index) {
+            Some(name) => Segment::Field(name),
+            None => Segment::Index(index),
         })
     }
 
@@ -75,19 +65,22 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
     ) -> Result<Option<S::Value>, A::Error> {
         let position = self.position;
         self.next += 1;
-        if is_leaf::<S>() && !(position.guard.rules.words && is_float::<S>()) {
-            return self.next_leaf(seed);
+        let is_plain = match is_leaf::<S>() {
+            true => !(position.guard.rules.words && is_float::<S>()),
+            false => {
+                position.guard.flat.depth::<S>().is_some_and(|depth| position.has_plain(depth))
+            }
+        };
+        if is_plain {
+            let seed = Plain { guard: position.guard, inner: seed };
+            let result = self.inner.next_element_seed(seed);
+            return self.done(result);
         }
         if !position.guard.count_elements(1) {
             return Err(position.refuse(Refusal::Elements));
         }
-        match self.inner.next_element_seed(Seed { position, seed }) {
-            Ok(value) => {
-                self.ended = value.is_none();
-                Ok(value)
-            }
-            Err(error) => self.failed(error),
-        }
+        let result = self.inner.next_element_seed(Seed { position, seed });
+        self.done(result)
     }
 
     fn size_hint(&self) -> Option<usize> {
@@ -96,34 +89,51 @@ impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Elements<'_, A> {
 }
 
 /// A map being decoded.
-pub(super) struct Entries<'a, A> {
+pub(super) struct Entries<'a, 'de, A> {
     pub(super) position: Position<'a>,
-    pub(super) key: String,
+    /// True for a struct.
+    pub(super) has_fields: bool,
+    pub(super) key: EntryKey<'de>,
     pub(super) inner: A,
 }
 
-impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, A> {
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Entries<'_, 'de, A> {
     type Error = A::Error;
 
+    #[inline]
     fn next_key_seed<S: DeserializeSeed<'de>>(
         &mut self,
         seed: S,
     ) -> Result<Option<S::Value>, A::Error> {
-        if !self.position.guard.count_elements(1) {
-            return Err(self.position.refuse(Refusal::Elements));
+        // Names of fields are identifiers. Such keys take at least a byte.
+        if self.has_fields || is_leaf::<S>() && !is_float::<S>() {
+            return self.inner.next_key_seed(KeySeed { inner: seed, key: &mut self.key });
         }
         let position = self.position.key();
+        if !position.guard.count_elements(1) {
+            return Err(position.refuse(Refusal::Elements));
+        }
         position.guard.key.borrow_mut().clear();
         let key = self.inner.next_key_seed(Seed { position, seed })?;
         // Maps inside the value overwrite the guard's key, so this one is kept here.
-        std::mem::swap(&mut self.key, &mut position.guard.key.borrow_mut());
+        self.key.swap(&mut position.guard.key.borrow_mut());
         Ok(key)
     }
 
+    #[inline]
     fn next_value_seed<S: DeserializeSeed<'de>>(&mut self, seed: S) -> Result<S::Value, A::Error> {
         let position = self.position;
-        let result = self.inner.next_value_seed(Seed { position, seed });
-        position.guard.at(result, || Segment::Key(std::mem::take(&mut self.key)))
+        let is_plain = match is_leaf::<S>() {
+            true => !(position.guard.rules.words && is_float::<S>()),
+            false => is_optional_leaf::<S>() && position.has_plain(1),
+        };
+        let result = match is_plain {
+            true => self.inner.next_value_seed(Plain { guard: position.guard, inner: seed }),
+            false => self.inner.next_value_seed(Seed { position, seed }),
+        };
+        result.map_err(|error| {
+            position.guard.failed(error, || Segment::Key(std::mem::take(&mut self.key).into_text()))
+        })
     }
 
     fn size_hint(&self) -> Option<usize> {

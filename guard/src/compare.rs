@@ -2,7 +2,6 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::hash::{DefaultHasher, Hasher};
 
 use serde::ser::{self, Serialize, Serializer};
 
@@ -40,12 +39,11 @@ fn digest<T: Serialize + ?Sized>(
     let guard = Guard::new(Rules { counts: Counts::None, ..rules });
     let digester = Digester { log, human_readable: rules.json };
     let digested = guard.value(value).serialize(digester);
-    digested.map_err(|Stopped(reason)| match reason {
-        None => {
+    digested.map_err(|Stopped(reason)| {
+        if reason.is_none() {
             guard.refuse(Refusal::Changed);
-            guard.error("")
         }
-        Some(reason) => guard.error(reason),
+        guard.error(reason.unwrap_or_default())
     })
 }
 
@@ -55,6 +53,28 @@ enum Log<'a> {
     Record(&'a RefCell<Vec<u64>>),
     /// Those of the other value, and the index of the next.
     Compare(&'a [u64], Cell<usize>),
+}
+
+impl Log<'_> {
+    #[cold]
+    fn leaf(&self, digest: u64) -> Result<u64, Stopped> {
+        match self {
+            Log::Off => {}
+            Log::Record(leaves) => {
+                let mut leaves = leaves.borrow_mut();
+                if leaves.len() < MAX_LEAVES {
+                    leaves.push(digest);
+                }
+            }
+            Log::Compare(leaves, next) => {
+                let index = next.replace(next.get() + 1);
+                if leaves.get(index).is_some_and(|leaf| *leaf != digest) {
+                    return Err(Stopped(None));
+                }
+            }
+        }
+        Ok(digest)
+    }
 }
 
 /// The first difference, or the reason why a `Serialize` failed.
@@ -76,16 +96,22 @@ impl ser::Error for Stopped {
 }
 
 /// Combines two numbers; the order counts.
+#[inline]
 fn mix(a: u64, b: u64) -> u64 {
     let product = u128::from(a ^ 0x9e37_79b9_7f4a_7c15)
         * u128::from(b.rotate_left(32) ^ 0xe703_7ed1_a0b4_28db);
     (product >> 64) as u64 ^ product as u64
 }
 
+/// Digests bytes, eight at a time.
+#[inline]
 fn digest_bytes(bytes: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(bytes);
-    hasher.finish()
+    let (words, rest) = bytes.as_chunks::<8>();
+    let digest = words
+        .iter()
+        .fold(bytes.len() as u64, |digest, word| mix(digest, u64::from_le_bytes(*word)));
+    let last = rest.iter().fold(0, |word, byte| word << 8 | u64::from(*byte));
+    mix(digest, last)
 }
 
 /// A serializer whose result is a digest.
@@ -125,24 +151,13 @@ enum Kind {
 }
 
 impl<'a> Digester<'a> {
+    #[inline]
     fn leaf(self, kind: Kind, value: u64) -> Result<u64, Stopped> {
         let digest = mix(kind as u64, value);
         match self.log {
-            Log::Off => {}
-            Log::Record(leaves) => {
-                let mut leaves = leaves.borrow_mut();
-                if leaves.len() < MAX_LEAVES {
-                    leaves.push(digest);
-                }
-            }
-            Log::Compare(leaves, next) => {
-                let index = next.replace(next.get() + 1);
-                if leaves.get(index).is_some_and(|leaf| *leaf != digest) {
-                    return Err(Stopped(None));
-                }
-            }
+            Log::Off => Ok(digest),
+            log => log.leaf(digest),
         }
-        Ok(digest)
     }
 
     fn variant(self, index: u32, variant: &str) -> Result<u64, Stopped> {
@@ -156,7 +171,8 @@ impl<'a> Digester<'a> {
 
 macro_rules! leaves {
     ($($method:ident($v:ident: $type:ty) $kind:ident $value:expr;)*) => {
-        $(fn $method(self, $v: $type) -> Result<u64, Stopped> {
+        $(#[inline]
+        fn $method(self, $v: $type) -> Result<u64, Stopped> {
             self.leaf(Kind::$kind, $value)
         })*
     };
@@ -205,7 +221,7 @@ impl<'a> Serializer for Digester<'a> {
     }
 
     fn serialize_unit_struct(self, _: &'static str) -> Result<u64, Stopped> {
-        self.leaf(Kind::Unit, 0)
+        self.serialize_unit()
     }
 
     fn serialize_unit_variant(

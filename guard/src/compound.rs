@@ -5,8 +5,8 @@ use std::cell::Cell;
 use serde::ser::{self, Serialize};
 
 use super::counts::{Counts, Length};
-use super::key::{KeyString, NotString};
-use super::leaf::{is_float, is_leaf};
+use super::flat::{is_float, is_leaf};
+use super::key::KeyString;
 use super::ser::{GuardedValue, Position};
 use super::sorted::HeldBack;
 use super::{Refusal, Segment};
@@ -75,15 +75,13 @@ impl<C> Compound<'_, C> {
         plain: impl FnOnce(&mut C, &T) -> Result<(), E>,
         guarded: impl FnOnce(&mut C, &GuardedValue<'_, T>) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (guard, index) = (self.position.guard, self.next);
+        let index = self.next;
         self.next += 1;
-        let floats_pass = !guard.rules.json && !guard.rules.words;
-        let written = if is_leaf::<T>() && (floats_pass || !is_float::<T>()) {
-            plain(&mut self.inner, value)
-        } else {
-            guarded(&mut self.inner, &self.position.wrap(value))
+        let written = match self.position.is_plain::<T>() {
+            true => plain(&mut self.inner, value),
+            false => guarded(&mut self.inner, &self.position.wrap(value)),
         };
-        guard.at(written, || Segment::Index(index))
+        self.position.guard.at(written, || Segment::Index(index))
     }
 
     #[inline]
@@ -91,11 +89,15 @@ impl<C> Compound<'_, C> {
         &mut self,
         name: &'static str,
         value: &T,
-        write: impl FnOnce(&mut C, &GuardedValue<'_, T>) -> Result<(), E>,
+        plain: impl FnOnce(&mut C, &T) -> Result<(), E>,
+        guarded: impl FnOnce(&mut C, &GuardedValue<'_, T>) -> Result<(), E>,
     ) -> Result<(), E> {
         self.next += 1;
-        let result = write(&mut self.inner, &self.position.wrap(value));
-        self.position.guard.at(result, || Segment::Field(name))
+        let written = match self.position.is_plain::<T>() {
+            true => plain(&mut self.inner, value),
+            false => guarded(&mut self.inner, &self.position.wrap(value)),
+        };
+        self.position.guard.at(written, || Segment::Field(name))
     }
 
     fn skip<E: ser::Error>(&self, name: &'static str) -> Result<(), E> {
@@ -107,7 +109,7 @@ impl<C> Compound<'_, C> {
     }
 
     #[inline]
-    fn close<E: ser::Error>(&self, counts_elements: bool) -> Result<(), E> {
+    pub(super) fn close<E: ser::Error>(&self, counts_elements: bool) -> Result<(), E> {
         let guard = self.position.guard;
         if counts_elements && !guard.count_elements(self.next as u64) {
             return Err(self.position.refuse(Refusal::Elements));
@@ -173,12 +175,18 @@ macro_rules! fields {
             type Ok = C::Ok;
             type Error = C::Error;
 
+            #[inline]
             fn serialize_field<T: ?Sized + Serialize>(
                 &mut self,
                 name: &'static str,
                 value: &T,
             ) -> Result<(), C::Error> {
-                self.field(name, value, |inner, value| inner.serialize_field(name, value))
+                self.field(
+                    name,
+                    value,
+                    |inner, value| inner.serialize_field(name, value),
+                    |inner, value| inner.serialize_field(name, value),
+                )
             }
 
             fn skip_field(&mut self, name: &'static str) -> Result<(), C::Error> {
@@ -196,23 +204,55 @@ macro_rules! fields {
 
 fields! { SerializeStruct, SerializeStructVariant, }
 
+impl<C: ser::SerializeMap> Compound<'_, C> {
+    /// Encodes the key of an entry.
+    #[inline]
+    pub(super) fn key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), C::Error> {
+        if is_leaf::<T>() && !is_float::<T>() {
+            return self.inner.serialize_key(key);
+        }
+        if self.position.guard.rules.json && self.key_text(key).is_none() {
+            return Err(self.position.refuse(Refusal::Key));
+        }
+        self.inner.serialize_key(&self.position.key().wrap(key))
+    }
+
+    /// Encodes the value of an entry.
+    #[inline]
+    pub(super) fn value<T: ?Sized + Serialize>(
+        &mut self,
+        value: &T,
+        key: impl FnOnce() -> Option<String>,
+    ) -> Result<(), C::Error> {
+        let index = self.next;
+        self.next += 1;
+        let written = match self.position.is_plain::<T>() {
+            true => self.inner.serialize_value(value),
+            false => self.inner.serialize_value(&self.position.wrap(value)),
+        };
+        let segment = || key().map_or(Segment::Index(index), Segment::Key);
+        self.position.guard.at(written, segment)
+    }
+
+    /// Returns the key as the path has it.
+    pub(super) fn key_text<T: ?Sized + Serialize>(&self, key: &T) -> Option<String> {
+        key.serialize(KeyString).ok().filter(|_| self.position.guard.rules.json)
+    }
+}
+
 impl<C: ser::SerializeMap> ser::SerializeMap for Map<'_, C> {
     type Ok = C::Ok;
     type Error = C::Error;
 
     fn serialize_key<T: ?Sized + Serialize>(&mut self, key: &T) -> Result<(), C::Error> {
-        if self.compound.position.guard.rules.json {
-            match key.serialize(KeyString) {
-                Ok(text) => self.key = Some(text),
-                Err(NotString) => return Err(self.compound.position.refuse(Refusal::Key)),
-            }
-        }
         let guard = self.compound.position.guard;
         if let Some(held) = &mut self.held {
             held.begin(guard);
         }
-        let position = self.compound.position.key();
-        self.compound.inner.serialize_key(&position.wrap(key))?;
+        self.compound.key(key)?;
+        if guard.rules.json {
+            self.key = self.compound.key_text(key);
+        }
         if let Some(held) = &mut self.held {
             held.key(guard, key);
         }
@@ -220,11 +260,8 @@ impl<C: ser::SerializeMap> ser::SerializeMap for Map<'_, C> {
     }
 
     fn serialize_value<T: ?Sized + Serialize>(&mut self, value: &T) -> Result<(), C::Error> {
-        let result = self.compound.inner.serialize_value(&self.compound.position.wrap(value));
-        let index = self.compound.next;
-        self.compound.next += 1;
-        let key = self.key.take();
-        self.compound.position.guard.at(result, || key.map_or(Segment::Index(index), Segment::Key))
+        let key = &mut self.key;
+        self.compound.value(value, || key.take())
     }
 
     fn end(self) -> Result<C::Ok, C::Error> {

@@ -7,33 +7,45 @@ use serde::de::{
 };
 
 use super::access::{Elements, Entries};
-use super::narrow::Narrow;
+use super::entry_key::EntryKey;
+use super::plain::Plain;
+use super::unpacked::visit_block;
 use super::{Guard, Refusal, words};
 
 #[derive(Clone, Copy)]
 pub(super) struct Position<'a> {
     pub(super) guard: &'a Guard,
-    depth: usize,
+    depth: u32,
     /// True for a map key, which becomes part of the path.
     is_key: bool,
+    /// True where a newtype struct is requested.
+    is_newtype: bool,
 }
 
 impl<'a> Position<'a> {
     fn top(guard: &'a Guard) -> Self {
-        Self { guard, depth: 0, is_key: false }
+        Self { guard, depth: 0, is_key: false, is_newtype: false }
     }
 
+    #[inline]
     fn inner<E: serde::de::Error>(self) -> Result<Self, E> {
         let depth = self.depth + 1;
-        if depth > self.guard.rules.depth {
+        if depth as usize > self.guard.rules.depth {
             return Err(self.refuse(Refusal::Depth(self.guard.rules.depth)));
         }
-        Ok(Self { depth, is_key: false, ..self })
+        Ok(Self { depth, is_key: false, is_newtype: false, ..self })
     }
 
     #[inline]
     fn level<T, E: serde::de::Error>(self, run: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
-        self.guard.level(self.depth, E::custom, run)
+        self.guard.level(E::custom, run)
+    }
+
+    /// Returns true if a flat value of that depth needs no guard.
+    #[inline]
+    pub(super) fn has_plain(self, depth: usize) -> bool {
+        let rules = &self.guard.rules;
+        !rules.words && rules.strict && self.depth as usize + depth <= rules.depth
     }
 
     pub(super) fn key(self) -> Self {
@@ -145,7 +157,6 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
         deserialize_option(),
         deserialize_unit(),
         deserialize_unit_struct(name: &'static str),
-        deserialize_newtype_struct(name: &'static str),
         deserialize_seq(),
         deserialize_tuple(len: usize),
         deserialize_tuple_struct(name: &'static str, len: usize),
@@ -160,7 +171,8 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
             return self.inner.deserialize_f32(self.position.wrap(visitor));
         }
         let words = self.position.guard.rules.words;
-        words::read(words, self.inner, Narrow(visitor), D::deserialize_f32)
+        let visitor = Plain { guard: self.position.guard, inner: visitor };
+        words::read(words, self.inner, visitor, D::deserialize_f32)
     }
 
     #[inline]
@@ -169,6 +181,15 @@ impl<'de, D: Deserializer<'de>> Deserializer<'de> for Guarded<'_, D> {
             return self.inner.deserialize_f64(self.position.wrap(visitor));
         }
         words::read(self.position.guard.rules.words, self.inner, visitor, D::deserialize_f64)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, D::Error> {
+        let position = Position { is_newtype: true, ..self.position };
+        self.inner.deserialize_newtype_struct(name, position.wrap(visitor))
     }
 
     // Requesting borrowed strings and bytes checks a forged length against the input before
@@ -284,6 +305,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
         deserializer: D,
     ) -> Result<V::Value, D::Error> {
         let position = self.position.inner()?;
+        if position.guard.extension.is_some() && !self.position.is_newtype {
+            return visit_block(position, self.inner, deserializer);
+        }
         position.level(|| self.inner.visit_newtype_struct(position.wrap(deserializer)))
     }
 
@@ -300,7 +324,13 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for Guarded<'_, V> {
 
     fn visit_map<A: MapAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {
         let position = self.position.inner()?;
-        self.inner.visit_map(Entries { position, key: String::new(), inner: access })
+        let has_fields = !self.fields.is_empty();
+        self.inner.visit_map(Entries {
+            position,
+            has_fields,
+            key: EntryKey::default(),
+            inner: access,
+        })
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<V::Value, A::Error> {

@@ -19,18 +19,23 @@
 //! ```
 
 mod access;
+mod block;
+mod collected;
 mod compare;
 mod compound;
 mod counts;
 mod de;
+mod entry_key;
 mod error;
+mod flat;
 mod key;
-mod leaf;
 mod named;
-mod narrow;
+mod plain;
 mod ser;
 mod sort_key;
 mod sorted;
+mod stack;
+mod unpacked;
 pub mod uses;
 pub mod words;
 
@@ -92,16 +97,10 @@ impl Rules {
 
 /// Number of zero-sized elements allowed beyond the number of encoded bytes.
 const EXTRA_ELEMENTS: u64 = 65_536;
-/// Depth up to which the remaining stack is not checked.
-const SHALLOW_DEPTH: usize = 8;
-/// Bytes of stack required before entering another level.
-const RED_ZONE: usize = 256 * 1024;
 /// Extra length, in bytes, by which an error that repeats its cause is recognized.
 const REPEATED_LEN: usize = 64;
 /// Maximum length, in bytes, of an error message that is passed on unchanged.
 const MAX_ERROR_LEN: usize = 1024;
-/// Bytes of stack allocated at a time.
-const STACK_SEGMENT: usize = 2 * 1024 * 1024;
 
 /// Limits and path tracking for one encoding or decoding.
 ///
@@ -129,6 +128,10 @@ pub struct Guard {
     corrections: counts::Corrections,
     /// Output of the maps being encoded.
     held: sorted::Held,
+    room: stack::Room,
+    flat: flat::FlatTypes,
+    /// The newtype struct that the format takes for an extension value.
+    extension: Option<&'static str>,
 }
 
 #[derive(Debug, Clone)]
@@ -152,6 +155,9 @@ impl Guard {
             first_error: RefCell::default(),
             corrections: counts::Corrections::default(),
             held: sorted::Held::default(),
+            room: stack::Room::default(),
+            flat: flat::FlatTypes::default(),
+            extension: None,
         }
     }
 
@@ -174,6 +180,15 @@ impl Guard {
     pub fn with_lengths(self, sequence: WriteLen, map: WriteLen) -> Self {
         self.held.lengths.set(Some((sequence, map)));
         self
+    }
+
+    /// Writes long runs of numbers as extension values, and reads such values as sequences.
+    ///
+    /// The format has extension values of a type and bytes: it writes one for a newtype struct of that name, which holds a
+    /// pair of both, and reads one as a newtype struct. [`format.md`](https://docs.rs/larder) has their layout.
+    #[must_use]
+    pub fn with_extension(self, newtype_struct: &'static str) -> Self {
+        Self { extension: Some(newtype_struct), ..self }
     }
 
     /// Wraps a value to be encoded.
@@ -300,15 +315,22 @@ impl Guard {
     #[inline]
     fn level<T, E: fmt::Display>(
         &self,
-        depth: usize,
         shortened: fn(&'static str) -> E,
         run: impl FnOnce() -> Result<T, E>,
     ) -> Result<T, E> {
-        let result = if depth < SHALLOW_DEPTH { run() } else { deep(run) };
-        match result {
+        match self.room.with(run) {
             Ok(value) => Ok(value),
             Err(error) => Err(self.remember(error, shortened)),
         }
+    }
+
+    /// Adds a segment to the path of a value that needed no level.
+    #[cold]
+    #[inline(never)]
+    fn failed<E: serde::de::Error>(&self, error: E, segment: impl FnOnce() -> Segment) -> E {
+        let error = self.remember(error, E::custom);
+        self.push(segment);
+        error
     }
 
     #[cold]
@@ -321,10 +343,4 @@ impl Guard {
         first.get_or_insert(text);
         error
     }
-}
-
-/// Runs one level on enough stack.
-#[inline(never)]
-fn deep<T>(run: impl FnOnce() -> T) -> T {
-    stacker::maybe_grow(RED_ZONE, STACK_SEGMENT, run)
 }

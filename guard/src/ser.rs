@@ -2,11 +2,14 @@
 
 use std::cell::Cell;
 
-use serde::ser::{self, Error as _, Serialize, SerializeSeq as _, Serializer};
+use serde::ser::{self, Error as _, Serialize, SerializeMap as _, SerializeSeq as _, Serializer};
 
+use super::block::{Block, is_run};
+use super::collected::{Order, is_sorted_map, order, reordered};
 use super::compound::{Compound, Counted, Map, Seq, exact_len};
 use super::counts::Kind;
-use super::leaf::is_leaf;
+use super::flat::{is_float, is_leaf, is_optional_leaf};
+use super::key::KeyString;
 use super::sorted::HeldBack;
 use super::{Guard, Refusal, Segment, words};
 
@@ -19,7 +22,7 @@ pub(super) struct GuardedValue<'a, T: ?Sized> {
 #[derive(Clone, Copy)]
 pub(super) struct Position<'a> {
     pub(super) guard: &'a Guard,
-    depth: usize,
+    depth: u32,
     /// True for the value of a `Some`.
     in_some: bool,
     /// True for a map key.
@@ -51,10 +54,25 @@ impl<'a> Position<'a> {
     #[inline]
     fn inner<E: ser::Error>(self) -> Result<Self, E> {
         let depth = self.depth + 1;
-        if depth > self.guard.rules.depth {
+        if depth as usize > self.guard.rules.depth {
             return Err(self.refuse(Refusal::Depth(self.guard.rules.depth)));
         }
         Ok(Self { depth, in_some: false, is_key: false, ..self })
+    }
+
+    /// Returns true if a flat value of that depth needs no guard.
+    fn has_plain(self, depth: usize) -> bool {
+        let rules = &self.guard.rules;
+        !rules.json && !rules.words && self.depth as usize + depth <= rules.depth
+    }
+
+    /// Returns true for a type whose values need no guard here.
+    #[inline]
+    pub(super) fn is_plain<T: ?Sized>(self) -> bool {
+        let rules = &self.guard.rules;
+        let is_flat = is_leaf::<T>() && (!is_float::<T>() || !rules.json && !rules.words)
+            || is_optional_leaf::<T>() && !rules.json && !rules.words;
+        is_flat && (self.depth as usize) < rules.depth
     }
 
     pub(super) fn key(self) -> Self {
@@ -89,7 +107,7 @@ impl<T: ?Sized + Serialize> Serialize for GuardedValue<'_, T> {
     #[inline]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let position = self.position;
-        position.guard.level(position.depth, S::Error::custom, || {
+        position.guard.level(S::Error::custom, || {
             self.value.serialize(GuardedSerializer { position, inner: serializer })
         })
     }
@@ -102,6 +120,25 @@ struct GuardedSerializer<'a, S> {
 }
 
 impl<S: Serializer> GuardedSerializer<'_, S> {
+    /// Writes a map whose entries are sorted, or need not be.
+    fn write_map<K: Serialize, V: Serialize>(
+        self,
+        entries: impl Iterator<Item = (K, V)>,
+        len: Option<usize>,
+    ) -> Result<S::Ok, S::Error> {
+        let position = self.position.inner()?;
+        let (len, length) = position.guard.open(Kind::Sequence, len);
+        let inner = self.inner.serialize_map(len)?;
+        let mut map = Compound { position, next: 0, length, inner };
+        let json = position.guard.rules.json;
+        for (key, value) in entries {
+            map.key(&key)?;
+            map.value(&value, || key.serialize(KeyString).ok().filter(|_| json))?;
+        }
+        map.close(true)?;
+        map.inner.end()
+    }
+
     /// Returns the text for a number that is not finite, if the rules ask for one.
     fn word(&self, number: f64) -> Option<&'static str> {
         let words = self.position.guard.rules.words && self.inner.is_human_readable();
@@ -281,20 +318,55 @@ impl<'a, S: Serializer> Serializer for GuardedSerializer<'a, S> {
     fn collect_seq<I: IntoIterator<Item: Serialize>>(self, iter: I) -> Result<S::Ok, S::Error> {
         let (iter, guard) = (iter.into_iter(), self.position.guard);
         let declared = exact_len(&iter);
-        if !(is_leaf::<I::Item>() && guard.declares_lengths() && declared.is_some()) {
+        let depth = guard.flat.depth::<I::Item>();
+        let is_flat = depth.is_some_and(|depth| self.position.has_plain(depth + 1));
+        if !(is_flat && guard.declares_lengths() && declared.is_some()) {
             let mut seq = self.serialize_seq(declared)?;
             for item in iter {
                 seq.serialize_element(&item)?;
             }
             return seq.end();
         }
-        // The format's own loop over numbers or text.
         let position = self.position.inner()?;
         let (written, (_, length)) = (Cell::new(0), guard.open(Kind::Sequence, declared));
+        if let (Some(name), Some(len)) = (guard.extension, declared)
+            && is_run::<I::Item>(len)
+        {
+            let block = Block::of(name, len, iter).map_err(S::Error::custom)?;
+            guard.close(length, block.len()).map_err(|refusal| position.refuse(refusal))?;
+            return block.serialize(self.inner);
+        }
+        // The format's own loop over numbers or text.
         let collected = self.inner.collect_seq(Counted { iter, written: &written });
         let value = guard.at(collected, || Segment::Index(written.get().saturating_sub(1)))?;
         let closed = guard.close(length, written.get());
         closed.map(|()| value).map_err(|refusal| position.refuse(refusal))
+    }
+
+    fn collect_map<K: Serialize, V: Serialize, I: IntoIterator<Item = (K, V)>>(
+        self,
+        iter: I,
+    ) -> Result<S::Ok, S::Error> {
+        let is_sorted = is_sorted_map::<K, I>() || !self.position.guard.held.sorts();
+        let iter = iter.into_iter();
+        if is_sorted {
+            let len = exact_len(&iter);
+            return self.write_map(iter, len);
+        }
+        // Sorting what is not yet encoded moves less than sorting its encoding.
+        let entries: Vec<_> = iter.collect();
+        let len = Some(entries.len());
+        match order(&entries) {
+            Order::Sorted => self.write_map(entries.into_iter(), len),
+            Order::Of(order) => self.write_map(reordered(entries, order), len),
+            Order::Unknown => {
+                let mut map = self.serialize_map(len)?;
+                for (key, value) in entries {
+                    map.serialize_entry(&key, &value)?;
+                }
+                map.end()
+            }
+        }
     }
 
     fn collect_str<T: ?Sized + std::fmt::Display>(self, value: &T) -> Result<S::Ok, S::Error> {

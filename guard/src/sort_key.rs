@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::ser::{self, Serialize, Serializer};
 
-use super::{RED_ZONE, STACK_SEGMENT};
+use super::stack::grown;
 
 /// Serializes a map key to bytes whose order is the one that `#[derive(Ord)]` gives: numbers by value, text by its
 /// bytes, enums by the place of the variant, everything else part by part.
@@ -32,7 +32,7 @@ const MORE: u8 = 1;
 
 impl SortKey<'_> {
     fn inner<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), NoKey> {
-        stacker::maybe_grow(RED_ZONE, STACK_SEGMENT, || value.serialize(SortKey(self.0)))
+        grown(|| value.serialize(SortKey(self.0)))
     }
 
     fn bytes(&mut self, bytes: &[u8]) {

@@ -21,6 +21,8 @@ pub type WriteLen = fn(usize, &mut Vec<u8>);
 #[derive(Debug, Default)]
 pub(super) struct Held {
     bytes: RefCell<Vec<u8>>,
+    /// Memory of maps that ended, for the next ones.
+    spare: RefCell<Vec<(Vec<u8>, Vec<Entry>)>>,
     /// Number of open maps, and sequences of unknown length.
     open: Cell<usize>,
     /// True if something is or will be held back.
@@ -114,6 +116,7 @@ pub(super) struct HeldBack {
     entries: Vec<Entry>,
 }
 
+#[derive(Debug)]
 struct Entry {
     /// Its sort key in `keys`.
     key: Range<usize>,
@@ -123,6 +126,8 @@ struct Entry {
     uses: usize,
 }
 
+/// Maximum bytes of sort keys whose memory is kept.
+const MOST_SPARE: usize = 64 << 10;
 /// A length that is replaced at the end.
 const UNKNOWN: usize = u32::MAX as usize;
 
@@ -144,7 +149,8 @@ impl HeldBack {
         let header = held.bytes.borrow().len();
         let inner = open(if write_len.is_some() { Some(UNKNOWN) } else { len })?;
         let start = held.bytes.borrow().len();
-        Ok((Some(Self { header, start, write_len, keys: Vec::new(), entries: Vec::new() }), inner))
+        let (keys, entries) = held.spare.borrow_mut().pop().unwrap_or_default();
+        Ok((Some(Self { header, start, write_len, keys, entries }), inner))
     }
 
     /// An entry of a map begins.
@@ -166,7 +172,17 @@ impl HeldBack {
     }
 
     /// Sorts the entries, and corrects the header to `len` elements.
-    pub(super) fn end(self, guard: &Guard, len: usize) {
+    pub(super) fn end(mut self, guard: &Guard, len: usize) {
+        let held = &guard.held;
+        self.close(guard, len);
+        if self.keys.capacity() <= MOST_SPARE {
+            self.keys.clear();
+            self.entries.clear();
+            held.spare.borrow_mut().push((self.keys, self.entries));
+        }
+    }
+
+    fn close(&self, guard: &Guard, len: usize) {
         let held = &guard.held;
         held.open.set(held.open.get().saturating_sub(1));
         let mut bytes = held.bytes.borrow_mut();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use larder_core::store::{JobStatus, StoreExt};
+use larder_core::store::{Absence, JobStatus, StoreExt};
 use larder_core::versions::JobId;
 use larder_core::{Error, Larder, Reference, Result, Selector, record};
 use serde::de::DeserializeOwned;
@@ -74,6 +74,7 @@ impl JobContext {
     pub fn output<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let missing = || Error::NotFound {
             reference: format!("the output of `{name}`, for {}", self.id()),
+            absence: Absence::Unknown,
             similar: Vec::new(),
         };
         let id = self.claim.job.depends_on.get(name).ok_or_else(missing)?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use larder_core::store::{
-    Corruption, JobStatus, Record, RecordKey, StoreExt, Timestamp, TypeTag, VersionNumber,
+    Absence, Corruption, JobStatus, Record, RecordKey, StoreExt, Timestamp, TypeTag, VersionNumber,
 };
 use larder_core::versions::JobId;
 use larder_core::{Error, Identifier, Result, record};
@@ -246,7 +246,8 @@ impl Jobs {
     }
 
     pub(crate) fn no_such_job(&self, id: &JobId) -> Error {
-        Error::NotFound { reference: format!("the job {id}"), similar: Vec::new() }
+        let (reference, absence) = (format!("the job {id}"), Absence::NoJob);
+        Error::NotFound { reference, absence, similar: Vec::new() }
     }
 
     /// Returns the unfinished jobs of the same run that depend on `id`.

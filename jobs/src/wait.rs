@@ -266,6 +266,7 @@ impl FixedQueue {
                         name: job.trigger.clone(),
                         needed_by,
                         hint: format!("the linked type `{tag}` has no such trigger"),
+                        has_source: false,
                         known: entries.iter().map(|entry| entry.name().to_owned()).collect(),
                     });
                 }

@@ -4,7 +4,7 @@ use crate::Maintenance;
 use larder_core::extend::{Claim, User, refuse_locked_name};
 use larder_core::manifest::Manifest;
 use larder_core::record::{self, DigestRecord, VersionRecord};
-use larder_core::store::{Change, Corruption, Outcome, StoreExt, Timestamp};
+use larder_core::store::{Change, Corruption, Outcome, Remedy, StoreExt, Timestamp};
 use larder_core::{Error, Identifier, Reference, Result, Selector, VersionInfo};
 
 /// A removed version.
@@ -27,7 +27,7 @@ impl Maintenance {
     ///
     /// # Errors
     /// [`Error::Removed`] if it refers to a removed version, which must be restored first;
-    /// [`Error::Refused`] if its blobs were collected as garbage, or for a reference without a number;
+    /// [`Error::Blocked`] if its blobs were collected as garbage; [`Error::Refused`] for a reference without a number;
     /// [`Error::NotFound`] if there never was such a version; [`Error::Conflict`]; [`Error::Store`].
     pub fn restore(
         &self,
@@ -104,7 +104,8 @@ impl Maintenance {
         }
         let when = version.collected.map_or_else(String::new, |when| format!(" before {when}"));
         let reason = format!("its bytes were collected as garbage{when}; apply the value again");
-        Err(refused(reference, reason))
+        let (action, remedy) = (restoring(reference), Remedy::ApplyAgain);
+        Err(Error::Blocked { action, reason, remedy })
     }
 
     /// Returns the removed versions of a name, oldest first.
@@ -130,5 +131,9 @@ impl Maintenance {
 }
 
 fn refused(reference: &Reference, reason: String) -> Error {
-    Error::Refused { action: format!("restore {reference}"), reason }
+    Error::Refused { action: restoring(reference), reason }
+}
+
+fn restoring(reference: &Reference) -> String {
+    format!("restore {reference}")
 }

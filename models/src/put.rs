@@ -193,6 +193,7 @@ impl ModelKind {
             name: self.type_tag().into(),
             needed_by: path.display().to_string(),
             hint: "enable its feature".into(),
+            has_source: false,
             known: Vec::new(),
         })
     }

@@ -5,6 +5,7 @@ use std::io::{ErrorKind, Write};
 use larder_core::BoxError;
 use larder_core::guard::{Guard, Rules};
 use larder_core::serializers::FormatTraits;
+use rmp_serde::MSGPACK_EXT_STRUCT_NAME;
 use rmp_serde::decode::Error;
 use serde::de::DeserializeSeed;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,8 @@ use crate::serde_format::{SerdeFormat, serde_format};
 /// MessagePack with named fields: self-describing, compact, open to new fields.
 ///
 /// Manifest name: `msgpack-named`. Specification: <https://github.com/msgpack/msgpack>. Structs are maps keyed by
-/// field name, enum variants are named, and an option is its value or nil, so `Some(None)` is rejected.
+/// field name, enum variants are named, and an option is its value or nil, so `Some(None)` is rejected. Runs of
+/// 65,536 numbers and more are blocks of bytes, in extension values.
 #[derive(Debug, Clone, Copy)]
 pub struct MsgPack;
 
@@ -23,7 +25,7 @@ impl SerdeFormat for MsgPack {
 
     // The serializer keeps what has no known length in a buffer of its own, where maps are not sorted.
     fn prepare(guard: Guard) -> Guard {
-        guard.with_lengths(
+        guard.with_extension(MSGPACK_EXT_STRUCT_NAME).with_lengths(
             |len, out| header(len, out, [0x90, 0xdc, 0xdd]),
             |len, out| header(len, out, [0x80, 0xde, 0xdf]),
         )

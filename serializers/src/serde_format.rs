@@ -15,7 +15,7 @@ pub(crate) trait SerdeFormat {
     /// Limits of the guard.
     const RULES: Rules;
 
-    /// Tells the guard of an encoding how the format writes lengths, if that is needed.
+    /// Tells the guard what is special about the format.
     fn prepare(guard: Guard) -> Guard {
         guard
     }
@@ -78,7 +78,7 @@ pub(crate) fn read<'de, F: SerdeFormat, S: DeserializeSeed<'de>>(
     seed: S,
     bytes: &'de [u8],
 ) -> Result<S::Value, BoxError> {
-    let guard = Guard::for_bytes(F::RULES, bytes.len());
+    let guard = F::prepare(Guard::for_bytes(F::RULES, bytes.len()));
     let read = F::read(guard.seed(seed), bytes);
     let (value, at_end) = read.map_err(|error| guard.error(error))?;
     if at_end { Ok(value) } else { Err("trailing bytes after the value".into()) }

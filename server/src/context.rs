@@ -1,10 +1,14 @@
 //! A request that is being answered: who asks, and what it may do.
 
+use std::io::Read;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{StatusCode, header};
 use bytes::Bytes;
+use flate2::read::{GzDecoder, ZlibDecoder};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use larder_access::{AuditEntry, Decision, Outcome, Resource};
 use larder_core::Result;
@@ -92,9 +96,32 @@ impl Context {
         }
     }
 
-    /// Reads a body into memory, up to the limit of the server.
-    pub(crate) async fn body(&self, body: Body) -> Result<Bytes, Failure> {
-        read_body(body, self.app.options.max_body).await
+    /// Reads a body into memory, up to the limit of the server; one that is compressed by gzip, until it is decompressed.
+    pub(crate) async fn body(&self, request: Request) -> Result<Bytes, Failure> {
+        let limit = self.app.options.max_body;
+        let encoding = request.headers().get(header::CONTENT_ENCODING).cloned();
+        let encoding = encoding.as_ref().map(|value| value.to_str().unwrap_or("?").trim());
+        let body = read_body(request.into_body(), limit).await?;
+        match encoding.map(str::to_ascii_lowercase).as_deref() {
+            None | Some("" | "identity") => Ok(body),
+            Some("gzip" | "x-gzip") => decompressed(GzDecoder::new(&body[..]), limit),
+            Some("deflate") => decompressed(ZlibDecoder::new(&body[..]), limit),
+            Some(_) => Err(Failure::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_type",
+                "cannot read the request: its encoding must be gzip or deflate",
+            )),
+        }
+    }
+}
+
+/// Decompresses a body of at most `limit` bytes.
+fn decompressed(reader: impl Read, limit: usize) -> Result<Bytes, Failure> {
+    let mut body = Vec::new();
+    match reader.take(limit as u64 + 1).read_to_end(&mut body) {
+        Ok(_) if body.len() > limit => Err(Failure::too_large(limit)),
+        Ok(_) => Ok(body.into()),
+        Err(_) => Err(Failure::bad_request("cannot read the request: its compression is damaged")),
     }
 }
 

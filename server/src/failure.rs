@@ -109,8 +109,8 @@ impl Failure {
         self
     }
 
-    /// The answer, with the id of the request.
-    pub(crate) fn respond(self, request_id: &str) -> Response {
+    /// The answer on a route, with the id of the request, in the form that the route's clients read.
+    pub(crate) fn respond(self, request_id: &str, path: &str) -> Response {
         match (&self.cause, self.status.is_server_error()) {
             (Some(cause), _) => {
                 tracing::error!(request_id, code = self.code, cause, "{}", self.message);
@@ -118,8 +118,15 @@ impl Failure {
             (None, true) => tracing::warn!(request_id, code = self.code, "{}", self.message),
             (None, false) => {}
         }
-        let error = json!({ "code": self.code, "message": self.message, "request_id": request_id });
-        let mut response = (self.status, Json(json!({ "error": error }))).into_response();
+        let (code, message) = (self.code, self.message);
+        let body = if path.starts_with("/v2") {
+            json!({ "error": message, "code": code, "request_id": request_id })
+        } else if path.starts_with("/mlflow") || path == "/invocations" {
+            json!({ "error_code": code, "message": message, "request_id": request_id })
+        } else {
+            json!({ "error": { "code": code, "message": message, "request_id": request_id } })
+        };
+        let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -147,7 +154,9 @@ impl From<&Error> for Failure {
             Error::Denied { action, .. } if action == "sign in" => Self::unauthorized(text),
             Error::Denied { .. } => Self::forbidden(text),
             Error::Conflict { .. } => Self::new(StatusCode::CONFLICT, "conflict", text),
-            Error::Refused { .. } => Self::new(StatusCode::CONFLICT, "refused", text),
+            Error::Refused { .. } | Error::Blocked { .. } => {
+                Self::new(StatusCode::CONFLICT, "refused", text)
+            }
             Error::NotLinked { .. } => Self::new(StatusCode::NOT_IMPLEMENTED, "not_linked", text),
             Error::NotAModel { .. } => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "not_a_model", text)

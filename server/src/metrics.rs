@@ -106,10 +106,54 @@ pub(crate) fn routes() -> Vec<Route> {
     vec![Route::new(Method::GET, "/metrics", Guard::larder(Action::Read), metrics)]
 }
 
-async fn metrics(context: Context, _: String, _: Request) -> Result<Response, Failure> {
+async fn metrics(context: Context, _: String, request: Request) -> Result<Response, Failure> {
     let mut text = String::new();
     encode(&mut text, &context.app.metrics.registry)
         .map_err(|error| Failure::internal(error.to_string()))?;
-    let content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    let accepts = request.headers().get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    let content_type = match accepts.is_some_and(|it| it.contains("application/openmetrics-text")) {
+        true => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+        false => {
+            text = as_plain_text(&text);
+            "text/plain; version=0.0.4; charset=utf-8"
+        }
+    };
     Ok(([(header::CONTENT_TYPE, content_type)], text).into_response())
+}
+
+/// Changes OpenMetrics to Prometheus' older text format, which names a counter with its suffix, and has no units and no end.
+fn as_plain_text(text: &str) -> String {
+    let counters: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
+    let mut plain = String::with_capacity(text.len());
+    for line in text.lines() {
+        let described = line.strip_prefix("# ").and_then(|line| line.split_once(' '));
+        let (keyword, rest) = match described {
+            Some(("UNIT", _)) => continue,
+            Some(parts) => parts,
+            None if line == "# EOF" => continue,
+            None => {
+                plain.extend([line, "\n"]);
+                continue;
+            }
+        };
+        let (name, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+        let suffix = if counters.contains(&name) { "_total" } else { "" };
+        plain.extend(["# ", keyword, " ", name, suffix, " ", rest, "\n"]);
+    }
+    plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_keep_their_suffix_in_the_older_format() {
+        let open = "# HELP a_b Requests.\n# TYPE a_b counter\n# UNIT a_b seconds\na_b_total{x=\"1\"} 2\n# EOF\n";
+        let plain = "# HELP a_b_total Requests.\n# TYPE a_b_total counter\na_b_total{x=\"1\"} 2\n";
+        assert_eq!(as_plain_text(open), plain);
+    }
 }

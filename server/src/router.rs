@@ -53,7 +53,7 @@ async fn answer(app: SharedApp, route: Route, rest: String, request: Request) ->
     let in_progress = app.metrics.begin();
     let result = guarded(&app, &route, rest, request, &request_id).await;
     drop(in_progress);
-    let response = result.unwrap_or_else(|failure| failure.respond(&request_id));
+    let response = result.unwrap_or_else(|failure| failure.respond(&request_id, route.path));
     let (status, took) = (response.status(), started.elapsed());
     app.metrics.request(&method, route.path, status, took);
     tracing::info!(
@@ -132,7 +132,7 @@ async fn unmatched(app: SharedApp, request: Request, status: StatusCode) -> Resp
         Ok(_) => Failure::not_found("cannot answer: there is no such path"),
     };
     app.metrics.request(request.method(), "", failure.status, std::time::Duration::ZERO);
-    finish(failure.respond(&request_id), &request_id, trace)
+    finish(failure.respond(&request_id, request.uri().path()), &request_id, trace)
 }
 
 fn finish(mut response: Response, request_id: &str, trace: Option<HeaderValue>) -> Response {

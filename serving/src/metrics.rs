@@ -257,7 +257,7 @@ mod tests {
         assert_eq!(found.buckets[1], (2.5e-5, 2));
         assert_eq!(found.buckets.last(), Some(&(30.0, 2)), "the last is above all bounds");
         assert_eq!(found.count, 3);
-        assert!((found.sum - 3000.000_021).abs() < 1e-9, "{}", found.sum);
+        assert!((found.sum - 3_000.000_021).abs() < 1e-9, "{}", found.sum);
         assert_eq!(metrics.requests(Outcome::Succeeded), 3);
         assert_eq!(metrics.requests(Outcome::Cancelled), 1);
     }

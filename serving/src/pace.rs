@@ -7,12 +7,20 @@ use crate::metrics::nanos;
 
 /// A model is fast if a prediction takes less, in nanoseconds.
 const FAST: u64 = 50_000;
-/// A model that takes longer once is not fast for [`PROBATION`] predictions.
+/// A prediction that takes longer is slow, in nanoseconds. On a busy machine a fast one may be, now and then.
 const SLOW: u64 = 2_000_000;
+/// One that takes longer is a reason of its own not to be fast.
+const VERY_SLOW: u64 = 20_000_000;
+/// The weight of a slow prediction against one that is not, and of a very slow one.
+const SLOWNESS: (u64, u64) = (64, 512);
+/// A model is not fast above it.
+const MOST_SLOWNESS: u64 = 256;
 /// Predictions before a model counts as fast.
 const PROBATION: u64 = 32;
 /// The share of a new value in a running mean is one part of this.
 const WEIGHT: u64 = 16;
+/// A new value counts as at most so many times the mean.
+const MOST_JUMP: u64 = 8;
 /// Maximum rows of a merged batch.
 const MOST_MERGED: usize = 64;
 /// Maximum time that a merged batch is expected to take, in nanoseconds: the first request waits for the last.
@@ -29,8 +37,10 @@ pub(crate) struct Pace {
     alone: AtomicU64,
     /// Nanoseconds of one row of a merged batch; 0 before the first.
     merged: AtomicU64,
-    /// Predictions since the last slow one.
-    steady: AtomicU64,
+    /// Predictions so far.
+    count: AtomicU64,
+    /// Grows with slow predictions, and shrinks with all others.
+    slowness: AtomicU64,
     /// Batches for which merging was considered.
     considered: AtomicU64,
 }
@@ -40,10 +50,19 @@ impl Pace {
     pub(crate) fn ran_alone(&self, took: Duration) {
         let took = nanos(took).max(1);
         update(&self.alone, took);
-        if took > SLOW {
-            self.steady.store(0, Relaxed);
+        if self.count.load(Relaxed) < PROBATION {
+            self.count.fetch_add(1, Relaxed);
+        }
+        let slowness = self.slowness.load(Relaxed);
+        let new = if took > VERY_SLOW {
+            slowness + SLOWNESS.1
+        } else if took > SLOW {
+            slowness + SLOWNESS.0
         } else {
-            self.steady.fetch_add(1, Relaxed);
+            slowness.saturating_sub(1)
+        };
+        if new != slowness {
+            self.slowness.store(new.min(SLOWNESS.1), Relaxed);
         }
     }
 
@@ -54,7 +73,9 @@ impl Pace {
 
     /// Returns whether a prediction costs less than handing it to another thread.
     pub(crate) fn is_fast(&self) -> bool {
-        self.steady.load(Relaxed) >= PROBATION && self.alone.load(Relaxed) < FAST
+        self.alone.load(Relaxed) < FAST
+            && self.slowness.load(Relaxed) < MOST_SLOWNESS
+            && self.count.load(Relaxed) >= PROBATION
     }
 
     /// Returns the mean time of a prediction.
@@ -87,7 +108,8 @@ fn update(mean: &AtomicU64, value: u64) {
     let old = mean.load(Relaxed);
     let new = match old {
         0 => value,
-        _ => old - old / WEIGHT + value / WEIGHT,
+        // On a busy machine a thread may lose its core in the middle of a prediction.
+        _ => old - old / WEIGHT + value.min(old.saturating_mul(MOST_JUMP)) / WEIGHT,
     };
     mean.store(new.max(1), Relaxed);
 }
@@ -105,8 +127,12 @@ mod tests {
         }
         assert!(pace.is_fast());
         pace.ran_alone(Duration::from_millis(5));
+        assert!(pace.is_fast(), "once is no reason");
+        for slow in [5, 5, 5, 5, 30] {
+            pace.ran_alone(Duration::from_millis(slow));
+        }
         assert!(!pace.is_fast());
-        for _ in 0..10 * PROBATION {
+        for _ in 0..300 {
             pace.ran_alone(Duration::from_micros(3));
         }
         assert!(pace.is_fast());

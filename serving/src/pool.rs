@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use larder_core::extend::{Records, catch_panic};
-use larder_core::store::Digest;
+use larder_core::store::{Absence, Digest};
 use larder_core::{Component, Error, Identifier, Larder, Ready, Result, VersionInfo};
 
 use crate::error::{ServeError, ServeResult};
@@ -280,6 +280,7 @@ fn read(larder: &Larder, version: &VersionInfo) -> Result<Ready<dyn Component>> 
         return Err(Error::NotFound {
             reference: format!("{}@{}", version.identifier, version.digest),
             similar: vec![found.reference().to_string()],
+            absence: Absence::Unknown,
         });
     }
     if component.peek().as_model().is_none() {

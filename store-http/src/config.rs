@@ -179,7 +179,6 @@ mod tests {
             "https://host?larder_QZ0",
             "https://host/?larder_QZ0=1",
             "https:larder_QZ0@host",
-            "https://host@larder_QZ0/x",
         ] {
             let parsed = url.parse::<StoreUrl>();
             let printed = parsed.map_or_else(|e| e.to_string(), |url| format!("{url} {url:?}"));

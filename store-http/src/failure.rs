@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::time::Duration;
 
-use larder_store::Error;
+use larder_store::{Absence, Error};
 use reqwest::header::{LOCATION, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use url::Url;
@@ -157,9 +157,11 @@ impl Head {
             (403, _) => {
                 Error::denied(action, format!("{reason}; ask an administrator of the larder"))
             }
-            (404, Some(reference)) if detail.is_some() => {
-                Error::NotFound { reference: reference.to_owned(), similar: Vec::new() }
-            }
+            (404, Some(reference)) if detail.is_some() => Error::NotFound {
+                reference: reference.to_owned(),
+                similar: Vec::new(),
+                absence: Absence::Unknown,
+            },
             (404, _) if detail.is_none() => {
                 let reason = "there is no server of Larder; check the host and the path";
                 Error::store(asked.action, reason)

@@ -1,10 +1,13 @@
 //! Errors, in the few kinds that callers act on.
 
 mod display;
+mod remedy;
 
 use std::fmt;
 
 use display::{At, Damage, Ended, Known, Misfit, Row, Suggest, WithArticle};
+use remedy::is_not_json;
+pub use remedy::{Absence, Remedy};
 
 use crate::digest::Digest;
 use crate::status::{Hook, JobStatus};
@@ -36,10 +39,12 @@ pub enum Error {
     },
 
     /// The larder does not hold what was asked for.
-    #[error("cannot find {reference} in this larder{}", Suggest(similar))]
+    #[error("cannot find {reference}{absence} in this larder{}", Suggest(similar))]
     NotFound {
         /// The requested item.
         reference: String,
+        /// Why it is not there.
+        absence: Absence,
         /// Similar names that exist.
         similar: Vec<String>,
     },
@@ -69,6 +74,8 @@ pub enum Error {
         needed_by: String,
         /// The feature or crate that provides it.
         hint: String,
+        /// True if the version holds the source code of the item.
+        has_source: bool,
         /// The names that are linked in.
         known: Vec<String>,
     },
@@ -191,6 +198,17 @@ pub enum Error {
         action: String,
         /// Why it is denied, and what to do.
         reason: String,
+    },
+
+    /// Something stands in the way of the action that the caller can remove or override.
+    #[error("cannot {action}: {reason}")]
+    Blocked {
+        /// The attempted action: an infinitive with its object.
+        action: String,
+        /// What stands in its way, and what to do about it.
+        reason: String,
+        /// What to do about it.
+        remedy: Remedy,
     },
 
     /// A hook of a component failed, or panicked.

@@ -54,7 +54,7 @@ pub use crate::cached::{BlobCache, Cached};
 pub use crate::composite::{Composite, refuse_half};
 pub use crate::deferred::Deferred;
 pub use crate::digest::Digest;
-pub use crate::error::{BoxError, Corruption, Error, ItemKind, Result};
+pub use crate::error::{Absence, BoxError, Corruption, Error, ItemKind, Remedy, Result};
 pub use crate::ext::{StoreExt, content, copy_verified, verified};
 pub use crate::key::RecordKey;
 pub use crate::kind::{

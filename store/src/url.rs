@@ -157,7 +157,10 @@ impl StoreUrl {
             return format!("{scheme}:…");
         }
         let Some(place) = rest.strip_prefix("//") else {
-            let shown = if is_suspicious(rest) { "…" } else { rest };
+            // Without its `//`, a user and a password may stand in the place of the host.
+            let decoded = percent_encoding::percent_decode_str(rest).decode_utf8_lossy();
+            let has_user = NETWORKED.contains(&scheme.as_str()) && decoded.contains([':', '@']);
+            let shown = if has_user || is_suspicious(rest) { "…" } else { rest };
             return format!("{scheme}:{shown}");
         };
         let has_no_host = !self.is_path() && place.starts_with('/') && place.contains('@');
@@ -169,14 +172,7 @@ impl StoreUrl {
             return format!("{scheme}://…");
         }
         let has_user = !url.username().is_empty() || url.password().is_some();
-        // The `@` may end a password with a `/`, whose first part was parsed as a host or a port.
-        if let Some((before, _)) = url.path().rsplit_once('@')
-            && (has_user
-                || url.port().is_some()
-                || before.contains(':')
-                || before.contains("//")
-                || !self.is_path() && !["az", "gs", "s3"].contains(&scheme.as_str()))
-        {
+        if self.has_misplaced_secret(&url, has_user) {
             return format!("{scheme}://…");
         }
         match place.split_once('@') {
@@ -189,6 +185,21 @@ impl StoreUrl {
         }
     }
 
+    /// Returns true if the path may be the rest of a user with a password, whose first part was parsed as a host or a
+    /// port.
+    ///
+    /// The path of a URL with a host holds no `@` and no `:` unless it was written wrongly, but for rare prefixes, which
+    /// are not printed either.
+    fn has_misplaced_secret(&self, url: &Url, has_user: bool) -> bool {
+        let path = percent_encoding::percent_decode_str(url.path()).decode_utf8_lossy();
+        if !self.is_path() {
+            return path.contains(['@', ':']);
+        }
+        path.rsplit_once('@').is_some_and(|(before, _)| {
+            has_user || url.port().is_some() || before.contains(':') || before.contains("//")
+        })
+    }
+
     /// Returns true if an option's name can be printed. A misplaced secret has other characters, or is the end of a
     /// password with a `?`, and then an `@` follows.
     fn is_printable(&self, name: &str) -> bool {
@@ -196,6 +207,9 @@ impl StoreUrl {
         is_word && name.len() <= 24 && !self.options.values().any(|value| value.contains('@'))
     }
 }
+
+/// Schemes whose URLs have a host or a bucket after `//`.
+const NETWORKED: [&str; 8] = ["az", "gs", "http", "https", "nats", "postgres", "postgresql", "s3"];
 
 const WHAT: &str = "store URL";
 const NO_PATH: &str = "it looks like a URL, but begins with no scheme; begin with one, such as `sqlite:`, or write `./` \

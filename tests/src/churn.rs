@@ -44,7 +44,7 @@ pub fn run(larder: &Larder, seed: u64, seconds: u64) -> Result<(), Box<dyn Error
                     restored += 1;
                     kept.push(version);
                 }
-                Err(LarderError::Refused { .. }) => refused += 1,
+                Err(LarderError::Blocked { .. }) => refused += 1,
                 Err(error) => return Err(error.into()),
             }
         } else {

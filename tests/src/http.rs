@@ -28,7 +28,9 @@ impl Answer {
 
     /// The code of the error.
     pub fn code(&self) -> String {
-        self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
+        let body = self.json();
+        let code = body["error"]["code"].as_str().or(body["code"].as_str());
+        code.or(body["error_code"].as_str()).unwrap_or_default().to_owned()
     }
 
     /// A header.

@@ -9,6 +9,7 @@ pub mod http;
 pub mod nats;
 pub mod oidc;
 pub mod onnx;
+pub mod onnx_models;
 pub mod postgres;
 pub mod proxy;
 pub mod python;

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::common::{self, Weights, content, files, fill, long_name, weights};
-use larder::archive::{Form, Limits, export, open, open_in};
+use larder::archive::{Form, Limits, export, open, open_in, write};
 use larder::maintenance::CopyOptions;
 use larder::{Error, Larder, Reference};
 
@@ -101,6 +101,21 @@ fn archive_equals_folder_and_tar_unpacks_it() {
     // The folder unpacked by tar is an export too.
     let there = common::open("memory:");
     assert_eq!(copy(&at("unpacked"), &there).versions.len(), 3);
+}
+
+#[test]
+fn an_export_of_nothing_is_refused_and_leaves_nothing() {
+    let larder = common::open("memory:");
+    for (name, form) in FORMS {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        let error = export(&larder, Selection::All, false, &path, form).unwrap_err();
+        assert!(matches!(error, Error::Refused { .. }), "{error}");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0, "{name}");
+        let mut out = Vec::new();
+        write(&larder, Selection::All, false, form, &mut out).unwrap_err();
+        assert!(out.is_empty(), "{name}");
+    }
 }
 
 #[test]

@@ -40,6 +40,8 @@ fn main() -> Outcome {
     head();
     against_rmp("100 MB of Vec<f32>", 1.3, &floats())?;
     against_rmp("100 MB of Vec<u8>", 1.3, &noise(100 * MB, 1))?;
+    against_bytes("100 MB of Vec<u8>", 1.3, &noise(100 * MB, 1))?;
+    against_bytes("100 MB of Vec<f32>", 1.3, &floats())?;
     against_rmp(
         "25 M of Vec<i64>",
         1.3,
@@ -90,6 +92,39 @@ fn against_rmp<T: Serialize + DeserializeOwned + 'static>(
     let ours = |_| timed(|| decode::<T>(&bytes));
     let limit = |_| timed(|| Ok(rmp_serde::from_slice::<T>(&plain)?));
     compare(&format!("decode {what} / rmp_serde"), goal, 5, ours, limit)
+}
+
+/// Compares what an artifact costs before a store sees it, encoding and digesting, with the same for bytes; and decoding
+/// with copying them.
+fn against_bytes<T: Serialize + DeserializeOwned + 'static>(
+    what: &str,
+    goal: f64,
+    value: &T,
+) -> Outcome {
+    let bytes = Bytes::from(encode(value)?);
+    let digest = |value: &mut dyn FnMut(&mut blake3::Hasher) -> Outcome| {
+        timed(|| {
+            let mut hasher = blake3::Hasher::new();
+            value(&mut hasher)?;
+            Ok(hasher.finalize())
+        })
+    };
+    let ours = |_| {
+        digest(&mut |hasher| match MsgPack::encode(value, hasher) {
+            Ok(()) => Ok(()),
+            Err(error) => Err(error),
+        })
+    };
+    let limit = |_| {
+        digest(&mut |hasher| {
+            hasher.update(&bytes);
+            Ok(())
+        })
+    };
+    compare(&format!("encode and digest {what} / bytes"), goal, 5, ours, limit)?;
+    let ours = |_| timed(|| decode::<T>(&bytes));
+    let limit = |_| timed(|| Ok(bytes.to_vec()));
+    compare(&format!("decode {what} / a copy of the bytes"), goal, 5, ours, limit)
 }
 
 fn encode<T: Serialize + DeserializeOwned>(value: &T) -> Outcome<Vec<u8>> {

@@ -10,8 +10,8 @@ pub(crate) mod deploy;
 pub(crate) mod deployments;
 pub(crate) mod diff;
 pub(crate) mod doctor;
-#[cfg(feature = "archive")]
 mod examples;
+#[cfg(feature = "archive")]
 pub(crate) mod export;
 pub(crate) mod fire;
 pub(crate) mod gc;

@@ -1,5 +1,7 @@
 //! ONNX models that other tools made, with the program as it is published.
 
+#[cfg(feature = "onnxruntime")]
+mod embedding;
 mod inputs;
 
 use std::fs;

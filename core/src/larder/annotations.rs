@@ -223,7 +223,7 @@ impl Larder {
     /// ```
     ///
     /// # Errors
-    /// [`Error::InvalidName`] for names or values beyond the limits; [`Error::NotFound`]; [`Error::Refused`] while the
+    /// [`Error::InvalidName`] for names or values beyond the limits; [`Error::NotFound`]; [`Error::Blocked`] while the
     /// version or its name is locked, or for more than 64 labels or metrics; [`Error::Conflict`];
     /// [`Error::Store`].
     pub fn annotate(

@@ -6,7 +6,7 @@ use larder_records::{Reference, Selector};
 
 use super::{Larder, VersionInfo};
 use crate::digest::Digest;
-use crate::error::{Error, Result};
+use crate::error::{Absence, Error, Remedy, Result};
 use crate::manifest::ChildEntry;
 use crate::name::{Identifier, TypeTag, VersionNumber};
 use crate::record::{self, NameRecord, UserRecord, VersionRecord};
@@ -154,6 +154,7 @@ impl Larder {
                     "{}@{}, which {needed_by} refers to,",
                     child.name, child.manifest
                 ),
+                absence: Absence::Unknown,
                 similar: Vec::new(),
             }),
         }
@@ -268,12 +269,13 @@ impl Larder {
         let named: Vec<_> =
             named.map(|(name, number)| format!("{name}@{}", number.get())).collect();
         let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        Err(Error::Refused {
+        Err(Error::Blocked {
             action: format!("remove {name}"),
             reason: format!(
                 "it is used by {}{more}; remove those first, or force the removal",
                 named.join(", ")
             ),
+            remedy: Remedy::Force,
         })
     }
 

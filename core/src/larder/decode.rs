@@ -124,10 +124,10 @@ pub(super) fn erased<'de, T, D: serde::Deserializer<'de>>(
 /// Adds the stored source, if any, to the error that a type is not linked.
 fn with_source(error: Error, what: &str, manifest: &Manifest) -> Error {
     match (error, manifest.source()) {
-        (Error::NotLinked { kind, name, needed_by, mut hint, known }, Some(source)) => {
+        (Error::NotLinked { kind, name, needed_by, mut hint, known, .. }, Some(source)) => {
             let file = if source.file.is_empty() { "" } else { " of " };
             hint += &format!("; its source{file}{} is stored with {what}", source.file);
-            Error::NotLinked { kind, name, needed_by, hint, known }
+            Error::NotLinked { kind, name, needed_by, hint, has_source: true, known }
         }
         (error, _) => error,
     }

@@ -2,7 +2,7 @@
 
 use super::{Larder, VersionInfo};
 use crate::component::Component;
-use crate::error::{Error, Result};
+use crate::error::{Error, Remedy, Result};
 use crate::hooks::{HookContext, HookResult};
 use crate::name::Identifier;
 use crate::record::VersionRecord;
@@ -56,17 +56,18 @@ impl Larder {
         let pin = version.reference();
         let component = match self.load_component(&pin) {
             Ok(component) => component,
-            Err(Error::NotLinked { kind, name, hint, known, .. }) => {
+            Err(Error::NotLinked { kind, name, hint, has_source, known, .. }) => {
                 let needed_by = format!("the `cleanup` of {pin}");
                 let hint = format!("{hint}; or force the removal to skip it");
-                return Err(Error::NotLinked { kind, name, needed_by, hint, known });
+                return Err(Error::NotLinked { kind, name, needed_by, hint, has_source, known });
             }
             Err(error) => {
-                return Err(Error::Refused {
+                return Err(Error::Blocked {
                     action: format!("remove {pin}"),
                     reason: format!(
                         "it cannot be loaded to run its `cleanup` ({error}); force the removal to skip it"
                     ),
+                    remedy: Remedy::Force,
                 });
             }
         };

@@ -3,7 +3,7 @@
 use larder_records::Reference;
 
 use super::{Annotations, Larder, VersionInfo};
-use crate::error::{Error, Result};
+use crate::error::{Error, Remedy, Result};
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, NameRecord};
 use crate::store::Outcome;
@@ -93,7 +93,7 @@ impl Locks<'_> {
 /// Refuses an action that would change something under a locked name.
 ///
 /// # Errors
-/// [`Error::Refused`].
+/// [`Error::Blocked`].
 pub fn refuse_locked_name(
     name: &Identifier,
     head: &NameRecord,
@@ -101,9 +101,10 @@ pub fn refuse_locked_name(
 ) -> Result<()> {
     match head.locked {
         None => Ok(()),
-        Some(_) => Err(Error::Refused {
+        Some(_) => Err(Error::Blocked {
             action: action(),
             reason: format!("the name is locked; unlock {name} first"),
+            remedy: Remedy::Unlock,
         }),
     }
 }
@@ -117,9 +118,10 @@ pub(super) fn refuse_locked_version(
 ) -> Result<()> {
     match annotations.locked {
         None => Ok(()),
-        Some(_) => Err(Error::Refused {
+        Some(_) => Err(Error::Blocked {
             action: action(),
             reason: format!("the version is locked; unlock {name}@{} first", version.get()),
+            remedy: Remedy::Unlock,
         }),
     }
 }

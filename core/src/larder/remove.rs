@@ -7,7 +7,7 @@ use larder_records::{Reference, Selector};
 use super::annotations::read_annotations;
 use super::locks::{refuse_locked_name, refuse_locked_version};
 use super::{Larder, VersionInfo};
-use crate::error::{Error, Result};
+use crate::error::{Error, Remedy, Result};
 use crate::name::{Identifier, VersionNumber};
 use crate::participant::{Contribution, Transition};
 use crate::record::{self, DigestRecord, NameRecord, VersionRecord};
@@ -79,7 +79,7 @@ impl Larder {
     /// `cleanup` runs first.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Refused`] if it is tagged, used or locked; [`Error::Hook`] if `cleanup` fails;
+    /// [`Error::NotFound`]; [`Error::Blocked`] if it is tagged, used or locked; [`Error::Hook`] if `cleanup` fails;
     /// [`Error::NotLinked`] if it has hooks and its type is not linked in; [`Error::Conflict`]; [`Error::Store`].
     pub fn remove(
         &self,
@@ -194,9 +194,10 @@ impl Larder {
             [only] => format!("{name}@{}", only.get()),
             _ => name.to_string(),
         };
-        Err(Error::Refused {
+        Err(Error::Blocked {
             action: format!("remove {what}"),
             reason: format!("it has tags: {}; remove them first", tags.join(", ")),
+            remedy: Remedy::Untag,
         })
     }
 

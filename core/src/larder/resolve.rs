@@ -4,7 +4,7 @@ use larder_records::{Reference, Selector};
 
 use super::{Larder, VersionInfo};
 use crate::digest::{self, Digest};
-use crate::error::{Corruption, Error, Result};
+use crate::error::{Absence, Corruption, Error, Result};
 use crate::manifest::Manifest;
 use crate::name::{Identifier, VersionNumber};
 use crate::record::{self, DigestRecord, Document, NameRecord, TagRecord, VersionRecord};
@@ -83,7 +83,8 @@ impl Larder {
             Some(removed) => {
                 let pin = Reference::new(name.clone(), Selector::Version(removed.version));
                 let similar = self.similar(reference)?;
-                Err(Error::NotFound { reference: format!("{pin}, which was removed,"), similar })
+                let (reference, absence) = (pin.to_string(), Absence::Removed);
+                Err(Error::NotFound { reference, absence, similar })
             }
             None => Err(self.not_found(reference)),
         }
@@ -158,7 +159,10 @@ impl Larder {
 
     pub(crate) fn not_found(&self, reference: &Reference) -> Error {
         match self.similar(reference) {
-            Ok(similar) => Error::NotFound { reference: reference.to_string(), similar },
+            Ok(similar) => {
+                let (reference, absence) = (reference.to_string(), Absence::Unknown);
+                Error::NotFound { reference, absence, similar }
+            }
             Err(error) => error,
         }
     }

@@ -185,14 +185,21 @@ impl ArtifactReader {
     /// Adds the source of a serializer to the error that it is not linked.
     pub(crate) fn explain(&self, error: Error) -> Error {
         match error {
-            Error::NotLinked { kind: ItemKind::Serializer, name, needed_by, hint, known } => {
+            Error::NotLinked {
+                kind: kind @ ItemKind::Serializer,
+                name,
+                needed_by,
+                hint,
+                has_source,
+                known,
+            } => {
                 // An error of the record would hide that the serializer is missing.
                 let record = self.larder().serializers().record(&name).ok().flatten();
                 let hint = match record {
                     Some(record) => format!("its record says: {}", record.whereabouts()),
                     None => hint,
                 };
-                Error::NotLinked { kind: ItemKind::Serializer, name, needed_by, hint, known }
+                Error::NotLinked { kind, name, needed_by, hint, has_source, known }
             }
             error => error,
         }

@@ -67,6 +67,7 @@ pub(super) fn not_linked(
         name: name.to_owned(),
         needed_by: needed_by.to_owned(),
         hint,
+        has_source: false,
         known: known.map(|name| name.to_string()).collect(),
     }
 }

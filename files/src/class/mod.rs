@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use larder_core::extend::{CacheFolder, Records, TypeEntry};
+use larder_core::store::Absence;
 use larder_core::{Component, Error, Item, Larder, Model, Predict, Reference, Result, Signature};
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -102,6 +103,7 @@ impl Artifacts {
     pub fn path(&self, key: &str) -> Result<&Path> {
         self.paths.get(key).map(PathBuf::as_path).ok_or_else(|| Error::NotFound {
             reference: format!("the artifact `{key}`"),
+            absence: Absence::Unknown,
             similar: self.paths.keys().cloned().collect(),
         })
     }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::path::Path;
 
-use larder_core::store::ItemKind;
+use larder_core::store::{Absence, ItemKind};
 use larder_core::{Applied, Error, Identifier, Larder, Result};
 
 use super::{Artifacts, ClassComponent, ClassFields, ClassModel};
@@ -127,6 +127,7 @@ impl Run {
         if !unknown.is_empty() {
             return Err(Error::NotFound {
                 reference: format!("the artifact `{}` of {}", unknown.join("`, `"), self.name),
+                absence: Absence::Unknown,
                 similar: self.artifacts.keys().cloned().collect(),
             });
         }
@@ -149,6 +150,7 @@ impl Run {
                 name: M::TAG.into(),
                 needed_by: self.name.to_string(),
                 hint: "write `larder::link!(larder::files::class::<…>())` beside the class".into(),
+                has_source: false,
                 known: known.iter().map(|entry| entry.tag().to_owned()).collect(),
             }),
         }

@@ -99,7 +99,7 @@ impl Maintenance {
     ///
     /// # Errors
     /// [`Error::Refused`], before anything is written, if the target has another version under a number of the
-    /// source; [`Error::Refused`] for a lock in the target. Otherwise as [`copy`](Maintenance::copy).
+    /// source; [`Error::Blocked`] for a lock in the target. Otherwise as [`copy`](Maintenance::copy).
     pub fn mirror(&self, target: &Larder, options: &MirrorOptions) -> Result<MirrorReport> {
         let target = &Self::new(target.clone());
         let selected = select(self, &Selection::All, true)?;
@@ -140,7 +140,7 @@ impl Maintenance {
             for reference in rest {
                 match self.larder.remove_with(reference.clone(), &options) {
                     Ok(_) | Err(Error::NotFound { .. }) => {}
-                    Err(error @ Error::Refused { .. }) => {
+                    Err(error @ Error::Blocked { .. }) => {
                         refused.push(reference);
                         reason.get_or_insert(error);
                     }

@@ -157,7 +157,7 @@ impl Maintenance {
     ///
     /// # Errors
     /// [`Error::NotFound`](larder_core::Error::NotFound) for a reference;
-    /// [`Error::Refused`](larder_core::Error::Refused), before anything is written, for tags that would move;
+    /// [`Error::Blocked`](larder_core::Error::Blocked), before anything is written, for tags that would move;
     /// [`Error::Corrupt`](larder_core::Error::Corrupt) and [`Error::NewerFormat`](larder_core::Error::NewerFormat) for
     /// the source; [`Error::Conflict`](larder_core::Error::Conflict); [`Error::Store`](larder_core::Error::Store).
     pub fn copy(

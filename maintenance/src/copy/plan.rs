@@ -8,7 +8,7 @@ use super::select::{Selected, misplaced};
 use crate::Maintenance;
 use larder_core::extend::{Records, refuse_locked_name};
 use larder_core::record::{self, DigestRecord, NameRecord, TagRecord, VersionRecord};
-use larder_core::store::{Digest, StoreExt, TagName, VersionNumber};
+use larder_core::store::{Digest, Remedy, StoreExt, TagName, VersionNumber};
 use larder_core::{Error, Identifier, Result};
 
 /// Maximum distance of a kept number from the target's next one: a hostile larder must not use up all numbers with one
@@ -231,12 +231,13 @@ impl CopyPlanner<'_> {
         if self.policy != TargetPolicy::Keep || moves.is_empty() {
             return Ok(());
         }
-        Err(Error::Refused {
+        Err(Error::Blocked {
             action: "copy tags".into(),
             reason: format!(
                 "these would move in the target: {}; allow overwriting, or untag them there first",
                 moves.join(", ")
             ),
+            remedy: Remedy::Overwrite,
         })
     }
 }

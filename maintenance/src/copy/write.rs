@@ -274,7 +274,7 @@ impl<'a> CopyWriter<'a> {
             match tags.iter().try_for_each(|tag| self.write_tag(tag)) {
                 Ok(()) => Ok(Outcome::Done(tags)),
                 // Another writer moved it.
-                Err(Error::Refused { .. } | Error::Conflict { .. } | Error::NotFound { .. })
+                Err(Error::Blocked { .. } | Error::Conflict { .. } | Error::NotFound { .. })
                     if !tx.is_last_attempt() =>
                 {
                     Ok(Outcome::Retry)

@@ -4,6 +4,7 @@ use std::fmt;
 
 use larder_core::{Error, Result};
 use serde::{Deserialize, Serialize};
+use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::{TValue, TractResult};
 
 use super::build;
@@ -69,18 +70,21 @@ pub(super) fn check(
     data: &[TestData],
 ) -> Result<Checked, String> {
     let proto = file::parse(bytes)?;
-    let with_tract = || {
+    let with_tract = |proto| {
         let (plan, interface) = build::build(proto, bytes.len())?.check(data)?;
         let checked = Checked { engine: Engine::Tract, plan: Box::new(plan), interface };
         checked.against(data)
     };
-    let with_runtime = || with_runtime(bytes)?.against(data);
+    let with_runtime = |proto| with_runtime(proto, bytes)?.against(data);
     match engine {
-        Some(Engine::Tract) => with_tract(),
-        Some(Engine::OnnxRuntime) => with_runtime(),
-        None => with_tract().or_else(|reason| match missing() {
+        Some(Engine::Tract) => with_tract(proto),
+        Some(Engine::OnnxRuntime) => with_runtime(proto),
+        None => with_tract(proto).or_else(|reason| match missing() {
             Some(missing) => Err(format!("{reason}; another engine may run it, but {missing}")),
-            None => with_runtime().map_err(|other| format!("{reason}; {other}")),
+            None => {
+                let other = file::parse(bytes).and_then(with_runtime);
+                other.map_err(|other| format!("{reason}; {other}"))
+            }
         }),
     }
 }
@@ -89,8 +93,8 @@ pub(super) fn check(
 use runtime::missing;
 
 #[cfg(feature = "onnxruntime")]
-fn with_runtime(bytes: &[u8]) -> Result<Checked, String> {
-    let (plan, interface) = runtime::check(bytes)?;
+fn with_runtime(proto: ModelProto, bytes: &[u8]) -> Result<Checked, String> {
+    let (plan, interface) = runtime::check(proto, bytes)?;
     Ok(Checked { engine: Engine::OnnxRuntime, plan: Box::new(plan), interface })
 }
 
@@ -101,7 +105,7 @@ fn missing() -> Option<String> {
 }
 
 #[cfg(not(feature = "onnxruntime"))]
-fn with_runtime(_: &[u8]) -> Result<Checked, String> {
+fn with_runtime(_: ModelProto, _: &[u8]) -> Result<Checked, String> {
     Err("cannot use ONNX Runtime: this program was built without the feature `onnxruntime`".into())
 }
 

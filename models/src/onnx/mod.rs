@@ -116,7 +116,9 @@ impl OnnxModel {
         if !meta.is_file() {
             return Err(Error::Refused { action, reason: "not a file".into() });
         }
-        let mut bytes = Vec::new();
+        // In one piece: to grow it would copy what was read.
+        let size = meta.len().min(file::MAX_BYTES) + 1;
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
         let file = File::open(path).map_err(failed)?;
         file.take(file::MAX_BYTES + 1).read_to_end(&mut bytes).map_err(failed)?;
         Self::read(bytes.into(), action, options, &TestData::beside(path))

@@ -56,6 +56,9 @@ pub(super) fn name_of(node: &NodeProto) -> &str {
 /// The first line of a reason, without the values of an engine's types.
 pub(super) fn shorten(reason: &str) -> String {
     let line = reason.lines().next().unwrap_or_default();
+    if line.starts_with("Condition failed") {
+        return "its inputs do not fit".into();
+    }
     // The rest is for the engine's authors only.
     let marks = [" {", ": called `", " for slicing "];
     let line = marks.iter().fold(line, |line, mark| line.split(mark).next().unwrap_or_default());

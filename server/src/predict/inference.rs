@@ -15,10 +15,10 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::ports::Port;
-use super::run;
 use super::target::Target;
 use super::tensor::DataType;
 use super::tensors::{self, Tensor, invalid};
+use super::{object, run};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::route::{Guard, Rest, Route};
@@ -139,11 +139,9 @@ async fn infer(context: Context, rest: String, request: Request) -> Result<Respo
     }
     let json_length = request.headers().get(JSON_LENGTH).cloned();
     let target = Target::find(&context, &asked.reference.to_string()).await?;
-    let body = context.body(request.into_body()).await?;
+    let body = context.body(request).await?;
     let (json, mut binary) = split(body, json_length.as_ref())?;
-    let asked_for: Infer = serde_json::from_slice(&json).map_err(|_| {
-        Failure::bad_request("cannot read the request: it is no inference request in JSON")
-    })?;
+    let asked_for: Infer = object(&json, "it is no inference request in JSON")?;
     let inputs = asked_for.inputs.iter().map(|input| tensor(input, &mut binary));
     let inputs: Vec<Tensor> = inputs.collect::<Result<_, _>>()?;
     if !binary.is_empty() {

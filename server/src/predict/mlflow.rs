@@ -13,7 +13,7 @@ use larder_core::store::Action;
 use serde_json::{Value, json};
 
 use super::target::Target;
-use super::{run, table};
+use super::{object, run, table};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::route::{Guard, Rest, Route};
@@ -109,14 +109,12 @@ async fn predict(context: Context, reference: &str, request: Request) -> Result<
         _ => return Err(unsupported("send application/json or text/csv")),
     };
     let target = Target::find(&context, reference).await?;
-    let body = context.body(request.into_body()).await?;
+    let body = context.body(request).await?;
     let ports = context.ports(target.model()).await?;
     let input = match is_csv {
         true => table::csv(&ports, &body)?,
         false => {
-            let body = serde_json::from_slice(&body).map_err(|_| {
-                Failure::bad_request("cannot read the request: it is no table in JSON")
-            })?;
+            let body = object(&body, "it is no table in JSON")?;
             table::input(&ports, body)?
         }
     };

@@ -43,6 +43,16 @@ fn named(rest: Rest<'_>) -> Result<Resource, Failure> {
     Ok(Resource::of(&reference))
 }
 
+/// Reads a JSON object. An array of its values, which serde takes for one too, is none.
+fn object<'a, T: serde::Deserialize<'a>>(body: &'a [u8], what: &str) -> Result<T, Failure> {
+    let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
+    let read = match body.trim_ascii_start().first() {
+        Some(b'{') => serde_json::from_slice(body).ok(),
+        _ => None,
+    };
+    read.ok_or_else(|| Failure::bad_request(format!("cannot read the request: {what}")))
+}
+
 /// Runs a request, and waits for its answer or the deadline. A client that goes away takes its request with it.
 async fn run(context: &Context, target: &Target, input: Input) -> Result<Answer, Failure> {
     if let Some(answer) = target.try_now(&context.app, &input) {

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::target::Target;
-use super::{named, run};
+use super::{named, object, run};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::route::{Guard, Route};
@@ -41,24 +41,24 @@ fn given<'de, D: Deserializer<'de>>(value: D) -> Result<Option<&'de RawValue>, D
     <&RawValue>::deserialize(value).map(Some)
 }
 
-const SHAPE: &str =
-    "cannot read the request: it is `{\"input\": …}` for one input, or `{\"inputs\": […]}`";
+const SHAPE: &str = "it is `{\"input\": …}` for one input, or `{\"inputs\": […]}`";
+
+fn misshapen() -> Failure {
+    Failure::bad_request(format!("cannot read the request: {SHAPE}"))
+}
 
 async fn predict(context: Context, rest: String, request: Request) -> Result<Response, Failure> {
     let is_message_pack = content_type(request.headers(), &MESSAGE_PACK)?;
     let target = Target::find(&context, &rest).await?;
-    let body = context.body(request.into_body()).await?;
+    let body = context.body(request).await?;
     if is_message_pack {
         return message_pack(&context, &target, &body).await;
     }
-    let body = std::str::from_utf8(&body)
-        .map_err(|_| Failure::bad_request("cannot read the request: it is not UTF-8"))?;
-    let body = body.strip_prefix('\u{feff}').unwrap_or(body);
-    let body: Body<'_> = serde_json::from_str(body).map_err(|_| Failure::bad_request(SHAPE))?;
+    let body: Body<'_> = object(&body, SHAPE)?;
     let (input, open) = match (body.input, body.inputs) {
         (Some(input), None) => (Input::Json(input.get().to_owned()), "{\"output\":"),
         (None, Some(inputs)) => (Input::JsonRows(inputs.get().to_owned()), "{\"outputs\":"),
-        _ => return Err(Failure::bad_request(SHAPE)),
+        _ => return Err(misshapen()),
     };
     let answer = run(&context, &target, input).await?;
     let version = version_of(&answer);
@@ -84,7 +84,7 @@ async fn message_pack(
         [0x81, 0xa6, b'i', b'n', b'p', b'u', b't', b's', ..] => {
             (Input::MessagePackRows(body.slice(8..)), b"\x81\xa7outputs")
         }
-        _ => return Err(Failure::bad_request(SHAPE)),
+        _ => return Err(misshapen()),
     };
     let answer = run(context, target, input).await?;
     let version = version_of(&answer);

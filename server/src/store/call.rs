@@ -1,13 +1,19 @@
 //! Operations with a body and an answer in MessagePack.
 
+use std::time::Duration;
+
 use axum::body::Body;
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use larder_store_http::protocol::{self, MAX_BODY, MEDIA_TYPE, Request};
+use tokio::time::timeout;
 
 use crate::context::{Context, read_body};
 use crate::failure::Failure;
 use crate::route::{Guard, Route};
+
+/// How long the body of a request may take to arrive.
+const ARRIVAL: Duration = Duration::from_secs(300);
 
 /// Returns the route of an operation, which `run` carries out on a thread that may block.
 pub(super) fn route<R: Request + Send + 'static>(
@@ -15,7 +21,11 @@ pub(super) fn route<R: Request + Send + 'static>(
     run: fn(&Context, R) -> Result<R::Answer, Failure>,
 ) -> Route {
     Route::new(Method::POST, R::ROUTE, guard, move |context, _, request| async move {
-        let body = read_body(request.into_body(), MAX_BODY).await?;
+        let body = timeout(ARRIVAL, read_body(request.into_body(), MAX_BODY)).await;
+        let body = body.map_err(|_| {
+            let message = "cannot read the request: its body takes more than five minutes";
+            Failure::new(StatusCode::REQUEST_TIMEOUT, "timeout", message)
+        })??;
         let work = context.clone();
         let answer = context.blocking(move || {
             let unreadable =

@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn any_part_of_a_blob_is_sent_whether_or_not_it_is_a_file() {
-        let content: Vec<u8> = (0..3 * PIECE + 17).map(|n| (n * 31 >> 3) as u8).collect();
+        let content: Vec<u8> = (0..3 * PIECE + 17).map(|n| ((n * 31) >> 3) as u8).collect();
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("blob");
         std::fs::write(&path, &content).unwrap();

@@ -1,6 +1,7 @@
 //! A deployment on this server: which model answers.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Instant;
@@ -208,24 +209,10 @@ impl Endpoint {
         self.lock().is_settled
     }
 
-    /// Begins to follow the record; returns false if another thread does.
-    pub(super) fn begin(&self) -> bool {
-        !std::mem::replace(&mut self.lock().is_working, true)
-    }
-
-    /// Ends it: `error` kept what is to be served from being found.
-    pub(super) fn end(&self, error: Option<&Error>) {
-        let serves = self.arms().main.is_some();
-        let mut state = self.lock();
-        state.is_working = false;
-        let blocked = state.main_block.as_ref().map(|block| block.reason.clone());
-        state.reason = error.map(|error| with_causes(error)).or(blocked);
-        state.is_settled = serves || state.reason.is_some();
-    }
-
-    /// Ends it before it began: the next poll tries again.
-    pub(super) fn put_off(&self) {
-        self.lock().is_working = false;
+    /// Begins to follow the record; returns none while another thread does.
+    pub(super) fn begin(self: &Arc<Self>) -> Option<Following> {
+        let is_working = std::mem::replace(&mut self.lock().is_working, true);
+        (!is_working).then(|| Following(Arc::clone(self)))
     }
 
     /// Keeps why its record cannot be read.
@@ -245,6 +232,34 @@ impl Endpoint {
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Endpoint({}, {:?})", self.name, self.model())
+    }
+}
+
+/// The only thread that changes the versions of an endpoint. To drop it is to put it off: the next poll tries again.
+pub(super) struct Following(Arc<Endpoint>);
+
+impl Following {
+    /// Ends it: `error` kept what is to be served from being found.
+    pub(super) fn end(self, error: Option<&Error>) {
+        let serves = self.0.arms().main.is_some();
+        let mut state = self.0.lock();
+        let blocked = state.main_block.as_ref().map(|block| block.reason.clone());
+        state.reason = error.map(|error| with_causes(error)).or(blocked);
+        state.is_settled = serves || state.reason.is_some();
+    }
+}
+
+impl Deref for Following {
+    type Target = Endpoint;
+
+    fn deref(&self) -> &Endpoint {
+        &self.0
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        self.0.lock().is_working = false;
     }
 }
 

@@ -1,6 +1,7 @@
 //! Following one deployment: from what its record asks for to what serves.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use larder_core::extend::Records;
@@ -18,59 +19,72 @@ use crate::pool::Room;
 
 /// Time before a version that could not be loaded is tried again.
 const RETRY: Duration = Duration::from_secs(30);
+/// Maximum time to warm a version up.
+const WARM_UP: Duration = Duration::from_secs(300);
 
-/// Returns whether a version has to be loaded before the record is followed.
-pub(super) fn needs_loading(endpoint: &Endpoint, record: &DeploymentRecord) -> Result<bool> {
-    let larder = endpoint.serving.larder();
-    endpoint.describe(&record.reference, record.canary.as_ref().map(|canary| canary.share));
-    let main = find(larder, &record.reference);
-    let canary = record.canary.as_ref().and_then(|canary| find(larder, &canary.reference).ok());
-    let arms = endpoint.arms().clone();
-    let serves = arms.main.as_ref().map(|arm| *arm.digest());
-    let tries = arms.canary.as_ref().map(|canary| *canary.arm.digest());
-    let state = endpoint.lock();
-    let may_load = |block: &Option<Block>, digest: &Digest| {
-        !block.as_ref().is_some_and(|block| block.holds(digest, record.changed))
-    };
-    // What served before goes on until what is to serve is loaded.
-    let falls_back = serves.is_none()
-        && record.serving.as_ref().is_some_and(|serving| {
-            main.as_ref().map_or(true, |main| main.digest != serving.manifest)
-                && may_load(&state.fallback_block, &serving.manifest)
-        });
-    if falls_back {
-        return Ok(true);
+/// What the references of a record name now.
+pub(super) struct Targets {
+    main: Result<VersionInfo>,
+    canary: Option<Result<VersionInfo>>,
+}
+
+impl Targets {
+    pub(super) fn find(larder: &Larder, record: &DeploymentRecord) -> Self {
+        let canary = record.canary.as_ref();
+        Self {
+            main: find(larder, &record.reference),
+            canary: canary.map(|canary| find(larder, &canary.reference)),
+        }
     }
-    let main = main?;
-    let needs_main = serves != Some(main.digest) && may_load(&state.main_block, &main.digest);
-    let needs_canary = canary.is_some_and(|canary| {
-        tries != Some(canary.digest) && may_load(&state.canary_block, &canary.digest)
-    });
-    Ok(needs_main || needs_canary)
+
+    /// Returns whether a version has to be loaded before the record is followed.
+    pub(super) fn need_loading(&self, endpoint: &Endpoint, record: &DeploymentRecord) -> bool {
+        let arms = endpoint.arms().clone();
+        let serves = arms.main.as_ref().map(|arm| *arm.digest());
+        let tries = arms.canary.as_ref().map(|canary| *canary.arm.digest());
+        let state = endpoint.lock();
+        let may_load = |block: &Option<Block>, digest: &Digest| {
+            !block.as_ref().is_some_and(|block| block.holds(digest, record.changed))
+        };
+        let main = self.main.as_ref().ok().map(|main| main.digest);
+        let canary = self.canary.as_ref().and_then(|it| it.as_ref().ok()).map(|it| it.digest);
+        // What served before goes on until what is to serve is loaded.
+        let fallback = record.serving.as_ref().map(|serving| serving.manifest);
+        let needs_fallback = serves.is_none()
+            && fallback.is_some_and(|fallback| {
+                main != Some(fallback) && may_load(&state.fallback_block, &fallback)
+            });
+        let needs_main =
+            main.is_some_and(|main| serves != Some(main) && may_load(&state.main_block, &main));
+        let needs_canary = canary
+            .is_some_and(|canary| tries != Some(canary) && may_load(&state.canary_block, &canary));
+        needs_fallback || needs_main || needs_canary
+    }
 }
 
 /// Makes what serves what the record asks for, and says so in the record.
-pub(super) fn follow(endpoint: &Endpoint, record: DeploymentRecord) -> Result<()> {
-    let larder = endpoint.serving.larder();
-    let target = find(larder, &record.reference);
+pub(super) fn follow(
+    endpoint: &Endpoint,
+    record: &DeploymentRecord,
+    targets: Targets,
+) -> Result<()> {
+    let Targets { main, canary } = targets;
     if endpoint.arms().main.is_none() {
-        fall_back(endpoint, &record, target.as_ref().ok())?;
+        fall_back(endpoint, record, main.as_ref().ok())?;
     }
-    if let Ok(target) = &target {
-        follow_main(endpoint, &record, target)?;
+    if let Ok(main) = &main {
+        follow_main(endpoint, record, main)?;
     }
-    match &record.canary {
-        Some(wanted) => follow_canary(endpoint, &record, wanted)?,
-        None => {
+    match (&record.canary, canary) {
+        (Some(wanted), Some(canary)) => follow_canary(endpoint, record, wanted, canary)?,
+        _ => {
             let mut state = endpoint.lock();
             (state.canary_block, state.canary_fault) = (None, None);
             drop(state);
-            if endpoint.arms().canary.is_some() {
-                endpoint.swap(|arms| arms.canary = None);
-            }
+            end_canary(endpoint);
         }
     }
-    target.map(drop)
+    main.map(drop)
 }
 
 /// Loads and checks the version that is to serve, and lets it take over.
@@ -84,15 +98,14 @@ fn follow_main(endpoint: &Endpoint, record: &DeploymentRecord, target: &VersionI
     if block.is_some_and(|block| block.holds(&target.digest, record.changed)) {
         return Ok(());
     }
-    // A server that could not load what served before knows its signature from the record.
-    let expected = match (&serves, &record.serving) {
-        (Some(arm), Some(serving)) => Some((arm.signature, other_signature(serving))),
-        (Some(arm), None) => Some((arm.signature, "its signature differs".into())),
-        (None, Some(serving)) if serving.manifest != target.digest => {
-            Some((serving.signature, other_signature(serving)))
-        }
-        (None, _) => None,
-    };
+    // The digest in the record may be that of an older program.
+    let expected = record.serving.as_ref().map(|serving| {
+        let own = serves.as_ref().filter(|arm| *arm.digest() == serving.manifest);
+        let signature = own.map_or(serving.signature, |arm| arm.signature);
+        (serving.manifest, signature, other_signature(serving))
+    });
+    let expected = expected.filter(|(manifest, ..)| *manifest != target.digest);
+    let expected = expected.map(|(_, signature, reason)| (signature, reason));
     let expected = expected.filter(|_| !record.allow_signature_change);
     match prepare(endpoint, target, expected, None) {
         Ok(arm) => {
@@ -135,16 +148,18 @@ fn fall_back(
     Ok(())
 }
 
+/// Loads, checks and judges the canary.
 fn follow_canary(
     endpoint: &Endpoint,
     record: &DeploymentRecord,
     wanted: &CanaryRecord,
+    target: Result<VersionInfo>,
 ) -> Result<()> {
-    let target = match find(endpoint.serving.larder(), &wanted.reference) {
+    let target = match target {
         Ok(target) => target,
         Err(error @ Error::NotFound { .. }) => {
             endpoint.lock().canary_fault = Some(with_causes(&error));
-            endpoint.swap(|arms| arms.canary = None);
+            end_canary(endpoint);
             return Ok(());
         }
         Err(error) => return Err(error),
@@ -152,22 +167,22 @@ fn follow_canary(
     endpoint.lock().canary_fault = None;
     let arms = endpoint.arms().clone();
     let Some(main) = arms.main else { return Ok(()) };
+    if *main.digest() == target.digest {
+        endpoint.lock().canary_block = Some(Block {
+            digest: target.digest,
+            changed: record.changed,
+            until: None,
+            reason: "it is the version that serves".into(),
+        });
+        end_canary(endpoint);
+        return Ok(());
+    }
     if let Some(canary) = &arms.canary {
         if *canary.arm.digest() == target.digest && canary.record == *wanted {
             return canary::judge(endpoint, canary, &main);
         }
         // Another canary, or other rules: it begins anew.
-        endpoint.swap(|arms| arms.canary = None);
-    }
-    if *main.digest() == target.digest {
-        let block = |reason: &str| Block {
-            digest: target.digest,
-            changed: record.changed,
-            until: None,
-            reason: reason.to_owned(),
-        };
-        endpoint.lock().canary_block = Some(block("it is the version that serves"));
-        return Ok(());
+        end_canary(endpoint);
     }
     let block = endpoint.lock().canary_block.clone();
     if block.is_some_and(|block| block.holds(&target.digest, record.changed)) {
@@ -186,6 +201,12 @@ fn follow_canary(
             endpoint.lock().canary_block = Some(failure.block(&target, record.changed));
             write::event(endpoint, failure.kind, &target, &failure.reason)
         }
+    }
+}
+
+fn end_canary(endpoint: &Endpoint) {
+    if endpoint.arms().canary.is_some() {
+        endpoint.swap(|arms| arms.canary = None);
     }
 }
 
@@ -223,16 +244,36 @@ fn prepare(
         .pool()
         .get_with(version, Room::Deployed)
         .map_err(|error| Failure::failed("", &error))?;
-    let signature = digest_of(&model.signature());
+    let signature = model.call(|model| Ok(digest_of(&model.signature())));
+    let signature = signature.map_err(|error| Failure::failed("", &error))?;
     if let Some((expected, reason)) = expected
         && expected != signature
     {
         return Err(Failure { kind: EventKind::Refused, reason });
     }
-    let warmed = model.call(|model| model.warm_up());
-    warmed.map_err(|error| Failure::failed("cannot warm it up: ", &error))?;
+    warm_up(&model)?;
     let since = endpoint.serving.larder().now();
     Ok(Arm { model, signature, stats: Arc::new(ArmStats::new(limit)), since })
+}
+
+/// Warms a model up, on a thread of its own: one that does not end keeps no other deployment from loading.
+fn warm_up(model: &Arc<LoadedModel>) -> Result<(), Failure> {
+    let (sender, receiver) = mpsc::channel();
+    let its = Arc::clone(model);
+    let run = move || {
+        // If nobody waits any more, its end is of no interest.
+        let _ = sender.send(its.call(|model| model.warm_up()));
+    };
+    let failed = |error: &dyn std::error::Error| Failure::failed("cannot warm it up: ", error);
+    let spawned = thread::Builder::new().name("larder-warm-up".into()).spawn(run);
+    spawned.map_err(|error| failed(&error))?;
+    match receiver.recv_timeout(WARM_UP) {
+        Ok(warmed) => warmed.map_err(|error| failed(&error)),
+        Err(_) => Err(Failure {
+            kind: EventKind::Failed,
+            reason: format!("cannot warm it up: it takes more than {} s", WARM_UP.as_secs()),
+        }),
+    }
 }
 
 pub(super) fn find(larder: &Larder, reference: &Reference) -> Result<VersionInfo> {

@@ -15,11 +15,13 @@ use std::time::{Duration, Instant};
 use larder_core::extend::catch_panic;
 use larder_core::{Error, Identifier, Result};
 
-use crate::deployment;
+use crate::deployment::{self, DeploymentRecord};
 use crate::error::{ServeError, ServeResult};
 use crate::serving::Serving;
 
+use endpoint::Following;
 pub use endpoint::{Endpoint, Route};
+use follow::Targets;
 pub use status::{CanaryStatus, DeploymentStatus, VersionStatus};
 
 /// Maximum number of deployments that load models at the same time.
@@ -233,40 +235,35 @@ impl Shared {
                     continue;
                 }
             };
-            if !endpoint.begin() {
-                continue;
-            }
-            match follow::needs_loading(endpoint, &record) {
-                Ok(false) => {
-                    let followed = follow::follow(endpoint, record);
-                    endpoint.end(followed.as_ref().err());
-                    failure = failure.and(store_fault(followed));
-                }
-                Ok(true) => self.load(endpoint, record),
-                Err(error) => {
-                    endpoint.end(Some(&error));
-                    failure = failure.and(store_fault(Err(error)));
-                }
+            let Some(following) = endpoint.begin() else { continue };
+            following.describe(&record.reference, record.canary.as_ref().map(|it| it.share));
+            let targets = Targets::find(self.serving.larder(), &record);
+            if targets.need_loading(&following, &record) {
+                self.load(following, record, targets);
+            } else {
+                let followed = follow::follow(&following, &record, targets);
+                following.end(followed.as_ref().err());
+                failure = failure.and(store_fault(followed));
             }
         }
         failure
     }
 
     /// Loads on a thread of its own: other deployments are followed meanwhile.
-    fn load(self: &Arc<Self>, endpoint: &Arc<Endpoint>, record: deployment::DeploymentRecord) {
+    fn load(self: &Arc<Self>, following: Following, record: DeploymentRecord, targets: Targets) {
         {
             let mut state = self.lock();
             if state.loading >= MOST_LOADING {
-                drop(state);
-                return endpoint.put_off();
+                return;
             }
             state.loading += 1;
         }
-        let (its, loads) = (Arc::clone(self), Arc::clone(endpoint));
+        let its = Arc::clone(self);
         let spawned = thread::Builder::new().name("larder-load".into()).spawn(move || {
-            let followed = catch_panic("the code that loads it", || follow::follow(&loads, record));
+            let follow = || follow::follow(&following, &record, targets);
+            let followed = catch_panic("the code that loads it", follow);
             let followed = followed.unwrap_or_else(|panic| Err(Error::predict(panic)));
-            loads.end(followed.as_ref().err());
+            following.end(followed.as_ref().err());
             // What it follows may have moved meanwhile, and others may wait for their turn to load.
             let mut state = its.lock();
             (state.loading, state.asked) = (state.loading - 1, state.asked + 1);
@@ -274,7 +271,6 @@ impl Shared {
             its.told.notify_all();
         });
         if spawned.is_err() {
-            endpoint.put_off();
             self.lock().loading -= 1;
         }
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use larder_core::extend::Records;
 use larder_core::record::{VersionRecord, read};
-use larder_core::store::{Digest, Outcome, StoreExt, transact};
+use larder_core::store::{Absence, Digest, Outcome, Remedy, StoreExt, transact};
 use larder_core::{Error, Identifier, Larder, Model, Reference, Result};
 
 use super::info::DeploymentInfo;
@@ -141,12 +141,13 @@ impl LarderDeployments for Larder {
                 && let Some(serving) = &record.serving
                 && signatures.iter().any(|signature| *signature != serving.signature)
             {
-                return Err(Error::Refused {
+                return Err(Error::Blocked {
                     action: format!("deploy {reference} as {name}"),
                     reason: format!(
                         "{}; allow the change, or deploy it under another name",
                         other_signature(serving)
                     ),
+                    remedy: Remedy::AllowSignatureChange,
                 });
             }
             (record.changed, record.by) = (now, by.clone());
@@ -194,7 +195,11 @@ impl LarderDeployments for Larder {
                     similar = known;
                 }
                 similar.truncate(MOST_SUGGESTED);
-                Err(Error::NotFound { reference: format!("the deployment {name}"), similar })
+                Err(Error::NotFound {
+                    reference: format!("the deployment {name}"),
+                    similar,
+                    absence: Absence::NoDeployment,
+                })
             }
         }
     }

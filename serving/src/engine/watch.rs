@@ -84,6 +84,9 @@ impl Engine {
                 worker::spawn(self, state);
             }
         }
+        if state.lanes.is_empty() && state.runs.is_empty() {
+            self.drained.notify_all();
+        }
         let requeued = !again.is_empty();
         again.into_iter().for_each(|job| state.push(Waiting { job, alone: true }));
         if requeued {

@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::fmt;
 
-use super::{BoxError, Corruption, Error, ItemKind};
+use super::{BoxError, Corruption, Error, ItemKind, is_not_json};
 use crate::status::JobStatus;
 
 impl fmt::Debug for Error {
@@ -67,18 +67,9 @@ pub(super) struct Misfit<'a>(pub(super) &'a BoxError);
 
 impl fmt::Display for Misfit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let parser = self.0.downcast_ref::<serde_json::Error>();
-        // These two are valid JSON that the parser does not read.
-        let is_broken = |text: &str| {
-            !text.starts_with("number out of range") && !text.starts_with("recursion limit")
-        };
-        f.write_str(match parser {
-            Some(error)
-                if (error.is_syntax() || error.is_eof()) && is_broken(&error.to_string()) =>
-            {
-                "it is not valid JSON"
-            }
-            _ => "it does not fit the model's signature",
+        f.write_str(match is_not_json(self.0) {
+            true => "it is not valid JSON",
+            false => "it does not fit the model's signature",
         })
     }
 }
@@ -132,6 +123,7 @@ impl fmt::Display for Row<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Absence;
 
     #[test]
     fn debug_is_the_message_with_each_cause_once() {
@@ -153,7 +145,11 @@ mod tests {
         assert_eq!(format!("{error:?}"), told);
         assert_eq!(format!("{error:#?}"), told);
         // The hint is part of the message.
-        let error = Error::NotFound { reference: "wine@7".into(), similar: vec!["vine".into()] };
+        let error = Error::NotFound {
+            reference: "wine@7".into(),
+            absence: Absence::Unknown,
+            similar: vec!["vine".into()],
+        };
         assert_eq!(format!("{error:?}"), "cannot find wine@7 in this larder; did you mean vine?");
     }
 }

@@ -224,7 +224,7 @@ fn a_cycle_of_names_is_refused_and_printed() {
             deep = around(&format!("level/{level}"), deep);
         }
         let error = larder.apply("deep", &deep).unwrap_err();
-        assert!(error.to_string().contains("deeper than 32 levels"), "{error}");
+        assert!(matches!(error, Error::Refused { .. }), "{error}");
         assert_eq!(records(larder), [""; 0]);
     });
 }
@@ -235,7 +235,7 @@ fn one_name_for_two_different_components_is_refused() {
         let mut pipeline = diamond("english");
         pipeline.others.push(Ref::any("words", words("french", 1)).unwrap());
         let error = larder.apply("pipeline", &pipeline).unwrap_err();
-        assert!(error.to_string().contains("two different components named words"), "{error}");
+        assert!(matches!(error, Error::Refused { .. }), "{error}");
         assert_eq!(records(larder), [""; 0]);
         // The same content twice is one.
         let mut pipeline = diamond("english");

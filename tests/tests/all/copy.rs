@@ -11,7 +11,7 @@ use larder::maintenance::{CopyOptions, CopyOutcome};
 use larder::prelude::*;
 use larder::serializers::RawBytes;
 use larder::store::{Change, Committed, Expected, RecordKey};
-use larder::store::{Corruption, StoreExt, VersionNumber};
+use larder::store::{Corruption, Remedy, StoreExt, VersionNumber};
 use larder::{Error, Identifier, Reference};
 use tempfile::TempDir;
 
@@ -209,12 +209,12 @@ fn a_tag_that_would_move_refuses_the_copy_before_anything_is_written() {
         to.tag("net@1", "prod").unwrap();
         let before = records(to);
         let error = from.maintenance().copy(Selection::All, to, &options()).unwrap_err();
-        assert!(matches!(error, Error::Refused { .. }));
+        assert!(matches!(error, Error::Blocked { remedy: Remedy::Overwrite, .. }));
         assert!(error.to_string().contains("net:prod from v1 to v2"), "{error}");
         let dry = options().dry_run(true);
         assert!(matches!(
             from.maintenance().copy(Selection::All, to, &dry),
-            Err(Error::Refused { .. })
+            Err(Error::Blocked { remedy: Remedy::Overwrite, .. })
         ));
         assert_eq!(records(to), before);
         assert_eq!(to.store().blobs().count(), 3);

@@ -10,7 +10,7 @@ use std::sync::{Arc, Barrier};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use larder::store::{Change, Committed, Expected, RecordKey};
+use larder::store::{Change, Committed, Expected, RecordKey, Remedy};
 use larder::store::{MemoryStore, StoreExt};
 use larder::{Error, Larder, Registry};
 use larder_tests::Doubler;
@@ -61,6 +61,14 @@ fn race<T: Send>(threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
         let threads: Vec<_> = (0..threads).map(spawn).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
     })
+}
+
+#[track_caller]
+fn assert_blocked<T: std::fmt::Debug>(result: larder::Result<T>, by: Remedy) {
+    match result {
+        Err(Error::Blocked { remedy, .. }) => assert_eq!(remedy, by),
+        other => panic!("{other:?} is not blocked"),
+    }
 }
 
 #[track_caller]

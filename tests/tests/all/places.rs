@@ -32,7 +32,6 @@ fn a_located_reference_prints_as_it_was_written_and_parses_again() {
         "fs:/srv/me@work/a:b",
         "memory:",
         "s3://bucket/prefix",
-        "s3://bucket/pre@fix",
         "http://host:9000/bucket",
         "fs://C:/larder",
     ];
@@ -127,9 +126,11 @@ fn secrets_in_a_url_are_never_printed() {
 fn what_is_no_secret_is_printed() {
     for (url, printed) in [
         ("postgres://ann:word@host/db?pool=4&tls=yes", "postgres://***@host/db?pool=***&tls=***"),
-        ("s3://bucket/a@b", "s3://bucket/a@b"),
+        ("s3://Bucket/A/b", "s3://Bucket/A/b"),
+        // It may be a secret in a strange place.
+        ("s3://bucket/a@b", "s3://…"),
         ("fs:./a:b@c", "fs:./a:b@c"),
-        ("S3://Bucket/A@b", "s3://Bucket/A@b"),
+        ("S3://Bucket/A@b", "s3://…"),
         ("FS:a@b", "fs:a@b"),
         ("a/b@c.DB", "sqlite:a/b@c.DB"),
         ("memory:?size=4", "memory:?size=***"),
@@ -211,7 +212,7 @@ fn who_asks_whether_a_larder_is_there_makes_none() {
         assert!(!registry.is_there(&url).unwrap(), "{url}");
         assert!(!std::path::Path::new(&path).exists(), "{url}");
         let error = larder::load::<Doubler>(format!("{url}#double")).unwrap_err();
-        assert!(error.to_string().contains("cannot open the larder at"), "{error}");
+        assert!(matches!(error, Error::Store { .. }), "{error:?}");
         assert!(!std::path::Path::new(&path).exists(), "{url}");
         registry.open_store(&url).unwrap();
         assert!(registry.is_there(&url).unwrap(), "{url}");

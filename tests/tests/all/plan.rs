@@ -201,7 +201,7 @@ fn a_plan_fails_as_the_apply_would() {
     assert!(matches!(told("Not A Name", &Planned::new(0.5, 7)), Error::InvalidName { .. }));
     larder.apply("planned", &Planned::new(0.5, 7)).unwrap();
     larder.locks().lock_name("planned").unwrap();
-    assert!(matches!(told("planned", &Planned::new(0.7, 7)), Error::Refused { .. }));
+    assert!(matches!(told("planned", &Planned::new(0.7, 7)), Error::Blocked { .. }));
     assert!(!larder.plan("planned", &Planned::new(0.5, 7)).unwrap().created);
 }
 

@@ -1,6 +1,8 @@
 //! The server: who may do what, and what bad requests get.
 
 mod access;
+#[cfg(feature = "servers")]
+mod clients;
 mod deployed;
 mod inference;
 mod mlflow;

@@ -2,6 +2,7 @@
 
 mod canary;
 mod deploy;
+mod ends;
 mod follow;
 mod pool;
 mod requests;

@@ -12,8 +12,13 @@ const BETWEEN: [&str; 16] =
 const FIRST: [&str; 2] = ["", "12"];
 
 /// URLs as they should be written, but for a secret in a strange place.
-const URLS: [&str; 13] = [
+const URLS: [&str; 18] = [
     "s3://SECRET:SECRET@bucket/prefix",
+    "s3://bucket/SECRET@prefix",
+    "s3://bucket/SECRET:SECRET@prefix",
+    "s3://SECRET/SECRET@bucket",
+    "postgres:/ann:SECRET@host/db",
+    "https//ann:SECRET@host",
     "s3://bucket/prefix?secret_access_key=SECRET",
     "s3://bucket/prefix?blobs=s3://SECRET:SECRET@bucket",
     "s3://bucket/prefix#secret_access_key=SECRET",
@@ -121,6 +126,29 @@ fn a_mistyped_url_shows_no_secret_and_names_no_file() {
         }
     }
     assert!(paths > 100 && refused > 100 && foreign > 100, "{paths} {refused} {foreign}");
+}
+
+#[test]
+fn a_secret_without_an_at_sign_is_not_shown_where_a_host_or_a_prefix_stands() {
+    for text in [
+        "s3:KEY:SECRET/bucket",
+        "s3://key:SECRET/bucket",
+        "s3://bucket/key:SECRET",
+        "gs://bucket/key%3ASECRET",
+        "az://bucket/SECRET%40container",
+        "postgres:ann:SECRET",
+        "postgres://host/db:SECRET",
+        "NATS:ann:SECRET",
+    ] {
+        let said = match text.parse::<StoreUrl>() {
+            Ok(url) => format!("{url} {url:?} {}", url.refused("no")),
+            Err(error) => format!("{error}"),
+        };
+        assert!(!said.contains("SECRET"), "{text} is printed as {said}");
+    }
+    for text in ["s3://bucket/team/prefix", "postgres://host:5432/db"] {
+        assert_eq!(text.parse::<StoreUrl>().unwrap().to_string(), text);
+    }
 }
 
 #[test]

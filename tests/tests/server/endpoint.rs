@@ -6,7 +6,7 @@ use larder::Error;
 use larder::client::Endpoint;
 use serde_json::{Value, json};
 
-use super::hostile_server::{Asked, Fake, say};
+use super::fake::{Asked, Fake, say};
 use super::told;
 
 /// Doubles numbers, as a server does for a model.

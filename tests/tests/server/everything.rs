@@ -55,7 +55,7 @@ fn children_are_applied_removed_and_restored() {
     assert_eq!(read.one.get().unwrap().factor, 2.0);
     assert!(*read.other.get().unwrap().content.get().unwrap() == noise(70_000));
     let error = larder.remove("one@1").unwrap_err();
-    assert!(matches!(error, Error::Refused { .. }), "{}", told(&error));
+    assert!(matches!(error, Error::Blocked { .. }), "{}", told(&error));
     larder.remove("pair@1").unwrap();
     larder.remove("one@1").unwrap();
     larder.maintenance().restore("one@1").unwrap();

@@ -11,6 +11,7 @@ mod broken;
 mod certificate;
 mod endpoint;
 mod everything;
+mod fake;
 mod hostile_client;
 mod hostile_server;
 mod killed;

@@ -1,7 +1,7 @@
 //! `can`: whether somebody may do something, and why.
 
 use larder::access::{LarderAccess, Principal, PrincipalName, Resource};
-use larder::store::{Action, TagName};
+use larder::store::{Absence, Action, TagName};
 use larder::{Identifier, Larder};
 use serde::Serialize;
 
@@ -40,7 +40,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let Some(user) = known.iter().find(|user| user.name == name) else {
         let similar = known.iter().map(|user| user.name.to_string()).collect();
         let reference = format!("the user {name}");
-        return Err(larder::Error::NotFound { reference, similar }.into());
+        return Err(larder::Error::NotFound { reference, similar, absence: Absence::NoUser }.into());
     };
     let principal = Principal { name, groups: user.groups.clone(), token: None, scopes: None };
     let resource = match &args.name {

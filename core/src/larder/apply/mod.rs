@@ -63,7 +63,7 @@ impl Larder {
     ///
     /// # Errors
     /// [`Error::Hook`] if a hook fails; [`Error::InvalidName`]; [`Error::Lossy`] for a field that JSON cannot hold;
-    /// [`Error::Encode`] if a serializer refuses an artifact; [`Error::Refused`] if the name is locked;
+    /// [`Error::Encode`] if a serializer refuses an artifact; [`Error::Blocked`] if the name is locked;
     /// [`Error::Conflict`] if other writers kept winning; [`Error::Store`].
     pub fn apply(
         &self,

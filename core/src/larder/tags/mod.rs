@@ -7,7 +7,7 @@ use place::TagSlot;
 
 use super::locks::refuse_locked_name;
 use super::{Larder, VersionInfo};
-use crate::error::{Corruption, Error, Result};
+use crate::error::{Corruption, Error, Remedy, Result};
 use crate::name::{Identifier, TagName, VersionNumber};
 use crate::record::{self, MoveRecord, TagRecord, VersionRecord};
 use crate::store::Outcome;
@@ -175,8 +175,8 @@ impl Tags<'_> {
     /// Nothing is written if it names that version already.
     ///
     /// # Errors
-    /// [`Error::InvalidName`]; [`Error::NotFound`]; [`Error::Refused`] if a condition does not hold, the tag is
-    /// protected, the version is not ready or the name is locked; [`Error::Conflict`]; [`Error::Store`].
+    /// [`Error::InvalidName`]; [`Error::NotFound`]; [`Error::Refused`] if a condition does not hold;
+    /// [`Error::Blocked`] if the tag is protected, the version is not ready or the name is locked; [`Error::Conflict`]; [`Error::Store`].
     pub fn set(
         &self,
         reference: impl TryInto<Reference, Error: Into<Error>>,
@@ -188,12 +188,13 @@ impl Tags<'_> {
         self.0.transact(&place, |tx| {
             let version = self.0.find(&reference)?;
             if !version.status.is_ready() && !options.force {
-                return Err(Error::Refused {
+                return Err(Error::Blocked {
                     action: format!("move {place} to version {}", version.version.get()),
                     reason: format!(
                         "its status is `{}`; wait until it is ready, or force the move",
                         version.status
                     ),
+                    remedy: Remedy::Force,
                 });
             }
             let state = place.read(tx)?;

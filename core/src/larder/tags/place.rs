@@ -2,7 +2,7 @@
 
 use larder_records::{Reference, Selector};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Remedy, Result};
 use crate::larder::Larder;
 use crate::name::{Identifier, TagName, VersionNumber};
 use crate::record::{self, MoveRecord, NameRecord, TagRecord};
@@ -77,9 +77,10 @@ impl TagSlot {
 
     pub(super) fn check_protection(&self, state: &TagState, options: &TagOptions) -> Result<()> {
         match &state.tag {
-            Some(tag) if tag.protected && !options.force => Err(Error::Refused {
+            Some(tag) if tag.protected && !options.force => Err(Error::Blocked {
                 action: format!("change {self}"),
                 reason: "the tag is protected; force the change to override".into(),
+                remedy: Remedy::Force,
             }),
             _ => Ok(()),
         }

@@ -1,6 +1,7 @@
 //! Operators that tract runs otherwise than their specification, in versions of our own.
 
 mod dequantize;
+mod feature_extractor;
 mod one_hot;
 mod reduce;
 mod slice;
@@ -18,6 +19,8 @@ pub(super) fn replace(model: &mut TypedModel) -> TractResult<()> {
 ///
 /// A bounded dimension has another formula, which may keep an analysis from seeing that two dimensions are equal.
 pub(super) fn register(onnx: &mut Onnx, bounded: bool) {
+    let extract = feature_extractor::array_feature_extractor;
+    onnx.op_register.insert("ArrayFeatureExtractor", extract);
     onnx.op_register.insert("OneHot", one_hot::one_hot);
     if bounded {
         onnx.op_register.insert("Slice", slice::slice);

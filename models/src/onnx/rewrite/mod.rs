@@ -1,5 +1,7 @@
 //! Replacement of operators that tract lacks, or runs otherwise than their specification.
 
+mod columns;
+mod labels;
 mod scaler;
 mod trees;
 mod zip_map;
@@ -14,8 +16,9 @@ const ML: &str = "ai.onnx.ml";
 
 /// Returns true for an operator that [`replace`] replaces.
 pub(super) fn is(node: &NodeProto) -> bool {
-    node.domain == ML
-        && ["Scaler", "TreeEnsembleClassifier", "TreeEnsembleRegressor"].contains(&&*node.op_type)
+    let replaced =
+        ["Binarizer", "Imputer", "Scaler", "TreeEnsembleClassifier", "TreeEnsembleRegressor"];
+    node.domain == ML && replaced.contains(&&*node.op_type) || labels::is(node)
 }
 
 /// Replaces operators in a graph and in the graphs inside it.
@@ -33,6 +36,9 @@ pub(super) fn replace(graph: &mut GraphProto) -> Result<(), String> {
         let output = node.output.iter().find(|output| !output.is_empty());
         steps.prefix = format!("{}.{}.{at}", output.cloned().unwrap_or_default(), node.op_type);
         let replaced = match &*node.op_type {
+            "Binarizer" if is(&node) => columns::replace_binarizer(&node, &mut steps),
+            "Imputer" if is(&node) => columns::replace_imputer(&node, &mut steps),
+            "LinearClassifier" if is(&node) => labels::replace(&node, &mut steps),
             "Scaler" if is(&node) => scaler::replace(&node, &mut steps),
             "TreeEnsembleClassifier" if is(&node) => trees::replace_classifier(&node, &mut steps),
             "TreeEnsembleRegressor" if is(&node) => trees::replace_regressor(&node, &mut steps),

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{AttributeProto, NodeProto};
 
-use super::{ML, Steps, int, ints};
+use super::{ML, Steps, int, ints, labels};
 
 /// With fewer labels, tract takes an ensemble for one with two classes.
 const MIN_LABELS: i64 = 3;
@@ -27,6 +27,9 @@ pub(super) fn replace_classifier(node: &NodeProto, steps: &mut Steps) -> Result<
             return Err("some of its classes have no score in some leaves, and others a negative one; the label \
                         would depend on the runtime"
                 .into());
+        }
+        if !texts.is_empty() {
+            return labels::by_number(node, "classlabels_int64s", steps);
         }
         steps.nodes.push(node.clone());
         return Ok(());

@@ -3,7 +3,7 @@
 use ort::session::SessionInputValue;
 use ort::value::{DynValue, Tensor as RuntimeTensor, TensorElementType, TensorRef, ValueType};
 use tract_onnx::prelude::tract_ndarray::ArrayD;
-use tract_onnx::prelude::{IntoTensor as _, TValue, Tensor, TractError, TractResult, f16};
+use tract_onnx::prelude::{IntoTensor as _, TValue, TVec, Tensor, TractError, TractResult, f16};
 
 use super::super::dtype::DType;
 
@@ -55,7 +55,7 @@ macro_rules! for_each {
 
 /// Lends a tensor; text is copied.
 pub(super) fn to_runtime(tensor: &TValue) -> TractResult<SessionInputValue<'_>> {
-    let (shape, plain) = (tensor.shape().to_vec(), tensor.try_as_plain_ram()?);
+    let (shape, plain) = (tensor.shape(), tensor.try_as_plain_ram()?);
     macro_rules! lend {
         ($element:ty) => {{
             let view = (shape, plain.as_slice::<$element>()?);
@@ -73,17 +73,19 @@ pub(super) fn to_runtime(tensor: &TValue) -> TractResult<SessionInputValue<'_>> 
     )
 }
 
-/// Copies a tensor, into aligned memory.
+/// Copies a tensor.
 pub(super) fn from_runtime(value: &DynValue) -> TractResult<TValue> {
     let ValueType::Tensor { ty, shape, .. } = value.dtype() else {
         return Err(TractError::msg("an output is not a tensor"));
     };
-    let shape: Vec<usize> =
+    let shape: TVec<usize> =
         shape.iter().map(|size| usize::try_from(*size)).collect::<Result<_, _>>()?;
     macro_rules! copy {
         ($element:ty) => {{
             let (_, elements) = value.try_extract_tensor::<$element>().map_err(failed)?;
-            Ok(Tensor::from_shape(&shape, elements)?.into())
+            // Only tract needs more, and allocations with a wide alignment are slow.
+            let align = align_of::<$element>();
+            Ok(Tensor::from_shape_align(&shape, elements, align)?.into())
         }};
     }
     for_each!(
@@ -91,7 +93,7 @@ pub(super) fn from_runtime(value: &DynValue) -> TractResult<TValue> {
         copy,
         {
             let (_, texts) = value.try_extract_strings().map_err(failed)?;
-            Ok(ArrayD::from_shape_vec(shape, texts)?.into_tensor().into())
+            Ok(ArrayD::from_shape_vec(&*shape, texts)?.into_tensor().into())
         },
         Err(TractError::msg("an output has an unsupported element type"))
     )

@@ -3,6 +3,7 @@
 mod convert;
 mod find;
 mod message;
+mod threads;
 
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -12,6 +13,7 @@ use ort::environment::Environment;
 use ort::logging::LogLevel;
 use ort::session::{Session, SessionInputValue};
 use ort::value::{Outlet, ValueType};
+use tract_onnx::pb::ModelProto;
 use tract_onnx::prelude::{TValue, TractError, TractResult};
 
 use super::check::{Fault, Subject};
@@ -105,8 +107,8 @@ impl Run for RuntimeModel {
 }
 
 /// Builds a model and runs it on generated inputs.
-pub(super) fn check(bytes: &[u8]) -> Result<(RuntimeModel, Interface), String> {
-    super::build::check_limits(super::file::parse(bytes)?)?;
+pub(super) fn check(proto: ModelProto, bytes: &[u8]) -> Result<(RuntimeModel, Interface), String> {
+    super::build::check_limits(proto)?;
     let (model, plain) = build(bytes)?;
     // The file need not say that the first dimensions of outputs count rows too. The check shows it.
     let rows = with_rows(plain.clone());
@@ -135,6 +137,9 @@ pub(super) fn build(bytes: &[u8]) -> Result<(RuntimeModel, Interface), String> {
     let commit = || -> Result<Session, String> {
         let mut builder =
             Session::builder(&loaded.environment).map_err(|error| error.to_string())?;
+        if let Some(threads) = threads::per_call()? {
+            builder = builder.with_intra_threads(threads).map_err(|error| error.to_string())?;
+        }
         let bytes = changed.as_deref().unwrap_or(bytes);
         builder.commit_from_memory(bytes).map_err(|error| error.to_string())
     };

@@ -47,7 +47,6 @@ fn a_serializer_chosen_by_name_that_is_not_linked_in_is_named() {
     };
     assert_eq!(name, "cbor");
     assert!(known.contains(&"msgpack-named".to_owned()));
-    assert!(error.to_string().contains("the serializer `cbor` is not linked in"), "{error}");
     assert_eq!(larder.list().count(), 0);
 }
 
@@ -116,7 +115,6 @@ fn without_its_serializer_a_component_is_listed_shown_and_verified() {
     };
     assert_eq!(name, "celsius-le");
     assert!(needed_by.ends_with(" of oven@1"), "{needed_by}");
-    assert!(error.to_string().contains("the serializer `celsius-le`"), "{error}");
     assert!(
         !larder.apply("oven", &loaded).unwrap().is_created(),
         "its bytes are known all the same"

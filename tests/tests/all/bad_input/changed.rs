@@ -176,10 +176,6 @@ fn a_manifest_of_a_newer_format_is_called_newer() {
     ] {
         let Error::NewerFormat { what, found: 2, known: 1 } = &error else { panic!("{error:?}") };
         assert_eq!(what, "wine@1");
-        assert!(
-            error.to_string().contains("it has format 2, and this version of Larder reads up to 1"),
-            "{error}"
-        );
     }
     assert_eq!(larder.list().count(), 1, "it is listed all the same");
     let findings = larder.maintenance().verify(Selection::All).unwrap().findings;
@@ -214,11 +210,8 @@ fn records_and_manifests_that_are_no_json_are_called_corrupt() {
         larder.apply("wine", &Plain { number: 1 }).unwrap();
         put_record(&larder, "names/wine", bad);
         let error = larder.load::<Plain>("wine").unwrap_err();
-        assert!(matches!(error, Error::Corrupt { .. }), "{bad:?} gives {error:?}");
-        assert!(
-            error.to_string().starts_with("cannot read the record names/wine: it is corrupt ("),
-            "{error}"
-        );
+        let Error::Corrupt { what, .. } = &error else { panic!("{bad:?} gives {error:?}") };
+        assert_eq!(what, "the record names/wine", "{bad:?}");
         assert_eq!(
             larder.maintenance().verify(Selection::All).unwrap().findings.len(),
             1,

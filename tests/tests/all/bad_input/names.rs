@@ -138,7 +138,7 @@ fn a_reference_that_breaks_a_rule_is_refused() {
 #[track_caller]
 fn not_found(error: Error) -> (String, Vec<String>) {
     match error {
-        Error::NotFound { reference, similar } => (reference, similar),
+        Error::NotFound { reference, similar, .. } => (reference, similar),
         other => panic!("{other:?}"),
     }
 }

@@ -23,7 +23,8 @@ fn a_component_whose_type_is_not_linked_in_is_listed_shown_and_verified() {
     for error in
         [larder.load_component("wine:prod").unwrap_err(), larder.load_model("wine").unwrap_err()]
     {
-        let Error::NotLinked { kind: ItemKind::Type, name, needed_by, hint, known } = &error else {
+        let Error::NotLinked { kind: ItemKind::Type, name, needed_by, hint, known, .. } = &error
+        else {
             panic!("{error:?}");
         };
         assert_eq!((name.as_str(), needed_by.as_str()), ("test/with-artifacts", "wine@1"));
@@ -55,7 +56,8 @@ fn without_any_type_the_error_says_that_there_are_none() {
     let (full, store) = larder();
     full.apply("wine", &Plain { number: 1 }).unwrap();
     let error = Larder::new(Arc::new(store), Registry::new()).load_component("wine").unwrap_err();
-    assert!(error.to_string().contains("(no component type is)"), "{error}");
+    let Error::NotLinked { kind: ItemKind::Type, known, .. } = &error else { panic!("{error:?}") };
+    assert!(known.is_empty(), "{known:?}");
 }
 
 #[test]
@@ -127,17 +129,14 @@ fn two_serializers_with_one_name_are_refused_with_both() {
             first.starts_with("a pair for u8 (") && second.starts_with("a pair for u"),
             "{error}"
         );
-        assert!(
-            error.to_string().starts_with("cannot register the serializer `byte` twice: "),
-            "{error}"
-        );
     }
     for item in [Item::format(MsgPack), Item::serializer::<u8, Same>()] {
         let error = Registry::linked().unwrap().register(item).unwrap_err();
-        assert!(
-            error.to_string().contains("`msgpack-named` twice: a format (larder-serializers"),
-            "{error}"
-        );
+        let Error::Duplicate { kind: ItemKind::Serializer, name, first, .. } = &error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(name, "msgpack-named");
+        assert!(first.starts_with("a format (larder-serializers"), "{first}");
     }
 }
 

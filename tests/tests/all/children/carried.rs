@@ -114,7 +114,7 @@ fn the_collector_keeps_what_is_used_and_takes_the_rest() {
     larder.maintenance().restore("words@1").unwrap();
     let encoder: Encoder = larder.load("encoder").unwrap();
     assert_eq!(encoder.words.get().unwrap().list.get().unwrap().len(), 100_000);
-    assert!(matches!(larder.maintenance().restore("words@2"), Err(Error::Refused { .. })));
+    assert!(matches!(larder.maintenance().restore("words@2"), Err(Error::Blocked { .. })));
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn a_removal_and_a_new_user_exclude_each_other() {
             });
             match (&removed, &used) {
                 (Ok(_), Err(Error::Removed { .. } | Error::NotFound { .. }))
-                | (Err(Error::Refused { .. }), Ok(_)) => {}
+                | (Err(Error::Blocked { .. }), Ok(_)) => {}
                 other => panic!("{other:?}"),
             }
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use larder::maintenance::{Garbage, GcOptions};
 use larder::store::{Change, Expected, RecordKey};
-use larder::store::{MemoryStore, Store, StoreExt};
+use larder::store::{MemoryStore, Remedy, Store, StoreExt};
 use larder::{Error, Larder};
 use larder_tests::Parcel;
 
@@ -127,8 +127,7 @@ fn a_removed_version_is_restored_until_it_is_collected() {
         let removed = larder.maintenance().removed("goes").unwrap();
         assert!(removed[0].collected.is_some());
         let error = larder.maintenance().restore("goes@1").unwrap_err();
-        assert!(matches!(error, Error::Refused { .. }), "{error:?}");
-        assert!(error.to_string().contains("its bytes were collected as garbage"), "{error}");
+        assert!(matches!(error, Error::Blocked { remedy: Remedy::ApplyAgain, .. }), "{error}");
         assert!(larder.load::<Parcel>("goes@1").is_err());
 
         larder.apply("other", &parcel(2, size)).unwrap();
@@ -158,7 +157,7 @@ fn restoring_an_older_version_leaves_the_newest_where_it_is() {
         assert!(matches!(error, Error::NotFound { .. }), "{error:?}");
     }
     let error = larder.maintenance().restore("wine").unwrap_err();
-    assert!(error.to_string().contains("write `wine@N`"), "{error}");
+    assert!(matches!(error, Error::Refused { .. }), "{error}");
 }
 
 #[test]

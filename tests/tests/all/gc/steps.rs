@@ -134,7 +134,7 @@ fn a_whole_collection_at_any_step_of_a_restoration_is_before_or_after_it() {
                         restored += 1;
                         assert_loads(&store, "goes", 2, size);
                     }
-                    Err(Error::Refused { .. }) => refused += 1,
+                    Err(Error::Blocked { .. }) => refused += 1,
                     Err(error) => panic!("{error:?}"),
                 }
                 assert_whole(&store);

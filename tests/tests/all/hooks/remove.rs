@@ -48,7 +48,7 @@ fn what_may_not_be_removed_anyway_is_not_cleaned_up() {
         events(name);
         for number in [1, 2] {
             let error = larder.remove(format!("{name}@{number}").as_str()).unwrap_err();
-            assert!(matches!(error, Error::Refused { .. }), "{error}");
+            assert!(matches!(error, Error::Blocked { .. }), "{error}");
         }
         assert_eq!(events(name), [""; 0]);
         larder.untag(name, "prod").unwrap();

@@ -158,7 +158,7 @@ fn an_event_of_ones_own_is_fired_with_what_it_carries() {
 
     let error = larder.jobs().fire("a", "cal", ()).unwrap_err();
     assert!(matches!(error, Error::Refused { .. }), "{error}");
-    assert!(error.to_string().contains("its triggers run on `call`"), "{error}");
+    assert!(error.to_string().contains("`call`"), "the events that there are: {error}");
     let error = larder.jobs().fire("a", "apply", ()).unwrap_err();
     assert!(matches!(error, Error::InvalidName { what: "event", .. }), "{error}");
     let error = larder.jobs().fire("b", "call", ()).unwrap_err();

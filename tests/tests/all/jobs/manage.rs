@@ -44,7 +44,7 @@ fn a_job_that_waits_is_cancelled_at_once_and_blocks_what_depends_on_it() {
         assert!(matches!(error, Error::Refused { .. }), "{error}");
     }
     let error = larder.jobs().retry(job(&larder, "first")).unwrap_err();
-    assert!(error.to_string().contains("it has already succeeded"), "{error}");
+    assert!(matches!(error, Error::Refused { .. }), "{error}");
 
     // And with it what was blocked because of it.
     let again = larder.jobs().retry(job(&larder, "second")).unwrap();
@@ -81,7 +81,7 @@ fn a_job_that_runs_is_told_to_stop() {
         assert_eq!(told.status, JobStatus::Running);
         assert!(told.cancelling.is_some());
         let error = larder.jobs().retry(&id).unwrap_err();
-        assert!(error.to_string().contains("it is running"), "{error}");
+        assert!(matches!(error, Error::Refused { .. }), "{error}");
         let waited = worker.wait(&applied);
         assert_eq!(waited.is_ok(), expected == JobStatus::Succeeded);
         worker.stop().unwrap();

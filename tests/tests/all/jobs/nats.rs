@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use larder::jobs::{Delivery, JobId, JobQueue, JobStatus, NatsQueue, Worker};
+use larder::store::ItemKind;
 use larder::{Error, StoreUrl};
 use larder_tests::nats::{SECRET, Server};
 
@@ -221,8 +222,8 @@ fn a_server_that_lets_nobody_in_or_is_not_there_is_told_without_secrets() {
 fn a_scheme_that_is_none_of_a_queue_says_which_there_are() {
     let registry = Registry::linked().unwrap();
     let error = registry.open_queue(&"amqp://host".parse().unwrap()).unwrap_err();
-    assert!(matches!(error, Error::NotLinked { .. }), "{error}");
-    assert!(error.to_string().contains("nats"), "{error}");
+    let Error::NotLinked { kind: ItemKind::Queue, known, .. } = &error else { panic!("{error}") };
+    assert!(known.contains(&"nats".to_owned()), "{known:?}");
 }
 
 /// A larder whose jobs are counted, and its queue.

@@ -1,11 +1,12 @@
 //! Locks: of a version, and of a name with all of it.
 
 use larder::Error;
+use larder::store::Remedy;
 use larder::versions::AnnotationsChange;
 use larder::versions::RemoveOptions;
 use larder_tests::Doubler;
 
-use super::{apply, assert_refused, everywhere, larder, race, record};
+use super::{apply, assert_blocked, everywhere, larder, race, record};
 
 #[test]
 fn a_locked_version_is_not_removed_nor_annotated_until_it_is_unlocked() {
@@ -19,11 +20,10 @@ fn a_locked_version_is_not_removed_nor_annotated_until_it_is_unlocked() {
         larder.annotations("wine@2").unwrap().locked.unwrap().to_string(),
         "2027-01-15T08:00:00.123Z"
     );
-    let says = "the version is locked; unlock wine@2 first";
-    assert_refused(larder.remove("wine@2"), says);
-    assert_refused(larder.remove_all("wine", &RemoveOptions::new()), says);
+    assert_blocked(larder.remove("wine@2"), Remedy::Unlock);
+    assert_blocked(larder.remove_all("wine", &RemoveOptions::new()), Remedy::Unlock);
     let other = AnnotationsChange::new().remove_label("team");
-    assert_refused(larder.annotate("wine@2", &other), says);
+    assert_blocked(larder.annotate("wine@2", &other), Remedy::Unlock);
     assert_eq!(larder.versions("wine").unwrap().len(), 3, "nothing was removed");
     larder.tag("wine@2", "prod").unwrap();
     larder.untag("wine", "prod").unwrap();
@@ -47,14 +47,16 @@ fn under_a_locked_name_nothing_changes_until_it_is_unlocked() {
     let before = larder.store().list_records("", None, 100).unwrap();
     let blobs = larder.store().list_blobs(None, 100).unwrap();
     larder.locks().lock_name("wine").unwrap();
-    let says = "the name is locked; unlock wine first";
-    assert_refused(larder.apply("wine", &Doubler { factor: 9.0 }), says);
-    assert_refused(larder.remove("wine@2"), says);
-    assert_refused(larder.remove_all("wine", &RemoveOptions::new()), says);
-    assert_refused(larder.tag("wine@2", "prod"), says);
-    assert_refused(larder.tag("wine@2", "new"), says);
-    assert_refused(larder.untag("wine", "prod"), says);
-    assert_refused(larder.annotate("wine@1", &AnnotationsChange::new().label("a", "b")), says);
+    assert_blocked(larder.apply("wine", &Doubler { factor: 9.0 }), Remedy::Unlock);
+    assert_blocked(larder.remove("wine@2"), Remedy::Unlock);
+    assert_blocked(larder.remove_all("wine", &RemoveOptions::new()), Remedy::Unlock);
+    assert_blocked(larder.tag("wine@2", "prod"), Remedy::Unlock);
+    assert_blocked(larder.tag("wine@2", "new"), Remedy::Unlock);
+    assert_blocked(larder.untag("wine", "prod"), Remedy::Unlock);
+    assert_blocked(
+        larder.annotate("wine@1", &AnnotationsChange::new().label("a", "b")),
+        Remedy::Unlock,
+    );
     let same = larder.apply("wine", &Doubler { factor: 1.0 }).unwrap();
     assert!(!same.is_created(), "what is there already may be applied again");
     larder.tag("wine@1", "prod").unwrap();
@@ -99,7 +101,7 @@ fn a_version_is_locked_or_removed_and_never_both() {
         });
         for (number, (locked, removed)) in (1..).zip(ends[0].iter().zip(&ends[1])) {
             match (locked, removed) {
-                (Ok(()), Err(Error::Refused { .. })) | (Err(Error::NotFound { .. }), Ok(())) => {}
+                (Ok(()), Err(Error::Blocked { .. })) | (Err(Error::NotFound { .. }), Ok(())) => {}
                 other => panic!("version {number}: {other:?}"),
             }
         }
@@ -127,7 +129,7 @@ fn once_a_name_is_locked_no_writer_that_had_begun_before_adds_anything() {
                 };
                 match result {
                     Ok(()) => {}
-                    Err(Error::Refused { .. }) => break,
+                    Err(Error::Blocked { .. }) => break,
                     Err(error) => panic!("{error:?}"),
                 }
             }

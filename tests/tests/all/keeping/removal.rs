@@ -54,7 +54,7 @@ fn what_is_refused_half_way_is_as_it_was() {
         let lock = format!("wine@{number}");
         let (larder, plain) =
             half(move |store| drop(on(store).locks().lock_version(lock.as_str()).unwrap()));
-        assert_refused(larder.remove(reference), "the version is locked");
+        assert_blocked(larder.remove(reference), Remedy::Unlock);
         assert_eq!((numbers(&plain), newest(&plain)), (vec![1, 2, 3], 3), "{reference}");
         assert_eq!(plain.maintenance().verify(Selection::All).unwrap().findings, []);
         let digest = plain.versions("wine").unwrap()[number.parse::<usize>().unwrap() - 1].digest;
@@ -67,7 +67,7 @@ fn what_is_refused_half_way_is_as_it_was() {
 #[test]
 fn of_all_versions_those_that_stay_are_found_again() {
     let (larder, plain) = half(|store| drop(on(store).locks().lock_version("wine@1").unwrap()));
-    assert_refused(larder.remove_all("wine", &RemoveOptions::new()), "the version is locked");
+    assert_blocked(larder.remove_all("wine", &RemoveOptions::new()), Remedy::Unlock);
     assert_eq!((numbers(&plain), newest(&plain)), (vec![1, 2, 3], 3));
     assert_eq!(plain.maintenance().verify(Selection::All).unwrap().findings, []);
     plain.locks().unlock_version("wine@1").unwrap();
@@ -81,7 +81,7 @@ fn what_was_applied_meanwhile_stays_the_newest() {
         on(store).locks().lock_version("wine@3").unwrap();
         on(store).apply("wine", &Doubler { factor: 9.0 }).unwrap();
     });
-    assert_refused(larder.remove("wine@3"), "the version is locked");
+    assert_blocked(larder.remove("wine@3"), Remedy::Unlock);
     assert_eq!((numbers(&plain), newest(&plain)), (vec![1, 2, 3, 4], 4));
     assert_eq!(plain.maintenance().verify(Selection::All).unwrap().findings, []);
 }

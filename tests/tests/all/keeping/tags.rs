@@ -1,9 +1,12 @@
 //! Tags: conditions, protection, history.
 
+use larder::store::Remedy;
 use larder::versions::TagOptions;
 use larder::{Error, Larder, Reference};
 
-use super::{THREADS, apply, assert_refused, everywhere, larder, race, record, set_record};
+use super::{
+    THREADS, apply, assert_blocked, assert_refused, everywhere, larder, race, record, set_record,
+};
 
 fn version(reference: &str) -> Reference {
     reference.parse().unwrap()
@@ -54,7 +57,7 @@ fn a_protected_tag_is_moved_removed_and_unprotected_by_force_only() {
         larder.tags().set("wine@1", "prod", &TagOptions::new().protected(false)).map(drop),
         larder.untag("wine", "prod"),
     ] {
-        assert_refused(refused, "the tag is protected");
+        assert_blocked(refused, Remedy::Force);
     }
     larder.tag("wine@1", "prod").unwrap();
     larder.tags().set("wine@2", "prod", &TagOptions::new().force(true)).unwrap();
@@ -66,7 +69,7 @@ fn a_protected_tag_is_moved_removed_and_unprotected_by_force_only() {
     // Protection is no move, and may come later.
     larder.tag("wine@1", "prod").unwrap();
     larder.tags().set("wine@1", "prod", &TagOptions::new().protected(true)).unwrap();
-    assert_refused(larder.untag("wine", "prod"), "protected");
+    assert_blocked(larder.untag("wine", "prod"), Remedy::Force);
     larder.tags().remove("wine", "prod", &TagOptions::new().force(true)).unwrap();
     assert_eq!(history(&larder)[3..], [(4, Some(1)), (5, None)]);
 }
@@ -189,7 +192,7 @@ fn a_version_is_tagged_or_removed_and_never_both() {
         });
         for (number, (tagged, removed)) in (1..).zip(ends[0].iter().zip(&ends[1])) {
             match (tagged, removed) {
-                (Ok(()), Err(Error::Refused { .. })) | (Err(Error::NotFound { .. }), Ok(())) => {}
+                (Ok(()), Err(Error::Blocked { .. })) | (Err(Error::NotFound { .. }), Ok(())) => {}
                 other => panic!("version {number}: {other:?}"),
             }
         }

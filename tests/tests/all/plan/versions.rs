@@ -47,7 +47,8 @@ fn a_diff_of_what_is_not_there_says_which() {
     let there: Reference = "planned".parse().unwrap();
     for (old, new) in [("planned", "planned@9"), ("planned@9", "planned")] {
         let error = larder.diff(old, new).unwrap_err();
-        assert!(error.to_string().contains("planned@9"), "{error}");
+        let Error::NotFound { reference, .. } = &error else { panic!("{error:?}") };
+        assert_eq!(reference, "planned@9");
     }
     larder.remove("planned@1").unwrap();
     assert!(matches!(larder.diff(&there, &there), Err(Error::NotFound { .. })));

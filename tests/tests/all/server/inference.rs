@@ -10,16 +10,16 @@ use super::Serving;
 /// Two inputs, two outputs.
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "tests/server/joiner", model)]
-struct Joiner;
+pub(super) struct Joiner;
 
 #[derive(Deserialize, JsonSchema)]
-struct Parts {
+pub(super) struct Parts {
     name: String,
     sizes: [f32; 2],
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Joined {
+pub(super) struct Joined {
     label: String,
     sum: f32,
 }

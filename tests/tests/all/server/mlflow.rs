@@ -13,10 +13,10 @@ use super::Serving;
 /// A model of named columns.
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "tests/server/named", model)]
-struct Named;
+pub(super) struct Named;
 
 #[derive(Deserialize, JsonSchema)]
-struct Row {
+pub(super) struct Row {
     rooms: u32,
     area: f64,
 }

@@ -180,6 +180,20 @@ fn an_undeployed_name_is_gone_and_its_running_requests_end() {
 }
 
 #[test]
+fn a_name_that_is_deployed_anew_is_not_bound_to_the_old_signature() {
+    let larder = larder_with(1);
+    larder.apply("shouter", &Shouter { mark: "!".into() }).unwrap();
+    deploy(&larder, "probe");
+    let server = serve(&larder);
+    assert!(larder.undeploy("it").unwrap());
+    deploy(&larder, "shouter");
+    server.settle();
+    let answer = server.deployer.route(&name("it")).unwrap().predict(Request::json("\"a\""));
+    assert_eq!(answer.unwrap().output, Output::Json("\"A!\"".into()));
+    assert_eq!(server.reason("it"), "");
+}
+
+#[test]
 fn a_deployed_model_is_loaded_beyond_the_memory_bound() {
     let larder = larder_with(1);
     deploy(&larder, "probe");

@@ -226,7 +226,7 @@ fn a_fast_model_runs_on_the_callers_thread() {
     let fails = Input::Json("{\"act\": \"panic\"}".into());
     let error = serving.try_predict_now(&model, &fails).unwrap().unwrap_err();
     assert!(matches!(error, ServeError::Panicked { .. }), "{error}");
-    serving.predict(&model, ask("sleep:10")).unwrap();
+    serving.predict(&model, ask("sleep:30")).unwrap();
     assert!(serving.try_predict_now(&model, &input).is_none(), "it was slow of late");
 }
 
