@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use larder_core::extend::Records;
 use larder_core::record::read;
-use larder_core::store::{Outcome, Timestamp};
+use larder_core::store::{Absence, Outcome, Timestamp};
 use larder_core::{Error, Result};
 use serde::Serialize;
 
@@ -60,7 +60,10 @@ impl Access {
                 created: record.created,
             }));
         };
-        let missing = || not_found(format!("version {number} of the policies"), Vec::new());
+        let missing = || {
+            let what = format!("version {number} of the policies");
+            not_found(Absence::NoPolicies, what, Vec::new())
+        };
         let key = policies_key(number).map_err(|_| missing())?;
         let found = self.larder.store().get_records(std::slice::from_ref(&key))?;
         let found = found.into_iter().next().flatten().ok_or_else(missing)?;

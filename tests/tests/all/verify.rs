@@ -3,6 +3,7 @@
 mod copies;
 mod kinds;
 mod own_kind;
+mod samples;
 
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
