@@ -90,7 +90,10 @@ impl Access {
             }
             let (number, created) = (last + 1, self.larder.now());
             if last > 0 {
-                transaction.require(policies_key(last)?)?;
+                // The version before it is there when it is written.
+                let before = policies_key(last)?;
+                transaction.get(&before)?;
+                transaction.require(before)?;
             }
             let record = PolicyRecord::new(text.to_owned(), created);
             transaction.put_new(policies_key(number)?, &record)?;
