@@ -84,7 +84,7 @@ impl Trusting {
     }
 }
 
-fn names<'a>(groups: &'a Value) -> BTreeSet<&'a str> {
+fn names(groups: &Value) -> BTreeSet<&str> {
     groups.as_array().unwrap().iter().filter_map(Value::as_str).collect()
 }
 
