@@ -44,7 +44,7 @@ pub use crate::qualified_reference::QualifiedReference;
 /// Clients of a server of Larder: served models, and the tokens that are kept for servers.
 #[cfg(feature = "http")]
 pub mod client {
-    pub use larder_store_http::{Endpoint, tokens};
+    pub use larder_store_http::{Endpoint, login, tokens};
 }
 
 /// Interfaces for crates that extend the handle: records, manifests, participants in commits, progress.

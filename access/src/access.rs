@@ -10,6 +10,7 @@ use larder_core::store::{Absence, Outcome, StoreExt, Transaction, transact};
 use larder_core::{Error, Larder, Result};
 
 use crate::grants::{Grant, Subject, check_pattern};
+use crate::policies::Known;
 use crate::principal::{PrincipalName, UserInfo};
 use crate::record::{
     GRANTS, GROUPS, GrantRecord, GroupRecord, PRINCIPALS, PrincipalKind, PrincipalRecord,
@@ -26,7 +27,7 @@ pub trait LarderAccess {
 
 impl LarderAccess for Larder {
     fn access(&self) -> Access {
-        Access { larder: self.clone() }
+        Access { larder: self.clone(), known: Known::default() }
     }
 }
 
@@ -34,6 +35,7 @@ impl LarderAccess for Larder {
 #[derive(Debug, Clone)]
 pub struct Access {
     pub(crate) larder: Larder,
+    pub(crate) known: Known,
 }
 
 impl Access {
@@ -230,11 +232,17 @@ impl Access {
         })
     }
 
-    /// Returns the grants, for decisions.
+    /// Returns the grants and policies, for decisions.
     ///
     /// # Errors
+    /// [`Error::Refused`] for a larder with policies, in a program that was built without the feature `cedar`;
     /// [`Error::Store`]; [`Error::Corrupt`].
     pub fn rules(&self) -> Result<Rules> {
+        Ok(self.granted()?.with_policies(self.policies_in_force()?))
+    }
+
+    /// Returns the grants.
+    pub(crate) fn granted(&self) -> Result<Rules> {
         let grants = self.list::<GrantRecord>(GRANTS)?.into_iter().map(|(_, grant)| {
             let GrantRecord { subject, role, names, created, .. } = grant;
             Grant { subject, role, names, created }

@@ -10,6 +10,7 @@
 //! | `groups/@NAME` | a group |
 //! | `tokens/@ID` | the digest of a token's secret, its owner, scopes and end |
 //! | `grants/@HEX` | a role of a user, a group or everyone on a pattern of names |
+//! | `policies/@N` | a version of the policies; the newest is in force |
 //! | `audit/@N` | what was changed or denied, by whom, and why; each record holds the digest of the one before |
 //! | `audit-head/@` | the number and digest of the last of them |
 //!
@@ -39,19 +40,26 @@
 
 mod access;
 mod audit;
+#[cfg(feature = "cedar")]
+mod cedar;
 mod grants;
+mod policies;
 mod principal;
 mod record;
 mod role;
 mod rules;
 mod secret;
+mod sign_in;
 mod tokens;
+mod verdict;
 
 pub use crate::access::{Access, LarderAccess};
 pub use crate::audit::{AuditEntry, AuditFault, AuditReport, Outcome};
 pub use crate::grants::{Grant, Subject};
+pub use crate::policies::PolicyVersion;
 pub use crate::principal::{Principal, PrincipalName, UserInfo};
 pub use crate::record::PrincipalKind;
 pub use crate::role::Role;
 pub use crate::rules::{Decision, Resource, Rules};
+pub use crate::sign_in::{Identity, SignIn};
 pub use crate::tokens::{CreatedToken, Scope, TokenInfo, TokenOptions};

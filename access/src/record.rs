@@ -10,18 +10,20 @@ use larder_core::store::{Absence, Digest, RecordKey, Timestamp};
 use larder_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use kinds::number_in;
+pub(crate) use kinds::{number_in, number_of_policies};
 
 use crate::audit::AuditEntry;
 use crate::grants::Subject;
 use crate::principal::PrincipalName;
 use crate::role::Role;
+use crate::sign_in::Identity;
 use crate::tokens::Scope;
 
 pub(crate) const PRINCIPALS: &str = "principals/@";
 pub(crate) const GROUPS: &str = "groups/@";
 pub(crate) const TOKENS: &str = "tokens/@";
 pub(crate) const GRANTS: &str = "grants/@";
+pub(crate) const POLICIES: &str = "policies/@";
 pub(crate) const AUDIT: &str = "audit/@";
 pub(crate) const AUDIT_HEAD: &str = "audit-head/@";
 
@@ -52,6 +54,9 @@ pub(crate) struct PrincipalRecord {
     pub(crate) kind: PrincipalKind,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) groups: BTreeSet<PrincipalName>,
+    /// Who it is for a provider of identities, once it signed in there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) identity: Option<Identity>,
     pub(crate) created: Timestamp,
 }
 
@@ -75,6 +80,9 @@ pub(crate) struct TokenRecord {
     pub(crate) label: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) scopes: Option<Vec<Scope>>,
+    /// The groups that a provider of identities stated, for a token that a sign-in created.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) groups: Option<BTreeSet<PrincipalName>>,
     pub(crate) created: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) expires: Option<Timestamp>,
@@ -90,6 +98,15 @@ pub(crate) struct GrantRecord {
     pub(crate) subject: Subject,
     pub(crate) role: Role,
     pub(crate) names: String,
+    pub(crate) created: Timestamp,
+}
+
+/// `policies/@N`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicyRecord {
+    larder: u64,
+    pub(crate) text: String,
     pub(crate) created: Timestamp,
 }
 
@@ -119,6 +136,7 @@ larder_core::store::documents!(
     GroupRecord,
     TokenRecord,
     GrantRecord: grant_fault,
+    PolicyRecord,
     AuditRecord,
     AuditHead,
 );
@@ -135,7 +153,7 @@ impl PrincipalRecord {
         groups: BTreeSet<PrincipalName>,
         created: Timestamp,
     ) -> Self {
-        Self { larder: FORMAT, kind, groups, created }
+        Self { larder: FORMAT, kind, groups, identity: None, created }
     }
 }
 
@@ -152,14 +170,20 @@ impl TokenRecord {
         created: Timestamp,
         expires: Option<Timestamp>,
     ) -> Self {
-        let (label, scopes, revoked) = (String::new(), None, None);
-        Self { larder: FORMAT, owner, secret, label, scopes, created, expires, revoked }
+        let (label, scopes, groups, revoked) = (String::new(), None, None, None);
+        Self { larder: FORMAT, owner, secret, label, scopes, groups, created, expires, revoked }
     }
 }
 
 impl GrantRecord {
     pub(crate) fn new(subject: Subject, role: Role, names: String, created: Timestamp) -> Self {
         Self { larder: FORMAT, subject, role, names, created }
+    }
+}
+
+impl PolicyRecord {
+    pub(crate) fn new(text: String, created: Timestamp) -> Self {
+        Self { larder: FORMAT, text, created }
     }
 }
 
@@ -183,6 +207,10 @@ pub(crate) fn grant_key(subject: &Subject, role: Role, names: &str) -> Result<Re
 
 pub(crate) fn token_key(id: &str) -> Result<RecordKey> {
     RecordKey::new(&format!("{TOKENS}{id}"))
+}
+
+pub(crate) fn policies_key(number: u64) -> Result<RecordKey> {
+    RecordKey::new(&format!("{POLICIES}{number:010}"))
 }
 
 pub(crate) fn audit_key(number: u64) -> Result<RecordKey> {

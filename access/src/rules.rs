@@ -1,30 +1,47 @@
 //! Decisions: may this principal do this?
 
 use std::fmt;
+use std::sync::Arc;
 
-use larder_core::Identifier;
-use larder_core::store::Action;
+use larder_core::store::{Action, TagName};
+use larder_core::{Identifier, Reference, Selector};
 use larder_search::Glob;
 
 use crate::grants::Grant;
+use crate::policies::Policies;
 use crate::principal::Principal;
 use crate::role::Role;
+use crate::verdict::Verdict;
 
 /// The target of an action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resource {
     /// A name, with its versions, tags, annotations and jobs, or the deployment of that name.
     Name(Identifier),
+    /// A tag of a name.
+    Tag(Identifier, TagName),
     /// The larder as a whole: its garbage, its users.
     Larder,
     /// Some name, whichever: for requests that name blobs by their digest alone.
     Any,
 }
 
+impl Resource {
+    /// The name, or the tag, of a reference.
+    pub fn of(reference: &Reference) -> Self {
+        let name = reference.identifier().clone();
+        match reference.selector() {
+            Selector::Tag(tag) => Self::Tag(name, tag.clone()),
+            _ => Self::Name(name),
+        }
+    }
+}
+
 impl fmt::Display for Resource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name(name) => write!(f, "`{name}`"),
+            Self::Tag(name, tag) => write!(f, "`{name}:{tag}`"),
             Self::Larder => f.write_str("the larder"),
             Self::Any => f.write_str("any name"),
         }
@@ -34,7 +51,7 @@ impl fmt::Display for Resource {
 /// The answer to a question of [`Rules::authorize`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decision {
-    /// It may, by the named grant.
+    /// It may, by the named grant or policy.
     Allowed(String),
     /// It may not; the text says why.
     Denied(String),
@@ -46,7 +63,7 @@ impl Decision {
         matches!(self, Self::Allowed(_))
     }
 
-    /// The grant, or why there is none.
+    /// The grant or the policy, or why it may not.
     pub fn because(&self) -> &str {
         match self {
             Self::Allowed(because) | Self::Denied(because) => because,
@@ -54,42 +71,76 @@ impl Decision {
     }
 }
 
-/// The grants of a larder at one time.
+/// The grants and policies of a larder at one time.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     grants: Vec<Grant>,
+    policies: Option<Arc<Policies>>,
 }
 
 impl Rules {
     pub(crate) fn new(grants: Vec<Grant>) -> Self {
-        Self { grants }
+        Self { grants, policies: None }
+    }
+
+    pub(crate) fn with_policies(self, policies: Option<Arc<Policies>>) -> Self {
+        Self { policies, ..self }
     }
 
     /// Decides whether `principal` may do `action` to `resource`.
     ///
-    /// A grant must allow it, and so must the scopes of the token, if it has any.
+    /// A grant or a policy must allow it, no policy may forbid it, and the scopes of the token, if it has any, must cover it.
+    /// Who is granted `admin` on `*` may administer the larder, whatever policies forbid.
     pub fn authorize(
         &self,
         principal: &Principal,
         action: Action,
         resource: &Resource,
     ) -> Decision {
-        let grant = self.grants.iter().find(|grant| {
-            grant.subject.includes(principal) && covers(grant.role, &grant.names, action, resource)
-        });
-        let Some(grant) = grant else {
-            return Decision::Denied(format!(
-                "no grant lets {} {action} {resource}",
-                principal.name
-            ));
+        let own = || self.grants_of(principal);
+        let mut grant = own().find(|grant| covers(grant.role, &grant.names, action, resource));
+        let because = match self.verdict(principal, action, resource) {
+            Verdict::Forbidden(policy) => {
+                grant = own().find(|grant| grant.role == Role::Admin && grant.names == "*");
+                match grant.filter(|_| action == Action::Administer) {
+                    Some(grant) => granted(grant),
+                    None => {
+                        let text =
+                            format!("{policy} forbids {} to {action} {resource}", principal.name);
+                        return Decision::Denied(text);
+                    }
+                }
+            }
+            verdict => match (grant, verdict) {
+                (Some(grant), _) => granted(grant),
+                (None, Verdict::Permitted(policy)) => policy,
+                (None, _) => {
+                    let text = format!("no grant lets {} {action} {resource}", principal.name);
+                    return Decision::Denied(text);
+                }
+            },
         };
         let is_in_scope = principal.scopes.as_ref().is_none_or(|scopes| {
             scopes.iter().any(|scope| covers(scope.role, &scope.names, action, resource))
         });
-        if !is_in_scope {
-            return Decision::Denied(format!("the token is not for this: {action} {resource}"));
+        match is_in_scope {
+            true => Decision::Allowed(because),
+            false => Decision::Denied(format!("the token is not for this: {action} {resource}")),
         }
-        Decision::Allowed(format!("grant {} to {} on {}", grant.role, grant.subject, grant.names))
+    }
+
+    #[cfg(feature = "cedar")]
+    fn verdict(&self, principal: &Principal, action: Action, resource: &Resource) -> Verdict {
+        let policies = self.policies.as_ref();
+        policies.map_or(Verdict::Silent, |it| it.decide(principal, action, resource))
+    }
+
+    #[cfg(not(feature = "cedar"))]
+    fn verdict(&self, _: &Principal, _: Action, _: &Resource) -> Verdict {
+        match self.policies.as_deref() {
+            None => Verdict::Silent,
+            Some(policies) => match *policies {},
+        }
     }
 
     /// The grants that include a principal.
@@ -103,10 +154,16 @@ impl Rules {
     }
 }
 
+fn granted(grant: &Grant) -> String {
+    format!("grant {} to {} on {}", grant.role, grant.subject, grant.names)
+}
+
 fn covers(role: Role, names: &str, action: Action, resource: &Resource) -> bool {
     role.allows(action)
         && match resource {
-            Resource::Name(name) => Glob::new(names).matches(name.as_str()),
+            Resource::Name(name) | Resource::Tag(name, _) => {
+                Glob::new(names).matches(name.as_str())
+            }
             Resource::Larder => names == "*",
             Resource::Any => true,
         }

@@ -1,5 +1,6 @@
 //! Tokens: what programs prove their owner by.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use larder_core::extend::Records;
@@ -32,12 +33,13 @@ pub struct Scope {
 pub struct TokenOptions {
     label: String,
     scopes: Option<Vec<Scope>>,
+    groups: Option<BTreeSet<PrincipalName>>,
     lifetime: Option<Duration>,
 }
 
 impl Default for TokenOptions {
     fn default() -> Self {
-        Self { label: String::new(), scopes: None, lifetime: Some(LIFETIME) }
+        Self { label: String::new(), scopes: None, groups: None, lifetime: Some(LIFETIME) }
     }
 }
 
@@ -58,6 +60,13 @@ impl TokenOptions {
     #[must_use]
     pub fn scope(mut self, role: Role, names: impl Into<String>) -> Self {
         self.scopes.get_or_insert_default().push(Scope { role, names: names.into() });
+        self
+    }
+
+    /// Makes it the token of a sign-in: while it is valid, its owner is also in these groups, as far as the larder knows them.
+    #[must_use]
+    pub fn sign_in(mut self, groups: BTreeSet<PrincipalName>) -> Self {
+        self.groups = Some(groups);
         self
     }
 
@@ -89,6 +98,9 @@ pub struct TokenInfo {
     pub label: String,
     /// The scopes; `None` for all permissions of its owner.
     pub scopes: Option<Vec<Scope>>,
+    /// The groups of a sign-in; `None` for a token that somebody created.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups: Option<BTreeSet<PrincipalName>>,
     /// The time it was created.
     pub created: Timestamp,
     /// The time it ends, if it does.
@@ -99,8 +111,8 @@ pub struct TokenInfo {
 
 impl TokenInfo {
     fn new(id: &str, token: TokenRecord) -> Self {
-        let TokenRecord { owner, label, scopes, created, expires, revoked, .. } = token;
-        Self { id: id.to_owned(), owner, label, scopes, created, expires, revoked }
+        let TokenRecord { owner, label, scopes, groups, created, expires, revoked, .. } = token;
+        Self { id: id.to_owned(), owner, label, scopes, groups, created, expires, revoked }
     }
 }
 
@@ -130,6 +142,7 @@ impl Access {
         let mut token = TokenRecord::new(owner.clone(), secret, created, expires);
         token.label.clone_from(&options.label);
         token.scopes.clone_from(&options.scopes);
+        token.groups.clone_from(&options.groups);
         self.transact(format_args!("the tokens of {owner}"), |transaction| {
             let user = owner.key(PRINCIPALS)?;
             if transaction.read::<PrincipalRecord>(&user)?.is_none() {
@@ -196,11 +209,8 @@ impl Access {
             return Err(Error::denied("sign in", "the owner of the token was removed"));
         };
         let user: PrincipalRecord = larder_core::record::read(&key, &found)?;
-        Ok(Principal {
-            name: token.owner,
-            groups: user.groups,
-            token: Some(id),
-            scopes: token.scopes,
-        })
+        let mut groups = user.groups;
+        groups.extend(self.known_groups(token.groups.unwrap_or_default())?);
+        Ok(Principal { name: token.owner, groups, token: Some(id), scopes: token.scopes })
     }
 }

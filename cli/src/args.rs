@@ -5,6 +5,8 @@ use std::fmt::Write as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use unicode_width::UnicodeWidthStr as _;
 
+#[cfg(feature = "cedar")]
+use crate::commands::access::policy;
 use crate::commands::access::{audit, can, grant, group, token, user};
 #[cfg(feature = "http")]
 use crate::commands::login;
@@ -12,6 +14,7 @@ use crate::commands::login;
 use crate::commands::serve;
 #[cfg(not(all(
     feature = "archive",
+    feature = "cedar",
     feature = "http",
     feature = "server",
     feature = "serving"
@@ -20,7 +23,7 @@ use crate::commands::without_feature;
 use crate::commands::{
     cache, completions, copy, diff, doctor, fire, gc, get, history, job, jobs, list, lock, man,
     migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
-    versions, work,
+    versions, whoami, work,
 };
 #[cfg(feature = "serving")]
 use crate::commands::{deploy, deployments};
@@ -105,10 +108,15 @@ pub(crate) enum Command {
     Logout(login::LogoutArgs),
     #[cfg(not(feature = "http"))]
     Logout(without_feature::Args),
+    Whoami(whoami::Args),
     User(user::Args),
     Group(group::Args),
     Token(token::Args),
     Grant(grant::Args),
+    #[cfg(feature = "cedar")]
+    Policy(policy::Args),
+    #[cfg(not(feature = "cedar"))]
+    Policy(without_feature::Args),
     Can(can::Args),
     Audit(audit::Args),
     Types(types::Args),
@@ -142,10 +150,12 @@ const GROUPS: [(&str, &[&str]); 6] = [
             "undeploy",
             "login",
             "logout",
+            "whoami",
             "user",
             "group",
             "token",
             "grant",
+            "policy",
             "can",
             "audit",
         ],

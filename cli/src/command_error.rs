@@ -279,6 +279,9 @@ fn hint_for(error: &Error) -> Option<String> {
             "`larder group list` lists the groups, and `larder group add NAME` adds one"
         }
         Error::NotFound { absence: Absence::NoToken, .. } => "`larder token list` lists the tokens",
+        Error::NotFound { absence: Absence::NoPolicies, .. } => {
+            "`larder policy show` prints the policies in force"
+        }
         Error::NotFound { absence: Absence::NoGrant, .. } => "`larder grant list` lists the grants",
         Error::NotFound { similar, .. } if similar.is_empty() => "`larder list` lists the names",
         Error::NotLinked { has_source: true, .. } => {

@@ -4,6 +4,8 @@ use larder::Registry;
 
 use crate::args::{self, Cli, Command};
 use crate::command_error::CommandError;
+#[cfg(feature = "cedar")]
+use crate::commands::access::policy;
 use crate::commands::access::{audit, can, grant, group, token, user};
 #[cfg(feature = "http")]
 use crate::commands::login;
@@ -11,6 +13,7 @@ use crate::commands::login;
 use crate::commands::serve;
 #[cfg(not(all(
     feature = "archive",
+    feature = "cedar",
     feature = "http",
     feature = "server",
     feature = "serving"
@@ -19,7 +22,7 @@ use crate::commands::without_feature;
 use crate::commands::{
     cache, completions, copy, diff, doctor, fire, gc, get, history, job, jobs, list, lock, man,
     migrate, mirror, note, predict, put, remove, restore, serializers, show, tag, types, verify,
-    versions, welcome, work,
+    versions, welcome, whoami, work,
 };
 #[cfg(feature = "serving")]
 use crate::commands::{deploy, deployments};
@@ -117,10 +120,15 @@ fn dispatch(
         Some(Command::Logout(args)) => login::logout(&args, output),
         #[cfg(not(feature = "http"))]
         Some(Command::Logout(_)) => without_feature::run("logout", "http"),
+        Some(Command::Whoami(_)) => whoami::run(&url()?, output),
         Some(Command::User(args)) => user::run(&args, &make(&url()?, registry()?)?, output),
         Some(Command::Group(args)) => group::run(&args, &make(&url()?, registry()?)?, output),
         Some(Command::Token(args)) => token::run(&args, &larder(registry()?)?, output),
         Some(Command::Grant(args)) => grant::run(&args, &make(&url()?, registry()?)?, output),
+        #[cfg(feature = "cedar")]
+        Some(Command::Policy(args)) => policy::run(&args, &make(&url()?, registry()?)?, output),
+        #[cfg(not(feature = "cedar"))]
+        Some(Command::Policy(_)) => without_feature::run("policy", "cedar"),
         Some(Command::Can(args)) => can::run(&args, &larder(registry()?)?, output),
         Some(Command::Audit(args)) => audit::run(&args, &larder(registry()?)?, output),
         Some(Command::Types(_)) => types::run(&registry()?, output),

@@ -24,9 +24,9 @@
 //! | feature | has |
 //! | --- | --- |
 //! | `default` | what a person needs at a terminal on one machine: `archive`, `bincode`, `bytes`, `fs`, `json`, `msgpack`, `postcard`, `script`, `serving`, `sqlite`, `tensors` |
-//! | `full` | `default`, `nats`, `object`, `onnx`, `onnxruntime`, `postgres`, `wasm` |
+//! | `full` | `default`, `cedar`, `http`, `nats`, `object`, `oidc`, `onnx`, `onnxruntime`, `postgres`, `server`, `wasm` |
 //!
-//! `archive` has `export` and `import`, `serving` has `deploy`, `deployments` and `undeploy`; the others are features of the crate `larder`. Commands, URLs and files that need
+//! `archive` has `export` and `import`, `serving` has `deploy`, `deployments` and `undeploy`, `cedar` has `policy`, `http` has `login` and `logout`, `oidc` has the options of `serve` for single sign-on; the others are features of the crate `larder`. Commands, URLs and files that need
 //! a missing feature end with an error that names it.
 //!
 //! # Output
@@ -75,15 +75,19 @@
 //! | `work --drain` | `jobs`: the number of jobs that ran |
 //! | `serve` | `url`, and `token`: of the user `admin`, if the larder had no users |
 //! | `login` | `outcome`, `server`, and `user` |
-//! | `logout` | `outcome`, `server` |
+//! | `logout` | `outcome`, `server`, and `revoked`: whether the server ended the session too |
+//! | `whoami` | `name`, `authenticated`; on a server also `groups`, `token`: its id, `scopes`, `grants` (`role`, `names`) |
 //! | `user list` | `users` (`name`, `kind`: `person` or `service`, `groups`, `created`) |
 //! | `group list` | `groups` (`group`, `members`) |
 //! | `user`, `group` | `outcome`, and `user` or `group` |
-//! | `token create` | `secret`, `id`, `owner`, `label`, `scopes` (`role`, `names`), `created`, `expires`, `revoked` |
+//! | `token create` | `secret`, `id`, `owner`, `label`, `scopes` (`role`, `names`), `created`, `expires`, `revoked`; of a sign-in also `groups` |
 //! | `token list` | `tokens`: as above, without `secret` |
 //! | `token revoke` | `outcome`, `id` |
 //! | `grant list` | `grants` (`subject`, `role`, `names`, `created`) |
 //! | `grant add`, `grant remove` | `outcome`, `subject`, `role`, `names` |
+//! | `policy set` | `outcome`, `number` |
+//! | `policy show` | `number`, `text`, `created` |
+//! | `policy test` | `passed`: their number, and `failed` (`case`: its number, `question`, `allowed`, `because`) |
 //! | `can` | `user`, `action`, `allowed`, `because` |
 //! | `audit` | `entries` (`at`, `principal`, `token`, `action`, `resource`, `outcome`, `because`, `request`) |
 //! | `audit --verify` | `records`, `entries`: their numbers; `findings` (`record`, `fault`) |

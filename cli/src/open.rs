@@ -38,11 +38,16 @@ pub(crate) fn stand_in(url: &StoreUrl, registry: Registry) -> Result<Larder, Com
 /// Configures a larder for the command line: the user's cache, author and progress bar.
 fn ready(larder: Larder) -> Result<Larder, CommandError> {
     let larder = progress::with_bar(larder::cache::with_user_cache(larder)?);
-    let value = |variable| std::env::var(variable).ok().filter(|name: &String| !name.is_empty());
-    Ok(match ["LARDER_AUTHOR", "USER", "USERNAME"].into_iter().find_map(value) {
+    Ok(match author() {
         Some(author) => larder.with_author(author),
         None => larder,
     })
+}
+
+/// The author of versions and tag moves.
+pub(crate) fn author() -> Option<String> {
+    let value = |variable| std::env::var(variable).ok().filter(|name: &String| !name.is_empty());
+    ["LARDER_AUTHOR", "USER", "USERNAME"].into_iter().find_map(value)
 }
 
 /// Opens the larder. Only `put`, and targets of copies, create one.

@@ -133,7 +133,11 @@ pub(crate) fn percent(fraction: f64) -> String {
 
 /// `1 blob`, `2 blobs`.
 pub(crate) fn count(number: u64, thing: &str) -> String {
-    if number == 1 { format!("1 {thing}") } else { format!("{number} {thing}s") }
+    match (number, thing.strip_suffix("ry")) {
+        (1, _) => format!("1 {thing}"),
+        (_, Some(start)) => format!("{number} {start}ries"),
+        (_, None) => format!("{number} {thing}s"),
+    }
 }
 
 /// The number of a version, with its status unless it is ready.

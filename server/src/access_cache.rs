@@ -48,9 +48,18 @@ impl AccessCache {
 
     /// Reads the owner of a token and the rules. Blocks.
     pub(crate) fn read(&self, token: &str) -> Result<Identity> {
+        self.read_by(token, |access| access.authenticate(token))
+    }
+
+    /// Reads the owner of a token, by `authenticate`, and the rules. Blocks.
+    pub(crate) fn read_by(
+        &self,
+        token: &str,
+        authenticate: impl FnOnce(&Access) -> Result<Principal>,
+    ) -> Result<Identity> {
         let before = self.changes.load(Ordering::SeqCst);
         let read = Instant::now();
-        let principal = Arc::new(self.access.authenticate(token)?);
+        let principal = Arc::new(authenticate(&self.access)?);
         let (since, rules) = self.rules(before)?;
         let identity = Identity { principal, rules };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

@@ -35,6 +35,8 @@ pub(crate) struct App {
 pub(crate) struct Guarded {
     pub(crate) access: AccessCache,
     pub(crate) audit: AuditLog,
+    #[cfg(feature = "oidc")]
+    pub(crate) oidc: Option<crate::oidc::Oidc>,
 }
 
 /// Shared by all requests.

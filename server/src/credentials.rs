@@ -1,7 +1,9 @@
 //! The token of a request.
 
+use axum::extract::Request;
 use axum::http::{HeaderMap, Uri, header};
 
+use crate::app::SharedApp;
 use crate::failure::Failure;
 
 /// Parameters of a URL by which tokens are passed to other services.
@@ -37,4 +39,15 @@ pub(crate) fn token(headers: &HeaderMap, uri: &Uri) -> Result<Option<String>, Fa
             "cannot sign in: send the token as `Authorization: Bearer larder_…`",
         )),
     }
+}
+
+/// Returns the token of a browser's session, if the request has one.
+#[cfg(feature = "oidc")]
+pub(crate) fn session(app: &SharedApp, request: &Request) -> Result<Option<String>, Failure> {
+    crate::oidc::session(app, request)
+}
+
+#[cfg(not(feature = "oidc"))]
+pub(crate) fn session(_: &SharedApp, _: &Request) -> Result<Option<String>, Failure> {
+    Ok(None)
 }

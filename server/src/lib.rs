@@ -25,6 +25,8 @@ mod failure;
 mod health;
 mod metrics;
 mod model_metrics;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod options;
 mod predict;
 mod request_id;
@@ -35,6 +37,8 @@ mod server;
 mod store;
 mod whoami;
 
+#[cfg(feature = "oidc")]
+pub use crate::oidc::OidcOptions;
 pub use crate::options::{ServerOptions, Tls};
 pub use crate::routes::{RouteInfo, routes};
 pub use crate::server::Server;

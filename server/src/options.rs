@@ -25,6 +25,8 @@ pub struct ServerOptions {
     pub(crate) max_body: usize,
     pub(crate) deadline: Duration,
     pub(crate) memory: u64,
+    #[cfg(feature = "oidc")]
+    pub(crate) oidc: Option<crate::oidc::OidcOptions>,
 }
 
 impl Default for ServerOptions {
@@ -37,6 +39,8 @@ impl Default for ServerOptions {
             max_body: 16 << 20,
             deadline: Duration::from_secs(60),
             memory: 4 << 30,
+            #[cfg(feature = "oidc")]
+            oidc: None,
         }
     }
 }
@@ -98,17 +102,36 @@ impl ServerOptions {
         self
     }
 
+    /// Lets people sign in at a provider of identities, and services by its tokens.
+    #[cfg(feature = "oidc")]
+    #[must_use]
+    pub fn oidc(mut self, oidc: crate::oidc::OidcOptions) -> Self {
+        self.oidc = Some(oidc);
+        self
+    }
+
     /// Refuses what would be open to everybody.
     pub(crate) fn check(&self) -> Result<()> {
         let refused = |reason: &str| {
             let action = format!("listen on {}", self.listen);
             Err(Error::Refused { action, reason: reason.into() })
         };
+        #[cfg(feature = "oidc")]
+        if let Some(oidc) = &self.oidc {
+            if !self.authenticate {
+                return refused("a server without tokens has no single sign-on");
+            }
+            oidc.check()?;
+        }
         if self.listen.ip().is_loopback() {
             return Ok(());
         }
         if !self.authenticate {
             return refused("a server without tokens listens on this machine only");
+        }
+        #[cfg(feature = "oidc")]
+        if self.oidc.as_ref().is_some_and(|oidc| oidc.public_url.is_none()) {
+            return refused("single sign-on needs the URL by which browsers reach the server");
         }
         if self.tls.is_none() && !self.behind_proxy {
             return refused(

@@ -9,6 +9,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
+use crate::access_cache::Identity;
 use crate::app::SharedApp;
 use crate::context::Context;
 use crate::credentials;
@@ -77,7 +78,10 @@ async fn guarded(
     let mut context =
         Context { app: Arc::clone(app), identity: None, request_id: Arc::clone(request_id) };
     if let (Some(guard), false) = (&app.guard, matches!(route.guard, Guard::Public)) {
-        let token = credentials::token(request.headers(), request.uri())?;
+        let token = match credentials::token(request.headers(), request.uri())? {
+            Some(token) => Some(token),
+            None => credentials::session(app, &request)?,
+        };
         let token = token.ok_or_else(|| {
             Failure::unauthorized(
                 "cannot sign in: the request has no token; send `Authorization: Bearer larder_…`",
@@ -85,20 +89,31 @@ async fn guarded(
         })?;
         context.identity = match guard.access.recent(&token) {
             Some(identity) => Some(identity),
-            None => {
-                let app = Arc::clone(app);
-                let read = context.blocking(move || match &app.guard {
-                    Some(guard) => Ok(Some(guard.access.read(&token)?)),
-                    None => Ok(None),
-                });
-                read.await?
-            }
+            None => read_identity(&context, token).await?,
         };
     }
     if let Guard::On(action, resource) = route.guard {
         context.authorize(action, &resource(&rest)?)?;
     }
     (route.handler)(context, rest, request).await
+}
+
+/// Reads who a token belongs to.
+async fn read_identity(context: &Context, token: String) -> Result<Option<Identity>, Failure> {
+    let app = Arc::clone(&context.app);
+    #[cfg(feature = "oidc")]
+    if let Some(sign_in) = crate::oidc::bearer(&context.app, &token).await? {
+        let read = context.blocking(move || match &app.guard {
+            Some(guard) => Ok(Some(guard.access.read_by(&token, |it| it.sign_in(&sign_in))?)),
+            None => Ok(None),
+        });
+        return read.await;
+    }
+    let read = context.blocking(move || match &app.guard {
+        Some(guard) => Ok(Some(guard.access.read(&token)?)),
+        None => Ok(None),
+    });
+    read.await
 }
 
 /// Answers a request that no route is for. Who is not signed in learns nothing about routes.

@@ -6,6 +6,8 @@ use crate::route::Route;
 pub(crate) fn all() -> Vec<Route> {
     let mut routes = crate::health::routes();
     routes.extend(crate::metrics::routes());
+    #[cfg(feature = "oidc")]
+    routes.extend(crate::oidc::routes());
     routes.extend(crate::predict::routes());
     routes.extend(crate::store::routes());
     routes.extend(crate::whoami::routes());

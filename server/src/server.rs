@@ -56,11 +56,14 @@ impl Server {
     /// [`first_token`](Server::first_token).
     ///
     /// # Errors
-    /// [`Error::Refused`] for an address beyond this machine without tokens or TLS; [`Error::Store`] if the address is in use, a
+    /// [`Error::Refused`] for an address beyond this machine without tokens or TLS, and for a larder with policies in a program
+    /// that was built without the feature `cedar`; [`Error::Store`] if the address is in use, a
     /// file of the certificate cannot be read, or the store fails.
     pub fn start(larder: Larder, options: &ServerOptions) -> Result<Self> {
         options.check()?;
         let tls = options.tls.as_ref().map(tls_config).transpose()?;
+        // A server that cannot read the policies would decide without them.
+        larder.access().rules()?;
         let first_token = match options.authenticate {
             true => set_up(&larder)?,
             false => None,
@@ -75,11 +78,14 @@ impl Server {
             .build()
             .map_err(|error| Error::store("start the threads of the server", error))?;
 
+        let is_tls = tls.is_some();
         let guard = match options.authenticate {
-            true => {
-                let (access, audit) = (AccessCache::new(&larder), AuditLog::start(&larder)?);
-                Some(Guarded { access, audit })
-            }
+            true => Some(Guarded {
+                access: AccessCache::new(&larder),
+                audit: AuditLog::start(&larder)?,
+                #[cfg(feature = "oidc")]
+                oidc: single_sign_on(options, &url_of(address, is_tls))?,
+            }),
             false => None,
         };
         let limits = ServingOptions::new().deadline(options.deadline).memory(options.memory);
@@ -99,7 +105,7 @@ impl Server {
         let service = router(&app).into_make_service();
         let handle = Handle::new();
         let (done, ended) = mpsc::channel();
-        let (is_tls, own) = (tls.is_some(), handle.clone());
+        let own = handle.clone();
         let _entered = runtime.enter();
         // One block for each, because the two servers are of different types.
         match tls {
@@ -134,8 +140,7 @@ impl Server {
 
     /// The URL that opens the larder through this server.
     pub fn url(&self) -> String {
-        let scheme = if self.is_tls { "https" } else { "http" };
-        format!("{scheme}://{}", self.address)
+        url_of(self.address, self.is_tls)
     }
 
     /// The token of the administrator that this server created, in a larder without users. It is not kept anywhere.
@@ -208,6 +213,16 @@ fn limit(http: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::Toki
         .timer(hyper_util::rt::TokioTimer::new())
         .keep_alive_interval(Some(Duration::from_secs(30)))
         .max_header_list_size(MOST_HEAD as u32);
+}
+
+fn url_of(address: SocketAddr, is_tls: bool) -> String {
+    let scheme = if is_tls { "https" } else { "http" };
+    format!("{scheme}://{address}")
+}
+
+#[cfg(feature = "oidc")]
+fn single_sign_on(options: &ServerOptions, url: &str) -> Result<Option<crate::oidc::Oidc>> {
+    options.oidc.as_ref().map(|oidc| crate::oidc::Oidc::new(oidc, url)).transpose()
 }
 
 /// Creates the first administrator in a larder without users, and returns its token.

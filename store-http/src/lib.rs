@@ -39,6 +39,8 @@ pub mod endpoint;
 #[cfg(feature = "client")]
 mod failure;
 #[cfg(feature = "client")]
+pub mod login;
+#[cfg(feature = "client")]
 mod records;
 #[cfg(feature = "client")]
 mod source;

@@ -85,6 +85,11 @@ pub fn remove(url: &StoreUrl) -> Result<Kept> {
     Ok(Kept { origin, is_new })
 }
 
+/// Returns the token that is kept for the server of `url`.
+pub(crate) fn kept(url: &StoreUrl) -> Result<Option<String>> {
+    Ok(read(&file()?)?.remove(&origin_of(url)?))
+}
+
 /// Returns the token for a server: of the environment, else of the file.
 pub(crate) fn find(server: &Url) -> Result<Option<String>> {
     if let Some(token) = of_environment()? {

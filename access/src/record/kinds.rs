@@ -5,8 +5,9 @@ use larder_core::store::{Action, Record, RecordKey, RecordKind, RecordLink, kind
 use larder_core::{Identifier, Result};
 
 use super::{
-    AUDIT, AUDIT_HEAD, AuditHead, AuditRecord, GRANTS, GROUPS, GrantRecord, GroupRecord,
-    PRINCIPALS, PrincipalRecord, TOKENS, TokenRecord, audit_key, head_key,
+    AUDIT, AUDIT_HEAD, AuditHead, AuditRecord, GRANTS, GROUPS, GrantRecord, GroupRecord, POLICIES,
+    PRINCIPALS, PolicyRecord, PrincipalRecord, TOKENS, TokenRecord, audit_key, head_key,
+    policies_key,
 };
 use crate::principal::PrincipalName;
 
@@ -65,6 +66,35 @@ kind!(
 
 kind!(
     RecordKind::new(
+        "policy",
+        "policies/@N",
+        POLICIES,
+        |key| match number_of_policies(key) {
+            Some(_) => Ok(None),
+            None => Err(misnamed(key, "its key has no number")),
+        },
+        |key, found| check_policies(key, &read::<PolicyRecord>(key, found)?.text),
+    )
+    .links(|key, _| {
+        let before = number_of_policies(key).map_or(0, |number| number - 1);
+        if before == 0 {
+            return Ok(Vec::new());
+        }
+        let target = policies_key(before)?;
+        let fault = format!("there is no record {target} of the version before it");
+        Ok(vec![RecordLink::present(target, fault)])
+    })
+    .replaces(|_, old, new| match new {
+        None => Some("a version of the policies stays; set others instead".into()),
+        Some(new) => {
+            (new.value != old.value).then(|| "a version of the policies stays as it is".into())
+        }
+    })
+    .access(Action::Administer, Action::Administer)
+);
+
+kind!(
+    RecordKind::new(
         "audit",
         "audit/@N",
         AUDIT,
@@ -107,6 +137,26 @@ kind!(
     .links(head_links)
     .access(Action::Administer, Action::Administer)
 );
+
+/// The number of a version of the policies.
+pub(crate) fn number_of_policies(key: &RecordKey) -> Option<u64> {
+    let number = key.as_str().strip_prefix(POLICIES)?.parse().ok().filter(|number| *number > 0)?;
+    (policies_key(number).ok()? == *key).then_some(number)
+}
+
+/// Refuses policies that would lock everybody out, because they cannot be read.
+#[cfg(feature = "cedar")]
+fn check_policies(key: &RecordKey, text: &str) -> Result<()> {
+    match crate::policies::parse(0, text) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(misnamed(key, "its policies are not valid")),
+    }
+}
+
+#[cfg(not(feature = "cedar"))]
+fn check_policies(_: &RecordKey, _: &str) -> Result<()> {
+    Ok(())
+}
 
 /// The number of a record of the log.
 pub(crate) fn number_in(key: &RecordKey) -> Option<u64> {

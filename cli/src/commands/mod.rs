@@ -30,6 +30,8 @@ pub(crate) mod man;
 pub(crate) mod migrate;
 pub(crate) mod mirror;
 pub(crate) mod note;
+#[cfg(feature = "oidc")]
+mod oidc_args;
 mod onnx_args;
 pub(crate) mod predict;
 pub(crate) mod put;
@@ -45,6 +47,13 @@ pub(crate) mod types;
 pub(crate) mod verify;
 pub(crate) mod versions;
 pub(crate) mod welcome;
-#[cfg(not(all(feature = "archive", feature = "http", feature = "server", feature = "serving")))]
+pub(crate) mod whoami;
+#[cfg(not(all(
+    feature = "archive",
+    feature = "cedar",
+    feature = "http",
+    feature = "server",
+    feature = "serving"
+)))]
 pub(crate) mod without_feature;
 pub(crate) mod work;

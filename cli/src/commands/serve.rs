@@ -32,6 +32,9 @@ pub(crate) struct Args {
     /// Ask for no tokens, and listen on this machine only
     #[arg(long)]
     no_auth: bool,
+    #[cfg(feature = "oidc")]
+    #[command(flatten)]
+    oidc: super::oidc_args::OidcArgs,
 }
 
 #[derive(Serialize)]
@@ -47,6 +50,10 @@ pub(crate) fn run(args: &Args, larder: Larder, output: &mut Output) -> Result<()
         .authenticate(!args.no_auth);
     if let (Some(certificates), Some(key)) = (&args.tls_cert, &args.tls_key) {
         options = options.tls(Tls { certificates: certificates.clone(), key: key.clone() });
+    }
+    #[cfg(feature = "oidc")]
+    if let Some(oidc) = args.oidc.options()? {
+        options = options.oidc(oidc);
     }
     let filter = EnvFilter::try_from_env("LARDER_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     // A program that has a subscriber of its own keeps it.

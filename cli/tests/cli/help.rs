@@ -76,13 +76,15 @@ fn help_lists_the_commands() {
       deploy       Deploys a model: every server of the larder serves it under a name
       deployments  Lists the deployments, and the version that each serves
       undeploy     Ends a deployment: servers no longer serve it
-      login        Keeps the token for a server, for later commands and programs
+      login        Signs in to a server, and keeps the token for later commands and programs
       logout       Forgets the token for a server
+      whoami       Says who you are for the larder
       user         Adds, lists and removes users and services
       group        Adds, lists and removes groups, and their members
       token        Creates, lists and revokes tokens
       grant        Grants roles on names, lists grants, and takes them back
-      can          Says whether a user may do something, and which grant says so
+      policy       Sets, shows and tests the policies of the larder, in the language Cedar
+      can          Says whether a user may do something, and which grant or policy says so
       audit        Prints what servers of this larder changed or denied, for whom and why
 
     Set-up:

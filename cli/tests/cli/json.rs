@@ -139,6 +139,21 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("deployments", &["deployments"]),
     ("undeploy it", &["name"]),
     ("logout https://larder.example.com", &["outcome", "server"]),
+    ("whoami", &["name"]),
+    ("user add zoe", &["outcome", "user"]),
+    ("user list", &["users"]),
+    ("group add ml", &["outcome", "group"]),
+    ("group list", &["groups"]),
+    ("token create zoe", &["secret", "id"]),
+    ("token list", &["tokens"]),
+    ("grant add user:zoe viewer *", &["outcome", "role"]),
+    ("grant list", &["grants"]),
+    ("policy set rules.cedar", &["outcome", "number"]),
+    ("policy show", &["number", "text", "created"]),
+    ("policy test cases.json", &["passed", "failed"]),
+    ("can zoe read label", &["allowed", "because"]),
+    ("audit", &["entries"]),
+    ("audit --verify", &["records"]),
     ("jobs", &["jobs"]),
     ("jobs --watch", &["jobs"]),
     ("job forget --older-than 1h", &["forgotten"]),
@@ -175,6 +190,9 @@ fn every_command_prints_one_document_without_duplicate_keys() {
         let dir = TestDir::new(store);
         dir.filled().write("notes.txt", "dry");
         dir.write("bottle.json", r#"{"age": 4, "points": 90}"#);
+        dir.write("rules.cedar", r#"forbid(principal, action == Action::"write", resource);"#);
+        let case = r#"[{"user": "zoe", "action": "write", "name": "label", "expect": "deny"}]"#;
+        dir.write("cases.json", case);
         for (command, keys) in COMMANDS {
             let words: Vec<_> = command.split_whitespace().collect();
             let answer = answer(&dir, &words, "dry");

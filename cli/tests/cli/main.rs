@@ -37,6 +37,8 @@ mod nothing_left;
 mod onnx;
 mod open_files;
 mod places;
+#[cfg(feature = "cedar")]
+mod policy;
 mod predict;
 mod remove;
 mod repair;

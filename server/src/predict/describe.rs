@@ -40,7 +40,7 @@ fn parse(rest: Rest<'_>) -> Result<(Reference, bool), Failure> {
 }
 
 fn resource(rest: Rest<'_>) -> Result<Resource, Failure> {
-    Ok(Resource::Name(parse(rest)?.0.identifier().clone()))
+    Ok(Resource::of(&parse(rest)?.0))
 }
 
 async fn model(context: Context, rest: String, _: Request) -> Result<Response, Failure> {

@@ -60,7 +60,7 @@ fn parse(rest: Rest<'_>) -> Result<Asked, Failure> {
 }
 
 fn resource(rest: Rest<'_>) -> Result<Resource, Failure> {
-    Ok(Resource::Name(parse(rest)?.reference.identifier().clone()))
+    Ok(Resource::of(&parse(rest)?.reference))
 }
 
 async fn server(_: Context, _: String, _: Request) -> Result<Response, Failure> {

@@ -40,7 +40,7 @@ fn parse(rest: Rest<'_>) -> Result<(Reference, &str), Failure> {
 }
 
 fn resource(rest: Rest<'_>) -> Result<Resource, Failure> {
-    Ok(Resource::Name(parse(rest)?.0.identifier().clone()))
+    Ok(Resource::of(&parse(rest)?.0))
 }
 
 async fn ping(_: Context, _: String, _: Request) -> Result<Response, Failure> {

@@ -41,7 +41,7 @@ pub(crate) fn routes() -> Vec<Route> {
 /// The name in a path that ends in a reference.
 fn named(rest: Rest<'_>) -> Result<Resource, Failure> {
     let reference: Reference = rest.parse()?;
-    Ok(Resource::Name(reference.identifier().clone()))
+    Ok(Resource::of(&reference))
 }
 
 /// Reads a JSON object. An array of its values, which serde takes for one too, is none.

@@ -1,7 +1,7 @@
 //! Which permissions a record needs, by the table of record kinds.
 
 use larder_access::Resource;
-use larder_core::store::{Action, Record, RecordKey, RecordKind};
+use larder_core::store::{Action, Record, RecordKey, RecordKind, TagName};
 
 use crate::context::Context;
 use crate::failure::Failure;
@@ -47,7 +47,9 @@ pub(super) fn may_write(
     // The record may belong to another name than its new content. One that cannot be read is repaired.
     let before = old.map(|old| needs(kind, key, old, kind.access_rule().write));
     let before = before.and_then(Result::ok).unwrap_or_default();
-    needed.extend(before.into_iter().filter(|(_, it)| matches!(it, Resource::Name(_))));
+    needed.extend(
+        before.into_iter().filter(|(_, it)| matches!(it, Resource::Name(_) | Resource::Tag(..))),
+    );
     authorized(context, needed)
 }
 
@@ -108,7 +110,20 @@ pub(super) fn owner(
     action: Action,
 ) -> Result<Resource, Failure> {
     let name = kind.owner(key).map_err(|error| Failure::invalid_record(key, &error))?;
-    Ok(name.map_or_else(|| larder(action), Resource::Name))
+    Ok(match (name, tag_in(kind, key)) {
+        (Some(name), Some(tag)) => Resource::Tag(name, tag),
+        (Some(name), None) => Resource::Name(name),
+        (None, _) => larder(action),
+    })
+}
+
+/// Returns the tag that a record is of, if it is of one.
+fn tag_in(kind: &RecordKind, key: &RecordKey) -> Option<TagName> {
+    if !["tag", "move"].contains(&kind.name()) {
+        return None;
+    }
+    let (_, tag) = key.as_str().split_once("/@")?;
+    TagName::new(tag.split('/').next().unwrap_or(tag)).ok()
 }
 
 /// Returns what an action on a record that belongs to no name is done to.

@@ -41,6 +41,8 @@ pub enum Absence {
     NoToken,
     /// There is no such grant.
     NoGrant,
+    /// There is no such version of the policies.
+    NoPolicies,
     /// There is no such deployment.
     NoDeployment,
 }

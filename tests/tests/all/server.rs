@@ -9,6 +9,8 @@ mod mlflow;
 mod predict;
 mod routes;
 mod set_up;
+#[cfg(feature = "servers")]
+mod single_sign_on;
 
 use std::net::SocketAddr;
 

@@ -241,7 +241,7 @@ fn the_name_of_another_is_neither_written_nor_read_nor_referred_to() {
         assert!(said.contains("no grant lets mallory"), "{said}");
         // Written as it is, it is a condition, which needs to be readable.
         let same = put(other, found.value.clone(), Expected::Revision(found.revision.clone()));
-        assert!(refused(&mallory, &[same]).contains("cannot read `secret`"));
+        assert!(refused(&mallory, &[same]).contains("cannot read `secret"));
         assert!(matches!(mallory.store().get_record(&key(other)), Err(Error::Denied { .. })));
     }
     let seen: Vec<_> = mallory.store().records("").map(|found| found.unwrap().0).collect();

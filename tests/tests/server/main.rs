@@ -18,6 +18,7 @@ mod killed;
 mod large;
 mod laws;
 mod permissions;
+mod policies;
 mod served;
 mod sharing;
 mod tokens;

@@ -129,7 +129,7 @@ fn changes_over_the_store_are_in_the_audit_log() {
         .collect();
     for line in [
         "ann write `wine` Allowed",
-        "ann tag `wine` Allowed",
+        "ann tag `wine:prod` Allowed",
         "admin administer the larder Allowed",
     ] {
         assert!(lines.iter().any(|it| it == line), "{line} is not in {lines:#?}");

@@ -1,7 +1,7 @@
 //! `can`: whether somebody may do something, and why.
 
 use larder::access::{LarderAccess, Principal, PrincipalName, Resource};
-use larder::store::{Absence, Action};
+use larder::store::{Absence, Action, TagName};
 use larder::{Identifier, Larder};
 use serde::Serialize;
 
@@ -10,7 +10,7 @@ use crate::complete;
 use crate::output::Output;
 use crate::qualified::Qualified;
 
-/// Says whether a user may do something, and which grant says so
+/// Says whether a user may do something, and which grant or policy says so
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// The user or service
@@ -20,6 +20,9 @@ pub(crate) struct Args {
     /// The name; the whole larder without one
     #[arg(add = complete::names())]
     name: Option<Qualified<Identifier>>,
+    /// The tag of the name that it is about, which policies may ask for
+    #[arg(long, requires = "name")]
+    tag: Option<TagName>,
 }
 
 #[derive(Serialize)]
@@ -41,7 +44,10 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     };
     let principal = Principal { name, groups: user.groups.clone(), token: None, scopes: None };
     let resource = match &args.name {
-        Some(name) => Resource::Name(name.into()),
+        Some(name) => match &args.tag {
+            Some(tag) => Resource::Tag(name.into(), tag.clone()),
+            None => Resource::Name(name.into()),
+        },
         None => Resource::Larder,
     };
     let decision = access.rules()?.authorize(&principal, args.action, &resource);

@@ -4,6 +4,8 @@ pub(crate) mod audit;
 pub(crate) mod can;
 pub(crate) mod grant;
 pub(crate) mod group;
+#[cfg(feature = "cedar")]
+pub(crate) mod policy;
 pub(crate) mod token;
 pub(crate) mod user;
 

@@ -8,8 +8,10 @@ use super::Serving;
 /// The routes that need no token: they tell nothing about the larder.
 const PUBLIC: [&str; 6] =
     ["/livez", "/readyz", "/v2/health/live", "/v2/health/ready", "/ping", "/version"];
+/// The routes by which somebody signs in. A server without single sign-on says so.
+const SIGN_IN: [&str; 3] = ["/login", "/login/callback", "/login/device"];
 /// The routes that need a token, but no grant: they are about the token's owner.
-const SIGNED_IN: [&str; 1] = ["/whoami"];
+const SIGNED_IN: [&str; 2] = ["/logout", "/whoami"];
 
 /// A path of a route, with names in the places of its parameters.
 fn path(route: &RouteInfo) -> String {
@@ -35,6 +37,14 @@ fn every_route_needs_a_token_and_a_grant() {
     assert!(routes.len() >= 6, "{routes:?}");
     for route in &routes {
         let (public, signed_in) = (PUBLIC.contains(&route.path), SIGNED_IN.contains(&route.path));
+        if SIGN_IN.contains(&route.path) {
+            for token in [None, Some(nobody.as_str())] {
+                let answer = ask(&serving, route, token);
+                assert_eq!((answer.status, &*answer.code()), (404, "not_found"), "{route:?}");
+            }
+            assert_eq!(route.needs, "public");
+            continue;
+        }
         let expected = match (public, signed_in) {
             (true, _) => ("public", 200, 200),
             (_, true) => ("signed in", 401, 200),

@@ -94,7 +94,7 @@ pub(super) fn jobs() -> Larder {
     larder
 }
 
-/// A user in a group, with a token, a grant and a log.
+/// A user in a group, with a token, a grant, policies and a log.
 fn access() -> Larder {
     let larder = larder::open("memory:").unwrap();
     let access = larder.access();
@@ -102,6 +102,9 @@ fn access() -> Larder {
     access.add_user("ann", &["ml"]).unwrap();
     access.create_token("ann", &TokenOptions::new()).unwrap();
     access.grant(&Subject::group("ml").unwrap(), Role::Writer, "held").unwrap();
+    for text in ["permit(principal, action, resource);", "forbid(principal, action, resource);"] {
+        access.set_policies(text).unwrap();
+    }
     let now = Timestamp::new(std::time::SystemTime::now());
     access.append_audit(&[AuditEntry::new(now, Action::Write, "held")]).unwrap();
     larder
@@ -130,7 +133,7 @@ pub(super) fn sample(kind: &RecordKind) -> Sample {
             review(&larder, "held");
             larder
         }
-        "principal" | "group" | "token" | "grant" | "audit" | "audit-head" => access(),
+        "principal" | "group" | "token" | "grant" | "policy" | "audit" | "audit-head" => access(),
         "joined" => {
             let [records, blobs] = [(), ()].map(|()| Arc::new(MemoryStore::new()));
             let store = Composite::new(records, blobs).unwrap();
@@ -158,6 +161,7 @@ pub(super) fn sample(kind: &RecordKind) -> Sample {
         "queue" => vec!["queue/@1".into(), format!("{text}0")],
         "principal" | "group" => vec![format!("{text}/@1"), text.replace('@', "@-")],
         "token" | "grant" => vec![format!("{text}0"), format!("{text}/@1")],
+        "policy" => vec![unpadded(), "policies/@0000000000".into()],
         "audit" => vec![unpadded(), "audit/@0000000000".into()],
         "audit-head" => vec!["audit-head/@1".into()],
         "joined" => vec!["joined/other".into()],
@@ -166,7 +170,16 @@ pub(super) fn sample(kind: &RecordKind) -> Sample {
     };
     let is_missed = matches!(
         kind.name(),
-        "name" | "version" | "digest" | "move" | "user" | "job" | "group" | "audit" | "audit-head"
+        "name"
+            | "version"
+            | "digest"
+            | "move"
+            | "user"
+            | "job"
+            | "group"
+            | "policy"
+            | "audit"
+            | "audit-head"
     );
     Sample { larder, key, foreign, is_missed }
 }

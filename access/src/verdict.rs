@@ -1,0 +1,13 @@
+//! What policies say of a request.
+
+/// What policies say of a request.
+#[cfg_attr(not(feature = "cedar"), allow(dead_code))]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// A policy forbids it.
+    Forbidden(String),
+    /// A policy permits it, and none forbids it.
+    Permitted(String),
+    /// No policy is about it.
+    Silent,
+}

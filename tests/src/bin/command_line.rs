@@ -1,0 +1,7 @@
+//! The command line, for tests of it against servers.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    larder_cli::main()
+}
