@@ -60,24 +60,29 @@ impl AccessCache {
         let before = self.changes.load(Ordering::SeqCst);
         let read = Instant::now();
         let principal = Arc::new(authenticate(&self.access)?);
-        let (since, rules) = self.rules(before)?;
+        let key = blake3::hash(token.as_bytes());
+        let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who comes for the first time may have been granted something a moment ago.
+        let is_new = !lock().contains_key(&key);
+        let (since, rules) = self.rules(before, is_new)?;
         let identity = Identity { principal, rules };
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock();
         if self.changes.load(Ordering::SeqCst) == before {
             if known.len() >= MOST_TOKENS {
                 known.clear();
             }
-            known.insert(blake3::hash(token.as_bytes()), (read.min(since), identity.clone()));
+            known.insert(key, (read.min(since), identity.clone()));
         }
         Ok(identity)
     }
 
-    /// Returns the rules and the time they were read, and reads them if they are not fresh. `before` is the number of changes
-    /// when the caller began.
-    fn rules(&self, before: u64) -> Result<(Instant, Arc<Rules>)> {
+    /// Returns the rules and the time they were read, and reads them if they are not fresh or `must_read`. `before` is the number
+    /// of changes when the caller began.
+    fn rules(&self, before: u64, must_read: bool) -> Result<(Instant, Arc<Rules>)> {
         let lock = || self.rules.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((read, rules)) = &*lock()
             && read.elapsed() < FRESH
+            && !must_read
         {
             return Ok((*read, Arc::clone(rules)));
         }

@@ -108,8 +108,8 @@ impl Failure {
         self
     }
 
-    /// The answer on a route, with the id of the request, in the form that the route's clients read.
-    pub(crate) fn respond(self, request_id: &str, path: &str) -> Response {
+    /// Writes to the log what only the operator may know.
+    pub(crate) fn log(&self, request_id: &str) {
         match (&self.cause, self.status.is_server_error()) {
             (Some(cause), _) => {
                 tracing::error!(request_id, code = self.code, cause, "{}", self.message);
@@ -117,6 +117,11 @@ impl Failure {
             (None, true) => tracing::warn!(request_id, code = self.code, "{}", self.message),
             (None, false) => {}
         }
+    }
+
+    /// The answer on a route, with the id of the request, in the form that the route's clients read.
+    pub(crate) fn respond(self, request_id: &str, path: &str) -> Response {
+        self.log(request_id);
         let (code, message) = (self.code, self.message);
         let body = if path.starts_with("/v2") {
             json!({ "error": message, "code": code, "request_id": request_id })

@@ -9,7 +9,7 @@
 //!
 //! let larder = Registry::linked()?.open("memory:")?;
 //! let server = Server::start(larder, &ServerOptions::new())?;
-//! println!("http://{}", server.address());
+//! println!("serving at {}", server.url());
 //! server.wait(); // until ctrl-c
 //! # Ok::<(), larder_core::Error>(())
 //! ```
@@ -23,6 +23,7 @@ mod context;
 mod credentials;
 mod failure;
 mod health;
+mod listen;
 mod metrics;
 mod model_metrics;
 #[cfg(feature = "oidc")]
@@ -37,6 +38,7 @@ mod server;
 mod store;
 mod whoami;
 
+pub use crate::listen::Listen;
 #[cfg(feature = "oidc")]
 pub use crate::oidc::OidcOptions;
 pub use crate::options::{ServerOptions, Tls};

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use larder_core::{Error, Result};
 
+use crate::listen::Listen;
+
 /// The files of a certificate chain and its key, in PEM.
 #[derive(Debug, Clone)]
 pub struct Tls {
@@ -18,7 +20,7 @@ pub struct Tls {
 /// Options of [`Server::start`](crate::Server::start).
 #[derive(Debug, Clone)]
 pub struct ServerOptions {
-    pub(crate) listen: SocketAddr,
+    pub(crate) listen: Listen,
     pub(crate) tls: Option<Tls>,
     pub(crate) behind_proxy: bool,
     pub(crate) authenticate: bool,
@@ -32,7 +34,7 @@ pub struct ServerOptions {
 impl Default for ServerOptions {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from(([127, 0, 0, 1], 7420)),
+            listen: SocketAddr::from(([127, 0, 0, 1], 7420)).into(),
             tls: None,
             behind_proxy: false,
             authenticate: true,
@@ -51,10 +53,10 @@ impl ServerOptions {
         Self::default()
     }
 
-    /// Sets the address; port 0 is a free port.
+    /// Sets the address or the Unix socket.
     #[must_use]
-    pub fn listen(mut self, address: SocketAddr) -> Self {
-        self.listen = address;
+    pub fn listen(mut self, place: Listen) -> Self {
+        self.listen = place;
         self
     }
 
@@ -123,7 +125,20 @@ impl ServerOptions {
             }
             oidc.check()?;
         }
-        if self.listen.ip().is_loopback() {
+        let address = match &self.listen {
+            Listen::Address(address) => address,
+            Listen::Socket(_) if self.tls.is_some() => {
+                return refused("a Unix socket needs no certificate: nobody can listen to it");
+            }
+            #[cfg(feature = "oidc")]
+            Listen::Socket(_)
+                if self.oidc.as_ref().is_some_and(|oidc| oidc.public_url.is_none()) =>
+            {
+                return refused("single sign-on needs the URL by which browsers reach the server");
+            }
+            Listen::Socket(_) => return Ok(()),
+        };
+        if address.ip().is_loopback() {
             return Ok(());
         }
         if !self.authenticate {
@@ -150,10 +165,12 @@ mod tests {
 
     #[test]
     fn nothing_listens_beyond_this_machine_without_tokens_and_tls() {
-        let on = |address: &str| ServerOptions::new().listen(address.parse().unwrap());
+        let on = |place: &str| ServerOptions::new().listen(place.parse::<Listen>().unwrap());
         let tls = Tls { certificates: "c".into(), key: "k".into() };
         assert!(on("127.0.0.1:0").check().is_ok() && on("[::1]:0").check().is_ok());
         assert!(on("127.0.0.1:0").authenticate(false).check().is_ok());
+        assert!(on("unix:/run/larder.sock").authenticate(false).check().is_ok());
+        assert!(on("unix:/run/larder.sock").tls(tls.clone()).check().is_err());
         for address in ["0.0.0.0:0", "192.168.0.1:80", "[::]:0"] {
             assert!(matches!(on(address).check(), Err(Error::Refused { .. })), "{address}");
             assert!(on(address).behind_proxy(true).check().is_ok());

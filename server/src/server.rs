@@ -2,14 +2,14 @@
 
 use std::fmt;
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use axum_server::Handle;
 use axum_server::tls_rustls::RustlsConfig;
+use axum_server::{Control, Handle};
 use larder_access::{LarderAccess, Role, Subject, TokenOptions};
 use larder_core::{Error, Larder, Result};
 use larder_serving::{Deployer, Serving, ServingOptions};
@@ -21,6 +21,7 @@ use tokio::runtime::{Builder, Runtime};
 use crate::access_cache::AccessCache;
 use crate::app::{App, Guarded, SharedApp};
 use crate::audit_log::AuditLog;
+use crate::listen::{Bound, Listen, SocketFile};
 use crate::metrics::Metrics;
 use crate::options::{ServerOptions, Tls};
 use crate::predict::KnownPorts;
@@ -40,13 +41,14 @@ const FIRST_USER: &str = "admin";
 
 /// A running server. It stops when it is dropped.
 pub struct Server {
-    address: SocketAddr,
+    place: Listen,
     is_tls: bool,
     app: SharedApp,
-    handle: Handle<SocketAddr>,
+    control: Control,
     first_token: Option<String>,
     ended: Option<mpsc::Receiver<std::io::Result<()>>>,
     runtime: Option<Runtime>,
+    _socket: Option<SocketFile>,
 }
 
 impl Server {
@@ -68,10 +70,12 @@ impl Server {
             true => set_up(&larder)?,
             false => None,
         };
-        let listen = |error| Error::store(format!("listen on {}", options.listen), error);
-        let listener = TcpListener::bind(options.listen).map_err(listen)?;
-        listener.set_nonblocking(true).map_err(listen)?;
-        let address = listener.local_addr().map_err(listen)?;
+        let bound = options.listen.bind()?;
+        let place = match &bound {
+            Bound::Tcp(_, address) => Listen::Address(*address),
+            #[cfg(unix)]
+            Bound::Socket(..) => options.listen.clone(),
+        };
         let runtime = Builder::new_multi_thread()
             .thread_name("larder-server")
             .enable_all()
@@ -84,7 +88,7 @@ impl Server {
                 access: AccessCache::new(&larder),
                 audit: AuditLog::start(&larder)?,
                 #[cfg(feature = "oidc")]
-                oidc: single_sign_on(options, &url_of(address, is_tls))?,
+                oidc: single_sign_on(options, &url_of(&place, is_tls))?,
             }),
             false => None,
         };
@@ -103,44 +107,60 @@ impl Server {
             is_ending: AtomicBool::new(false),
         });
         let service = router(&app).into_make_service();
-        let handle = Handle::new();
+        let control = Control::new();
         let (done, ended) = mpsc::channel();
-        let own = handle.clone();
-        let _entered = runtime.enter();
-        // One block for each, because the two servers are of different types.
-        match tls {
-            None => {
-                let mut server = axum_server::from_tcp(listener).map_err(listen)?.handle(own);
+        let listen = |error| Error::store(format!("listen on {place}"), error);
+        let entered = runtime.enter();
+        // A block for each, because the servers are of different types.
+        let socket = match (bound, tls) {
+            (Bound::Tcp(listener, _), None) => {
+                let handle = Handle::with_control(control.clone());
+                let mut server = axum_server::from_tcp(listener).map_err(listen)?.handle(handle);
                 limit(server.http_builder());
                 runtime.spawn(async move { done.send(server.serve(service).await) });
+                None
             }
-            Some(config) => {
+            (Bound::Tcp(listener, _), Some(config)) => {
+                let handle = Handle::with_control(control.clone());
                 let server = axum_server::from_tcp_rustls(listener, config);
-                let mut server = server.map_err(listen)?.handle(own);
+                let mut server = server.map_err(listen)?.handle(handle);
                 limit(server.http_builder());
                 runtime.spawn(async move { done.send(server.serve(service).await) });
+                None
             }
-        }
-        drop(_entered);
+            #[cfg(unix)]
+            (Bound::Socket(listener, file), _) => {
+                let handle = Handle::with_control(control.clone());
+                let mut server = axum_server::from_unix(listener).map_err(listen)?.handle(handle);
+                limit(server.http_builder());
+                runtime.spawn(async move { done.send(server.serve(service).await) });
+                Some(file)
+            }
+        };
+        drop(entered);
         Ok(Self {
-            address,
+            place,
             is_tls,
             app,
-            handle,
+            control,
             first_token,
             ended: Some(ended),
             runtime: Some(runtime),
+            _socket: socket,
         })
     }
 
-    /// The address it listens on.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// The address it listens on; `None` for a Unix socket.
+    pub fn address(&self) -> Option<SocketAddr> {
+        match self.place {
+            Listen::Address(address) => Some(address),
+            Listen::Socket(_) => None,
+        }
     }
 
-    /// The URL that opens the larder through this server.
+    /// The URL that opens the larder through this server, or `unix:/PATH` for clients of its models.
     pub fn url(&self) -> String {
-        url_of(self.address, self.is_tls)
+        url_of(&self.place, self.is_tls)
     }
 
     /// The token of the administrator that this server created, in a larder without users. It is not kept anywhere.
@@ -154,17 +174,17 @@ impl Server {
     /// [`Error::Store`] if it ended by itself.
     pub fn wait(mut self) -> Result<()> {
         if let Some(runtime) = &self.runtime {
-            let handle = self.handle.clone();
+            let control = self.control.clone();
             let app = Arc::clone(&self.app);
             runtime.spawn(async move {
                 told_to_stop().await;
                 app.is_ending.store(true, Ordering::Relaxed);
-                handle.graceful_shutdown(Some(DRAIN));
+                control.graceful_shutdown(Some(DRAIN));
             });
         }
         let ended = self.ended.take().map(|ended| ended.recv());
         match ended {
-            Some(Ok(Err(error))) => Err(Error::store(format!("serve on {}", self.address), error)),
+            Some(Ok(Err(error))) => Err(Error::store(format!("serve on {}", self.place), error)),
             _ => Ok(()),
         }
     }
@@ -176,7 +196,7 @@ impl Server {
 
     fn stop_within(&mut self, time: Duration) {
         self.app.is_ending.store(true, Ordering::Relaxed);
-        self.handle.graceful_shutdown(Some(time));
+        self.control.graceful_shutdown(Some(time));
         if let Some(ended) = self.ended.take() {
             // It ended by itself if nothing is received.
             let _ = ended.recv_timeout(time + Duration::from_secs(1));
@@ -215,9 +235,12 @@ fn limit(http: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::Toki
         .max_header_list_size(MOST_HEAD as u32);
 }
 
-fn url_of(address: SocketAddr, is_tls: bool) -> String {
-    let scheme = if is_tls { "https" } else { "http" };
-    format!("{scheme}://{address}")
+fn url_of(place: &Listen, is_tls: bool) -> String {
+    match (place, is_tls) {
+        (Listen::Address(address), true) => format!("https://{address}"),
+        (Listen::Address(address), false) => format!("http://{address}"),
+        (Listen::Socket(_), _) => place.to_string(),
+    }
 }
 
 #[cfg(feature = "oidc")]

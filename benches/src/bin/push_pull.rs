@@ -4,6 +4,7 @@
 //! cargo run --release -p larder-benches --features serve --bin push_pull [BYTES]
 //! ```
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use larder::Registry;
@@ -28,7 +29,9 @@ fn main() -> Outcome {
         FsStore::open(&path("target"))?,
     );
     let served = Registry::linked()?.open(&format!("fs:{}", path("served").display()))?;
-    let options = ServerOptions::new().listen(([127, 0, 0, 1], 0).into()).authenticate(false);
+    let options = ServerOptions::new()
+        .listen(SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .authenticate(false);
     let server = Server::start(served, &options)?;
     let client: Arc<dyn Store> = Arc::new(HttpStore::open(&server.url().parse()?)?);
     let digest = {

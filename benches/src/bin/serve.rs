@@ -70,11 +70,11 @@ fn main() -> Outcome {
     let larder = larder::open(&*format!("sqlite:{}", folder.path().join("larder.db").display()))?;
     larder.apply("wine", &model)?;
     larder.deploy("wine", &DeployOptions::new())?;
-    let options = ServerOptions::new().listen(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let options = ServerOptions::new().listen(SocketAddr::from(([127, 0, 0, 1], 0)).into());
     let server = Server::start(larder.clone(), &options)?;
     let token = server.first_token().unwrap_or_default().to_owned();
     let ours = Target {
-        address: server.address(),
+        address: server.address().ok_or("the server has no address")?,
         request: request("/predict/wine", &token, &format!("{{\"input\":{ROW}}}")),
     };
     let by_hand =
@@ -143,7 +143,7 @@ fn deploy(larder: &Larder, server: &Server, token: &str) -> Outcome {
     model.predict_json("7")?;
     let load = started.elapsed();
     let asked = Target {
-        address: server.address(),
+        address: server.address().ok_or("the server has no address")?,
         request: request("/predict/serves-large", token, "{\"input\":7}"),
     };
     let started = Instant::now();

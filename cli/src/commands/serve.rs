@@ -1,10 +1,9 @@
 //! `serve`: the larder and its models over HTTP.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use larder::Larder;
-use larder::server::{Server, ServerOptions, Tls};
+use larder::server::{Listen, Server, ServerOptions, Tls};
 use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
@@ -17,9 +16,9 @@ use crate::output::Output;
 /// The log goes to stderr, one JSON object a line; `LARDER_LOG=info` logs each request.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The address to listen on
+    /// The address to listen on, or `unix:/PATH` for a socket that only this user may open
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7420")]
-    listen: SocketAddr,
+    listen: Listen,
     /// The certificates of the server, in PEM
     #[arg(long, value_name = "FILE", requires = "tls_key", value_hint = clap::ValueHint::FilePath)]
     tls_cert: Option<PathBuf>,
@@ -45,7 +44,7 @@ struct Started<'a> {
 
 pub(crate) fn run(args: &Args, larder: Larder, output: &mut Output) -> Result<(), CommandError> {
     let mut options = ServerOptions::new()
-        .listen(args.listen)
+        .listen(args.listen.clone())
         .behind_proxy(args.behind_proxy)
         .authenticate(!args.no_auth);
     if let (Some(certificates), Some(key)) = (&args.tls_cert, &args.tls_key) {

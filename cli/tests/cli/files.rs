@@ -226,7 +226,7 @@ fn a_class_model_predicts_and_tells_what_it_was_made_with() {
     digest    b3:56c6d3ba3ab0a5f92038e4fb227e692eba57d03f9c3bd8d39bb3130fa921a266
     rustc     1.2.3
     target    here-unknown
-    features  archive, bincode, bytes, fs, full, http, json, msgpack, nats, object, onnx, onnxruntime, postcard, postgres, script, server, serving, sqlite, tensors, wasm
+    features  [features]
     lockfile  [Cargo.lock]
     differs   rustc was 1.2.3, and is [rustc] here
     differs   target was here-unknown, and is [target] here
@@ -276,7 +276,7 @@ fn a_class_model_predicts_and_tells_what_it_was_made_with() {
     digest    b3:56c6d3ba3ab0a5f92038e4fb227e692eba57d03f9c3bd8d39bb3130fa921a266
     rustc     1.2.3
     target    here-unknown
-    features  archive, bincode, bytes, fs, full, http, json, msgpack, nats, object, onnx, onnxruntime, postcard, postgres, script, server, serving, sqlite, tensors, wasm
+    features  [features]
     lockfile  [Cargo.lock]
     differs   rustc was 1.2.3, and is [rustc] here
     differs   target was here-unknown, and is [target] here

@@ -22,7 +22,7 @@ fn types_lists_what_is_linked_in() {
     example/thermometer     no     linked::components::Thermometer                   larder-cli [version]
     example/years           yes    linked::components::Years                         larder-cli [version]
     larder/files            no     larder_files::tree::Tree                          larder-files [version]
-    larder/onnx             yes    larder_models::onnx::OnnxModel                    larder-models [version]
+    larder/onnx             yes    larder_onnx::OnnxModel                            larder-onnx [version]
     larder/script           yes    larder_models::script::Script                     larder-models [version]
     larder/serializer       no     larder_core::serializer_record::SerializerRecord  larder-core [version]
     larder/wasm             yes    larder_models::wasm::WasmModel                    larder-models [version]
@@ -150,8 +150,8 @@ fn types_prints_one_json_document_with_signatures() {
               "title": "uint16",
               "type": "integer",
               "format": "uint16",
-              "maximum": 65535,
-              "minimum": 0
+              "minimum": 0,
+              "maximum": 65535
             }
           }
         },
@@ -163,8 +163,8 @@ fn types_prints_one_json_document_with_signatures() {
         },
         {
           "type": "larder/onnx",
-          "rust_type": "larder_models::onnx::OnnxModel",
-          "crate": "larder-models [version]",
+          "rust_type": "larder_onnx::OnnxModel",
+          "crate": "larder-onnx [version]",
           "signature": null
         },
         {
@@ -206,7 +206,7 @@ fn a_program_without_types_of_ones_own_says_so() {
     --- stdout
     TYPE                    MODEL  RUST TYPE                                         CRATE
     larder/files            no     larder_files::tree::Tree                          larder-files [version]
-    larder/onnx             yes    larder_models::onnx::OnnxModel                    larder-models [version]
+    larder/onnx             yes    larder_onnx::OnnxModel                            larder-onnx [version]
     larder/script           yes    larder_models::script::Script                     larder-models [version]
     larder/serializer       no     larder_core::serializer_record::SerializerRecord  larder-core [version]
     larder/wasm             yes    larder_models::wasm::WasmModel                    larder-models [version]
@@ -226,8 +226,8 @@ fn a_program_without_types_of_ones_own_says_so() {
         },
         {
           "type": "larder/onnx",
-          "rust_type": "larder_models::onnx::OnnxModel",
-          "crate": "larder-models [version]",
+          "rust_type": "larder_onnx::OnnxModel",
+          "crate": "larder-onnx [version]",
           "signature": null
         },
         {

@@ -146,6 +146,13 @@ impl TestDir {
         let lock = fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.lock")).unwrap();
         let printed =
             printed.replace(&larder::store::Digest::of(&lock).to_string(), "[Cargo.lock]");
+        // A feature that is added later belongs to the same program.
+        let is_list = |line: &&str| line.starts_with("features  ");
+        let features = printed.lines().find(is_list).map(str::to_owned).unwrap_or_default();
+        let printed = match features.is_empty() {
+            true => printed,
+            false => printed.replace(&features, "features  [features]"),
+        };
         printed
             .replace(&format!("{}", self.folder.path().display()), "[folder]")
             .replace(self.store, "[store]")

@@ -3,6 +3,8 @@
 //! <https://github.com/kserve/open-inference-protocol>;
 //! <https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md>
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::Request;
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
@@ -14,7 +16,7 @@ use larder_core::store::Action;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::ports::Port;
+use super::ports::{Port, Ports};
 use super::target::Target;
 use super::tensor::DataType;
 use super::tensors::{self, Tensor, invalid};
@@ -49,14 +51,17 @@ fn parse(rest: Rest<'_>) -> Result<Asked, Failure> {
         .unwrap_or((rest, None));
     let parts: Vec<&str> = rest.rsplitn(3, '/').collect();
     let reference = match parts[..] {
-        [version, "versions", name] => {
-            let selector = if version.bytes().all(|b| b.is_ascii_digit()) { "@" } else { ":" };
-            let selector = if version.starts_with("b3:") { "@" } else { selector };
-            format!("{name}{selector}{version}")
-        }
-        _ => rest.to_owned(),
+        [version, "versions", name] => reference(name, version)?,
+        _ => rest.parse()?,
     };
-    Ok(Asked { reference: reference.parse()?, verb })
+    Ok(Asked { reference, verb })
+}
+
+/// Returns the reference of a model and a version: a number, a tag or a digest.
+pub(super) fn reference(name: &str, version: &str) -> Result<Reference, Failure> {
+    let selector = if version.bytes().all(|b| b.is_ascii_digit()) { "@" } else { ":" };
+    let selector = if version.starts_with("b3:") { "@" } else { selector };
+    Ok(format!("{name}{selector}{version}").parse()?)
 }
 
 fn resource(rest: Rest<'_>) -> Result<Resource, Failure> {
@@ -86,23 +91,43 @@ async fn look(context: Context, rest: String, _: Request) -> Result<Response, Fa
     if asked.verb == Some("ready") {
         return Ok(Json(json!({ "name": text, "ready": true })).into_response());
     }
-    let ports = context.ports(target.model()).await?;
-    let version = target.model().version();
+    let metadata = Metadata::of(&context, &asked.reference, &target).await?;
     let side = |ports: &[Port]| -> Vec<Value> {
-        let port = |port: &Port| {
-            let datatype = port.datatype.unwrap_or(DataType::Bytes).name();
-            json!({ "name": port.name, "datatype": datatype, "shape": port.shape })
-        };
+        let port = |port: &Port| json!({ "name": port.name, "datatype": port.datatype().name(), "shape": port.shape });
         ports.iter().map(port).collect()
     };
     let body = json!({
-        "name": asked.reference.identifier(),
-        "versions": [version.version.get().to_string()],
-        "platform": format!("larder_{}", version.type_tag.as_str().replace('/', "_")),
-        "inputs": side(&ports.inputs),
-        "outputs": side(&ports.outputs),
+        "name": metadata.name,
+        "versions": [metadata.version],
+        "platform": metadata.platform,
+        "inputs": side(&metadata.ports.inputs),
+        "outputs": side(&metadata.ports.outputs),
     });
     Ok(Json(body).into_response())
+}
+
+/// The description of a model.
+pub(super) struct Metadata {
+    pub(super) name: String,
+    pub(super) version: String,
+    pub(super) platform: String,
+    pub(super) ports: Arc<Ports>,
+}
+
+impl Metadata {
+    pub(super) async fn of(
+        context: &Context,
+        reference: &Reference,
+        target: &Target,
+    ) -> Result<Self, Failure> {
+        let version = target.model().version();
+        Ok(Self {
+            name: reference.identifier().to_string(),
+            version: version.version.get().to_string(),
+            platform: format!("larder_{}", version.type_tag.as_str().replace('/', "_")),
+            ports: context.ports(target.model()).await?,
+        })
+    }
 }
 
 #[derive(Deserialize)]
@@ -147,44 +172,32 @@ async fn infer(context: Context, rest: String, request: Request) -> Result<Respo
     if !binary.is_empty() {
         return Err(invalid("there are bytes after the last tensor"));
     }
-    let ports = context.ports(target.model()).await?;
-    let (input, is_batch) = tensors::input(&ports, &inputs)?;
-    let answer = run(&context, &target, input).await?;
-    let version = answer.version.version.get().to_string();
-    let output = answer.output.into_bytes();
-    let output: Value = serde_json::from_slice(&output)
-        .map_err(|error| Failure::internal(format!("the output is no JSON: {error}")))?;
+    let wanted: Vec<&str> = asked_for.outputs.iter().map(|output| output.name.as_str()).collect();
+    let (version, all) = predict(&context, &target, &inputs, &wanted).await?;
 
     let all_binary = flag(&asked_for.parameters, "binary_data_output");
     let mut outputs = Vec::new();
     let mut bytes = Vec::new();
-    for (port, shape, elements) in tensors::outputs(&ports, output, is_batch) {
-        let wanted = asked_for.outputs.iter().find(|output| output.name == port.name);
-        if wanted.is_none() && !asked_for.outputs.is_empty() {
-            continue;
-        }
+    for output in all {
+        let wanted = asked_for.outputs.iter().find(|wanted| wanted.name == output.name);
         let asks = wanted.map(|wanted| &wanted.parameters);
         let is_binary = match asks.filter(|it| it.contains_key("binary_data")) {
             Some(parameters) => flag(parameters, "binary_data"),
             None => all_binary,
         };
-        let datatype = port.datatype.unwrap_or(DataType::Bytes);
-        let mut entry = json!({ "name": port.name, "datatype": datatype.name(), "shape": shape });
+        let mut entry = json!({
+            "name": output.name,
+            "datatype": output.datatype.name(),
+            "shape": output.shape,
+        });
         if is_binary {
             let before = bytes.len();
-            for element in &elements {
-                datatype.write(element, &mut bytes).ok_or_else(|| {
-                    Failure::internal(format!("the output `{}` is of another type", port.name))
-                })?;
-            }
+            output.write(&mut bytes)?;
             entry["parameters"] = json!({ "binary_data_size": bytes.len() - before });
         } else {
-            entry["data"] = Value::Array(elements);
+            entry["data"] = Value::Array(output.elements);
         }
         outputs.push(entry);
-    }
-    if outputs.len() < asked_for.outputs.len() {
-        return Err(invalid("the model has no output of that name"));
     }
     let mut body = json!({
         "model_name": asked.reference.identifier(),
@@ -195,6 +208,52 @@ async fn infer(context: Context, rest: String, request: Request) -> Result<Respo
         body["id"] = id.into();
     }
     respond(&body, bytes)
+}
+
+/// An output of a model.
+pub(super) struct Output {
+    pub(super) name: String,
+    pub(super) datatype: DataType,
+    pub(super) shape: Vec<usize>,
+    pub(super) elements: Vec<Value>,
+}
+
+impl Output {
+    /// Appends the elements as little-endian bytes.
+    pub(super) fn write(&self, out: &mut Vec<u8>) -> Result<(), Failure> {
+        self.elements.iter().try_for_each(|element| self.datatype.write(element, out)).ok_or_else(
+            || Failure::internal(format!("the output `{}` is of another type", self.name)),
+        )
+    }
+}
+
+/// Predicts, and returns the version that answered and the outputs that are wanted; all of them if none is named.
+pub(super) async fn predict(
+    context: &Context,
+    target: &Target,
+    inputs: &[Tensor],
+    wanted: &[&str],
+) -> Result<(String, Vec<Output>), Failure> {
+    let ports = context.ports(target.model()).await?;
+    let (input, is_batch) = tensors::input(&ports, inputs)?;
+    let answer = run(context, target, input).await?;
+    let version = answer.version.version.get().to_string();
+    let output: Value = serde_json::from_slice(&answer.output.into_bytes())
+        .map_err(|error| Failure::internal(format!("the output is no JSON: {error}")))?;
+    let outputs: Vec<Output> = tensors::outputs(&ports, output, is_batch)
+        .into_iter()
+        .filter(|(port, ..)| wanted.is_empty() || wanted.contains(&port.name.as_str()))
+        .map(|(port, shape, elements)| Output {
+            datatype: port.datatype(),
+            name: port.name,
+            shape,
+            elements,
+        })
+        .collect();
+    if outputs.len() < wanted.len() {
+        return Err(invalid("the model has no output of that name"));
+    }
+    Ok((version, outputs))
 }
 
 fn respond(body: &Value, binary: Vec<u8>) -> Result<Response, Failure> {

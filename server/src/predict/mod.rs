@@ -4,12 +4,15 @@
 //! | --- | --- |
 //! | `/predict/REF` | Larder's own: JSON and MessagePack |
 //! | `/v2/…` | the Open Inference Protocol, with its binary extension |
+//! | `/inference.GRPCInferenceService/…` | the same over gRPC |
 //! | `/invocations`, `/mlflow/NAME/…` | MLflow's scoring server |
 //!
 //! Every one of them asks for the action `predict` on the name in the path, finds the model in [`target`], and runs it through
 //! the queue of `larder-serving`.
 
 mod describe;
+#[cfg(feature = "grpc")]
+pub(crate) mod grpc;
 mod inference;
 mod mlflow;
 mod native;
@@ -32,10 +35,13 @@ use target::Target;
 pub(crate) use ports::KnownPorts;
 
 pub(crate) fn routes() -> Vec<Route> {
-    [native::routes(), inference::routes(), mlflow::routes(), describe::routes()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let mut routes = native::routes();
+    routes.extend(inference::routes());
+    #[cfg(feature = "grpc")]
+    routes.extend(grpc::routes());
+    routes.extend(mlflow::routes());
+    routes.extend(describe::routes());
+    routes
 }
 
 /// The name in a path that ends in a reference.

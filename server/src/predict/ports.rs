@@ -36,6 +36,13 @@ pub(crate) struct Port {
     pub(crate) shape: Vec<i64>,
 }
 
+impl Port {
+    /// The type of its tensors; of values that are no numbers, that of their JSON.
+    pub(crate) fn datatype(&self) -> DataType {
+        self.datatype.unwrap_or(DataType::Bytes)
+    }
+}
+
 impl Ports {
     /// Reads the ports of an ONNX model from the fields of its manifest.
     pub(crate) fn of_onnx(fields: &Value) -> Option<Self> {

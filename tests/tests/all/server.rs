@@ -40,7 +40,7 @@ impl Serving {
     }
 
     fn address(&self) -> SocketAddr {
-        self.server.address()
+        self.server.address().unwrap()
     }
 
     /// A new user with a role on names, and its token.
@@ -70,5 +70,5 @@ impl Serving {
 
 /// Options of a server on a free port.
 fn options() -> ServerOptions {
-    ServerOptions::new().listen(SocketAddr::from(([127, 0, 0, 1], 0)))
+    ServerOptions::new().listen(SocketAddr::from(([127, 0, 0, 1], 0)).into())
 }

@@ -45,7 +45,7 @@ fn a_commit_whose_server_died_with_the_answer_is_not_made_twice() {
     let first = Served::at(&url);
     let token = first.token().to_owned();
     let beside = first.larder.clone();
-    let address = first.server.address();
+    let address = first.server.address().unwrap();
     let proxy = Proxy::watching(first.port(), b"POST /store/v1/commit");
     let store = open(&format!("http://127.0.0.1:{}?retries=20", proxy.port()), &token);
     let larder = larder_of(store);
@@ -77,7 +77,7 @@ fn a_commit_whose_server_died_with_the_answer_is_not_made_twice() {
         drop(first);
         beside.apply("parcel", &parcel(109, noise(100))).unwrap();
         let larder = Registry::linked().unwrap().open(&*url).unwrap();
-        let second = Server::start(larder, &ServerOptions::new().listen(address)).unwrap();
+        let second = Server::start(larder, &ServerOptions::new().listen(address.into())).unwrap();
         applying.join().unwrap().unwrap();
         second
     });
@@ -92,7 +92,7 @@ fn a_client_waits_for_a_server_that_starts_again_and_loses_nothing() {
     let url = format!("sqlite:{}", place.path().join("larder.db").display());
     let first = Served::at(&url);
     let token = first.token().to_owned();
-    let (address, at) = (first.server.address(), first.server.url());
+    let (address, at) = (first.server.address().unwrap(), first.server.url());
     let larder = larder_of(open(&format!("{at}?retries=20"), &token));
     let impatient = larder_of(open(&format!("{at}?retries=0"), &token));
     let ended = AtomicBool::new(false);
@@ -116,7 +116,8 @@ fn a_client_waits_for_a_server_that_starts_again_and_loses_nothing() {
             let error = impatient.apply("parcel", &parcel(9, noise(100))).unwrap_err();
             assert!(matches!(error, Error::Store { .. }), "{}", with_causes(&error));
             let larder = Registry::linked().unwrap().open(&*url).unwrap();
-            let again = Server::start(larder, &ServerOptions::new().listen(address)).unwrap();
+            let again =
+                Server::start(larder, &ServerOptions::new().listen(address.into())).unwrap();
             assert_eq!(again.first_token(), None, "the larder has an administrator");
             running = Some(again);
         }

@@ -303,7 +303,7 @@ fn who_may_only_read_changes_nothing() {
 
 /// Sends bytes as they are, and returns the status of the answer.
 fn send(served: &Served, head: &str, body: &[u8]) -> String {
-    let mut line = TcpStream::connect(served.server.address()).unwrap();
+    let mut line = TcpStream::connect(served.server.address().unwrap()).unwrap();
     line.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let token = served.token();
     let head = format!("{head}\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
@@ -374,7 +374,7 @@ fn bodies_that_cannot_be_read_are_refused_and_none_is_repeated() {
     let digest = Digest::of(&content);
     let head =
         format!("PUT /store/v1/blobs/{} HTTP/1.1\r\ncontent-length: 200000", digest.to_hex());
-    let mut line = TcpStream::connect(served.server.address()).unwrap();
+    let mut line = TcpStream::connect(served.server.address().unwrap()).unwrap();
     let token = served.token();
     let head = format!("{head}\r\nhost: x\r\nauthorization: Bearer {token}\r\n\r\n");
     line.write_all(head.as_bytes()).unwrap();

@@ -13,7 +13,7 @@ use larder_tests::Doubler;
 use super::served::{Served, larder_of, open};
 
 fn status(served: &Served, method: &str, path: &str, token: Option<&str>) -> u16 {
-    let mut line = TcpStream::connect(served.server.address()).unwrap();
+    let mut line = TcpStream::connect(served.server.address().unwrap()).unwrap();
     line.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
     let token = token.map(|token| format!("authorization: Bearer {token}\r\n"));
     let token = token.unwrap_or_default();

@@ -1,5 +1,6 @@
 //! A server in this process, and clients of it.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use larder::store::{HttpStore, Store};
@@ -22,13 +23,14 @@ impl Served {
 
     pub(crate) fn with(url: &str, set: impl FnOnce(ServerOptions) -> ServerOptions) -> Self {
         let larder = Registry::linked().unwrap().open(url).unwrap();
-        let options = set(ServerOptions::new().listen(([127, 0, 0, 1], 0).into()));
+        let options =
+            set(ServerOptions::new().listen(SocketAddr::from(([127, 0, 0, 1], 0)).into()));
         let server = Server::start(larder.clone(), &options).unwrap();
         Self { larder, server }
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.server.address().port()
+        self.server.address().unwrap().port()
     }
 
     /// The token of the administrator.

@@ -14,6 +14,7 @@ use super::mlflow::Named;
 use super::{Serving, options};
 
 const TRITON: &str = include_str!("../../../fixtures/server/triton_client.py");
+const TRITON_GRPC: &str = include_str!("../../../fixtures/server/triton_grpc_client.py");
 const MLFLOW: &str = include_str!("../../../fixtures/server/mlflow_client.py");
 
 fn python(name: &str, packages: &[&str]) -> PathBuf {
@@ -27,15 +28,17 @@ fn run(command: &mut Command) {
 }
 
 #[test]
-fn tritons_client_asks_in_json_and_in_binary() {
-    let python = python("triton", &["tritonclient[http]==2.73.0"]);
+fn tritons_client_asks_in_json_and_in_binary_and_over_grpc() {
+    let python = python("triton", &["tritonclient[http,grpc]==2.73.0"]);
     let serving = Serving::start();
     serving.larder.apply("house/price", &Doubler { factor: 2.0 }).unwrap();
     serving.larder.apply("house/price", &Doubler { factor: 3.0 }).unwrap();
     serving.larder.tag("house/price@1", "prod").unwrap();
     serving.larder.apply("house/joiner", &Joiner).unwrap();
     let address = serving.address().to_string();
-    run(Command::new(python).args(["-c", TRITON, &address, &serving.admin]));
+    for client in [TRITON, TRITON_GRPC] {
+        run(Command::new(&python).args(["-c", client, &address, &serving.admin]));
+    }
 }
 
 #[test]

@@ -4,9 +4,10 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use larder::Error;
+use larder::client::Endpoint;
 use larder::server::Server;
-use larder_tests::http;
+use larder::{Error, Registry};
+use larder_tests::{Doubler, http};
 
 use super::{Serving, options};
 
@@ -18,7 +19,10 @@ fn the_first_start_creates_an_administrator_and_the_second_none() {
     assert_eq!(second.first_token(), None);
     // Any number of servers may stand on one larder.
     let token = Some(serving.admin.as_str());
-    assert_eq!(http::send(second.address(), "GET", "/whoami", token, &[], b"").status, 200);
+    assert_eq!(
+        http::send(second.address().unwrap(), "GET", "/whoami", token, &[], b"").status,
+        200
+    );
 }
 
 #[test]
@@ -31,10 +35,33 @@ fn a_server_without_tokens_stays_on_this_machine() {
     assert!(matches!(error, Error::Refused { .. }), "{error}");
 }
 
+/// A socket needs no port, and only its owner may open it.
+#[cfg(unix)]
+#[test]
+fn models_are_served_on_a_unix_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = format!("unix:{}", folder.path().join("larder.sock").display());
+    let larder = Registry::linked().unwrap().open("memory:").unwrap();
+    larder.apply("price", &Doubler { factor: 2.0 }).unwrap();
+    let here = options().listen(place.parse().unwrap());
+    let server = Server::start(larder.clone(), &here).unwrap();
+    assert_eq!((server.url(), server.address()), (place.clone(), None));
+    let token = server.first_token().unwrap();
+    let endpoint: Endpoint<f64, f64> = Endpoint::new(&place, "price").unwrap();
+    let error = endpoint.with_token("larder_QZ0").unwrap().predict(&1.5).unwrap_err();
+    assert!(matches!(error, Error::Denied { .. }), "{error}");
+    let endpoint: Endpoint<f64, f64> = Endpoint::new(&place, "price").unwrap();
+    assert_eq!(endpoint.with_token(token).unwrap().predict(&1.5).unwrap(), 3.0);
+    let second = Server::start(larder, &here).unwrap_err();
+    assert!(matches!(second, Error::Store { .. }), "{second}");
+    server.stop();
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
 #[test]
 fn an_address_that_is_taken_is_an_error() {
     let serving = Serving::start();
-    let taken = options().listen(serving.address());
+    let taken = options().listen(serving.address().into());
     let error = Server::start(serving.larder.clone(), &taken).unwrap_err();
     assert!(matches!(error, Error::Store { .. }), "{error}");
 }

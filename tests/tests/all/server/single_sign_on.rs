@@ -37,7 +37,7 @@ impl Trusting {
         let provider = Provider::start(target, &redirect, thin);
         drop(free);
         let oidc = set(OidcOptions::new(&provider.issuer, client));
-        let serving = Serving::with(&options().listen(address).oidc(oidc));
+        let serving = Serving::with(&options().listen(address.into()).oidc(oidc));
         Self { provider, serving }
     }
 
@@ -363,7 +363,7 @@ fn a_server_refuses_a_provider_that_others_could_stand_in_for() {
     assert!(start(options().oidc(oidc("http://id.example.com"))).is_err());
     assert!(start(options().oidc(oidc("https://id.example.com")).authenticate(false)).is_err());
     let beyond = SocketAddr::from(([0, 0, 0, 0], 0));
-    let beyond = options().listen(beyond).behind_proxy(true);
+    let beyond = options().listen(beyond.into()).behind_proxy(true);
     assert!(start(beyond.clone().oidc(oidc("https://id"))).is_err());
     let public = oidc("https://id").public_url("http://larder.example.com");
     assert!(start(beyond.clone().oidc(public)).is_err());
