@@ -21,6 +21,7 @@ pub(super) struct Frame {
     pub(super) user: Option<String>,
     pub(super) may_administer: bool,
     pub(super) has_tokens: bool,
+    pub(super) has_navigation: bool,
     /// The token that every form carries.
     pub(super) form_token: String,
     pub(super) assets: &'static str,
@@ -40,6 +41,7 @@ impl Frame {
             user: identity.map(|identity| identity.principal.name.to_string()),
             may_administer: context.may(Action::Administer, &Resource::Larder),
             has_tokens: identity.is_some(),
+            has_navigation: true,
             form_token: form_token(&context.app, headers),
             assets: assets::VERSION.as_str(),
         }
@@ -53,6 +55,7 @@ impl Frame {
             user: None,
             may_administer: false,
             has_tokens: false,
+            has_navigation: false,
             form_token,
             assets: assets::VERSION.as_str(),
         }

@@ -79,9 +79,10 @@ impl Asked {
         let mut query = Query::new();
         if !self.names.is_empty() {
             // Text without wildcards may stand anywhere in the name.
-            let glob = match self.names.contains(['*', '?']) {
-                true => self.names.clone(),
-                false => format!("*{}*", self.names),
+            let names = self.names.to_ascii_lowercase();
+            let glob = match names.contains(['*', '?']) {
+                true => names,
+                false => format!("*{names}*"),
             };
             query = query.names(glob);
         }

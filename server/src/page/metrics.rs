@@ -74,7 +74,7 @@ async fn metrics(context: Context, rest: String, request: Request) -> Result<Res
         let values = series.keys().map(metric).chain(labels.iter().map(label));
         Row {
             reference: hit.version.reference().to_string(),
-            number: hit.version.version.to_string(),
+            number: hit.version.version.get().to_string(),
             values: values.map(Option::unwrap_or_default).collect(),
         }
     };

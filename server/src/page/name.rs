@@ -113,7 +113,7 @@ async fn name(context: Context, rest: String, request: Request) -> Result<Respon
     let tag = |(tag, moves): (TagInfo, Vec<TagMove>)| Tag {
         may_change: context.may(Action::Tag, &Resource::Tag(name.clone(), tag.tag.clone())),
         name: tag.tag.to_string(),
-        version: tag.version.to_string(),
+        version: tag.version.get().to_string(),
         moved: When::new(tag.moved),
         by: tag.by,
         is_protected: tag.protected,
@@ -127,7 +127,7 @@ async fn name(context: Context, rest: String, request: Request) -> Result<Respon
         versions: shown.iter().map(|version| VersionRow::new(version, &infos)).collect(),
         newer,
         older,
-        numbers: versions.iter().take(500).map(|it| it.version.to_string()).collect(),
+        numbers: versions.iter().take(500).map(|it| it.version.get().to_string()).collect(),
         tags: tags.into_iter().map(tag).collect(),
         may_tag: context.may(Action::Tag, &Resource::Name(name.clone())),
         permissions: permissions(&context, &name),
@@ -138,7 +138,7 @@ async fn name(context: Context, rest: String, request: Request) -> Result<Respon
 fn moved(line: TagMove) -> Move {
     Move {
         number: line.number,
-        version: line.version.map(|version| version.to_string()),
+        version: line.version.map(|version| version.get().to_string()),
         moved: When::new(line.moved),
         by: line.by,
     }

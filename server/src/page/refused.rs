@@ -33,8 +33,9 @@ pub(super) fn respond(app: &App, failure: Failure, request_id: &str, uri: &Uri) 
         _ => "Not done",
     };
     let next = uri.path_and_query().map_or("/ui", |it| it.as_str());
+    let frame = Frame { has_navigation: !is_nobody, ..Frame::bare(heading, String::new()) };
     let screen = Refused {
-        frame: Frame::bare(heading, String::new()),
+        frame,
         status: failure.status.as_u16(),
         heading,
         message: &failure.message,

@@ -182,20 +182,20 @@ fn read(context: &Context, larder: &Larder, reference: &Reference) -> Result<Rea
         type_tag: user.type_tag.to_string(),
     });
     let used_by = used_by.collect();
-    let signature = signature(larder, &shown);
+    let signature = signature(context, &shown);
     let tensors = tensors::of(larder, shown.manifest.artifacts());
     Ok(Read { shown, signature, tensors, uses, used_by })
 }
 
 /// The signature of the type, or of the model itself. What is damaged is shown as far as possible.
-pub(super) fn signature(larder: &Larder, shown: &VersionDetails) -> Option<Signature> {
-    let entry = larder.registry().find(shown.manifest.type_tag().as_str())?;
+fn signature(context: &Context, shown: &VersionDetails) -> Option<Signature> {
+    let entry = context.app.larder.registry().find(shown.manifest.type_tag().as_str())?;
     if !entry.has_own_signatures() {
         return entry.signature();
     }
-    let component = larder.load_component(shown.version.reference()).ok()?;
-    let signature = component.as_model().map(|model| model.signature());
-    signature.filter(|signature| *signature != Signature::default())
+    // The pool keeps models within its memory, and what was asked for twice is loaded once.
+    let model = context.app.serving.model(&shown.version.reference()).ok()?;
+    Some(model.signature()).filter(|signature| *signature != Signature::default())
 }
 
 fn facts(shown: &VersionDetails, entry: Option<&TypeEntry>) -> Vec<Fact> {
@@ -259,7 +259,9 @@ fn json(input: &Value, output: &Value) -> Vec<(&'static str, String)> {
         cut(&mut text);
         text
     };
-    vec![("Input", text(input)), ("Output", text(output))]
+    let sides = [("Input", input), ("Output", output)];
+    // `true` allows everything, and tells nothing.
+    sides.into_iter().filter(|(_, it)| it.is_object()).map(|(side, it)| (side, text(it))).collect()
 }
 
 /// Shortens a text that is too long, and returns whether it was.

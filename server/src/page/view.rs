@@ -41,7 +41,7 @@ impl VersionRow {
         let tags = tags.iter().filter(|tag| tag.version == version.version);
         Self {
             name: version.identifier.to_string(),
-            number: version.version.to_string(),
+            number: version.version.get().to_string(),
             reference: version.reference().to_string(),
             type_tag: version.type_tag.to_string(),
             size: size(version.size),
