@@ -119,6 +119,17 @@ fn is_page(route: &Route) -> bool {
     cfg!(feature = "page") && route.path.starts_with("/ui")
 }
 
+/// Returns whether a request for a path of the web page has a session.
+fn has_session(app: &SharedApp, request: &Request) -> bool {
+    #[cfg(feature = "page")]
+    return crate::page::is_page(request.uri().path()) && app.sessions.has(request.headers());
+    #[cfg(not(feature = "page"))]
+    {
+        let _ = (app, request);
+        false
+    }
+}
+
 /// Answers a request that no route is for. Who is not signed in learns nothing about routes.
 async fn unmatched(app: SharedApp, request: Request, status: StatusCode) -> Response {
     let request_id = request_id::of(request.headers());
@@ -130,7 +141,7 @@ async fn unmatched(app: SharedApp, request: Request, status: StatusCode) -> Resp
         Ok(None) if app.sessions.is_local() && !app.sessions.has(request.headers()) => {
             Failure::unauthorized("cannot sign in: the request has no session")
         }
-        Ok(None) if app.guard.is_some() => {
+        Ok(None) if app.guard.is_some() && !has_session(&app, &request) => {
             Failure::unauthorized("cannot sign in: the request has no token")
         }
         Ok(_) if status == StatusCode::METHOD_NOT_ALLOWED => {

@@ -144,7 +144,9 @@ pub fn fill(larder: &Larder) -> Result<()> {
     let street = larder.apply("house/street", &Street { models })?;
     larder.jobs().wait(&street)?;
     let failed = larder.jobs().fire("house/street@1", "fail", HOSTILE)?;
-    larder.jobs().wait(&failed)?;
+    if larder.jobs().wait(&failed).is_ok() {
+        return Err(Error::internal("a job that fails succeeded"));
+    }
 
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/tests/fixtures");
     // The logarithm of one is nothing.

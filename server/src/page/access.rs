@@ -10,7 +10,7 @@ use larder_core::store::Action;
 use larder_text::clean;
 
 use super::frame::{Frame, render};
-use super::view::{Tabs, When};
+use super::view::{Tabs, When, plain};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::route::{Guard, Route};
@@ -80,7 +80,7 @@ fn row(user: &UserInfo, rules: &Rules, resource: &Resource) -> Row {
         if !decision.is_allowed() && decision.because().starts_with("no grant") {
             continue;
         }
-        let text = clean(decision.because()).into_owned();
+        let text = plain(decision.because());
         match because.iter_mut().find(|(known, _)| *known == text) {
             Some((_, actions)) => *actions += &format!(", {action}"),
             None => because.push((text, action.to_string())),

@@ -6,11 +6,10 @@ use axum::http::Method;
 use axum::response::Response;
 use larder_access::{AuditEntry, LarderAccess, Outcome};
 use larder_core::store::Action;
-use larder_text::clean;
 
 use super::frame::{Frame, render};
 use super::query::{Parameters, url};
-use super::view::When;
+use super::view::{When, plain};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::route::{Guard, Route};
@@ -58,10 +57,10 @@ fn entry(entry: &AuditEntry) -> Entry {
     Entry {
         at: When::new(entry.at),
         principal: entry.principal.as_ref().map(ToString::to_string).unwrap_or_default(),
-        action: clean(&entry.action).into_owned(),
-        resource: clean(&entry.resource).into_owned(),
+        action: plain(&entry.action),
+        resource: plain(&entry.resource),
         is_allowed: entry.outcome == Outcome::Allowed,
-        because: clean(&entry.because).into_owned(),
-        request: clean(&entry.request).into_owned(),
+        because: plain(&entry.because),
+        request: plain(&entry.request),
     }
 }

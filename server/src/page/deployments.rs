@@ -11,10 +11,10 @@ use larder_serving::{
     DeploymentInfo, DeploymentStatus, HistogramSnapshot, LarderDeployments, ModelMetrics,
     VersionStatus,
 };
-use larder_text::{clean, size};
+use larder_text::size;
 
 use super::frame::{Frame, render};
-use super::view::When;
+use super::view::{When, plain};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::route::{Guard, Route};
@@ -129,27 +129,27 @@ fn deployment(
                 p90.unwrap_or_default()
             ),
             arm: here.and_then(|it| it.version.as_ref()).map(|it| arm(it, metrics, now)),
-            reason: here.and_then(|it| it.reason.as_deref()).map(|it| clean(it).into_owned()),
+            reason: here.and_then(|it| it.reason.as_deref()).map(plain),
         }
     });
     let events = info.events.iter().rev().take(MOST_EVENTS).map(|event| Event {
         at: When::new(event.at),
         event: event.event.to_string(),
         version: format!("{}@{}", event.name, event.version.get()),
-        by: event.by.clone().unwrap_or_default(),
-        reason: event.reason.as_deref().map(|it| clean(it).into_owned()).unwrap_or_default(),
+        by: event.by.as_deref().map(plain).unwrap_or_default(),
+        reason: event.reason.as_deref().map(plain).unwrap_or_default(),
     });
     Deployment {
         name: info.name.to_string(),
         reference: info.reference.to_string(),
         changed: When::new(info.changed),
-        by: info.by.clone(),
+        by: info.by.as_deref().map(plain),
         state: match (status, elsewhere) {
             (Some(status), _) if status.is_ready => "serving",
             (_, Some(serving)) if serving.is_alive(now) => "serving elsewhere",
             _ => "not ready",
         },
-        reason: status.and_then(|it| it.reason.as_deref()).map(|it| clean(it).into_owned()),
+        reason: status.and_then(|it| it.reason.as_deref()).map(plain),
         elsewhere: elsewhere.map(|serving| {
             (serving.reference().to_string(), When::new(serving.seen), serving.is_alive(now))
         }),

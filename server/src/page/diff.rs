@@ -14,7 +14,7 @@ use larder_text::{clean, size};
 
 use super::frame::{Frame, render};
 use super::query::Parameters;
-use super::view::Tabs;
+use super::view::{Tabs, plain};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::route::{Guard, Route};
@@ -132,7 +132,7 @@ fn line(field: &FieldDiff) -> Line {
     let side = |side: &Option<FieldValue>| side.as_ref().map(value).unwrap_or_default();
     Line {
         state: field.state.as_str(),
-        path: clean(path).into_owned(),
+        path: plain(path),
         old: side(&field.old),
         new: side(&field.new),
         note,
@@ -141,7 +141,7 @@ fn line(field: &FieldDiff) -> Line {
 
 fn value(value: &FieldValue) -> String {
     match value {
-        FieldValue::Json(json) => clean(json).into_owned(),
+        FieldValue::Json(json) => plain(json),
         FieldValue::Artifact { digest, size: bytes, serializer, held } => {
             let held = if *held > 0 { format!(" + {} nested", size(*held)) } else { String::new() };
             format!("{} ({}, {}{held})", digest.short(), clean(serializer), size(*bytes))
@@ -178,7 +178,7 @@ fn notes(larder: &Larder, old: &Reference, new: &Reference) -> larder_core::Resu
             (before, after) if before == after => return None,
             _ => "changed",
         };
-        let text = |side: Option<&String>| side.map(|text| clean(text).into_owned());
+        let text = |side: Option<&String>| side.map(|text| plain(text));
         Some(Line {
             state,
             path: key.clone(),

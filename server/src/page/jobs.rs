@@ -13,7 +13,7 @@ use larder_text::{clean, fold, pretty_json};
 
 use super::frame::{Frame, render};
 use super::query::Parameters;
-use super::view::When;
+use super::view::{When, plain};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::route::{Guard, Rest, Route};
@@ -64,12 +64,12 @@ impl Row {
             id: job.id.to_string(),
             short: job.id.id().rsplit('-').next().unwrap_or_default().to_owned(),
             version: format!("{}@{}", job.name, job.version.get()),
-            trigger: clean(&job.trigger).into_owned(),
-            event: clean(&job.event).into_owned(),
+            trigger: plain(&job.trigger),
+            event: plain(&job.event),
             status: job.status.as_str(),
             created: When::new(job.created),
             percent: job.fraction.map(|fraction| (fraction.clamp(0.0, 1.0) * 100.0) as u32),
-            message: clean(message.unwrap_or_default()).into_owned(),
+            message: plain(message.unwrap_or_default()),
         }
     }
 }
@@ -163,14 +163,14 @@ async fn job(context: Context, rest: String, request: Request) -> Result<Respons
     let line = |line: &JobLine| Line {
         attempt: line.attempt,
         at: larder_text::time(line.at),
-        text: clean(&line.text).into_owned(),
+        text: plain(&line.text),
     };
     let more_lines = lines.len().saturating_sub(MOST_LINES);
     render(&Job {
         frame: Frame::new(&context, request.headers(), format!("Job {}", job.id), "/ui/jobs"),
         row: Row::new(&job),
         facts: facts(&job),
-        errors: job.error.iter().map(|text| clean(text).into_owned()).collect(),
+        errors: job.error.iter().map(|text| plain(text)).collect(),
         documents: documents.collect(),
         lines: lines.iter().skip(more_lines).map(line).collect(),
         more_lines,
@@ -195,7 +195,7 @@ fn facts(job: &JobInfo) -> Vec<Fact> {
     facts.extend(counts.map(|(name, count)| fact(name, count.to_string())));
     for (trigger, needed) in &job.depends_on {
         let link = Some(format!("/ui/job/{needed}"));
-        facts.push(Fact { name: "Depends on", text: clean(trigger).into_owned(), link });
+        facts.push(Fact { name: "Depends on", text: plain(trigger), link });
     }
     facts
 }

@@ -12,7 +12,7 @@ use larder_search::{LarderSearch, Query, SearchHit};
 
 use super::frame::{Frame, render};
 use super::plot::{HEIGHT, Plot, WIDTH};
-use super::view::Tabs;
+use super::view::{Tabs, plain};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::route::{Guard, Route};
@@ -70,7 +70,7 @@ async fn metrics(context: Context, rest: String, request: Request) -> Result<Res
     let row = |hit: &SearchHit| {
         let notes = hit.annotations.as_ref();
         let metric = |name: &&str| notes.and_then(|it| it.metrics.get(*name)).map(f64::to_string);
-        let label = |name: &&str| notes.and_then(|it| it.labels.get(*name)).cloned();
+        let label = |name: &&str| notes.and_then(|it| it.labels.get(*name)).map(|it| plain(it));
         let values = series.keys().map(metric).chain(labels.iter().map(label));
         Row {
             reference: hit.version.reference().to_string(),

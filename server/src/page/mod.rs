@@ -82,7 +82,7 @@ pub(crate) fn routes() -> Vec<Route> {
 
 /// Returns whether a path is of the page.
 pub(crate) fn is_page(path: &str) -> bool {
-    path == "/ui" || path.starts_with("/ui/")
+    matches!(path, "/" | "/ui") || path.starts_with("/ui/")
 }
 
 /// Makes an answer of a route of the page: failures are pages too, and all have the headers that browsers heed.

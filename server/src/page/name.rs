@@ -11,7 +11,7 @@ use larder_core::{Identifier, VersionInfo};
 
 use super::frame::{Frame, render};
 use super::query::{Parameters, url};
-use super::view::{Tabs, VersionRow, When, counted};
+use super::view::{Tabs, VersionRow, When, counted, plain};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::route::{Guard, Route};
@@ -115,7 +115,7 @@ async fn name(context: Context, rest: String, request: Request) -> Result<Respon
         name: tag.tag.to_string(),
         version: tag.version.get().to_string(),
         moved: When::new(tag.moved),
-        by: tag.by,
+        by: tag.by.as_deref().map(plain),
         is_protected: tag.protected,
         moves: moves.into_iter().map(moved).collect(),
     };
@@ -140,7 +140,7 @@ fn moved(line: TagMove) -> Move {
         number: line.number,
         version: line.version.map(|version| version.get().to_string()),
         moved: When::new(line.moved),
-        by: line.by,
+        by: line.by.as_deref().map(plain),
     }
 }
 

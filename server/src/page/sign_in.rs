@@ -10,6 +10,7 @@ use super::frame::{Frame, form_token, render, render_as, see};
 use super::query::{Parameters, url};
 use crate::app::App;
 use crate::context::Context;
+use crate::credentials;
 use crate::failure::Failure;
 use crate::identify::identify;
 use crate::route::{Guard, Route};
@@ -50,7 +51,8 @@ impl Ways {
 
 /// Returns a screen of the page, whatever a link asks for.
 fn page(asked: &str) -> &str {
-    let is_screen = super::is_page(asked.split(['?', '#']).next().unwrap_or_default())
+    let is_screen = asked != "/"
+        && super::is_page(asked.split(['?', '#']).next().unwrap_or_default())
         && asked.len() <= 1_000
         && asked.bytes().all(|b| b.is_ascii_graphic() && b != b'\\')
         && !["/ui/signin", "/ui/signout", "/ui/enter"].iter().any(|it| asked.starts_with(it));
@@ -66,6 +68,8 @@ struct Screen {
 }
 
 async fn screen(context: Context, _: String, request: Request) -> Result<Response, Failure> {
+    // A token in the URL is refused here too.
+    credentials::token(request.headers(), request.uri())?;
     let ways = Ways::of(&context.app, Parameters::of(&request).get("next"));
     let token = form_token(&context.app, request.headers());
     render(&Screen { frame: Frame::bare("Sign in", token), ways, error: None })

@@ -3,8 +3,10 @@
 use larder_core::Larder;
 use larder_core::manifest::ArtifactEntry;
 use larder_core::store::StoreExt;
-use larder_text::{clean, size};
+use larder_text::size;
 use serde_json::Value;
+
+use super::view::plain;
 
 /// The maximum number of bytes of a header.
 const MOST_HEADER: u64 = 4 << 20;
@@ -84,8 +86,8 @@ fn tensors(header: &Value, file: u64) -> Vec<Tensor> {
         let dims: Option<Vec<String>> =
             shape.iter().map(|it| Some(it.as_u64()?.to_string())).collect();
         Some(Tensor {
-            name: clean(name).into_owned(),
-            dtype: clean(dtype).into_owned(),
+            name: plain(name),
+            dtype: plain(dtype),
             shape: dims?.join(" × "),
             size: Some(size(offset(1)?.checked_sub(offset(0)?)?)),
         })
@@ -100,9 +102,9 @@ pub(super) fn ports(fields: &Value, side: &str) -> Vec<Tensor> {
         let dim = |dim: &Value| dim.as_str().map_or_else(|| dim.to_string(), str::to_owned);
         let dims: Vec<String> = dims.iter().map(dim).collect();
         Some(Tensor {
-            name: clean(port.get("name")?.as_str()?).into_owned(),
-            dtype: clean(port.get("dtype")?.as_str()?).into_owned(),
-            shape: clean(&dims.join(" × ")).into_owned(),
+            name: plain(port.get("name")?.as_str()?),
+            dtype: plain(port.get("dtype")?.as_str()?),
+            shape: plain(&dims.join(" × ")),
             size: None,
         })
     };

@@ -8,10 +8,9 @@ use axum::http::Method;
 use axum::response::Response;
 use larder_access::{LarderAccess, Resource, TokenInfo};
 use larder_core::store::Action;
-use larder_text::clean;
 
 use super::frame::{Frame, render};
-use super::view::When;
+use super::view::{When, plain};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::route::{Guard, Route};
@@ -72,7 +71,7 @@ fn token(token: &TokenInfo, own: Option<&str>) -> Token {
     Token {
         id: token.id.clone(),
         owner: token.owner.to_string(),
-        label: clean(&token.label).into_owned(),
+        label: plain(&token.label),
         scopes: scopes.unwrap_or_else(|| "all of its owner".into()),
         created: When::new(token.created),
         expires: token.expires.map(When::new),

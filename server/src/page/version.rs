@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::frame::{Frame, render};
 use super::snippets::{Snippet, snippets};
 use super::tensors::{self, Tensor, Tensors};
-use super::view::{Tabs, When};
+use super::view::{Tabs, When, plain};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::route::{Guard, Route};
@@ -116,7 +116,7 @@ async fn version(context: Context, rest: String, request: Request) -> Result<Res
     let artifact = |entry: &larder_core::manifest::ArtifactEntry| Artifact {
         digest: entry.digest.to_string(),
         size: size(entry.size),
-        serializer: clean(&entry.serializer).into_owned(),
+        serializer: plain(&entry.serializer),
         is_linked: serializers.contains(&entry.serializer),
     };
     let source = manifest.source().map(|source| {
@@ -124,8 +124,8 @@ async fn version(context: Context, rest: String, request: Request) -> Result<Res
         let mut text = lines(&source.text);
         cut(&mut text);
         Source {
-            language: clean(&source.language).into_owned(),
-            file: clean(&source.file).into_owned(),
+            language: plain(&source.language),
+            file: plain(&source.file),
             text,
             differs: linked.is_some_and(|linked| linked.text != source.text),
         }
@@ -137,12 +137,12 @@ async fn version(context: Context, rest: String, request: Request) -> Result<Res
         tabs: Tabs::new(&context, &version.identifier, &pin, "version"),
         reference: pin.to_string(),
         status: (!version.status.is_ready()).then(|| version.status.to_string()),
-        description: annotations.description.clone(),
+        description: annotations.description.as_deref().map(lines),
         facts: facts(&shown, entry),
         tags: shown.tags.iter().map(|tag| (tag.tag.to_string(), tag.protected)).collect(),
-        labels: annotations.labels.clone().into_iter().collect(),
+        labels: annotations.labels.iter().map(|(key, it)| (key.clone(), plain(it))).collect(),
         metrics: annotations.metrics.clone().into_iter().collect(),
-        signature: line.map(|line| clean(&line).into_owned()),
+        signature: line.map(|line| plain(&line)),
         schemas: schemas.map(|(input, output)| json(input, output)).unwrap_or_default(),
         inputs: ports(version, &fields, "inputs"),
         outputs: ports(version, &fields, "outputs"),
@@ -201,7 +201,7 @@ fn signature(context: &Context, shown: &VersionDetails) -> Option<Signature> {
 fn facts(shown: &VersionDetails, entry: Option<&TypeEntry>) -> Vec<Fact> {
     let VersionInfo { type_tag, digest, created, origin, toolchain, job, failure, .. } =
         &shown.version;
-    let fact = |name, text: String| Fact { name, text, link: None, is_code: false };
+    let fact = |name, text: String| Fact { name, text: plain(&text), link: None, is_code: false };
     let code = |name, text: String| Fact { name, text, link: None, is_code: true };
     let type_version = match shown.manifest.type_version() {
         1 => String::new(),
@@ -220,7 +220,7 @@ fn facts(shown: &VersionDetails, entry: Option<&TypeEntry>) -> Vec<Fact> {
         fact("Crate", origin.clone().unwrap_or_else(|| "unknown".into())),
     ];
     if let Some(failure) = failure {
-        facts.push(fact("Failure", clean(failure).into_owned()));
+        facts.push(fact("Failure", failure.clone()));
     }
     if let Some(job) = job {
         let link = Some(format!("/ui/job/{job}"));

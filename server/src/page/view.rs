@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use larder_core::store::Timestamp;
 use larder_core::versions::TagInfo;
 use larder_core::{Identifier, VersionInfo};
-use larder_text::{age, count, size, time};
+use larder_text::{age, clean, count, size, time};
 
 /// A time, as people and as machines write it.
 #[derive(Debug, Clone)]
@@ -93,4 +93,9 @@ impl Tabs {
 /// `1 version`, `2 versions`.
 pub(super) fn counted(number: usize, thing: &str) -> String {
     count(number as u64, thing)
+}
+
+/// Text without characters that hide or turn others.
+pub(super) fn plain(text: &str) -> String {
+    clean(text).into_owned()
 }
