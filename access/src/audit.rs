@@ -21,6 +21,9 @@ pub enum Outcome {
     Denied,
 }
 
+/// Records that are read at once.
+const AT_ONCE: u64 = 64;
+
 /// One line of the audit log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,6 +135,44 @@ impl Access {
             .filter(move |entry| {
                 !entry.as_ref().is_ok_and(|entry| since.is_some_and(|since| entry.at < since))
             })
+    }
+
+    /// Returns entries of the audit log, newest first, from the record before `before` on: whole records, until there are `limit`
+    /// entries. Also returns the record to continue before, if there are older ones.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; [`Error::Corrupt`].
+    pub fn audit_before(
+        &self,
+        before: Option<u64>,
+        limit: usize,
+    ) -> Result<(Vec<AuditEntry>, Option<u64>)> {
+        let store = self.larder.store();
+        let mut end = match before {
+            Some(before) => before.max(1),
+            None => {
+                let key = head_key()?;
+                let head = store.get_record(&key)?;
+                let head = head.map(|head| read::<AuditHead>(&key, &head)).transpose()?;
+                // The newest record may be ahead of the head: its writer died.
+                head.map_or(1, |head| head.last + 2)
+            }
+        };
+        let mut entries = Vec::new();
+        while end > 1 && entries.len() < limit {
+            let start = end.saturating_sub(AT_ONCE).max(1);
+            let keys = (start..end).map(audit_key).collect::<Result<Vec<_>>>()?;
+            for (key, found) in keys.iter().zip(store.get_records(&keys)?).rev() {
+                if entries.len() >= limit {
+                    break;
+                }
+                end -= 1;
+                if let Some(found) = found {
+                    entries.extend(read::<AuditRecord>(key, &found)?.entries.into_iter().rev());
+                }
+            }
+        }
+        Ok((entries, (end > 1).then_some(end)))
     }
 
     /// Checks that no record of the audit log was changed or removed.

@@ -10,8 +10,6 @@ use crate::commands::access::policy;
 use crate::commands::access::{audit, can, grant, group, token, user};
 #[cfg(feature = "http")]
 use crate::commands::login;
-#[cfg(feature = "server")]
-use crate::commands::serve;
 #[cfg(not(all(
     feature = "archive",
     feature = "cedar",
@@ -29,6 +27,8 @@ use crate::commands::{
 use crate::commands::{deploy, deployments};
 #[cfg(feature = "archive")]
 use crate::commands::{export, import};
+#[cfg(feature = "server")]
+use crate::commands::{serve, ui};
 use crate::global::Global;
 use crate::output;
 
@@ -100,6 +100,10 @@ pub(crate) enum Command {
     Serve(serve::Args),
     #[cfg(not(feature = "server"))]
     Serve(without_feature::Args),
+    #[cfg(feature = "server")]
+    Ui(ui::Args),
+    #[cfg(not(feature = "server"))]
+    Ui(without_feature::Args),
     #[cfg(feature = "http")]
     Login(login::Args),
     #[cfg(not(feature = "http"))]
@@ -145,6 +149,7 @@ const GROUPS: [(&str, &[&str]); 6] = [
         "Server",
         &[
             "serve",
+            "ui",
             "deploy",
             "deployments",
             "undeploy",

@@ -9,8 +9,6 @@ use crate::commands::access::policy;
 use crate::commands::access::{audit, can, grant, group, token, user};
 #[cfg(feature = "http")]
 use crate::commands::login;
-#[cfg(feature = "server")]
-use crate::commands::serve;
 #[cfg(not(all(
     feature = "archive",
     feature = "cedar",
@@ -28,6 +26,8 @@ use crate::commands::{
 use crate::commands::{deploy, deployments};
 #[cfg(feature = "archive")]
 use crate::commands::{export, import};
+#[cfg(feature = "server")]
+use crate::commands::{serve, ui};
 use crate::global::Global;
 use crate::open::{make, open, open_if_there, stand_in};
 use crate::output::Output;
@@ -112,6 +112,10 @@ fn dispatch(
         Some(Command::Serve(args)) => serve::run(&args, make(&url()?, registry()?)?, output),
         #[cfg(not(feature = "server"))]
         Some(Command::Serve(_)) => without_feature::run("serve", "server"),
+        #[cfg(feature = "server")]
+        Some(Command::Ui(args)) => ui::run(&args, larder(registry()?)?, output),
+        #[cfg(not(feature = "server"))]
+        Some(Command::Ui(_)) => without_feature::run("ui", "server"),
         #[cfg(feature = "http")]
         Some(Command::Login(args)) => login::run(&args, output),
         #[cfg(not(feature = "http"))]

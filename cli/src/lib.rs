@@ -129,14 +129,12 @@ mod command_error;
 mod commands;
 mod complete;
 mod dispatch;
-mod fold;
 mod global;
 mod inputs;
 mod open;
 mod output;
 mod progress;
 mod qualified;
-mod signature;
 mod table;
 mod text;
 

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 
 use larder_core::extend::{Records, read_annotations};
 use larder_core::record::{self, NameRecord, TagRecord, VersionRecord};
-use larder_core::store::{StoreExt, TagName, VersionNumber};
+use larder_core::store::{Record, RecordKey, StoreExt, TagName, VersionNumber};
 use larder_core::versions::Annotations;
 use larder_core::{Identifier, Larder, Result, VersionInfo};
 
@@ -116,7 +116,7 @@ fn candidates<'a>(
 ) -> Box<dyn Iterator<Item = Result<VersionInfo>> + 'a> {
     let (names, all) = (query.names.clone(), query.all);
     let prefix = prefix(record::NAMES, query);
-    let heads = larder.store().known_records(prefix).filter_map(move |found| {
+    let heads = heads(larder, prefix, query.start.as_ref()).filter_map(move |found| {
         let read = |(key, found)| {
             let name = record::name_in(&key)?;
             if names.as_ref().is_some_and(|glob| !glob.matches(name.as_str())) {
@@ -140,6 +140,29 @@ fn candidates<'a>(
         };
         every
     }))
+}
+
+/// Returns the records of names below a prefix, from the name `start` on.
+fn heads<'a>(
+    larder: &'a Larder,
+    prefix: String,
+    start: Option<&Identifier>,
+) -> Box<dyn Iterator<Item = Result<(RecordKey, Record)>> + 'a> {
+    let Some(start) = start else { return Box::new(larder.store().known_records(prefix)) };
+    let first = record::name_key(start).and_then(|key| {
+        let found = match key.as_str().starts_with(&prefix) {
+            true => larder.store().get_record(&key)?,
+            false => None,
+        };
+        Ok((key, found))
+    });
+    match first {
+        Ok((key, found)) => {
+            let first = found.map(|found| Ok((key.clone(), found)));
+            Box::new(first.into_iter().chain(larder.store().known_records_after(prefix, key)))
+        }
+        Err(error) => Box::new(std::iter::once(Err(error))),
+    }
 }
 
 /// Returns the versions of a name that are not removed, oldest first.

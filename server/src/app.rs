@@ -26,6 +26,8 @@ pub(crate) struct App {
     pub(crate) ports: KnownPorts,
     /// The outcomes of recent commits.
     pub(crate) settled: Settled,
+    #[cfg(feature = "page")]
+    pub(crate) sessions: crate::sessions::Sessions,
     /// Set while the server ends: it is no longer ready.
     pub(crate) is_ending: AtomicBool,
 }

@@ -41,13 +41,21 @@ pub(crate) fn token(headers: &HeaderMap, uri: &Uri) -> Result<Option<String>, Fa
     }
 }
 
-/// Returns the token of a browser's session, if the request has one.
-#[cfg(feature = "oidc")]
-pub(crate) fn session(app: &SharedApp, request: &Request) -> Result<Option<String>, Failure> {
-    crate::oidc::session(app, request)
-}
-
-#[cfg(not(feature = "oidc"))]
-pub(crate) fn session(_: &SharedApp, _: &Request) -> Result<Option<String>, Failure> {
+/// Returns the token of a browser's session, if the request has one. The session of a pasted token is for the web page alone.
+pub(crate) fn session(
+    app: &SharedApp,
+    request: &Request,
+    is_page: bool,
+) -> Result<Option<String>, Failure> {
+    #[cfg(feature = "page")]
+    if is_page && let Some(token) = app.sessions.token(request.headers()) {
+        return Ok(Some(token));
+    }
+    #[cfg(feature = "oidc")]
+    if let Some(token) = crate::oidc::session(app, request)? {
+        return Ok(Some(token));
+    }
+    // Without either there are no sessions.
+    let _ = (app, request, is_page);
     Ok(None)
 }

@@ -20,21 +20,28 @@ mod access_cache;
 mod app;
 mod audit_log;
 mod context;
+#[cfg(any(feature = "oidc", feature = "page"))]
+mod cookie;
 mod credentials;
 mod failure;
 mod health;
+mod identify;
 mod listen;
 mod metrics;
 mod model_metrics;
 #[cfg(feature = "oidc")]
 mod oidc;
 mod options;
+#[cfg(feature = "page")]
+mod page;
 mod predict;
 mod request_id;
 mod route;
 mod router;
 mod routes;
 mod server;
+#[cfg(feature = "page")]
+mod sessions;
 mod store;
 mod whoami;
 

@@ -29,6 +29,8 @@ pub struct ServerOptions {
     pub(crate) memory: u64,
     #[cfg(feature = "oidc")]
     pub(crate) oidc: Option<crate::oidc::OidcOptions>,
+    #[cfg(feature = "page")]
+    pub(crate) is_local: bool,
 }
 
 impl Default for ServerOptions {
@@ -43,6 +45,8 @@ impl Default for ServerOptions {
             memory: 4 << 30,
             #[cfg(feature = "oidc")]
             oidc: None,
+            #[cfg(feature = "page")]
+            is_local: false,
         }
     }
 }
@@ -110,6 +114,16 @@ impl ServerOptions {
     pub fn oidc(mut self, oidc: crate::oidc::OidcOptions) -> Self {
         self.oidc = Some(oidc);
         self
+    }
+
+    /// A server of the web page for the user of this machine, who may do everything: it answers only a browser that came by its
+    /// one-time link, [`Server::local_link`](crate::Server::local_link), on a free port. It needs no tokens, and serves no
+    /// deployments.
+    #[cfg(feature = "page")]
+    #[must_use]
+    pub fn local() -> Self {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { listen, authenticate: false, is_local: true, ..Self::default() }
     }
 
     /// Refuses what would be open to everybody.

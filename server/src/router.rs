@@ -9,11 +9,11 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
-use crate::access_cache::Identity;
 use crate::app::SharedApp;
 use crate::context::Context;
 use crate::credentials;
 use crate::failure::Failure;
+use crate::identify::identify;
 use crate::request_id;
 use crate::route::{Guard, Route};
 use crate::routes;
@@ -51,9 +51,16 @@ async fn answer(app: SharedApp, route: Route, rest: String, request: Request) ->
     let request_id: Arc<str> = request_id::of(request.headers()).into();
     let trace = request.headers().get(TRACE).cloned();
     let method = request.method().clone();
+    #[cfg(feature = "page")]
+    let uri = request.uri().clone();
     let in_progress = app.metrics.begin();
     let result = guarded(&app, &route, rest, request, &request_id).await;
     drop(in_progress);
+    #[cfg(feature = "page")]
+    let result = match crate::page::is_page(route.path) {
+        true => Ok(crate::page::finish(&app, result, &request_id, &uri)),
+        false => result,
+    };
     let response = result.unwrap_or_else(|failure| refused(failure, &request_id, route.path));
     let (status, took) = (response.status(), started.elapsed());
     app.metrics.request(&method, route.path, status, took);
@@ -90,7 +97,7 @@ async fn guarded(
     if let (Some(guard), false) = (&app.guard, matches!(route.guard, Guard::Public)) {
         let token = match credentials::token(request.headers(), request.uri())? {
             Some(token) => Some(token),
-            None => credentials::session(app, &request)?,
+            None => credentials::session(app, &request, is_page(route))?,
         };
         let token = token.ok_or_else(|| {
             Failure::unauthorized(
@@ -99,8 +106,17 @@ async fn guarded(
         })?;
         context.identity = match guard.access.recent(&token) {
             Some(identity) => Some(identity),
-            None => read_identity(&context, token).await?,
+            None => identify(&context, token).await?,
         };
+    }
+    #[cfg(feature = "page")]
+    if app.sessions.is_local()
+        && !matches!(route.guard, Guard::Public)
+        && !app.sessions.has(request.headers())
+    {
+        return Err(Failure::unauthorized(
+            "cannot sign in: open the page by the link that `larder ui` printed, which works once",
+        ));
     }
     if let Guard::On(action, resource) = route.guard {
         context.authorize(action, &resource(&rest)?)?;
@@ -108,22 +124,20 @@ async fn guarded(
     (route.handler)(context, rest, request).await
 }
 
-/// Reads who a token belongs to.
-async fn read_identity(context: &Context, token: String) -> Result<Option<Identity>, Failure> {
-    let app = Arc::clone(&context.app);
-    #[cfg(feature = "oidc")]
-    if let Some(sign_in) = crate::oidc::bearer(&context.app, &token).await? {
-        let read = context.blocking(move || match &app.guard {
-            Some(guard) => Ok(Some(guard.access.read_by(&token, |it| it.sign_in(&sign_in))?)),
-            None => Ok(None),
-        });
-        return read.await;
+/// Returns whether a route is of the web page.
+fn is_page(route: &Route) -> bool {
+    cfg!(feature = "page") && route.path.starts_with("/ui")
+}
+
+/// Returns whether a request for a path of the web page has a session.
+fn has_session(app: &SharedApp, request: &Request) -> bool {
+    #[cfg(feature = "page")]
+    return crate::page::is_page(request.uri().path()) && app.sessions.has(request.headers());
+    #[cfg(not(feature = "page"))]
+    {
+        let _ = (app, request);
+        false
     }
-    let read = context.blocking(move || match &app.guard {
-        Some(guard) => Ok(Some(guard.access.read(&token)?)),
-        None => Ok(None),
-    });
-    read.await
 }
 
 /// Answers a request that no route is for. Who is not signed in learns nothing about routes.
@@ -133,7 +147,11 @@ async fn unmatched(app: SharedApp, request: Request, status: StatusCode) -> Resp
     let token = credentials::token(request.headers(), request.uri());
     let failure = match token {
         Err(failure) => failure,
-        Ok(None) if app.guard.is_some() => {
+        #[cfg(feature = "page")]
+        Ok(None) if app.sessions.is_local() && !app.sessions.has(request.headers()) => {
+            Failure::unauthorized("cannot sign in: the request has no session")
+        }
+        Ok(None) if app.guard.is_some() && !has_session(&app, &request) => {
             Failure::unauthorized("cannot sign in: the request has no token")
         }
         Ok(_) if status == StatusCode::METHOD_NOT_ALLOWED => {
@@ -143,7 +161,13 @@ async fn unmatched(app: SharedApp, request: Request, status: StatusCode) -> Resp
         Ok(_) => Failure::not_found("cannot answer: there is no such path"),
     };
     app.metrics.request(request.method(), "", failure.status, std::time::Duration::ZERO);
-    finish(failure.respond(&request_id, request.uri().path()), &request_id, trace)
+    let path = request.uri().path();
+    #[cfg(feature = "page")]
+    if crate::page::is_page(path) {
+        let response = crate::page::finish(&app, Err(failure), &request_id, request.uri());
+        return finish(response, &request_id, trace);
+    }
+    finish(failure.respond(&request_id, path), &request_id, trace)
 }
 
 fn finish(mut response: Response, request_id: &str, trace: Option<HeaderValue>) -> Response {

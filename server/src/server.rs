@@ -94,7 +94,7 @@ impl Server {
         };
         let limits = ServingOptions::new().deadline(options.deadline).memory(options.memory);
         let serving = Serving::start(&larder, &limits)?;
-        let deployer = Deployer::start(&serving)?;
+        let deployer = deployer(&serving, options)?;
         let app = Arc::new(App {
             larder,
             metrics: Metrics::new(&serving),
@@ -104,6 +104,11 @@ impl Server {
             options: options.clone(),
             guard,
             settled: Settled::default(),
+            #[cfg(feature = "page")]
+            sessions: crate::sessions::Sessions::new(
+                options.is_local,
+                is_tls || options.behind_proxy,
+            )?,
             is_ending: AtomicBool::new(false),
         });
         let service = router(&app).into_make_service();
@@ -168,6 +173,12 @@ impl Server {
         self.first_token.as_deref()
     }
 
+    /// The one-time link that opens the web page of a server with [`ServerOptions::local`], until it is used.
+    #[cfg(feature = "page")]
+    pub fn local_link(&self) -> Option<String> {
+        Some(format!("{}/ui/enter/{}", self.url(), self.app.sessions.code()?))
+    }
+
     /// Waits until the process is told to stop by ctrl-c or `SIGTERM`, and stops the server.
     ///
     /// # Errors
@@ -221,6 +232,19 @@ impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Server({})", self.url())
     }
+}
+
+/// Follows the deployments of the larder; a page on one's own machine serves none.
+fn deployer(serving: &Serving, options: &ServerOptions) -> Result<Deployer> {
+    #[cfg(feature = "page")]
+    if options.is_local {
+        use larder_core::{Registry, store::MemoryStore};
+
+        let empty = Larder::new(Arc::new(MemoryStore::new()), Registry::new());
+        return Deployer::start(&Serving::start(&empty, &ServingOptions::new())?);
+    }
+    let _ = options;
+    Deployer::start(serving)
 }
 
 fn limit(http: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>) {

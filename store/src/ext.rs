@@ -110,10 +110,21 @@ pub trait StoreExt: Store {
         &'a self,
         prefix: impl Into<Cow<'a, str>>,
     ) -> impl Iterator<Item = Result<(RecordKey, Record)>> + 'a {
-        self.records(prefix).filter(|found| match found {
-            Ok((key, _)) => RecordKind::of(key).is_ok_and(|kind| kind.owner(key).is_ok()),
-            Err(_) => true,
-        })
+        self.records(prefix).filter(is_known)
+    }
+
+    /// Iterates as [`known_records`](StoreExt::known_records), over the records whose keys come after `after`.
+    fn known_records_after<'a>(
+        &'a self,
+        prefix: impl Into<Cow<'a, str>>,
+        after: RecordKey,
+    ) -> impl Iterator<Item = Result<(RecordKey, Record)>> + 'a {
+        let prefix = prefix.into();
+        let records = pages(move |last: Option<&(RecordKey, Record)>, limit| {
+            let after = last.map_or(&after, |(key, _)| key);
+            self.list_records(&prefix, Some(after), limit)
+        });
+        records.filter(is_known)
     }
 
     /// Iterates over all blobs and their sizes, ordered by digest, page by page.
@@ -125,6 +136,14 @@ pub trait StoreExt: Store {
 }
 
 impl<S: Store + ?Sized> StoreExt for S {}
+
+/// Returns whether some kind has the key of a record; errors pass.
+fn is_known(found: &Result<(RecordKey, Record)>) -> bool {
+    match found {
+        Ok((key, _)) => RecordKind::of(key).is_ok_and(|kind| kind.owner(key).is_ok()),
+        Err(_) => true,
+    }
+}
 
 /// Returns the content of a blob that was found, or `None` if it was removed meanwhile.
 pub fn content(blob: Option<Blob>) -> Result<Option<Bytes>> {

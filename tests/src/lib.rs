@@ -1,5 +1,6 @@
 //! Code shared by the integration tests and their worker.
 
+pub mod chromium;
 pub mod churn;
 pub mod crew;
 pub mod crowd;
@@ -10,6 +11,7 @@ pub mod nats;
 pub mod oidc;
 pub mod onnx;
 pub mod onnx_models;
+pub mod page;
 pub mod postgres;
 pub mod proxy;
 pub mod python;

@@ -44,6 +44,8 @@ pub(crate) mod show;
 pub(crate) mod tag;
 mod tree;
 pub(crate) mod types;
+#[cfg(feature = "server")]
+pub(crate) mod ui;
 pub(crate) mod verify;
 pub(crate) mod versions;
 pub(crate) mod welcome;

@@ -8,16 +8,15 @@ use larder::store::Timestamp;
 use larder::versions::Selector;
 use larder::versions::{Annotations, ChildInfo, Difference, Source, TagInfo, VersionDetails};
 use larder::{Larder, Reference, Registry, Signature, VersionInfo};
+use larder_text::{describe, fold};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::{note, tree};
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
-use crate::fold::fold;
 use crate::output::Output;
 use crate::qualified::Qualified;
-use crate::signature;
 use crate::text;
 
 /// Shows the details of a version: type, tags, fields and artifacts
@@ -237,7 +236,8 @@ fn print(page: &Page<'_>, schema: bool, output: &mut Output) -> io::Result<()> {
     if !schema {
         let fields = serde_json::from_str(page.fields.get()).unwrap_or_default();
         let signature = page.signature.as_ref();
-        if let Some(line) = signature::describe(version.type_tag.as_str(), &fields, signature) {
+        let signature = signature.map(|it| (it.input.as_value(), it.output.as_value()));
+        if let Some(line) = describe(version.type_tag.as_str(), &fields, signature) {
             output.line(&format!("\nsignature:\n{}", text::clean(&line)))?;
         }
     } else if let Some(signature) = &page.signature {

@@ -73,6 +73,7 @@ fn help_lists_the_commands() {
 
     Server:
       serve        Serves the larder and its models over HTTP
+      ui           Opens the web page of the larder on this machine
       deploy       Deploys a model: every server of the larder serves it under a name
       deployments  Lists the deployments, and the version that each serves
       undeploy     Ends a deployment: servers no longer serve it

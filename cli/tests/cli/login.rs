@@ -91,3 +91,38 @@ fn a_server_without_tokens_needs_no_login() {
     let printed = dir.run(dir.command(PLAIN, &["login", &server.url]), b"larder_x");
     assert!(printed.contains("which asks for no token"), "{printed}");
 }
+
+#[test]
+fn the_page_of_this_machine_is_opened_by_the_link_that_is_printed() {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    let dir = TestDir::new("sqlite:larder.db");
+    let none = dir.plain(&["ui", "--no-open"]);
+    assert!(none.contains("cannot open sqlite:larder.db"), "{none}");
+    dir.filled();
+    let mut process = dir.command(PLAIN, &["ui", "--no-open"]).spawn().unwrap();
+    let mut link = String::new();
+    BufReader::new(process.stdout.take().unwrap()).read_line(&mut link).unwrap();
+    let server = Serving { process, url: link.trim().to_owned(), token: None };
+    let (address, path) = server.url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+    assert!(address.starts_with("127.0.0.1:") && path.starts_with("ui/enter/"), "{link}");
+    let ask = |path: &str, cookie: &str| {
+        let mut stream = TcpStream::connect(address).unwrap();
+        let head = format!(
+            "GET /{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\ncookie: {cookie}\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    assert!(ask("ui", "").starts_with("HTTP/1.1 401"));
+    let entered = ask(path, "");
+    assert!(entered.starts_with("HTTP/1.1 303"), "{entered}");
+    let cookie = entered.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    let cookie = cookie.split(';').next().unwrap();
+    let list = ask("ui", cookie);
+    assert!(list.starts_with("HTTP/1.1 200") && list.contains("wine/price"), "{list}");
+    assert!(ask(path, "").starts_with("HTTP/1.1 404"), "the link works once");
+}

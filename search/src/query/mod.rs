@@ -11,7 +11,7 @@ pub use glob::Glob;
 
 pub(crate) use filter::Facts;
 
-use larder_core::{Error, Result};
+use larder_core::{Error, Identifier, Result};
 
 /// Selects and sorts the versions that [`search`](crate::LarderSearch::search) returns.
 ///
@@ -29,6 +29,7 @@ use larder_core::{Error, Result};
 #[derive(Debug, Clone, Default)]
 pub struct Query {
     pub(crate) names: Option<Glob>,
+    pub(crate) start: Option<Identifier>,
     pub(crate) filter: Option<Filter>,
     pub(crate) all: bool,
     pub(crate) notes: bool,
@@ -46,6 +47,13 @@ impl Query {
     #[must_use]
     pub fn names(mut self, glob: impl Into<Glob>) -> Self {
         self.names = Some(glob.into());
+        self
+    }
+
+    /// Leaves out the names before `name`, without reading them: for a page that continues another.
+    #[must_use]
+    pub fn starting_at(mut self, name: Identifier) -> Self {
+        self.start = Some(name);
         self
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::Json;
 use axum::extract::Request;
-use axum::http::{Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,8 +15,9 @@ use serde_json::json;
 use url::form_urlencoded;
 
 use super::provider::{self, Discovery};
-use super::{Oidc, claims, cookie, of, open_session};
+use super::{Oidc, claims, of, open_session};
 use crate::context::Context;
+use crate::cookie::{self, SameSite};
 use crate::failure::Failure;
 use crate::route::{Guard, Route};
 
@@ -116,7 +117,7 @@ async fn begin(context: Context, _: String, request: Request) -> Result<Response
         .append_pair("nonce", &begun.nonce())
         .append_pair("code_challenge", &begun.challenge())
         .append_pair("code_challenge_method", "S256");
-    let set = cookie::set(cookie::LOGIN, &begun.cookie(), LOGIN, oidc.is_secure)?;
+    let set = cookie::set(cookie::LOGIN, &begun.cookie(), LOGIN, oidc.is_secure, SameSite::Lax)?;
     let headers = [(header::LOCATION, String::from(url))];
     Ok((StatusCode::SEE_OTHER, headers, [(header::SET_COOKIE, set)]).into_response())
 }
@@ -155,8 +156,9 @@ async fn end(context: Context, _: String, request: Request) -> Result<Response, 
     let claims = oidc.completed(claims, tokens.access_token.as_deref()).await?;
     let sign_in = claims::sign_in(&claims, &oidc.options)?;
     let (_, token) = open_session(&context, sign_in, "browser", SESSION).await?;
-    let session = cookie::set(cookie::SESSION, &token.secret, SESSION, oidc.is_secure)?;
-    let cleared = cookie::clear(cookie::LOGIN, oidc.is_secure)?;
+    let session =
+        cookie::set(cookie::SESSION, &token.secret, SESSION, oidc.is_secure, SameSite::Lax)?;
+    let cleared = cookie::clear(cookie::LOGIN, oidc.is_secure, SameSite::Lax)?;
     let mut response = (StatusCode::SEE_OTHER, [(header::LOCATION, begun.next)]).into_response();
     response.headers_mut().append(header::SET_COOKIE, session);
     response.headers_mut().append(header::SET_COOKIE, cleared);
@@ -216,8 +218,18 @@ fn callback(oidc: &Oidc) -> String {
     format!("{}/login/callback", oidc.public_url)
 }
 
-/// Ends a session. A token that no sign-in created stays valid.
 async fn logout(context: Context, _: String, _: Request) -> Result<Response, Failure> {
+    let (revoked, cleared) = end_session(&context).await?;
+    let mut response = Json(json!({ "revoked": revoked })).into_response();
+    if let Some(cleared) = cleared {
+        response.headers_mut().append(header::SET_COOKIE, cleared);
+    }
+    Ok(response)
+}
+
+/// Ends a session. A token that no sign-in created stays valid. Returns whether one was revoked, and the header that removes the
+/// cookie.
+pub(crate) async fn end_session(context: &Context) -> Result<(bool, Option<HeaderValue>), Failure> {
     let token = context.identity.as_ref().and_then(|it| it.principal.token.clone());
     let app = context.app.clone();
     let revoked = context
@@ -234,12 +246,8 @@ async fn logout(context: Context, _: String, _: Request) -> Result<Response, Fai
     if let Some(guard) = &context.app.guard {
         guard.access.forget();
     }
-    let mut response = Json(json!({ "revoked": revoked })).into_response();
-    if let Ok(oidc) = of(&context.app) {
-        let cleared = cookie::clear(cookie::SESSION, oidc.is_secure)?;
-        response.headers_mut().append(header::SET_COOKIE, cleared);
-    }
-    Ok(response)
+    let clear = |oidc: &Oidc| cookie::clear(cookie::SESSION, oidc.is_secure, SameSite::Lax);
+    Ok((revoked, of(&context.app).ok().map(clear).transpose()?))
 }
 
 #[cfg(test)]

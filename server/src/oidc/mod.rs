@@ -5,7 +5,6 @@
 //! A sign-in that has begun is kept in the browser alone.
 
 mod claims;
-mod cookie;
 mod device;
 mod jwt;
 mod login;
@@ -15,6 +14,8 @@ mod provider;
 use std::time::Duration;
 
 use axum::extract::Request;
+#[cfg(feature = "page")]
+use axum::http::HeaderMap;
 use larder_access::{
     AuditEntry, CreatedToken, LarderAccess, Outcome, Principal, SignIn, TokenOptions,
 };
@@ -24,11 +25,14 @@ use url::Url;
 
 use self::jwt::Claims;
 use self::provider::Provider;
-use crate::app::SharedApp;
+use crate::app::{App, SharedApp};
 use crate::context::Context;
+use crate::cookie;
 use crate::failure::Failure;
 use crate::route::Route;
 
+#[cfg(feature = "page")]
+pub(crate) use self::login::end_session;
 pub use self::options::OidcOptions;
 
 /// Single sign-on of a server.
@@ -37,9 +41,9 @@ pub(crate) struct Oidc {
     options: OidcOptions,
     provider: Provider,
     /// The URL by which browsers reach the server, without a slash at the end.
-    public_url: String,
+    pub(crate) public_url: String,
     /// The scheme, host and port of that URL.
-    origin: String,
+    pub(crate) origin: String,
     is_secure: bool,
 }
 
@@ -107,9 +111,15 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 /// Returns the single sign-on of a server, if it has one.
-fn of(app: &SharedApp) -> Result<&Oidc, Failure> {
+fn of(app: &App) -> Result<&Oidc, Failure> {
     let oidc = app.guard.as_ref().and_then(|guard| guard.oidc.as_ref());
     oidc.ok_or_else(|| Failure::not_found("cannot sign in: the server has no single sign-on"))
+}
+
+/// Returns the value of the cookie of a browser's session.
+#[cfg(feature = "page")]
+pub(crate) fn session_cookie(app: &App, headers: &HeaderMap) -> Option<String> {
+    cookie::find(headers, cookie::SESSION, of(app).ok()?.is_secure)
 }
 
 /// Returns the token of a browser's session, if the request has one.

@@ -17,6 +17,9 @@ mod hostile_server;
 mod killed;
 mod large;
 mod laws;
+mod page;
+#[cfg(feature = "servers")]
+mod page_in_browser;
 mod permissions;
 mod policies;
 mod served;

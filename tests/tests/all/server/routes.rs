@@ -6,7 +6,7 @@ use larder_tests::http::{self, Answer};
 use super::Serving;
 
 /// The routes that need no token: they tell nothing about the larder.
-const PUBLIC: [&str; 8] = [
+const PUBLIC: [&str; 12] = [
     "/livez",
     "/readyz",
     "/v2/health/live",
@@ -15,11 +15,20 @@ const PUBLIC: [&str; 8] = [
     "/version",
     "/inference.GRPCInferenceService/ServerLive",
     "/inference.GRPCInferenceService/ServerReady",
+    "/ui/signin",
+    "/ui/static/page.css",
+    "/ui/static/page.mjs",
+    "/ui/static/icon.svg",
 ];
 /// The routes by which somebody signs in. A server without single sign-on says so.
 const SIGN_IN: [&str; 3] = ["/login", "/login/callback", "/login/device"];
 /// The routes that need a token, but no grant: they are about the token's owner.
-const SIGNED_IN: [&str; 2] = ["/logout", "/whoami"];
+const SIGNED_IN: [&str; 3] = ["/logout", "/ui/tokens", "/whoami"];
+/// Public routes of the page that answer otherwise: one leads to the page, a form of another site is refused, a link was never made.
+const OF_PAGE: [(&str, &str, u16); 3] =
+    [("GET", "/", 303), ("POST", "/ui/signin", 403), ("GET", "/ui/enter/{*rest}", 404)];
+/// A form that needs a token, but no grant. What no page of the server sent is refused.
+const SIGN_OUT: &str = "/ui/signout";
 
 /// A path of a route, with names in the places of its parameters.
 fn path(route: &RouteInfo) -> String {
@@ -54,6 +63,16 @@ fn every_route_needs_a_token_and_a_grant() {
     assert!(routes.len() >= 6, "{routes:?}");
     for route in &routes {
         let (public, signed_in) = (PUBLIC.contains(&route.path), SIGNED_IN.contains(&route.path));
+        let of_page = OF_PAGE.iter().find(|it| (it.0, it.1) == (&*route.method, route.path));
+        if let Some((_, _, status)) = of_page {
+            assert_eq!((ask(&serving, route, None).status, &*route.needs), (*status, "public"));
+            continue;
+        }
+        if route.path == SIGN_OUT {
+            let statuses = [None, Some(nobody.as_str())].map(|it| ask(&serving, route, it).status);
+            assert_eq!((statuses, &*route.needs), ([401, 403], "signed in"));
+            continue;
+        }
         if SIGN_IN.contains(&route.path) {
             for token in [None, Some(nobody.as_str())] {
                 let answer = ask(&serving, route, token);
@@ -75,12 +94,20 @@ fn every_route_needs_a_token_and_a_grant() {
         if without.header("grpc-status").is_some() {
             continue;
         }
+        // Of the page, failures are pages.
+        let is_page = route.path.starts_with("/ui");
         if without.status == 401 {
-            assert_eq!(without.code(), "unauthorized", "{route:?}");
             assert_eq!(without.header("www-authenticate"), Some("bearer"));
+            match is_page {
+                true => assert!(without.text().contains("<h1>Sign in</h1>"), "{route:?}"),
+                false => assert_eq!(without.code(), "unauthorized", "{route:?}"),
+            }
         }
         if with.status == 403 {
-            assert_eq!(with.code(), "forbidden", "{route:?}");
+            match is_page {
+                true => assert!(with.text().contains("<h1>Not allowed</h1>"), "{route:?}"),
+                false => assert_eq!(with.code(), "forbidden", "{route:?}"),
+            }
         }
     }
 }
@@ -101,7 +128,16 @@ fn other_methods_and_paths_tell_nothing_without_a_token() {
             assert_eq!(answer.status, 405, "{method} {}", route.path);
         }
     }
-    for path in ["/", "/secret", "/%2e%2e/whoami", "//whoami", "/whoami/", "/WHOAMI", "/%00"] {
+    for path in [
+        "/secret",
+        "/ui/",
+        "/ui/secret",
+        "/%2e%2e/whoami",
+        "//whoami",
+        "/whoami/",
+        "/WHOAMI",
+        "/%00",
+    ] {
         assert_eq!(serving.get(path, None).status, 401, "{path}");
         assert_eq!(serving.get(path, Some(&serving.admin)).status, 404, "{path}");
     }

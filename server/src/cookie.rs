@@ -2,15 +2,31 @@
 
 use std::time::Duration;
 
+#[cfg(feature = "oidc")]
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+#[cfg(feature = "oidc")]
+use axum::http::Method;
+use axum::http::{HeaderMap, HeaderValue, header};
 
 use crate::failure::Failure;
 
 /// The cookie of a session. It holds a token of the larder.
-pub(super) const SESSION: &str = "larder_session";
+#[cfg(feature = "oidc")]
+pub(crate) const SESSION: &str = "larder_session";
 /// The cookie of a sign-in that has begun.
-pub(super) const LOGIN: &str = "larder_login";
+#[cfg(feature = "oidc")]
+pub(crate) const LOGIN: &str = "larder_login";
+
+/// Which requests from other sites have a cookie.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum SameSite {
+    /// Those that open a page, as the answer of a provider of identities does.
+    #[cfg(feature = "oidc")]
+    Lax,
+    /// None.
+    #[cfg(feature = "page")]
+    Strict,
+}
 
 /// The name of a cookie. With `__Host-` browsers take it only from this host, and only by TLS.
 fn full_name(name: &str, is_secure: bool) -> String {
@@ -18,7 +34,7 @@ fn full_name(name: &str, is_secure: bool) -> String {
 }
 
 /// Returns the value of a cookie. Two of one name are none: one of them may be somebody else's.
-pub(super) fn find(headers: &HeaderMap, name: &str, is_secure: bool) -> Option<String> {
+pub(crate) fn find(headers: &HeaderMap, name: &str, is_secure: bool) -> Option<String> {
     let name = full_name(name, is_secure);
     let pairs = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = pairs.flat_map(|value| value.split(';')).filter_map(|pair| pair.split_once('='));
@@ -28,15 +44,17 @@ pub(super) fn find(headers: &HeaderMap, name: &str, is_secure: bool) -> Option<S
 }
 
 /// Returns the header that sets a cookie.
-pub(super) fn set(
+pub(crate) fn set(
     name: &str,
     value: &str,
     lifetime: Duration,
     is_secure: bool,
+    site: SameSite,
 ) -> Result<HeaderValue, Failure> {
     let (name, age) = (full_name(name, is_secure), lifetime.as_secs());
     let secure = if is_secure { "; Secure" } else { "" };
-    let text = format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}");
+    let text =
+        format!("{name}={value}; Path=/; HttpOnly; SameSite={site:?}; Max-Age={age}{secure}");
     let mut header =
         HeaderValue::try_from(text).map_err(|error| Failure::internal(error.to_string()))?;
     header.set_sensitive(true);
@@ -44,12 +62,13 @@ pub(super) fn set(
 }
 
 /// Returns the header that removes a cookie.
-pub(super) fn clear(name: &str, is_secure: bool) -> Result<HeaderValue, Failure> {
-    set(name, "", Duration::ZERO, is_secure)
+pub(crate) fn clear(name: &str, is_secure: bool, site: SameSite) -> Result<HeaderValue, Failure> {
+    set(name, "", Duration::ZERO, is_secure, site)
 }
 
 /// Refuses a change that a page of another site sends with the session of this one.
-pub(super) fn check_origin(request: &Request, own: &str) -> Result<(), Failure> {
+#[cfg(feature = "oidc")]
+pub(crate) fn check_origin(request: &Request, own: &str) -> Result<(), Failure> {
     if [Method::GET, Method::HEAD].contains(request.method()) {
         return Ok(());
     }
@@ -65,7 +84,7 @@ pub(super) fn check_origin(request: &Request, own: &str) -> Result<(), Failure> 
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "oidc"))]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use axum::body::Body;
@@ -91,10 +110,11 @@ mod tests {
     #[test]
     fn a_cookie_is_for_this_host_alone_and_for_no_script() {
         let set = |is_secure| {
-            let header = set(SESSION, "x", Duration::from_secs(5), is_secure).unwrap();
+            let header =
+                set(SESSION, "x", Duration::from_secs(5), is_secure, SameSite::Lax).unwrap();
             header.to_str().unwrap().to_owned()
         };
-        let attributes = "=x; Path=/; HttpOnly; SameSite=Lax; Max-Age=5";
+        let attributes = "=x; Path=/; HttpOnly; SameSite={site:?}; Max-Age=5";
         assert_eq!(set(true), format!("__Host-larder_session{attributes}; Secure"));
         assert_eq!(set(false), format!("larder_session{attributes}"));
     }

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use larder::Signature;
 use serde_json::{Map, Value};
 
 /// Maximum nesting of a schema that is described; deeper parts are `…`.
@@ -10,13 +9,13 @@ const MOST_DEEP: usize = 6;
 /// Maximum number of names of an object.
 const MOST_NAMES: usize = 20;
 
-/// Describes a signature, or `None` if the model states none.
+/// Describes a signature, given as the schemas of input and output, or `None` if the model states none.
 ///
 /// An ONNX model's manifest lists its inputs and outputs with all their dimensions; a signature has those of one row.
-pub(crate) fn describe(
+pub fn describe(
     type_tag: &str,
     fields: &Value,
-    signature: Option<&Signature>,
+    signature: Option<(&Value, &Value)>,
 ) -> Option<String> {
     let ports = |side: &str| -> Option<String> {
         let ports = fields.get(side)?.as_array()?;
@@ -28,9 +27,9 @@ pub(crate) fn describe(
     {
         return Some(format!("{inputs} → {outputs}"));
     }
-    let signature = signature?;
+    let (input, output) = signature?;
     let side = |schema: &Value| Schema { root: schema, depth: 0 }.names(schema);
-    Some(format!("{} → {}", side(signature.input.as_value()), side(signature.output.as_value())))
+    Some(format!("{} → {}", side(input), side(output)))
 }
 
 /// `X: float32[N, 30]`; `list of` before a sequence, `| null` after an optional value.

@@ -8,7 +8,7 @@ const MOST_CHARS: usize = 200;
 /// Shortens valid JSON: long arrays, objects and texts end in `…`, with what is left out. Returns whether any was.
 ///
 /// The result is for people; it is JSON only if nothing was folded.
-pub(crate) fn fold(json: &str) -> (String, bool) {
+pub fn fold(json: &str) -> (String, bool) {
     let mut out = Folded { text: String::with_capacity(json.len().min(1 << 16)), folded: false };
     // The number of elements of each open array or object.
     let mut open: Vec<usize> = Vec::new();

@@ -1,0 +1,172 @@
+// Opens every screen of the web page in Chromium, uses it, and looks for faults: errors on the console, requests to other hosts,
+// what axe-core finds, and content wider than the window. Prints one line of JSON for each fault, and `done` at the end.
+
+import { readFileSync, mkdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { chromium } from 'playwright-core';
+
+const { PAGE_URL, PAGE_TOKEN, PAGE_GUEST, PAGE_JOB, PAGE_SHOTS, CHROMIUM } = process.env;
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+mkdirSync(PAGE_SHOTS, { recursive: true });
+
+const fault = (what, detail) => console.log(JSON.stringify({ what, detail }));
+const browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
+
+const SCREENS = {
+  names: '/ui',
+  filtered: '/ui?where=metrics.accuracy+%3E+0.8&all=1',
+  name: '/ui/name/house/price',
+  version: '/ui/version/house/price@3',
+  onnx: '/ui/version/house/digits',
+  hostile: '/ui/version/house/price@5',
+  diff: '/ui/diff/house/price?old=1&new=5',
+  metrics: '/ui/metrics/house/price',
+  lineage: '/ui/lineage/house/street@1',
+  jobs: '/ui/jobs',
+  job: `/ui/job/${PAGE_JOB}`,
+  deployments: '/ui/deployments',
+  try: '/ui/try/house/price@3',
+  access: '/ui/access',
+  who: '/ui/access/house/price',
+  tokens: '/ui/tokens',
+  audit: '/ui/audit',
+  missing: '/ui/name/house/none',
+};
+
+async function open(options, token) {
+  const context = await browser.newContext({ baseURL: PAGE_URL, ...options });
+  const page = await context.newPage();
+  let isMissing = false;
+  page.on('console', (message) => {
+    // The browser itself reports the status of a page that is refused.
+    const isStatus = /the server responded with a status of 4\d\d/.test(message.text());
+    if (['error', 'warning'].includes(message.type()) && !isStatus) fault('console', `${page.url()}: ${message.text()}`);
+  });
+  page.on('pageerror', (error) => fault('error', `${page.url()}: ${error}`));
+  page.on('request', (request) => {
+    if (!request.url().startsWith(`${PAGE_URL}/`)) fault('request', request.url());
+  });
+  page.on('dialog', (dialog) => { fault('dialog', `${page.url()}: ${dialog.message()}`); dialog.dismiss(); });
+  if (token) {
+    await page.goto('/ui/signin');
+    await page.getByLabel('Token').fill(token);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.waitForURL('**/ui');
+  }
+  return { context, page };
+}
+
+async function examine(page, name) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document));
+  for (const found of violations) {
+    const where = found.nodes.slice(0, 3).map((node) => node.html.slice(0, 160));
+    const is_grave = ['serious', 'critical'].includes(found.impact);
+    if (is_grave) fault('axe', { name, id: found.id, impact: found.impact, help: found.help, where });
+    else console.error(`${name}: ${found.impact}: ${found.id}: ${found.help} ${where}`);
+  }
+  const [wide, window] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+  if (wide > window) fault('wide', `${name}: ${wide} of ${window}`);
+}
+
+const expect = (is_so, what) => { if (!is_so) fault('expected', what); };
+
+for (const colorScheme of ['light', 'dark']) {
+  for (const [width, height] of [[1280, 800], [400, 800]]) {
+    const { context, page } = await open({ colorScheme, viewport: { width, height } });
+    const shot = (name) => page.screenshot({ path: `${PAGE_SHOTS}/${name}-${width}-${colorScheme}.png` });
+    await page.goto('/ui');
+    await examine(page, 'signin');
+    await shot('signin');
+    await page.getByLabel('Token').fill(PAGE_TOKEN);
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.waitForURL('**/ui');
+    for (const [name, path] of Object.entries(SCREENS)) {
+      await page.goto(path);
+      // Everything that can be opened is.
+      if (name === 'filtered' || name === 'version' || name === 'hostile') {
+        await page.evaluate(() => document.querySelectorAll('details').forEach((it) => { it.open = true; }));
+      }
+      await examine(page, `${name} ${width} ${colorScheme}`);
+      await page.evaluate(() => scrollTo(0, 0));
+      await shot(name);
+      if (name === 'version') await page.screenshot({ path: `${PAGE_SHOTS}/version-full-${width}-${colorScheme}.png`, fullPage: true });
+      if (name === 'name') await page.screenshot({ path: `${PAGE_SHOTS}/name-full-${width}-${colorScheme}.png`, fullPage: true });
+    }
+    await context.close();
+  }
+}
+
+{
+  const { context, page } = await open({ viewport: { width: 1280, height: 800 } }, PAGE_TOKEN);
+  // Search, by keyboard alone.
+  await page.keyboard.press('Tab');
+  expect(await page.evaluate(() => document.activeElement.className) === 'skip', 'the first stop skips the navigation');
+  await page.keyboard.press('/');
+  await page.keyboard.type('price');
+  await page.keyboard.press('Enter');
+  await page.waitForURL('**names=price**');
+  expect(await page.locator('tbody tr').count() === 1, 'one name is found');
+  await page.getByRole('link', { name: 'house/price', exact: true }).click();
+  // A tag is set, moved and removed.
+  await page.getByLabel('New tag').fill('chosen');
+  await page.getByLabel('on version').selectOption('2');
+  await page.getByRole('button', { name: 'Set tag' }).click();
+  await page.getByRole('heading', { name: 'chosen is version 2' }).waitFor();
+  await page.locator('#move-chosen').selectOption('4');
+  await page.getByRole('button', { name: 'Move chosen' }).click();
+  await page.getByRole('heading', { name: 'chosen is version 4' }).waitFor();
+  await page.getByRole('button', { name: 'Remove chosen' }).click();
+  await page.waitForLoadState();
+  expect(await page.getByRole('heading', { name: /chosen/ }).count() === 0, 'the tag is removed');
+  // Two versions are compared.
+  await page.getByLabel('Compare version').selectOption('1');
+  await page.getByLabel('with version').selectOption('4');
+  await page.getByRole('button', { name: 'Compare' }).click();
+  await page.getByText('per_area').waitFor();
+  // A prediction is tried.
+  await page.goto('/ui/try/house/price@3');
+  await page.getByLabel('area').fill('100');
+  await page.getByLabel('rooms').fill('4');
+  await page.getByLabel('street').fill('<b>Elm</b>');
+  await page.getByLabel('kind').selectOption('"House"');
+  await page.getByRole('button', { name: 'Predict' }).click();
+  const output = JSON.parse(await page.locator('#output').textContent());
+  expect(output.price === 239.5 && output.street === '<b>Elm</b>', `the price is ${JSON.stringify(output)}`);
+  await examine(page, 'answer');
+  await page.screenshot({ path: `${PAGE_SHOTS}/answer-1280-light.png` });
+  // A node of the picture leads on.
+  await page.goto('/ui/lineage/house/street@1');
+  await page.locator('svg a').filter({ hasText: 'house/price@3' }).first().click();
+  await page.waitForURL('**/ui/lineage/house/price@3');
+  await page.getByRole('button', { name: 'Sign out' }).click();
+  await page.waitForURL('**/ui/signin');
+  await page.goto('/ui/name/house/price');
+  await page.getByLabel('Token').waitFor();
+  await context.close();
+}
+
+{
+  // A guest may look, and is told why not.
+  const { context, page } = await open({ viewport: { width: 1280, height: 800 } }, PAGE_GUEST);
+  await page.goto('/ui/name/house/price');
+  expect(await page.getByRole('button', { name: 'Set tag' }).count() === 0, 'no form for what is denied');
+  await page.goto('/ui/access');
+  await page.getByRole('heading', { name: 'Not allowed' }).waitFor();
+  await examine(page, 'denied');
+  await page.screenshot({ path: `${PAGE_SHOTS}/denied-1280-light.png` });
+  await context.close();
+}
+
+{
+  // Without scripts everything can be read.
+  const { context, page } = await open({ javaScriptEnabled: false }, PAGE_GUEST);
+  await page.goto('/ui/version/house/price@3');
+  await page.getByText('Artifacts').waitFor();
+  await page.locator('summary', { hasText: 'Manifest' }).click();
+  await page.getByText('per_area').first().waitFor();
+  await context.close();
+}
+
+await browser.close();
+console.log('done');
