@@ -2,6 +2,8 @@
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, Uri, header};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 
 use crate::app::SharedApp;
 use crate::failure::Failure;
@@ -35,10 +37,22 @@ pub(crate) fn token(headers: &HeaderMap, uri: &Uri) -> Result<Option<String>, Fa
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
             Ok(Some(token.trim().to_owned()))
         }
+        // For clients that know users and passwords only: the password is the token, whatever the user.
+        Some((scheme, given)) if scheme.eq_ignore_ascii_case("basic") => {
+            password(given.trim()).map(Some)
+        }
         _ => Err(Failure::unauthorized(
             "cannot sign in: send the token as `Authorization: Bearer larder_…`",
         )),
     }
+}
+
+fn password(given: &str) -> Result<String, Failure> {
+    let decoded = BASE64_STANDARD.decode(given).ok().and_then(|it| String::from_utf8(it).ok());
+    let password = decoded.and_then(|it| Some(it.split_once(':')?.1.to_owned()));
+    password.filter(|it| !it.is_empty()).ok_or_else(|| {
+        Failure::unauthorized("cannot sign in: send the token as the password, or as a bearer token")
+    })
 }
 
 /// Returns the token of a browser's session, if the request has one.

@@ -21,9 +21,14 @@ mod app;
 mod audit_log;
 mod context;
 mod credentials;
+mod dialect;
 mod failure;
 mod health;
+#[cfg(feature = "hub")]
+mod hub;
 mod metrics;
+#[cfg(feature = "mlflow")]
+mod mlflow_registry;
 mod model_metrics;
 #[cfg(feature = "oidc")]
 mod oidc;
@@ -35,6 +40,8 @@ mod router;
 mod routes;
 mod server;
 mod store;
+#[cfg(any(feature = "hub", feature = "mlflow"))]
+mod trees;
 mod whoami;
 
 #[cfg(feature = "oidc")]

@@ -41,7 +41,8 @@ fn method_router(app: &SharedApp, route: Route) -> MethodRouter {
     let filter = MethodFilter::try_from(route.method.clone()).unwrap_or(MethodFilter::TRACE);
     on(filter, move |params: RawPathParams, request: Request| {
         let (app, route) = (Arc::clone(&app), route.clone());
-        let rest = params.iter().next().map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+        let rest: Vec<&str> = params.iter().map(|(_, part)| part).collect();
+        let rest = rest.join("/");
         answer(app, route, rest, request)
     })
 }

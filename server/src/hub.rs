@@ -1,0 +1,3 @@
+pub(crate) fn routes() -> Vec<crate::route::Route> {
+    Vec::new()
+}
