@@ -22,6 +22,14 @@ pub struct ListedFile {
     pub executable: bool,
 }
 
+impl ListedFile {
+    /// Returns it as a file of a tree, whose bytes are in `larder`; `what` names it in errors.
+    pub fn to_file(&self, larder: &Larder, what: &str) -> TreeFile {
+        let content = Artifact::from_stored(StoredArtifact::new(larder, entry(self), what));
+        TreeFile { content, executable: self.executable }
+    }
+}
+
 /// The files of a folder, by path: what the manifest of a [`Tree`] says of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TreeListing {
@@ -102,11 +110,8 @@ impl TreeListing {
     /// # Errors
     /// [`Error::InvalidName`] if a file is the parent of another.
     pub fn to_tree(&self, larder: &Larder, what: &str) -> Result<Tree> {
-        let file = |(path, file): (&TreePath, &ListedFile)| {
-            let content = Artifact::from_stored(StoredArtifact::new(larder, entry(file), what));
-            (path.clone(), TreeFile { content, executable: file.executable })
-        };
-        Tree::folder(self.files.iter().map(file).collect())
+        let files = self.files.iter();
+        Tree::folder(files.map(|(path, file)| (path.clone(), file.to_file(larder, what))).collect())
     }
 
     fn check(&self) -> Result<()> {
@@ -145,7 +150,7 @@ mod tests {
         let mut listing = TreeListing::default();
         for (path, content) in [("a/b", "1"), ("a/c", "1"), ("d", "2"), ("empty", "")] {
             let digest = Digest::of(content.as_bytes());
-            larder.store().put_blob(&digest, content.as_bytes()).unwrap();
+            larder.store().put_blob(&digest, content.into()).unwrap();
             let file = ListedFile { digest, size: content.len() as u64, executable: path == "d" };
             listing.files.insert(TreePath::new(path).unwrap(), file);
         }

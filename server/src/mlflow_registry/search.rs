@@ -2,10 +2,8 @@
 
 use std::cmp::Reverse;
 
-use larder_core::record::{NAMES, name_in, name_key};
-use larder_core::store::{Action, RecordKey};
+use larder_core::store::Action;
 use larder_core::{Error, Identifier};
-use larder_files::drafts::LarderDrafts;
 use serde_json::{Value, json};
 
 use super::filter::Filter;
@@ -14,6 +12,7 @@ use super::view::{Model, Version, milliseconds, model};
 use super::wire::Query;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::trees::names_after;
 
 /// The number of registered models of an answer, unless the client says another.
 const MODELS: usize = 100;
@@ -21,8 +20,6 @@ const MODELS: usize = 100;
 const MOST_MODELS: usize = 1_000;
 /// The most versions of an answer.
 const MOST_VERSIONS: usize = 10_000;
-/// Number of names that are read at once.
-const PAGE: usize = 500;
 
 /// Returns the order that is asked for: the field, and whether the greatest is first.
 fn order(query: &Query, known: &[&str]) -> Result<Option<(String, bool)>, Failure> {
@@ -50,48 +47,6 @@ fn limit(query: &Query, default: usize, most: usize) -> Result<usize, Failure> {
             })
         }
     }
-}
-
-/// The names of the larder that the principal may read, sorted, after one.
-fn names_after(
-    context: &Context,
-    after: Option<&Identifier>,
-    mut take: impl FnMut(Identifier) -> Result<bool, Failure>,
-) -> Result<(), Failure> {
-    let store = context.app.larder.store();
-    // Names without versions have a record about them alone. They are few.
-    let mut reserved: Vec<Identifier> = Vec::new();
-    for about in context.app.larder.drafts().about_all() {
-        reserved.push(about?.0);
-    }
-    let mut reserved = reserved.into_iter().filter(|name| Some(name) > after).peekable();
-    let mut last: Option<RecordKey> = after.map(name_key).transpose()?;
-    let may = |name: &Identifier| context.may(Action::Read, &names::resource(name));
-    loop {
-        let page = store.list_records(NAMES, last.as_ref(), PAGE)?;
-        for (key, _) in &page {
-            let Ok(name) = name_in(key) else { continue };
-            while let Some(before) = reserved.next_if(|before| *before < name) {
-                if may(&before) && !take(before)? {
-                    return Ok(());
-                }
-            }
-            reserved.next_if(|same| *same == name);
-            if may(&name) && !take(name)? {
-                return Ok(());
-            }
-        }
-        match page.last() {
-            Some((key, _)) => last = Some(key.clone()),
-            None => break,
-        }
-    }
-    for name in reserved {
-        if may(&name) && !take(name)? {
-            break;
-        }
-    }
-    Ok(())
 }
 
 /// Finds registered models. Without an order they are sorted by name, and found page by page.

@@ -1,5 +1,6 @@
 //! Files of folders over HTTP, for clients that know no digests of Larder: what they get is compared with its digest here.
 
+mod names;
 mod send;
 
 use larder_core::manifest::Manifest;
@@ -7,6 +8,7 @@ use larder_core::store::{Digest, StoreExt};
 use larder_core::{Identifier, Larder};
 use larder_files::TreeListing;
 
+pub(crate) use self::names::names_after;
 pub(crate) use self::send::send;
 use crate::failure::Failure;
 

@@ -28,10 +28,10 @@ type Piece = Result<Bytes, io::Error>;
 pub(crate) async fn send(
     context: &Context,
     file: ListedFile,
-    request: &Parts,
+    parts: &Parts,
 ) -> Result<Response, Failure> {
     let ListedFile { digest, size, .. } = file;
-    let headers = &request.headers;
+    let headers = &parts.headers;
     let tag = format!("\"{}\"", digest.to_hex());
     let known = headers.get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
     if known.is_some_and(|known| known.split(',').any(|known| known.trim() == tag)) {
@@ -46,7 +46,7 @@ pub(crate) async fn send(
         }
         None => (0, size),
     };
-    let body = match request.method == Method::HEAD {
+    let body = match parts.method == Method::HEAD {
         true => Body::empty(),
         false => {
             let work = context.clone();
@@ -67,6 +67,9 @@ pub(crate) async fn send(
     if range.is_some() {
         let range = format!("bytes {from}-{}/{size}", to.saturating_sub(1));
         headers.insert(header::CONTENT_RANGE, value(&range)?);
+    } else if size == 0 && parts.headers.contains_key(header::RANGE) {
+        // An empty file has no range; clients that ask for one to learn the size read it here.
+        headers.insert(header::CONTENT_RANGE, HeaderValue::from_static("bytes */0"));
     }
     Ok(response)
 }

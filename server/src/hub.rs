@@ -1,3 +1,0 @@
-pub(crate) fn routes() -> Vec<crate::route::Route> {
-    Vec::new()
-}
