@@ -4,7 +4,6 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
 
 const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
-const ERROR_MESSAGE: HeaderName = HeaderName::from_static("x-error-message");
 
 /// The protocol of a route's clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +59,7 @@ impl Dialect {
     }
 
     /// Adds the headers of an error.
-    pub(crate) fn add_headers(self, headers: &mut HeaderMap, code: &str, path: &str, text: &str) {
+    pub(crate) fn add_headers(self, headers: &mut HeaderMap, code: &str, path: &str) {
         if self != Self::Hub {
             return;
         }
@@ -73,9 +72,6 @@ impl Dialect {
         };
         if !known.is_empty() {
             headers.insert(ERROR_CODE, HeaderValue::from_static(known));
-        }
-        if let Ok(text) = HeaderValue::from_str(&text.replace(|c: char| !c.is_ascii(), "?")) {
-            headers.insert(ERROR_MESSAGE, text);
         }
     }
 }

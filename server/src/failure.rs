@@ -123,7 +123,7 @@ impl Failure {
         let body = dialect.body(code, &message, request_id);
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
-        dialect.add_headers(headers, code, path, &message);
+        dialect.add_headers(headers, code, path);
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

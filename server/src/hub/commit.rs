@@ -61,8 +61,9 @@ pub(super) async fn preupload<const N: usize>(
     rest: String,
     request: Request,
 ) -> Result<Response, Failure> {
-    check_branch(&request, split::<N>(&rest)?.1)?;
+    let checked = check_branch(&request, split::<N>(&rest)?.1);
     let announced: Announced = json_of(&context, request).await?;
+    checked?;
     if announced.files.iter().any(|file| file.size > MOST_FILE) {
         return Err(too_large());
     }

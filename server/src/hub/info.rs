@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use axum::Json;
 use axum::extract::Request;
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use larder_core::extend::Records;
 use larder_core::store::TreePath;
@@ -179,7 +180,7 @@ pub(super) async fn paths<const N: usize>(
     rest: String,
     request: Request,
 ) -> Result<Response, Failure> {
-    let asked: Paths = json_of(&context, request).await?;
+    let asked = asked_paths(&context, request).await?;
     if asked.paths.len() > MOST_PATHS {
         return Err(Failure::too_many("cannot answer the request: it has over 10,000 paths"));
     }
@@ -198,6 +199,19 @@ pub(super) async fn paths<const N: usize>(
         Ok(asked.paths.iter().filter_map(shown).collect())
     })
     .await
+}
+
+/// Reads the paths of a request: in JSON, or as huggingface_hub sends them, in a form.
+async fn asked_paths(context: &Context, request: Request) -> Result<Paths, Failure> {
+    let is_form = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| {
+        kind.as_bytes().starts_with(b"application/x-www-form-urlencoded")
+    });
+    if !is_form {
+        return json_of(context, request).await;
+    }
+    let body = context.body(request).await?;
+    let paths = form_urlencoded::parse(&body).filter(|(key, _)| key == "paths");
+    Ok(Paths { paths: paths.map(|(_, path)| path.into_owned()).collect() })
 }
 
 /// Reads the JSON object of a request.

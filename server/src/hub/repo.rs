@@ -32,7 +32,6 @@ pub(super) fn resource<const N: usize>(rest: Rest<'_>) -> Result<Resource, Failu
 
 /// A version of a repository.
 pub(super) struct Repo {
-    pub(super) name: Identifier,
     pub(super) record: VersionRecord,
     pub(super) files: TreeListing,
 }
@@ -46,7 +45,7 @@ pub(super) fn commit_id(record: &VersionRecord) -> String {
 fn reference(name: &Identifier, revision: &str) -> Option<Reference> {
     let revision = revision.strip_prefix("refs/tags/").unwrap_or(revision);
     let is_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    let text = if [MAIN, "refs/heads/main", ""].contains(&revision) {
+    let text = if [MAIN, "refs/heads/main", "HEAD", ""].contains(&revision) {
         name.to_string()
     } else if revision.len() == ID && revision.bytes().all(is_hex) {
         format!("{name}@b3:{revision}")
@@ -88,7 +87,7 @@ impl Repo {
             Err(error) => return Err(error.into()),
         };
         let files = trees::listing(larder, name, &record.manifest)?.ok_or_else(no_repo)?;
-        Ok(Self { name: name.clone(), record, files })
+        Ok(Self { record, files })
     }
 
     pub(super) fn id(&self) -> String {

@@ -11,7 +11,8 @@ const PUBLIC: [&str; 6] =
 /// The routes by which somebody signs in. A server without single sign-on says so.
 const SIGN_IN: [&str; 3] = ["/login", "/login/callback", "/login/device"];
 /// The routes that need a token, but no grant: they are about the token's owner.
-const SIGNED_IN: [&str; 2] = ["/logout", "/whoami"];
+const SIGNED_IN: [&str; 5] =
+    ["/logout", "/whoami", "/api/whoami-v2", "/api/validate-yaml", "/api/3.0/mlflow/server-info"];
 
 /// A path of a route, with names in the places of its parameters.
 fn path(route: &RouteInfo) -> String {
