@@ -5,7 +5,6 @@ use std::net::TcpStream;
 
 use larder::access::{LarderAccess, Outcome, Role};
 use larder::files::Tree;
-use larder::prelude::*;
 use larder::store::{Digest, StoreExt};
 use larder_tests::http::{self, Answer};
 use larder_tests::Doubler;
