@@ -8,6 +8,7 @@ mod record;
 
 use std::time::Instant;
 
+use larder_core::bytes::Bytes;
 use larder_core::extend::{Claim, QUICK, Records};
 use larder_core::manifest::Manifest;
 use larder_core::record::read;
@@ -27,6 +28,24 @@ use crate::listing::{ListedFile, TreeListing};
 const MOST_RECORD: usize = 512 << 10;
 /// The most files of a draft.
 const MOST_FILES: usize = 100_000;
+
+/// The content of a file of a draft.
+#[derive(Debug, Clone)]
+pub enum DraftContent {
+    /// Bytes that are written with the record.
+    Bytes(Bytes),
+    /// A blob in the store, and its size.
+    Stored(Digest, u64),
+}
+
+impl DraftContent {
+    fn identity(&self) -> (Digest, u64) {
+        match self {
+            Self::Bytes(bytes) => (Digest::of(bytes), bytes.len() as u64),
+            Self::Stored(digest, size) => (*digest, *size),
+        }
+    }
+}
 
 /// Adds drafts, and records about names, to [`Larder`].
 pub trait LarderDrafts {
@@ -115,7 +134,7 @@ impl Drafts<'_> {
         Ok(TreeListing::of(&manifest, &what)?.unwrap_or_default())
     }
 
-    /// Adds a file, whose bytes are in the store, to a draft, over one of that path. Returns false if there is no draft.
+    /// Adds a file to a draft, over one of that path. Returns false if there is no draft.
     ///
     /// # Errors
     /// [`Error::InvalidName`] if its parent is a file, or beyond the limits; [`Error::Conflict`] if the bytes were collected
@@ -124,9 +143,10 @@ impl Drafts<'_> {
         &self,
         id: &DraftId,
         path: &TreePath,
-        (digest, size): (Digest, u64),
+        content: &DraftContent,
     ) -> Result<bool> {
         let key = id.key()?;
+        let (digest, size) = content.identity();
         self.transact(&key, |tx| {
             let Some(mut draft) = tx.read::<Draft>(&key)? else { return Ok(Outcome::Done(false)) };
             let mut listing = self.files(id, &draft)?;
@@ -142,7 +162,10 @@ impl Drafts<'_> {
             let manifest = Digest::of(&json);
             draft.files = Some(manifest);
             draft.changed = self.0.now();
-            let brought = [Change::PutBlob { digest: manifest, bytes: json }];
+            let mut brought = vec![Change::PutBlob { digest: manifest, bytes: json }];
+            if let DraftContent::Bytes(bytes) = content {
+                brought.push(Change::PutBlob { digest, bytes: bytes.clone() });
+            }
             let mut blobs: Vec<Digest> = listing.files.values().map(|file| file.digest).collect();
             blobs.push(manifest);
             let claimed = Instant::now();

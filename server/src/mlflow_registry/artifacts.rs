@@ -2,22 +2,26 @@
 
 use std::collections::BTreeMap;
 
+use axum::body::HttpBody;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use larder_access::Resource;
 use larder_core::store::Action;
-use larder_files::drafts::LarderDrafts;
+use larder_files::drafts::{DraftContent, LarderDrafts};
 use serde_json::{Value, json};
 
 use super::drafts::{Place, below, missing, own, place};
 use super::names;
 use super::wire::{Query, query_route};
-use crate::context::Context;
+use crate::context::{Context, read_body};
 use crate::failure::Failure;
 use crate::route::{Guard, Rest, Route};
 use crate::store::receive_blob;
 use crate::trees;
+
+/// The most bytes of a file that is written with the record of its draft.
+const SMALL: usize = 64 << 10;
 
 const LIST: &str = "/api/2.0/mlflow-artifacts/artifacts";
 const FILE: &str = "/api/2.0/mlflow-artifacts/artifacts/{*rest}";
@@ -79,9 +83,16 @@ async fn put(context: Context, rest: String, request: Request) -> Result<Respons
     let path = path.ok_or_else(no_path)?;
     let (work, draft) = (context.clone(), id.clone());
     context.blocking(move || own(&work, &draft, kind)).await?;
-    let blob = receive_blob(&context, request, None).await?;
+    let stated = request.body().size_hint().exact();
+    let content = match stated.is_some_and(|size| size <= SMALL as u64) {
+        true => DraftContent::Bytes(read_body(request.into_body(), SMALL).await?),
+        false => {
+            let (digest, size) = receive_blob(&context, request, None).await?;
+            DraftContent::Stored(digest, size)
+        }
+    };
     let work = context.clone();
-    let added = context.blocking(move || Ok(work.app.larder.drafts().add_file(&id, &path, blob)?));
+    let added = context.blocking(move || Ok(work.app.larder.drafts().add_file(&id, &path, &content)?));
     match added.await? {
         true => Ok(StatusCode::OK.into_response()),
         false => Err(missing(kind)),

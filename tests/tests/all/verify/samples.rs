@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use larder::bytes::Bytes;
-use larder::files::drafts::{Draft, DraftId, DraftKind, LarderDrafts};
+use larder::files::drafts::{Draft, DraftContent, DraftId, DraftKind, LarderDrafts};
 use larder::access::{AuditEntry, LarderAccess, Role, Subject, TokenOptions};
 use larder::jobs::{Event, JobContext, LarderJobs, Trigger, TriggerTable, trigger_table};
 use larder::maintenance::{GcOptions, LarderMaintenance};
@@ -135,8 +135,13 @@ fn drafts() -> Larder {
     let content = Bytes::from("weights");
     let (digest, size) = (Digest::of(&content), content.len() as u64);
     larder.store().put_blob(&digest, content).unwrap();
-    let path = TreePath::new("a/weights.bin").unwrap();
-    assert!(larder.drafts().add_file(&id, &path, (digest, size)).unwrap());
+    let files = [
+        ("config", DraftContent::Bytes("config".into())),
+        ("a/weights.bin", DraftContent::Stored(digest, size)),
+    ];
+    for (path, content) in files {
+        assert!(larder.drafts().add_file(&id, &TreePath::new(path).unwrap(), &content).unwrap());
+    }
     let name = Identifier::new("held").unwrap();
     larder.drafts().describe(&name, |about| about.description = Some("kept".into())).unwrap();
     larder
