@@ -24,7 +24,7 @@
 //! | feature | has |
 //! | --- | --- |
 //! | `default` | what a person needs at a terminal on one machine: `archive`, `bincode`, `bytes`, `fs`, `json`, `msgpack`, `postcard`, `script`, `serving`, `sqlite`, `tensors` |
-//! | `full` | `default`, `cedar`, `http`, `nats`, `object`, `oidc`, `onnx`, `onnxruntime`, `postgres`, `server`, `wasm` |
+//! | `full` | `default`, `cedar`, `http`, `hub`, `mlflow`, `nats`, `object`, `oidc`, `onnx`, `onnxruntime`, `postgres`, `server`, `wasm` |
 //!
 //! `archive` has `export` and `import`, `serving` has `deploy`, `deployments` and `undeploy`, `cedar` has `policy`, `http` has `login` and `logout`, `oidc` has the options of `serve` for single sign-on; the others are features of the crate `larder`. Commands, URLs and files that need
 //! a missing feature end with an error that names it.

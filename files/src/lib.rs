@@ -1,9 +1,11 @@
 //! Files, folders and class models for Larder.
 //!
 //! A [`Tree`] is a file or a folder as a value, usable as a component and as a field of components. A [`ClassModel`] is
-//! built from trees when it is loaded; a [`Run`] logs one.
+//! built from trees when it is loaded; a [`Run`] logs one. [`drafts`] keep what programs log before there is a version.
 
 mod class;
+pub mod drafts;
+mod listing;
 pub mod onnx_message;
 mod tree;
 mod wrong_content;
@@ -14,6 +16,7 @@ use std::path::PathBuf;
 use larder_core::{Error, Identifier, Larder, Reference, Result};
 
 pub use crate::class::{Artifacts, ClassModel, Run, class};
+pub use crate::listing::{ListedFile, TreeListing};
 pub use crate::tree::{FileBytes, FileContent, Tree, TreeFile, TreeKind};
 pub use crate::wrong_content::WrongContent;
 

@@ -2,6 +2,8 @@
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, Uri, header};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 
 use crate::app::SharedApp;
 use crate::failure::Failure;
@@ -17,9 +19,9 @@ pub(crate) fn token(headers: &HeaderMap, uri: &Uri) -> Result<Option<String>, Fa
     let query = uri.query().unwrap_or_default();
     let is_in_url = query.split('&').any(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        IN_URL.contains(&name.to_ascii_lowercase().as_str()) || value.starts_with("larder_")
+        IN_URL.contains(&name.to_ascii_lowercase().as_str()) || own(value).starts_with("larder_")
     });
-    if is_in_url || uri.path().contains("/larder_") {
+    if is_in_url || ["/larder_", "/hf_larder_"].into_iter().any(|it| uri.path().contains(it)) {
         return Err(Failure::bad_request(
             "cannot take a token from the URL: send it as `Authorization: Bearer`, and revoke it, \
              because logs may hold it now",
@@ -33,12 +35,30 @@ pub(crate) fn token(headers: &HeaderMap, uri: &Uri) -> Result<Option<String>, Fa
     let text = value.to_str().unwrap_or_default();
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            Ok(Some(token.trim().to_owned()))
+            Ok(Some(own(token.trim()).to_owned()))
+        }
+        // For clients that know users and passwords only: the password is the token, whatever the user.
+        Some((scheme, given)) if scheme.eq_ignore_ascii_case("basic") => {
+            password(given.trim()).map(Some)
         }
         _ => Err(Failure::unauthorized(
             "cannot sign in: send the token as `Authorization: Bearer larder_…`",
         )),
     }
+}
+
+/// Clients of Hugging Face Hub send tokens that begin with `hf_` only.
+fn own(token: &str) -> &str {
+    token.strip_prefix("hf_").filter(|rest| rest.starts_with("larder_")).unwrap_or(token)
+}
+
+fn password(given: &str) -> Result<String, Failure> {
+    let decoded = BASE64_STANDARD.decode(given).ok().and_then(|it| String::from_utf8(it).ok());
+    let password = decoded.and_then(|it| Some(it.split_once(':')?.1.to_owned()));
+    let password = password.map(|it| own(&it).to_owned());
+    password.filter(|it| !it.is_empty()).ok_or_else(|| {
+        Failure::unauthorized("cannot sign in: send the token as the password, or as a bearer token")
+    })
 }
 
 /// Returns the token of a browser's session, if the request has one. The session of a pasted token is for the web page alone.

@@ -9,7 +9,8 @@ use axum::response::{IntoResponse, Response};
 use larder_core::Error;
 use larder_core::store::RecordKey;
 use larder_core::store::with_causes;
-use serde_json::json;
+
+use crate::dialect::Dialect;
 
 /// The maximum number of characters of a text.
 const MOST_TEXT: usize = 500;
@@ -123,15 +124,11 @@ impl Failure {
     pub(crate) fn respond(self, request_id: &str, path: &str) -> Response {
         self.log(request_id);
         let (code, message) = (self.code, self.message);
-        let body = if path.starts_with("/v2") {
-            json!({ "error": message, "code": code, "request_id": request_id })
-        } else if path.starts_with("/mlflow") || path == "/invocations" {
-            json!({ "error_code": code, "message": message, "request_id": request_id })
-        } else {
-            json!({ "error": { "code": code, "message": message, "request_id": request_id } })
-        };
+        let dialect = Dialect::of(path);
+        let body = dialect.body(code, &message, request_id);
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
+        dialect.add_headers(headers, code, path);
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

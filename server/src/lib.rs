@@ -23,11 +23,16 @@ mod context;
 #[cfg(any(feature = "oidc", feature = "page"))]
 mod cookie;
 mod credentials;
+mod dialect;
 mod failure;
 mod health;
+#[cfg(feature = "hub")]
+mod hub;
 mod identify;
 mod listen;
 mod metrics;
+#[cfg(feature = "mlflow")]
+mod mlflow_registry;
 mod model_metrics;
 #[cfg(feature = "oidc")]
 mod oidc;
@@ -43,6 +48,8 @@ mod server;
 #[cfg(feature = "page")]
 mod sessions;
 mod store;
+#[cfg(any(feature = "hub", feature = "mlflow"))]
+mod trees;
 mod whoami;
 
 pub use crate::listen::Listen;

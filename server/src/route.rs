@@ -13,7 +13,7 @@ use larder_core::store::Action;
 use crate::context::Context;
 use crate::failure::Failure;
 
-/// The part of a path that a route's `{*rest}` or `{name}` stands for, decoded; empty if it has none.
+/// The parts of a path that a route's `{*rest}` and `{name}` stand for, decoded and joined by `/`; empty if it has none.
 pub(crate) type Rest<'a> = &'a str;
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send>>;

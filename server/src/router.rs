@@ -1,16 +1,18 @@
 //! From a request to its handler: request id, authentication, authorisation, metrics, log.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{RawPathParams, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{MethodFilter, MethodRouter, on};
+use tokio::time::timeout;
 
 use crate::app::SharedApp;
-use crate::context::Context;
+use crate::context::{Context, read_body};
 use crate::credentials;
 use crate::failure::Failure;
 use crate::identify::identify;
@@ -19,6 +21,10 @@ use crate::route::{Guard, Route};
 use crate::routes;
 
 const TRACE: HeaderName = HeaderName::from_static("traceparent");
+/// Maximum time for the body of a request that is refused.
+const DRAIN: Duration = Duration::from_secs(1);
+/// The most bytes that are read of it.
+const MOST_DRAINED: usize = 256 << 10;
 
 /// Returns the router of a server.
 pub(crate) fn router(app: &SharedApp) -> Router {
@@ -41,7 +47,8 @@ fn method_router(app: &SharedApp, route: Route) -> MethodRouter {
     let filter = MethodFilter::try_from(route.method.clone()).unwrap_or(MethodFilter::TRACE);
     on(filter, move |params: RawPathParams, request: Request| {
         let (app, route) = (Arc::clone(&app), route.clone());
-        let rest = params.iter().next().map(|(_, rest)| rest.to_owned()).unwrap_or_default();
+        let rest: Vec<&str> = params.iter().map(|(_, part)| part).collect();
+        let rest = rest.join("/");
         answer(app, route, rest, request)
     })
 }
@@ -92,36 +99,66 @@ async fn guarded(
     request: Request,
     request_id: &Arc<str>,
 ) -> Result<Response, Failure> {
-    let mut context =
+    let context =
         Context { app: Arc::clone(app), identity: None, request_id: Arc::clone(request_id) };
-    if let (Some(guard), false) = (&app.guard, matches!(route.guard, Guard::Public)) {
-        let token = match credentials::token(request.headers(), request.uri())? {
-            Some(token) => Some(token),
-            None => credentials::session(app, &request, is_page(route))?,
-        };
-        let token = token.ok_or_else(|| {
-            Failure::unauthorized(
-                "cannot sign in: the request has no token; send `Authorization: Bearer larder_…`",
-            )
-        })?;
+    let admitted = match token(app, route, &request) {
+        Ok(token) => admit(context, route, &rest, token).await,
+        Err(failure) => Err(failure),
+    };
+    match admitted {
+        Ok(context) => (route.handler)(context, rest, request).await,
+        Err(failure) => {
+            drain(request.into_body()).await;
+            Err(failure)
+        }
+    }
+}
+
+/// Returns the token of a request, if the route needs one and the server asks for any.
+fn token(app: &SharedApp, route: &Route, request: &Request) -> Result<Option<String>, Failure> {
+    if matches!(route.guard, Guard::Public) {
+        return Ok(None);
+    }
+    #[cfg(feature = "page")]
+    if app.sessions.is_local() && !app.sessions.has(request.headers()) {
+        return Err(Failure::unauthorized(
+            "cannot sign in: open the page by the link that `larder ui` printed, which works once",
+        ));
+    }
+    if app.guard.is_none() {
+        return Ok(None);
+    }
+    let token = match credentials::token(request.headers(), request.uri())? {
+        Some(token) => Some(token),
+        None => credentials::session(app, request, is_page(route))?,
+    };
+    let missing = "cannot sign in: the request has no token; send `Authorization: Bearer larder_…`";
+    token.map(Some).ok_or_else(|| Failure::unauthorized(missing))
+}
+
+/// Finds out who asks, and whether it may.
+async fn admit(
+    mut context: Context,
+    route: &Route,
+    rest: &str,
+    token: Option<String>,
+) -> Result<Context, Failure> {
+    if let (Some(guard), Some(token)) = (&context.app.guard, token) {
         context.identity = match guard.access.recent(&token) {
             Some(identity) => Some(identity),
             None => identify(&context, token).await?,
         };
     }
-    #[cfg(feature = "page")]
-    if app.sessions.is_local()
-        && !matches!(route.guard, Guard::Public)
-        && !app.sessions.has(request.headers())
-    {
-        return Err(Failure::unauthorized(
-            "cannot sign in: open the page by the link that `larder ui` printed, which works once",
-        ));
-    }
     if let Guard::On(action, resource) = route.guard {
-        context.authorize(action, &resource(&rest)?)?;
+        context.authorize(action, &resource(rest)?)?;
     }
-    (route.handler)(context, rest, request).await
+    Ok(context)
+}
+
+/// Reads what is left of a small body: a connection with an unread one is closed, which clients take for a failure of their
+/// next request.
+async fn drain(body: Body) {
+    let _ = timeout(DRAIN, read_body(body, MOST_DRAINED)).await;
 }
 
 /// Returns whether a route is of the web page.
@@ -168,6 +205,8 @@ async fn unmatched(app: SharedApp, request: Request, status: StatusCode) -> Resp
         return finish(response, &request_id, trace);
     }
     finish(failure.respond(&request_id, path), &request_id, trace)
+    app.metrics.request(request.method(), "", failure.status, Duration::ZERO);
+    finish(failure.respond(&request_id, request.uri().path()), &request_id, trace)
 }
 
 fn finish(mut response: Response, request_id: &str, trace: Option<HeaderValue>) -> Response {

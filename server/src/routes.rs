@@ -5,7 +5,11 @@ use crate::route::Route;
 /// Every route of a server.
 pub(crate) fn all() -> Vec<Route> {
     let mut routes = crate::health::routes();
+    #[cfg(feature = "hub")]
+    routes.extend(crate::hub::routes());
     routes.extend(crate::metrics::routes());
+    #[cfg(feature = "mlflow")]
+    routes.extend(crate::mlflow_registry::routes());
     #[cfg(feature = "oidc")]
     routes.extend(crate::oidc::routes());
     #[cfg(feature = "page")]

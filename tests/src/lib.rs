@@ -8,6 +8,7 @@ mod delegate;
 pub mod fixture;
 pub mod http;
 pub mod nats;
+pub mod npm;
 pub mod oidc;
 pub mod onnx;
 pub mod onnx_models;

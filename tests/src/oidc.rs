@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-const ADVICE: &str = "`node` or `npm` is missing: run `scripts/prepare`";
+use crate::npm::{ADVICE, with_package};
+
 const PROGRAM: &str = include_str!("../oidc/provider.mjs");
 /// The package, which npm installs once.
 const PACKAGE: &str = "oidc-provider@9.13.3";
@@ -32,25 +33,9 @@ impl Provider {
     /// # Panics
     /// If it does not start.
     pub fn start(target: &Path, redirect: &str, thin: bool) -> Self {
-        let folder = target.join("oidc-provider");
-        std::fs::create_dir_all(&folder).unwrap();
-        let lock = std::fs::File::create(folder.join("lock")).unwrap();
-        lock.lock().unwrap();
-        let ready = folder.join("ready");
-        if !std::fs::read_to_string(&ready).is_ok_and(|installed| installed == PACKAGE) {
-            let mut install = Command::new("npm");
-            install.args(["install", "--no-audit", "--no-fund", "--silent", PACKAGE]);
-            let status = install.current_dir(&folder).status().expect(ADVICE);
-            assert!(status.success(), "npm cannot install {PACKAGE}");
-            std::fs::write(ready, PACKAGE).unwrap();
-        }
-        let program = folder.join("provider.mjs");
-        if !std::fs::read_to_string(&program).is_ok_and(|found| found == PROGRAM) {
-            std::fs::write(&program, PROGRAM).unwrap();
-        }
-        drop(lock);
+        let folder = with_package(target, "oidc-provider", PACKAGE, PROGRAM);
         let mut process = Command::new("node")
-            .arg(program)
+            .arg(folder.join("main.mjs"))
             .env("REDIRECT_URI", redirect)
             .env("THIN_ID_TOKENS", if thin { "1" } else { "0" })
             .stdout(Stdio::piped())

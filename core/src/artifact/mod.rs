@@ -64,6 +64,11 @@ impl<T, S> Artifact<T, S> {
         Self::from_parts(OnceLock::from(value), None, Some(name.into()))
     }
 
+    /// Creates an artifact from its stored bytes, which the serializer `S` wrote.
+    pub fn from_stored(stored: StoredArtifact) -> Self {
+        Self::from_parts(OnceLock::new(), Some(stored), None)
+    }
+
     fn from_parts(
         value: OnceLock<T>,
         stored: Option<StoredArtifact>,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::error::{BoxError, Error, Result};
 use crate::guard::GuardError;
-use crate::larder::ArtifactReader;
+use crate::larder::{ArtifactReader, Larder};
 use crate::manifest::ArtifactEntry;
 use crate::serializer::Serializer;
 use crate::store::{Blob, StoreExt};
@@ -20,6 +20,15 @@ pub struct StoredArtifact {
 }
 
 impl StoredArtifact {
+    /// Creates it from an entry of a manifest of `larder`; `what` names the owner in errors.
+    ///
+    /// The bytes are compared with the entry when they are read.
+    pub fn new(larder: &Larder, entry: ArtifactEntry, what: &str) -> Self {
+        let reader = ArtifactReader::new(larder, what.to_owned());
+        reader.set_entries(std::slice::from_ref(&entry), &[]);
+        Self { entry, reader: Arc::new(reader) }
+    }
+
     /// Returns its entry in the manifest.
     pub fn entry(&self) -> &ArtifactEntry {
         &self.entry

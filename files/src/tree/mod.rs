@@ -80,6 +80,15 @@ impl Tree {
         tree.check().map(|()| tree)
     }
 
+    /// Creates a folder from its files.
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`] if a file is the parent of another.
+    pub fn folder(files: BTreeMap<TreePath, TreeFile>) -> Result<Self> {
+        let tree = Self { kind: TreeKind::Folder, files, empty: Vec::new() };
+        tree.check().map(|()| tree)
+    }
+
     /// Returns the kind.
     pub fn kind(&self) -> TreeKind {
         self.kind

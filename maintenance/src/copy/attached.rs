@@ -28,6 +28,8 @@ pub(super) fn copy(
                 kind.check(key, &found)?;
                 records.push((key_of(&selected.name, place.number)?, found.value));
             }
+            // A kind of which a name has one record gives the same key for each version.
+            records.dedup_by(|one, other| one.0 == other.0);
             put(planner, selected, &records)?;
         }
     }

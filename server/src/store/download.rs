@@ -22,11 +22,11 @@ use crate::context::Context;
 use crate::failure::Failure;
 
 /// Number of bytes in a piece.
-const PIECE: usize = 512 << 10;
+pub(crate) const PIECE: usize = 512 << 10;
 /// Number of pieces between the store and the connection.
-const AHEAD: usize = 4;
+pub(crate) const AHEAD: usize = 4;
 /// Maximum time for a client to read a piece.
-const SILENCE: Duration = Duration::from_secs(60);
+pub(crate) const SILENCE: Duration = Duration::from_secs(60);
 
 type Piece = Result<Bytes, io::Error>;
 
@@ -92,12 +92,12 @@ fn answer(status: StatusCode, tag: &str, body: Body) -> Result<Response, Failure
     Ok(response)
 }
 
-fn value(text: &str) -> Result<HeaderValue, Failure> {
+pub(crate) fn value(text: &str) -> Result<HeaderValue, Failure> {
     HeaderValue::from_str(text).map_err(|error| Failure::internal(error.to_string()))
 }
 
 /// Returns the first byte and the one after the last, if one range is asked for. Several are answered as none.
-fn range(headers: &HeaderMap, size: u64) -> Option<(u64, u64)> {
+pub(crate) fn range(headers: &HeaderMap, size: u64) -> Option<(u64, u64)> {
     let text = headers.get(header::RANGE)?.to_str().ok()?.strip_prefix("bytes=")?;
     let (first, last) = text.split_once('-')?;
     if first.is_empty() {

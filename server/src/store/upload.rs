@@ -33,17 +33,26 @@ pub(super) async fn put(
     digest: String,
     request: Request,
 ) -> Result<Response, Failure> {
-    let digest = parse(&digest)?;
+    receive_blob(&context, request, Some(parse(&digest)?)).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Stores the body of a request as a blob, and returns its digest and size. It must be the `expected` digest, if there is one.
+pub(crate) async fn receive_blob(
+    context: &Context,
+    request: Request,
+    expected: Option<Digest>,
+) -> Result<(Digest, u64), Failure> {
     let body = request.into_body();
     let stated = body.size_hint().exact();
     let (pieces, arriving) = channel(AHEAD);
     let work = context.clone();
-    let write = context.blocking(move || write(&work, &digest, stated, arriving));
+    let write = context.blocking(move || write(&work, expected, stated, arriving));
     let (received, written) = futures_util::future::join(receive(body, pieces), write).await;
     // The store's failure is the reason why nothing more was received.
-    written?;
+    let written = written?;
     received?;
-    Ok(StatusCode::NO_CONTENT.into_response())
+    written.ok_or_else(|| Failure::bad_request("cannot read the blob: it ended early"))
 }
 
 /// Passes on what arrives, until the store takes no more.
@@ -68,14 +77,14 @@ async fn receive(body: Body, pieces: Sender<Arrived>) -> Result<(), Failure> {
     }
 }
 
-/// Writes what arrives. A writer that is dropped leaves nothing behind.
+/// Writes what arrives; returns nothing if the receiver failed. A writer that is dropped leaves nothing behind.
 fn write(
     context: &Context,
-    digest: &Digest,
+    expected: Option<Digest>,
     stated: Option<u64>,
     mut arriving: Receiver<Arrived>,
-) -> Result<(), Failure> {
-    let failed = |error| Error::store(format!("write the blob {}", digest.short()), error);
+) -> Result<Option<(Digest, u64)>, Failure> {
+    let failed = |error| Error::store("write a blob", error);
     let (mut writer, mut hasher, mut size) =
         (context.app.larder.store().write_blob()?, blake3::Hasher::new(), 0);
     loop {
@@ -87,14 +96,16 @@ fn write(
             }
             Some(Arrived::End) => break,
             // The reason is the one of the receiver.
-            None => return Ok(()),
+            None => return Ok(None),
         }
     }
     if stated.is_some_and(|stated| stated != size) {
         return Err(Failure::bad_request("cannot read the blob: it ended early"));
     }
-    if hasher.finalize().as_bytes() != digest.as_bytes() {
+    let digest = Digest::from_bytes(*hasher.finalize().as_bytes());
+    if expected.is_some_and(|expected| expected != digest) {
         return Err(Failure::wrong_digest());
     }
-    Ok(writer.finish(digest)?)
+    writer.finish(&digest)?;
+    Ok(Some((digest, size)))
 }

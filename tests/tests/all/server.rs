@@ -4,9 +4,12 @@ mod access;
 #[cfg(feature = "servers")]
 mod clients;
 mod deployed;
+#[cfg(feature = "servers")]
+mod doors;
 mod inference;
 mod mlflow;
 mod predict;
+mod protocols;
 mod routes;
 mod set_up;
 #[cfg(feature = "servers")]

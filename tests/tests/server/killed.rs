@@ -14,7 +14,8 @@ const KILLS: u64 = 20;
 /// Number of clients.
 const CLIENTS: u64 = 3;
 
-fn serve(url: &str, address: &str) -> (Child, String) {
+/// Starts a server as a process, without tokens, and returns its URL.
+pub(crate) fn serve(url: &str, address: &str) -> (Child, String) {
     let mut server = Command::new(env!("CARGO_BIN_EXE_worker"))
         .args(["serve", url, address])
         .stdout(Stdio::piped())

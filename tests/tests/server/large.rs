@@ -16,7 +16,12 @@ use super::{assert_whole, noise, parcel};
 /// The memory of this process that belongs to no file, in bytes.
 #[cfg(target_os = "linux")]
 fn anonymous() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
+    anonymous_of("self")
+}
+
+#[cfg(target_os = "linux")]
+fn anonymous_of(process: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find(|line| line.starts_with("RssAnon:")).unwrap();
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() << 10
 }
@@ -122,4 +127,54 @@ fn a_copy_of_a_large_version_needs_little_memory() {
     assert!(grown < 120, "memory grew by {grown} MiB");
     let read: Parcel = last.load("large").unwrap();
     assert!(*read.content.get().unwrap() == noise(SIZE));
+}
+
+/// As MLflow's client sends a large file: in one request.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_large_file_by_another_protocol_needs_little_memory() {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+    use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+    const SIZE: usize = 120 << 20;
+    let place = tempfile::tempdir().unwrap();
+    let url = format!("fs:{}", place.path().join("larder").display());
+    let (mut server, at) = super::killed::serve(&url, "127.0.0.1:0");
+    let address: std::net::SocketAddr = at.strip_prefix("http://").unwrap().parse().unwrap();
+    let models = "/api/2.0/mlflow/logged-models";
+    let json = [("content-type", "application/json")];
+    let answer = larder_tests::http::send(address, "POST", models, None, &json, b"{}");
+    let model = answer.json()["model"]["info"]["model_id"].as_str().unwrap().to_owned();
+    let path =
+        format!("/api/2.0/mlflow-artifacts/artifacts/0/models/{model}/artifacts/weights.bin");
+
+    let process = server.id().to_string();
+    let (before, most) = (anonymous_of(&process), AtomicU64::new(0));
+    let (ended, content) = (AtomicBool::new(false), noise(SIZE));
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !ended.load(Relaxed) {
+                most.fetch_max(anonymous_of(&process), Relaxed);
+                std::thread::sleep(std::time::Duration::from_millis(5));
+            }
+        });
+        let mut line = TcpStream::connect(address).unwrap();
+        let head = format!(
+            "PUT {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {SIZE}"
+        );
+        write!(line, "{head}\r\n\r\n").unwrap();
+        line.write_all(&content).unwrap();
+        let mut answer = String::new();
+        line.read_to_string(&mut answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        let answer = larder_tests::http::send(address, "GET", &path, None, &[], b"");
+        assert!(answer.status == 200 && answer.body == content);
+        ended.store(true, Relaxed);
+    });
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let grown = most.load(Relaxed).saturating_sub(before) >> 20;
+    eprintln!("memory grew by {grown} MiB for a file of {} MiB, sent and fetched", SIZE >> 20);
+    assert!(grown < 40, "memory grew by {grown} MiB");
 }

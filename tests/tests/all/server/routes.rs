@@ -23,7 +23,14 @@ const PUBLIC: [&str; 12] = [
 /// The routes by which somebody signs in. A server without single sign-on says so.
 const SIGN_IN: [&str; 3] = ["/login", "/login/callback", "/login/device"];
 /// The routes that need a token, but no grant: they are about the token's owner.
-const SIGNED_IN: [&str; 3] = ["/logout", "/ui/tokens", "/whoami"];
+const SIGNED_IN: [&str; 6] = [
+    "/logout",
+    "/ui/tokens",
+    "/whoami",
+    "/api/whoami-v2",
+    "/api/validate-yaml",
+    "/api/3.0/mlflow/server-info",
+];
 /// Public routes of the page that answer otherwise: one leads to the page, a form of another site is refused, a link was never made.
 const OF_PAGE: [(&str, &str, u16); 3] =
     [("GET", "/", 303), ("POST", "/ui/signin", 403), ("GET", "/ui/enter/{*rest}", 404)];

@@ -43,10 +43,12 @@ fn is_named(findings: &[String], key: &RecordKey) -> bool {
 fn every_kind_is_registered() {
     let names: BTreeSet<_> = RecordKind::all().iter().map(RecordKind::name).collect();
     let expected = [
+        "about",
         "annotations",
         "cron",
         "deployment",
         "digest",
+        "draft",
         "exclusive",
         "garbage",
         "job",

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use larder::Registry;
 use larder::access::{AuditEntry, LarderAccess, Role, Subject, TokenOptions};
+use larder::bytes::Bytes;
+use larder::files::drafts::{Draft, DraftContent, DraftId, DraftKind, LarderDrafts};
 use larder::jobs::{Event, JobContext, LarderJobs, Trigger, TriggerTable, trigger_table};
 use larder::maintenance::{GcOptions, LarderMaintenance};
 use larder::prelude::*;
 use larder::serving::{DeployOptions, Deployer, LarderDeployments, Serving, ServingOptions};
-use larder::store::{Action, Composite, MemoryStore, RecordKey, RecordKind, Timestamp};
+use larder::store::{
+    Action, Composite, Digest, MemoryStore, RecordKey, RecordKind, StoreExt, Timestamp, TreePath,
+};
 use larder::versions::AnnotationsChange;
+use larder::{Identifier, Registry};
 
 use super::own_kind::review;
 use crate::jobs::{Plain, plain};
@@ -121,6 +125,28 @@ fn deployments() -> Larder {
     larder
 }
 
+/// A logged model with a file, and a name of which something is said.
+fn drafts() -> Larder {
+    let larder = versions();
+    let id = DraftId::new("m-1").unwrap();
+    let now = Timestamp::new(std::time::SystemTime::now());
+    let draft = Draft::new(DraftKind::Model, "model", "Default", now);
+    larder.drafts().create(&id, &draft).unwrap();
+    let content = Bytes::from("weights");
+    let (digest, size) = (Digest::of(&content), content.len() as u64);
+    larder.store().put_blob(&digest, content).unwrap();
+    let files = [
+        ("config", DraftContent::Bytes("config".into())),
+        ("a/weights.bin", DraftContent::Stored(digest, size)),
+    ];
+    for (path, content) in files {
+        assert!(larder.drafts().add_file(&id, &TreePath::new(path).unwrap(), &content).unwrap());
+    }
+    let name = Identifier::new("held").unwrap();
+    larder.drafts().describe(&name, |about| about.description = Some("kept".into())).unwrap();
+    larder
+}
+
 /// The sample of a kind: a new kind needs one here.
 pub(super) fn sample(kind: &RecordKind) -> Sample {
     let larder = match kind.name() {
@@ -128,6 +154,7 @@ pub(super) fn sample(kind: &RecordKind) -> Sample {
         | "exclusive" => versions(),
         "job" | "queue" | "log" | "made" | "cron" => jobs(),
         "deployment" => deployments(),
+        "draft" | "about" => drafts(),
         "review" => {
             let larder = versions();
             review(&larder, "held");
@@ -151,7 +178,7 @@ pub(super) fn sample(kind: &RecordKind) -> Sample {
     let text = key.as_str();
     let unpadded = || text.replacen("@0", "@", 1);
     let foreign = match kind.name() {
-        "name" | "cron" | "deployment" => vec![format!("{text}/@1")],
+        "name" | "cron" | "deployment" | "about" => vec![format!("{text}/@1")],
         "version" | "annotations" | "review" => vec![unpadded(), format!("{text}/@1")],
         "digest" | "user" => vec![format!("{text}0"), text[..text.len() - 10].to_owned() + "1"],
         "tag" => vec!["tags/held/@9".into(), "tags/held/@latest".into(), format!("{text}/@1")],
@@ -160,6 +187,7 @@ pub(super) fn sample(kind: &RecordKind) -> Sample {
         "job" | "log" | "made" => vec![unpadded(), format!("{text}/@1")],
         "queue" => vec!["queue/@1".into(), format!("{text}0")],
         "principal" | "group" => vec![format!("{text}/@1"), text.replace('@', "@-")],
+        "draft" => vec![format!("{text}/@1"), text.replace('@', "@-"), "drafts/1".into()],
         "token" | "grant" => vec![format!("{text}0"), format!("{text}/@1")],
         "policy" => vec![unpadded(), "policies/@0000000000".into()],
         "audit" => vec![unpadded(), "audit/@0000000000".into()],

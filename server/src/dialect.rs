@@ -1,0 +1,95 @@
+//! The forms of errors that clients of other protocols read.
+
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::{Value, json};
+
+const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
+
+/// The protocol of a route's clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Larder's own.
+    Larder,
+    /// The Open Inference Protocol.
+    Inference,
+    /// MLflow's scoring server.
+    Scoring,
+    /// MLflow's registry.
+    Registry,
+    /// Hugging Face Hub.
+    Hub,
+}
+
+impl Dialect {
+    /// Returns the protocol of a route.
+    pub(crate) fn of(path: &str) -> Self {
+        let starts = |prefix: &str| path.starts_with(prefix);
+        if starts("/v2") {
+            Self::Inference
+        } else if starts("/mlflow") || path == "/invocations" {
+            Self::Scoring
+        } else if ["/api/2.0/", "/api/3.0/", "/ajax-api/"].into_iter().any(starts) {
+            Self::Registry
+        } else if starts("/api/") || path.contains("/resolve/") {
+            Self::Hub
+        } else {
+            Self::Larder
+        }
+    }
+
+    /// Returns the body of an error.
+    pub(crate) fn body(self, code: &str, message: &str, request_id: &str) -> Value {
+        match self {
+            Self::Larder => {
+                json!({ "error": { "code": code, "message": message, "request_id": request_id } })
+            }
+            Self::Inference | Self::Hub => {
+                json!({ "error": message, "code": code, "request_id": request_id })
+            }
+            Self::Scoring => {
+                json!({ "error_code": code, "message": message, "request_id": request_id })
+            }
+            Self::Registry => json!({
+                "error_code": registry_code(code),
+                "message": message,
+                "code": code,
+                "request_id": request_id,
+            }),
+        }
+    }
+
+    /// Adds the headers of an error.
+    pub(crate) fn add_headers(self, headers: &mut HeaderMap, code: &str, path: &str) {
+        if self != Self::Hub {
+            return;
+        }
+        let known = match code {
+            "entry_not_found" => "EntryNotFound",
+            "revision_not_found" => "RevisionNotFound",
+            // It does not say whether there is what nobody may read.
+            "not_found" | "removed" if path.contains('{') => "RepoNotFound",
+            _ => "",
+        };
+        if !known.is_empty() {
+            headers.insert(ERROR_CODE, HeaderValue::from_static(known));
+        }
+    }
+}
+
+/// Returns MLflow's word for a code.
+fn registry_code(code: &str) -> &'static str {
+    match code {
+        "unauthorized" => "UNAUTHENTICATED",
+        "forbidden" => "PERMISSION_DENIED",
+        "already_exists" => "RESOURCE_ALREADY_EXISTS",
+        "not_found" | "removed" => "RESOURCE_DOES_NOT_EXIST",
+        "conflict" => "RESOURCE_CONFLICT",
+        "refused" => "INVALID_STATE",
+        "not_linked" | "not_implemented" => "NOT_IMPLEMENTED",
+        "unavailable" | "busy" => "TEMPORARILY_UNAVAILABLE",
+        "timeout" | "late" => "REQUEST_TIMEOUT",
+        "internal" | "corrupt" => "INTERNAL_ERROR",
+        "method_not_allowed" => "ENDPOINT_NOT_FOUND",
+        _ => "INVALID_PARAMETER_VALUE",
+    }
+}
