@@ -123,7 +123,7 @@ impl ServerOptions {
     #[must_use]
     pub fn local() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { listen, authenticate: false, is_local: true, ..Self::default() }
+        Self { listen: listen.into(), authenticate: false, is_local: true, ..Self::default() }
     }
 
     /// Refuses what would be open to everybody.

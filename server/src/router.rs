@@ -197,7 +197,7 @@ async fn unmatched(app: SharedApp, request: Request, status: StatusCode) -> Resp
         }
         Ok(_) => Failure::not_found("cannot answer: there is no such path"),
     };
-    app.metrics.request(request.method(), "", failure.status, std::time::Duration::ZERO);
+    app.metrics.request(request.method(), "", failure.status, Duration::ZERO);
     let path = request.uri().path();
     #[cfg(feature = "page")]
     if crate::page::is_page(path) {
@@ -205,8 +205,6 @@ async fn unmatched(app: SharedApp, request: Request, status: StatusCode) -> Resp
         return finish(response, &request_id, trace);
     }
     finish(failure.respond(&request_id, path), &request_id, trace)
-    app.metrics.request(request.method(), "", failure.status, Duration::ZERO);
-    finish(failure.respond(&request_id, request.uri().path()), &request_id, trace)
 }
 
 fn finish(mut response: Response, request_id: &str, trace: Option<HeaderValue>) -> Response {

@@ -611,7 +611,7 @@ fn a_damaged_file_is_never_sent_whole() {
     std::fs::write(&path, &damaged).unwrap();
     let server = larder::server::Server::start(larder, &options().authenticate(false)).unwrap();
     for range in ["bytes=0-", "bytes=0-10", "bytes=1999990-"] {
-        let mut line = TcpStream::connect(server.address()).unwrap();
+        let mut line = TcpStream::connect(server.address().unwrap()).unwrap();
         let head =
             "GET /house/large/resolve/main/weights.bin HTTP/1.1\r\nhost: x\r\nconnection: close";
         write!(line, "{head}\r\nrange: {range}\r\n\r\n").unwrap();

@@ -35,7 +35,7 @@ impl<'a> Browser<'a> {
         if !cookies.is_empty() {
             headers.push(("cookie", &cookies));
         }
-        let address = self.served.server.address();
+        let address = self.served.server.address().unwrap();
         let answer = http::send(address, method, path, None, &headers, body.as_bytes());
         for line in answer.head.lines().filter_map(|line| line.strip_prefix("set-cookie: ")) {
             assert!(line.contains("; httponly; samesite=strict;"), "{line}");

@@ -76,7 +76,7 @@ fn a_session_is_for_the_page_and_ends() {
     for path in ["/whoami", "/store/records?prefix=names/", "/models/house/price", "/metrics"] {
         let cookies = ann.cookies.clone();
         let headers = [("cookie", cookies.as_str())];
-        let answer = http::send(served.server.address(), "GET", path, None, &headers, b"");
+        let answer = http::send(served.server.address().unwrap(), "GET", path, None, &headers, b"");
         assert_eq!(answer.status, 401, "{path}");
     }
     let kept = ann.cookies.clone();
