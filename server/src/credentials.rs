@@ -57,7 +57,9 @@ fn password(given: &str) -> Result<String, Failure> {
     let password = decoded.and_then(|it| Some(it.split_once(':')?.1.to_owned()));
     let password = password.map(|it| own(&it).to_owned());
     password.filter(|it| !it.is_empty()).ok_or_else(|| {
-        Failure::unauthorized("cannot sign in: send the token as the password, or as a bearer token")
+        Failure::unauthorized(
+            "cannot sign in: send the token as the password, or as a bearer token",
+        )
     })
 }
 

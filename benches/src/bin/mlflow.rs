@@ -95,7 +95,9 @@ fn peer(bin: &Path, folder: &Path) -> Outcome<(Process, String)> {
 }
 
 fn main() -> Outcome {
-    let bin: PathBuf = std::env::var("MLFLOW").map_err(|_| "set MLFLOW to the `bin` of a virtual environment")?.into();
+    let bin: PathBuf = std::env::var("MLFLOW")
+        .map_err(|_| "set MLFLOW to the `bin` of a virtual environment")?
+        .into();
     let folder = tempfile::tempdir()?;
     let place = |name: &str| -> Outcome<PathBuf> {
         let place = folder.path().join(name);
@@ -103,8 +105,10 @@ fn main() -> Outcome {
         Ok(place)
     };
     let (ours, theirs) = (place("larder")?, place("mlflow")?);
-    let larder = Registry::linked()?.open(&*format!("sqlite:{}", ours.join("larder.db").display()))?;
-    let options = ServerOptions::new().listen(SocketAddr::from(([127, 0, 0, 1], 0))).authenticate(false);
+    let larder =
+        Registry::linked()?.open(&*format!("sqlite:{}", ours.join("larder.db").display()))?;
+    let options =
+        ServerOptions::new().listen(SocketAddr::from(([127, 0, 0, 1], 0))).authenticate(false);
     let server = Server::start(larder, &options)?;
     let (_peer, url) = peer(&bin, &theirs)?;
     let mut ours = Client::start(&bin, &server.url(), &ours)?;

@@ -17,10 +17,8 @@ use larder_core::store::{
 };
 use larder_core::{Error, Identifier, Larder, Result};
 
-pub use record::{
-    About, Draft, DraftId, DraftKind, DraftMetric, DraftStatus, DraftVersion,
-};
 use record::{ABOUT, DRAFTS, about_key};
+pub use record::{About, Draft, DraftId, DraftKind, DraftMetric, DraftStatus, DraftVersion};
 
 use crate::listing::{ListedFile, TreeListing};
 
@@ -139,12 +137,7 @@ impl Drafts<'_> {
     /// # Errors
     /// [`Error::InvalidName`] if its parent is a file, or beyond the limits; [`Error::Conflict`] if the bytes were collected
     /// meanwhile; [`Error::Store`].
-    pub fn add_file(
-        &self,
-        id: &DraftId,
-        path: &TreePath,
-        content: &DraftContent,
-    ) -> Result<bool> {
+    pub fn add_file(&self, id: &DraftId, path: &TreePath, content: &DraftContent) -> Result<bool> {
         let key = id.key()?;
         let (digest, size) = content.identity();
         self.transact(&key, |tx| {
@@ -236,11 +229,7 @@ impl Drafts<'_> {
     ///
     /// # Errors
     /// [`Error::InvalidName`] beyond the limits; [`Error::Conflict`]; [`Error::Store`].
-    pub fn describe(
-        &self,
-        name: &Identifier,
-        mut change: impl FnMut(&mut About),
-    ) -> Result<About> {
+    pub fn describe(&self, name: &Identifier, mut change: impl FnMut(&mut About)) -> Result<About> {
         let key = about_key(name)?;
         self.transact(&key, |tx| {
             let old = tx.read::<About>(&key)?;

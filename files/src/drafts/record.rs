@@ -35,9 +35,8 @@ impl DraftId {
     /// [`Error::InvalidName`].
     pub fn new(text: &str) -> Result<Self> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let is_id = (1..=64).contains(&text.len())
-            && !text.starts_with('-')
-            && text.bytes().all(allowed);
+        let is_id =
+            (1..=64).contains(&text.len()) && !text.starts_with('-') && text.bytes().all(allowed);
         match is_id {
             true => Ok(Self(text.to_owned())),
             false => Err(Error::invalid("id of a draft", text, "it has 1 to 64 of a-z 0-9 -")),

@@ -67,15 +67,14 @@ pub(super) async fn preupload<const N: usize>(
     if announced.files.iter().any(|file| file.size > MOST_FILE) {
         return Err(too_large());
     }
-    let mode = |file: AnnouncedFile| {
-        json!({ "path": file.path, "uploadMode": "regular", "shouldIgnore": false })
-    };
+    let mode = |file: AnnouncedFile| json!({ "path": file.path, "uploadMode": "regular", "shouldIgnore": false });
     let files: Vec<Value> = announced.files.into_iter().map(mode).collect();
     answer(&context, move |_| Ok(json!({ "files": files }))).await
 }
 
 fn too_large() -> Failure {
-    let message = "cannot upload a file of over 32 MiB by this protocol: use `larder put`, or MLflow";
+    let message =
+        "cannot upload a file of over 32 MiB by this protocol: use `larder put`, or MLflow";
     Failure::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
 }
 
@@ -195,9 +194,8 @@ async fn add(context: &Context, mut changes: Changes, line: Bytes) -> Result<Cha
     let work = context.clone();
     context
         .blocking(move || {
-            let unreadable = || {
-                Failure::bad_request("cannot read the commit: a line is no change in JSON")
-            };
+            let unreadable =
+                || Failure::bad_request("cannot read the commit: a line is no change in JSON");
             let line: Line = serde_json::from_slice(&line).map_err(|_| unreadable())?;
             let Line { key, value } = line;
             let change = match key.as_str() {
@@ -217,8 +215,7 @@ async fn add(context: &Context, mut changes: Changes, line: Bytes) -> Result<Cha
                     if content.len() as u64 > MOST_FILE {
                         return Err(too_large());
                     }
-                    match content.len() <= SMALL
-                        && changes.waiting + content.len() <= MOST_WAITING
+                    match content.len() <= SMALL && changes.waiting + content.len() <= MOST_WAITING
                     {
                         true => {
                             changes.waiting += content.len();
@@ -263,11 +260,13 @@ fn make(context: &Context, name: &Identifier, changes: Changes) -> Result<Applie
             Failure::new(StatusCode::CONFLICT, "refused", message)
         })?;
         options = options.onto(latest.manifest);
-        let file = |(path, file): (&TreePath, &ListedFile)| (path.clone(), file.to_file(larder, &what));
+        let file =
+            |(path, file): (&TreePath, &ListedFile)| (path.clone(), file.to_file(larder, &what));
         files = listing.files.iter().map(file).collect();
     }
     if let Some(parent) = &changes.parent {
-        let is_newest = latest.is_some_and(|latest| latest.manifest.to_hex().starts_with(parent.as_str()));
+        let is_newest =
+            latest.is_some_and(|latest| latest.manifest.to_hex().starts_with(parent.as_str()));
         if !is_newest || parent.len() < 7 {
             let message = "cannot commit: the parent is not the newest version any more";
             return Err(Failure::new(StatusCode::PRECONDITION_FAILED, "conflict", message));

@@ -203,9 +203,10 @@ pub(super) async fn paths<const N: usize>(
 
 /// Reads the paths of a request: in JSON, or as huggingface_hub sends them, in a form.
 async fn asked_paths(context: &Context, request: Request) -> Result<Paths, Failure> {
-    let is_form = request.headers().get(header::CONTENT_TYPE).is_some_and(|kind| {
-        kind.as_bytes().starts_with(b"application/x-www-form-urlencoded")
-    });
+    let is_form = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/x-www-form-urlencoded"));
     if !is_form {
         return json_of(context, request).await;
     }

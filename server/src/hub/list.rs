@@ -112,7 +112,8 @@ pub(super) async fn list(
     let (found, next) = found.await?;
     let mut response = Json(found).into_response();
     if let Some(next) = next {
-        let mut query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
+        let mut query =
+            form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
         if !query.is_empty() {
             query.push('&');
         }

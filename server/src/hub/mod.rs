@@ -34,16 +34,66 @@ macro_rules! of_repo {
         let tag = Guard::any(Action::Tag);
         vec![
             Route::new(Method::GET, concat!("/api/models/", $id), read, info::show::<$count>),
-            Route::new(Method::GET, concat!("/api/models/", $id, "/revision/{rev}"), read, info::show::<$count>),
-            Route::new(Method::GET, concat!("/api/models/", $id, "/tree/{rev}"), read, info::tree::<$count>),
-            Route::new(Method::GET, concat!("/api/models/", $id, "/tree/{rev}/{*path}"), read, info::tree::<$count>),
-            Route::new(Method::GET, concat!("/api/models/", $id, "/refs"), read, info::refs::<$count>),
-            Route::new(Method::POST, concat!("/api/models/", $id, "/paths-info/{rev}"), read, info::paths::<$count>),
-            Route::new(Method::POST, concat!("/api/models/", $id, "/preupload/{rev}"), write, commit::preupload::<$count>),
-            Route::new(Method::POST, concat!("/api/models/", $id, "/commit/{rev}"), write, commit::commit::<$count>),
-            Route::new(Method::POST, concat!("/api/models/", $id, "/tag/{rev}"), tag, tags::create::<$count>),
-            Route::new(Method::DELETE, concat!("/api/models/", $id, "/tag/{rev}"), tag, tags::delete::<$count>),
-            Route::new(Method::GET, concat!("/", $id, "/resolve/{rev}/{*path}"), read, resolve::get::<$count>),
+            Route::new(
+                Method::GET,
+                concat!("/api/models/", $id, "/revision/{rev}"),
+                read,
+                info::show::<$count>,
+            ),
+            Route::new(
+                Method::GET,
+                concat!("/api/models/", $id, "/tree/{rev}"),
+                read,
+                info::tree::<$count>,
+            ),
+            Route::new(
+                Method::GET,
+                concat!("/api/models/", $id, "/tree/{rev}/{*path}"),
+                read,
+                info::tree::<$count>,
+            ),
+            Route::new(
+                Method::GET,
+                concat!("/api/models/", $id, "/refs"),
+                read,
+                info::refs::<$count>,
+            ),
+            Route::new(
+                Method::POST,
+                concat!("/api/models/", $id, "/paths-info/{rev}"),
+                read,
+                info::paths::<$count>,
+            ),
+            Route::new(
+                Method::POST,
+                concat!("/api/models/", $id, "/preupload/{rev}"),
+                write,
+                commit::preupload::<$count>,
+            ),
+            Route::new(
+                Method::POST,
+                concat!("/api/models/", $id, "/commit/{rev}"),
+                write,
+                commit::commit::<$count>,
+            ),
+            Route::new(
+                Method::POST,
+                concat!("/api/models/", $id, "/tag/{rev}"),
+                tag,
+                tags::create::<$count>,
+            ),
+            Route::new(
+                Method::DELETE,
+                concat!("/api/models/", $id, "/tag/{rev}"),
+                tag,
+                tags::delete::<$count>,
+            ),
+            Route::new(
+                Method::GET,
+                concat!("/", $id, "/resolve/{rev}/{*path}"),
+                read,
+                resolve::get::<$count>,
+            ),
         ]
     }};
 }

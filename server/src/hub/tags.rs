@@ -47,10 +47,9 @@ pub(super) async fn create<const N: usize>(
         let version = Reference::new(name, Selector::Version(repo.record.version));
         match larder.tags().set(version, tag, &TagOptions::new().only_new(true)) {
             Ok(_) => Ok(json!({})),
-            Err(error @ Error::Refused { .. }) => Err(Failure {
-                code: "conflict",
-                ..Failure::from(error)
-            }),
+            Err(error @ Error::Refused { .. }) => {
+                Err(Failure { code: "conflict", ..Failure::from(error) })
+            }
             Err(error) => Err(error.into()),
         }
     })

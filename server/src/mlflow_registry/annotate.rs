@@ -68,9 +68,7 @@ pub(super) fn annotated(context: &Context, origin: &Origin) -> Result<Annotation
 /// Adds the parameters and metrics of a draft that annotations can hold.
 fn with(mut change: AnnotationsChange, draft: &Draft) -> AnnotationsChange {
     let labels = draft.parameters.iter().map(|(key, value)| (format!("{PARAMETER}{key}"), value));
-    let fits = |key: &str, value: &str| {
-        AnnotationsChange::new().label(key, value).check().is_ok()
-    };
+    let fits = |key: &str, value: &str| AnnotationsChange::new().label(key, value).check().is_ok();
     for (key, value) in labels.filter(|(key, value)| fits(key, value)).take(MOST_PARAMETERS) {
         change = change.label(key, value);
     }
@@ -94,8 +92,8 @@ pub(super) fn pass_on(context: &Context, draft: &Draft) -> Result<(), Failure> {
         }
         super::permit(context, Action::Annotate, &names::resource(name))?;
         match context.app.larder.annotate(names::version(name, *version), &change) {
-            Ok(_)
-            | Err(Error::NotFound { .. } | Error::Removed { .. } | Error::Blocked { .. }) => {}
+            Ok(_) | Err(Error::NotFound { .. } | Error::Removed { .. } | Error::Blocked { .. }) => {
+            }
             Err(error) => return Err(error.into()),
         }
     }

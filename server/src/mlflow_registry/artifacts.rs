@@ -92,7 +92,8 @@ async fn put(context: Context, rest: String, request: Request) -> Result<Respons
         }
     };
     let work = context.clone();
-    let added = context.blocking(move || Ok(work.app.larder.drafts().add_file(&id, &path, &content)?));
+    let added =
+        context.blocking(move || Ok(work.app.larder.drafts().add_file(&id, &path, &content)?));
     match added.await? {
         true => Ok(StatusCode::OK.into_response()),
         false => Err(missing(kind)),

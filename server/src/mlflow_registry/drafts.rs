@@ -103,9 +103,9 @@ pub(super) fn experiment_name(id: &str) -> Result<String, Failure> {
 pub(super) fn check_experiment(name: &str) -> Result<(), Failure> {
     match (1..=MOST_EXPERIMENT).contains(&name.len()) {
         true => Ok(()),
-        false => Err(Failure::bad_request(
-            "cannot use the experiment: its name has 1 to 100 bytes",
-        )),
+        false => {
+            Err(Failure::bad_request("cannot use the experiment: its name has 1 to 100 bytes"))
+        }
     }
 }
 
@@ -273,9 +273,20 @@ mod tests {
         assert!(matches!(at, Place::Version(name, _) if name.as_str() == "a/b"));
         assert_eq!(inside.unwrap().as_str(), "MLmodel");
         for bad in [
-            "", "/", "x", "0/models", "0/models/m-1", "0/models/m-1/other/x", "versions/a/0/x",
-            "versions/A/1/x", "versions/a/1/../x", "0/run/artifacts/../../x", "0/../artifacts/x",
-            "0/run/artifacts/a//b", "0/run/artifacts/./b", "0/run/artifacts/a\\b",
+            "",
+            "/",
+            "x",
+            "0/models",
+            "0/models/m-1",
+            "0/models/m-1/other/x",
+            "versions/a/0/x",
+            "versions/A/1/x",
+            "versions/a/1/../x",
+            "0/run/artifacts/../../x",
+            "0/../artifacts/x",
+            "0/run/artifacts/a//b",
+            "0/run/artifacts/./b",
+            "0/run/artifacts/a\\b",
         ] {
             assert!(place(bad).is_err(), "{bad}");
         }

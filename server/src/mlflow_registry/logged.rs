@@ -4,9 +4,7 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::response::Response;
 use larder_core::extend::Records;
-use larder_files::drafts::{
-    Draft, DraftId, DraftKind, DraftMetric, DraftStatus, LarderDrafts,
-};
+use larder_files::drafts::{Draft, DraftId, DraftKind, DraftMetric, DraftStatus, LarderDrafts};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -194,7 +192,8 @@ pub(super) fn search(context: &Context, request: Search) -> Result<Value, Failur
             "model_id" => id.to_string(),
             _ => draft.run.as_ref().map(ToString::to_string).unwrap_or_default(),
         };
-        let is_own = || draft.by == drafts::principal(context) || check_owner(context, &draft).is_ok();
+        let is_own =
+            || draft.by == drafts::principal(context) || check_owner(context, &draft).is_ok();
         if draft.kind == DraftKind::Model
             && is_asked
             && filter.matches(field, |key| draft.labels.get(key).cloned())

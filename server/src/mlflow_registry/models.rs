@@ -2,10 +2,10 @@
 
 use axum::http::StatusCode;
 use larder_access::Resource;
+use larder_core::extend::Records;
 use larder_core::store::Action;
 use larder_core::versions::RemoveOptions;
 use larder_core::{Error, Identifier};
-use larder_core::extend::Records;
 use larder_files::drafts::{About, LarderDrafts};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -294,8 +294,11 @@ fn log(
         draft.labels.extend(tags.iter().map(|it| (it.key.clone(), it.value.clone())));
         add(draft, &mut metrics.iter());
     })?;
-    let mut models: Vec<&str> =
-        metrics.iter().filter_map(|it| it.model_id.as_deref()).filter(|id| !id.is_empty()).collect();
+    let mut models: Vec<&str> = metrics
+        .iter()
+        .filter_map(|it| it.model_id.as_deref())
+        .filter(|id| !id.is_empty())
+        .collect();
     models.sort_unstable();
     models.dedup();
     for model in models {

@@ -116,7 +116,9 @@ pub(super) fn versions(context: &Context, query: Query) -> Result<Value, Failure
         None => names_after(context, None, |name| {
             collect(context, &name, &filter, &mut found)?;
             match found.len() > MOST_VERSIONS {
-                true => Err(Failure::bad_request("cannot search: say which name, there are too many")),
+                true => {
+                    Err(Failure::bad_request("cannot search: say which name, there are too many"))
+                }
                 false => Ok(true),
             }
         })?,
@@ -126,7 +128,11 @@ pub(super) fn versions(context: &Context, query: Query) -> Result<Value, Failure
         "name" => found.sort_by(|a, b| a.info.identifier.cmp(&b.info.identifier)),
         "version_number" => found.sort_by_key(|version| version.info.version),
         _ => found.sort_by_key(|version| {
-            (milliseconds(version.info.created), Reverse(version.info.identifier.clone()), version.info.version)
+            (
+                milliseconds(version.info.created),
+                Reverse(version.info.identifier.clone()),
+                version.info.version,
+            )
         }),
     }
     if is_reverse {

@@ -1,10 +1,10 @@
 //! Versions of registered models, and their aliases.
 
 use larder_access::Resource;
+use larder_core::extend::Records;
 use larder_core::store::{Action, VersionNumber};
 use larder_core::versions::AnnotationsChange;
 use larder_core::{Identifier, Larder, Reference, Selector};
-use larder_core::extend::Records;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -148,11 +148,7 @@ pub(super) fn update(context: &Context, request: Update) -> Result<Value, Failur
     Ok(json!({ "model_version": version.json() }))
 }
 
-fn annotate(
-    context: &Context,
-    which: &Which,
-    change: &AnnotationsChange,
-) -> Result<(), Failure> {
+fn annotate(context: &Context, which: &Which, change: &AnnotationsChange) -> Result<(), Failure> {
     permit(context, Action::Annotate, &names::resource(&which.name))?;
     context.app.larder.annotate(which.reference(), change)?;
     Ok(())

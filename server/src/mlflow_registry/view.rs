@@ -100,9 +100,7 @@ pub(super) fn model(larder: &Larder, name: &Identifier) -> Result<Option<Model>,
         return Ok(None);
     }
     let tags = larder.tags().of(name)?;
-    let latest = latest.map(|record| {
-        Version::read(larder, VersionInfo::new(name, &record), &tags)
-    });
+    let latest = latest.map(|record| Version::read(larder, VersionInfo::new(name, &record), &tags));
     Ok(Some(Model { name: name.clone(), about, latest: latest.transpose()?, tags }))
 }
 
@@ -126,9 +124,7 @@ impl Model {
     }
 
     pub(super) fn json(&self) -> Value {
-        let alias = |tag: &TagInfo| {
-            json!({ "alias": tag.tag.as_str(), "version": tag.version.get().to_string() })
-        };
+        let alias = |tag: &TagInfo| json!({ "alias": tag.tag.as_str(), "version": tag.version.get().to_string() });
         let description = self.about.as_ref().and_then(|about| about.description.clone());
         let labels = self.about.iter().flat_map(|about| &about.labels);
         json!({

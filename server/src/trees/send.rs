@@ -107,9 +107,7 @@ fn pass(blob: &Blob, file: ListedFile, part: (u64, u64), pieces: &Sender<Piece>)
         }
     };
     let mut is_gone = false;
-    let passed = checked(blob, file, part, |piece| {
-        send(Ok(piece)).inspect_err(|_| is_gone = true)
-    });
+    let passed = checked(blob, file, part, |piece| send(Ok(piece)).inspect_err(|_| is_gone = true));
     if let (Err(error), false) = (passed, is_gone) {
         tracing::error!(error = %error, "a file that is being sent cannot be read");
         // The connection is cut, so that the client does not take a part for the whole.
@@ -169,9 +167,11 @@ mod tests {
         let mut damaged = content.clone();
         let at = damaged.len() - 1;
         damaged[at] ^= 1;
-        let (good, bad) = (Blob::from(Bytes::from(content.clone())), Blob::from(Bytes::from(damaged)));
+        let (good, bad) =
+            (Blob::from(Bytes::from(content.clone())), Blob::from(Bytes::from(damaged)));
         let size = content.len();
-        for (from, to) in [(0, size), (1, 2), (PIECE - 1, 2 * PIECE + 1), (size - 1, size), (5, 5)] {
+        for (from, to) in [(0, size), (1, 2), (PIECE - 1, 2 * PIECE + 1), (size - 1, size), (5, 5)]
+        {
             let part = (from as u64, to as u64);
             let mut got = Vec::new();
             let mut take = |piece: Bytes| {

@@ -146,7 +146,8 @@ fn a_large_file_by_another_protocol_needs_little_memory() {
     let json = [("content-type", "application/json")];
     let answer = larder_tests::http::send(address, "POST", models, None, &json, b"{}");
     let model = answer.json()["model"]["info"]["model_id"].as_str().unwrap().to_owned();
-    let path = format!("/api/2.0/mlflow-artifacts/artifacts/0/models/{model}/artifacts/weights.bin");
+    let path =
+        format!("/api/2.0/mlflow-artifacts/artifacts/0/models/{model}/artifacts/weights.bin");
 
     let process = server.id().to_string();
     let (before, most) = (anonymous_of(&process), AtomicU64::new(0));
@@ -159,7 +160,9 @@ fn a_large_file_by_another_protocol_needs_little_memory() {
             }
         });
         let mut line = TcpStream::connect(address).unwrap();
-        let head = format!("PUT {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {SIZE}");
+        let head = format!(
+            "PUT {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: {SIZE}"
+        );
         write!(line, "{head}\r\n\r\n").unwrap();
         line.write_all(&content).unwrap();
         let mut answer = String::new();

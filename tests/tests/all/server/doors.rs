@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use larder::Selection;
 use larder::access::Role;
+use larder::files::Tree;
 use larder::maintenance::LarderMaintenance;
 use larder::prelude::*;
-use larder::Selection;
-use larder::files::Tree;
 use larder_tests::npm::with_package;
 use larder_tests::python::with_packages;
 
@@ -32,10 +32,13 @@ fn run(command: &mut Command, variables: &[(&str, &str)]) -> String {
     for name in ["HOME", "TMPDIR", "HF_HOME", "XDG_CACHE_HOME", "MPLCONFIGDIR"] {
         command.env(name, place.path());
     }
-    for name in ["MLFLOW_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_PROGRESS_BARS"] {
+    for name in
+        ["MLFLOW_DISABLE_TELEMETRY", "HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_PROGRESS_BARS"]
+    {
         command.env(name, "true");
     }
-    let output = command.current_dir(place.path()).envs(variables.iter().copied()).output().unwrap();
+    let output =
+        command.current_dir(place.path()).envs(variables.iter().copied()).output().unwrap();
     let [said, errors] =
         [output.stdout, output.stderr].map(|it| String::from_utf8_lossy(&it).into_owned());
     assert!(output.status.success(), "{said}\n{errors}");
@@ -49,7 +52,7 @@ fn assert_sound(larder: &Larder) {
 
 #[test]
 fn mlflow_logs_registers_finds_and_loads_models() {
-    let python = python("mlflow-full", &["mlflow==3.17.2", "skops==0.16.0"]);
+    let python = python("mlflow-full", &super::MLFLOW);
     let serving = Serving::start();
     let reader = serving.user("reader", &[(Role::Viewer, "house/*")]);
     let url = serving.server.url();

@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use larder::access::{AuditEntry, LarderAccess, Role, Subject, TokenOptions};
 use larder::bytes::Bytes;
 use larder::files::drafts::{Draft, DraftContent, DraftId, DraftKind, LarderDrafts};
-use larder::access::{AuditEntry, LarderAccess, Role, Subject, TokenOptions};
 use larder::jobs::{Event, JobContext, LarderJobs, Trigger, TriggerTable, trigger_table};
 use larder::maintenance::{GcOptions, LarderMaintenance};
 use larder::prelude::*;
-use larder::{Identifier, Registry};
 use larder::serving::{DeployOptions, Deployer, LarderDeployments, Serving, ServingOptions};
 use larder::store::{
     Action, Composite, Digest, MemoryStore, RecordKey, RecordKind, StoreExt, Timestamp, TreePath,
 };
 use larder::versions::AnnotationsChange;
+use larder::{Identifier, Registry};
 
 use super::own_kind::review;
 use crate::jobs::{Plain, plain};
