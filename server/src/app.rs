@@ -26,6 +26,9 @@ pub(crate) struct App {
     pub(crate) ports: KnownPorts,
     /// The outcomes of recent commits.
     pub(crate) settled: Settled,
+    /// The folders that were read last.
+    #[cfg(any(feature = "hub", feature = "mlflow"))]
+    pub(crate) listings: crate::trees::Listings,
     /// Set while the server ends: it is no longer ready.
     pub(crate) is_ending: AtomicBool,
 }

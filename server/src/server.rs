@@ -100,6 +100,8 @@ impl Server {
             options: options.clone(),
             guard,
             settled: Settled::default(),
+            #[cfg(any(feature = "hub", feature = "mlflow"))]
+            listings: crate::trees::Listings::default(),
             is_ending: AtomicBool::new(false),
         });
         let service = router(&app).into_make_service();

@@ -36,7 +36,7 @@ POST /api/models/house/price/commit/main 400 bad_request - {"key": "lfsFile", "v
 POST /api/models/house/other/commit/main 409 refused - {"key": "file", "value": { "path": "x", "content": "" }}
 POST /api/models/house/price/tag/main 400 invalid_name - {"tag": "latest"}
 POST /api/models/house/price/tag/main 409 conflict - {"tag": "prod"}
-DELETE /api/models/house/price/tag/none 404 not_found RepoNotFound
+DELETE /api/models/house/price/tag/none 404 revision_not_found RevisionNotFound
 "#;
 
 #[test]
