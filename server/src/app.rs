@@ -28,6 +28,9 @@ pub(crate) struct App {
     pub(crate) settled: Settled,
     #[cfg(feature = "page")]
     pub(crate) sessions: crate::sessions::Sessions,
+    /// The folders that were read last.
+    #[cfg(any(feature = "hub", feature = "mlflow"))]
+    pub(crate) listings: crate::trees::Listings,
     /// Set while the server ends: it is no longer ready.
     pub(crate) is_ending: AtomicBool,
 }

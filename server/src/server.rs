@@ -109,6 +109,8 @@ impl Server {
                 options.is_local,
                 is_tls || options.behind_proxy,
             )?,
+            #[cfg(any(feature = "hub", feature = "mlflow"))]
+            listings: crate::trees::Listings::default(),
             is_ending: AtomicBool::new(false),
         });
         let service = router(&app).into_make_service();

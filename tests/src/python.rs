@@ -33,8 +33,15 @@ pub fn with_packages(target: &Path, name: &str, packages: &[&str]) -> PathBuf {
     lock.lock().unwrap();
     if !ready.exists() {
         run("python3", &["-m".as_ref(), "venv".as_ref(), folder.as_ref()]);
-        let install =
-            ["-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"];
+        let install = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-compile",
+            "--no-cache-dir",
+            "--disable-pip-version-check",
+        ];
         run(&python, &[&install, packages].concat().iter().map(OsStr::new).collect::<Vec<_>>());
         fs::write(ready, "").unwrap();
     }

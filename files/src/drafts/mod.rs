@@ -17,8 +17,9 @@ use larder_core::store::{
 };
 use larder_core::{Error, Identifier, Larder, Result};
 
-use record::{ABOUT, DRAFTS, about_key};
+pub use record::ABOUT;
 pub use record::{About, Draft, DraftId, DraftKind, DraftMetric, DraftStatus, DraftVersion};
+use record::{DRAFTS, about_key};
 
 use crate::listing::{ListedFile, TreeListing};
 
@@ -199,14 +200,6 @@ impl Drafts<'_> {
         let key = about_key(name)?;
         let found = self.0.store().get_record(&key)?;
         found.map(|found| read(&key, &found)).transpose()
-    }
-
-    /// Returns the records about all names, sorted by name.
-    pub fn about_all(&self) -> impl Iterator<Item = Result<(Identifier, About)>> + '_ {
-        self.0.store().known_records(ABOUT).map(|found| {
-            let (key, found) = found?;
-            Ok((kinds::name_in(&key)?, read(&key, &found)?))
-        })
     }
 
     /// Writes the record about a name, unless there is one. Returns whether it did.

@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 /// The prefix of the records of drafts.
 pub(super) const DRAFTS: &str = "drafts/@";
 /// The prefix of the records about names.
-pub(super) const ABOUT: &str = "about/";
+pub const ABOUT: &str = "about/";
 /// The most entries of a map or list of a record.
 const MOST_ENTRIES: usize = 1_000;
 /// The most bytes of a key or a name.

@@ -255,7 +255,7 @@ fn make(context: &Context, name: &Identifier, changes: Changes) -> Result<Applie
     if let Some(latest) = &latest {
         // A version that somebody may write, but not read, would be shown by what is committed on it.
         context.authorize(Action::Read, &resource)?;
-        let listing = trees::listing(larder, name, &latest.manifest)?.ok_or_else(|| {
+        let listing = trees::listing(context, name, &latest.manifest)?.ok_or_else(|| {
             let message = "cannot commit: the newest version is no folder of files";
             Failure::new(StatusCode::CONFLICT, "refused", message)
         })?;

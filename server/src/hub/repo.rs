@@ -1,5 +1,7 @@
 //! Repositories and revisions.
 
+use std::sync::Arc;
+
 use axum::http::StatusCode;
 use larder_access::Resource;
 use larder_core::extend::Records;
@@ -33,7 +35,7 @@ pub(super) fn resource<const N: usize>(rest: Rest<'_>) -> Result<Resource, Failu
 /// A version of a repository.
 pub(super) struct Repo {
     pub(super) record: VersionRecord,
-    pub(super) files: TreeListing,
+    pub(super) files: Arc<TreeListing>,
 }
 
 /// Returns the id of the commit that a version is.
@@ -86,7 +88,7 @@ impl Repo {
             }
             Err(error) => return Err(error.into()),
         };
-        let files = trees::listing(larder, name, &record.manifest)?.ok_or_else(no_repo)?;
+        let files = trees::listing(context, name, &record.manifest)?.ok_or_else(no_repo)?;
         Ok(Self { record, files })
     }
 

@@ -64,8 +64,13 @@ pub(super) async fn delete<const N: usize>(
     answer(&context, move |context| {
         let (name, rest) = split::<N>(&rest)?;
         let tag = TagName::new(revision(rest).0)?;
-        permitted(context, &name, &tag)?.untag(name, tag)?;
-        Ok(json!({}))
+        match permitted(context, &name, &tag)?.untag(name, tag) {
+            Ok(()) => Ok(json!({})),
+            Err(error @ Error::NotFound { .. }) => {
+                Err(Failure { code: "revision_not_found", ..Failure::from(error) })
+            }
+            Err(error) => Err(error.into()),
+        }
     })
     .await
 }

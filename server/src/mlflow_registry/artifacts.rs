@@ -45,7 +45,8 @@ fn resource(rest: Rest<'_>) -> Result<Resource, Failure> {
 /// Lists a folder.
 fn list(context: &Context, query: Query) -> Result<Value, Failure> {
     let (place, folder) = place(query.need("path")?)?;
-    let files = below(&place.files(context)?, folder.as_ref());
+    let files = place.files(context)?;
+    let files = below(&files, folder.as_ref());
     let mut entries = BTreeMap::new();
     for (path, file) in &files.files {
         let (name, size) = match path.as_str().split_once('/') {
@@ -66,8 +67,8 @@ async fn get(context: Context, rest: String, request: Request) -> Result<Respons
     let file = context.blocking(move || {
         let none = || Failure::not_found("cannot find the file: there is none of that path");
         let (place, path) = place(&rest)?;
-        let files = place.files(&work)?.files;
-        files.get(&path.ok_or_else(none)?).copied().ok_or_else(none)
+        let files = place.files(&work)?;
+        files.files.get(&path.ok_or_else(none)?).copied().ok_or_else(none)
     });
     let (parts, _) = request.into_parts();
     trees::send(&context, file.await?, &parts).await

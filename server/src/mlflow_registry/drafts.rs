@@ -1,5 +1,7 @@
 //! Drafts of the principal, and the places where files are.
 
+use std::sync::Arc;
+
 use larder_access::Resource;
 use larder_core::extend::Records;
 use larder_core::record::VersionRecord;
@@ -141,12 +143,12 @@ pub(super) fn place(path: &str) -> Result<(Place, Option<TreePath>), Failure> {
 
 impl Place {
     /// Returns the files of it, if the principal may read them.
-    pub(super) fn files(&self, context: &Context) -> Result<TreeListing, Failure> {
+    pub(super) fn files(&self, context: &Context) -> Result<Arc<TreeListing>, Failure> {
         let larder = &context.app.larder;
         match self {
             Self::Draft(kind, id) => {
                 let draft = own(context, id, *kind)?;
-                Ok(larder.drafts().files(id, &draft)?)
+                Ok(Arc::new(larder.drafts().files(id, &draft)?))
             }
             Self::Version(name, number) => {
                 context.authorize(Action::Read, &names::resource(name))?;
@@ -161,8 +163,8 @@ fn version_files(
     context: &Context,
     name: &Identifier,
     record: &VersionRecord,
-) -> Result<TreeListing, Failure> {
-    let files = trees::listing(&context.app.larder, name, &record.manifest)?;
+) -> Result<Arc<TreeListing>, Failure> {
+    let files = trees::listing(context, name, &record.manifest)?;
     files.ok_or_else(|| Failure::bad_request("cannot read the version: it is no folder of files"))
 }
 
@@ -189,7 +191,7 @@ pub(super) fn source(
         let reference = reference_of(reference)?;
         context.authorize(Action::Read, &Resource::of(&reference))?;
         let record = context.app.larder.find(&reference)?;
-        (version_files(context, reference.identifier(), &record)?, None, None)
+        ((*version_files(context, reference.identifier(), &record)?).clone(), None, None)
     } else {
         let path = match source.strip_prefix("runs:/") {
             Some(rest) => {
@@ -204,7 +206,8 @@ pub(super) fn source(
             )
         };
         let (place, inside) = place(&path).map_err(|_| outside())?;
-        let files = below(&place.files(context)?, inside.as_ref());
+        let files = place.files(context)?;
+        let files = below(&files, inside.as_ref());
         match place {
             Place::Draft(DraftKind::Run, id) => (files, Some(id), None),
             Place::Draft(DraftKind::Model, id) => {

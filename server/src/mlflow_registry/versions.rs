@@ -121,7 +121,7 @@ pub(super) fn download_uri(context: &Context, query: Query) -> Result<Value, Fai
     context.authorize(Action::Read, &names::resource(&which.name))?;
     let larder = &context.app.larder;
     let version = Version::find(larder, &which.name, which.number)?;
-    if trees::listing(larder, &which.name, &version.info.digest)?.is_none() {
+    if trees::listing(context, &which.name, &version.info.digest)?.is_none() {
         return Err(Failure::bad_request(
             "cannot download the version: it is no folder of files; use a client of Larder",
         ));

@@ -22,6 +22,10 @@ use larder::server::{Server, ServerOptions};
 use larder::{Larder, Registry};
 use larder_tests::http::{self, Answer};
 
+/// The packages of MLflow's client, 650 MB.
+#[cfg(feature = "servers")]
+const MLFLOW: [&str; 2] = ["mlflow==3.17.2", "skops==0.16.0"];
+
 /// A server on a larder in memory.
 struct Serving {
     larder: Larder,

@@ -43,7 +43,7 @@ fn tritons_client_asks_in_json_and_in_binary_and_over_grpc() {
 
 #[test]
 fn mlflows_client_scores_a_data_frame() {
-    let python = python("mlflow", &["mlflow-skinny==3.17.2", "pandas==2.*", "scipy"]);
+    let python = python("mlflow-full", &super::MLFLOW);
     // This client sends no token.
     let serving = Serving::with(&options().authenticate(false));
     serving.larder.apply("house/named", &Named).unwrap();

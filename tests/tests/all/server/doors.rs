@@ -52,7 +52,7 @@ fn assert_sound(larder: &Larder) {
 
 #[test]
 fn mlflow_logs_registers_finds_and_loads_models() {
-    let python = python("mlflow-full", &["mlflow==3.17.2", "skops==0.16.0"]);
+    let python = python("mlflow-full", &super::MLFLOW);
     let serving = Serving::start();
     let reader = serving.user("reader", &[(Role::Viewer, "house/*")]);
     let url = serving.server.url();
