@@ -114,7 +114,7 @@ for (const colorScheme of ['light', 'dark']) {
   await page.getByRole('button', { name: 'Set tag' }).click();
   await page.getByRole('heading', { name: 'chosen is version 2' }).waitFor();
   await page.locator('#move-chosen').selectOption('4');
-  await page.getByRole('button', { name: 'Move chosen' }).click();
+  await page.getByRole('button', { name: 'Move chosen', exact: true }).click();
   await page.getByRole('heading', { name: 'chosen is version 4' }).waitFor();
   await page.getByRole('button', { name: 'Remove chosen' }).click();
   await page.waitForLoadState();
@@ -123,13 +123,13 @@ for (const colorScheme of ['light', 'dark']) {
   await page.getByLabel('Compare version').selectOption('1');
   await page.getByLabel('with version').selectOption('4');
   await page.getByRole('button', { name: 'Compare' }).click();
-  await page.getByText('per_area').waitFor();
+  await page.getByRole('rowheader', { name: 'per_area' }).waitFor();
   // A prediction is tried.
   await page.goto('/ui/try/house/price@3');
-  await page.getByLabel('area').fill('100');
-  await page.getByLabel('rooms').fill('4');
-  await page.getByLabel('street').fill('<b>Elm</b>');
-  await page.getByLabel('kind').selectOption('"House"');
+  await page.getByLabel('area', { exact: true }).fill('100');
+  await page.getByLabel('rooms', { exact: true }).fill('4');
+  await page.getByLabel('street', { exact: true }).fill('<b>Elm</b>');
+  await page.getByLabel('kind', { exact: true }).selectOption('"House"');
   await page.getByRole('button', { name: 'Predict' }).click();
   const output = JSON.parse(await page.locator('#output').textContent());
   expect(output.price === 239.5 && output.street === '<b>Elm</b>', `the price is ${JSON.stringify(output)}`);
@@ -137,7 +137,8 @@ for (const colorScheme of ['light', 'dark']) {
   await page.screenshot({ path: `${PAGE_SHOTS}/answer-1280-light.png` });
   // A node of the picture leads on.
   await page.goto('/ui/lineage/house/street@1');
-  await page.locator('svg a').filter({ hasText: 'house/price@3' }).first().click();
+  await page.locator('svg a').filter({ hasText: 'house/price@3' }).first().focus();
+  await page.keyboard.press('Enter');
   await page.waitForURL('**/ui/lineage/house/price@3');
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.waitForURL('**/ui/signin');
@@ -162,7 +163,7 @@ for (const colorScheme of ['light', 'dark']) {
   // Without scripts everything can be read.
   const { context, page } = await open({ javaScriptEnabled: false }, PAGE_GUEST);
   await page.goto('/ui/version/house/price@3');
-  await page.getByText('Artifacts').waitFor();
+  await page.getByRole('heading', { name: 'Artifacts' }).waitFor();
   await page.locator('summary', { hasText: 'Manifest' }).click();
   await page.getByText('per_area').first().waitFor();
   await context.close();

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::forms::Form;
-use super::sample::{resolve, sample};
+use super::sample::{present, resolve, sample, type_of};
 
 /// The maximum number of fields; an input with more is one text.
 const MOST_FIELDS: usize = 40;
@@ -73,7 +73,10 @@ pub(super) fn fields(schema: &Value, input: Option<&Value>) -> Option<Vec<Field>
     let is_required =
         |name: &str| required.is_some_and(|required| required.iter().any(|it| it == name));
     let field = |(name, property): (&String, &Value)| {
-        let property = resolve(schema, property);
+        let described =
+            property.get("description").or(present(schema, property).get("description"));
+        let hint = described.and_then(Value::as_str).unwrap_or_default().to_owned();
+        let property = present(schema, property);
         let (kind, is_required) = (kind(property), is_required(name));
         let given = input.and_then(|input| input.get(name)).cloned();
         let given = given.or_else(|| is_required.then(|| sample(schema, property)));
@@ -82,19 +85,24 @@ pub(super) fn fields(schema: &Value, input: Option<&Value>) -> Option<Vec<Field>
             (Kind::Text, Some(Value::String(text))) => text,
             (_, Some(value)) => value.to_string(),
         };
-        let hint = property.get("description").and_then(Value::as_str).unwrap_or_default();
-        Field { name: name.clone(), kind, is_required, hint: hint.to_owned(), value }
+        Field { name: name.clone(), kind, is_required, hint, value }
     };
     Some(properties.iter().map(field).collect())
 }
 
 fn kind(property: &Value) -> Kind {
-    if let Some(values) = property.get("enum").and_then(Value::as_array)
+    let values = property.get("enum").and_then(Value::as_array).cloned();
+    // Each choice may be a schema of its own.
+    let constants = || {
+        let choices = property.get("oneOf")?.as_array()?;
+        choices.iter().map(|choice| choice.get("const").cloned()).collect::<Option<Vec<_>>>()
+    };
+    if let Some(values) = values.or_else(constants)
         && values.len() <= MOST_CHOICES
     {
         return Kind::Choice(values.iter().map(Value::to_string).collect());
     }
-    match property.get("type").and_then(Value::as_str) {
+    match type_of(property) {
         Some("number" | "integer") => Kind::Number,
         Some("string") => Kind::Text,
         Some("boolean") => Kind::Boolean,
@@ -132,5 +140,45 @@ pub(super) fn read(fields: &mut [Field], form: &Form) -> Result<String, String> 
     match wrong {
         None => Ok(Value::Object(input).to_string()),
         Some(name) => Err(name),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_property_is_a_field_of_its_kind() {
+        let schema = json!({
+            "type": "object",
+            "required": ["area", "kind", "shape"],
+            "properties": {
+                "area": {"type": "number", "description": "In metres."},
+                "garden": {"type": ["boolean", "null"]},
+                "kind": {"$ref": "#/$defs/Kind", "description": "Its own."},
+                "more": {"anyOf": [{"$ref": "#/$defs/Kind"}, {"type": "null"}]},
+                "shape": {"type": "array", "items": {"type": "integer"}},
+                "street": {"type": "string"},
+            },
+            "$defs": {"Kind": {"description": "A kind.", "oneOf": [{"const": "Flat"}, {"const": "House"}]}},
+        });
+        let found = fields(&schema, None).unwrap();
+        let of = |name: &str| found.iter().find(|field| field.name == name).unwrap();
+        let kinds = || Kind::Choice(vec!["\"Flat\"".into(), "\"House\"".into()]);
+        assert_eq!((&of("area").kind, &*of("area").value), (&Kind::Number, "0.0"));
+        assert_eq!((&of("garden").kind, of("garden").is_required), (&Kind::Boolean, false));
+        assert_eq!((&of("kind").kind, &*of("kind").hint), (&kinds(), "Its own."));
+        assert_eq!((&of("more").kind, &*of("more").hint), (&kinds(), "A kind."));
+        assert_eq!((&of("shape").kind, &*of("shape").value), (&Kind::Json, "[0]"));
+        assert_eq!((&of("street").kind, &*of("street").value), (&Kind::Text, ""));
+        let given = json!({"area": 2, "street": "Elm"});
+        let filled = fields(&schema, Some(&given)).unwrap();
+        let texts: Vec<_> =
+            filled.iter().filter(|it| it.kind != Kind::Json).map(|it| &*it.value).collect();
+        assert!(texts.contains(&"2") && texts.contains(&"Elm"), "{texts:?}");
+        assert!(fields(&json!({"type": "number"}), None).is_none());
     }
 }

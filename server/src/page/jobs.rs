@@ -47,7 +47,6 @@ fn owner(rest: Rest<'_>) -> Result<Resource, Failure> {
 
 struct Row {
     id: String,
-    short: String,
     version: String,
     trigger: String,
     event: String,
@@ -62,7 +61,6 @@ impl Row {
         let message = job.message.as_deref().or(job.error.first().map(String::as_str));
         Self {
             id: job.id.to_string(),
-            short: job.id.id().rsplit('-').next().unwrap_or_default().to_owned(),
             version: format!("{}@{}", job.name, job.version.get()),
             trigger: plain(&job.trigger),
             event: plain(&job.event),

@@ -7,7 +7,9 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::response::Response;
 use larder_access::Resource;
+use larder_core::extend::Records;
 use larder_core::store::Action;
+use larder_core::versions::JobId;
 use larder_core::{Identifier, Larder, Reference, VersionInfo};
 
 use super::frame::{Frame, render};
@@ -94,7 +96,21 @@ fn read(context: &Context, larder: &Larder, version: &VersionInfo) -> larder_cor
     let mut graph = Graph::default();
     let may = |name: &Identifier| context.may(Action::Read, &Resource::Name(name.clone()));
     graph.add(of_version(version, 0, "self"));
-    published(&mut graph, version, 0, &may);
+    published(&mut graph, larder, version, 0, &may)?;
+    // What its jobs published.
+    for other in larder.versions(version.identifier.clone())? {
+        let is_of = |job: &&JobId| job.version() == version.version;
+        if let Some(job) = other.job.as_ref().filter(is_of) {
+            let of_job = graph.add(of_job(job, 1));
+            let of_version = graph.add(of_version(&other, 2, "version"));
+            if let (Some((job, is_new)), Some((published, _))) = (of_job, of_version) {
+                if is_new {
+                    graph.edges.push((0, job));
+                }
+                graph.edges.push((job, published));
+            }
+        }
+    }
     // What it is made of.
     let mut open = vec![(0, version.reference(), 0)];
     while let Some((user, reference, column)) = open.pop() {
@@ -127,7 +143,7 @@ fn read(context: &Context, larder: &Larder, version: &VersionInfo) -> larder_cor
             let Some((place, is_new)) = graph.add(node) else { break };
             graph.edges.push((used, place));
             if is_new {
-                published(&mut graph, &user, column + 1, &may);
+                published(&mut graph, larder, &user, column + 1, &may)?;
                 match column + 1 < MOST_STEPS {
                     true => open.push((place, user.reference(), column + 1)),
                     false => graph.is_cut = true,
@@ -138,24 +154,37 @@ fn read(context: &Context, larder: &Larder, version: &VersionInfo) -> larder_cor
     Ok(graph)
 }
 
-/// Adds the job that published a version, and what the job is of.
+/// Adds the job that published a version, and the version that the job is of.
 fn published(
     graph: &mut Graph,
+    larder: &Larder,
     version: &VersionInfo,
     column: i32,
     may: &impl Fn(&Identifier) -> bool,
-) {
-    let Some(job) = version.job.as_ref().filter(|job| may(job.name())) else { return };
-    let place = graph.places.get(&version.reference().to_string()).copied();
-    let node = Node {
-        column: column - 1,
+) -> larder_core::Result<()> {
+    let Some(job) = version.job.as_ref().filter(|job| may(job.name())) else { return Ok(()) };
+    let own = graph.places.get(&version.reference().to_string()).copied();
+    let (Some(own), Some((place, is_new))) = (own, graph.add(of_job(job, column - 1))) else {
+        return Ok(());
+    };
+    graph.edges.push((place, own));
+    let source = larder.version(job.name(), job.version())?;
+    if let Some(source) = source.filter(|source| is_new && source.removed.is_none()) {
+        let source = VersionInfo::new(job.name(), &source);
+        if let Some((source, _)) = graph.add(of_version(&source, column - 2, "version")) {
+            graph.edges.push((source, place));
+        }
+    }
+    Ok(())
+}
+
+fn of_job(job: &JobId, column: i32) -> Node {
+    Node {
+        column,
         title: job.to_string(),
         text: "job".into(),
         link: Some(format!("/ui/job/{job}")),
         kind: "job",
-    };
-    if let (Some(version), Some((place, _))) = (place, graph.add(node)) {
-        graph.edges.push((place, version));
     }
 }
 

@@ -13,6 +13,28 @@ pub(super) fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     link.and_then(|link| root.pointer(link.strip_prefix('#')?)).unwrap_or(schema)
 }
 
+/// Follows links, and takes what an optional value is if it is there.
+pub(super) fn present<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
+    let mut schema = resolve(root, schema);
+    for _ in 0..MOST_DEEP {
+        let choices = ["anyOf", "oneOf"].into_iter().find_map(|key| schema.get(key)?.as_array());
+        let is_null = |it: &&Value| it.get("type").is_some_and(|kind| kind == "null");
+        let mut others = choices.into_iter().flatten().filter(|it| !is_null(it));
+        match (others.next(), others.next()) {
+            (Some(only), None) => schema = resolve(root, only),
+            _ => break,
+        }
+    }
+    schema
+}
+
+/// Returns the name of a type; of an optional value, what it is if it is there.
+pub(super) fn type_of(schema: &Value) -> Option<&str> {
+    let names = schema.get("type")?;
+    let mut all = names.as_array().into_iter().flatten().filter_map(Value::as_str);
+    names.as_str().or_else(|| all.find(|name| *name != "null"))
+}
+
 /// Returns a small value that fits a schema; `null` where it says nothing.
 pub(super) fn sample(root: &Value, schema: &Value) -> Value {
     value(root, schema, 0)
@@ -31,9 +53,7 @@ fn value(root: &Value, schema: &Value, depth: usize) -> Value {
     if let Some(choice) = choices {
         return value(root, choice, depth + 1);
     }
-    let kind = schema.get("type");
-    let kind = kind.and_then(|kind| kind.as_str().or(kind.get(0)?.as_str())).unwrap_or_default();
-    match kind {
+    match type_of(schema).unwrap_or_default() {
         "object" => {
             let mut all = Map::new();
             let required = schema.get("required").and_then(Value::as_array);

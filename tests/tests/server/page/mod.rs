@@ -126,7 +126,7 @@ fn every_screen_says_what_there_is() {
     let mut admin = Browser::signed_in(&served, served.token());
     let (train, fail) = (job(&served, "train"), job(&served, "fail"));
     let digest = served.larder.show("house/price@3").unwrap().version.digest.to_string();
-    let screens: [(&str, &[&str]); 17] = [
+    let screens: [(&str, &[&str]); 18] = [
         (
             "/ui",
             &["Names", "house/digits", "house/price", "house/script", "tests/price", "Sign out"],
@@ -168,7 +168,8 @@ fn every_screen_says_what_there_is() {
         ),
         ("/ui/diff/house/price?old=2&new=2", &["They are the same"]),
         ("/ui/metrics/house/price", &["<svg", "accuracy over 4 versions", "loss", "cellar"]),
-        ("/ui/lineage/house/street@1", &["<svg", "house/price@3", "Made of"]),
+        ("/ui/lineage/house/street@1", &["<svg", "house/price@3", "Made of", "house/street@2"]),
+        ("/ui/lineage/house/street@2", &["house/street@1", &train]),
         ("/ui/jobs", &["train", "fail", "succeeded", "failed"]),
         (&format!("/ui/job/{train}"), &["succeeded", "Output", "house/street@1"]),
         (&format!("/ui/job/{fail}"), &["failed", "Error", "Payload"]),
