@@ -11,6 +11,7 @@ use crate::audit_log::AuditLog;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
 use crate::predict::KnownPorts;
+use crate::shared::Shared;
 use crate::store::Settled;
 
 /// The state of a server.
@@ -28,9 +29,8 @@ pub(crate) struct App {
     pub(crate) settled: Settled,
     #[cfg(feature = "page")]
     pub(crate) sessions: crate::sessions::Sessions,
-    /// The folders that were read last.
-    #[cfg(any(feature = "hub", feature = "mlflow"))]
-    pub(crate) listings: crate::trees::Listings,
+    /// What the protocols of other crates keep.
+    pub(crate) shared: Shared,
     /// Set while the server ends: it is no longer ready.
     pub(crate) is_ending: AtomicBool,
 }

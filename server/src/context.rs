@@ -6,13 +6,13 @@ use std::time::SystemTime;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use bytes::Bytes;
 use flate2::read::{GzDecoder, ZlibDecoder};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use larder_access::{AuditEntry, Decision, Outcome, Resource};
-use larder_core::Result;
+use larder_access::{AuditEntry, Decision, Outcome, Principal, Resource};
 use larder_core::store::{Action, Timestamp};
+use larder_core::{Larder, Result};
 
 use crate::access_cache::Identity;
 use crate::app::SharedApp;
@@ -20,7 +20,7 @@ use crate::failure::Failure;
 
 /// The caller, and the server.
 #[derive(Debug, Clone)]
-pub(crate) struct Context {
+pub struct Context {
     pub(crate) app: SharedApp,
     /// `None` on a server without authentication, and on public routes.
     pub(crate) identity: Option<Identity>,
@@ -28,8 +28,46 @@ pub(crate) struct Context {
 }
 
 impl Context {
+    /// Returns the larder that is served.
+    pub fn larder(&self) -> &Larder {
+        &self.app.larder
+    }
+
+    /// Returns the larder with the caller as the author of what is written.
+    pub fn authored(&self) -> Larder {
+        match self.principal() {
+            Some(principal) => self.app.larder.clone().with_author(principal.name.as_str()),
+            None => self.app.larder.clone(),
+        }
+    }
+
+    /// Returns the value of a type that the server keeps for a protocol.
+    pub fn shared<T: std::any::Any + Default + Send + Sync>(&self) -> Arc<T> {
+        self.app.shared.get()
+    }
+
+    /// Returns the caller; `None` on a server without authentication, and on public routes.
+    pub fn principal(&self) -> Option<&Principal> {
+        self.identity.as_ref().map(|identity| &*identity.principal)
+    }
+
+    /// Returns the URL by which the client reached the server.
+    pub fn url(&self, headers: &HeaderMap) -> String {
+        let text = |name: HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
+        let is_host = |host: &&str| {
+            let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
+            !host.is_empty() && host.bytes().all(is_allowed)
+        };
+        let host = text(header::HOST).filter(is_host).unwrap_or("localhost");
+        let options = &self.app.options;
+        let forwarded = HeaderName::from_static("x-forwarded-proto");
+        let is_https = options.tls.is_some()
+            || options.behind_proxy && text(forwarded).is_none_or(|scheme| scheme == "https");
+        format!("{}://{host}", if is_https { "https" } else { "http" })
+    }
+
     /// Denies what the principal may not do, and logs the denial.
-    pub(crate) fn authorize(&self, action: Action, resource: &Resource) -> Result<(), Failure> {
+    pub fn authorize(&self, action: Action, resource: &Resource) -> Result<(), Failure> {
         match self.decide(action, resource) {
             Decision::Allowed(_) => Ok(()),
             Decision::Denied(because) => Err(self.deny(action, resource, because)),
@@ -37,7 +75,7 @@ impl Context {
     }
 
     /// Returns whether the principal may do it. Nothing is logged: for leaving items out of lists.
-    pub(crate) fn may(&self, action: Action, resource: &Resource) -> bool {
+    pub fn may(&self, action: Action, resource: &Resource) -> bool {
         self.decide(action, resource).is_allowed()
     }
 
@@ -60,7 +98,7 @@ impl Context {
     }
 
     /// Logs a change that was allowed, before it is made, and waits until the entry is durable.
-    pub(crate) async fn log(&self, action: Action, resource: &Resource) -> Result<(), Failure> {
+    pub async fn log(&self, action: Action, resource: &Resource) -> Result<(), Failure> {
         let Some(guard) = &self.app.guard else { return Ok(()) };
         let because = self.decide(action, resource).because().to_owned();
         let entry = self.entry(action, resource.to_string(), Outcome::Allowed, &because);
@@ -86,7 +124,7 @@ impl Context {
     }
 
     /// Runs what blocks on a thread of its own.
-    pub(crate) async fn blocking<T: Send + 'static>(
+    pub async fn blocking<T: Send + 'static>(
         &self,
         run: impl FnOnce() -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, Failure> {
@@ -97,7 +135,7 @@ impl Context {
     }
 
     /// Reads a body into memory, up to the limit of the server; one that is compressed by gzip, until it is decompressed.
-    pub(crate) async fn body(&self, request: Request) -> Result<Bytes, Failure> {
+    pub async fn body(&self, request: Request) -> Result<Bytes, Failure> {
         let limit = self.app.options.max_body;
         let encoding = request.headers().get(header::CONTENT_ENCODING).cloned();
         let encoding = encoding.as_ref().map(|value| value.to_str().unwrap_or("?").trim());
@@ -126,7 +164,7 @@ fn decompressed(reader: impl Read, limit: usize) -> Result<Bytes, Failure> {
 }
 
 /// Reads a body of at most `limit` bytes.
-pub(crate) async fn read_body(body: Body, limit: usize) -> Result<Bytes, Failure> {
+pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, Failure> {
     match Limited::new(body, limit).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Failure::too_large(limit)),

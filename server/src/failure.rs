@@ -17,18 +17,22 @@ const MOST_TEXT: usize = 500;
 
 /// A request that failed.
 #[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) status: StatusCode,
-    pub(crate) code: &'static str,
-    pub(crate) message: String,
+pub struct Failure {
+    /// The status.
+    pub status: StatusCode,
+    /// The word for programs.
+    pub code: &'static str,
+    /// The text for people.
+    pub message: String,
     /// Seconds after which the client may try again.
-    pub(crate) retry_after: Option<u64>,
+    pub retry_after: Option<u64>,
     /// The cause, for the log alone.
-    pub(crate) cause: Option<String>,
+    pub cause: Option<String>,
 }
 
 impl Failure {
-    pub(crate) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    /// Creates a failure; long texts are cut.
+    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
         let mut message: String = message.into();
         if let Some((cut, _)) = message.char_indices().nth(MOST_TEXT) {
             message.truncate(cut);
@@ -38,27 +42,27 @@ impl Failure {
     }
 
     /// A request that cannot be read.
-    pub(crate) fn bad_request(message: impl Into<String>) -> Self {
+    pub fn bad_request(message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", message)
     }
 
     /// Nobody proved who asks.
-    pub(crate) fn unauthorized(message: impl Into<String>) -> Self {
+    pub fn unauthorized(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthorized", message)
     }
 
     /// The caller is not permitted to do this.
-    pub(crate) fn forbidden(message: impl Into<String>) -> Self {
+    pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(StatusCode::FORBIDDEN, "forbidden", message)
     }
 
     /// There is no such thing.
-    pub(crate) fn not_found(message: impl Into<String>) -> Self {
+    pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found", message)
     }
 
     /// A request has more items than the protocol allows.
-    pub(crate) fn too_many(message: impl Into<String>) -> Self {
+    pub fn too_many(message: impl Into<String>) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
 
@@ -92,13 +96,13 @@ impl Failure {
     }
 
     /// The server has too much to do, or its store does not answer.
-    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
+    pub fn unavailable(message: impl Into<String>) -> Self {
         let failure = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", message);
         failure.retry_after(1)
     }
 
     /// A fault of the server.
-    pub(crate) fn internal(cause: impl Into<String>) -> Self {
+    pub fn internal(cause: impl Into<String>) -> Self {
         let message = "cannot answer: the server failed; its log says why";
         let failure = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", message);
         Self { cause: Some(cause.into()), ..failure }

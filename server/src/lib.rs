@@ -26,13 +26,9 @@ mod credentials;
 mod dialect;
 mod failure;
 mod health;
-#[cfg(feature = "hub")]
-mod hub;
 mod identify;
 mod listen;
 mod metrics;
-#[cfg(feature = "mlflow")]
-mod mlflow_registry;
 mod model_metrics;
 #[cfg(feature = "oidc")]
 mod oidc;
@@ -47,9 +43,8 @@ mod routes;
 mod server;
 #[cfg(feature = "page")]
 mod sessions;
+mod shared;
 mod store;
-#[cfg(any(feature = "hub", feature = "mlflow"))]
-mod trees;
 mod whoami;
 
 pub use crate::listen::Listen;
@@ -58,3 +53,13 @@ pub use crate::oidc::OidcOptions;
 pub use crate::options::{ServerOptions, Tls};
 pub use crate::routes::{RouteInfo, routes};
 pub use crate::server::Server;
+
+/// For crates that answer further protocols on the same server: they submit a [`RouteSet`](extend::RouteSet).
+pub mod extend {
+    pub use inventory;
+
+    pub use crate::context::{Context, read_body};
+    pub use crate::failure::Failure;
+    pub use crate::route::{Guard, Rest, Route, RouteSet};
+    pub use crate::store::{AHEAD, PIECE, SILENCE, range, receive_blob, value};
+}

@@ -14,14 +14,14 @@ use crate::context::Context;
 use crate::failure::Failure;
 
 /// The parts of a path that a route's `{*rest}` and `{name}` stand for, decoded and joined by `/`; empty if it has none.
-pub(crate) type Rest<'a> = &'a str;
+pub type Rest<'a> = &'a str;
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send>>;
 type Handler = Arc<dyn Fn(Context, String, Request) -> Answer + Send + Sync>;
 
 /// The permission that a route requires.
 #[derive(Clone, Copy)]
-pub(crate) enum Guard {
+pub enum Guard {
     /// Nothing: the answer tells nothing about the larder.
     Public,
     /// A valid token; the answer is about the token's owner alone.
@@ -32,12 +32,12 @@ pub(crate) enum Guard {
 
 impl Guard {
     /// An action on the larder as a whole.
-    pub(crate) const fn larder(action: Action) -> Self {
+    pub const fn larder(action: Action) -> Self {
         Self::On(action, |_| Ok(Resource::Larder))
     }
 
     /// An action on some name: the handler asks for each name that the request holds.
-    pub(crate) const fn any(action: Action) -> Self {
+    pub const fn any(action: Action) -> Self {
         Self::On(action, |_| Ok(Resource::Any))
     }
 }
@@ -54,7 +54,7 @@ impl fmt::Display for Guard {
 
 /// A route: method and path, what it needs, and its handler.
 #[derive(Clone)]
-pub(crate) struct Route {
+pub struct Route {
     pub(crate) method: Method,
     pub(crate) path: &'static str,
     pub(crate) guard: Guard,
@@ -62,7 +62,8 @@ pub(crate) struct Route {
 }
 
 impl Route {
-    pub(crate) fn new<F, A>(method: Method, path: &'static str, guard: Guard, handler: F) -> Self
+    /// Creates a route.
+    pub fn new<F, A>(method: Method, path: &'static str, guard: Guard, handler: F) -> Self
     where
         F: Fn(Context, String, Request) -> A + Send + Sync + 'static,
         A: Future<Output = Result<Response, Failure>> + Send + 'static,
@@ -72,3 +73,12 @@ impl Route {
         Self { method, path, guard, handler }
     }
 }
+
+/// Routes of a crate that answers a further protocol. They are submitted by [`inventory::submit!`](inventory), and every server of
+/// a program that links the crate has them.
+pub struct RouteSet(
+    /// Returns the routes.
+    pub fn() -> Vec<Route>,
+);
+
+inventory::collect!(RouteSet);

@@ -1,15 +1,11 @@
 //! All routes of a server.
 
-use crate::route::Route;
+use crate::route::{Route, RouteSet};
 
 /// Every route of a server.
 pub(crate) fn all() -> Vec<Route> {
     let mut routes = crate::health::routes();
-    #[cfg(feature = "hub")]
-    routes.extend(crate::hub::routes());
     routes.extend(crate::metrics::routes());
-    #[cfg(feature = "mlflow")]
-    routes.extend(crate::mlflow_registry::routes());
     #[cfg(feature = "oidc")]
     routes.extend(crate::oidc::routes());
     #[cfg(feature = "page")]
@@ -17,6 +13,7 @@ pub(crate) fn all() -> Vec<Route> {
     routes.extend(crate::predict::routes());
     routes.extend(crate::store::routes());
     routes.extend(crate::whoami::routes());
+    routes.extend(inventory::iter::<RouteSet>().flat_map(|set| (set.0)()));
     routes
 }
 

@@ -26,6 +26,7 @@ use crate::metrics::Metrics;
 use crate::options::{ServerOptions, Tls};
 use crate::predict::KnownPorts;
 use crate::router::router;
+use crate::shared::Shared;
 use crate::store::Settled;
 
 /// Maximum time for open requests after the server is told to stop.
@@ -109,8 +110,7 @@ impl Server {
                 options.is_local,
                 is_tls || options.behind_proxy,
             )?,
-            #[cfg(any(feature = "hub", feature = "mlflow"))]
-            listings: crate::trees::Listings::default(),
+            shared: Shared::default(),
             is_ending: AtomicBool::new(false),
         });
         let service = router(&app).into_make_service();

@@ -107,8 +107,9 @@ fn main() -> Outcome {
     let (ours, theirs) = (place("larder")?, place("mlflow")?);
     let larder =
         Registry::linked()?.open(&*format!("sqlite:{}", ours.join("larder.db").display()))?;
-    let options =
-        ServerOptions::new().listen(SocketAddr::from(([127, 0, 0, 1], 0))).authenticate(false);
+    let options = ServerOptions::new()
+        .listen(SocketAddr::from(([127, 0, 0, 1], 0)).into())
+        .authenticate(false);
     let server = Server::start(larder, &options)?;
     let (_peer, url) = peer(&bin, &theirs)?;
     let mut ours = Client::start(&bin, &server.url(), &ours)?;

@@ -22,11 +22,11 @@ use crate::context::Context;
 use crate::failure::Failure;
 
 /// Number of bytes in a piece.
-pub(crate) const PIECE: usize = 512 << 10;
+pub const PIECE: usize = 512 << 10;
 /// Number of pieces between the store and the connection.
-pub(crate) const AHEAD: usize = 4;
+pub const AHEAD: usize = 4;
 /// Maximum time for a client to read a piece.
-pub(crate) const SILENCE: Duration = Duration::from_secs(60);
+pub const SILENCE: Duration = Duration::from_secs(60);
 
 type Piece = Result<Bytes, io::Error>;
 
@@ -92,12 +92,16 @@ fn answer(status: StatusCode, tag: &str, body: Body) -> Result<Response, Failure
     Ok(response)
 }
 
-pub(crate) fn value(text: &str) -> Result<HeaderValue, Failure> {
+/// Returns a text as the value of a header.
+///
+/// # Errors
+/// [`Failure::internal`] if it cannot be one.
+pub fn value(text: &str) -> Result<HeaderValue, Failure> {
     HeaderValue::from_str(text).map_err(|error| Failure::internal(error.to_string()))
 }
 
 /// Returns the first byte and the one after the last, if one range is asked for. Several are answered as none.
-pub(crate) fn range(headers: &HeaderMap, size: u64) -> Option<(u64, u64)> {
+pub fn range(headers: &HeaderMap, size: u64) -> Option<(u64, u64)> {
     let text = headers.get(header::RANGE)?.to_str().ok()?.strip_prefix("bytes=")?;
     let (first, last) = text.split_once('-')?;
     if first.is_empty() {

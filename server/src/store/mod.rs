@@ -24,11 +24,9 @@ use larder_store_http::protocol::{
     RemoveUnfinished, StatBlobs,
 };
 
-#[cfg(any(feature = "hub", feature = "mlflow"))]
-pub(crate) use self::download::{AHEAD, PIECE, SILENCE, range, value};
+pub use self::download::{AHEAD, PIECE, SILENCE, range, value};
 pub(crate) use self::settled::Settled;
-#[cfg(feature = "mlflow")]
-pub(crate) use self::upload::receive_blob;
+pub use self::upload::receive_blob;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::route::{Guard, Route};

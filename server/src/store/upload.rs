@@ -38,7 +38,7 @@ pub(super) async fn put(
 }
 
 /// Stores the body of a request as a blob, and returns its digest and size. It must be the `expected` digest, if there is one.
-pub(crate) async fn receive_blob(
+pub async fn receive_blob(
     context: &Context,
     request: Request,
     expected: Option<Digest>,

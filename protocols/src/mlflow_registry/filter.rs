@@ -1,6 +1,6 @@
 //! Filters of searches: `name LIKE 'house%' AND tag.task = 'price'`.
 
-use crate::failure::Failure;
+use larder_server::extend::Failure;
 
 /// The most bytes of a filter.
 const MOST_BYTES: usize = 4_000;

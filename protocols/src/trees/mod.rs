@@ -10,11 +10,10 @@ use larder_core::Identifier;
 use larder_core::manifest::Manifest;
 use larder_core::store::{Digest, StoreExt};
 use larder_files::TreeListing;
+use larder_server::extend::{Context, Failure};
 
 pub(crate) use self::names::names_after;
 pub(crate) use self::send::send;
-use crate::context::Context;
-use crate::failure::Failure;
 
 /// The most folders that are remembered: a client asks for one file after the other.
 const MOST: usize = 8;
@@ -29,13 +28,14 @@ pub(crate) fn listing(
     name: &Identifier,
     manifest: &Digest,
 ) -> Result<Option<Arc<TreeListing>>, Failure> {
-    let Listings(recent) = &context.app.listings;
+    let listings = context.shared::<Listings>();
+    let Listings(recent) = &*listings;
     let lock = || recent.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, found)) = lock().iter().find(|(digest, _)| digest == manifest) {
         return Ok(Some(Arc::clone(found)));
     }
     let what = format!("the manifest of {name}@{}", manifest.short());
-    let json = context.app.larder.store().get_checked(manifest, None, || what.clone())?;
+    let json = context.larder().store().get_checked(manifest, None, || what.clone())?;
     let Some(read) = TreeListing::of(&Manifest::from_json(&json, &what)?, &what)? else {
         return Ok(None);
     };

@@ -4,12 +4,10 @@ use axum::extract::Request;
 use axum::http::HeaderName;
 use axum::response::Response;
 use larder_core::store::TreePath;
+use larder_server::extend::{Context, Failure, value};
 
 use super::info::{no_entry, revision};
 use super::repo::{Repo, split};
-use crate::context::Context;
-use crate::failure::Failure;
-use crate::store::value;
 use crate::trees;
 
 /// The header that names the commit of a file.

@@ -7,9 +7,7 @@ use larder_core::Identifier;
 use larder_core::record::NAMES;
 use larder_core::store::{Action, RecordKey, Store};
 use larder_files::drafts::ABOUT;
-
-use crate::context::Context;
-use crate::failure::Failure;
+use larder_server::extend::{Context, Failure};
 
 /// Number of names that are read at once.
 const PAGE: usize = 500;
@@ -54,7 +52,7 @@ pub(crate) fn names_after(
     after: Option<&Identifier>,
     mut take: impl FnMut(Identifier) -> Result<bool, Failure>,
 ) -> Result<(), Failure> {
-    let store = &**context.app.larder.store();
+    let store = &**context.larder().store();
     let mut known = Names::after(store, NAMES, after)?;
     let mut described = Names::after(store, ABOUT, after)?;
     loop {

@@ -17,6 +17,7 @@ use larder_core::store::{Action, Digest, StoreExt, TreePath};
 use larder_core::versions::AnnotationsChange;
 use larder_core::{Applied, ApplyOptions, Artifact, Identifier};
 use larder_files::{FileContent, ListedFile, Tree, TreeFile};
+use larder_server::extend::{Context, Failure, SILENCE};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
@@ -24,11 +25,7 @@ use tokio::time::timeout;
 use url::form_urlencoded;
 
 use super::info::{answer, json_of, revision};
-use super::own_url;
 use super::repo::{MAIN, split};
-use crate::context::Context;
-use crate::failure::Failure;
-use crate::store::SILENCE;
 use crate::trees;
 
 /// The most bytes of a file in a commit. Larger ones are for Larder's own clients.
@@ -136,7 +133,7 @@ pub(super) async fn commit<const N: usize>(
 ) -> Result<Response, Failure> {
     let (name, rest) = split::<N>(&rest)?;
     check_branch(&request, rest)?;
-    let url = own_url(&context, request.headers());
+    let url = context.url(request.headers());
     let changes = receive(&context, request.into_body()).await?;
     answer(&context, move |context| {
         let applied = make(context, &name, changes)?;
@@ -223,7 +220,7 @@ async fn add(context: &Context, mut changes: Changes, line: Bytes) -> Result<Cha
                         }
                         false => {
                             let (digest, size) = (Digest::of(&content), content.len() as u64);
-                            work.app.larder.store().put_blob(&digest, content)?;
+                            work.larder().store().put_blob(&digest, content)?;
                             Change::Stored(digest, size)
                         }
                     }
@@ -245,7 +242,7 @@ async fn add(context: &Context, mut changes: Changes, line: Bytes) -> Result<Cha
 
 /// Makes the version: the newest one with the changes.
 fn make(context: &Context, name: &Identifier, changes: Changes) -> Result<Applied, Failure> {
-    let larder = &context.app.larder;
+    let larder = &context.larder();
     let resource = Resource::Name(name.clone());
     Handle::current().block_on(context.log(Action::Write, &resource))?;
     let latest = larder.head(name)?.and_then(|head| head.latest);

@@ -6,14 +6,13 @@ use larder_access::Resource;
 use larder_core::store::{Action, TagName};
 use larder_core::versions::TagOptions;
 use larder_core::{Error, Identifier, Larder, Reference, Selector};
+use larder_server::extend::{Context, Failure};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::runtime::Handle;
 
 use super::info::{answer, json_of, revision};
 use super::repo::{Repo, split};
-use crate::context::Context;
-use crate::failure::Failure;
 
 #[derive(Deserialize)]
 struct Create {
@@ -25,11 +24,7 @@ fn permitted(context: &Context, name: &Identifier, tag: &TagName) -> Result<Lard
     let resource = Resource::Tag(name.clone(), tag.clone());
     context.authorize(Action::Tag, &resource)?;
     Handle::current().block_on(context.log(Action::Tag, &resource))?;
-    let larder = context.app.larder.clone();
-    Ok(match &context.identity {
-        Some(identity) => larder.with_author(identity.principal.name.as_str()),
-        None => larder,
-    })
+    Ok(context.authored())
 }
 
 /// Creates a tag; one that is there is not moved.

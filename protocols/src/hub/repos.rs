@@ -9,17 +9,15 @@ use larder_core::Identifier;
 use larder_core::extend::Records;
 use larder_core::store::Action;
 use larder_files::drafts::{About, LarderDrafts};
+use larder_server::extend::{Context, Failure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use super::info::json_of;
-use super::own_url;
-use crate::context::Context;
-use crate::failure::Failure;
 
 pub(super) async fn whoami(context: Context, _: String, _: Request) -> Result<Response, Failure> {
-    let principal = context.identity.as_ref().map(|identity| &identity.principal);
+    let principal = context.principal();
     let name = principal.map_or("anonymous", |principal| principal.name.as_str());
     let token = principal.and_then(|principal| principal.token.clone());
     let may_write = context.may(Action::Write, &Resource::Any);
@@ -59,7 +57,7 @@ pub(super) async fn create(
     _: String,
     request: Request,
 ) -> Result<Response, Failure> {
-    let url = own_url(&context, request.headers());
+    let url = context.url(request.headers());
     let request: Create = json_of(&context, request).await?;
     if request.kind.is_some_and(|kind| kind != "model") {
         return Err(Failure::bad_request("cannot create the repository: there are models only"));
@@ -80,7 +78,7 @@ pub(super) async fn create(
         let resource = Resource::Name(name.clone());
         work.authorize(Action::Write, &resource)?;
         Handle::current().block_on(work.log(Action::Write, &resource))?;
-        let larder = &work.app.larder;
+        let larder = &work.larder();
         let has_versions = larder.head(&name)?.is_some_and(|head| head.latest.is_some());
         let is_new = !has_versions && larder.drafts().reserve(&name, &About::new(larder.now()))?;
         Ok((is_new, name))

@@ -11,13 +11,12 @@ use larder_core::store::TreePath;
 use larder_core::{Identifier, VersionInfo};
 use larder_files::drafts::LarderDrafts;
 use larder_files::{ListedFile, TreeListing};
+use larder_server::extend::{Context, Failure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use url::form_urlencoded;
 
 use super::repo::{MAIN, Repo, commit_id, no_repo, split, time};
-use crate::context::Context;
-use crate::failure::Failure;
 
 /// The most paths of a request.
 const MOST_PATHS: usize = 10_000;
@@ -45,7 +44,7 @@ pub(super) async fn show<const N: usize>(
     answer(&context, move |context| {
         let (name, rest) = split::<N>(&rest)?;
         // A repository that was created has no commit yet.
-        let larder = &context.app.larder;
+        let larder = &context.larder();
         if rest.is_empty() && larder.head(&name)?.is_none_or(|head| head.latest.is_none()) {
             let about = larder.drafts().about(&name)?.ok_or_else(no_repo)?;
             let created = time(about.created);
@@ -76,7 +75,7 @@ pub(super) fn summary(
     name: &Identifier,
     info: &VersionInfo,
 ) -> Result<Value, Failure> {
-    let annotations = context.app.larder.annotations(info.reference())?;
+    let annotations = context.larder().annotations(info.reference())?;
     let tags: Vec<String> =
         annotations.labels.iter().map(|(key, value)| format!("{key}:{value}")).collect();
     let id: String = info.digest.to_hex().chars().take(40).collect();
@@ -237,7 +236,7 @@ pub(super) async fn refs<const N: usize>(
 ) -> Result<Response, Failure> {
     answer(&context, move |context| {
         let (name, _) = split::<N>(&rest)?;
-        let larder = &context.app.larder;
+        let larder = &context.larder();
         let latest = larder.head(&name)?.and_then(|head| head.latest);
         if latest.is_none() && larder.drafts().about(&name)?.is_none() {
             return Err(no_repo());

@@ -28,12 +28,10 @@ mod wire;
 use axum::http::Method;
 use larder_access::Resource;
 use larder_core::store::Action;
+use larder_server::extend::{Context, Failure, Guard, Route, RouteSet, inventory};
 use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
-use crate::context::Context;
-use crate::failure::Failure;
-use crate::route::{Guard, Route};
 use wire::{Query, body_route, query_route};
 
 /// The prefix of the protocol.
@@ -108,3 +106,5 @@ fn permit(context: &Context, action: Action, resource: &Resource) -> Result<(), 
     context.authorize(action, resource)?;
     Handle::current().block_on(context.log(action, resource))
 }
+
+inventory::submit!(RouteSet(routes));

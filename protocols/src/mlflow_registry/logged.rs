@@ -5,6 +5,7 @@ use axum::http::Method;
 use axum::response::Response;
 use larder_core::extend::Records;
 use larder_files::drafts::{Draft, DraftId, DraftKind, DraftMetric, DraftStatus, LarderDrafts};
+use larder_server::extend::{Context, Failure, Guard, Route};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -13,9 +14,6 @@ use super::filter::Filter;
 use super::runs::shown_metric;
 use super::view::milliseconds;
 use super::wire::{Entry, answer, entries, read, whole};
-use crate::context::Context;
-use crate::failure::Failure;
-use crate::route::{Guard, Route};
 
 /// The most models of an answer.
 const MOST: usize = 1_000;
@@ -51,7 +49,7 @@ pub(super) struct Create {
 pub(super) fn create(context: &Context, request: Create) -> Result<Value, Failure> {
     let experiment = drafts::experiment_name(&request.experiment_id)?;
     let id = new_id(DraftKind::Model)?;
-    let at = context.app.larder.now();
+    let at = context.larder().now();
     let name = if request.name.is_empty() { "model" } else { &request.name };
     let mut draft = Draft::new(DraftKind::Model, name, &experiment, at);
     draft.by = drafts::principal(context);
@@ -62,7 +60,7 @@ pub(super) fn create(context: &Context, request: Create) -> Result<Value, Failur
     }
     draft.parameters = request.params.into_iter().map(|it| (it.key, it.value)).collect();
     draft.labels = request.tags.into_iter().map(|it| (it.key, it.value)).collect();
-    context.app.larder.drafts().create(&id, &draft)?;
+    context.larder().drafts().create(&id, &draft)?;
     Ok(json!({ "model": model(&id, &draft) }))
 }
 
@@ -133,7 +131,7 @@ async fn delete(context: Context, id: String, _: Request) -> Result<Response, Fa
     answer(&context, move |context| {
         let id = drafts::id(&id)?;
         own(context, &id, DraftKind::Model)?;
-        context.app.larder.drafts().remove(&id)?;
+        context.larder().drafts().remove(&id)?;
         Ok(json!({}))
     })
     .await
@@ -182,7 +180,7 @@ pub(super) fn search(context: &Context, request: Search) -> Result<Value, Failur
     let filter = Filter::parse(&request.filter, &["name", "source_run_id", "model_id"])?;
     let most = request.max_results.and_then(|it| usize::try_from(it).ok()).unwrap_or(100);
     let mut found = Vec::new();
-    for draft in context.app.larder.drafts().list() {
+    for draft in context.larder().drafts().list() {
         let (id, draft) = draft?;
         let experiment = experiment_id(&draft.experiment);
         let is_asked =

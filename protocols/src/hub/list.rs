@@ -7,14 +7,11 @@ use axum::response::{IntoResponse, Response};
 use larder_core::extend::Records;
 use larder_core::{ComponentType, Identifier, VersionInfo};
 use larder_files::Tree;
+use larder_server::extend::{Context, Failure, value};
 use serde_json::Value;
 use url::form_urlencoded;
 
 use super::info::summary;
-use super::own_url;
-use crate::context::Context;
-use crate::failure::Failure;
-use crate::store::value;
 use crate::trees::names_after;
 
 /// The number of repositories of an answer, unless the client says another.
@@ -88,7 +85,7 @@ pub(super) async fn list(
             if !wanted.is(&name) {
                 return Ok(true);
             }
-            let latest = work.app.larder.head(&name)?.and_then(|head| head.latest);
+            let latest = work.larder().head(&name)?.and_then(|head| head.latest);
             let Some(record) = latest.filter(|it| it.type_tag.as_str() == Tree::TAG) else {
                 return Ok(true);
             };
@@ -117,7 +114,7 @@ pub(super) async fn list(
         if !query.is_empty() {
             query.push('&');
         }
-        let url = own_url(&context, request.headers());
+        let url = context.url(request.headers());
         let link = format!("<{url}/api/models?{query}cursor={next}>; rel=\"next\"");
         response.headers_mut().insert(header::LINK, value(&link)?);
     }

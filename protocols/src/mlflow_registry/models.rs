@@ -7,6 +7,7 @@ use larder_core::store::Action;
 use larder_core::versions::RemoveOptions;
 use larder_core::{Error, Identifier};
 use larder_files::drafts::{About, LarderDrafts};
+use larder_server::extend::{Context, Failure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,8 +15,6 @@ use super::names;
 use super::permit;
 use super::view::{self, Version, model, no_model};
 use super::wire::{Entry, Query, exists};
-use crate::context::Context;
-use crate::failure::Failure;
 
 #[derive(Deserialize)]
 pub(super) struct Create {
@@ -30,7 +29,7 @@ pub(super) struct Create {
 pub(super) fn create(context: &Context, request: Create) -> Result<Value, Failure> {
     let name = names::parse(&request.name)?;
     permit(context, Action::Write, &names::resource(&name))?;
-    let larder = &context.app.larder;
+    let larder = &context.larder();
     let there = || {
         let name = names::written(&name);
         exists(format!("cannot create the registered model {name}: it exists"))
@@ -49,7 +48,7 @@ pub(super) fn create(context: &Context, request: Create) -> Result<Value, Failur
 
 /// Answers with a registered model.
 fn found(context: &Context, name: &Identifier) -> Result<Value, Failure> {
-    let model = model(&context.app.larder, name)?.ok_or_else(|| no_model(name))?;
+    let model = model(&context.larder(), name)?.ok_or_else(|| no_model(name))?;
     Ok(json!({ "registered_model": model.json() }))
 }
 
@@ -69,7 +68,7 @@ pub(super) struct Update {
 pub(super) fn update(context: &Context, request: Update) -> Result<Value, Failure> {
     let name = existing(context, &request.name)?;
     let text = request.description.filter(|text| !text.is_empty());
-    context.app.larder.drafts().describe(&name, |about| about.description.clone_from(&text))?;
+    context.larder().drafts().describe(&name, |about| about.description.clone_from(&text))?;
     found(context, &name)
 }
 
@@ -77,7 +76,7 @@ pub(super) fn update(context: &Context, request: Update) -> Result<Value, Failur
 fn existing(context: &Context, name: &str) -> Result<Identifier, Failure> {
     let name = names::parse(name)?;
     permit(context, Action::Annotate, &names::resource(&name))?;
-    model(&context.app.larder, &name)?.ok_or_else(|| no_model(&name))?;
+    model(&context.larder(), &name)?.ok_or_else(|| no_model(&name))?;
     Ok(name)
 }
 
@@ -105,7 +104,7 @@ pub(super) struct Named {
 pub(super) fn delete(context: &Context, request: Named) -> Result<Value, Failure> {
     let name = names::parse(&request.name)?;
     permit(context, Action::Write, &names::resource(&name))?;
-    let larder = &context.app.larder;
+    let larder = &context.larder();
     let has_versions = match larder.remove_all(&name, &RemoveOptions::new()) {
         Ok(_) => true,
         Err(Error::NotFound { .. } | Error::Removed { .. }) => false,
@@ -127,7 +126,7 @@ pub(super) struct SetTag {
 
 pub(super) fn set_tag(context: &Context, request: SetTag) -> Result<Value, Failure> {
     let name = existing(context, &request.name)?;
-    context.app.larder.drafts().describe(&name, |about| {
+    context.larder().drafts().describe(&name, |about| {
         about.labels.insert(request.key.clone(), request.value.clone());
     })?;
     Ok(json!({}))
@@ -141,7 +140,7 @@ pub(super) struct DeleteTag {
 
 pub(super) fn delete_tag(context: &Context, request: DeleteTag) -> Result<Value, Failure> {
     let name = existing(context, &request.name)?;
-    context.app.larder.drafts().describe(&name, |about| {
+    context.larder().drafts().describe(&name, |about| {
         about.labels.remove(&request.key);
     })?;
     Ok(json!({}))
@@ -151,7 +150,7 @@ pub(super) fn delete_tag(context: &Context, request: DeleteTag) -> Result<Value,
 pub(super) fn latest(context: &Context, request: Named) -> Result<Value, Failure> {
     let name = names::parse(&request.name)?;
     context.authorize(Action::Read, &Resource::Name(name.clone()))?;
-    let model = model(&context.app.larder, &name)?.ok_or_else(|| view::no_model(&name))?;
+    let model = model(&context.larder(), &name)?.ok_or_else(|| view::no_model(&name))?;
     let is_asked = request.stages.is_empty()
         || request.stages.iter().any(|stage| stage.eq_ignore_ascii_case("none"));
     let latest = model.latest.iter().filter(|_| is_asked).map(Version::json);

@@ -9,15 +9,12 @@ use axum::response::{IntoResponse, Response};
 use larder_access::Resource;
 use larder_core::store::Action;
 use larder_files::drafts::{DraftContent, LarderDrafts};
+use larder_server::extend::{Context, Failure, Guard, Rest, Route, read_body, receive_blob};
 use serde_json::{Value, json};
 
 use super::drafts::{Place, below, missing, own, place};
 use super::names;
 use super::wire::{Query, query_route};
-use crate::context::{Context, read_body};
-use crate::failure::Failure;
-use crate::route::{Guard, Rest, Route};
-use crate::store::receive_blob;
 use crate::trees;
 
 /// The most bytes of a file that is written with the record of its draft.
@@ -94,7 +91,7 @@ async fn put(context: Context, rest: String, request: Request) -> Result<Respons
     };
     let work = context.clone();
     let added =
-        context.blocking(move || Ok(work.app.larder.drafts().add_file(&id, &path, &content)?));
+        context.blocking(move || Ok(work.larder().drafts().add_file(&id, &path, &content)?));
     match added.await? {
         true => Ok(StatusCode::OK.into_response()),
         false => Err(missing(kind)),

@@ -4,7 +4,8 @@ use larder_access::Resource;
 use larder_core::extend::Records;
 use larder_core::store::{Action, VersionNumber};
 use larder_core::versions::AnnotationsChange;
-use larder_core::{Identifier, Larder, Reference, Selector};
+use larder_core::{Identifier, Reference, Selector};
+use larder_server::extend::{Context, Failure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -14,18 +15,7 @@ use super::permit;
 use super::view::{Version, source};
 use super::wire::{Entry, Query};
 use super::{drafts, flavors};
-use crate::context::Context;
-use crate::failure::Failure;
 use crate::trees;
-
-/// Returns the larder, with the principal as the author of changes.
-fn authored(context: &Context) -> Larder {
-    let larder = context.app.larder.clone();
-    match &context.identity {
-        Some(identity) => larder.with_author(identity.principal.name.as_str()),
-        None => larder,
-    }
-}
 
 #[derive(Deserialize)]
 pub(super) struct Create {
@@ -51,7 +41,7 @@ pub(super) fn create(context: &Context, request: Create) -> Result<Value, Failur
     for tag in &request.tags {
         names::check_label(&tag.key)?;
     }
-    let larder = &context.app.larder;
+    let larder = &context.larder();
     let model = request.model_id.as_deref().filter(|id| !id.is_empty());
     let run = request.run_id.as_deref().filter(|id| !id.is_empty());
     let found = drafts::source(context, &request.source, model)?;
@@ -111,7 +101,7 @@ impl Which {
 pub(super) fn get(context: &Context, query: Query) -> Result<Value, Failure> {
     let which = Which::of(&query)?;
     context.authorize(Action::Read, &names::resource(&which.name))?;
-    let version = Version::find(&context.app.larder, &which.name, which.number)?;
+    let version = Version::find(&context.larder(), &which.name, which.number)?;
     Ok(json!({ "model_version": version.json() }))
 }
 
@@ -119,7 +109,7 @@ pub(super) fn get(context: &Context, query: Query) -> Result<Value, Failure> {
 pub(super) fn download_uri(context: &Context, query: Query) -> Result<Value, Failure> {
     let which = Which::of(&query)?;
     context.authorize(Action::Read, &names::resource(&which.name))?;
-    let larder = &context.app.larder;
+    let larder = &context.larder();
     let version = Version::find(larder, &which.name, which.number)?;
     if trees::listing(context, &which.name, &version.info.digest)?.is_none() {
         return Err(Failure::bad_request(
@@ -144,13 +134,13 @@ pub(super) fn update(context: &Context, request: Update) -> Result<Value, Failur
         None => AnnotationsChange::new().remove_description(),
     };
     annotate(context, &which, &change)?;
-    let version = Version::find(&context.app.larder, &which.name, which.number)?;
+    let version = Version::find(&context.larder(), &which.name, which.number)?;
     Ok(json!({ "model_version": version.json() }))
 }
 
 fn annotate(context: &Context, which: &Which, change: &AnnotationsChange) -> Result<(), Failure> {
     permit(context, Action::Annotate, &names::resource(&which.name))?;
-    context.app.larder.annotate(which.reference(), change)?;
+    context.larder().annotate(which.reference(), change)?;
     Ok(())
 }
 
@@ -164,7 +154,7 @@ pub(super) struct Numbered {
 pub(super) fn delete(context: &Context, request: Numbered) -> Result<Value, Failure> {
     let which = Which::parse(&request.name, &request.version)?;
     permit(context, Action::Write, &names::resource(&which.name))?;
-    context.app.larder.remove(which.reference())?;
+    context.larder().remove(which.reference())?;
     Ok(json!({}))
 }
 
@@ -204,7 +194,7 @@ pub(super) fn by_alias(context: &Context, query: Query) -> Result<Value, Failure
     let name = names::parse(query.need("name")?)?;
     let tag = names::alias(query.need("alias")?)?;
     context.authorize(Action::Read, &Resource::Tag(name.clone(), tag.clone()))?;
-    let larder = &context.app.larder;
+    let larder = &context.larder();
     let record = larder.find(&Reference::new(name.clone(), Selector::Tag(tag)))?;
     let version = Version::find(larder, &name, record.version)?;
     Ok(json!({ "model_version": version.json() }))
@@ -221,7 +211,7 @@ pub(super) fn set_alias(context: &Context, request: SetAlias) -> Result<Value, F
     let which = Which::parse(&request.name, &request.version)?;
     let tag = names::alias(&request.alias)?;
     permit(context, Action::Tag, &Resource::Tag(which.name.clone(), tag.clone()))?;
-    authored(context).tag(which.reference(), tag)?;
+    context.authored().tag(which.reference(), tag)?;
     Ok(json!({}))
 }
 
@@ -235,6 +225,6 @@ pub(super) fn delete_alias(context: &Context, request: DeleteAlias) -> Result<Va
     let name = names::parse(&request.name)?;
     let tag = names::alias(&request.alias)?;
     permit(context, Action::Tag, &Resource::Tag(name.clone(), tag.clone()))?;
-    authored(context).untag(name, tag)?;
+    context.authored().untag(name, tag)?;
     Ok(json!({}))
 }

@@ -7,11 +7,11 @@ use larder_core::store::{Timestamp, VersionNumber};
 use larder_core::versions::{Annotations, Status, TagInfo};
 use larder_core::{Identifier, Larder, VersionInfo};
 use larder_files::drafts::{About, LarderDrafts};
+use larder_server::extend::Failure;
 use serde_json::{Value, json};
 
 use super::names::{self, MODEL, OWN, PARAMETER, RUN, SOURCE};
 use super::wire::entries;
-use crate::failure::Failure;
 
 /// Milliseconds since 1970.
 pub(super) fn milliseconds(time: Timestamp) -> u64 {

@@ -4,14 +4,11 @@ use axum::Json;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::response::IntoResponse;
+use larder_server::extend::{Context, Failure, Guard, Route};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 use url::form_urlencoded;
-
-use crate::context::Context;
-use crate::failure::Failure;
-use crate::route::{Guard, Route};
 
 /// A route whose request is a JSON object in the body.
 pub(super) fn body_route<T: DeserializeOwned + Send + 'static>(

@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 use larder_core::extend::Records;
 use larder_core::store::Timestamp;
 use larder_files::drafts::{Draft, DraftId, DraftKind, DraftMetric, DraftStatus, LarderDrafts};
+use larder_server::extend::{Context, Failure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -12,8 +13,6 @@ use super::annotate::pass_on;
 use super::drafts::{self, change, experiment_id, new_id, own};
 use super::view::milliseconds;
 use super::wire::{Entry, Query, entries, whole};
-use crate::context::Context;
-use crate::failure::Failure;
 
 /// The tag by which MLflow names a run.
 const RUN_NAME: &str = "mlflow.runName";
@@ -65,12 +64,12 @@ pub(super) fn create(context: &Context, request: Create) -> Result<Value, Failur
     let tagged = request.tags.iter().find(|tag| tag.key == RUN_NAME).map(|tag| &tag.value);
     let named = request.run_name.as_ref().or(tagged).filter(|name| !name.is_empty());
     let name = named.cloned().unwrap_or_else(|| format!("run-{}", &id.as_str()[..8]));
-    let at = context.app.larder.now();
+    let at = context.larder().now();
     let mut draft = Draft::new(DraftKind::Run, &name, &experiment, at);
     draft.by = drafts::principal(context);
     draft.labels = request.tags.into_iter().map(|tag| (tag.key, tag.value)).collect();
     draft.labels.insert(RUN_NAME.to_owned(), name);
-    context.app.larder.drafts().create(&id, &draft)?;
+    context.larder().drafts().create(&id, &draft)?;
     Ok(json!({ "run": run(&id, &draft) }))
 }
 
@@ -199,7 +198,7 @@ fn time(milliseconds: i64) -> Timestamp {
 pub(super) fn delete(context: &Context, request: About) -> Result<Value, Failure> {
     let id = request.id()?;
     own(context, &id, DraftKind::Run)?;
-    context.app.larder.drafts().remove(&id)?;
+    context.larder().drafts().remove(&id)?;
     Ok(json!({}))
 }
 

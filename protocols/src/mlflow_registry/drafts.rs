@@ -9,10 +9,9 @@ use larder_core::store::{Action, TreePath, VersionNumber};
 use larder_core::{Identifier, Reference};
 use larder_files::TreeListing;
 use larder_files::drafts::{Draft, DraftId, DraftKind, LarderDrafts};
+use larder_server::extend::{Context, Failure};
 
 use super::names;
-use crate::context::Context;
-use crate::failure::Failure;
 use crate::trees;
 
 /// The experiment of runs that name none, and its id.
@@ -38,7 +37,7 @@ pub(super) fn new_id(kind: DraftKind) -> Result<DraftId, Failure> {
 
 /// Returns the name of the principal.
 pub(super) fn principal(context: &Context) -> Option<String> {
-    context.identity.as_ref().map(|identity| identity.principal.name.to_string())
+    context.principal().map(|principal| principal.name.to_string())
 }
 
 /// Checks that a draft is the principal's. Administrators may see all.
@@ -51,7 +50,7 @@ pub(super) fn check_owner(context: &Context, draft: &Draft) -> Result<(), Failur
 
 /// Returns a draft of the principal.
 pub(super) fn own(context: &Context, id: &DraftId, kind: DraftKind) -> Result<Draft, Failure> {
-    let found = context.app.larder.drafts().get(id)?.filter(|draft| draft.kind == kind);
+    let found = context.larder().drafts().get(id)?.filter(|draft| draft.kind == kind);
     let draft = found.ok_or_else(|| missing(kind))?;
     check_owner(context, &draft)?;
     Ok(draft)
@@ -65,7 +64,7 @@ pub(super) fn change(
     mut change: impl FnMut(&mut Draft),
 ) -> Result<Draft, Failure> {
     own(context, id, kind)?;
-    let changed = context.app.larder.drafts().change(id, |draft| {
+    let changed = context.larder().drafts().change(id, |draft| {
         change(draft);
         Ok(())
     })?;
@@ -144,7 +143,7 @@ pub(super) fn place(path: &str) -> Result<(Place, Option<TreePath>), Failure> {
 impl Place {
     /// Returns the files of it, if the principal may read them.
     pub(super) fn files(&self, context: &Context) -> Result<Arc<TreeListing>, Failure> {
-        let larder = &context.app.larder;
+        let larder = &context.larder();
         match self {
             Self::Draft(kind, id) => {
                 let draft = own(context, id, *kind)?;
@@ -185,12 +184,12 @@ pub(super) fn source(
     let (files, run, model) = if let Some(model) = model.or(from_uri) {
         let model = id(model)?;
         let draft = own(context, &model, DraftKind::Model)?;
-        let files = context.app.larder.drafts().files(&model, &draft)?;
+        let files = context.larder().drafts().files(&model, &draft)?;
         (files, draft.run, Some(model))
     } else if let Some(reference) = source.strip_prefix("models:/") {
         let reference = reference_of(reference)?;
         context.authorize(Action::Read, &Resource::of(&reference))?;
-        let record = context.app.larder.find(&reference)?;
+        let record = context.larder().find(&reference)?;
         ((*version_files(context, reference.identifier(), &record)?).clone(), None, None)
     } else {
         let path = match source.strip_prefix("runs:/") {

@@ -4,14 +4,13 @@ use std::cmp::Reverse;
 
 use larder_core::store::Action;
 use larder_core::{Error, Identifier};
+use larder_server::extend::{Context, Failure};
 use serde_json::{Value, json};
 
 use super::filter::Filter;
 use super::names;
 use super::view::{Model, Version, milliseconds, model};
 use super::wire::Query;
-use crate::context::Context;
-use crate::failure::Failure;
 use crate::trees::names_after;
 
 /// The number of registered models of an answer, unless the client says another.
@@ -56,7 +55,7 @@ pub(super) fn models(context: &Context, query: Query) -> Result<Value, Failure> 
     let most = limit(&query, MODELS, MOST_MODELS)?;
     let by_name = order.as_ref().is_none_or(|(field, is_reverse)| field == "name" && !is_reverse);
     let after = query.get("page_token").map(names::parse).transpose()?;
-    let larder = &context.app.larder;
+    let larder = &context.larder();
     let mut found: Vec<Model> = Vec::new();
     let keep = if by_name { most + 1 } else { MOST_MODELS + 1 };
     names_after(context, after.as_ref(), |name| {
@@ -152,7 +151,7 @@ fn collect(
     filter: &Filter,
     found: &mut Vec<Version>,
 ) -> Result<(), Failure> {
-    let larder = &context.app.larder;
+    let larder = &context.larder();
     let versions = match larder.versions(name) {
         Ok(versions) => versions,
         Err(Error::NotFound { .. } | Error::Removed { .. }) => return Ok(()),

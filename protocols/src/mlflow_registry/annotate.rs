@@ -4,11 +4,10 @@ use larder_core::store::Action;
 use larder_core::versions::AnnotationsChange;
 use larder_core::{Error, VersionInfo};
 use larder_files::drafts::{Draft, DraftId, DraftKind, DraftVersion, LarderDrafts};
+use larder_server::extend::{Context, Failure};
 
 use super::drafts::own;
 use super::names::{self, MODEL, PARAMETER, RUN};
-use crate::context::Context;
-use crate::failure::Failure;
 
 /// The most parameters that become labels; the run keeps all.
 const MOST_PARAMETERS: usize = 40;
@@ -32,7 +31,7 @@ impl Origin {
     pub(super) fn remember(&self, context: &Context, info: &VersionInfo) -> Result<(), Failure> {
         let version = DraftVersion { name: info.identifier.clone(), version: info.version };
         for (id, _) in self.parts() {
-            context.app.larder.drafts().change(id, |draft| {
+            context.larder().drafts().change(id, |draft| {
                 if !draft.versions.contains(&version) {
                     draft.versions.push(version.clone());
                 }
@@ -91,7 +90,7 @@ pub(super) fn pass_on(context: &Context, draft: &Draft) -> Result<(), Failure> {
             continue;
         }
         super::permit(context, Action::Annotate, &names::resource(name))?;
-        match context.app.larder.annotate(names::version(name, *version), &change) {
+        match context.larder().annotate(names::version(name, *version), &change) {
             Ok(_) | Err(Error::NotFound { .. } | Error::Removed { .. } | Error::Blocked { .. }) => {
             }
             Err(error) => return Err(error.into()),

@@ -10,10 +10,8 @@ use larder_core::store::{Action, Timestamp};
 use larder_core::{Error, Identifier, Reference};
 use larder_files::TreeListing;
 use larder_files::drafts::LarderDrafts;
+use larder_server::extend::{Context, Failure, Rest};
 
-use crate::context::Context;
-use crate::failure::Failure;
-use crate::route::Rest;
 use crate::trees;
 
 /// The branch: the newest version.
@@ -66,7 +64,7 @@ impl Repo {
         name: &Identifier,
         revision: &str,
     ) -> Result<Self, Failure> {
-        let larder = &context.app.larder;
+        let larder = &context.larder();
         let none = || {
             let message = "cannot find the revision: it is `main`, a tag, a number or a commit";
             Failure::new(StatusCode::NOT_FOUND, "revision_not_found", message)

@@ -11,13 +11,10 @@ use futures_util::stream;
 use larder_core::store::{Blob, Corruption, StoreExt};
 use larder_core::{Error, Result};
 use larder_files::ListedFile;
+use larder_server::extend::{AHEAD, Context, Failure, PIECE, SILENCE, range, value};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Sender, channel};
 use tokio::time::timeout;
-
-use crate::context::Context;
-use crate::failure::Failure;
-use crate::store::{AHEAD, PIECE, SILENCE, range, value};
 
 type Piece = Result<Bytes, io::Error>;
 
@@ -50,7 +47,7 @@ pub(crate) async fn send(
         true => Body::empty(),
         false => {
             let work = context.clone();
-            let blob = context.blocking(move || Ok(work.app.larder.store().read_blob(&digest)?));
+            let blob = context.blocking(move || Ok(work.larder().store().read_blob(&digest)?));
             let missing = || Failure::internal(format!("the blob {} is missing", digest.to_hex()));
             let blob = blob.await?.ok_or_else(missing)?;
             let (pieces, sent) = channel::<Piece>(AHEAD);

@@ -3,8 +3,7 @@
 use larder_access::Resource;
 use larder_core::store::{TagName, VersionNumber};
 use larder_core::{Identifier, Reference, Selector};
-
-use crate::failure::Failure;
+use larder_server::extend::Failure;
 
 /// The prefix of labels that keep what MLflow says of a version.
 pub(super) const OWN: &str = "mlflow/";

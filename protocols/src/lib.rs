@@ -1,0 +1,17 @@
+//! Protocols of other registries on a server of Larder: [`larder_server`] answers them once this crate is linked.
+//!
+//! | feature | clients |
+//! | --- | --- |
+//! | `mlflow` | MLflow's, as a tracking server and a registry of models |
+//! | `hub` | Hugging Face Hub's: `huggingface_hub`, `@huggingface/hub`, `hf-hub` |
+//!
+//! Routes and errors are those of the server: every route states its action and resource.
+
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "hub")]
+mod hub;
+#[cfg(feature = "mlflow")]
+mod mlflow_registry;
+#[cfg(any(feature = "hub", feature = "mlflow"))]
+mod trees;
