@@ -1,14 +1,17 @@
-//! Protocols of other registries on a server of Larder: [`larder_server`] answers them once this crate is linked.
+//! Protocols of other systems on a server of Larder: [`larder_server`] answers them once this crate is linked.
 //!
 //! | feature | clients |
 //! | --- | --- |
 //! | `mlflow` | MLflow's, as a tracking server and a registry of models |
+//! | `grpc` | those of the Open Inference Protocol over gRPC, such as Triton's |
 //! | `hub` | Hugging Face Hub's: `huggingface_hub`, `@huggingface/hub`, `hf-hub` |
 //!
 //! Routes and errors are those of the server: every route states its action and resource.
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "grpc")]
+mod grpc;
 #[cfg(feature = "hub")]
 mod hub;
 #[cfg(feature = "mlflow")]

@@ -10,9 +10,7 @@ use crate::access_cache::AccessCache;
 use crate::audit_log::AuditLog;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
-use crate::predict::KnownPorts;
 use crate::shared::Shared;
-use crate::store::Settled;
 
 /// The state of a server.
 #[derive(Debug)]
@@ -24,12 +22,9 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) serving: Serving,
     pub(crate) deployer: Deployer,
-    pub(crate) ports: KnownPorts,
-    /// The outcomes of recent commits.
-    pub(crate) settled: Settled,
     #[cfg(feature = "page")]
     pub(crate) sessions: crate::sessions::Sessions,
-    /// What the protocols of other crates keep.
+    /// What the protocols keep.
     pub(crate) shared: Shared,
     /// Set while the server ends: it is no longer ready.
     pub(crate) is_ending: AtomicBool,
@@ -40,8 +35,6 @@ pub(crate) struct App {
 pub(crate) struct Guarded {
     pub(crate) access: AccessCache,
     pub(crate) audit: AuditLog,
-    #[cfg(feature = "oidc")]
-    pub(crate) oidc: Option<crate::oidc::Oidc>,
 }
 
 /// Shared by all requests.

@@ -46,6 +46,16 @@ impl Context {
         self.app.shared.get()
     }
 
+    /// Returns the id of the request.
+    pub fn request_id(&self) -> &Arc<str> {
+        &self.request_id
+    }
+
+    /// Returns the maximum number of bytes of a body that is read into memory.
+    pub fn max_body(&self) -> usize {
+        self.app.options.max_body
+    }
+
     /// Returns the caller; `None` on a server without authentication, and on public routes.
     pub fn principal(&self) -> Option<&Principal> {
         self.identity.as_ref().map(|identity| &*identity.principal)

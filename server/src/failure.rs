@@ -114,7 +114,7 @@ impl Failure {
     }
 
     /// Writes to the log what only the operator may know.
-    pub(crate) fn log(&self, request_id: &str) {
+    pub fn log(&self, request_id: &str) {
         match (&self.cause, self.status.is_server_error()) {
             (Some(cause), _) => {
                 tracing::error!(request_id, code = self.code, cause, "{}", self.message);
@@ -125,7 +125,7 @@ impl Failure {
     }
 
     /// The answer on a route, with the id of the request, in the form that the route's clients read.
-    pub(crate) fn respond(self, request_id: &str, path: &str) -> Response {
+    pub fn respond(self, request_id: &str, path: &str) -> Response {
         self.log(request_id);
         let (code, message) = (self.code, self.message);
         let dialect = Dialect::of(path);

@@ -31,8 +31,11 @@ async fn ready(context: Context, _: String, _: Request) -> Result<Response, Fail
     readiness(&context).await.map(|()| "ok\n".into_response())
 }
 
-/// Ready once the store answers, and every deployment serves or has failed with a reason.
-pub(crate) async fn readiness(context: &Context) -> Result<(), Failure> {
+/// Succeeds once the store answers, and every deployment serves or has failed with a reason.
+///
+/// # Errors
+/// [`Failure::unavailable`] until then.
+pub async fn readiness(context: &Context) -> Result<(), Failure> {
     let app = Arc::clone(&context.app);
     if app.is_ending.load(Ordering::Relaxed) {
         return Err(Failure::unavailable("cannot serve: the server is ending"));

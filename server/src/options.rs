@@ -7,6 +7,8 @@ use std::time::Duration;
 use larder_core::{Error, Result};
 
 use crate::listen::Listen;
+#[cfg(feature = "oidc")]
+use crate::oidc::options::OidcOptions;
 
 /// The files of a certificate chain and its key, in PEM.
 #[derive(Debug, Clone)]
@@ -28,7 +30,7 @@ pub struct ServerOptions {
     pub(crate) deadline: Duration,
     pub(crate) memory: u64,
     #[cfg(feature = "oidc")]
-    pub(crate) oidc: Option<crate::oidc::OidcOptions>,
+    pub(crate) oidc: Option<OidcOptions>,
     #[cfg(feature = "page")]
     pub(crate) is_local: bool,
 }
@@ -111,7 +113,7 @@ impl ServerOptions {
     /// Lets people sign in at a provider of identities, and services by its tokens.
     #[cfg(feature = "oidc")]
     #[must_use]
-    pub fn oidc(mut self, oidc: crate::oidc::OidcOptions) -> Self {
+    pub fn oidc(mut self, oidc: OidcOptions) -> Self {
         self.oidc = Some(oidc);
         self
     }

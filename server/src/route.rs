@@ -17,6 +17,8 @@ use crate::failure::Failure;
 pub type Rest<'a> = &'a str;
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Failure>> + Send>>;
+/// Returns the answer to a request that failed, by the id of the request and the path of the route.
+type Refused = fn(Failure, &str, &str) -> Response;
 type Handler = Arc<dyn Fn(Context, String, Request) -> Answer + Send + Sync>;
 
 /// The permission that a route requires.
@@ -59,6 +61,7 @@ pub struct Route {
     pub(crate) path: &'static str,
     pub(crate) guard: Guard,
     pub(crate) handler: Handler,
+    pub(crate) refused: Refused,
 }
 
 impl Route {
@@ -70,7 +73,14 @@ impl Route {
     {
         let handler: Handler =
             Arc::new(move |context, rest, request| Box::pin(handler(context, rest, request)));
-        Self { method, path, guard, handler }
+        Self { method, path, guard, handler, refused: Failure::respond }
+    }
+
+    /// Sets the form of the answers to requests that fail; [`Failure::respond`] by default.
+    #[must_use]
+    pub fn refused_by(mut self, refused: Refused) -> Self {
+        self.refused = refused;
+        self
     }
 }
 

@@ -68,7 +68,8 @@ async fn answer(app: SharedApp, route: Route, rest: String, request: Request) ->
         true => Ok(crate::page::finish(&app, result, &request_id, &uri)),
         false => result,
     };
-    let response = result.unwrap_or_else(|failure| refused(failure, &request_id, route.path));
+    let response =
+        result.unwrap_or_else(|failure| (route.refused)(failure, &request_id, route.path));
     let (status, took) = (response.status(), started.elapsed());
     app.metrics.request(&method, route.path, status, took);
     tracing::info!(
@@ -80,16 +81,6 @@ async fn answer(app: SharedApp, route: Route, rest: String, request: Request) ->
         "request"
     );
     finish(response, &request_id, trace)
-}
-
-/// The answer to a request that failed, in the protocol of the route.
-fn refused(failure: Failure, request_id: &str, path: &str) -> Response {
-    #[cfg(feature = "grpc")]
-    if crate::predict::grpc::is_grpc(path) {
-        failure.log(request_id);
-        return crate::predict::grpc::status(&failure).into_http();
-    }
-    failure.respond(request_id, path)
 }
 
 async fn guarded(

@@ -24,10 +24,8 @@ use crate::audit_log::AuditLog;
 use crate::listen::{Bound, Listen, SocketFile};
 use crate::metrics::Metrics;
 use crate::options::{ServerOptions, Tls};
-use crate::predict::KnownPorts;
 use crate::router::router;
 use crate::shared::Shared;
-use crate::store::Settled;
 
 /// Maximum time for open requests after the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
@@ -84,12 +82,15 @@ impl Server {
             .map_err(|error| Error::store("start the threads of the server", error))?;
 
         let is_tls = tls.is_some();
+        let shared = Shared::default();
+        #[cfg(feature = "oidc")]
+        if let Some(oidc) = single_sign_on(options, &url_of(&place, is_tls))? {
+            shared.keep(oidc);
+        }
         let guard = match options.authenticate {
             true => Some(Guarded {
                 access: AccessCache::new(&larder),
                 audit: AuditLog::start(&larder)?,
-                #[cfg(feature = "oidc")]
-                oidc: single_sign_on(options, &url_of(&place, is_tls))?,
             }),
             false => None,
         };
@@ -101,16 +102,14 @@ impl Server {
             metrics: Metrics::new(&serving),
             serving,
             deployer,
-            ports: KnownPorts::default(),
             options: options.clone(),
             guard,
-            settled: Settled::default(),
             #[cfg(feature = "page")]
             sessions: crate::sessions::Sessions::new(
                 options.is_local,
                 is_tls || options.behind_proxy,
             )?,
-            shared: Shared::default(),
+            shared,
             is_ending: AtomicBool::new(false),
         });
         let service = router(&app).into_make_service();

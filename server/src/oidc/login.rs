@@ -1,5 +1,6 @@
 //! Browsers: the authorisation code flow with PKCE.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -111,7 +112,7 @@ async fn begin(context: Context, _: String, request: Request) -> Result<Response
     url.query_pairs_mut()
         .append_pair("response_type", "code")
         .append_pair("client_id", &oidc.options.client_id)
-        .append_pair("redirect_uri", &callback(oidc))
+        .append_pair("redirect_uri", &callback(&oidc))
         .append_pair("scope", "openid email profile")
         .append_pair("state", &begun.state())
         .append_pair("nonce", &begun.nonce())
@@ -147,7 +148,7 @@ async fn end(context: Context, _: String, request: Request) -> Result<Response, 
     let Some(code) = parameter(&request, "code") else {
         return Err(Failure::bad_request("cannot sign in: the answer has no code"));
     };
-    let tokens = exchange(oidc, &begun, &code).await?;
+    let tokens = exchange(&oidc, &begun, &code).await?;
     let claims = oidc.verify(&[&oidc.options.client_id], &tokens.id_token).await?;
     let nonce = claims.get("nonce").and_then(|nonce| nonce.as_str());
     if nonce != Some(&begun.nonce()) {
@@ -191,7 +192,7 @@ fn token_request(
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("grant_type", "authorization_code")
         .append_pair("code", code)
-        .append_pair("redirect_uri", &callback(oidc))
+        .append_pair("redirect_uri", &callback(&oidc))
         .append_pair("code_verifier", &begun.verifier());
     let mut request = oidc.provider.client().post(discovery.token_endpoint.clone());
     let ways = &discovery.token_endpoint_auth_methods_supported;
@@ -246,7 +247,7 @@ pub(crate) async fn end_session(context: &Context) -> Result<(bool, Option<Heade
     if let Some(guard) = &context.app.guard {
         guard.access.forget();
     }
-    let clear = |oidc: &Oidc| cookie::clear(cookie::SESSION, oidc.is_secure, SameSite::Lax);
+    let clear = |oidc: Arc<Oidc>| cookie::clear(cookie::SESSION, oidc.is_secure, SameSite::Lax);
     Ok((revoked, of(&context.app).ok().map(clear).transpose()?))
 }
 

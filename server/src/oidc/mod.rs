@@ -8,9 +8,10 @@ mod claims;
 mod device;
 mod jwt;
 mod login;
-mod options;
+pub(crate) mod options;
 mod provider;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
@@ -111,8 +112,8 @@ pub(crate) fn routes() -> Vec<Route> {
 }
 
 /// Returns the single sign-on of a server, if it has one.
-fn of(app: &App) -> Result<&Oidc, Failure> {
-    let oidc = app.guard.as_ref().and_then(|guard| guard.oidc.as_ref());
+pub(crate) fn of(app: &App) -> Result<Arc<Oidc>, Failure> {
+    let oidc = app.shared.find::<Oidc>();
     oidc.ok_or_else(|| Failure::not_found("cannot sign in: the server has no single sign-on"))
 }
 

@@ -73,7 +73,7 @@ fn check_origin(context: &Context, headers: &HeaderMap) -> Result<(), Failure> {
 
 fn is_own(context: &Context, headers: &HeaderMap, origin: &str) -> bool {
     #[cfg(feature = "oidc")]
-    if let Some(oidc) = context.app.guard.as_ref().and_then(|guard| guard.oidc.as_ref())
+    if let Ok(oidc) = crate::oidc::of(&context.app)
         && oidc.origin == origin
     {
         return true;

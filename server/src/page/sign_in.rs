@@ -38,7 +38,7 @@ impl Ways {
     pub(super) fn of(app: &App, next: &str) -> Self {
         let next = page(next).to_owned();
         #[cfg(feature = "oidc")]
-        let has_provider = app.guard.as_ref().is_some_and(|guard| guard.oidc.is_some());
+        let has_provider = crate::oidc::of(app).is_ok();
         #[cfg(not(feature = "oidc"))]
         let has_provider = false;
         Self {

@@ -85,7 +85,7 @@ fn curl(url: &str, reference: &Reference, bearer: bool) -> String {
 /// The URL by which the browser reached the server.
 fn server_url(context: &Context, headers: &HeaderMap) -> String {
     #[cfg(feature = "oidc")]
-    if let Some(oidc) = context.app.guard.as_ref().and_then(|guard| guard.oidc.as_ref()) {
+    if let Ok(oidc) = crate::oidc::of(&context.app) {
         return oidc.public_url.clone();
     }
     let is_plain =

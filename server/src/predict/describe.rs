@@ -13,7 +13,7 @@ use larder_serving::{DeploymentStatus, LoadedModel, VersionStatus};
 use serde_json::{Value, json};
 
 use super::openapi::openapi;
-use super::ports::Ports;
+use super::ports::{KnownPorts, Ports};
 use super::target::Target;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -107,7 +107,8 @@ impl Context {
     /// Returns the inputs and outputs of a model as tensors. They are read once for each version.
     pub(super) async fn ports(&self, model: &Arc<LoadedModel>) -> Result<Arc<Ports>, Failure> {
         let digest = model.version().digest;
-        if let Some(ports) = self.app.ports.get(&digest) {
+        let known = self.shared::<KnownPorts>();
+        if let Some(ports) = known.get(&digest) {
             return Ok(ports);
         }
         let (app, model) = (Arc::clone(&self.app), Arc::clone(model));
@@ -122,7 +123,7 @@ impl Context {
                 _ => None,
             };
             let ports = of_onnx.unwrap_or_else(|| Ports::of_schemas(&model.signature()));
-            Ok(app.ports.keep(digest, Arc::new(ports)))
+            Ok(known.keep(digest, Arc::new(ports)))
         })
         .await
     }

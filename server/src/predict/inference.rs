@@ -58,7 +58,10 @@ fn parse(rest: Rest<'_>) -> Result<Asked, Failure> {
 }
 
 /// Returns the reference of a model and a version: a number, a tag or a digest.
-pub(super) fn reference(name: &str, version: &str) -> Result<Reference, Failure> {
+///
+/// # Errors
+/// [`Failure::bad_request`] if one of them cannot be.
+pub fn reference(name: &str, version: &str) -> Result<Reference, Failure> {
     let selector = if version.bytes().all(|b| b.is_ascii_digit()) { "@" } else { ":" };
     let selector = if version.starts_with("b3:") { "@" } else { selector };
     Ok(format!("{name}{selector}{version}").parse()?)
@@ -107,15 +110,23 @@ async fn look(context: Context, rest: String, _: Request) -> Result<Response, Fa
 }
 
 /// The description of a model.
-pub(super) struct Metadata {
-    pub(super) name: String,
-    pub(super) version: String,
-    pub(super) platform: String,
-    pub(super) ports: Arc<Ports>,
+pub struct Metadata {
+    /// The name.
+    pub name: String,
+    /// The number of the version.
+    pub version: String,
+    /// The kind of model.
+    pub platform: String,
+    /// The inputs and outputs.
+    pub ports: Arc<Ports>,
 }
 
 impl Metadata {
-    pub(super) async fn of(
+    /// Describes the model that `target` is.
+    ///
+    /// # Errors
+    /// Those of the larder.
+    pub async fn of(
         context: &Context,
         reference: &Reference,
         target: &Target,
@@ -211,16 +222,23 @@ async fn infer(context: Context, rest: String, request: Request) -> Result<Respo
 }
 
 /// An output of a model.
-pub(super) struct Output {
-    pub(super) name: String,
-    pub(super) datatype: DataType,
-    pub(super) shape: Vec<usize>,
-    pub(super) elements: Vec<Value>,
+pub struct Output {
+    /// The name.
+    pub name: String,
+    /// The type of its elements.
+    pub datatype: DataType,
+    /// The dimensions.
+    pub shape: Vec<usize>,
+    /// The elements, row by row.
+    pub elements: Vec<Value>,
 }
 
 impl Output {
     /// Appends the elements as little-endian bytes.
-    pub(super) fn write(&self, out: &mut Vec<u8>) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// [`Failure::internal`] if an element is not of the type.
+    pub fn write(&self, out: &mut Vec<u8>) -> Result<(), Failure> {
         self.elements.iter().try_for_each(|element| self.datatype.write(element, out)).ok_or_else(
             || Failure::internal(format!("the output `{}` is of another type", self.name)),
         )
@@ -228,7 +246,10 @@ impl Output {
 }
 
 /// Predicts, and returns the version that answered and the outputs that are wanted; all of them if none is named.
-pub(super) async fn predict(
+///
+/// # Errors
+/// Those of the input, the model and its queue.
+pub async fn predict(
     context: &Context,
     target: &Target,
     inputs: &[Tensor],

@@ -4,24 +4,21 @@
 //! | --- | --- |
 //! | `/predict/REF` | Larder's own: JSON and MessagePack |
 //! | `/v2/…` | the Open Inference Protocol, with its binary extension |
-//! | `/inference.GRPCInferenceService/…` | the same over gRPC |
 //! | `/invocations`, `/mlflow/NAME/…` | MLflow's scoring server |
 //!
 //! Every one of them asks for the action `predict` on the name in the path, finds the model in [`target`], and runs it through
 //! the queue of `larder-serving`.
 
 mod describe;
-#[cfg(feature = "grpc")]
-pub(crate) mod grpc;
-mod inference;
+pub(crate) mod inference;
 mod mlflow;
 mod native;
 mod openapi;
-mod ports;
+pub(crate) mod ports;
 mod table;
-mod target;
-mod tensor;
-mod tensors;
+pub(crate) mod target;
+pub(crate) mod tensor;
+pub(crate) mod tensors;
 
 use larder_access::Resource;
 use larder_core::Reference;
@@ -32,13 +29,9 @@ use crate::failure::Failure;
 use crate::route::{Rest, Route};
 use target::Target;
 
-pub(crate) use ports::KnownPorts;
-
 pub(crate) fn routes() -> Vec<Route> {
     let mut routes = native::routes();
     routes.extend(inference::routes());
-    #[cfg(feature = "grpc")]
-    routes.extend(grpc::routes());
     routes.extend(mlflow::routes());
     routes.extend(describe::routes());
     routes

@@ -17,28 +17,31 @@ const MOST_DEEP: usize = 16;
 
 /// The inputs and outputs of a model.
 #[derive(Debug, Clone)]
-pub(crate) struct Ports {
-    pub(crate) inputs: Vec<Port>,
-    pub(crate) outputs: Vec<Port>,
+pub struct Ports {
+    /// The inputs.
+    pub inputs: Vec<Port>,
+    /// The outputs.
+    pub outputs: Vec<Port>,
     /// The model takes tensors whole, rather than rows.
-    pub(crate) takes_tensors: bool,
+    pub takes_tensors: bool,
     /// An input is an object, with an entry for each port.
-    pub(crate) is_object: bool,
+    pub is_object: bool,
 }
 
 /// One input or output.
 #[derive(Debug, Clone)]
-pub(crate) struct Port {
-    pub(crate) name: String,
+pub struct Port {
+    /// The name.
+    pub name: String,
     /// `None` where a value is no tensor; it is passed as JSON text.
-    pub(crate) datatype: Option<DataType>,
+    pub datatype: Option<DataType>,
     /// The dimensions, rows included; -1 for any size.
-    pub(crate) shape: Vec<i64>,
+    pub shape: Vec<i64>,
 }
 
 impl Port {
     /// The type of its tensors; of values that are no numbers, that of their JSON.
-    pub(crate) fn datatype(&self) -> DataType {
+    pub fn datatype(&self) -> DataType {
         self.datatype.unwrap_or(DataType::Bytes)
     }
 }

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 
 /// A model that answers one request.
 #[derive(Debug)]
-pub(crate) enum Target {
+pub enum Target {
     /// A deployment: the version that serves, or its canary.
     Deployed(Route),
     /// A version.
@@ -20,7 +20,7 @@ pub(crate) enum Target {
 
 impl Target {
     /// Finds the deployment of that name, or else the version, and loads it.
-    pub(crate) async fn find(context: &Context, text: &str) -> Result<Self, Failure> {
+    pub async fn find(context: &Context, text: &str) -> Result<Self, Failure> {
         let reference: Reference = text.parse()?;
         if text == reference.identifier().as_str()
             && let Some(endpoint) = context.app.deployer.endpoint(reference.identifier())
@@ -35,7 +35,8 @@ impl Target {
         context.blocking(load).await
     }
 
-    pub(crate) fn model(&self) -> &Arc<LoadedModel> {
+    /// Returns the model.
+    pub fn model(&self) -> &Arc<LoadedModel> {
         match self {
             Self::Deployed(route) => route.model(),
             Self::Version(model) => model,

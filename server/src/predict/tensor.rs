@@ -6,20 +6,34 @@ use larder_core::BoxError;
 
 /// A type of the Open Inference Protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum DataType {
+pub enum DataType {
+    /// `BOOL`.
     Bool,
+    /// `UINT8`.
     Uint8,
+    /// `UINT16`.
     Uint16,
+    /// `UINT32`.
     Uint32,
+    /// `UINT64`.
     Uint64,
+    /// `INT8`.
     Int8,
+    /// `INT16`.
     Int16,
+    /// `INT32`.
     Int32,
+    /// `INT64`.
     Int64,
+    /// `FP16`.
     Fp16,
+    /// `BF16`.
     Bf16,
+    /// `FP32`.
     Fp32,
+    /// `FP64`.
     Fp64,
+    /// `BYTES`.
     Bytes,
 }
 
@@ -47,16 +61,18 @@ impl DataType {
         &TYPES[self as usize]
     }
 
-    pub(crate) fn name(self) -> &'static str {
+    /// Returns the name in the protocol.
+    pub fn name(self) -> &'static str {
         self.entry().1
     }
 
     /// The size of an element in bytes; 0 for strings, each of which has its own.
-    pub(crate) fn size(self) -> usize {
+    pub fn size(self) -> usize {
         self.entry().3
     }
 
-    pub(crate) fn named(name: &str) -> Option<Self> {
+    /// Returns the type with a name of the protocol.
+    pub fn named(name: &str) -> Option<Self> {
         TYPES.iter().find(|entry| entry.1 == name).map(|entry| entry.0)
     }
 
@@ -64,8 +80,11 @@ impl DataType {
         TYPES.iter().find(|entry| entry.2 == name).map(|entry| entry.0)
     }
 
-    /// Appends the JSON of elements in little-endian bytes, one text each.
-    pub(crate) fn read(self, bytes: &[u8]) -> Result<Vec<String>, BoxError> {
+    /// Returns the JSON of elements in little-endian bytes, one text each.
+    ///
+    /// # Errors
+    /// If the bytes are no whole number of elements, or a string is not UTF-8.
+    pub fn read(self, bytes: &[u8]) -> Result<Vec<String>, BoxError> {
         if self == Self::Bytes {
             return read_strings(bytes);
         }
@@ -101,7 +120,7 @@ impl DataType {
     }
 
     /// Appends one element of JSON as little-endian bytes. `None` for a value of another type.
-    pub(crate) fn write(self, value: &serde_json::Value, out: &mut Vec<u8>) -> Option<()> {
+    pub fn write(self, value: &serde_json::Value, out: &mut Vec<u8>) -> Option<()> {
         macro_rules! integer {
             ($of:ty, $get:ident) => {
                 out.extend(<$of>::try_from(value.$get()?).ok()?.to_le_bytes())

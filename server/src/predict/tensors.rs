@@ -13,19 +13,21 @@ const MOST_DIMENSIONS: usize = 32;
 
 /// A tensor: its sizes, and its elements as JSON texts, in row-major order.
 #[derive(Debug, Clone)]
-pub(crate) struct Tensor {
-    pub(crate) name: String,
-    pub(crate) shape: Vec<usize>,
-    pub(crate) elements: Vec<String>,
+pub struct Tensor {
+    /// The name.
+    pub name: String,
+    /// The dimensions.
+    pub shape: Vec<usize>,
+    /// The elements as JSON.
+    pub elements: Vec<String>,
 }
 
 impl Tensor {
-    /// Checks that there are as many elements as the shape says.
-    pub(crate) fn new(
-        name: String,
-        shape: Vec<usize>,
-        elements: Vec<String>,
-    ) -> Result<Self, Failure> {
+    /// Creates a tensor.
+    ///
+    /// # Errors
+    /// If there are not as many elements as the shape says.
+    pub fn new(name: String, shape: Vec<usize>, elements: Vec<String>) -> Result<Self, Failure> {
         let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
         if shape.len() > MOST_DIMENSIONS || count != Some(elements.len()) {
             return Err(invalid("an input has another number of elements than its shape says"));
@@ -199,7 +201,8 @@ fn as_text(value: &Value, is_batch: bool) -> (Vec<usize>, Vec<Value>) {
     }
 }
 
-pub(crate) fn invalid(reason: impl std::fmt::Display) -> Failure {
+/// Returns the failure of an input that does not fit.
+pub fn invalid(reason: impl std::fmt::Display) -> Failure {
     Failure::new(
         axum::http::StatusCode::UNPROCESSABLE_ENTITY,
         "invalid_input",

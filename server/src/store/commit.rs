@@ -9,6 +9,7 @@ use larder_store_http::protocol::{Commit, CommitAnswer};
 use tokio::runtime::Handle;
 
 use super::check::{Checked, check};
+use super::settled::Settled;
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -18,7 +19,7 @@ const ATTEMPTS: usize = 20;
 /// Checks and makes a commit, once.
 pub(super) fn commit(context: &Context, request: Commit) -> Result<CommitAnswer, Failure> {
     let who = context.identity.as_ref().map(|identity| identity.principal.name.to_string());
-    context.app.settled.once(&who.unwrap_or_default(), request.id, || {
+    context.shared::<Settled>().once(&who.unwrap_or_default(), request.id, || {
         let changes = request.changes.into_iter().map(Change::from).collect();
         make(context, changes).map(Into::into)
     })

@@ -25,7 +25,6 @@ use larder_store_http::protocol::{
 };
 
 pub use self::download::{AHEAD, PIECE, SILENCE, range, value};
-pub(crate) use self::settled::Settled;
 pub use self::upload::receive_blob;
 use crate::context::Context;
 use crate::failure::Failure;

@@ -22,24 +22,16 @@ use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
 
-use super::inference::{self, Metadata, reference};
-use super::ports::Port;
-use super::target::Target;
-use super::tensor::DataType;
-use super::tensors::{self, invalid};
-use crate::context::Context;
-use crate::failure::Failure;
-use crate::health;
-use crate::route::{Guard, Route};
+use larder_server::extend::inference::{
+    DataType, Metadata, Port, Target, Tensor as Input, invalid, predict, reference,
+};
+use larder_server::extend::{Context, Failure, Guard, Route, RouteSet, inventory, readiness};
 use messages::{
     Contents, Empty, InferRequest, InferResponse, ModelMetadata, ModelRequest, ServerMetadata,
     Tensor, Yes,
 };
 
-/// The front of the paths of the service.
-const SERVICE: &str = "/inference.GRPCInferenceService/";
-
-pub(crate) fn routes() -> Vec<Route> {
+fn routes() -> Vec<Route> {
     let any = Guard::any(Action::Predict);
     macro_rules! route {
         ($name:literal, $guard:expr, $run:expr) => {
@@ -49,6 +41,7 @@ pub(crate) fn routes() -> Vec<Route> {
                 $guard,
                 |context, _, request| call(context, request, $run),
             )
+            .refused_by(refused)
         };
     }
     vec![
@@ -59,11 +52,6 @@ pub(crate) fn routes() -> Vec<Route> {
         route!("ModelMetadata", any, model_metadata),
         route!("ModelInfer", any, infer),
     ]
-}
-
-/// Returns whether a path is one of gRPC's.
-pub(crate) fn is_grpc(path: &str) -> bool {
-    path.starts_with(SERVICE)
 }
 
 /// Answers one call with what `run` returns.
@@ -78,7 +66,7 @@ where
     F: FnOnce(Context, Req) -> A + Send + 'static,
     A: Future<Output = Result<Res, Failure>> + Send + 'static,
 {
-    let limit = context.app.options.max_body;
+    let limit = context.max_body();
     let mut grpc = Grpc::new(ProstCodec::<Res, Req>::default())
         .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(limit)
@@ -102,7 +90,7 @@ where
         let Some((context, run)) = self.0.take() else {
             return Box::pin(async { Err(Status::internal("the call was made twice")) });
         };
-        let request_id = Arc::clone(&context.request_id);
+        let request_id = Arc::clone(context.request_id());
         let answer = run(context, request.into_inner());
         Box::pin(async move {
             let answer = answer.await.map_err(|failure| {
@@ -114,8 +102,14 @@ where
     }
 }
 
+/// The answer to a request that was refused before it was read.
+fn refused(failure: Failure, request_id: &str, _: &str) -> Response {
+    failure.log(request_id);
+    status(&failure).into_http()
+}
+
 /// The status of a failure, by the table of HTTP codes of gRPC's own gateway where it has one.
-pub(crate) fn status(failure: &Failure) -> Status {
+fn status(failure: &Failure) -> Status {
     let code = match failure.status {
         StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => Code::InvalidArgument,
         StatusCode::UNAUTHORIZED => Code::Unauthenticated,
@@ -136,7 +130,7 @@ async fn server_live(_: Context, _: Empty) -> Result<Yes, Failure> {
 }
 
 async fn server_ready(context: Context, _: Empty) -> Result<Yes, Failure> {
-    match health::readiness(&context).await {
+    match readiness(&context).await {
         Ok(()) => Ok(Yes { yes: true }),
         Err(failure) if failure.status == StatusCode::SERVICE_UNAVAILABLE => Ok(Yes { yes: false }),
         Err(failure) => Err(failure),
@@ -183,7 +177,7 @@ async fn infer(context: Context, request: InferRequest) -> Result<InferResponse,
     let inputs = request.inputs.iter().map(|input| read(input, raw.next()));
     let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
     let wanted: Vec<&str> = request.outputs.iter().map(|output| output.name.as_str()).collect();
-    let (version, outputs) = inference::predict(&context, &target, &inputs, &wanted).await?;
+    let (version, outputs) = predict(&context, &target, &inputs, &wanted).await?;
 
     let mut answer = InferResponse {
         model_name: reference.identifier().to_string(),
@@ -222,7 +216,7 @@ async fn find(
     Ok((reference, target))
 }
 
-fn read(input: &Tensor, raw: Option<Bytes>) -> Result<tensors::Tensor, Failure> {
+fn read(input: &Tensor, raw: Option<Bytes>) -> Result<Input, Failure> {
     let datatype = DataType::named(&input.datatype)
         .ok_or_else(|| invalid("an input has no type of the protocol"))?;
     let bytes = match (raw, &input.contents) {
@@ -239,5 +233,7 @@ fn read(input: &Tensor, raw: Option<Bytes>) -> Result<tensors::Tensor, Failure> 
     let shape = shape.collect::<Result<_, _>>();
     let shape = shape.map_err(|_| invalid("the shape of an input has a negative size"))?;
     let elements = datatype.read(&bytes).map_err(invalid)?;
-    tensors::Tensor::new(input.name.clone(), shape, elements)
+    Input::new(input.name.clone(), shape, elements)
 }
+
+inventory::submit!(RouteSet(routes));
