@@ -192,7 +192,7 @@ fn token_request(
     let mut form = form_urlencoded::Serializer::new(String::new());
     form.append_pair("grant_type", "authorization_code")
         .append_pair("code", code)
-        .append_pair("redirect_uri", &callback(&oidc))
+        .append_pair("redirect_uri", &callback(oidc))
         .append_pair("code_verifier", &begun.verifier());
     let mut request = oidc.provider.client().post(discovery.token_endpoint.clone());
     let ways = &discovery.token_endpoint_auth_methods_supported;
