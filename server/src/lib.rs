@@ -33,6 +33,8 @@ mod model_metrics;
 #[cfg(feature = "oidc")]
 mod oidc;
 mod options;
+#[cfg(any(feature = "hub", feature = "mlflow"))]
+mod own_url;
 mod predict;
 mod request_id;
 mod route;

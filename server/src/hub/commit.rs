@@ -24,10 +24,10 @@ use tokio::time::timeout;
 use url::form_urlencoded;
 
 use super::info::{answer, json_of, revision};
-use super::own_url;
 use super::repo::{MAIN, split};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::own_url::own_url;
 use crate::store::SILENCE;
 use crate::trees;
 

@@ -11,9 +11,9 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::info::summary;
-use super::own_url;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::own_url::own_url;
 use crate::store::value;
 use crate::trees::names_after;
 

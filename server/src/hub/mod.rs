@@ -18,10 +18,9 @@ mod repos;
 mod resolve;
 mod tags;
 
-use axum::http::{Method, header};
+use axum::http::Method;
 use larder_core::store::Action;
 
-use crate::context::Context;
 use crate::route::{Guard, Route};
 use repo::resource;
 
@@ -109,18 +108,4 @@ pub(crate) fn routes() -> Vec<Route> {
     routes.extend(of_repo!(1, "{a}"));
     routes.extend(of_repo!(2, "{a}/{b}"));
     routes
-}
-
-/// Returns the URL by which the client reached the server.
-fn own_url(context: &Context, headers: &axum::http::HeaderMap) -> String {
-    let text = |name: header::HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
-    let is_host = |host: &&str| {
-        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b))
-    };
-    let host = text(header::HOST).filter(is_host).unwrap_or("localhost");
-    let options = &context.app.options;
-    let forwarded = header::HeaderName::from_static("x-forwarded-proto");
-    let is_https = options.tls.is_some()
-        || options.behind_proxy && text(forwarded).is_none_or(|scheme| scheme == "https");
-    format!("{}://{host}", if is_https { "https" } else { "http" })
 }

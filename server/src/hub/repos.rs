@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use tokio::runtime::Handle;
 
 use super::info::json_of;
-use super::own_url;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::own_url::own_url;
 
 pub(super) async fn whoami(context: Context, _: String, _: Request) -> Result<Response, Failure> {
     let principal = context.identity.as_ref().map(|identity| &identity.principal);
