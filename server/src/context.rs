@@ -18,6 +18,9 @@ use crate::access_cache::Identity;
 use crate::app::SharedApp;
 use crate::failure::Failure;
 
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
+
 /// The caller, and the server.
 #[derive(Debug, Clone)]
 pub struct Context {
@@ -61,19 +64,22 @@ impl Context {
         self.identity.as_ref().map(|identity| &*identity.principal)
     }
 
-    /// Returns the URL by which the client reached the server.
+    /// Returns the URL by which the client reached the server. A proxy in front may say more.
     pub fn url(&self, headers: &HeaderMap) -> String {
         let text = |name: HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
-        let is_host = |host: &&str| {
-            let is_allowed = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
-            !host.is_empty() && host.bytes().all(is_allowed)
+        let plain = |extra: &'static [u8]| {
+            move |text: &&str| text.bytes().all(|b| b.is_ascii_alphanumeric() || extra.contains(&b))
         };
-        let host = text(header::HOST).filter(is_host).unwrap_or("localhost");
         let options = &self.app.options;
-        let forwarded = HeaderName::from_static("x-forwarded-proto");
-        let is_https = options.tls.is_some()
-            || options.behind_proxy && text(forwarded).is_none_or(|scheme| scheme == "https");
-        format!("{}://{host}", if is_https { "https" } else { "http" })
+        let host = text(header::HOST).filter(|host| !host.is_empty()).filter(plain(b".-:[]"));
+        let host = host.unwrap_or("localhost");
+        if !options.behind_proxy {
+            let scheme = if options.tls.is_some() { "https" } else { "http" };
+            return format!("{scheme}://{host}");
+        }
+        let scheme = if text(FORWARDED_PROTO) == Some("http") { "http" } else { "https" };
+        let prefix = text(FORWARDED_PREFIX).filter(plain(b"/._-")).unwrap_or_default();
+        format!("{scheme}://{host}{}", prefix.trim_end_matches('/'))
     }
 
     /// Denies what the principal may not do, and logs the denial.

@@ -7,6 +7,7 @@ use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use larder_access::Resource;
+use larder_core::VersionInfo;
 use larder_core::store::Action;
 use larder_files::drafts::{DraftContent, LarderDrafts};
 use larder_server::extend::{Context, Failure, Guard, Rest, Route, read_body, receive_blob};
@@ -29,6 +30,12 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new(Method::GET, FILE, Guard::On(Action::Read, resource), get),
         Route::new(Method::PUT, FILE, Guard::On(Action::Write, resource), put),
     ]
+}
+
+/// Returns the path of the folder of a version.
+pub(super) fn path_of(info: &VersionInfo) -> String {
+    let name = names::written(&info.identifier);
+    format!("{LIST}/versions/{name}/{}", info.version.get())
 }
 
 /// Who may write some name has drafts; which are the principal's is asked when they are read.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::annotate::{Origin, annotated};
 use super::names;
 use super::permit;
-use super::view::{Version, source};
+use super::view::Version;
 use super::wire::{Entry, Query};
 use super::{drafts, flavors};
 use crate::trees;
@@ -105,7 +105,7 @@ pub(super) fn get(context: &Context, query: Query) -> Result<Value, Failure> {
     Ok(json!({ "model_version": version.json() }))
 }
 
-/// Returns where the files of a version are: in the version.
+/// Returns where the files of a version are: on this server, also for clients whose runs are on another.
 pub(super) fn download_uri(context: &Context, query: Query) -> Result<Value, Failure> {
     let which = Which::of(&query)?;
     context.authorize(Action::Read, &names::resource(&which.name))?;
@@ -116,7 +116,8 @@ pub(super) fn download_uri(context: &Context, query: Query) -> Result<Value, Fai
             "cannot download the version: it is no folder of files; use a client of Larder",
         ));
     }
-    Ok(json!({ "artifact_uri": source(&version.info) }))
+    let path = super::artifacts::path_of(&version.info);
+    Ok(json!({ "artifact_uri": format!("{}{path}", query.own_url) }))
 }
 
 #[derive(Deserialize)]

@@ -87,7 +87,7 @@ impl Version {
 }
 
 /// Where the files of a version are.
-pub(super) fn source(info: &VersionInfo) -> String {
+fn source(info: &VersionInfo) -> String {
     let name = names::written(&info.identifier);
     format!("mlflow-artifacts:/versions/{name}/{}", info.version.get())
 }

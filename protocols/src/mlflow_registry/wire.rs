@@ -30,7 +30,7 @@ pub(super) fn query_route(
     run: fn(&Context, Query) -> Result<Value, Failure>,
 ) -> Route {
     Route::new(Method::GET, path, guard, move |context, _, request| async move {
-        let query = Query::of(&request);
+        let query = Query::of(&context, &request);
         answer(&context, move |context| run(context, query)).await
     })
 }
@@ -61,23 +61,30 @@ pub(super) async fn read<T: DeserializeOwned>(
 
 /// The query of a request.
 #[derive(Debug, Default)]
-pub(super) struct Query(Vec<(String, String)>);
+pub(super) struct Query {
+    parameters: Vec<(String, String)>,
+    /// The URL by which the client reached the server.
+    pub(super) own_url: String,
+}
 
 impl Query {
-    pub(super) fn of(request: &Request) -> Self {
+    fn of(context: &Context, request: &Request) -> Self {
         let query = request.uri().query().unwrap_or_default();
-        Self(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
+        Self {
+            parameters: form_urlencoded::parse(query.as_bytes()).into_owned().collect(),
+            own_url: context.url(request.headers()),
+        }
     }
 
     /// Returns a parameter, unless it is empty.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
-        let found = self.0.iter().find(|(key, _)| key == name);
+        let found = self.parameters.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
     }
 
     /// Returns all values of a parameter.
     pub(super) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.parameters.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Returns a parameter that must be there.

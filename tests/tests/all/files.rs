@@ -1,5 +1,6 @@
 //! Files and folders: what goes in comes out, and what must not go in or out does not.
 
+mod drafts;
 mod refused;
 
 use larder::Selection;
