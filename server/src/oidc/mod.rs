@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 #[cfg(feature = "page")]
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use larder_access::{
     AuditEntry, CreatedToken, LarderAccess, Outcome, Principal, SignIn, TokenOptions,
 };
@@ -31,8 +31,6 @@ use crate::cookie;
 use crate::failure::Failure;
 use crate::route::Route;
 
-#[cfg(feature = "page")]
-pub(crate) use self::login::end_session;
 pub use self::options::OidcOptions;
 
 /// Single sign-on of a server.
@@ -114,6 +112,12 @@ pub(crate) fn routes() -> Vec<Route> {
 fn of(app: &App) -> Result<&Oidc, Failure> {
     let oidc = app.guard.as_ref().and_then(|guard| guard.oidc.as_ref());
     oidc.ok_or_else(|| Failure::not_found("cannot sign in: the server has no single sign-on"))
+}
+
+/// Ends a session. Returns the header that removes its cookie.
+#[cfg(feature = "page")]
+pub(crate) async fn end_session(context: &Context) -> Result<Option<HeaderValue>, Failure> {
+    Ok(login::end_session(context).await?.1)
 }
 
 /// Returns the value of the cookie of a browser's session.
