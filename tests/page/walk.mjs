@@ -135,6 +135,14 @@ for (const colorScheme of ['light', 'dark']) {
   expect(output.price === 239.5 && output.street === '<b>Elm</b>', `the price is ${JSON.stringify(output)}`);
   await examine(page, 'answer');
   await page.screenshot({ path: `${PAGE_SHOTS}/answer-1280-light.png` });
+  // What was done is in the log, and counted.
+  for (const name of ['audit', 'deployments']) {
+    await page.goto(`/ui/${name}`);
+    const text = await page.locator('main').textContent();
+    expect(name === 'audit' ? text.includes('house/price:chosen') : /\d (µs|ms)/.test(text), `${name}: ${text}`);
+    await examine(page, name);
+    await page.screenshot({ path: `${PAGE_SHOTS}/${name}-after-1280-light.png` });
+  }
   // A node of the picture leads on.
   await page.goto('/ui/lineage/house/street@1');
   await page.locator('svg a').filter({ hasText: 'house/price@3' }).first().focus();

@@ -42,6 +42,7 @@ pub fn walk(target: &Path, environment: &[(&str, &str)]) -> Vec<String> {
 }
 
 /// The program.
+#[allow(clippy::expect_used)]
 fn chromium() -> PathBuf {
     let known = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
     known.iter().map(PathBuf::from).find(|path| path.exists()).expect(ADVICE)

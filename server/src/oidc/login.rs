@@ -230,7 +230,7 @@ async fn logout(context: Context, _: String, _: Request) -> Result<Response, Fai
 
 /// Ends a session. A token that no sign-in created stays valid. Returns whether one was revoked, and the header that removes the
 /// cookie.
-pub(crate) async fn end_session(context: &Context) -> Result<(bool, Option<HeaderValue>), Failure> {
+pub(super) async fn end_session(context: &Context) -> Result<(bool, Option<HeaderValue>), Failure> {
     let token = context.identity.as_ref().and_then(|it| it.principal.token.clone());
     let app = context.app.clone();
     let revoked = context

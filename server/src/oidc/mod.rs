@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 #[cfg(feature = "page")]
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderValue};
 use larder_access::{
     AuditEntry, CreatedToken, LarderAccess, Outcome, Principal, SignIn, TokenOptions,
 };
@@ -32,8 +32,6 @@ use crate::cookie;
 use crate::failure::Failure;
 use crate::route::Route;
 
-#[cfg(feature = "page")]
-pub(crate) use self::login::end_session;
 pub use self::options::OidcOptions;
 
 /// Single sign-on of a server.
@@ -115,6 +113,12 @@ pub(crate) fn routes() -> Vec<Route> {
 pub(crate) fn of(app: &App) -> Result<Arc<Oidc>, Failure> {
     let oidc = app.shared.find::<Oidc>();
     oidc.ok_or_else(|| Failure::not_found("cannot sign in: the server has no single sign-on"))
+}
+
+/// Ends a session. Returns the header that removes its cookie.
+#[cfg(feature = "page")]
+pub(crate) async fn end_session(context: &Context) -> Result<Option<HeaderValue>, Failure> {
+    Ok(login::end_session(context).await?.1)
 }
 
 /// Returns the value of the cookie of a browser's session.

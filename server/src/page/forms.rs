@@ -11,8 +11,7 @@ use crate::failure::Failure;
 /// The field with the token.
 const TOKEN: &str = "form_token";
 
-/// The fields of a form.
-#[derive(Debug)]
+/// The fields of a form. It may hold a token: it is not printed.
 pub(super) struct Form(Vec<(String, String)>);
 
 impl Form {

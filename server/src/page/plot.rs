@@ -98,7 +98,7 @@ fn ticks(least: f64, most: f64) -> Vec<f64> {
     let start = (least / step).floor();
     let count = ((most / step).ceil() - start).min(10.0);
     // So close together that they are one number for the machine.
-    if !(start.abs() < 1e15) {
+    if start.abs() >= 1e15 {
         return vec![least];
     }
     (0..=count as u32).map(|it| (start + f64::from(it)) * step).collect()

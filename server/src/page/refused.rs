@@ -38,7 +38,11 @@ pub(super) fn respond(app: &App, failure: Failure, request_id: &str, uri: &Uri) 
         frame,
         status: failure.status.as_u16(),
         heading,
-        message: &failure.message,
+        // What a program would have to send is nothing for people.
+        message: match is_nobody && app.guard.is_some() {
+            true => "You are not signed in, or the session is over.",
+            false => &failure.message,
+        },
         request_id,
         ways: is_nobody.then(|| Ways::of(app, next)),
     };

@@ -114,7 +114,7 @@ async fn end(context: Context, _: String, request: Request) -> Result<Response, 
         return Ok(response);
     }
     #[cfg(feature = "oidc")]
-    if let (_, Some(cleared)) = crate::oidc::end_session(&context).await? {
+    if let Some(cleared) = crate::oidc::end_session(&context).await? {
         response.headers_mut().append(header::SET_COOKIE, cleared);
     }
     Ok(response)

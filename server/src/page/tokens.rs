@@ -1,5 +1,6 @@
 //! Tokens: those of the user, and of all for who administers the larder.
 
+use std::cmp::Reverse;
 use std::time::SystemTime;
 
 use askama::Template;
@@ -51,7 +52,7 @@ async fn tokens(context: Context, _: String, request: Request) -> Result<Respons
         Ok(app.larder.access().tokens(owner)?)
     });
     let mut found = read.await?;
-    found.sort_by(|one, other| other.created.cmp(&one.created));
+    found.sort_by_key(|token| Reverse(token.created));
     let own = principal.and_then(|principal| principal.token.clone());
     render(&Screen {
         frame: Frame::new(&context, request.headers(), "Tokens", "/ui/tokens"),

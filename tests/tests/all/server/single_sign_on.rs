@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 
 use larder::access::{LarderAccess, Outcome, Role, Subject};
 use larder::server::{OidcOptions, Server};
-use larder_tests::oidc::{Browser, Page, Provider};
+use larder_tests::oidc::{Browser, Page, Provider, attribute};
 use serde_json::{Value, json};
 
 use super::{Serving, options};
@@ -86,6 +86,26 @@ impl Trusting {
 
 fn names(groups: &Value) -> BTreeSet<&str> {
     groups.as_array().unwrap().iter().filter_map(Value::as_str).collect()
+}
+
+#[test]
+fn the_page_is_opened_and_left_by_single_sign_on() {
+    let trusting = Trusting::start();
+    let access = trusting.serving.larder.access();
+    access.grant(&Subject::Everyone, Role::Viewer, "*").unwrap();
+    let (mut browser, jobs) = (Browser::default(), trusting.url("/ui/jobs"));
+    let asked = browser.get(&jobs);
+    assert!(asked.status == 401 && asked.body.contains("/login?next=%2Fui%2Fjobs"), "{asked:?}");
+    let back = trusting.way_back(&mut browser, "ann", "?next=%2Fui%2Fjobs");
+    assert_eq!(browser.get(&back).location(), Some("/ui/jobs"));
+    let page = browser.get(&jobs);
+    assert!(page.status == 200 && page.body.contains(ANN), "{page:?}");
+    let token = attribute(&page.body, "name=\"form_token\" value=\"").unwrap();
+    let headers = format!("origin: {}\r\n", trusting.url(""));
+    let body = format!("form_token={token}");
+    let out = browser.send(&trusting.url("/ui/signout"), "POST", &headers, &body);
+    assert_eq!((out.status, out.location()), (303, Some("/ui/signin")), "{out:?}");
+    assert_eq!(browser.get(&jobs).status, 401);
 }
 
 #[test]
