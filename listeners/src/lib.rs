@@ -1,0 +1,3 @@
+//! Models on collections.
+
+pub mod nearest;
