@@ -2,10 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use larder_core::{
-    Artifact, Component, ComponentType, Error, Item, Model, Predict, Result,
-};
-use larder_serializers::MsgPack;
+use larder_core::{Error, Predict, Result};
 use linfa::Dataset;
 use linfa::traits::{Fit, Predict as _};
 use linfa_elasticnet::ElasticNet;
@@ -31,7 +28,7 @@ pub struct ClassImputer {
     encoder: Encoder,
     /// What the classes are called, by number.
     classes: Vec<String>,
-    forest: Artifact<Vec<DecisionTree<f64, usize>>, MsgPack>,
+    forest: Vec<DecisionTree<f64, usize>>,
 }
 
 /// Imputes a number, by a linear model with a penalty on its coefficients.
@@ -103,7 +100,7 @@ impl ClassImputer {
             let tree = DecisionTree::params().max_depth(Some(MAX_DEPTH)).fit(&dataset);
             forest.push(tree.map_err(|error| refused(error.to_string()))?);
         }
-        Ok(Self { target: target.to_owned(), encoder, classes, forest: Artifact::new(forest) })
+        Ok(Self { target: target.to_owned(), encoder, classes, forest })
     }
 
     /// Returns the field that it imputes.
@@ -112,13 +109,10 @@ impl ClassImputer {
     }
 
     /// Imputes the field for rows.
-    ///
-    /// # Errors
-    /// The errors of reading its trees.
-    pub fn impute(&self, rows: &[Fields]) -> Result<Vec<String>> {
+    pub fn impute(&self, rows: &[Fields]) -> Vec<String> {
         let records = self.encoder.encode(rows);
         let mut votes = vec![vec![0_u32; self.classes.len()]; rows.len()];
-        for tree in self.forest.get()? {
+        for tree in &self.forest {
             for (votes, class) in votes.iter_mut().zip(tree.predict(&records)) {
                 if let Some(votes) = votes.get_mut(class) {
                     *votes += 1;
@@ -130,13 +124,13 @@ impl ClassImputer {
             let class = votes.iter().position(|count| *count == most);
             class.and_then(|class| self.classes.get(class)).cloned().unwrap_or_default()
         };
-        Ok(votes.into_iter().map(elected).collect())
+        votes.into_iter().map(elected).collect()
     }
 
     /// Compares it with the most frequent class of `train`, on the rows of `valid` that have the field.
     ///
     /// # Errors
-    /// As [`impute`](Self::impute); [`Error::Refused`] if no row has it.
+    /// [`Error::Refused`] if no row has it.
     pub fn validate(&self, train: &[Fields], valid: &[Fields]) -> Result<ClassReport> {
         let (rows, labels) = labelled(valid, &self.target, class_of);
         if rows.is_empty() {
@@ -147,7 +141,7 @@ impl ClassImputer {
             *counts.entry(label).or_default() += 1;
         }
         let most = counts.into_iter().max_by_key(|(_, count)| *count).map(|(class, _)| class);
-        let imputed = self.impute(&rows)?;
+        let imputed = self.impute(&rows);
         let share = |right: usize| right as f64 / rows.len() as f64;
         let right = imputed.iter().zip(&labels).filter(|(imputed, label)| imputed == label);
         let frequent = labels.iter().filter(|label| Some(*label) == most.as_ref());
@@ -249,12 +243,12 @@ impl Predict for ClassImputer {
     type Output = String;
 
     fn predict(&self, input: Fields) -> Result<String> {
-        let mut imputed = self.impute(&[input])?;
+        let mut imputed = self.impute(&[input]);
         imputed.pop().ok_or_else(|| Error::predict("it has no classes"))
     }
 
     fn predict_batch(&self, inputs: Vec<Fields>) -> Result<Vec<String>> {
-        self.impute(&inputs)
+        Ok(self.impute(&inputs))
     }
 }
 
@@ -272,27 +266,3 @@ impl Predict for NumberImputer {
     }
 }
 
-#[typetag::serde(name = "larder/class-imputer")]
-impl Component for ClassImputer {
-    fn as_model(&self) -> Option<&dyn Model> {
-        Some(self)
-    }
-}
-
-impl ComponentType for ClassImputer {
-    const TAG: &'static str = "larder/class-imputer";
-}
-
-#[typetag::serde(name = "larder/number-imputer")]
-impl Component for NumberImputer {
-    fn as_model(&self) -> Option<&dyn Model> {
-        Some(self)
-    }
-}
-
-impl ComponentType for NumberImputer {
-    const TAG: &'static str = "larder/number-imputer";
-}
-
-larder_core::link!(Item::model::<ClassImputer>());
-larder_core::link!(Item::model::<NumberImputer>());

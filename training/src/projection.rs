@@ -1,6 +1,6 @@
 //! A learned projection of vectors, for semantic look-up.
 
-use larder_core::{Component, ComponentType, Error, Item, Model, Predict, Result};
+use larder_core::{Error, Predict, Result};
 use linfa_linalg::eigh::EighInto as _;
 use ndarray::{Array1, Array2, ArrayView1, Axis};
 use serde::{Deserialize, Serialize};
@@ -157,16 +157,3 @@ impl Predict for Projection {
         self.project(&input)
     }
 }
-
-#[typetag::serde(name = "larder/projection")]
-impl Component for Projection {
-    fn as_model(&self) -> Option<&dyn Model> {
-        Some(self)
-    }
-}
-
-impl ComponentType for Projection {
-    const TAG: &'static str = "larder/projection";
-}
-
-larder_core::link!(Item::model::<Projection>());
