@@ -1,3 +1,0 @@
-//! Models on collections.
-
-pub mod nearest;
