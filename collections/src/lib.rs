@@ -1,0 +1,38 @@
+//! Collections of rows as versions of Larder.
+//!
+//! A [`Collection`] holds rows of a Rust type, an [`UntypedCollection`] Arrow batches. Each write is one durable version that
+//! shares with the one before what did not change.
+
+mod collection;
+mod engine;
+mod error;
+mod filter;
+mod fold;
+mod fragment;
+mod fragments;
+mod json;
+mod key;
+mod schema;
+mod snapshot;
+mod types;
+
+pub use arrow_array;
+pub use arrow_schema;
+
+pub use collection::{
+    Collection, CollectionVersion, Cursor, Edited, Find, Insert, Inserted, LarderCollections,
+    Order, Page, Reject, Rows, UntypedCollection, Version,
+};
+pub use engine::{
+    Batches, Delta, Engine, EngineVersion, Layout, NewCollection, RowBatch, RowBatches, Scan,
+    VectorPart, Write,
+};
+pub use filter::Filter;
+pub use fold::Fold;
+pub use fragment::{ArrowFile, ArrowIpc, PositionBytes, Positions};
+pub use fragments::{FragmentEngine, FragmentVersion};
+pub use json::{row_of, value_of};
+pub use key::Key;
+pub use schema::{Field, FieldType, Misfit, Misfits, Schema};
+pub use snapshot::Snapshot;
+pub use types::{Encoded, Media, Vector};
