@@ -11,7 +11,11 @@ mod fold;
 mod fragment;
 mod fragments;
 mod json;
+mod index;
 mod key;
+mod listeners;
+pub mod nearest;
+mod pinned;
 mod schema;
 mod snapshot;
 mod types;
@@ -31,8 +35,15 @@ pub use filter::Filter;
 pub use fold::Fold;
 pub use fragment::{ArrowFile, ArrowIpc, PositionBytes, Positions};
 pub use fragments::{FragmentEngine, FragmentVersion};
+pub use index::{Found as FoundRow, Like, SearchQuery, SearchResult, Unindexed};
 pub use json::{row_of, value_of};
 pub use key::Key;
+pub use listeners::{
+    AttachOptions, Attached, FillReport, IndexOptions, LarderListeners, Listener, ListenerStatus,
+    Listeners, ModelVersion, OutputColumn, OutputRow, OutputStatus, Outputs, OutputsReader,
+};
+pub use nearest::Measure;
+pub use pinned::PinnedCollection;
 pub use schema::{Field, FieldType, Misfit, Misfits, Schema};
 pub use snapshot::Snapshot;
 pub use types::{Encoded, Media, Vector};

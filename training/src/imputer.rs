@@ -1,6 +1,6 @@
 //! A training component that imputes a field.
 
-use larder_collections::{CollectionVersion, RowBatch, json_row};
+use larder_collections::{CollectionVersion, RowBatch, row_of};
 use larder_core::{
     Artifact, BoxError, Component, ComponentType, Error, Item, Model, Result, Signature,
 };
@@ -89,7 +89,7 @@ impl std::fmt::Debug for Trained {
 
 /// Returns the rows of a batch as fields.
 pub(crate) fn fields_of(batch: &RowBatch) -> impl Iterator<Item = Fields> + '_ {
-    (0..batch.ids.len()).map(|row| Fields(json_row(&batch.rows, row).into_iter().collect()))
+    (0..batch.ids.len()).map(|row| Fields(row_of(&batch.rows, row).into_iter().collect()))
 }
 
 impl Train for Imputer {

@@ -1,0 +1,167 @@
+//! The outputs of listeners beside rows.
+
+use std::collections::BTreeSet;
+
+use arrow_array::{Array, ArrayRef};
+use larder_core::store::Digest;
+use larder_core::{Larder, Result};
+
+use super::listener::{Kind, Listener, Work};
+use super::outputs::{OutputStatus, Outputs, View};
+use super::source::{Changes, Source};
+use super::{Listeners, ModelVersion};
+
+/// The outputs of one listener for some rows.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct OutputColumn {
+    /// The name of the listener.
+    pub name: String,
+    /// The values; null unless the status is `ok` or `stale`.
+    pub values: ArrayRef,
+    /// The status of each.
+    pub statuses: Vec<OutputStatus>,
+    /// Why the model failed, for each.
+    pub errors: Vec<Option<String>>,
+    /// The digest of the model that made each.
+    pub models: Vec<Option<Digest>>,
+    /// The field that the values stand in for, where it is null.
+    pub fills: Option<String>,
+}
+
+/// Reads the outputs of the listeners of a collection.
+pub struct OutputsReader {
+    listeners: Vec<Reader>,
+}
+
+/// The outputs of one listener, and what is stale of them.
+pub(super) struct Reader {
+    pub(super) listener: Listener,
+    pub(super) outputs: Option<Outputs>,
+    pub(super) source: Source,
+    pub(super) changes: Changes,
+    /// The model that predicts now, if it is another than that of the outputs.
+    pub(super) other_model: bool,
+    changed: BTreeSet<u64>,
+}
+
+impl Reader {
+    pub(super) fn open(listeners: &Listeners, listener: Listener) -> Result<Option<Self>> {
+        let larder = listeners.larder();
+        let Some(source) = Source::open(larder, &listener)? else { return Ok(None) };
+        let outputs = listeners.outputs_of(&listener)?.map(|(_, outputs)| outputs);
+        let changes = match &outputs {
+            Some(outputs) => source.changes(larder, &listener, outputs)?,
+            None => Changes::default(),
+        };
+        let now = current_model(larder, &listener)?;
+        let now = now.or_else(|| source.upstream_model(&listener).map(|model| model.digest));
+        let other_model = outputs.as_ref().is_some_and(|it| it.model.is_some() && it.digest() != now);
+        let changed = changes.changed.iter().copied().collect();
+        Ok(Some(Self { listener, outputs, source, changes, other_model, changed }))
+    }
+
+    /// Returns a column for rows.
+    pub(super) fn column(&self, rows: &[u64]) -> Result<OutputColumn> {
+        let name = self.listener.name.clone();
+        let fills = self.listener.fills.clone();
+        let Some(outputs) = &self.outputs else {
+            let values = arrow_array::new_null_array(&arrow_schema::DataType::Null, rows.len());
+            let statuses = vec![OutputStatus::Missing; rows.len()];
+            let (errors, models) = (vec![None; rows.len()], vec![None; rows.len()]);
+            return Ok(OutputColumn { name, values, statuses, errors, models, fills });
+        };
+        let what = self.listener.outputs()?.to_string();
+        let (found, values) = View::new(outputs, what, self.source.cache()).find(rows)?;
+        let statuses = rows.iter().zip(&found).map(|(row, found)| {
+            let state = found.as_ref().map(|found| found.state);
+            match state.and_then(|state| state.status.map(|status| (state, status))) {
+                None => OutputStatus::Missing,
+                Some((state, _)) if !state.is_current || self.other_model => OutputStatus::Stale,
+                Some(_) if self.changed.contains(row) => OutputStatus::Stale,
+                Some((_, status)) => status,
+            }
+        });
+        let statuses = statuses.collect();
+        let models = found.iter().map(|found| found.as_ref()?.model).collect();
+        let errors = found.into_iter().map(|found| found?.error).collect();
+        Ok(OutputColumn { name, values, statuses, errors, models, fills })
+    }
+}
+
+/// Returns the digest of the model that a listener would use now; none for an index, and if it was removed.
+fn current_model(larder: &Larder, listener: &Listener) -> Result<Option<Digest>> {
+    use larder_core::Error;
+    use larder_core::extend::Records as _;
+    let Work::Model { reference, follow, version, .. } = &listener.work else { return Ok(None) };
+    if !follow {
+        return Ok(Some(version.digest));
+    }
+    match larder.find(reference) {
+        Ok(found) => Ok(Some(found.manifest)),
+        // What was computed stays what it is.
+        Err(Error::NotFound { .. }) => Ok(Some(version.digest)),
+        Err(error) => Err(error),
+    }
+}
+
+impl OutputsReader {
+    /// Returns the columns of all listeners for rows, by name.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`](larder_core::Error::Corrupt); [`Error::Store`](larder_core::Error::Store).
+    pub fn columns(&self, rows: &[u64]) -> Result<Vec<OutputColumn>> {
+        self.listeners.iter().map(|reader| reader.column(rows)).collect()
+    }
+
+    /// Returns the names of the listeners.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.listeners.iter().map(|reader| reader.listener.name.as_str())
+    }
+
+    /// Returns true if the collection has no listeners.
+    pub fn is_empty(&self) -> bool {
+        self.listeners.is_empty()
+    }
+}
+
+impl OutputColumn {
+    /// Returns the output of a row as JSON; null unless it is `ok` or `stale`.
+    pub fn json(&self, at: usize) -> serde_json::Value {
+        match self.values.data_type() {
+            arrow_schema::DataType::Null => serde_json::Value::Null,
+            _ => crate::json::value_of(&self.values, at),
+        }
+    }
+}
+
+impl Listeners {
+    /// Returns a reader of the outputs that there are now.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`](larder_core::Error::Corrupt); [`Error::Store`](larder_core::Error::Store).
+    pub fn reader(&self) -> Result<OutputsReader> {
+        let mut listeners = Vec::new();
+        for (_, listener) in self.of_kind(Kind::Listener)? {
+            listeners.extend(Reader::open(self, listener)?);
+        }
+        Ok(OutputsReader { listeners })
+    }
+
+    /// Returns a reader of the outputs of one listener.
+    ///
+    /// # Errors
+    /// [`Error::Refused`](larder_core::Error::Refused) if there is no such listener; as [`reader`](Self::reader).
+    pub fn reader_of(&self, name: &str) -> Result<OutputsReader> {
+        let (_, listener) = self.find(Kind::Listener, name)?;
+        Ok(OutputsReader { listeners: Reader::open(self, listener)?.into_iter().collect() })
+    }
+}
+
+/// Returns the version of the model of a listener.
+pub(super) fn model_of(listener: &Listener) -> Option<&ModelVersion> {
+    match &listener.work {
+        Work::Model { version, .. } => Some(version),
+        Work::Index { .. } => None,
+    }
+}
