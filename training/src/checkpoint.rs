@@ -89,7 +89,7 @@ impl Checkpoint {
         let applied = job.larder().apply_with(name.clone(), self, &options)?;
         let newest = applied.version().version;
         let before = newest.previous().map(|number| {
-            larder_core::Reference::new(name, larder_core::versions::Selector::Version(number))
+            larder_core::Reference::new(name, larder_core::Selector::Version(number))
         });
         if let Some(before) = before {
             // One that is gone already, or locked, is left as it is.

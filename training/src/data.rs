@@ -4,8 +4,7 @@ use larder_collections::{
     CollectionVersion, Filter, Fold, LarderCollections as _, PinnedCollection, RowBatch, Scan,
 };
 use larder_core::store::VersionNumber;
-use larder_core::versions::Selector;
-use larder_core::{Error, Identifier, Larder, Reference, Result};
+use larder_core::{Error, Identifier, Larder, Reference, Result, Selector};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{RngCore as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};

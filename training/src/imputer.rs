@@ -39,7 +39,7 @@ enum Kind {
     Number,
 }
 
-#[derive(Serialize, Deserialize, Clone)]
+#[derive(Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Trained {
     Class(ClassImputer),

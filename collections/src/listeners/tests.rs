@@ -277,22 +277,24 @@ fn what_a_model_cannot_take_is_refused_when_it_is_attached() {
 fn a_removed_model_is_named_and_can_be_replaced() {
     let (larder, rows, listeners) = shop();
     attach(&listeners, "sum:prod", &["x"], "total");
+    larder.untag("sum", "prod").unwrap();
     let error = larder.remove("sum@1").unwrap_err().to_string();
     assert!(error.contains("shop/rows.listeners/total"), "{error}");
-    larder.untag("sum", "prod").unwrap();
     larder.remove_with("sum@1", &RemoveOptions::new().force(true)).unwrap();
     insert(&rows, [json!({ "id": 9, "x": [1.0, 1.0], "y": 1.0, "name": "n" })]);
     for _ in 0..3 {
         work(&larder);
         // Retries wait for a while.
-        for job in larder.jobs().list(&larder_jobs::JobsQuery::new()) {
+        let jobs: Vec<_> = larder.jobs().list(&larder_jobs::JobsQuery::new()).collect();
+        for job in jobs {
             let job = job.unwrap();
             if job.failures > 0 && !job.status.is_over() {
                 larder.jobs().cancel(&job.id).unwrap();
             }
         }
     }
-    let jobs = larder.jobs().list(&larder_jobs::JobsQuery::new());
+    let jobs = larder.jobs();
+    let jobs = jobs.list(&larder_jobs::JobsQuery::new());
     let errors: Vec<_> = jobs.map(|job| job.unwrap().error.join(": ")).collect();
     let error = errors.join("; ");
     assert!(error.contains("its model sum:prod was removed; attach another"), "{error}");
