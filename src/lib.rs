@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub use larder_access as access;
 #[cfg(feature = "archive")]
 pub use larder_archive as archive;
+#[cfg(feature = "collections")]
+pub use larder_collections as collections;
 pub use larder_core::{
     Applied, ApplyOptions, BoxError, Component, ComponentType, Error, HookContext, HookResult,
     Hooks, Identifier, Item, Larder, Model, Predict, Ready, Ref, Reference, Registry, Result,

@@ -8,6 +8,8 @@ use unicode_width::UnicodeWidthStr as _;
 #[cfg(feature = "cedar")]
 use crate::commands::access::policy;
 use crate::commands::access::{audit, can, grant, group, token, user};
+#[cfg(feature = "collections")]
+use crate::commands::collection;
 #[cfg(feature = "http")]
 use crate::commands::login;
 #[cfg(feature = "server")]
@@ -15,6 +17,7 @@ use crate::commands::serve;
 #[cfg(not(all(
     feature = "archive",
     feature = "cedar",
+    feature = "collections",
     feature = "http",
     feature = "server",
     feature = "serving"
@@ -51,6 +54,10 @@ pub(crate) enum Command {
     List(list::Args),
     Show(show::Args),
     Versions(versions::Args),
+    #[cfg(feature = "collections")]
+    Collection(collection::Args),
+    #[cfg(not(feature = "collections"))]
+    Collection(without_feature::Args),
     Diff(diff::Args),
     Predict(predict::Args),
     Put(put::Args),

@@ -7,6 +7,8 @@ use crate::command_error::CommandError;
 #[cfg(feature = "cedar")]
 use crate::commands::access::policy;
 use crate::commands::access::{audit, can, grant, group, token, user};
+#[cfg(feature = "collections")]
+use crate::commands::collection;
 #[cfg(feature = "http")]
 use crate::commands::login;
 #[cfg(feature = "server")]
@@ -14,6 +16,7 @@ use crate::commands::serve;
 #[cfg(not(all(
     feature = "archive",
     feature = "cedar",
+    feature = "collections",
     feature = "http",
     feature = "server",
     feature = "serving"
@@ -72,6 +75,12 @@ fn dispatch(
         }
         Some(Command::Pull(args)) => copy::pull(&args, &url()?, registry()?, output),
         Some(Command::Mirror(args)) => mirror::run(&args, registry()?, output),
+        #[cfg(feature = "collections")]
+        Some(Command::Collection(args)) => {
+            collection::run(&args, &make(&url()?, registry()?)?, output)
+        }
+        #[cfg(not(feature = "collections"))]
+        Some(Command::Collection(_)) => without_feature::run("collection", "collections"),
         #[cfg(not(feature = "archive"))]
         Some(Command::Export(_)) => without_feature::run("export", "archive"),
         #[cfg(not(feature = "archive"))]

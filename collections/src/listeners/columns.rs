@@ -1,8 +1,12 @@
 //! The outputs of listeners beside rows.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef};
+use arrow_array::{
+    Array, ArrayRef, RecordBatch, RecordBatchOptions, StructArray, new_null_array,
+};
+use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 use larder_core::store::Digest;
 use larder_core::{Larder, Result};
 
@@ -10,6 +14,11 @@ use super::listener::{Kind, Listener, Work};
 use super::outputs::{OutputStatus, Outputs, View};
 use super::source::{Changes, Source};
 use super::{Listeners, ModelVersion};
+use crate::engine::RowBatch;
+use crate::error::arrow_error;
+
+/// The column of outputs.
+const COLUMN: &str = "_outputs";
 
 /// The outputs of one listener for some rows.
 #[derive(Debug, Clone)]
@@ -66,7 +75,7 @@ impl Reader {
         let name = self.listener.name.clone();
         let fills = self.listener.fills.clone();
         let Some(outputs) = &self.outputs else {
-            let values = arrow_array::new_null_array(&arrow_schema::DataType::Null, rows.len());
+            let values = new_null_array(&DataType::Null, rows.len());
             let statuses = vec![OutputStatus::Missing; rows.len()];
             let (errors, models) = (vec![None; rows.len()], vec![None; rows.len()]);
             return Ok(OutputColumn { name, values, statuses, errors, models, fills });
@@ -114,6 +123,53 @@ impl OutputsReader {
         self.listeners.iter().map(|reader| reader.column(rows)).collect()
     }
 
+    /// Returns the schema with a field `_outputs`, a struct of the outputs of all listeners; the same without listeners.
+    pub fn schema(&self, schema: &SchemaRef) -> SchemaRef {
+        if self.is_empty() {
+            return Arc::clone(schema);
+        }
+        let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
+        fields.push(Arc::new(Field::new(COLUMN, DataType::Struct(self.fields()), false)));
+        Arc::new(Schema::new(fields))
+    }
+
+    fn fields(&self) -> Fields {
+        let field = |reader: &Reader| {
+            let column = reader.outputs.as_ref().and_then(|outputs| outputs.column.as_ref());
+            // Without an output, the type is not known.
+            let kind = column.map_or(DataType::Utf8, |column| column.arrow().clone());
+            Field::new(&reader.listener.name, kind, true)
+        };
+        self.listeners.iter().map(field).collect()
+    }
+
+    /// Returns rows with the column `_outputs`: `ok` and `stale` outputs, null where there is none.
+    ///
+    /// # Errors
+    /// As [`columns`](Self::columns).
+    pub fn extend(&self, batch: RowBatch) -> Result<RowBatch> {
+        if self.is_empty() {
+            return Ok(batch);
+        }
+        let RowBatch { ids, rows } = batch;
+        let fields = self.fields();
+        let columns = self.columns(ids.values())?;
+        let values = columns.into_iter().zip(&fields).map(|(column, field)| {
+            match column.values.data_type() == field.data_type() {
+                true => column.values,
+                false => new_null_array(field.data_type(), ids.len()),
+            }
+        });
+        let failed = |error| arrow_error("add outputs to rows", error);
+        let values = values.collect();
+        let outputs = StructArray::try_new_with_length(fields, values, None, ids.len()).map_err(failed)?;
+        let schema = self.schema(rows.schema_ref());
+        let columns = rows.columns().iter().cloned().chain([Arc::new(outputs) as ArrayRef]).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(ids.len()));
+        let rows = RecordBatch::try_new_with_options(schema, columns, &options).map_err(failed)?;
+        Ok(RowBatch { ids, rows })
+    }
+
     /// Returns the names of the listeners.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.listeners.iter().map(|reader| reader.listener.name.as_str())
@@ -129,7 +185,7 @@ impl OutputColumn {
     /// Returns the output of a row as JSON; null unless it is `ok` or `stale`.
     pub fn json(&self, at: usize) -> serde_json::Value {
         match self.values.data_type() {
-            arrow_schema::DataType::Null => serde_json::Value::Null,
+            DataType::Null => serde_json::Value::Null,
             _ => crate::json::value_of(&self.values, at),
         }
     }

@@ -139,6 +139,9 @@ fn outputs_stand_beside_the_rows_and_follow_them() {
     assert_eq!(outputs(&listeners, "total"), ok([1.5, 2.5, 3.5]));
     let found = listeners.rows(&[2, 0]).unwrap();
     assert_eq!(found[0]["_outputs"], json!({ "total": 3.5 }));
+    let batch = rows.latest().unwrap().take(&[0], None).unwrap();
+    let batch = listeners.reader().unwrap().extend(batch).unwrap();
+    assert_eq!(crate::json::row_of(&batch.rows, 0)["_outputs"], json!({ "total": 1.5 }));
 
     // An insert, an update of the input, one of another field, and a delete.
     insert(&rows, [json!({ "id": 4, "x": [4.0, 0.5], "y": 4.0, "name": "n" })]);

@@ -91,10 +91,6 @@ pub(crate) struct NewRows {
 }
 
 impl NewRows {
-    pub(crate) fn len(&self) -> usize {
-        self.rows.len()
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -136,12 +132,6 @@ impl NewRows {
         self.statuses.resize(self.rows.len(), status.map_or(DELETED, OutputStatus::code));
         self.errors.resize(self.rows.len(), None);
         self.values.push(new_null_array(&DataType::Null, rows.len()));
-    }
-
-    /// Returns the rows and their states.
-    pub(crate) fn states(&self) -> impl Iterator<Item = (u64, Option<OutputStatus>)> {
-        let pairs = self.rows.iter().zip(&self.statuses);
-        pairs.map(|(row, code)| (*row, OutputStatus::of_code(*code)))
     }
 
     /// Returns the batch, ascending by row. Each row was added once.
