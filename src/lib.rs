@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub use larder_access as access;
 #[cfg(feature = "archive")]
 pub use larder_archive as archive;
+#[cfg(feature = "collections")]
+pub use larder_collections as collections;
 pub use larder_core::{
     Applied, ApplyOptions, BoxError, Component, ComponentType, Error, HookContext, HookResult,
     Hooks, Identifier, Item, Larder, Model, Predict, Ready, Ref, Reference, Registry, Result,
@@ -215,6 +217,8 @@ pub mod prelude {
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
 
+    #[cfg(feature = "collections")]
+    pub use crate::collections::LarderCollections;
     #[cfg(feature = "files")]
     pub use crate::files::{Artifacts, ClassModel, LarderFiles, Tree};
     pub use crate::jobs::{JobContext, LarderJobs, RegistryJobs};

@@ -8,6 +8,8 @@ mod engine;
 mod error;
 mod filter;
 mod fold;
+#[cfg(feature = "formats")]
+pub mod formats;
 mod fragment;
 mod fragments;
 mod json;
@@ -20,8 +22,8 @@ pub use arrow_array;
 pub use arrow_schema;
 
 pub use collection::{
-    Collection, CollectionVersion, Cursor, Edited, Find, Insert, Inserted, LarderCollections,
-    Order, Page, Reject, Rows, UntypedCollection, Version,
+    Collection, CollectionVersion, Cursor, Edited, Find, InputRow, Insert, Inserted,
+    LarderCollections, Order, Page, Reject, Rows, UntypedCollection, Version,
 };
 pub use engine::{
     Batches, Delta, Engine, EngineVersion, Layout, NewCollection, RowBatch, RowBatches, Scan,
@@ -31,7 +33,7 @@ pub use filter::Filter;
 pub use fold::Fold;
 pub use fragment::{ArrowFile, ArrowIpc, PositionBytes, Positions};
 pub use fragments::{FragmentEngine, FragmentVersion};
-pub use json::{row_of, value_of};
+pub use json::{JsonRow, row_of, value_of};
 pub use key::Key;
 pub use schema::{Field, FieldType, Misfit, Misfits, Schema};
 pub use snapshot::Snapshot;
