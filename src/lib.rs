@@ -217,6 +217,8 @@ pub mod prelude {
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
 
+    #[cfg(feature = "collections")]
+    pub use crate::collections::LarderCollections;
     #[cfg(feature = "files")]
     pub use crate::files::{Artifacts, ClassModel, LarderFiles, Tree};
     pub use crate::jobs::{JobContext, LarderJobs, RegistryJobs};

@@ -54,10 +54,6 @@ pub(crate) enum Command {
     List(list::Args),
     Show(show::Args),
     Versions(versions::Args),
-    #[cfg(feature = "collections")]
-    Collection(collection::Args),
-    #[cfg(not(feature = "collections"))]
-    Collection(without_feature::Args),
     Diff(diff::Args),
     Predict(predict::Args),
     Put(put::Args),
@@ -74,6 +70,10 @@ pub(crate) enum Command {
     Import(import::Args),
     #[cfg(not(feature = "archive"))]
     Import(without_feature::Args),
+    #[cfg(feature = "collections")]
+    Collection(collection::Args),
+    #[cfg(not(feature = "collections"))]
+    Collection(without_feature::Args),
     Verify(verify::Args),
     #[command(visible_alias = "rm")]
     Remove(remove::Args),
@@ -134,12 +134,13 @@ pub(crate) enum Command {
 }
 
 /// The groups of commands in the help, with the commands of each.
-const GROUPS: [(&str, &[&str]); 6] = [
+const GROUPS: [(&str, &[&str]); 7] = [
     ("Everyday", &["list", "show", "put", "get", "predict", "diff"]),
     (
         "Versions and tags",
         &["versions", "tag", "untag", "history", "note", "lock", "unlock", "remove", "restore"],
     ),
+    ("Data", &["collection"]),
     (
         "Upkeep",
         &[

@@ -8,6 +8,8 @@ mod engine;
 mod error;
 mod filter;
 mod fold;
+#[cfg(feature = "formats")]
+pub mod formats;
 mod fragment;
 mod fragments;
 mod json;
@@ -24,8 +26,8 @@ pub use arrow_array;
 pub use arrow_schema;
 
 pub use collection::{
-    Collection, CollectionVersion, Cursor, Edited, Find, Insert, Inserted, LarderCollections,
-    Order, Page, Reject, Rows, UntypedCollection, Version,
+    Collection, CollectionVersion, Cursor, Edited, Find, InputRow, Insert, Inserted,
+    LarderCollections, Order, Page, Reject, Rows, UntypedCollection, Version,
 };
 pub use engine::{
     Batches, Delta, Engine, EngineVersion, Layout, NewCollection, RowBatch, RowBatches, Scan,
@@ -36,7 +38,7 @@ pub use fold::Fold;
 pub use fragment::{ArrowFile, ArrowIpc, PositionBytes, Positions};
 pub use fragments::{FragmentEngine, FragmentVersion};
 pub use index::{Found as FoundRow, Like, SearchQuery, SearchResult, Unindexed};
-pub use json::{row_of, value_of};
+pub use json::{JsonRow, row_of, value_of};
 pub use key::Key;
 pub use listeners::{
     AttachOptions, Attached, FillReport, IndexOptions, LarderListeners, Listener, ListenerStatus,

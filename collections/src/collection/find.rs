@@ -107,6 +107,14 @@ pub struct Cursor {
     is_id: bool,
 }
 
+impl Cursor {
+    /// Returns the place before the first row of `find`.
+    pub fn start(version: &CollectionVersion, find: &Find) -> Self {
+        let is_id = find.order.is_empty();
+        Self { version: version.info().version, position: if is_id { 0 } else { find.skip }, is_id }
+    }
+}
+
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.is_id { "i" } else { "n" };

@@ -21,7 +21,21 @@ const CHUNK: usize = 8_192;
 /// Where rows come from.
 pub(super) enum Source<'a> {
     Batches(Box<dyn Iterator<Item = Result<RecordBatch>> + 'a>),
-    Json(Box<dyn Iterator<Item = Result<Map<String, Value>>> + 'a>),
+    Json(Box<dyn Iterator<Item = Result<InputRow>> + 'a>),
+}
+
+/// A row of an input of texts.
+#[derive(Debug, Clone, PartialEq)]
+pub enum InputRow {
+    /// A row.
+    Row(Map<String, Value>),
+    /// A part of the input that is no row, such as a line that is not JSON.
+    Bad {
+        /// The part of the input.
+        text: String,
+        /// Why it is no row.
+        reason: String,
+    },
 }
 
 /// Fits rows to a schema.
@@ -83,8 +97,22 @@ impl<'a> Fitted<'a> {
         Ok(Some(batch))
     }
 
-    fn fit_json(&mut self, rows: Vec<Map<String, Value>>, start: u64) -> Result<RecordBatch> {
-        let mut rows: Vec<(u64, Map<String, Value>)> = (start..).zip(rows).collect();
+    fn fit_json(&mut self, chunk: Vec<InputRow>, start: u64) -> Result<RecordBatch> {
+        let mut rows: Vec<(u64, Map<String, Value>)> = Vec::with_capacity(chunk.len());
+        for (number, row) in (start..).zip(chunk) {
+            match row {
+                InputRow::Row(row) => rows.push((number, row)),
+                InputRow::Bad { text, reason } => {
+                    let misfits = Misfits(vec![Misfit::new(number, "", &text, reason)]);
+                    for (_, misfit) in self.first_of_each(misfits)? {
+                        self.reject(
+                            misfit,
+                            Map::from_iter([("_text".to_owned(), text.clone().into())]),
+                        )?;
+                    }
+                }
+            }
+        }
         loop {
             match build(&rows, &self.schema)? {
                 Ok(batch) => {

@@ -9,13 +9,13 @@ use arrow_select::filter::filter_record_batch;
 use larder_core::{Error, Result};
 use serde_json::{Map, Value};
 
-use super::fitted::{Fitted, Source};
+use super::fitted::{Fitted, InputRow, Source};
 use super::{CollectionVersion, UntypedCollection};
 use crate::engine::{NewCollection, RowBatch, Write};
 use crate::error::arrow_error;
 use crate::json::infer;
 use crate::key::{Key, KeyColumn, KeyRef};
-use crate::schema::{Misfit, Schema};
+use crate::schema::{Field, Misfit, Schema};
 
 /// Number of rows from which a schema is inferred.
 const INFERRED: usize = 10_000;
@@ -50,7 +50,7 @@ pub struct Reject {
 #[derive(Default)]
 pub struct Insert<'a> {
     pub(super) key: Option<String>,
-    pub(super) schema: Option<Schema>,
+    pub(crate) schema: Option<Schema>,
     valid_permille: Option<u16>,
     evolve: bool,
     upsert: bool,
@@ -140,6 +140,20 @@ impl UntypedCollection {
     pub fn insert_json<'a>(
         &self,
         rows: impl IntoIterator<Item = Result<Map<String, Value>>, IntoIter: 'a>,
+        insert: Insert<'a>,
+    ) -> Result<Inserted> {
+        let rows = rows.into_iter().map(|row| row.map(InputRow::Row));
+        self.insert_source(Source::Json(Box::new(rows)), insert)
+    }
+
+    /// Inserts the rows of a text as one version: [`insert_json`](UntypedCollection::insert_json), with parts that are no
+    /// rows.
+    ///
+    /// # Errors
+    /// As [`insert_json`](UntypedCollection::insert_json).
+    pub fn insert_texts<'a>(
+        &self,
+        rows: impl IntoIterator<Item = Result<InputRow>, IntoIter: 'a>,
         insert: Insert<'a>,
     ) -> Result<Inserted> {
         self.insert_source(Source::Json(Box::new(rows.into_iter())), insert)
@@ -308,7 +322,19 @@ impl Source<'_> {
                 if first.is_empty() {
                     return Ok(None);
                 }
-                let schema = infer(&first)?;
+                let sound = first.iter().filter_map(|row| match row {
+                    InputRow::Row(row) => Some(row),
+                    InputRow::Bad { .. } => None,
+                });
+                let sound: Vec<_> = sound.cloned().collect();
+                if sound.is_empty() {
+                    // The first one is reported as a row that does not fit.
+                    let schema = Schema::new([Field::new("text", "text".parse()?)])?;
+                    let rest = std::mem::replace(rows, Box::new(iter::empty()));
+                    *rows = Box::new(first.into_iter().map(Ok).chain(rest));
+                    return Ok(Some(schema));
+                }
+                let schema = infer(&sound)?;
                 let rest = std::mem::replace(rows, Box::new(iter::empty()));
                 *rows = Box::new(first.into_iter().map(Ok).chain(rest));
                 Ok(Some(never_null(schema, key)?))

@@ -16,6 +16,7 @@ use larder_core::{Error, Identifier, Larder, Reference, Result, Selector, Versio
 
 pub use edit::Edited;
 pub use find::{Cursor, Find, Order, Page};
+pub use fitted::InputRow;
 pub use insert::{Insert, Inserted, Reject};
 pub use typed::{Collection, Rows, Version};
 pub use version::CollectionVersion;

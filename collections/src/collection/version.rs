@@ -3,11 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
+use arrow_schema::SchemaRef;
 use larder_core::{Result, VersionInfo};
 
 use crate::engine::{Delta, EngineVersion, Layout, RowBatch, RowBatches, Scan, VectorPart};
 use crate::key::Key;
-use crate::schema::{Field, Schema};
+use crate::schema::{Field, Schema, projection};
 
 /// One version of a collection, which never changes. Cheap to clone.
 #[derive(Clone)]
@@ -61,6 +62,14 @@ impl CollectionVersion {
     /// [`Error::InvalidName`](larder_core::Error::InvalidName) for a field that is not there.
     pub fn scan(&self, scan: &Scan) -> Result<RowBatches> {
         self.0.scan(scan)
+    }
+
+    /// Returns the columns of the rows of a scan.
+    ///
+    /// # Errors
+    /// As [`scan`](CollectionVersion::scan).
+    pub fn projected(&self, scan: &Scan) -> Result<SchemaRef> {
+        projection(self.schema(), scan.columns.as_deref()).map(|(_, schema)| schema)
     }
 
     /// Counts the rows of a scan.

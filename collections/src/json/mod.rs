@@ -6,4 +6,4 @@ mod value;
 
 pub(crate) use build::array_of;
 pub(crate) use rows::{build, infer};
-pub use value::{row_of, value_of};
+pub use value::{JsonRow, row_of, value_of};

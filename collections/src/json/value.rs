@@ -9,6 +9,7 @@ use arrow_array::{Array, RecordBatch};
 use arrow_schema::DataType;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Number, Value};
 
 use crate::schema::value_text;
@@ -17,6 +18,28 @@ use crate::schema::value_text;
 pub fn row_of(batch: &RecordBatch, row: usize) -> Map<String, Value> {
     let columns = batch.schema_ref().fields().iter().zip(batch.columns());
     columns.map(|(field, column)| (field.name().clone(), value_of(column, row))).collect()
+}
+
+/// A row that is written as a JSON object, with the fields in the order of the columns.
+#[derive(Debug, Clone, Copy)]
+pub struct JsonRow<'a> {
+    batch: &'a RecordBatch,
+    row: usize,
+}
+
+impl<'a> JsonRow<'a> {
+    /// Creates it from a row of a batch.
+    pub fn new(batch: &'a RecordBatch, row: usize) -> Self {
+        Self { batch, row }
+    }
+}
+
+impl Serialize for JsonRow<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let columns = self.batch.schema_ref().fields().iter().zip(self.batch.columns());
+        serializer
+            .collect_map(columns.map(|(field, column)| (field.name(), value_of(column, self.row))))
+    }
 }
 
 /// Returns a value as JSON: bytes in Base64, times as texts, and floating-point numbers that JSON does not have as the

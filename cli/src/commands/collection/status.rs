@@ -1,30 +1,33 @@
-//! `collection status`: rows, listeners and indexes.
+//! `collection status`.
 
-use larder::collections::{LarderCollections, LarderListeners, Layout, ListenerStatus};
-use larder::{Identifier, Larder};
+use larder::Larder;
+use larder::collections::{Field, LarderListeners, Layout, ListenerStatus};
 use serde::Serialize;
 
 use super::outputs::{print, state};
+use super::version;
 use crate::command_error::CommandError;
 use crate::complete;
 use crate::output::Output;
 use crate::qualified::Qualified;
 use crate::text;
 
-/// Shows the rows of a collection, its listeners and its indexes: coverage, backlog and lag
+/// Prints the fields of a collection, how its rows are kept, and the state of its listeners and indexes
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// The collection
-    #[arg(value_name = "COLLECTION", add = complete::names())]
-    collection: Qualified<Identifier>,
+    /// The collection: `name`, `name:tag`, `name@7` or `name@b3:1f2e`
+    #[arg(value_name = "REF", add = complete::references())]
+    reference: Qualified,
 }
 
 #[derive(Serialize)]
 struct Document<'a> {
-    collection: &'a Identifier,
+    name: String,
     version: u64,
     rows: u64,
     key: Option<&'a str>,
+    valid_permille: u16,
+    fields: &'a [Field],
     #[serde(flatten)]
     layout: Layout,
     listeners: &'a [ListenerStatus],
@@ -32,44 +35,70 @@ struct Document<'a> {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    let collection = larder.untyped_collection(&*args.collection)?;
-    let version = collection.latest()?;
-    let listeners = larder.listeners(&*args.collection)?;
-    let (all, indexes) = (listeners.status()?, listeners.index_status()?);
-    let layout = version.layout();
-    let key = version.key().map(|field| field.name.clone());
+    let (_, version) = version(larder, &args.reference)?;
+    let (info, layout) = (version.info(), version.layout());
+    let models = larder.listeners(&info.identifier)?;
+    let (listeners, indexes) = (models.status()?, models.index_status()?);
+    let key = version.key().map(|field| field.name.as_str());
     if output.is_json() {
         return Ok(output.document(Document {
-            collection: &args.collection,
-            version: version.info().version.get(),
+            name: info.identifier.to_string(),
+            version: info.version.get(),
             rows: version.rows(),
-            key: key.as_deref(),
+            key,
+            valid_permille: version.valid_permille(),
+            fields: version.schema().fields(),
             layout,
-            listeners: &all,
+            listeners: &listeners,
             indexes: &indexes,
         })?);
     }
-    if output.is_quiet() {
-        return Ok(output.references([version.info()])?);
-    }
+    let small = match layout.small_fragments {
+        0 => String::new(),
+        small => format!(", {small} of them small"),
+    };
+    let share = f64::from(version.valid_permille()) / 10.0;
     output.columns(vec![
-        ["version".into(), version.info().reference().to_string()],
+        ["collection".to_owned(), info.reference().to_string()],
         ["rows".into(), version.rows().to_string()],
-        ["key".into(), key.map_or_else(|| "-".into(), |key| text::clean(&key).into_owned())],
-        ["fragments".into(), format!("{}, {} small", layout.fragments, layout.small_fragments)],
-        ["deleted".into(), format!("{} not dropped yet", text::count(layout.deleted_rows, "row"))],
+        ["key".into(), key.unwrap_or("none").to_owned()],
+        ["folds".into(), format!("train {} %, valid {share} %", 100.0 - share)],
+        ["fragments".into(), format!("{}{small}", layout.fragments)],
+        ["deleted rows".into(), layout.deleted_rows.to_string()],
         ["size".into(), text::size(layout.bytes)],
     ])?;
-    if !all.is_empty() {
+    output.line("")?;
+    let fields = version.schema().fields().iter().map(|field| {
+        let kind = format!("{}{}", field.kind, if field.nullable { "?" } else { "" });
+        let mut notes = Vec::new();
+        notes.extend(field.default.as_ref().map(|value| format!("default {value}")));
+        notes.extend(field.media_type.clone());
+        notes.extend(field.serializer.as_ref().map(|name| format!("by {name}")));
+        notes.extend(
+            (!field.aliases.is_empty()).then(|| format!("formerly {}", field.aliases.join(", "))),
+        );
+        [field.name.clone(), kind, notes.join("; ")]
+    });
+    output.table(["FIELD", "TYPE", "NOTES"], fields)?;
+    models_on(&listeners, &indexes, output)
+}
+
+/// Prints the state of listeners and indexes: coverage, backlog and lag.
+fn models_on(
+    listeners: &[ListenerStatus],
+    indexes: &[ListenerStatus],
+    output: &mut Output,
+) -> Result<(), CommandError> {
+    if !listeners.is_empty() {
         output.line("")?;
-        print(&all, output)?;
+        print(listeners, output)?;
     }
     if !indexes.is_empty() {
         output.line("")?;
         let row = |it: &ListenerStatus| {
             [
                 it.name.clone(),
-                text::clean(&it.key.join(", ")).into_owned(),
+                it.key.join(", "),
                 it.measure.map(|measure| measure.to_string()).unwrap_or_default(),
                 it.width.map_or_else(|| "-".into(), |width| width.to_string()),
                 format!("{} of {}", it.ok, it.rows),
