@@ -38,7 +38,8 @@ pub struct OutputColumn {
     pub fills: Option<String>,
 }
 
-/// Reads the outputs of the listeners of a collection.
+/// Reads the outputs of the listeners of a collection; by default of none.
+#[derive(Default)]
 pub struct OutputsReader {
     listeners: Vec<Reader>,
 }
@@ -204,13 +205,17 @@ impl Listeners {
         Ok(OutputsReader { listeners })
     }
 
-    /// Returns a reader of the outputs of one listener.
+    /// Returns a reader of the outputs of some listeners.
     ///
     /// # Errors
     /// [`Error::Refused`](larder_core::Error::Refused) if there is no such listener; as [`reader`](Self::reader).
-    pub fn reader_of(&self, name: &str) -> Result<OutputsReader> {
-        let (_, listener) = self.find(Kind::Listener, name)?;
-        Ok(OutputsReader { listeners: Reader::open(self, listener)?.into_iter().collect() })
+    pub fn reader_of(&self, names: &[&str]) -> Result<OutputsReader> {
+        let mut listeners = Vec::new();
+        for name in names {
+            let (_, listener) = self.find(Kind::Listener, name)?;
+            listeners.extend(Reader::open(self, listener)?);
+        }
+        Ok(OutputsReader { listeners })
     }
 }
 

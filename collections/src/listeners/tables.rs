@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Listeners;
 use super::outputs::OutputStatus;
-use crate::engine::Scan;
+use crate::engine::{RowBatch, Scan};
 
 /// The output of a row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -43,7 +43,7 @@ impl Listeners {
         name: &str,
         mut visit: impl FnMut(OutputRow) -> Result<bool, E>,
     ) -> Result<(), E> {
-        let reader = self.reader_of(name)?;
+        let reader = self.reader_of(&[name])?;
         let version = super::engine(&self.larder, &self.collection)?.head()?;
         let version = version.ok_or_else(|| self.no_collection())?;
         let key: Vec<String> = version.key().map(str::to_owned).into_iter().collect();
@@ -78,22 +78,17 @@ impl Listeners {
     /// [`Error::NotFound`](larder_core::Error::NotFound); [`Error::Corrupt`](larder_core::Error::Corrupt);
     /// [`Error::Store`](larder_core::Error::Store).
     pub fn rows(&self, ids: &[u64]) -> Result<Vec<Map<String, Value>>> {
+        let batch = self.take(ids)?;
+        Ok((0..batch.ids.len()).map(|at| crate::json::row_of(&batch.rows, at)).collect())
+    }
+
+    /// Returns rows of the newest version by id, with the column `_outputs`; those that are gone are left out.
+    ///
+    /// # Errors
+    /// As [`rows`](Self::rows).
+    pub fn take(&self, ids: &[u64]) -> Result<RowBatch> {
         let version = super::engine(&self.larder, &self.collection)?.head()?;
         let version = version.ok_or_else(|| self.no_collection())?;
-        let batch = version.take(ids, None)?;
-        let columns = self.reader()?.columns(batch.ids.values())?;
-        let row = |at: usize| {
-            let mut row = crate::json::row_of(&batch.rows, at);
-            if !columns.is_empty() {
-                row.insert("_outputs".into(), outputs_of(&columns, at));
-            }
-            row
-        };
-        Ok((0..batch.ids.len()).map(row).collect())
+        self.reader()?.extend(version.take(ids, None)?)
     }
-}
-
-/// Returns the outputs for a row as an object.
-pub(crate) fn outputs_of(columns: &[super::OutputColumn], at: usize) -> Value {
-    Value::Object(columns.iter().map(|column| (column.name.clone(), column.json(at))).collect())
 }

@@ -38,9 +38,10 @@ struct Document {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    let (_, version) = version(larder, &args.reference)?;
+    let (collection, version) = version(larder, &args.reference)?;
     let find = Find::new(args.which.scan());
-    let rows = to_file(&version, &find, &args.file, args.format.map(FileFormat::from))?;
+    let outputs = args.which.outputs(&collection, false)?;
+    let rows = to_file(&version, &find, &outputs, &args.file, args.format.map(FileFormat::from))?;
     let path = args.file.display().to_string();
     if output.is_json() {
         return Ok(output.document(Document { path, rows })?);

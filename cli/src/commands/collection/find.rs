@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use larder::collections::formats::{FileFormat, RowWriter};
+use larder::collections::arrow_array::cast::AsArray as _;
+use larder::collections::arrow_array::{ArrayRef, RecordBatch};
 use larder::collections::{
-    CollectionVersion, Cursor, Filter, Find, Fold, JsonRow, Order, RowBatch, Scan,
-    UntypedCollection, value_of,
+    CollectionVersion, Cursor, Filter, Find, Fold, JsonRow, LarderListeners, Order, OutputsReader,
+    RowBatch, Scan, UntypedCollection, value_of,
 };
 use larder::{Error, Larder};
 use serde::Serialize;
@@ -76,10 +78,35 @@ impl Which {
             scan = scan.fold(fold);
         }
         if let Some(columns) = &self.columns {
-            scan = scan.columns(columns.iter().map(|name| name.trim()));
+            let names = columns.iter().map(|name| name.trim());
+            scan = scan.columns(names.filter(|name| outputs_in(name).is_none()));
         }
         scan
     }
+
+    /// Returns the reader of the outputs beside the rows: all if no columns are stated, or `all` is false.
+    pub(super) fn outputs(
+        &self,
+        collection: &UntypedCollection,
+        by_default: bool,
+    ) -> larder::Result<OutputsReader> {
+        let listeners = collection.larder().listeners(collection.name())?;
+        let Some(columns) = &self.columns else {
+            return if by_default { listeners.reader() } else { Ok(OutputsReader::default()) };
+        };
+        let wanted: Vec<&str> = columns.iter().filter_map(|name| outputs_in(name.trim())).collect();
+        match &*wanted {
+            [] => Ok(OutputsReader::default()),
+            wanted if wanted.contains(&"") => listeners.reader(),
+            wanted => listeners.reader_of(wanted),
+        }
+    }
+}
+
+/// Returns the listener whose outputs a column is; empty for those of all.
+fn outputs_in(column: &str) -> Option<&str> {
+    let rest = column.strip_prefix("_outputs")?;
+    if rest.is_empty() { Some(rest) } else { rest.strip_prefix('.') }
 }
 
 #[derive(Serialize)]
@@ -111,20 +138,21 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         }
         return Ok(output.line(&rows.to_string())?);
     }
+    let outputs = args.which.outputs(&collection, true)?;
     if let Some(path) = &args.output {
-        let rows = to_file(&version, &find, path, None)?;
+        let rows = to_file(&version, &find, &outputs, path, None)?;
         output.say(format!("wrote {} to {}", text::count(rows, "row"), path.display()));
         return Ok(());
     }
     if let Some(format) = file_format(output.format()) {
         if args.after.is_some() {
             let page = collection.page(&find, args.after.as_ref())?;
-            return print(format, &page.version, [Ok(page.rows)].into_iter(), &find, output);
+            return print(format, &page.version, [Ok(page.rows)].into_iter(), &find, &outputs, output);
         }
         let batches = version.find(&find)?;
-        return print(format, &version, batches, &find, output);
+        return print(format, &version, batches, &find, &outputs, output);
     }
-    shown(args, &collection, &version, find, output)
+    shown(args, &collection, &version, find, &outputs, output)
 }
 
 /// Prints a table, or one JSON object.
@@ -133,6 +161,7 @@ fn shown(
     collection: &UntypedCollection,
     version: &CollectionVersion,
     mut find: Find,
+    outputs: &OutputsReader,
     output: &mut Output,
 ) -> Result<(), CommandError> {
     let is_json = output.is_json();
@@ -143,7 +172,9 @@ fn shown(
     let after = args.after.clone().unwrap_or_else(|| Cursor::start(version, &find));
     let page = collection.page(&find, Some(&after))?;
     let next = page.next.as_ref().map(ToString::to_string);
-    let rows = &page.rows.rows;
+    let version = page.version;
+    let found = outputs.extend(page.rows)?;
+    let rows = &found.rows;
     if is_json {
         let json = (0..rows.num_rows())
             .map(|row| serde_json::value::to_raw_value(&JsonRow::new(rows, row)));
@@ -151,7 +182,7 @@ fn shown(
             .collect::<Result<_, _>>()
             .map_err(|error| CommandError::from(Error::store("print rows", error)))?;
         let (name, number) =
-            (page.version.info().identifier.to_string(), page.version.info().version.get());
+            (version.info().identifier.to_string(), version.info().version.get());
         return Ok(output.document(Document {
             name,
             version: number,
@@ -159,17 +190,30 @@ fn shown(
             next: next.as_deref(),
         })?);
     }
-    let heading: Vec<&str> =
-        rows.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
-    let cells = (0..rows.num_rows())
-        .map(|row| rows.columns().iter().map(|column| cell(&value_of(column, row))).collect())
-        .collect();
-    output.wide_table(heading, cells)?;
+    let (heading, cells) = table_of(rows);
+    output.wide_table(heading.iter().map(String::as_str).collect(), cells)?;
     if let Some(next) = next {
         let shown = text::count(rows.num_rows() as u64, "row");
         output.say(format!("{shown}, and more: continue with `--after {next}`"));
     }
     Ok(())
+}
+
+/// Returns the heading and the cells of rows; each output has a column.
+pub(super) fn table_of(rows: &RecordBatch) -> (Vec<String>, Vec<Vec<String>>) {
+    let mut columns: Vec<(String, ArrayRef)> = Vec::new();
+    for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
+        match column.as_struct_opt().filter(|_| field.name() == "_outputs") {
+            Some(outputs) => {
+                let names = outputs.column_names().into_iter().map(|name| format!("_outputs.{name}"));
+                columns.extend(names.zip(outputs.columns().iter().cloned()));
+            }
+            None => columns.push((field.name().clone(), column.clone())),
+        }
+    }
+    let row = |row| columns.iter().map(|(_, column)| cell(&value_of(column, row))).collect();
+    let cells = (0..rows.num_rows()).map(row).collect();
+    (columns.into_iter().map(|(name, _)| name).collect(), cells)
 }
 
 /// The cell of a value in a table.
@@ -207,16 +251,17 @@ fn print(
     version: &CollectionVersion,
     batches: impl Iterator<Item = larder::Result<RowBatch>>,
     find: &Find,
+    outputs: &OutputsReader,
     output: &mut Output,
 ) -> Result<(), CommandError> {
-    let schema = version.projected(&find.scan)?;
+    let schema = outputs.schema(&version.projected(&find.scan)?);
     let mut failure = None;
     let written = Shared::default();
     let mut writer = RowWriter::new(written.clone(), format, &schema)?;
     for batch in batches {
         match batch {
             Ok(batch) => {
-                writer.write(&batch.rows)?;
+                writer.write(&outputs.extend(batch)?.rows)?;
                 output.bytes(&written.take())?;
             }
             // The rows of sound fragments follow.
@@ -234,6 +279,7 @@ fn print(
 pub(super) fn to_file(
     version: &CollectionVersion,
     find: &Find,
+    outputs: &OutputsReader,
     path: &Path,
     format: Option<FileFormat>,
 ) -> Result<u64, CommandError> {
@@ -243,13 +289,13 @@ pub(super) fn to_file(
     let folder =
         path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let file = tempfile::Builder::new().prefix(".larder-").tempfile_in(folder).map_err(failed)?;
-    let schema = version.projected(&find.scan)?;
+    let schema = outputs.schema(&version.projected(&find.scan)?);
     let mut writer = RowWriter::new(BufWriter::new(file), format, &schema)?;
     let mut rows = 0;
     for batch in version.find(find)? {
         let batch = batch?;
         rows += batch.rows.num_rows() as u64;
-        writer.write(&batch.rows)?;
+        writer.write(&outputs.extend(batch)?.rows)?;
     }
     let mut file = writer.finish()?.into_inner().map_err(|error| failed(error.into_error()))?;
     file.flush().and_then(|()| file.as_file().sync_all()).map_err(failed)?;

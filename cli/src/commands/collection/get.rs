@@ -1,7 +1,7 @@
 //! `collection get`.
 
 use larder::collections::formats::RowWriter;
-use larder::collections::{JsonRow, Key, value_of};
+use larder::collections::{JsonRow, Key, LarderListeners, value_of};
 use larder::store::Absence;
 use larder::{Error, Larder};
 use serde::Serialize;
@@ -32,7 +32,7 @@ struct Document<'a> {
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
-    let (_, version) = version(larder, &args.reference)?;
+    let (collection, version) = version(larder, &args.reference)?;
     let key = key_of(&version, &args.key)?;
     let Some(found) = version.get(key)? else {
         let reference =
@@ -41,6 +41,8 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
             Error::NotFound { reference, absence: Absence::Unknown, similar: Vec::new() }.into()
         );
     };
+    let listeners = larder.listeners(collection.name())?;
+    let found = listeners.reader()?.extend(found)?;
     let rows = &found.rows;
     if let Some(format) = file_format(output.format()) {
         let mut writer = RowWriter::new(Vec::new(), format, rows.schema_ref())?;

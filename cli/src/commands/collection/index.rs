@@ -1,7 +1,8 @@
 //! `collection index` and `collection like`: nearest vectors.
 
 use larder::collections::{
-    Filter, Fold, IndexOptions, LarderListeners, Like, ListenerStatus, Measure, SearchQuery, Unindexed,
+    Filter, Fold, FoundRow, IndexOptions, LarderListeners, Like, ListenerStatus, Measure, SearchQuery,
+    Unindexed, row_of,
 };
 use larder::jobs::WaitTarget;
 use larder::{Identifier, Larder, Reference};
@@ -9,7 +10,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::attach;
-use super::outputs::cell;
+use super::find::table_of;
 use crate::command_error::{CommandError, Exit};
 use crate::commands::job_args::JobArgs;
 use crate::complete;
@@ -161,25 +162,26 @@ pub(crate) fn like(
     let listeners = larder.listeners(&*args.collection)?;
     let result = listeners.search(&args.index, &query)?;
     let ids: Vec<u64> = result.found.iter().map(|found| found.row).collect();
-    let mut rows = listeners.rows(&ids)?;
-    for (row, found) in rows.iter_mut().zip(&result.found) {
-        row.insert("_score".into(), Value::from(found.score));
-    }
+    let batch = listeners.take(&ids)?;
     let (measure, left_out) = (result.measure, result.left_out);
     if output.is_json() {
+        let row = |(at, found): (usize, &FoundRow)| {
+            let mut row = row_of(&batch.rows, at);
+            row.insert("_score".into(), Value::from(found.score));
+            row
+        };
+        let rows = result.found.iter().enumerate().map(row).collect();
         return Ok(output.document(Found { collection: &args.collection, measure, left_out, rows })?);
     }
     if output.is_quiet() {
         return Ok(ids.iter().try_for_each(|id| output.line(&id.to_string()))?);
     }
-    let line = |(row, found): (&Map<String, Value>, &larder::collections::FoundRow)| {
-        let fields = row.iter().filter(|(name, _)| !name.starts_with('_'));
-        let fields: Vec<String> =
-            fields.map(|(name, value)| format!("{}={}", text::clean(name), cell(value))).collect();
-        [found.row.to_string(), found.score.to_string(), fields.join("  ")]
-    };
-    let heading = ["ROW", "SCORE", "FIELDS"];
-    output.table(heading, rows.iter().zip(&result.found).map(line))?;
+    let (mut heading, mut cells) = table_of(&batch.rows);
+    heading.insert(0, "_score".into());
+    for (row, found) in cells.iter_mut().zip(&result.found) {
+        row.insert(0, found.score.to_string());
+    }
+    output.wide_table(heading.iter().map(String::as_str).collect(), cells)?;
     if left_out > 0 {
         let rows = text::count(left_out, "row");
         output.say(format_args!("{rows} left out: not indexed yet"));
