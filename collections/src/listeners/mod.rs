@@ -109,6 +109,9 @@ impl Listeners {
     }
 
     fn no_such(&self, kind: Kind, name: &str) -> Result<Error> {
+        if engine(&self.larder, &self.collection)?.head()?.is_none() {
+            return Ok(self.no_collection());
+        }
         let (word, hint) = match kind {
             Kind::Listener => ("listener", "attach a model first"),
             Kind::Index => ("index", "create it first"),

@@ -27,7 +27,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     which: Which,
     /// The format; by default chosen by the extension
-    #[arg(long = "as", value_enum, value_name = "FORMAT")]
+    #[arg(id = "as", long = "as", value_enum, value_name = "FORMAT")]
     format: Option<As>,
 }
 

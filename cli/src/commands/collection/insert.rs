@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FIELD")]
     key: Option<String>,
     /// The format; by default chosen by the extension
-    #[arg(long = "as", value_enum, value_name = "FORMAT")]
+    #[arg(id = "as", long = "as", value_enum, value_name = "FORMAT")]
     format: Option<As>,
     /// Replace rows whose key is there
     #[arg(long)]

@@ -1,6 +1,6 @@
 //! `collection outputs`: the outputs of listeners, and their state.
 
-use larder::collections::{LarderListeners, ListenerStatus, OutputRow};
+use larder::collections::{LarderCollections, LarderListeners, ListenerStatus, OutputRow};
 use larder::{Identifier, Larder};
 use serde::Serialize;
 
@@ -54,6 +54,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let larder = args.jobs.of(larder, output)?;
     let listeners = larder.listeners(&*args.collection)?;
     let Some(name) = &args.name else {
+        larder.untyped_collection(&*args.collection)?.latest()?;
         let all = listeners.status()?;
         if output.is_json() {
             return Ok(output.document(Listed { collection: &args.collection, listeners: &all })?);
