@@ -8,11 +8,14 @@ use larder_core::{Applied, Error, Ref, Reference, Result, VersionInfo};
 use super::fill::with_model;
 use super::listener::{Kind, Listener, OUTPUTS, WHOLE_ROW, Work};
 use super::outputs::{ModelVersion, Outputs};
-use super::predict::{InputForm, column_of};
+use super::predict::{InputForm, Inputs, column_of, is_open, predict};
 use super::source::Source;
 use super::vectors::has_vectors;
 use super::{Listeners, engine};
 use crate::nearest::Measure;
+
+/// Rows that a model of unknown inputs is tried with.
+const TRIED: usize = 8;
 
 /// Options of [`Listeners::attach`].
 #[derive(Debug, Clone, Default)]
@@ -156,7 +159,45 @@ impl Listeners {
         let source = self.source(&listener)?;
         let listener = with_model(&self.larder, &listener, &found, &source)?;
         self.check_target(&listener, &source)?;
+        if !listener.paused {
+            self.try_out(&listener, &source)?;
+        }
         self.write(listener, &source)
+    }
+
+    /// Refuses a model that says nothing of its input and fails for each of the first rows.
+    fn try_out(&self, listener: &Listener, source: &Source) -> Result<()> {
+        let Work::Model { version, form, .. } = &listener.work else { return Ok(()) };
+        let model = self.larder.load_model(version.reference()?)?;
+        if !is_open(&model.signature().input) {
+            return Ok(());
+        }
+        let Some(chunk) = source.scan(listener, 0, TRIED)?.next() else { return Ok(()) };
+        let chunk = chunk?;
+        let is_empty = chunk.empty(listener);
+        let (mut tried, mut column) = (0, None);
+        let mut failure = None;
+        for at in (0..chunk.rows.len()).filter(|at| !is_empty[*at]) {
+            let one = chunk.slice(at, 1);
+            let inputs = match (form, &*one.columns) {
+                (InputForm::Value, [(_, column)]) => Inputs::Values(column),
+                _ => Inputs::Objects(&one.columns, 1),
+            };
+            let mut failures = predict(&*model, inputs, &mut column)?.failures;
+            let Some((_, reason)) = failures.pop() else { return Ok(()) };
+            failure.get_or_insert(reason);
+            tried += 1;
+        }
+        match failure {
+            None => Ok(()),
+            Some(reason) => Err(Error::Refused {
+                action: format!("attach {version} to {}", self.collection),
+                reason: format!(
+                    "the model cannot take `{}`: it fails for the first {tried} rows there are: {reason}",
+                    listener.key.join(", ")
+                ),
+            }),
+        }
     }
 
     /// Creates an index of the vectors of a field, or of the outputs of a listener, by its name or as `_outputs.NAME`.

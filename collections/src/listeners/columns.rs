@@ -42,6 +42,7 @@ pub struct OutputColumn {
 #[derive(Default)]
 pub struct OutputsReader {
     listeners: Vec<Reader>,
+    is_flat: bool,
 }
 
 /// The outputs of one listener, and what is stale of them.
@@ -124,13 +125,26 @@ impl OutputsReader {
         self.listeners.iter().map(|reader| reader.column(rows)).collect()
     }
 
+    /// Adds a column `_outputs.NAME` for each listener, instead of one struct `_outputs`: for tables.
+    #[must_use]
+    pub fn flat(self) -> Self {
+        Self { is_flat: true, ..self }
+    }
+
     /// Returns the schema with a field `_outputs`, a struct of the outputs of all listeners; the same without listeners.
     pub fn schema(&self, schema: &SchemaRef) -> SchemaRef {
         if self.is_empty() {
             return Arc::clone(schema);
         }
         let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
-        fields.push(Arc::new(Field::new(COLUMN, DataType::Struct(self.fields()), false)));
+        if self.is_flat {
+            let flat = |field: &Arc<Field>| {
+                Arc::new(field.as_ref().clone().with_name(format!("{COLUMN}.{}", field.name())))
+            };
+            fields.extend(self.fields().iter().map(flat));
+        } else {
+            fields.push(Arc::new(Field::new(COLUMN, DataType::Struct(self.fields()), false)));
+        }
         Arc::new(Schema::new(fields))
     }
 
@@ -162,10 +176,13 @@ impl OutputsReader {
             }
         });
         let failed = |error| arrow_error("add outputs to rows", error);
-        let values = values.collect();
-        let outputs = StructArray::try_new_with_length(fields, values, None, ids.len()).map_err(failed)?;
+        let mut values: Vec<ArrayRef> = values.collect();
+        if !self.is_flat {
+            let outputs = StructArray::try_new_with_length(fields.clone(), values, None, ids.len());
+            values = vec![Arc::new(outputs.map_err(failed)?)];
+        }
         let schema = self.schema(rows.schema_ref());
-        let columns = rows.columns().iter().cloned().chain([Arc::new(outputs) as ArrayRef]).collect();
+        let columns = rows.columns().iter().cloned().chain(values).collect();
         let options = RecordBatchOptions::new().with_row_count(Some(ids.len()));
         let rows = RecordBatch::try_new_with_options(schema, columns, &options).map_err(failed)?;
         Ok(RowBatch { ids, rows })
@@ -202,7 +219,7 @@ impl Listeners {
         for (_, listener) in self.of_kind(Kind::Listener)? {
             listeners.extend(Reader::open(self, listener)?);
         }
-        Ok(OutputsReader { listeners })
+        Ok(OutputsReader { listeners, is_flat: false })
     }
 
     /// Returns a reader of the outputs of some listeners.
@@ -215,7 +232,7 @@ impl Listeners {
             let (_, listener) = self.find(Kind::Listener, name)?;
             listeners.extend(Reader::open(self, listener)?);
         }
-        Ok(OutputsReader { listeners })
+        Ok(OutputsReader { listeners, is_flat: false })
     }
 }
 

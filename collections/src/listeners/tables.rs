@@ -78,17 +78,20 @@ impl Listeners {
     /// [`Error::NotFound`](larder_core::Error::NotFound); [`Error::Corrupt`](larder_core::Error::Corrupt);
     /// [`Error::Store`](larder_core::Error::Store).
     pub fn rows(&self, ids: &[u64]) -> Result<Vec<Map<String, Value>>> {
-        let batch = self.take(ids)?;
+        let batch = self.take(ids, false)?;
         Ok((0..batch.ids.len()).map(|at| crate::json::row_of(&batch.rows, at)).collect())
     }
 
-    /// Returns rows of the newest version by id, with the column `_outputs`; those that are gone are left out.
+    /// Returns rows of the newest version by id, with the column `_outputs`, or one for each listener if `is_flat`; those that
+    /// are gone are left out.
     ///
     /// # Errors
     /// As [`rows`](Self::rows).
-    pub fn take(&self, ids: &[u64]) -> Result<RowBatch> {
+    pub fn take(&self, ids: &[u64], is_flat: bool) -> Result<RowBatch> {
         let version = super::engine(&self.larder, &self.collection)?.head()?;
         let version = version.ok_or_else(|| self.no_collection())?;
-        self.reader()?.extend(version.take(ids, None)?)
+        let reader = self.reader()?;
+        let reader = if is_flat { reader.flat() } else { reader };
+        reader.extend(version.take(ids, None)?)
     }
 }

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use larder::collections::formats::{FileFormat, RowWriter};
-use larder::collections::arrow_array::cast::AsArray as _;
-use larder::collections::arrow_array::{ArrayRef, RecordBatch};
+use larder::collections::arrow_array::RecordBatch;
 use larder::collections::{
     CollectionVersion, Cursor, Filter, Find, Fold, JsonRow, LarderListeners, Order, OutputsReader,
     RowBatch, Scan, UntypedCollection, value_of,
@@ -20,6 +19,7 @@ use serde_json::value::RawValue;
 use super::{file_format, version};
 use crate::command_error::CommandError;
 use crate::complete;
+use crate::global::Format;
 use crate::output::Output;
 use crate::qualified::Qualified;
 use crate::text;
@@ -138,7 +138,10 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         }
         return Ok(output.line(&rows.to_string())?);
     }
-    let outputs = args.which.outputs(&collection, true)?;
+    let mut outputs = args.which.outputs(&collection, true)?;
+    if matches!(output.format(), Format::Text | Format::Csv) {
+        outputs = outputs.flat();
+    }
     if let Some(path) = &args.output {
         let rows = to_file(&version, &find, &outputs, path, None)?;
         output.say(format!("wrote {} to {}", text::count(rows, "row"), path.display()));
@@ -191,7 +194,7 @@ fn shown(
         })?);
     }
     let (heading, cells) = table_of(rows);
-    output.wide_table(heading.iter().map(String::as_str).collect(), cells)?;
+    output.wide_table(heading, cells)?;
     if let Some(next) = next {
         let shown = text::count(rows.num_rows() as u64, "row");
         output.say(format!("{shown}, and more: continue with `--after {next}`"));
@@ -199,21 +202,11 @@ fn shown(
     Ok(())
 }
 
-/// Returns the heading and the cells of rows; each output has a column.
-pub(super) fn table_of(rows: &RecordBatch) -> (Vec<String>, Vec<Vec<String>>) {
-    let mut columns: Vec<(String, ArrayRef)> = Vec::new();
-    for (field, column) in rows.schema_ref().fields().iter().zip(rows.columns()) {
-        match column.as_struct_opt().filter(|_| field.name() == "_outputs") {
-            Some(outputs) => {
-                let names = outputs.column_names().into_iter().map(|name| format!("_outputs.{name}"));
-                columns.extend(names.zip(outputs.columns().iter().cloned()));
-            }
-            None => columns.push((field.name().clone(), column.clone())),
-        }
-    }
-    let row = |row| columns.iter().map(|(_, column)| cell(&value_of(column, row))).collect();
-    let cells = (0..rows.num_rows()).map(row).collect();
-    (columns.into_iter().map(|(name, _)| name).collect(), cells)
+/// Returns the heading and the cells of rows.
+pub(super) fn table_of(rows: &RecordBatch) -> (Vec<&str>, Vec<Vec<String>>) {
+    let heading = rows.schema_ref().fields().iter().map(|field| field.name().as_str());
+    let row = |row| rows.columns().iter().map(|column| cell(&value_of(column, row))).collect();
+    (heading.collect(), (0..rows.num_rows()).map(row).collect())
 }
 
 /// The cell of a value in a table.

@@ -1,19 +1,26 @@
 //! `collection index` and `collection like`: nearest vectors.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use larder::collections::arrow_array::{ArrayRef, Float32Array, RecordBatch};
+use larder::collections::arrow_schema::{DataType, Field, Schema};
+use larder::collections::formats::RowWriter;
 use larder::collections::{
-    Filter, Fold, FoundRow, IndexOptions, LarderListeners, Like, ListenerStatus, Measure, SearchQuery,
-    Unindexed, row_of,
+    Filter, Fold, FoundRow, IndexOptions, LarderListeners, Like, ListenerStatus, Measure, RowBatch,
+    SearchQuery, Unindexed, row_of,
 };
 use larder::jobs::WaitTarget;
-use larder::{Identifier, Larder, Reference};
+use larder::{Error, Identifier, Larder, Reference};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::attach;
+use super::{attach, file_format};
 use super::find::table_of;
 use crate::command_error::{CommandError, Exit};
 use crate::commands::job_args::JobArgs;
 use crate::complete;
+use crate::global::Format;
 use crate::output::{Outcome, Output};
 use crate::qualified::Qualified;
 use crate::text;
@@ -162,31 +169,41 @@ pub(crate) fn like(
     let listeners = larder.listeners(&*args.collection)?;
     let result = listeners.search(&args.index, &query)?;
     let ids: Vec<u64> = result.found.iter().map(|found| found.row).collect();
-    let batch = listeners.take(&ids)?;
+    let batch = with_scores(listeners.take(&ids, output.format() == Format::Text)?, &result.found)?;
+    if let Some(format) = file_format(output.format()) {
+        let mut writer = RowWriter::new(Vec::new(), format, batch.schema_ref())?;
+        writer.write(&batch)?;
+        return Ok(output.bytes(&writer.finish()?)?);
+    }
     let (measure, left_out) = (result.measure, result.left_out);
     if output.is_json() {
-        let row = |(at, found): (usize, &FoundRow)| {
-            let mut row = row_of(&batch.rows, at);
-            row.insert("_score".into(), Value::from(found.score));
-            row
-        };
-        let rows = result.found.iter().enumerate().map(row).collect();
+        let rows = (0..batch.num_rows()).map(|at| row_of(&batch, at)).collect();
         return Ok(output.document(Found { collection: &args.collection, measure, left_out, rows })?);
     }
     if output.is_quiet() {
         return Ok(ids.iter().try_for_each(|id| output.line(&id.to_string()))?);
     }
-    let (mut heading, mut cells) = table_of(&batch.rows);
-    heading.insert(0, "_score".into());
-    for (row, found) in cells.iter_mut().zip(&result.found) {
-        row.insert(0, found.score.to_string());
-    }
-    output.wide_table(heading.iter().map(String::as_str).collect(), cells)?;
+    let (heading, cells) = table_of(&batch);
+    output.wide_table(heading, cells)?;
     if left_out > 0 {
         let rows = text::count(left_out, "row");
         output.say(format_args!("{rows} left out: not indexed yet"));
     }
     Ok(())
+}
+
+/// Adds the scores as the column `_score`.
+fn with_scores(batch: RowBatch, found: &[FoundRow]) -> Result<RecordBatch, CommandError> {
+    let scores: HashMap<u64, f32> = found.iter().map(|found| (found.row, found.score)).collect();
+    let score = |row: &u64| scores.get(row).copied();
+    let scores: Float32Array = batch.ids.values().iter().map(score).collect();
+    let field = Arc::new(Field::new("_score", DataType::Float32, true));
+    let fields = std::iter::once(&field).chain(batch.rows.schema_ref().fields());
+    let schema = Schema::new(fields.cloned().collect::<Vec<_>>());
+    let scores: ArrayRef = Arc::new(scores);
+    let columns = std::iter::once(&scores).chain(batch.rows.columns()).cloned().collect();
+    RecordBatch::try_new(Arc::new(schema), columns)
+        .map_err(|error| Error::store("add scores to rows", error).into())
 }
 
 /// Reads a vector, a JSON value or a text.

@@ -11,6 +11,7 @@ mod get;
 mod index;
 mod insert;
 mod outputs;
+pub(crate) mod shown;
 mod status;
 mod update;
 
@@ -60,9 +61,9 @@ pub(crate) fn run(
     registry: Registry,
     output: &mut Output,
 ) -> Result<(), CommandError> {
-    let prints_rows = matches!(args.action, Action::Find(_) | Action::Get(_));
+    let prints_rows = matches!(args.action, Action::Find(_) | Action::Get(_) | Action::Like(_));
     if output.format().is_of_rows() && !prints_rows {
-        let message = "cannot print in this format: only `find` and `get` print rows";
+        let message = "cannot print in this format: only `find`, `get` and `like` print rows";
         return Err(
             CommandError::new(Exit::Usage, message).with_hint("use `--format text` or `json`")
         );

@@ -68,7 +68,7 @@ impl InputForm {
 }
 
 /// Returns whether a schema says nothing of its values.
-fn is_open(schema: &larder_core::schemars::Schema) -> bool {
+pub(super) fn is_open(schema: &larder_core::schemars::Schema) -> bool {
     fits::misfit(schema, &DataType::Utf8).is_none() && fits::misfit(schema, &DataType::Boolean).is_none()
 }
 
