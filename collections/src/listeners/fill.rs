@@ -22,11 +22,11 @@ use super::vectors::vectors_of;
 use crate::error::arrow_error;
 
 /// Rows that are read and predicted at once.
-const CHUNK: usize = 8_192;
+const CHUNK: usize = if cfg!(test) { 64 } else { 8_192 };
 /// Bytes of new outputs that are kept before they are written.
 const MOST_BYTES: usize = 32 << 20;
 /// Time after which new outputs are written.
-const INTERVAL: Duration = Duration::from_secs(3);
+const INTERVAL: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_secs(3) };
 /// Maximum number of times that other writers of the outputs may be faster.
 const MOST_CONFLICTS: usize = 100;
 

@@ -141,6 +141,15 @@ impl Listeners {
         self.larder.jobs().fire(version.reference(), listener::FILL, request)
     }
 
+    /// Creates a job that brings an index up to date.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] if there is no such index; as [`larder_jobs::Jobs::fire`].
+    pub fn fill_index(&self, name: &str) -> Result<Fired> {
+        let (version, _) = self.find(Kind::Index, name)?;
+        self.larder.jobs().fire(version.reference(), listener::FILL, ())
+    }
+
     /// Removes a listener and its outputs; `gc` frees what they alone used.
     ///
     /// # Errors
@@ -219,6 +228,9 @@ fn prune(larder: &Larder, version: &VersionInfo) {
     let _ = larder.remove_with(old, &RemoveOptions::new().triggers(false));
 }
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod kill;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests;
