@@ -31,6 +31,8 @@ pub use larder_search as search;
 pub use larder_server as server;
 #[cfg(feature = "serving")]
 pub use larder_serving as serving;
+#[cfg(feature = "training")]
+pub use larder_training as training;
 
 #[cfg(feature = "files")]
 pub mod cache;
@@ -114,6 +116,9 @@ mod guide {
     #[cfg(feature = "http")]
     #[doc = include_str!("../docs/server.md")]
     mod server {}
+    #[cfg(feature = "collections")]
+    #[doc = include_str!("../docs/models-on-data.md")]
+    mod models_on_data {}
     #[cfg(feature = "tensors")]
     #[doc = include_str!("../docs/serializers.md")]
     mod serializers {}
@@ -218,7 +223,7 @@ pub mod prelude {
     pub use serde::{Deserialize, Serialize};
 
     #[cfg(feature = "collections")]
-    pub use crate::collections::LarderCollections;
+    pub use crate::collections::{LarderCollections, LarderListeners};
     #[cfg(feature = "files")]
     pub use crate::files::{Artifacts, ClassModel, LarderFiles, Tree};
     pub use crate::jobs::{JobContext, LarderJobs, RegistryJobs};
