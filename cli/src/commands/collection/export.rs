@@ -28,7 +28,7 @@ pub(crate) struct Args {
     which: Which,
     /// The format; by default chosen by the extension
     #[arg(long = "as", value_enum, value_name = "FORMAT")]
-    format: Option<As>,
+    form: Option<As>,
 }
 
 #[derive(Serialize)]
@@ -40,7 +40,7 @@ struct Document {
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let (_, version) = version(larder, &args.reference)?;
     let find = Find::new(args.which.scan());
-    let rows = to_file(&version, &find, &args.file, args.format.map(FileFormat::from))?;
+    let rows = to_file(&version, &find, &args.file, args.form.map(FileFormat::from))?;
     let path = args.file.display().to_string();
     if output.is_json() {
         return Ok(output.document(Document { path, rows })?);
