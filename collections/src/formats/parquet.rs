@@ -1,11 +1,16 @@
 //! Parquet.
 
+use std::sync::Arc;
+
+use arrow_array::cast::AsArray;
 use arrow_array::{Array, RecordBatch};
+use arrow_schema::{DataType, Field as ArrowField, Schema as ArrowSchema};
 use larder_core::extend::catch_panic;
 use larder_core::{Error, Result};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::ChunkReader;
 
@@ -13,8 +18,8 @@ use crate::Schema;
 
 /// Rows of a batch.
 const BATCH_ROWS: usize = 8_192;
-/// Bytes of a batch in memory.
-const MOST_BATCH: u64 = 256 << 20;
+/// Bytes of rows that are passed on at a time; a row has no more.
+const MOST_PIECE: u64 = 64 << 20;
 /// Bytes that a part of a file may always become.
 const ALWAYS: u64 = 64 << 20;
 /// How many times its size a larger part may become.
@@ -35,7 +40,17 @@ fn bomb(name: &str, reason: String) -> Error {
 }
 
 fn metadata(file: &impl ChunkReader, name: &str) -> Result<ArrowReaderMetadata> {
-    let load = || ArrowReaderMetadata::load(file, ArrowReaderOptions::new());
+    let load = || {
+        let plain = ArrowReaderMetadata::load(file, ArrowReaderOptions::new())?;
+        let fields: Vec<ArrowField> =
+            plain.schema().fields().iter().map(|field| viewed(field)).collect();
+        let schema = ArrowSchema::new(fields).with_metadata(plain.schema().metadata().clone());
+        let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+        // Types that cannot be read as views are read as they are.
+        Ok::<_, ParquetError>(
+            ArrowReaderMetadata::try_new(Arc::clone(plain.metadata()), options).unwrap_or(plain),
+        )
+    };
     catch_panic("the reader of Parquet", load)
         .map_err(|panic| wrong(name, panic))?
         .map_err(|error| wrong(name, error))
@@ -59,27 +74,84 @@ pub(super) fn batches(
         catch_panic("the reader of Parquet", build).map_err(|panic| wrong(&name, panic))?;
     let mut reader = reader.map_err(|error| wrong(&name, error))?;
     let mut total = 0u64;
+    let mut waiting: Option<RecordBatch> = None;
     Ok(Box::new(std::iter::from_fn(move || {
-        let batch = match catch_panic("the reader of Parquet", || reader.next()) {
-            Ok(batch) => batch?,
-            Err(panic) => return Some(Err(wrong(&name, panic))),
+        let batch = match waiting.take() {
+            Some(batch) => batch,
+            None => match catch_panic("the reader of Parquet", || reader.next()) {
+                Ok(batch) => match batch? {
+                    Ok(batch) => batch,
+                    Err(error) => return Some(Err(wrong(&name, error))),
+                },
+                Err(panic) => return Some(Err(wrong(&name, panic))),
+            },
         };
-        let batch = match batch {
-            Ok(batch) => batch,
-            Err(error) => return Some(Err(wrong(&name, error))),
-        };
-        let bytes =
-            batch.columns().iter().map(|column| column.get_array_memory_size() as u64).sum::<u64>();
+        // Texts of a dictionary are shared until they are copied, so as many rows are copied as stay small.
+        let mut rows = batch.num_rows();
+        let mut bytes = batch_bytes(&batch);
+        while bytes > MOST_PIECE && rows > 1 {
+            rows = rows.div_ceil(2);
+            bytes = batch_bytes(&batch.slice(0, rows));
+        }
+        if rows < batch.num_rows() {
+            waiting = Some(batch.slice(rows, batch.num_rows() - rows));
+        }
         total = total.saturating_add(bytes);
-        if bytes > MOST_BATCH
-            || total > ALWAYS.saturating_mul(16).max(size.saturating_mul(MOST_GROWTH))
-        {
+        if bytes > MOST_PIECE {
+            return Some(Err(bomb(
+                &name,
+                format!("one row takes {bytes} bytes, and {MOST_PIECE} are the most"),
+            )));
+        }
+        if total > ALWAYS.saturating_mul(16).max(size.saturating_mul(MOST_GROWTH)) {
             let reason =
                 format!("{total} bytes of rows come from {size} bytes, which looks like a bomb");
             return Some(Err(bomb(&name, reason)));
         }
-        Some(Ok(batch))
+        Some(Ok(batch.slice(0, rows)))
     })))
+}
+
+fn batch_bytes(batch: &RecordBatch) -> u64 {
+    batch.columns().iter().map(|column| bytes_of(column)).sum()
+}
+
+/// Returns the bytes of a column once its texts are copied.
+fn bytes_of(column: &dyn Array) -> u64 {
+    let views = |lengths: &mut dyn Iterator<Item = u32>| lengths.map(u64::from).sum::<u64>();
+    match column.data_type() {
+        DataType::Utf8View => views(&mut column.as_string_view().lengths()),
+        DataType::BinaryView => views(&mut column.as_binary_view().lengths()),
+        DataType::Struct(_) => {
+            column.as_struct().columns().iter().map(|column| bytes_of(column)).sum()
+        }
+        DataType::List(_) => {
+            let lists = column.as_list::<i32>();
+            let offsets = lists.value_offsets();
+            let (start, end) = (offsets[0] as usize, offsets[lists.len()] as usize);
+            bytes_of(&lists.values().slice(start, end - start))
+        }
+        _ => column.to_data().get_slice_memory_size().unwrap_or(0) as u64,
+    }
+}
+
+/// Returns a type in which the texts of a dictionary are not copied for each row.
+fn viewed(field: &ArrowField) -> ArrowField {
+    let kind = match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        DataType::Dictionary(_, value) => match &**value {
+            DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+            DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+            other => other.clone(),
+        },
+        DataType::List(item) => DataType::List(Arc::new(viewed(item))),
+        DataType::Struct(fields) => {
+            DataType::Struct(fields.iter().map(|field| viewed(field)).collect())
+        }
+        other => other.clone(),
+    };
+    field.clone().with_data_type(kind)
 }
 
 /// Returns how many rows to read at a time, by what the file says of itself.
@@ -104,7 +176,7 @@ fn checked_rows(metadata: &ParquetMetaData, size: u64, name: &str) -> Result<usi
             }
             // Lists: as many rows as leave the batch small.
             let of_a_row = in_memory / group_rows + 1;
-            rows = rows.min((MOST_BATCH / 4 / of_a_row).max(1));
+            rows = rows.min((MOST_PIECE / of_a_row).max(1));
         }
     }
     Ok(usize::try_from(rows).unwrap_or(BATCH_ROWS))

@@ -27,8 +27,8 @@ pub(crate) struct Args {
     #[command(flatten)]
     which: Which,
     /// The format; by default chosen by the extension
-    #[arg(id = "as", long = "as", value_enum, value_name = "FORMAT")]
-    format: Option<As>,
+    #[arg(long = "as", value_enum, value_name = "FORMAT")]
+    form: Option<As>,
 }
 
 #[derive(Serialize)]
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let (collection, version) = version(larder, &args.reference)?;
     let find = Find::new(args.which.scan());
     let outputs = args.which.outputs(&collection, false)?;
-    let rows = to_file(&version, &find, &outputs, &args.file, args.format.map(FileFormat::from))?;
+    let rows = to_file(&version, &find, &outputs, &args.file, args.form.map(FileFormat::from))?;
     let path = args.file.display().to_string();
     if output.is_json() {
         return Ok(output.document(Document { path, rows })?);

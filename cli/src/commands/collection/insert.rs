@@ -33,8 +33,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FIELD")]
     key: Option<String>,
     /// The format; by default chosen by the extension
-    #[arg(id = "as", long = "as", value_enum, value_name = "FORMAT")]
-    format: Option<As>,
+    #[arg(long = "as", value_enum, value_name = "FORMAT")]
+    form: Option<As>,
     /// Replace rows whose key is there
     #[arg(long)]
     upsert: bool,
@@ -119,7 +119,7 @@ pub(crate) fn run(
     output: &mut Output,
 ) -> Result<(), CommandError> {
     let is_stdin = args.file == Path::new("-");
-    let format = match args.format {
+    let format = match args.form {
         Some(format) => FileFormat::from(format),
         None if is_stdin => {
             let message = "cannot read rows from stdin: their format is not known";
