@@ -9,7 +9,7 @@ use larder_collections::{CollectionVersion, RowBatch};
 use larder_core::versions::AnnotationsChange;
 use larder_core::{BoxError, Error, Result, VersionInfo};
 use larder_core::{ComponentType, Reference};
-use larder_jobs::{Event, JobContext, Trigger};
+use larder_jobs::{Event, JobContext, PublishOptions, Trigger};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -270,7 +270,9 @@ impl<'a, T: Train> Run<'a, T> {
         let id = job.id().to_string();
         let trained_on = TrainedOn::new(component.data(), &version, at.rows, at.epoch, id)?;
         let trained = component.finish(at.best_state()?, trained_on)?;
-        let published: VersionInfo = job.publish(&trained)?.version().clone();
+        // Listeners that follow the model take part in the commit; `train` skips what is trained.
+        let options = PublishOptions::new().triggers(true);
+        let published: VersionInfo = job.publish_with(&trained, options)?.version().clone();
         let mut change = AnnotationsChange::new();
         for (name, value) in at.best.iter().filter(|(_, value)| value.is_finite()) {
             change = change.metric(name.clone(), *value);

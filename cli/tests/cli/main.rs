@@ -31,6 +31,8 @@ mod linked;
 mod login;
 mod look;
 mod migrate;
+#[cfg(feature = "collections")]
+mod models_on_data;
 mod mirror;
 mod nothing_left;
 #[cfg(feature = "onnx")]

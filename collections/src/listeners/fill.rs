@@ -16,7 +16,7 @@ use super::listener::{Listener, Work};
 use super::outputs::{
     Fingerprint, ModelVersion, NewRows, OutputStatus, Outputs, RowState, View, append, exact,
 };
-use super::predict::{InputForm, Inputs, Predicted, predict};
+use super::predict::{InputForm, Inputs, Predicted, column_of, predict};
 use super::source::{Chunk, Source};
 use super::vectors::vectors_of;
 use crate::error::arrow_error;
@@ -208,6 +208,7 @@ impl<'a> Filler<'a> {
             // What is there is stale until it is computed again.
             (outputs.ok, outputs.failed, outputs.empty) = (0, 0, 0);
             outputs.fill_from = Some(0);
+            outputs.column = model.as_ref().and_then(|model| column_of(&model.signature().output));
             is_changed = true;
         }
         outputs.model = current;
@@ -331,6 +332,13 @@ impl<'a> Filler<'a> {
         };
         self.is_changed |= self.outputs.fill_from != Some(first);
         let is_done = self.outputs.fill_from.is_none();
+        if is_done {
+            // Each row has an output of this model now, so those of others are of no use.
+            self.flush(true)?;
+            let before = self.outputs.fragments.len();
+            self.outputs.fragments.retain(|fragment| fragment.model == self.digest);
+            self.is_changed |= self.outputs.fragments.len() != before;
+        }
         self.report.left = if is_done { 0 } else { total.saturating_sub(self.covered()) };
         Ok(())
     }

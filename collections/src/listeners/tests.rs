@@ -226,6 +226,25 @@ fn a_tag_is_followed_and_a_pinned_version_stays() {
 }
 
 #[test]
+fn a_model_with_outputs_of_another_type_replaces_them() {
+    let (larder, rows, listeners) = shop();
+    larder.apply("any", &Any {}).unwrap();
+    attach(&listeners, "sum", &["x"], "it");
+    attach(&listeners, "any", &["*"], "it");
+    assert_eq!(outputs(&listeners, "it")[2], ("ok".to_owned(), json!("n")));
+    attach(&listeners, "sum", &["x"], "it");
+    assert_eq!(outputs(&listeners, "it"), ok([1.5, 2.5, 3.5]));
+    let (_, stored) = listeners.outputs_of(&listeners.all().unwrap()[0]).unwrap().unwrap();
+    assert_eq!(stored.fragments.len(), 1);
+    // Of one row only, with the other type in the rest.
+    let options = AttachOptions::new().name("it").limit(1);
+    larder.apply("sum", &Picky {}).unwrap();
+    try_attach(&listeners, "sum", &["y"], options).unwrap();
+    assert_eq!(outputs(&listeners, "it")[0], ("ok".to_owned(), json!(2.0)));
+    let _ = rows;
+}
+
+#[test]
 fn the_newest_version_is_followed_without_a_tag() {
     let (larder, _, listeners) = shop();
     attach(&listeners, "sum", &["x"], "total");

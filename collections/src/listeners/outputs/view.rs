@@ -142,10 +142,12 @@ impl<'a> View<'a> {
                 }
                 None => None,
             };
-            places.push(match place {
-                Some(place) => (place.fragment + 1, place.at),
-                None => (0, 0),
-            });
+            // Outputs of a former model may have another type.
+            let place = match place {
+                Some(place) if *self.fragment(place.fragment)?.values().data_type() == column => Some(place),
+                _ => None,
+            };
+            places.push(place.map_or((0, 0), |place| (place.fragment + 1, place.at)));
             found.push(output);
         }
         let null = new_null_array(&column, 1);
