@@ -31,7 +31,7 @@ def from_wheel(package, member, name):
 
 
 if not (folder / "reviews.tsv").exists():
-    with tarfile.open(download("vaderSentiment==2.5", "--no-binary", ":all:", "--no-build-isolation")) as package:
+    with tarfile.open(download("vaderSentiment==2.5", "--no-binary", "vaderSentiment")) as package:
         lexicon = package.extractfile("vaderSentiment-2.5/vaderSentiment/vader_lexicon.txt").read()
         inner = package.extractfile("vaderSentiment-2.5/additional_resources/hutto_ICWSM_2014.tar.gz").read()
     with tarfile.open(fileobj=io.BytesIO(inner)) as data:

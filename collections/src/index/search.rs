@@ -41,7 +41,7 @@ impl Listeners {
     /// [`Error::Store`].
     pub fn search(&self, name: &str, query: &SearchQuery) -> Result<SearchResult> {
         let index = self.index_named(name)?;
-        let source = Source::open(self.larder(), &index)?.ok_or_else(|| self.no_collection())?;
+        let source = self.source_of(&index)?.ok_or_else(|| self.no_collection())?;
         let mut outputs = match self.outputs_of(&index)? {
             Some((_, outputs)) => outputs,
             None => Outputs::new(&index, source.version()),

@@ -11,7 +11,7 @@ use super::outputs::{ModelVersion, Outputs};
 use super::predict::{InputForm, Inputs, column_of, is_open, predict};
 use super::source::Source;
 use super::vectors::has_vectors;
-use super::{Listeners, engine};
+use super::Listeners;
 use crate::nearest::Measure;
 
 /// Rows that a model of unknown inputs is tried with.
@@ -206,8 +206,7 @@ impl Listeners {
     /// [`Error::NotFound`] for the collection; [`Error::InvalidName`] for an unknown field; [`Error::Refused`] if it has no
     /// vectors; as [`Larder::apply`](larder_core::Larder::apply).
     pub fn index(&self, field: &str, options: &IndexOptions) -> Result<Attached> {
-        let version = engine(&self.larder, &self.collection)?.head()?;
-        let version = version.ok_or_else(|| self.no_collection())?;
+        let version = self.newest()?;
         let is_field = version.schema().position(field).is_ok();
         let listener = || self.find(Kind::Listener, field).is_ok();
         let field = match field {
@@ -258,7 +257,7 @@ impl Listeners {
     }
 
     fn source(&self, listener: &Listener) -> Result<Source> {
-        Source::open(&self.larder, listener)?.ok_or_else(|| self.no_collection())
+        self.source_of(listener)?.ok_or_else(|| self.no_collection())
     }
 
     pub(crate) fn no_collection(&self) -> Error {

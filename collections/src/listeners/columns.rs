@@ -59,7 +59,7 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn open(listeners: &Listeners, listener: Listener) -> Result<Option<Self>> {
         let larder = listeners.larder();
-        let Some(source) = Source::open(larder, &listener)? else { return Ok(None) };
+        let Some(source) = listeners.source_of(&listener)? else { return Ok(None) };
         let outputs = listeners.outputs_of(&listener)?.map(|(_, outputs)| outputs);
         let changes = match &outputs {
             Some(outputs) => source.changes(larder, &listener, outputs)?,

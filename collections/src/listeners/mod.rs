@@ -12,13 +12,16 @@ mod status;
 mod tables;
 pub(crate) mod vectors;
 
+use std::sync::Arc;
+
 use larder_core::extend::Records as _;
 use larder_core::store::StoreExt as _;
 use larder_core::{Error, Identifier, Larder, Reference, Result, Selector, VersionInfo, record};
 use larder_core::versions::RemoveOptions;
 use larder_jobs::{Fired, LarderJobs as _};
 
-use crate::engine::Engine;
+use crate::engine::{Engine, EngineVersion};
+use crate::fragment::FragmentCache;
 use crate::fragments::FragmentEngine;
 
 pub use attach::{AttachOptions, Attached, IndexOptions};
@@ -30,15 +33,20 @@ pub use status::ListenerStatus;
 pub use tables::OutputRow;
 
 pub(crate) use listener::{Kind, OUTPUTS, Work};
+use source::Source;
 
 /// Versions of outputs that are kept for readers of older ones.
 const KEPT_VERSIONS: u64 = 8;
 
 /// Models on the rows of a collection: [`LarderListeners::listeners`].
+///
+/// Cheap to clone. Clones share the fragments that were read and checked, so a handle that is kept searches faster.
 #[derive(Debug, Clone)]
 pub struct Listeners {
     larder: Larder,
     collection: Identifier,
+    engine: Arc<dyn Engine>,
+    cache: FragmentCache,
 }
 
 /// Adds models on collections to [`Larder`].
@@ -58,13 +66,15 @@ impl LarderListeners for Larder {
         &self,
         collection: impl TryInto<Identifier, Error: Into<Error>>,
     ) -> Result<Listeners> {
-        Ok(Listeners { larder: self.clone(), collection: collection.try_into().map_err(Into::into)? })
+        let collection: Identifier = collection.try_into().map_err(Into::into)?;
+        let engine = engine(self, &collection)?;
+        Ok(Listeners { larder: self.clone(), collection, engine, cache: FragmentCache::default() })
     }
 }
 
 /// Opens the engine of a collection.
-pub(crate) fn engine(larder: &Larder, collection: &Identifier) -> Result<Box<dyn Engine>> {
-    Ok(Box::new(FragmentEngine::new(larder, collection.clone())))
+pub(crate) fn engine(larder: &Larder, collection: &Identifier) -> Result<Arc<dyn Engine>> {
+    Ok(Arc::new(FragmentEngine::new(larder, collection.clone())))
 }
 
 impl Listeners {
@@ -109,7 +119,7 @@ impl Listeners {
     }
 
     fn no_such(&self, kind: Kind, name: &str) -> Result<Error> {
-        if engine(&self.larder, &self.collection)?.head()?.is_none() {
+        if self.engine.head()?.is_none() {
             return Ok(self.no_collection());
         }
         let (word, hint) = match kind {
@@ -187,6 +197,16 @@ impl Listeners {
             Err(Error::NotFound { .. }) => Ok(()),
             done => done.map(drop),
         }
+    }
+
+    /// Returns the newest version of the collection.
+    pub(crate) fn newest(&self) -> Result<Arc<dyn EngineVersion>> {
+        self.engine.head()?.ok_or_else(|| self.no_collection())
+    }
+
+    /// Opens what a listener reads; none if the collection was removed.
+    pub(crate) fn source_of(&self, listener: &Listener) -> Result<Option<Source>> {
+        Source::open_with(&self.larder, &self.engine, &self.cache, listener)
     }
 
     /// Loads the newest outputs, if there are any.

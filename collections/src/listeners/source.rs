@@ -18,7 +18,7 @@ use crate::fragment::FragmentCache;
 
 /// The newest version of a collection, and of the outputs that a listener reads.
 pub(crate) struct Source {
-    engine: Box<dyn Engine>,
+    engine: Arc<dyn Engine>,
     version: Arc<dyn EngineVersion>,
     upstream: BTreeMap<String, Upstream>,
     cache: FragmentCache,
@@ -55,6 +55,16 @@ impl Source {
     /// Opens the collection of a listener; none if it was removed.
     pub(crate) fn open(larder: &Larder, listener: &Listener) -> Result<Option<Self>> {
         let engine = super::engine(larder, &listener.collection)?;
+        Self::open_with(larder, &engine, &FragmentCache::default(), listener)
+    }
+
+    /// Opens the collection with an engine and a cache that were used before.
+    pub(crate) fn open_with(
+        larder: &Larder,
+        engine: &Arc<dyn Engine>,
+        cache: &FragmentCache,
+        listener: &Listener,
+    ) -> Result<Option<Self>> {
         let Some(version) = engine.head()? else { return Ok(None) };
         let mut upstream = BTreeMap::new();
         for name in listener.upstream() {
@@ -69,7 +79,7 @@ impl Source {
             let what = format!("{full}@{}", number.get());
             upstream.insert(name.to_owned(), Upstream { number: number.get(), what, outputs });
         }
-        Ok(Some(Self { engine, version, upstream, cache: FragmentCache::default() }))
+        Ok(Some(Self { engine: Arc::clone(engine), version, upstream, cache: cache.clone() }))
     }
 
     /// Returns the number of the version.

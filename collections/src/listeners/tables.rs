@@ -44,8 +44,7 @@ impl Listeners {
         mut visit: impl FnMut(OutputRow) -> Result<bool, E>,
     ) -> Result<(), E> {
         let reader = self.reader_of(&[name])?;
-        let version = super::engine(&self.larder, &self.collection)?.head()?;
-        let version = version.ok_or_else(|| self.no_collection())?;
+        let version = self.newest()?;
         let key: Vec<String> = version.key().map(str::to_owned).into_iter().collect();
         for batch in version.scan(&Scan::new().columns(key.clone()))? {
             let batch = batch?;
@@ -88,8 +87,7 @@ impl Listeners {
     /// # Errors
     /// As [`rows`](Self::rows).
     pub fn take(&self, ids: &[u64], is_flat: bool) -> Result<RowBatch> {
-        let version = super::engine(&self.larder, &self.collection)?.head()?;
-        let version = version.ok_or_else(|| self.no_collection())?;
+        let version = self.newest()?;
         let reader = self.reader()?;
         let reader = if is_flat { reader.flat() } else { reader };
         reader.extend(version.take(ids, None)?)
