@@ -95,14 +95,14 @@ fn a_parquet_bomb_is_refused_and_an_ordinary_file_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let larder = Registry::linked().unwrap().open("memory:").unwrap();
     let rows = larder.untyped_collection("bomb").unwrap();
-    // One long text in a dictionary, and a million rows that refer to it: 1 TB in memory.
-    let text = "x".repeat(1 << 20);
+    // One long text in a dictionary, and rows that refer to it: 1.5 GB in memory.
+    let text = "x".repeat(128 << 10);
     let schema = Arc::new(ArrowSchema::new(vec![ArrowField::new(
         "text",
         DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8)),
         false,
     )]));
-    let keys = larder_collections::arrow_array::Int32Array::from(vec![0; 100_000]);
+    let keys = larder_collections::arrow_array::Int32Array::from(vec![0; 12_000]);
     let values: ArrayRef = Arc::new(StringArray::from(vec![text]));
     let column = larder_collections::arrow_array::DictionaryArray::new(keys, values);
     let bomb = RecordBatch::try_new(schema, vec![Arc::new(column)]).unwrap();
@@ -113,10 +113,10 @@ fn a_parquet_bomb_is_refused_and_an_ordinary_file_is_not() {
     assert!(error.to_string().contains("bomb") || error.to_string().contains("bytes"), "{error}");
     assert!(rows.head().unwrap().is_none(), "nothing was written");
 
-    // A row of thirty million equal items.
+    // A row of ten million equal items.
     let item = Arc::new(ArrowField::new("item", DataType::Int64, false));
-    let items: ArrayRef = Arc::new(Int64Array::from(vec![7; 30_000_000]));
-    let list = ListArray::new(item, OffsetBuffer::from_lengths([30_000_000]), items, None);
+    let items: ArrayRef = Arc::new(Int64Array::from(vec![7; 10_000_000]));
+    let list = ListArray::new(item, OffsetBuffer::from_lengths([10_000_000]), items, None);
     let schema = ArrowField::new("list", list.data_type().clone(), false);
     let schema = Arc::new(ArrowSchema::new(vec![schema]));
     let bomb = RecordBatch::try_new(schema, vec![Arc::new(list)]).unwrap();

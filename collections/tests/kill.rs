@@ -106,14 +106,14 @@ fn kill_many(task: &str) {
     for kill in 0..KILLS {
         let from = batches(&collection).keys().next_back().map_or(0, |last| last + 1);
         // From before the first write to the middle of a later one.
-        certain.extend(kill_after(task, &place, from, Duration::from_millis(15 + kill * 7 % 60)));
+        certain.extend(kill_after(task, &place, from, Duration::from_millis(15 + kill * 7 % 120)));
         let found = batches(&collection);
         for batch in &certain {
             assert_eq!(found.get(batch), Some(&BATCH), "batch {batch} after kill {kill}");
         }
         assert!(found.values().all(|rows| *rows == BATCH), "a half batch: {found:?}");
     }
-    assert!(certain.len() as u64 > KILLS / 4, "the children wrote something: {}", certain.len());
+    assert!(certain.len() as u64 > KILLS / 10, "the children wrote something: {}", certain.len());
     let layout = collection.latest().unwrap().layout();
     assert!(layout.small_fragments < 64, "{layout:?}");
 }
