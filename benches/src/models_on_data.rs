@@ -4,7 +4,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Instant;
 
-use arrow_array::{ArrayRef, FixedSizeListArray, Float32Array, Float64Array, Int64Array, RecordBatch};
+use arrow_array::{
+    ArrayRef, FixedSizeListArray, Float32Array, Float64Array, Int64Array, RecordBatch,
+};
 use arrow_ipc::writer::FileWriter;
 use arrow_schema::{DataType, Field, Schema};
 use larder::collections::nearest::{Candidates, Segment, default_threads, nearest};
@@ -43,7 +45,11 @@ pub fn run(folder: &tempfile::TempDir) -> Outcome {
     search(folder)
 }
 
-fn insert(larder: &Larder, columns: &dyn Fn(usize) -> Outcome<RecordBatch>, rows: usize) -> Outcome {
+fn insert(
+    larder: &Larder,
+    columns: &dyn Fn(usize) -> Outcome<RecordBatch>,
+    rows: usize,
+) -> Outcome {
     let collection = larder.untyped_collection("rows")?;
     for batch in 0..rows / BATCH {
         let batch = columns(batch)?;
@@ -60,9 +66,15 @@ fn listener(folder: &tempfile::TempDir) -> Outcome {
     let rows = number("ROWS", 1_000_000);
     let open = |name: &str| larder::open(&*format!("fs:{}", folder.path().join(name).display()));
     let numbers = |batch: usize| -> Outcome<RecordBatch> {
-        let fields = [Field::new("id", DataType::Int64, false), Field::new("x", DataType::Float64, false)];
-        let x = Float64Array::from_iter_values((batch * BATCH..(batch + 1) * BATCH).map(|it| it as f64));
-        Ok(RecordBatch::try_new(Arc::new(Schema::new(fields.to_vec())), vec![ids(batch), Arc::new(x)])?)
+        let fields =
+            [Field::new("id", DataType::Int64, false), Field::new("x", DataType::Float64, false)];
+        let x = Float64Array::from_iter_values(
+            (batch * BATCH..(batch + 1) * BATCH).map(|it| it as f64),
+        );
+        Ok(RecordBatch::try_new(
+            Arc::new(Schema::new(fields.to_vec())),
+            vec![ids(batch), Arc::new(x)],
+        )?)
     };
     let larder = open("listener")?;
     larder.apply("double", &Double)?;
@@ -129,7 +141,8 @@ fn search(folder: &tempfile::TempDir) -> Outcome {
     say(&format!("    index of {rows} vectors: {}", show(start.elapsed())));
 
     let query: Vec<f32> = (0..WIDTH).map(|at| noise(7, at)).collect();
-    let all: Vec<f32> = (0..rows).flat_map(|row| (0..WIDTH).map(move |at| noise(row, at))).collect();
+    let all: Vec<f32> =
+        (0..rows).flat_map(|row| (0..WIDTH).map(move |at| noise(row, at))).collect();
     let row_ids: Vec<u64> = (0..rows as u64).collect();
     let wanted = SearchQuery::new(Like::Vector(query.clone()), 10);
     let ours = |_| timed(|| Ok(listeners.search("x", &wanted)?));

@@ -47,7 +47,9 @@ impl PinnedCollection {
     pub fn open(&self, larder: &Larder) -> Result<CollectionVersion> {
         let digest = self.0.digest().ok_or_else(|| Error::Refused {
             action: format!("read {}", self.name()),
-            reason: "the component that refers to it has not been applied, so it has no version yet".into(),
+            reason:
+                "the component that refers to it has not been applied, so it has no version yet"
+                    .into(),
         })?;
         let exact: Reference = format!("{}@b3:{}", self.name(), digest.to_hex()).parse()?;
         let version = larder.find(&exact)?.version;

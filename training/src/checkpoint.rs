@@ -82,7 +82,11 @@ impl Checkpoint {
     }
 
     /// Writes the state, and removes the one before.
-    pub(crate) fn keep(&mut self, job: &JobContext, state: &impl Serialize) -> Result<(), BoxError> {
+    pub(crate) fn keep(
+        &mut self,
+        job: &JobContext,
+        state: &impl Serialize,
+    ) -> Result<(), BoxError> {
         self.state = Artifact::new(encode(state)?);
         let name = name_of(job)?;
         let options = ApplyOptions::new().triggers(false).read_back(false);

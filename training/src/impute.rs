@@ -162,7 +162,9 @@ impl NumberImputer {
         let (rows, numbers) = labelled(rows, target, number_of);
         if rows.len() < 2 {
             let count = rows.len();
-            return Err(refused(format!("{count} rows have a number in `{target}`, and two are needed")));
+            return Err(refused(format!(
+                "{count} rows have a number in `{target}`, and two are needed"
+            )));
         }
         let encoder = Encoder::learn(&rows, fields, target)?;
         let dataset = Dataset::new(encoder.encode(&rows), Array1::from(numbers));
@@ -265,4 +267,3 @@ impl Predict for NumberImputer {
         Ok(self.impute(&inputs))
     }
 }
-

@@ -111,7 +111,10 @@ impl Train for Imputer {
         } else if matches!(field.kind.to_string().as_str(), "text" | "bool") {
             Kind::Class
         } else {
-            let reason = format!("`{}` is {}, and only numbers, texts and truth values are imputed", self.target, field.kind);
+            let reason = format!(
+                "`{}` is {}, and only numbers, texts and truth values are imputed",
+                self.target, field.kind
+            );
             return Err(refused(&self.data, reason).into());
         };
         for field in self.from.iter().flatten() {
@@ -130,9 +133,12 @@ impl Train for Imputer {
     fn end_epoch(&self, state: &mut ImputerState) -> Result<(), BoxError> {
         let from = self.from.as_deref();
         state.trained = Some(match state.kind {
-            Kind::Class => {
-                Trained::Class(ClassImputer::train(&state.rows, &self.target, from, self.data.seed)?)
-            }
+            Kind::Class => Trained::Class(ClassImputer::train(
+                &state.rows,
+                &self.target,
+                from,
+                self.data.seed,
+            )?),
             Kind::Number => Trained::Number(NumberImputer::train(&state.rows, &self.target, from)?),
         });
         Ok(())

@@ -123,7 +123,9 @@ impl Train for LookUp {
                     state.pairs.extend(one(left).zip(one(right)));
                 }
                 Pairs::Label { vector: fields, label: field } => {
-                    let Some((vector, label)) = vector(&row, fields).zip(label(&row, field)) else { continue };
+                    let Some((vector, label)) = vector(&row, fields).zip(label(&row, field)) else {
+                        continue;
+                    };
                     if let Some(last) = state.last.insert(label, vector.clone()) {
                         state.pairs.push((last, vector));
                     }

@@ -41,7 +41,11 @@ struct Known {
 
 impl Neighbours {
     /// Creates a model that imputes `target` by the `neighbours` nearest rows.
-    pub fn new(rows: PinnedCollection, target: impl Into<String>, neighbours: NonZeroUsize) -> Self {
+    pub fn new(
+        rows: PinnedCollection,
+        target: impl Into<String>,
+        neighbours: NonZeroUsize,
+    ) -> Self {
         Self { rows, target: target.into(), by: None, neighbours, read: OnceLock::new() }
     }
 
@@ -83,8 +87,10 @@ impl Predict for Neighbours {
         let query: Vec<f32> = known.encoder.encode(&[input]).iter().map(|it| *it as f32).collect();
         let segment =
             Segment { rows: &known.rows, vectors: &known.vectors, candidates: Candidates::All };
-        let found = nearest(&[segment], &query, Measure::L2, self.neighbours.get(), NonZeroUsize::MIN);
-        let values = found.iter().filter_map(|hit| known.values.get(usize::try_from(hit.row).ok()?));
+        let found =
+            nearest(&[segment], &query, Measure::L2, self.neighbours.get(), NonZeroUsize::MIN);
+        let values =
+            found.iter().filter_map(|hit| known.values.get(usize::try_from(hit.row).ok()?));
         let values: Vec<&Value> = values.collect();
         let numbers: Option<Vec<f64>> = values.iter().map(|value| value.as_f64()).collect();
         match numbers {

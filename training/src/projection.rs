@@ -44,7 +44,9 @@ impl Projection {
         let mut pairs = pairs.into_iter().peekable();
         let width = pairs.peek().map_or(0, |(vector, _)| vector.len());
         if width == 0 || width > MAX_WIDTH {
-            return Err(refused(format!("there are no pairs of vectors of 1 to {MAX_WIDTH} numbers")));
+            return Err(refused(format!(
+                "there are no pairs of vectors of 1 to {MAX_WIDTH} numbers"
+            )));
         }
         let mut covariance = Array2::<f64>::zeros((width, width));
         let mut mean = Array1::<f64>::zeros(width);
@@ -56,7 +58,8 @@ impl Projection {
             let pair = || a.iter().zip(b);
             let difference: Array1<f64> =
                 pair().map(|(a, b)| f64::from(*a) - f64::from(*b)).collect();
-            mean += &pair().map(|(a, b)| (f64::from(*a) + f64::from(*b)) / 2.0).collect::<Array1<_>>();
+            mean +=
+                &pair().map(|(a, b)| (f64::from(*a) + f64::from(*b)) / 2.0).collect::<Array1<_>>();
             let column = difference.view().insert_axis(Axis(1));
             covariance += &column.dot(&column.t());
             count += 1.0;
@@ -68,7 +71,8 @@ impl Projection {
             return Err(refused("a vector has a number that is not finite".into()));
         }
         // Directions are compared in units of their own, or a large one hides what is inverted of a small one.
-        let units: Array1<f64> = covariance.diag().mapv(|it| if it > 0.0 { it.sqrt() } else { 1.0 });
+        let units: Array1<f64> =
+            covariance.diag().mapv(|it| if it > 0.0 { it.sqrt() } else { 1.0 });
         for ((row, column), value) in covariance.indexed_iter_mut() {
             *value /= units[row] * units[column];
             if row == column {
@@ -138,7 +142,8 @@ impl Projection {
 
 /// Returns the share of vectors whose nearest other vector has the same label.
 fn precision<L: PartialEq>(vectors: &[&[f32]], labels: &[&L]) -> f64 {
-    let distance = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
+    let distance =
+        |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>();
     let is_right = |at: &usize| {
         let others = (0..vectors.len()).filter(|other| other != at);
         let nearest = others.min_by(|a, b| {

@@ -7,9 +7,22 @@ use super::*;
 /// Wines as rows; every fifth is held out.
 fn wines() -> (Vec<Fields>, Vec<Fields>) {
     let wines = linfa_datasets::winequality();
-    let names = ["acidity", "volatile", "citric", "sugar", "chlorides", "free", "sulfur", "density", "ph", "sulphates", "alcohol"];
+    let names = [
+        "acidity",
+        "volatile",
+        "citric",
+        "sugar",
+        "chlorides",
+        "free",
+        "sulfur",
+        "density",
+        "ph",
+        "sulphates",
+        "alcohol",
+    ];
     let (mut train, mut valid) = (Vec::new(), Vec::new());
-    for (at, (record, quality)) in wines.records.rows().into_iter().zip(&wines.targets).enumerate() {
+    for (at, (record, quality)) in wines.records.rows().into_iter().zip(&wines.targets).enumerate()
+    {
         let mut row = Fields::default();
         for (name, number) in names.iter().zip(record) {
             row.0.insert((*name).into(), json!(number));
@@ -134,7 +147,10 @@ mod jobs {
         larder.apply("quality", &Imputer::new(data().filter("alcohol > 0"), "good")).unwrap();
         let report = report(&larder, "quality");
         assert_eq!(report.version, "quality@2");
-        assert!(report.metrics["accuracy"] > report.metrics["baseline_accuracy"] + 0.1, "{report:?}");
+        assert!(
+            report.metrics["accuracy"] > report.metrics["baseline_accuracy"] + 0.1,
+            "{report:?}"
+        );
         let trained: Imputer = larder.load("quality").unwrap();
         let on = trained.trained_on().unwrap();
         assert_eq!((on.version.get(), &*on.fold, on.seed, on.rows), (1, "train", 7, report.rows));
@@ -167,7 +183,10 @@ mod jobs {
         // New rows, and a model that has seen them.
         let fired = larder.jobs().fire("quality", "retrain", ()).unwrap();
         larder.jobs().wait(&fired).unwrap();
-        assert_eq!(larder.load::<Imputer>("quality").unwrap().trained_on().unwrap().version.get(), 1);
+        assert_eq!(
+            larder.load::<Imputer>("quality").unwrap().trained_on().unwrap().version.get(),
+            1
+        );
         assert!(larder.show("quality.checkpoint").is_err(), "checkpoints are removed");
     }
 

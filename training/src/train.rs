@@ -143,7 +143,8 @@ pub fn run<T: Train>(component: &T, job: &JobContext) -> Result<TrainReport, Box
     let data = component.data();
     let mut checkpoint = Checkpoint::load(job)?;
     let number = checkpoint.as_ref().map(|checkpoint| checkpoint.version);
-    let version = TrainingData { version: number.or(data.version), ..data.clone() }.open(job.larder())?;
+    let version =
+        TrainingData { version: number.or(data.version), ..data.clone() }.open(job.larder())?;
     let mut run = Run::new(component, job, version, checkpoint.take())?;
     run.epochs()?;
     let published = run.publish()?;
@@ -244,10 +245,12 @@ impl<'a, T: Train> Run<'a, T> {
         let mut rows = self.component.data().validation(&self.version)?;
         let metrics = self.component.validate(&self.state, &mut rows)?;
         let objective = self.component.objective(&self.state);
-        let shown: Vec<_> = metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+        let shown: Vec<_> =
+            metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
         self.job.log(format!("epoch {}: {}", self.at.epoch + 1, shown.join(", ")));
         let value = metrics.get(objective.name()).copied();
-        let value = value.ok_or_else(|| format!("the metric `{}` was not computed", objective.name()))?;
+        let value =
+            value.ok_or_else(|| format!("the metric `{}` was not computed", objective.name()))?;
         let best = self.at.best.get(objective.name());
         if best.is_none_or(|best| objective.is_better(value, *best)) {
             self.at.best = metrics;

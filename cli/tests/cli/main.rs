@@ -31,9 +31,9 @@ mod linked;
 mod login;
 mod look;
 mod migrate;
+mod mirror;
 #[cfg(feature = "collections")]
 mod models_on_data;
-mod mirror;
 mod nothing_left;
 #[cfg(feature = "onnx")]
 mod onnx;

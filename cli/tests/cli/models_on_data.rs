@@ -46,7 +46,17 @@ fn json(dir: &TestDir, args: &[&str]) -> Value {
 }
 
 fn attach(dir: &TestDir) {
-    let args = ["collection", "attach", "shop/rows", "sum:prod", "--name", "total", "--key", "x", "--wait"];
+    let args = [
+        "collection",
+        "attach",
+        "shop/rows",
+        "sum:prod",
+        "--name",
+        "total",
+        "--key",
+        "x",
+        "--wait",
+    ];
     let said = ok(dir, &args);
     assert!(said.starts_with("sum@1 is attached to shop/rows as total, and reads x"), "{said}");
 }
@@ -58,7 +68,8 @@ fn outputs_stand_beside_the_rows() {
         attach(dir);
         ok(dir, &["collection", "find", "shop/rows", "--format", "jsonl"])
     });
-    let rows: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rows: Vec<Value> =
+        printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let totals: Vec<_> = rows.iter().map(|row| row["_outputs"]["total"].as_f64()).collect();
     assert_eq!(totals, [Some(3.5), Some(0.75), Some(10.0)]);
 }
@@ -68,16 +79,23 @@ fn rows_that_come_later_are_computed_by_a_worker_and_failures_alone_are_repeated
     let dir = TestDir::new("sqlite:larder.db");
     shop(&dir);
     attach(&dir);
-    dir.write("more.jsonl", "{\"id\":4,\"x\":[-2.0,1.0]}\n{\"id\":1,\"x\":[4.0,4.0],\"price\":3}\n");
+    dir.write(
+        "more.jsonl",
+        "{\"id\":4,\"x\":[-2.0,1.0]}\n{\"id\":1,\"x\":[4.0,4.0],\"price\":3}\n",
+    );
     ok(&dir, &["collection", "insert", "shop/rows", "more.jsonl", "--upsert"]);
     let state = &json(&dir, &["collection", "status", "shop/rows"])["listeners"][0];
     let counts = ["rows", "ok", "stale", "missing", "backlog", "behind", "jobs"];
     let counts: Vec<_> = counts.iter().map(|name| state[name].as_u64().unwrap()).collect();
     assert_eq!(counts, [4, 2, 1, 1, 2, 1, 1]);
-    assert!(ok(&dir, &["show", "shop/rows"]).contains("listener  total: sum:prod reads x; 2 of 4 rows ok"));
+    assert!(
+        ok(&dir, &["show", "shop/rows"])
+            .contains("listener  total: sum:prod reads x; 2 of 4 rows ok")
+    );
     ok(&dir, &["work", "--drain"]);
     let outputs = json(&dir, &["collection", "outputs", "shop/rows", "total"]);
-    let states: Vec<_> = outputs["outputs"].as_array().unwrap().iter().map(|row| &row["status"]).collect();
+    let states: Vec<_> =
+        outputs["outputs"].as_array().unwrap().iter().map(|row| &row["status"]).collect();
     assert_eq!(states, ["ok", "ok", "ok", "failed"]);
     assert!(outputs["outputs"][3]["error"].as_str().unwrap().contains("negative"));
     assert_eq!(outputs["outputs"][0]["output"], 8.0);
@@ -89,7 +107,8 @@ fn rows_that_come_later_are_computed_by_a_worker_and_failures_alone_are_repeated
     let stale = ok(&dir, &["collection", "outputs", "shop/rows", "total", "--status", "stale"]);
     assert_eq!(stale.lines().count(), 4, "{stale}");
     ok(&dir, &["collection", "outputs", "shop/rows", "total", "--retry", "--wait"]);
-    let find = ["collection", "find", "shop/rows", "--columns", "id,_outputs.total", "--format", "csv"];
+    let find =
+        ["collection", "find", "shop/rows", "--columns", "id,_outputs.total", "--format", "csv"];
     assert_eq!(ok(&dir, &find), "id,_outputs.total\n1,8.0\n2,1.0\n3,18.0\n4,-4.0\n");
     let said = ok(&dir, &["show", "sum@2"]);
     assert!(said.contains("used by  shop/rows.listeners/total@2"), "{said}");
@@ -134,7 +153,9 @@ fn what_cannot_be_is_refused_with_what_to_do() {
     assert!(fails(&dir, &["collection", "index", "shop/rows", "name"]).contains("it is text"));
     assert!(fails(&dir, &["collection", "outputs", "shop/none"]).contains("cannot find shop/none"));
     ok(&dir, &["collection", "detach", "shop/rows", "total"]);
-    assert!(fails(&dir, &["collection", "detach", "shop/rows", "total"]).contains("no such listener"));
+    assert!(
+        fails(&dir, &["collection", "detach", "shop/rows", "total"]).contains("no such listener")
+    );
     ok(&dir, &["collection", "detach", "shop/rows", "x", "--index"]);
     let verified = ok(&dir, &["verify"]);
     assert!(verified.contains("no damage"), "{verified}");

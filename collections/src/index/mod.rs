@@ -6,7 +6,7 @@ mod search;
 use larder_core::Result;
 use serde::Serialize;
 
-use crate::listeners::{Listeners, ListenerStatus};
+use crate::listeners::{ListenerStatus, Listeners};
 use crate::nearest::Measure;
 
 pub use query::{Like, SearchQuery};

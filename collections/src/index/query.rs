@@ -131,9 +131,9 @@ impl Listeners {
         let model = self.larder().load_model(reference.clone())?;
         let input = self.as_input(upstream, value)?;
         let output = model.predict_json(&input.to_string())?;
-        let output: Value = serde_json::from_str(&output)
-            .map_err(Error::predict)?;
-        numbers(&output).ok_or_else(|| refused(format!("the output of {reference} is not a vector of numbers")))
+        let output: Value = serde_json::from_str(&output).map_err(Error::predict)?;
+        numbers(&output)
+            .ok_or_else(|| refused(format!("the output of {reference} is not a vector of numbers")))
     }
 
     /// Returns a value as the input of the listener's model: in an object, if it takes its field so.

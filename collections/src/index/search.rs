@@ -53,7 +53,15 @@ impl Listeners {
         let Work::Index { measure, .. } = &index.work else {
             return Err(Error::internal(format!("{name} is no index")));
         };
-        let search = Search { listeners: self, index: &index, source, outputs, changes, query, measure: *measure };
+        let search = Search {
+            listeners: self,
+            index: &index,
+            source,
+            outputs,
+            changes,
+            query,
+            measure: *measure,
+        };
         search.run()
     }
 
@@ -71,7 +79,10 @@ impl Listeners {
             (Some(index), None) => Ok(index),
             (Some(one), Some(two)) => Err(Error::Refused {
                 action: format!("search `{name}` of {}", self.collection()),
-                reason: format!("it has several indexes, such as `{}` and `{}`; name one", one.name, two.name),
+                reason: format!(
+                    "it has several indexes, such as `{}` and `{}`; name one",
+                    one.name, two.name
+                ),
             }),
             _ => by_name,
         }
@@ -113,7 +124,9 @@ impl Search<'_> {
     fn run(&self) -> Result<SearchResult> {
         let vector = self.vector()?;
         if let Some(bad) = vector.iter().find(|number| !number.is_finite()) {
-            return Err(self.refused(format!("the vector has a {bad}, which is not near to anything")));
+            return Err(
+                self.refused(format!("the vector has a {bad}, which is not near to anything"))
+            );
         }
         if vector.is_empty() {
             return Err(self.refused("the vector has no numbers".into()));
@@ -121,7 +134,10 @@ impl Search<'_> {
         if let Some(width) = width_of(&self.outputs.column)
             && vector.len() != width
         {
-            return Err(self.refused(format!("the vector has {} numbers, and the index {width}", vector.len())));
+            return Err(self.refused(format!(
+                "the vector has {} numbers, and the index {width}",
+                vector.len()
+            )));
         }
         let allowed = self.allowed()?;
         let mut hits = self.in_fragments(&vector, &allowed)?;
@@ -170,7 +186,9 @@ impl Search<'_> {
                 let is_empty = chunk.empty(self.index).into_iter().all(|is_empty| is_empty);
                 let column = chunk.columns.first().filter(|_| !is_empty && !chunk.rows.is_empty());
                 let Some((_, column)) = column else {
-                    return Err(self.refused(format!("the row {row} is not there, or has no vector")));
+                    return Err(
+                        self.refused(format!("the row {row} is not there, or has no vector"))
+                    );
                 };
                 let mut kind = self.outputs.column.clone();
                 let predicted = vectors_of(column, &mut kind)?;
@@ -213,20 +231,33 @@ impl Search<'_> {
 
     /// Searches the fragments of the index.
     fn in_fragments(&self, vector: &[f32], allowed: &Allowed) -> Result<Vec<Hit>> {
-        let view = View::new(&self.outputs, format!("the index `{}`", self.index.name), self.source.cache());
-        let dirty: HashSet<u64> =
-            self.changes.changed.iter().chain(&self.changes.deleted).copied().chain(self.itself()).collect();
+        let view = View::new(
+            &self.outputs,
+            format!("the index `{}`", self.index.name),
+            self.source.cache(),
+        );
+        let dirty: HashSet<u64> = self
+            .changes
+            .changed
+            .iter()
+            .chain(&self.changes.deleted)
+            .copied()
+            .chain(self.itself())
+            .collect();
         let mut chosen = Vec::new();
         for (at, stored) in self.outputs.fragments.iter().enumerate() {
             let fragment = view.fragment(at)?;
             let vectors = fragment.values().as_fixed_size_list_opt();
             let is_current = stored.model == self.outputs.digest();
             // A fragment without vectors holds rows that failed before the first vector.
-            let Some(vectors) = vectors.filter(|vectors| is_current && vectors.value_length() as usize == vector.len())
+            let Some(vectors) = vectors
+                .filter(|vectors| is_current && vectors.value_length() as usize == vector.len())
             else {
                 continue;
             };
-            let Some(numbers) = vectors.values().as_primitive_opt::<Float32Type>() else { continue };
+            let Some(numbers) = vectors.values().as_primitive_opt::<Float32Type>() else {
+                continue;
+            };
             let from = vectors.value_offset(0) as usize;
             let numbers = numbers.values().get(from..from + vectors.len() * vector.len());
             let numbers = numbers.ok_or_else(|| Error::internal("vectors end too early"))?;
@@ -234,7 +265,13 @@ impl Search<'_> {
         }
         let mut positions = Vec::new();
         for (_, fragment, _, replaced) in &chosen {
-            positions.push(positions_of(fragment.rows(), fragment.codes(), replaced, &dirty, allowed));
+            positions.push(positions_of(
+                fragment.rows(),
+                fragment.codes(),
+                replaced,
+                &dirty,
+                allowed,
+            ));
         }
         let segments: Vec<_> = chosen
             .iter()
@@ -256,8 +293,13 @@ impl Search<'_> {
     fn each_not_indexed(&self, mut pass: impl FnMut(Chunk) -> Result<()>) -> Result<()> {
         let from = self.outputs.fill_from;
         let from = if self.changes.is_unknown { Some(0) } else { from };
-        let changed: Vec<u64> =
-            self.changes.changed.iter().copied().filter(|row| from.is_none_or(|from| *row < from)).collect();
+        let changed: Vec<u64> = self
+            .changes
+            .changed
+            .iter()
+            .copied()
+            .filter(|row| from.is_none_or(|from| *row < from))
+            .collect();
         for rows in changed.chunks(CHUNK) {
             pass(self.source.take(self.index, rows)?)?;
         }
@@ -298,8 +340,18 @@ impl Search<'_> {
             let only: Vec<u32> =
                 (0..chunk.rows.len()).filter(is_candidate).map(|at| at as u32).collect();
             let numbers = vectors.values().as_primitive::<Float32Type>().values();
-            let segment = Segment { rows: &chunk.rows, vectors: numbers, candidates: Candidates::Only(&only) };
-            hits.extend(nearest(&[segment], vector, self.measure, self.query.n, self.query.threads));
+            let segment = Segment {
+                rows: &chunk.rows,
+                vectors: numbers,
+                candidates: Candidates::Only(&only),
+            };
+            hits.extend(nearest(
+                &[segment],
+                vector,
+                self.measure,
+                self.query.n,
+                self.query.threads,
+            ));
             Ok(())
         })?;
         Ok(hits)
@@ -323,7 +375,11 @@ impl Search<'_> {
     fn indexed_after_fill(&self) -> Result<HashSet<u64>> {
         let from = if self.changes.is_unknown { Some(0) } else { self.outputs.fill_from };
         let Some(from) = from else { return Ok(HashSet::new()) };
-        let view = View::new(&self.outputs, format!("the index `{}`", self.index.name), self.source.cache());
+        let view = View::new(
+            &self.outputs,
+            format!("the index `{}`", self.index.name),
+            self.source.cache(),
+        );
         let changed: HashSet<u64> = self.changes.changed.iter().copied().collect();
         let mut rows = HashSet::new();
         for (at, stored) in self.outputs.fragments.iter().enumerate() {
@@ -357,9 +413,9 @@ fn positions_of(
             || (!dirty.is_empty() && dirty.contains(&rows[at]))
     };
     match allowed {
-        Allowed::All => {
-            Positions::Except((0..rows.len()).filter(|at| is_out(*at)).map(|at| at as u32).collect())
-        }
+        Allowed::All => Positions::Except(
+            (0..rows.len()).filter(|at| is_out(*at)).map(|at| at as u32).collect(),
+        ),
         Allowed::Rows(wanted) => {
             let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
                 return Positions::Only(Vec::new());

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use larder_core::extend::Records as _;
 use larder_core::{Applied, Error, Ref, Reference, Result, VersionInfo};
 
+use super::Listeners;
 use super::fill::with_model;
 use super::listener::{Kind, Listener, OUTPUTS, WHOLE_ROW, Work};
 use super::outputs::{ModelVersion, Outputs};
 use super::predict::{InputForm, Inputs, column_of, is_open, predict};
 use super::source::Source;
 use super::vectors::has_vectors;
-use super::Listeners;
 use crate::nearest::Measure;
 
 /// Rows that a model of unknown inputs is tried with.
@@ -131,7 +131,8 @@ impl Listeners {
         options: &AttachOptions,
     ) -> Result<Attached> {
         let reference: Reference = reference.try_into().map_err(Into::into)?;
-        let last = reference.identifier().as_str().rsplit('/').next().unwrap_or_default().to_owned();
+        let last =
+            reference.identifier().as_str().rsplit('/').next().unwrap_or_default().to_owned();
         let name = options.name.clone().unwrap_or(last);
         let found = VersionInfo::new(reference.identifier(), &self.larder.find(&reference)?);
         let version = ModelVersion {
@@ -210,7 +211,9 @@ impl Listeners {
         let is_field = version.schema().position(field).is_ok();
         let listener = || self.find(Kind::Listener, field).is_ok();
         let field = match field {
-            field if !is_field && !field.starts_with(OUTPUTS) && listener() => format!("{OUTPUTS}{field}"),
+            field if !is_field && !field.starts_with(OUTPUTS) && listener() => {
+                format!("{OUTPUTS}{field}")
+            }
             field => field.to_owned(),
         };
         let short = field.strip_prefix(OUTPUTS).unwrap_or(&field).to_owned();
@@ -230,7 +233,8 @@ impl Listeners {
         let source = self.source(&listener)?;
         for (name, kind) in source.fields(&self.larder, &listener)? {
             if !has_vectors(&kind) {
-                let kind = crate::schema::FieldType::of(&kind).map_or_else(|_| kind.to_string(), |it| it.to_string());
+                let kind = crate::schema::FieldType::of(&kind)
+                    .map_or_else(|_| kind.to_string(), |it| it.to_string());
                 return Err(Error::Refused {
                     action: format!("index `{name}` of {}", self.collection),
                     reason: format!("it is {kind}, and an index needs vectors or lists of numbers"),
@@ -294,7 +298,10 @@ impl Listeners {
                 let path: Vec<_> = path.iter().map(|name| format!("`{name}`")).collect();
                 return Err(Error::Refused {
                     action: format!("attach `{}` to {}", listener.name, listener.collection),
-                    reason: format!("listeners cannot read each other in a cycle: {}", path.join(" reads ")),
+                    reason: format!(
+                        "listeners cannot read each other in a cycle: {}",
+                        path.join(" reads ")
+                    ),
                 });
             }
             if !seen.insert(last.clone()) {
@@ -321,11 +328,15 @@ impl Listeners {
             reason,
         };
         if !field.nullable {
-            return Err(refused(format!("the field `{target}` is never null, so there is nothing to fill")));
+            return Err(refused(format!(
+                "the field `{target}` is never null, so there is nothing to fill"
+            )));
         }
         let signature = self.larder.load_model(version.reference()?)?.signature();
         match column_of(&signature.output) {
-            Some(column) if !column.widens_to(&field.kind) && !both_numbers(&column, &field.kind) => {
+            Some(column)
+                if !column.widens_to(&field.kind) && !both_numbers(&column, &field.kind) =>
+            {
                 Err(refused(format!(
                     "its output is {column}, and does not fit the field `{target}`, which is {}",
                     field.kind

@@ -3,9 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow_array::{
-    Array, ArrayRef, RecordBatch, RecordBatchOptions, StructArray, new_null_array,
-};
+use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchOptions, StructArray, new_null_array};
 use arrow_schema::{DataType, Field, Fields, Schema, SchemaRef};
 use larder_core::store::Digest;
 use larder_core::{Larder, Result};
@@ -67,7 +65,8 @@ impl Reader {
         };
         let now = current_model(larder, &listener)?;
         let now = now.or_else(|| source.upstream_model(&listener).map(|model| model.digest));
-        let other_model = outputs.as_ref().is_some_and(|it| it.model.is_some() && it.digest() != now);
+        let other_model =
+            outputs.as_ref().is_some_and(|it| it.model.is_some() && it.digest() != now);
         let changed = changes.changed.iter().copied().collect();
         Ok(Some(Self { listener, outputs, source, changes, other_model, changed }))
     }

@@ -214,7 +214,20 @@ impl<'a> Filler<'a> {
         outputs.model = current;
         let digest = outputs.digest();
         let (pending, written) = (NewRows::default(), Instant::now());
-        Ok(Self { job, listener, source, model, digest, name, outputs, base, pending, is_changed, written, report })
+        Ok(Self {
+            job,
+            listener,
+            source,
+            model,
+            digest,
+            name,
+            outputs,
+            base,
+            pending,
+            is_changed,
+            written,
+            report,
+        })
     }
 
     fn view<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
@@ -253,7 +266,9 @@ impl<'a> Filler<'a> {
             for at in 0..view.len() {
                 let replaced = view.replaced(at)?;
                 let fragment = view.fragment(at)?;
-                for (position, (row, code)) in fragment.rows().iter().zip(fragment.codes()).enumerate() {
+                for (position, (row, code)) in
+                    fragment.rows().iter().zip(fragment.codes()).enumerate()
+                {
                     let is_failed = OutputStatus::of_code(*code) == Some(OutputStatus::Failed);
                     if is_failed && replaced.binary_search(&(position as u32)).is_err() {
                         failed.push(*row);
@@ -435,7 +450,8 @@ impl<'a> Filler<'a> {
     /// Writes what is pending if it is much, or if `now`.
     fn flush(&mut self, now: bool) -> Result<()> {
         let is_due = self.pending.bytes() >= MOST_BYTES || self.written.elapsed() >= INTERVAL;
-        if !(now || is_due) || !(self.is_changed || !self.pending.is_empty()) {
+        let is_idle = !self.is_changed && self.pending.is_empty();
+        if !(now || is_due) || is_idle {
             return Ok(());
         }
         append(&mut self.outputs, &self.pending, self.digest, self.source.cache())?;

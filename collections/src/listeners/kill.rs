@@ -118,7 +118,8 @@ fn a_process_that_is_killed_leaves_whole_rows() {
     let listeners = larder.listeners("rows").unwrap();
     listeners.attach("sum", &["x"], &AttachOptions::new().name("total")).unwrap();
     listeners.index("x", &IndexOptions::new().measure(Measure::L2)).unwrap();
-    let kills = std::env::var("LARDER_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(12);
+    let kills =
+        std::env::var("LARDER_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(12);
     let mut random = fastrand::Rng::with_seed(9);
     for _ in 0..kills {
         let mut child = Command::new(std::env::current_exe().unwrap())

@@ -16,8 +16,8 @@ use std::sync::Arc;
 
 use larder_core::extend::Records as _;
 use larder_core::store::StoreExt as _;
-use larder_core::{Error, Identifier, Larder, Reference, Result, Selector, VersionInfo, record};
 use larder_core::versions::RemoveOptions;
+use larder_core::{Error, Identifier, Larder, Reference, Result, Selector, VersionInfo, record};
 use larder_jobs::{Fired, LarderJobs as _};
 
 use crate::engine::{Engine, EngineVersion};
@@ -172,7 +172,10 @@ impl Listeners {
                 if other.key.contains(&field) {
                     return Err(Error::Refused {
                         action: format!("detach `{name}` from {}", self.collection),
-                        reason: format!("{} reads its outputs; remove that first", version.identifier),
+                        reason: format!(
+                            "{} reads its outputs; remove that first",
+                            version.identifier
+                        ),
                     });
                 }
             }
@@ -219,7 +222,8 @@ impl Listeners {
         };
         let outputs: Outputs = self.larder.load(found.reference())?;
         // They may be of a former listener of the name.
-        Ok(Some((found, outputs)).filter(|(_, outputs)| outputs.definition == listener.definition()))
+        Ok(Some((found, outputs))
+            .filter(|(_, outputs)| outputs.definition == listener.definition()))
     }
 }
 

@@ -55,11 +55,14 @@ impl Participant for ListenersParticipant {
             for listener in versions_of(larder, &collection, kind)? {
                 if let Some(upstream) = &upstream {
                     let loaded: Listener = larder.load(listener.reference())?;
-                    if !loaded.key.iter().any(|field| field.strip_prefix(OUTPUTS) == Some(upstream)) {
+                    if !loaded.key.iter().any(|field| field.strip_prefix(OUTPUTS) == Some(upstream))
+                    {
                         continue;
                     }
                 }
-                let Some(record) = larder.version(&listener.identifier, listener.version)? else { continue };
+                let Some(record) = larder.version(&listener.identifier, listener.version)? else {
+                    continue;
+                };
                 all.merge(jobs.contribute_once(&event, &listener.identifier, &record)?);
             }
         }
@@ -83,13 +86,19 @@ impl Participant for ListenersParticipant {
 }
 
 /// Returns the jobs of listeners that follow the newest version of a model.
-fn follow_newest(larder: &Larder, name: &Identifier, version: &VersionRecord) -> Result<Contribution> {
+fn follow_newest(
+    larder: &Larder,
+    name: &Identifier,
+    version: &VersionRecord,
+) -> Result<Contribution> {
     let entry = larder.registry().find(version.type_tag.as_str());
     if !entry.is_some_and(TypeEntry::is_model) {
         return Ok(Contribution::default());
     }
     match larder.head(name)?.and_then(|head| head.latest) {
-        Some(latest) => followers(larder, name, latest.version, |it| matches!(it, Selector::Latest)),
+        Some(latest) => {
+            followers(larder, name, latest.version, |it| matches!(it, Selector::Latest))
+        }
         None => Ok(Contribution::default()),
     }
 }
@@ -108,9 +117,11 @@ fn followers(
         if user.type_tag.as_str() != Listener::TAG || !seen.insert(user.identifier.clone()) {
             continue;
         }
-        let Some(latest) = larder.head(&user.identifier)?.and_then(|head| head.latest) else { continue };
-        let listener: Listener =
-            larder.load(Reference::new(user.identifier.clone(), Selector::Version(latest.version)))?;
+        let Some(latest) = larder.head(&user.identifier)?.and_then(|head| head.latest) else {
+            continue;
+        };
+        let listener: Listener = larder
+            .load(Reference::new(user.identifier.clone(), Selector::Version(latest.version)))?;
         if let Work::Model { reference, follow: true, .. } = &listener.work
             && reference.identifier() == name
             && is_meant(reference.selector())

@@ -114,7 +114,11 @@ impl Source {
     ///
     /// # Errors
     /// [`Error::InvalidName`] for an unknown field.
-    pub(crate) fn fields(&self, larder: &Larder, listener: &Listener) -> Result<Vec<(String, DataType)>> {
+    pub(crate) fn fields(
+        &self,
+        larder: &Larder,
+        listener: &Listener,
+    ) -> Result<Vec<(String, DataType)>> {
         let schema = self.version.schema();
         let mut fields = Vec::new();
         for name in self.names(listener) {
@@ -128,8 +132,14 @@ impl Source {
     }
 
     /// Returns the type of the outputs of a listener: that of its column, or else what its model declares.
-    fn output_type(&self, larder: &Larder, listener: &Listener, upstream: &str) -> Result<DataType> {
-        if let Some(column) = self.upstream.get(upstream).and_then(|it| it.outputs.column.as_ref()) {
+    fn output_type(
+        &self,
+        larder: &Larder,
+        listener: &Listener,
+        upstream: &str,
+    ) -> Result<DataType> {
+        if let Some(column) = self.upstream.get(upstream).and_then(|it| it.outputs.column.as_ref())
+        {
             return Ok(column.arrow().clone());
         }
         let name = Kind::Listener.component(&listener.collection, upstream)?;
@@ -188,9 +198,8 @@ impl Source {
                 continue;
             }
             let full = Kind::Listener.outputs(&listener.collection, name)?;
-            let before = VersionNumber::new(seen).map(|seen| {
-                larder.load::<Outputs>(Reference::new(full, Selector::Version(seen)))
-            });
+            let before = VersionNumber::new(seen)
+                .map(|seen| larder.load::<Outputs>(Reference::new(full, Selector::Version(seen))));
             match before {
                 Some(Ok(before)) => self.changed_outputs(&before, upstream, &mut changed)?,
                 None | Some(Err(Error::NotFound { .. } | Error::Removed { .. })) => {
@@ -280,15 +289,17 @@ impl Source {
                 Some(upstream) => self.outputs_of(upstream, rows)?,
                 None => {
                     let column = batch.column_by_name(&name).cloned();
-                    column.ok_or_else(|| Error::internal(format!("the column `{name}` was not read")))?
+                    column.ok_or_else(|| {
+                        Error::internal(format!("the column `{name}` was not read"))
+                    })?
                 }
             };
             columns.push((name, column));
         }
         let target = listener.fills.as_ref().and_then(|target| batch.column_by_name(target));
+        let is_filled = target.map(|target| arrow_arith::boolean::is_not_null(target)).transpose();
         let is_filled =
-            target.map(|target| arrow_arith::boolean::is_not_null(target)).transpose();
-        let is_filled = is_filled.map_err(|error| arrow_error("find values that are missing", error))?;
+            is_filled.map_err(|error| arrow_error("find values that are missing", error))?;
         Ok(Chunk { rows: rows.to_vec(), columns, is_filled })
     }
 
@@ -313,7 +324,8 @@ impl Chunk {
     /// Returns at most `most` rows from a position on.
     pub(crate) fn slice(&self, from: usize, most: usize) -> Self {
         let length = most.min(self.rows.len() - from);
-        let columns = self.columns.iter().map(|(name, column)| (name.clone(), column.slice(from, length)));
+        let columns =
+            self.columns.iter().map(|(name, column)| (name.clone(), column.slice(from, length)));
         Self {
             columns: columns.collect(),
             is_filled: self.is_filled.as_ref().map(|is_filled| is_filled.slice(from, length)),
@@ -325,7 +337,10 @@ impl Chunk {
     pub(crate) fn empty(&self, listener: &Listener) -> Vec<bool> {
         let takes_null = matches!(&listener.work, Work::Model { form: InputForm::Object, .. });
         let is_null = |at: usize| {
-            let mut columns = self.columns.iter().map(|(_, column)| column.is_null(at) || *column.data_type() == DataType::Null);
+            let mut columns = self
+                .columns
+                .iter()
+                .map(|(_, column)| column.is_null(at) || *column.data_type() == DataType::Null);
             if takes_null { columns.all(|is_null| is_null) } else { columns.any(|is_null| is_null) }
         };
         let is_filled = |at| self.is_filled.as_ref().is_some_and(|filled| filled.value(at));

@@ -135,7 +135,9 @@ impl Listeners {
 
     /// Returns the seconds since the first version after `seen`.
     fn lag(&self, seen: u64, head: u64) -> Result<Option<f64>> {
-        let Some(next) = VersionNumber::new(seen + 1).filter(|_| seen < head) else { return Ok(None) };
+        let Some(next) = VersionNumber::new(seen + 1).filter(|_| seen < head) else {
+            return Ok(None);
+        };
         let Some(version) = self.larder.version(&self.collection, next)? else { return Ok(None) };
         let now = self.larder.now().as_system_time();
         let since = now.duration_since(version.created.as_system_time());
@@ -185,8 +187,10 @@ impl Counts {
                 let replaced = view.replaced(at)?;
                 let codes = view.fragment(at)?.codes().iter().enumerate();
                 let is_stale = |(position, code): &(usize, &u8)| {
-                    matches!(OutputStatus::of_code(**code), Some(OutputStatus::Ok | OutputStatus::Failed))
-                        && replaced.binary_search(&(*position as u32)).is_err()
+                    matches!(
+                        OutputStatus::of_code(**code),
+                        Some(OutputStatus::Ok | OutputStatus::Failed)
+                    ) && replaced.binary_search(&(*position as u32)).is_err()
                 };
                 counts.stale += codes.filter(is_stale).count() as u64;
             }

@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::nearest::Measure;
 use crate::collection::{Insert, LarderCollections, UntypedCollection};
 use crate::index::{Like, SearchQuery, Unindexed};
 use crate::key::Key;
+use crate::nearest::Measure;
 
 macro_rules! model {
     ($name:ident { $($field:ident: $type:ty),* }, $tag:literal, $input:ty => $output:ty, $predict:expr) => {
@@ -85,7 +85,8 @@ fn shop() -> (Larder, UntypedCollection, Listeners) {
     larder.apply("sum", &Sum { times: 1.0 }).unwrap();
     larder.tag("sum", "prod").unwrap();
     let rows = larder.untyped_collection("shop/rows").unwrap();
-    let some = (1..=3).map(|id| json!({ "id": id, "x": [f64::from(id), 0.5], "y": f64::from(id), "name": "n" }));
+    let some = (1..=3)
+        .map(|id| json!({ "id": id, "x": [f64::from(id), 0.5], "y": f64::from(id), "name": "n" }));
     insert(&rows, some);
     let listeners = larder.listeners("shop/rows").unwrap();
     (larder, rows, listeners)
@@ -151,7 +152,8 @@ fn outputs_stand_beside_the_rows_and_follow_them() {
     let before = status(&listeners, "total");
     assert_eq!((before.rows, before.ok, before.stale, before.missing), (3, 0, 2, 1));
     assert_eq!((before.behind, before.backlog, before.jobs), (4, 3, 1));
-    let statuses: Vec<_> = outputs(&listeners, "total").into_iter().map(|(status, _)| status).collect();
+    let statuses: Vec<_> =
+        outputs(&listeners, "total").into_iter().map(|(status, _)| status).collect();
     assert_eq!(statuses, ["stale", "stale", "missing"]);
 
     let calls = SUMS.load(Ordering::Relaxed);
@@ -211,7 +213,8 @@ fn a_row_that_fails_fails_alone_and_is_tried_again_on_request() {
 fn a_tag_is_followed_and_a_pinned_version_stays() {
     let (larder, _, listeners) = shop();
     attach(&listeners, "sum:prod", &["x"], "follows");
-    try_attach(&listeners, "sum:prod", &["x"], AttachOptions::new().name("stays").pin(true)).unwrap();
+    try_attach(&listeners, "sum:prod", &["x"], AttachOptions::new().name("stays").pin(true))
+        .unwrap();
     larder.apply("sum", &Sum { times: 10.0 }).unwrap();
     assert_eq!(work(&larder), 0, "the tag has not moved");
     larder.tag("sum@2", "prod").unwrap();
@@ -264,10 +267,12 @@ fn listeners_read_each_other_but_not_in_a_cycle() {
     work(&larder);
     assert_eq!(outputs(&listeners, "more"), ok([11.5, 3.5, 4.5]));
 
-    let error = try_attach(&listeners, "picky", &["_outputs.more"], AttachOptions::new().name("more"));
+    let error =
+        try_attach(&listeners, "picky", &["_outputs.more"], AttachOptions::new().name("more"));
     assert!(error.unwrap_err().to_string().contains("`more` reads `more`"));
     attach(&listeners, "picky", &["y"], "total");
-    let error = try_attach(&listeners, "picky", &["_outputs.more"], AttachOptions::new().name("total"));
+    let error =
+        try_attach(&listeners, "picky", &["_outputs.more"], AttachOptions::new().name("total"));
     let error = error.unwrap_err().to_string();
     assert!(error.contains("in a cycle: `total` reads `more` reads `total`"), "{error}");
     let error = listeners.detach("total").unwrap_err().to_string();
@@ -282,9 +287,15 @@ fn listeners_read_each_other_but_not_in_a_cycle() {
 fn what_a_model_cannot_take_is_refused_when_it_is_attached() {
     let (larder, rows, listeners) = shop();
     let refused = |model: &str, key: &[&str]| {
-        try_attach(&listeners, model, key, AttachOptions::new().name("bad")).unwrap_err().to_string()
+        try_attach(&listeners, model, key, AttachOptions::new().name("bad"))
+            .unwrap_err()
+            .to_string()
     };
-    assert!(refused("sum", &["name"]).contains("cannot read `name`: it is text"), "{}", refused("sum", &["name"]));
+    assert!(
+        refused("sum", &["name"]).contains("cannot read `name`: it is text"),
+        "{}",
+        refused("sum", &["name"])
+    );
     let unknown = refused("sum", &["z"]);
     assert!(unknown.contains("`z`") || unknown.contains("\"z\""), "{unknown}");
     assert!(refused("sum", &["x", "y"]).contains("several fields"));
@@ -320,7 +331,11 @@ fn a_removed_model_is_named_and_can_be_replaced() {
     let errors: Vec<_> = jobs.map(|job| job.unwrap().error.join(": ")).collect();
     let error = errors.join("; ");
     assert!(error.contains("its model sum:prod was removed; attach another"), "{error}");
-    assert_eq!(outputs(&listeners, "total")[0], ("ok".to_owned(), json!(1.5)), "what was computed stays");
+    assert_eq!(
+        outputs(&listeners, "total")[0],
+        ("ok".to_owned(), json!(1.5)),
+        "what was computed stays"
+    );
     larder.apply("sum", &Sum { times: 2.0 }).unwrap();
     attach(&listeners, "sum", &["x"], "total");
     assert_eq!(outputs(&listeners, "total"), ok([3.0, 5.0, 7.0, 4.0]));
@@ -329,7 +344,10 @@ fn a_removed_model_is_named_and_can_be_replaced() {
 #[test]
 fn a_limit_leaves_rows_missing_until_it_is_attached_again() {
     let (larder, rows, listeners) = shop();
-    insert(&rows, (4..=100).map(|id| json!({ "id": id, "x": [f64::from(id), 0.0], "y": 1.0, "name": "n" })));
+    insert(
+        &rows,
+        (4..=100).map(|id| json!({ "id": id, "x": [f64::from(id), 0.0], "y": 1.0, "name": "n" })),
+    );
     let options = AttachOptions::new().name("total").limit(10);
     let report = try_attach(&listeners, "sum", &["x"], options).unwrap();
     assert_eq!((report.computed, report.left), (10, 90));
@@ -358,7 +376,13 @@ fn missing_values_are_imputed_beside_the_originals() {
     let larder = larder();
     larder.apply("any", &Any {}).unwrap();
     let rows = larder.untyped_collection("rows").unwrap();
-    insert(&rows, [json!({ "id": 1, "name": "a", "kind": "k" }), json!({ "id": 2, "name": "b", "kind": null })]);
+    insert(
+        &rows,
+        [
+            json!({ "id": 1, "name": "a", "kind": "k" }),
+            json!({ "id": 2, "name": "b", "kind": null }),
+        ],
+    );
     let listeners = larder.listeners("rows").unwrap();
     let options = AttachOptions::new().name("kind").fills("kind");
     try_attach(&listeners, "any", &["*"], options).unwrap();
@@ -406,7 +430,8 @@ fn an_index_finds_the_nearest_rows_those_not_indexed_yet_included() {
     let ids: Vec<_> = report.found.iter().map(|found| found.row).collect();
     assert_eq!((ids, report.left_out), (vec![1], 2));
     assert_eq!(work(&larder), 1);
-    let indexed = listeners.search("x", &like(&[2.9, 0.5], 5).unindexed(Unindexed::Report)).unwrap();
+    let indexed =
+        listeners.search("x", &like(&[2.9, 0.5], 5).unindexed(Unindexed::Report)).unwrap();
     let ids: Vec<_> = indexed.found.iter().map(|found| found.row).collect();
     assert_eq!((ids, indexed.left_out), (vec![3, 1, 0], 0));
 }
@@ -463,15 +488,21 @@ fn an_index_of_a_model_compares_its_own_vectors_only() {
 #[ignore = "it measures"]
 fn large_collections() {
     use std::time::Instant;
-    let rows: i64 = std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(200_000);
+    let rows: i64 =
+        std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(200_000);
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("{}:{}/l", std::env::var("SCHEME").unwrap_or("memory".into()), folder.path().display());
+    let url = format!(
+        "{}:{}/l",
+        std::env::var("SCHEME").unwrap_or("memory".into()),
+        folder.path().display()
+    );
     let url = if url.starts_with("memory") { "memory:".to_owned() } else { url };
     let larder = Registry::linked().unwrap().open(&*url).unwrap();
     larder.apply("sum", &Sum { times: 1.0 }).unwrap();
     let collection = larder.untyped_collection("rows").unwrap();
     let start = Instant::now();
-    let all = (0..rows).map(|id| Ok(row(json!({ "id": id, "x": [id as f64, 0.5, 0.25, 1.5], "y": 1.0 }))));
+    let all = (0..rows)
+        .map(|id| Ok(row(json!({ "id": id, "x": [id as f64, 0.5, 0.25, 1.5], "y": 1.0 }))));
     collection.insert_json(all, Insert::new().key("id")).unwrap();
     println!("insert {:?}", start.elapsed());
     let listeners = larder.listeners("rows").unwrap();
@@ -482,13 +513,22 @@ fn large_collections() {
     index(&listeners, "x", IndexOptions::new().measure(Measure::L2));
     println!("index {:?}", start.elapsed());
     let start = Instant::now();
-    println!("{:?} in {:?}", found(&listeners, "x", like(&[7.0, 0.5, 0.25, 1.5], 3)), start.elapsed());
+    println!(
+        "{:?} in {:?}",
+        found(&listeners, "x", like(&[7.0, 0.5, 0.25, 1.5], 3)),
+        start.elapsed()
+    );
     let query = like(&[7.0, 0.5, 0.25, 1.5], 3).filter("id > 100 and id < 300".parse().unwrap());
     let start = Instant::now();
     println!("{:?} in {:?}", found(&listeners, "x", query), start.elapsed());
     for _ in 0..3 {
         let start = Instant::now();
-        insert(&collection, [json!({ "id": rows / 2, "x": [1.0, 2.0, 3.0, start.elapsed().as_nanos() as f64], "y": 1.0 })]);
+        insert(
+            &collection,
+            [
+                json!({ "id": rows / 2, "x": [1.0, 2.0, 3.0, start.elapsed().as_nanos() as f64], "y": 1.0 }),
+            ],
+        );
         let inserted = start.elapsed();
         work(&larder);
         println!("one row {inserted:?}, its jobs {:?}", start.elapsed() - inserted);

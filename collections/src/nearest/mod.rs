@@ -100,7 +100,13 @@ fn blocks_of<'a>(segments: &[&Segment<'a>]) -> Vec<Block<'a>> {
     for segment in segments {
         let Some(width) = segment.vectors.len().checked_div(segment.rows.len()) else { continue };
         if let Candidates::Only(positions) = segment.candidates {
-            let all = Block { rows: segment.rows, vectors: segment.vectors, first: 0, except: &[], only: None };
+            let all = Block {
+                rows: segment.rows,
+                vectors: segment.vectors,
+                first: 0,
+                except: &[],
+                only: None,
+            };
             let block = |only| Block { only: Some(only), ..all };
             blocks.extend(positions.chunks(BLOCK).map(block));
             continue;

@@ -86,8 +86,9 @@ fn pieces(word: &str, number: impl Fn(&str) -> Option<i64>) -> Option<Vec<i64>> 
     while !rest.is_empty() {
         let prefix = if tokens.is_empty() { "" } else { "##" };
         let ends = rest.char_indices().map(|(at, c)| at + c.len_utf8()).rev();
-        let (end, token) =
-            ends.into_iter().find_map(|end| Some((end, number(&format!("{prefix}{}", &rest[..end]))?)))?;
+        let (end, token) = ends
+            .into_iter()
+            .find_map(|end| Some((end, number(&format!("{prefix}{}", &rest[..end]))?)))?;
         tokens.push(token);
         rest = &rest[end..];
     }

@@ -67,10 +67,18 @@ fn read(folder: &Path) -> Result<Vec<Review>> {
     let review = |(at, line): (usize, &str)| {
         let mut parts = line.splitn(3, '\t');
         let (id, rating, text) = (parts.next()?, parts.next()?.parse::<f64>().ok()?, parts.next()?);
-        let mood = if rating > 0.6 { "pleased" } else if rating < -0.6 { "annoyed" } else { "neutral" };
-        let words: Vec<&str> = text.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty()).collect();
+        let mood = if rating > 0.6 {
+            "pleased"
+        } else if rating < -0.6 {
+            "annoyed"
+        } else {
+            "neutral"
+        };
+        let words: Vec<&str> =
+            text.split(|c: char| !c.is_alphanumeric()).filter(|it| !it.is_empty()).collect();
         let tones: f64 = words.iter().filter_map(|word| lexicon.get(*word)).sum();
-        let negations = words.iter().filter(|word| ["not", "no", "never", "t"].contains(word)).count();
+        let negations =
+            words.iter().filter(|word| ["not", "no", "never", "t"].contains(word)).count();
         let known = at % MISSING != 0;
         let Value::Object(row) = json!({
             "id": id,
@@ -90,7 +98,8 @@ fn read(folder: &Path) -> Result<Vec<Review>> {
 
 fn insert(larder: &Larder, reviews: &[Review]) -> Result<()> {
     let rows = reviews.iter().map(|review| Ok(review.row.clone().into()));
-    let inserted = larder.untyped_collection("shop/reviews")?.insert_json(rows, Insert::new().key("id"))?;
+    let inserted =
+        larder.untyped_collection("shop/reviews")?.insert_json(rows, Insert::new().key("id"))?;
     let version = inserted.version;
     println!("{} has {} rows", version.info().reference(), version.rows());
     Ok(())
@@ -118,7 +127,8 @@ fn first(larder: &Larder, folder: &Path, reviews: &[Review]) -> Result<()> {
 
     // A model for the mood, where it is missing.
     let data = TrainingData::new("shop/reviews".parse()?).seed(1);
-    let imputer = Imputer::new(data, "mood").from_fields(["tone", "negations", "words", "exclamations"]);
+    let imputer =
+        Imputer::new(data, "mood").from_fields(["tone", "negations", "words", "exclamations"]);
     let applied = larder.apply("shop/mood", &imputer)?;
     larder.jobs().wait(&applied)?;
     trained(larder)?;
@@ -149,7 +159,10 @@ fn again(larder: &Larder, reviews: &[Review]) -> Result<()> {
 fn state(listeners: &Listeners) -> Result<()> {
     for it in listeners.status()?.iter().chain(&listeners.index_status()?) {
         let what = if it.measure.is_some() { "index" } else { "listener" };
-        println!("{what} {}: {} of {} rows ok, {} to be computed", it.name, it.ok, it.rows, it.backlog);
+        println!(
+            "{what} {}: {} of {} rows ok, {} to be computed",
+            it.name, it.ok, it.rows, it.backlog
+        );
     }
     Ok(())
 }
@@ -191,7 +204,10 @@ fn imputed(listeners: &Listeners, reviews: &[Review]) -> Result<()> {
         }
         Ok(true)
     })?;
-    println!("{count} moods were missing and are imputed; {:.0} % are right", 100.0 * right as f64 / f64::from(count));
+    println!(
+        "{count} moods were missing and are imputed; {:.0} % are right",
+        100.0 * right as f64 / f64::from(count)
+    );
     Ok(())
 }
 

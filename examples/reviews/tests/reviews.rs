@@ -75,10 +75,8 @@ fn reviews_are_found_by_meaning_and_their_moods_imputed() {
     }
     for printed in &printed {
         let line = printed.lines().find(|line| line.contains("accuracy")).unwrap();
-        let shares: Vec<f64> = line
-            .split_whitespace()
-            .filter_map(|word| word.parse().ok())
-            .collect();
+        let shares: Vec<f64> =
+            line.split_whitespace().filter_map(|word| word.parse().ok()).collect();
         assert!(shares[0] > shares[1] + 0.05, "better than the most frequent: {line}");
     }
 }

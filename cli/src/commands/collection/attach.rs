@@ -115,7 +115,10 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let done = if is_new { "" } else { "unchanged: " };
     let model = attached.model.as_ref().map(ToString::to_string).unwrap_or_default();
     let (collection, name, key) = (&*args.collection, &attached.name, attached.key.join(", "));
-    output.line(&format!("{done}{model} is attached to {collection} as {name}, and reads {}", text::clean(&key)))?;
+    output.line(&format!(
+        "{done}{model} is attached to {collection} as {name}, and reads {}",
+        text::clean(&key)
+    ))?;
     if let Some(status) = status {
         report(&status, &args.collection, output);
     }

@@ -5,8 +5,8 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use larder::collections::formats::{FileFormat, RowWriter};
 use larder::collections::arrow_array::RecordBatch;
+use larder::collections::formats::{FileFormat, RowWriter};
 use larder::collections::{
     CollectionVersion, Cursor, Filter, Find, Fold, JsonRow, LarderListeners, Order, OutputsReader,
     RowBatch, Scan, UntypedCollection, value_of,
@@ -150,7 +150,14 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     if let Some(format) = file_format(output.format()) {
         if args.after.is_some() {
             let page = collection.page(&find, args.after.as_ref())?;
-            return print(format, &page.version, [Ok(page.rows)].into_iter(), &find, &outputs, output);
+            return print(
+                format,
+                &page.version,
+                [Ok(page.rows)].into_iter(),
+                &find,
+                &outputs,
+                output,
+            );
         }
         let batches = version.find(&find)?;
         return print(format, &version, batches, &find, &outputs, output);
@@ -184,8 +191,7 @@ fn shown(
         let json: Vec<_> = json
             .collect::<Result<_, _>>()
             .map_err(|error| CommandError::from(Error::store("print rows", error)))?;
-        let (name, number) =
-            (version.info().identifier.to_string(), version.info().version.get());
+        let (name, number) = (version.info().identifier.to_string(), version.info().version.get());
         return Ok(output.document(Document {
             name,
             version: number,

@@ -15,8 +15,8 @@ use larder::{Error, Identifier, Larder, Reference};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::{attach, file_format};
 use super::find::table_of;
+use super::{attach, file_format};
 use crate::command_error::{CommandError, Exit};
 use crate::commands::job_args::JobArgs;
 use crate::complete;
@@ -133,7 +133,10 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let done = if is_new { "" } else { "unchanged: " };
     let (name, key, measure) = (&created.name, created.key.join(", "), args.measure);
     let collection = &*args.collection;
-    output.line(&format!("{done}{name} indexes {} of {collection} by {measure}", text::clean(&key)))?;
+    output.line(&format!(
+        "{done}{name} indexes {} of {collection} by {measure}",
+        text::clean(&key)
+    ))?;
     if let Some(status) = status {
         attach::report(&status, &args.collection, output);
         if status.failed > 0 {
@@ -151,7 +154,9 @@ pub(crate) fn like(
     let like = match (&args.value, args.row) {
         (_, Some(row)) => Like::Row(row),
         (Some(value), None) => value_of(value, args.model.is_some())?,
-        (None, None) => return Err(CommandError::new(Exit::Usage, "cannot search: no value was given")),
+        (None, None) => {
+            return Err(CommandError::new(Exit::Usage, "cannot search: no value was given"));
+        }
     };
     let mut query = SearchQuery::new(like, args.n);
     if let Some(filter) = &args.filter {
@@ -178,7 +183,12 @@ pub(crate) fn like(
     let (measure, left_out) = (result.measure, result.left_out);
     if output.is_json() {
         let rows = (0..batch.num_rows()).map(|at| row_of(&batch, at)).collect();
-        return Ok(output.document(Found { collection: &args.collection, measure, left_out, rows })?);
+        return Ok(output.document(Found {
+            collection: &args.collection,
+            measure,
+            left_out,
+            rows,
+        })?);
     }
     if output.is_quiet() {
         return Ok(ids.iter().try_for_each(|id| output.line(&id.to_string()))?);
@@ -218,13 +228,17 @@ fn value_of(text: &str, has_model: bool) -> Result<Like, CommandError> {
             };
             let numbers: Option<Vec<f32>> = items.iter().map(number).collect();
             numbers.map(Like::Vector).ok_or_else(|| {
-                CommandError::new(Exit::Usage, "cannot read the vector: it has a number that is too large")
+                CommandError::new(
+                    Exit::Usage,
+                    "cannot read the vector: it has a number that is too large",
+                )
             })
         }
         // JSON has no NaN.
         _ if text.trim_start().starts_with('[') && !value.is_array() => {
             let message = format!("cannot read {text} as a vector: it is not JSON");
-            Err(CommandError::new(Exit::Usage, message).with_hint("a vector is like `[0.1, 2.5]`, of finite numbers"))
+            Err(CommandError::new(Exit::Usage, message)
+                .with_hint("a vector is like `[0.1, 2.5]`, of finite numbers"))
         }
         _ => Ok(Like::Value(value)),
     }

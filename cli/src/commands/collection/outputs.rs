@@ -105,7 +105,8 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
                 text::clean(row.error.as_deref().unwrap_or_default()).into_owned(),
             ]
         };
-        output.table(["ROW", "KEY", "STATUS", "OUTPUT", "MODEL", "ERROR"], rows.iter().map(line))?;
+        output
+            .table(["ROW", "KEY", "STATUS", "OUTPUT", "MODEL", "ERROR"], rows.iter().map(line))?;
     }
     let status = listeners.status()?.into_iter().find(|status| status.name == *name);
     if let Some(status) = status {
@@ -141,7 +142,8 @@ pub(super) fn print(all: &[ListenerStatus], output: &mut Output) -> Result<(), C
             state(it),
         ]
     };
-    let heading = ["NAME", "MODEL", "KEY", "OUTPUT", "OK", "FAILED", "BACKLOG", "COVERAGE", "STATE"];
+    let heading =
+        ["NAME", "MODEL", "KEY", "OUTPUT", "OK", "FAILED", "BACKLOG", "COVERAGE", "STATE"];
     Ok(output.table(heading, all.iter().map(row))?)
 }
 

@@ -8,13 +8,17 @@ use super::outputs::state;
 use crate::text;
 
 /// Returns the state of the listeners and indexes that a version is about: those of a collection, or one.
-pub(crate) fn statuses(version: &VersionInfo, larder: &Larder) -> larder::Result<Vec<ListenerStatus>> {
+pub(crate) fn statuses(
+    version: &VersionInfo,
+    larder: &Larder,
+) -> larder::Result<Vec<ListenerStatus>> {
     let name = version.identifier.as_str();
     let (collection, only): (Identifier, _) = match version.type_tag.as_str() {
         "larder/collection" => (version.identifier.clone(), None),
         "larder/listener" => match name.rsplit_once('/') {
             Some((folder, listener)) => {
-                let stem = folder.strip_suffix(".listeners").or_else(|| folder.strip_suffix(".indexes"));
+                let stem =
+                    folder.strip_suffix(".listeners").or_else(|| folder.strip_suffix(".indexes"));
                 let Some(stem) = stem else { return Ok(Vec::new()) };
                 (stem.parse()?, Some((listener, folder.ends_with(".indexes"))))
             }
@@ -40,7 +44,8 @@ pub(crate) fn line(status: &ListenerStatus) -> (&'static str, String) {
         (None, None) => ("listener", key),
     };
     let counts = format!("{} of {} ok", status.ok, text::count(status.rows, "row"));
-    let failed = if status.failed > 0 { format!(", {} failed", status.failed) } else { String::new() };
+    let failed =
+        if status.failed > 0 { format!(", {} failed", status.failed) } else { String::new() };
     let backlog = match status.backlog {
         0 => String::new(),
         backlog => format!(", {backlog} to be computed"),

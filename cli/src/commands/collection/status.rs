@@ -107,7 +107,8 @@ fn models_on(
                 state(it),
             ]
         };
-        let heading = ["INDEX", "KEY", "MEASURE", "LENGTH", "INDEXED", "FAILED", "BACKLOG", "STATE"];
+        let heading =
+            ["INDEX", "KEY", "MEASURE", "LENGTH", "INDEXED", "FAILED", "BACKLOG", "STATE"];
         output.table(heading, indexes.iter().map(row))?;
     }
     Ok(())

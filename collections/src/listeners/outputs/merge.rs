@@ -26,7 +26,8 @@ pub(crate) fn append(
     if rows.is_empty() {
         return Ok(());
     }
-    let column = outputs.column.as_ref().map_or(arrow_schema::DataType::Null, |it| it.arrow().clone());
+    let column =
+        outputs.column.as_ref().map_or(arrow_schema::DataType::Null, |it| it.arrow().clone());
     let mut batch = rows.batch(&column)?;
     while let Some(last) = outputs.fragments.last() {
         let size = batch.get_array_memory_size() as u64;

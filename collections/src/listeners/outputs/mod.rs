@@ -84,7 +84,6 @@ impl std::fmt::Display for ModelVersion {
     }
 }
 
-
 /// Outputs of rows, ascending by id.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -144,7 +144,9 @@ impl<'a> View<'a> {
             };
             // Outputs of a former model may have another type.
             let place = match place {
-                Some(place) if *self.fragment(place.fragment)?.values().data_type() == column => Some(place),
+                Some(place) if *self.fragment(place.fragment)?.values().data_type() == column => {
+                    Some(place)
+                }
                 _ => None,
             };
             places.push(place.map_or((0, 0), |place| (place.fragment + 1, place.at)));

@@ -39,7 +39,9 @@ impl Inputs<'_> {
         match self {
             Self::Values(column) => json::value_of(column, row),
             Self::Objects(columns, _) => {
-                let pairs = columns.iter().map(|(name, column)| (name.clone(), json::value_of(column, row)));
+                let pairs = columns
+                    .iter()
+                    .map(|(name, column)| (name.clone(), json::value_of(column, row)));
                 Value::Object(pairs.collect())
             }
         }
@@ -130,7 +132,11 @@ impl<'de> Deserializer<'de> for Cell<'de> {
             D::List(_) => {
                 let list = array.as_list::<i32>();
                 let offsets = list.value_offsets();
-                visitor.visit_seq(Items::new(list.values(), offsets[at] as usize, offsets[at + 1] as usize))
+                visitor.visit_seq(Items::new(
+                    list.values(),
+                    offsets[at] as usize,
+                    offsets[at + 1] as usize,
+                ))
             }
             D::FixedSizeList(_, width) => {
                 let list = array.as_fixed_size_list();

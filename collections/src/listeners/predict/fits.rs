@@ -52,7 +52,9 @@ pub(super) fn property(schema: &Schema, name: &str) -> Option<Schema> {
 fn resolved<'a>(root: &'a Value, mut schema: &'a Value) -> &'a Value {
     for _ in 0..MOST_DEPTH {
         let Some(reference) = schema.get("$ref").and_then(Value::as_str) else { break };
-        let Some(target) = reference.strip_prefix('#').and_then(|it| root.pointer(it)) else { break };
+        let Some(target) = reference.strip_prefix('#').and_then(|it| root.pointer(it)) else {
+            break;
+        };
         schema = target;
     }
     schema
@@ -108,7 +110,11 @@ fn accepts(root: &Value, schema: &Value, given: &DataType, depth: usize) -> bool
             let find = |name: &str| fields.iter().find(|field| field.name() == name);
             let required = schema.get("required").and_then(Value::as_array);
             let properties = schema.get("properties").and_then(Value::as_object);
-            required.into_iter().flatten().filter_map(Value::as_str).all(|name| find(name).is_some())
+            required
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .all(|name| find(name).is_some())
                 && properties.into_iter().flatten().all(|(name, property)| {
                     let field = find(name);
                     field.is_none_or(|field| accepts(root, property, field.data_type(), depth + 1))
@@ -145,8 +151,13 @@ fn described(root: &Value, schema: &Value, depth: usize) -> String {
         },
         "object" => {
             let names = schema.get("properties").and_then(Value::as_object);
-            let names: Vec<_> = names.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
-            if names.is_empty() { "object".into() } else { format!("object of {}", names.join(", ")) }
+            let names: Vec<_> =
+                names.into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+            if names.is_empty() {
+                "object".into()
+            } else {
+                format!("object of {}", names.join(", "))
+            }
         }
         kind => kind.to_owned(),
     };

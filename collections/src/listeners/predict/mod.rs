@@ -43,7 +43,9 @@ impl InputForm {
     pub(super) fn of(signature: &Signature, fields: &[(String, DataType)]) -> Result<Self, String> {
         let input = &signature.input;
         let as_value = match fields {
-            [(name, kind)] => fits::misfit(input, kind).map(|reason| format!("cannot read `{name}`: {reason}")),
+            [(name, kind)] => {
+                fits::misfit(input, kind).map(|reason| format!("cannot read `{name}`: {reason}"))
+            }
             _ => Some("it takes one value, and the key has several fields".into()),
         };
         let Some(reason) = as_value else { return Ok(Self::Value) };
@@ -53,7 +55,9 @@ impl InputForm {
         let find = |name: &str| fields.iter().find(|(known, _)| known == name);
         for name in fits::required(input) {
             if find(&name).is_none() {
-                return Err(format!("it takes an object with the field `{name}`, which the key does not have"));
+                return Err(format!(
+                    "it takes an object with the field `{name}`, which the key does not have"
+                ));
             }
         }
         for (name, kind) in fields {
@@ -69,7 +73,8 @@ impl InputForm {
 
 /// Returns whether a schema says nothing of its values.
 pub(super) fn is_open(schema: &larder_core::schemars::Schema) -> bool {
-    fits::misfit(schema, &DataType::Utf8).is_none() && fits::misfit(schema, &DataType::Boolean).is_none()
+    fits::misfit(schema, &DataType::Utf8).is_none()
+        && fits::misfit(schema, &DataType::Boolean).is_none()
 }
 
 /// The outputs of some inputs.
@@ -186,13 +191,15 @@ impl Run<'_> {
             }
         }
         let inputs: Vec<Value> = (from..to).map(|row| self.inputs.json(row)).collect();
-        let outputs = self.call(|model| model.predict_batch_json(&Value::from(inputs).to_string()))?;
+        let outputs =
+            self.call(|model| model.predict_batch_json(&Value::from(inputs).to_string()))?;
         let values: Vec<Value> =
             serde_json::from_str(&outputs).map_err(|error| Failed::Output(error.to_string()))?;
         let kind = match &*self.column {
             Some(kind) => kind.clone(),
             None => {
-                let kind = inferred(&values).map_err(|error| Failed::Output(with_causes(&error)))?;
+                let kind =
+                    inferred(&values).map_err(|error| Failed::Output(with_causes(&error)))?;
                 let Some(kind) = kind else {
                     return Err(Failed::Row("the output is null, which has no type".into()));
                 };
@@ -200,7 +207,8 @@ impl Run<'_> {
             }
         };
         let fits = json::array_of(&kind, values.iter().map(Some));
-        let misfit = |reason| Failed::Output(format!("the output does not fit its column: {reason}"));
+        let misfit =
+            |reason| Failed::Output(format!("the output does not fit its column: {reason}"));
         check_length(fits.map_err(misfit)?, to - from)
     }
 
@@ -234,6 +242,8 @@ fn inferred(values: &[Value]) -> Result<Option<FieldType>> {
 fn check_length(values: ArrayRef, inputs: usize) -> Result<ArrayRef, Failed> {
     match values.len() {
         outputs if outputs == inputs => Ok(values),
-        outputs => Err(Failed::Row(format!("the model gave {outputs} outputs for {inputs} inputs"))),
+        outputs => {
+            Err(Failed::Row(format!("the model gave {outputs} outputs for {inputs} inputs")))
+        }
     }
 }

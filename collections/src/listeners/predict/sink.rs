@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use arrow_array::ArrayRef;
 use arrow_schema::{Field as ArrowField, FieldRef};
-use serde::ser::{
-    Error as _, Impossible, Serialize, SerializeSeq, SerializeTuple, Serializer,
-};
+use serde::ser::{Error as _, Impossible, Serialize, SerializeSeq, SerializeTuple, Serializer};
 use serde_arrow::ArrayBuilder;
 
 use crate::schema::FieldType;

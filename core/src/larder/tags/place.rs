@@ -4,8 +4,8 @@ use larder_records::{Reference, Selector};
 
 use crate::error::{Error, Remedy, Result};
 use crate::larder::Larder;
-use crate::participant::Contribution;
 use crate::name::{Identifier, TagName, VersionNumber};
+use crate::participant::Contribution;
 use crate::record::{self, MoveRecord, NameRecord, TagRecord};
 use crate::store::{Committed, RecordKey, StoreExt};
 use crate::store::{Outcome, Transaction};
