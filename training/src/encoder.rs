@@ -218,6 +218,7 @@ fn scales(values: &[&Value]) -> Result<Vec<Scale>, String> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use serde_json::json;
 

@@ -26,6 +26,7 @@ mod projection;
 mod train;
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::expect_used)]
 mod tests;
 
 pub use checkpoint::Checkpoint;

@@ -1,5 +1,6 @@
 //! Semantic indexes: the nearest vectors of a field, exactly.
 
+mod fresh;
 mod query;
 mod search;
 
@@ -44,3 +45,7 @@ impl Listeners {
         Ok(all.into_iter().find(|status| status.name == name))
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::print_stdout)]
+mod tests;

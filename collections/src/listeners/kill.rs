@@ -36,7 +36,7 @@ fn row(id: u64, times: f64) -> Map<String, Value> {
 
 fn write(larder: &Larder, ids: impl Iterator<Item = u64>, times: f64) {
     let rows = larder.untyped_collection("rows").unwrap();
-    let new = ids.map(|id| Ok(row(id, times).into()));
+    let new = ids.map(|id| Ok(row(id, times)));
     rows.insert_json(new, Insert::new().key("id").upsert()).unwrap();
 }
 

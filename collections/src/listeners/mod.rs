@@ -3,6 +3,7 @@
 mod attach;
 mod columns;
 mod fill;
+mod filler;
 mod listener;
 pub(crate) mod outputs;
 mod participant;
@@ -257,4 +258,4 @@ fn prune(larder: &Larder, version: &VersionInfo) {
 mod kill;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
-mod tests;
+pub(crate) mod tests;

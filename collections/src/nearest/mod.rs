@@ -158,4 +158,5 @@ pub fn default_threads() -> NonZeroUsize {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests;

@@ -97,7 +97,7 @@ fn read(folder: &Path) -> Result<Vec<Review>> {
 }
 
 fn insert(larder: &Larder, reviews: &[Review]) -> Result<()> {
-    let rows = reviews.iter().map(|review| Ok(review.row.clone().into()));
+    let rows = reviews.iter().map(|review| Ok(review.row.clone()));
     let inserted =
         larder.untyped_collection("shop/reviews")?.insert_json(rows, Insert::new().key("id"))?;
     let version = inserted.version;
