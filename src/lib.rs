@@ -113,6 +113,9 @@ mod guide {
     #[doc = include_str!("../docs/async.md")]
     mod async_programs {}
 
+    #[cfg(feature = "collections")]
+    #[doc = include_str!("../docs/collections.md")]
+    mod collections {}
     #[cfg(feature = "http")]
     #[doc = include_str!("../docs/server.md")]
     mod server {}

@@ -48,8 +48,9 @@ struct Source {
 }
 
 impl Source {
-    fn next_id(&self) -> u64 {
-        self.rows.ids.get(self.next)
+    /// Returns the id of the next row; `None` at the end.
+    fn next_id(&self) -> Option<u64> {
+        (self.next < self.end).then(|| self.rows.ids.get(self.next))
     }
 
     /// Returns the first position from which ids are not below `bound`.
@@ -108,7 +109,7 @@ impl Scanner {
     fn open_next(&mut self) {
         while let Some(&at) = self.waiting.last() {
             let first = self.version.snapshot().fragments[at].first_id;
-            let next = self.open.iter().map(Source::next_id).min();
+            let next = self.open.iter().filter_map(Source::next_id).min();
             if next.is_some_and(|next| next < first) {
                 return;
             }
@@ -134,17 +135,13 @@ impl Scanner {
         let mut total = 0;
         while total < self.batch_rows {
             // A batch refers to open sources by position, so none is closed before it is made.
-            let ready = |it: &&(usize, u64)| it.1 != u64::MAX;
             let waits =
                 self.waiting.last().map(|&at| self.version.snapshot().fragments[at].first_id);
-            let mut nexts: Vec<(usize, u64)> = self
-                .open
-                .iter()
-                .enumerate()
-                .map(|(at, it)| (at, if it.next < it.end { it.next_id() } else { u64::MAX }))
-                .collect();
+            let open = self.open.iter().enumerate();
+            let mut nexts: Vec<(usize, u64)> =
+                open.filter_map(|(at, it)| Some((at, it.next_id()?))).collect();
             nexts.sort_by_key(|&(_, id)| id);
-            let Some(&(source, first)) = nexts.first().filter(ready) else {
+            let Some(&(source, first)) = nexts.first() else {
                 if runs.is_empty() && !self.waiting.is_empty() {
                     self.open.clear();
                     self.open_next();
@@ -158,7 +155,7 @@ impl Scanner {
                 self.open_next();
                 continue;
             }
-            let other = nexts.get(1).filter(ready).map(|&(_, id)| id);
+            let other = nexts.get(1).map(|&(_, id)| id);
             let bound = other.into_iter().chain(waits).min().unwrap_or(u64::MAX).max(first + 1);
             let it = &mut self.open[source];
             let end = it.position_of(bound).min(it.next + (self.batch_rows - total));

@@ -30,6 +30,7 @@ pub fn all_engine_laws(open: &OpenEngine<'_>) {
     filters_and_projections_are_those_of_all_rows(open);
     folds_divide_the_rows(open);
     many_writers_lose_nothing(open);
+    random_writes_match_a_model(open);
 }
 
 /// A name that no other law uses.
@@ -278,4 +279,57 @@ pub fn many_writers_lose_nothing(open: &OpenEngine<'_>) {
     assert_eq!(rows.len() as i64, WRITERS * WRITES + 1);
     let keys: std::collections::BTreeSet<i64> = rows.values().map(|row| row.0).collect();
     assert_eq!(keys.len(), rows.len(), "no row is there twice");
+}
+
+/// Any sequence of inserts, updates, deletions and compactions leaves the rows that it should, in batches of any size.
+pub fn random_writes_match_a_model(open: &OpenEngine<'_>) {
+    let engine = open(&fresh("model"));
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut random = |below: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below.max(1)
+    };
+    let mut version = create(&*engine, 0..50);
+    let mut model: BTreeMap<u64, (i64, String)> =
+        (0..50).map(|id| (id, (id as i64, "first".to_owned()))).collect();
+    let mut next = 50u64;
+    for step in 0..120u64 {
+        let text = format!("step {step}");
+        let live: Vec<u64> = model.keys().copied().collect();
+        let pick = |random: &mut dyn FnMut(u64) -> u64| live[random(live.len() as u64) as usize];
+        let write = match random(10) {
+            0..=3 => {
+                let count = 1 + random(30);
+                let keys = next as i64..(next + count) as i64;
+                model.extend(keys.clone().map(|key| (key as u64, (key, text.clone()))));
+                next += count;
+                insert(keys, &text)
+            }
+            4..=6 if !live.is_empty() => {
+                let mut ids: Vec<u64> = (0..=random(5)).map(|_| pick(&mut random)).collect();
+                ids.sort_unstable();
+                ids.dedup();
+                for id in &ids {
+                    model.insert(*id, (*id as i64, text.clone()));
+                }
+                let rows = batch(ids.iter().map(|&id| id as i64), &text);
+                Write { updates: vec![RowBatch { ids: ids.into(), rows }], ..Write::default() }
+            }
+            7 | 8 if !live.is_empty() => {
+                let ids: Vec<u64> = (0..=random(8)).map(|_| pick(&mut random)).collect();
+                ids.iter().for_each(|id| drop(model.remove(id)));
+                Write { deletes: ids, ..Write::default() }
+            }
+            _ => {
+                version = sound(engine.compact());
+                continue;
+            }
+        };
+        version = sound(engine.write(&version, write));
+        let scan = Scan::new().batch_rows(1 + random(60) as usize);
+        assert_eq!(rows(&*version, &scan), model, "after step {step}");
+    }
+    assert_eq!(all(&*version), model);
 }
