@@ -11,6 +11,8 @@ use std::sync::Arc;
 pub use larder_access as access;
 #[cfg(feature = "archive")]
 pub use larder_archive as archive;
+#[cfg(feature = "collections")]
+pub use larder_collections as collections;
 pub use larder_core::{
     Applied, ApplyOptions, BoxError, Component, ComponentType, Error, HookContext, HookResult,
     Hooks, Identifier, Item, Larder, Model, Predict, Ready, Ref, Reference, Registry, Result,
@@ -32,6 +34,8 @@ pub use larder_server as server;
 use larder_protocols as _;
 #[cfg(feature = "serving")]
 pub use larder_serving as serving;
+#[cfg(feature = "training")]
+pub use larder_training as training;
 
 #[cfg(feature = "files")]
 pub mod cache;
@@ -112,9 +116,15 @@ mod guide {
     #[doc = include_str!("../docs/async.md")]
     mod async_programs {}
 
+    #[cfg(feature = "collections")]
+    #[doc = include_str!("../docs/collections.md")]
+    mod collections {}
     #[cfg(feature = "http")]
     #[doc = include_str!("../docs/server.md")]
     mod server {}
+    #[cfg(feature = "collections")]
+    #[doc = include_str!("../docs/models-on-data.md")]
+    mod models_on_data {}
     #[cfg(feature = "tensors")]
     #[doc = include_str!("../docs/serializers.md")]
     mod serializers {}
@@ -218,6 +228,8 @@ pub mod prelude {
     pub use schemars::JsonSchema;
     pub use serde::{Deserialize, Serialize};
 
+    #[cfg(feature = "collections")]
+    pub use crate::collections::{LarderCollections, LarderListeners};
     #[cfg(feature = "files")]
     pub use crate::files::{Artifacts, ClassModel, LarderFiles, Tree};
     pub use crate::jobs::{JobContext, LarderJobs, RegistryJobs};

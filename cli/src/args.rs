@@ -8,11 +8,14 @@ use unicode_width::UnicodeWidthStr as _;
 #[cfg(feature = "cedar")]
 use crate::commands::access::policy;
 use crate::commands::access::{audit, can, grant, group, token, user};
+#[cfg(feature = "collections")]
+use crate::commands::collection;
 #[cfg(feature = "http")]
 use crate::commands::login;
 #[cfg(not(all(
     feature = "archive",
     feature = "cedar",
+    feature = "collections",
     feature = "http",
     feature = "server",
     feature = "serving"
@@ -67,6 +70,10 @@ pub(crate) enum Command {
     Import(import::Args),
     #[cfg(not(feature = "archive"))]
     Import(without_feature::Args),
+    #[cfg(feature = "collections")]
+    Collection(collection::Args),
+    #[cfg(not(feature = "collections"))]
+    Collection(without_feature::Args),
     Verify(verify::Args),
     #[command(visible_alias = "rm")]
     Remove(remove::Args),
@@ -131,12 +138,13 @@ pub(crate) enum Command {
 }
 
 /// The groups of commands in the help, with the commands of each.
-const GROUPS: [(&str, &[&str]); 6] = [
+const GROUPS: [(&str, &[&str]); 7] = [
     ("Everyday", &["list", "show", "put", "get", "predict", "diff"]),
     (
         "Versions and tags",
         &["versions", "tag", "untag", "history", "note", "lock", "unlock", "remove", "restore"],
     ),
+    ("Data", &["collection"]),
     (
         "Upkeep",
         &[

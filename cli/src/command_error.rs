@@ -142,8 +142,8 @@ impl CommandError {
         let mut stderr = anstream::stderr().lock();
         // If stderr is closed, the exit code remains.
         let _ = match format {
-            Format::Text => self.print(&mut stderr),
             Format::Json => self.print_json(&mut stderr),
+            _ => self.print(&mut stderr),
         };
         ExitCode::from(self.exit as u8)
     }

@@ -3,15 +3,18 @@
 use larder::Registry;
 
 use crate::args::{self, Cli, Command};
-use crate::command_error::CommandError;
+use crate::command_error::{CommandError, Exit};
 #[cfg(feature = "cedar")]
 use crate::commands::access::policy;
 use crate::commands::access::{audit, can, grant, group, token, user};
+#[cfg(feature = "collections")]
+use crate::commands::collection;
 #[cfg(feature = "http")]
 use crate::commands::login;
 #[cfg(not(all(
     feature = "archive",
     feature = "cedar",
+    feature = "collections",
     feature = "http",
     feature = "server",
     feature = "serving"
@@ -54,6 +57,12 @@ fn dispatch(
 ) -> Result<(), CommandError> {
     let url = || global.url();
     let larder = |registry| open(&url()?, registry);
+    if global.format.is_of_rows() && !matches!(command, Some(Command::Collection(_))) {
+        let message = "cannot print in this format: only the rows of a collection have it";
+        return Err(
+            CommandError::new(Exit::Usage, message).with_hint("use `--format text` or `json`")
+        );
+    }
     match command {
         None => Ok(welcome::run(program, output)?),
         Some(Command::List(args)) => list::run(&args, &larder(registry()?)?, output),
@@ -80,6 +89,10 @@ fn dispatch(
         Some(Command::Export(args)) => export::run(&args, &larder(registry()?)?, output),
         #[cfg(feature = "archive")]
         Some(Command::Import(args)) => import::run(&args, &url()?, &registry()?, output),
+        #[cfg(feature = "collections")]
+        Some(Command::Collection(args)) => collection::run(&args, &url()?, registry()?, output),
+        #[cfg(not(feature = "collections"))]
+        Some(Command::Collection(_)) => without_feature::run("collection", "collections"),
         Some(Command::Verify(args)) => verify::run(&args, &larder(registry()?)?, output),
         Some(Command::Remove(args)) => remove::run(&args, &larder(registry()?)?, output),
         Some(Command::Restore(args)) => restore::run(&args, &larder(registry()?)?, output),

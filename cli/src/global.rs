@@ -59,4 +59,23 @@ pub(crate) enum Format {
     Text,
     /// One JSON object for programs
     Json,
+    /// Rows of a collection: one JSON object on each line
+    #[value(hide = true)]
+    Jsonl,
+    /// Rows of a collection: comma-separated values
+    #[value(hide = true)]
+    Csv,
+    /// Rows of a collection: a Parquet file
+    #[value(hide = true)]
+    Parquet,
+    /// Rows of a collection: an Arrow IPC file
+    #[value(hide = true)]
+    Arrow,
+}
+
+impl Format {
+    /// Returns true if only rows have this format.
+    pub(crate) fn is_of_rows(self) -> bool {
+        !matches!(self, Self::Text | Self::Json)
+    }
 }

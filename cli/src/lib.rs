@@ -24,9 +24,9 @@
 //! | feature | has |
 //! | --- | --- |
 //! | `default` | what a person needs at a terminal on one machine: `archive`, `bincode`, `bytes`, `fs`, `json`, `msgpack`, `postcard`, `script`, `serving`, `sqlite`, `tensors` |
-//! | `full` | `default`, `cedar`, `http`, `hub`, `mlflow`, `nats`, `object`, `oidc`, `onnx`, `onnxruntime`, `postgres`, `server`, `wasm` |
+//! | `full` | `default`, `cedar`, `collections`, `grpc`, `http`, `hub`, `mlflow`, `nats`, `object`, `oidc`, `onnx`, `onnxruntime`, `postgres`, `server`, `training`, `wasm` |
 //!
-//! `archive` has `export` and `import`, `serving` has `deploy`, `deployments` and `undeploy`, `cedar` has `policy`, `http` has `login` and `logout`, `oidc` has the options of `serve` for single sign-on; the others are features of the crate `larder`. Commands, URLs and files that need
+//! `archive` has `export` and `import`, `collections` has `collection`, `serving` has `deploy`, `deployments` and `undeploy`, `cedar` has `policy`, `http` has `login` and `logout`, `oidc` has the options of `serve` for single sign-on; the others are features of the crate `larder`. Commands, URLs and files that need
 //! a missing feature end with an error that names it.
 //!
 //! # Output
@@ -91,6 +91,15 @@
 //! | `can` | `user`, `action`, `allowed`, `because` |
 //! | `audit` | `entries` (`at`, `principal`, `token`, `action`, `resource`, `outcome`, `because`, `request`) |
 //! | `audit --verify` | `records`, `entries`: their numbers; `findings` (`record`, `fault`) |
+//! | `collection create` | `outcome`, `fields` (`name`, `type`, `nullable`, …), `key`, and the fields of the version |
+//! | `collection insert` | `outcome`, `inserted`, `updated`, `skipped`: numbers of rows; `rows`: those of the version; `rejects`: the path of the file with what was skipped; and the fields of the version |
+//! | `collection find` | `name`, `version`, `rows`: objects, and `next`: the cursor for `--after`; with `--count`, `rows` is their number |
+//! | `collection get` | `name`, `version`, and `row` |
+//! | `collection update`, `collection delete` | `outcome`, `updated` or `deleted`, `rows`, and the fields of the version |
+//! | `collection delta` | `name`, `from`, `to`; `inserted`, `updated`, `deleted`: arrays of `row`, its id, and `key` |
+//! | `collection export` | `path`, `rows` |
+//! | `collection status` | `name`, `version`, `rows`, `key`, `valid_permille`, `fields`, `fragments`, `small_fragments`, `deleted_rows`, `bytes` |
+//! | `collection compact` | `outcome`, `rows`, `fragments`, `fragments_before`, and the fields of the version |
 //! | `completions` | `shell`, `script` |
 //! | none | `program`, `version` |
 //! | `types` | `types` (`type`, `rust_type`, `crate`, `signature`) |

@@ -111,6 +111,18 @@ impl Output {
         table::lines(Some(heading), rows, self.style).iter().try_for_each(|line| self.line(line))
     }
 
+    /// Prints a table of any number of columns.
+    #[cfg(feature = "collections")]
+    pub(crate) fn wide_table(
+        &mut self,
+        heading: Vec<&str>,
+        rows: Vec<Vec<String>>,
+    ) -> io::Result<()> {
+        let columns = heading.len();
+        let lines = table::lines_of(Some(heading), columns, rows, self.style);
+        lines.iter().try_for_each(|line| self.line(line))
+    }
+
     /// Prints aligned columns.
     pub(crate) fn columns<const N: usize>(&mut self, rows: Vec<[String; N]>) -> io::Result<()> {
         // Details of one item are never truncated.

@@ -116,7 +116,10 @@ pub(crate) fn larder(
     default: impl FnOnce() -> larder::Result<StoreUrl>,
 ) -> Result<Option<StoreUrl>, CommandError> {
     let mut stores = Vec::new();
-    if let Some((_, arguments)) = command.subcommand() {
+    let mut command = command;
+    // Some commands have commands of their own.
+    while let Some((_, arguments)) = command.subcommand() {
+        command = arguments;
         for id in arguments.ids() {
             stores.extend(stores_of::<Reference>(arguments, id.as_str()));
             stores.extend(stores_of::<Identifier>(arguments, id.as_str()));

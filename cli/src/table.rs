@@ -37,21 +37,39 @@ pub(crate) fn lines<const N: usize>(
     rows: impl IntoIterator<Item = [String; N]>,
     table: TableStyle,
 ) -> Vec<String> {
-    let rows: Vec<[String; N]> =
-        rows.into_iter().map(|row| row.map(|cell| clean(&cell).into_owned())).collect();
-    let mut widths: [usize; N] = std::array::from_fn(|column| {
-        let heading = heading.map_or(0, |heading| heading[column].width());
-        rows.iter().map(|row| row[column].width()).fold(heading, usize::max)
-    });
+    let rows = rows.into_iter().map(Vec::from).collect();
+    lines_of(heading.map(|heading| heading.to_vec()), N, rows, table)
+}
+
+/// Formats a table of any number of columns.
+pub(crate) fn lines_of(
+    heading: Option<Vec<&str>>,
+    columns: usize,
+    rows: Vec<Vec<String>>,
+    table: TableStyle,
+) -> Vec<String> {
+    let cleaned = |row: Vec<String>| row.iter().map(|cell| clean(cell).into_owned()).collect();
+    let rows: Vec<Vec<String>> = rows.into_iter().map(cleaned).collect();
+    let mut widths: Vec<usize> = (0..columns)
+        .map(|column| {
+            let heading = heading.as_ref().map_or(0, |heading| heading[column].width());
+            rows.iter().map(|row| row[column].width()).fold(heading, usize::max)
+        })
+        .collect();
     if let Some(width) = table.width {
         fit(&mut widths, width);
     }
-    let styles = heading.map_or([Style::new(); N], |heading| heading.map(style));
-    let heading =
-        heading.map(|heading| line(heading.map(str::to_owned), widths, [HEADING; N], table));
+    let styles: Vec<Style> = match &heading {
+        Some(heading) => heading.iter().map(|heading| style(heading)).collect(),
+        None => vec![Style::new(); columns],
+    };
+    let heading = heading.map(|heading| {
+        let heading = heading.into_iter().map(|cell| clean(cell).into_owned()).collect();
+        line(heading, &widths, &vec![HEADING; columns], table)
+    });
     heading
         .into_iter()
-        .chain(rows.into_iter().map(|row| line(row, widths, styles, table)))
+        .chain(rows.into_iter().map(|row| line(row, &widths, &styles, table)))
         .collect()
 }
 
@@ -72,12 +90,7 @@ fn fit(widths: &mut [usize], window: usize) {
     }
 }
 
-fn line<const N: usize>(
-    row: [String; N],
-    widths: [usize; N],
-    styles: [Style; N],
-    table: TableStyle,
-) -> String {
+fn line(row: Vec<String>, widths: &[usize], styles: &[Style], table: TableStyle) -> String {
     let mut line = String::new();
     let mut blank = 0;
     for (column, cell) in row.into_iter().enumerate() {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::component::Component;
 use crate::error::Result;
 use crate::larder::Larder;
-use crate::name::Identifier;
+use crate::name::{Identifier, TagName, VersionNumber};
 use crate::record::VersionRecord;
 use crate::store::{Change, Transaction};
 
@@ -47,6 +47,23 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
         name: &Identifier,
         version: &VersionRecord,
     ) -> Result<Contribution>;
+
+    /// Returns what to add to the commit that moves `tag` of `name` away from the version `from`.
+    ///
+    /// The default adds nothing.
+    ///
+    /// # Errors
+    /// Any error stops the commit.
+    fn contribute_to_move(
+        &self,
+        larder: &Larder,
+        name: &Identifier,
+        tag: &TagName,
+        from: VersionNumber,
+    ) -> Result<Contribution> {
+        let _ = (larder, name, tag, from);
+        Ok(Contribution::default())
+    }
 
     /// Returns the jobs that an apply of `component` would create.
     fn plan(
@@ -137,6 +154,20 @@ impl Larder {
             for participant in self.participants() {
                 all.merge(participant.contribute(self, transition, name, version)?);
             }
+        }
+        Ok(all)
+    }
+
+    /// Collects the contributions of all participants to a move of a tag.
+    pub(crate) fn contributions_to_move(
+        &self,
+        name: &Identifier,
+        tag: &TagName,
+        from: VersionNumber,
+    ) -> Result<Contribution> {
+        let mut all = Contribution::default();
+        for participant in self.participants() {
+            all.merge(participant.contribute_to_move(self, name, tag, from)?);
         }
         Ok(all)
     }

@@ -61,6 +61,7 @@
 mod claim;
 mod claiming;
 mod context;
+mod contribute;
 mod create;
 mod cron;
 mod event;

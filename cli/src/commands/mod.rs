@@ -2,6 +2,8 @@
 
 pub(crate) mod access;
 pub(crate) mod cache;
+#[cfg(feature = "collections")]
+pub(crate) mod collection;
 pub(crate) mod completions;
 pub(crate) mod copy;
 #[cfg(feature = "serving")]
@@ -53,6 +55,7 @@ pub(crate) mod whoami;
 #[cfg(not(all(
     feature = "archive",
     feature = "cedar",
+    feature = "collections",
     feature = "http",
     feature = "server",
     feature = "serving"

@@ -12,6 +12,8 @@ use larder_text::{describe, fold};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+#[cfg(feature = "collections")]
+use super::collection::shown;
 use super::{note, tree};
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
@@ -53,6 +55,9 @@ struct Page<'a> {
     uses: Vec<ChildInfo>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     used_by: Vec<String>,
+    #[cfg(feature = "collections")]
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    listeners: Vec<larder::collections::ListenerStatus>,
     signature: Option<Signature>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     differences: &'a [Difference],
@@ -82,6 +87,10 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     page.uses = larder.uses(pin.clone())?;
     let users = larder.used_by(pin)?;
     page.used_by = users.iter().map(|version| version.reference().to_string()).collect();
+    #[cfg(feature = "collections")]
+    {
+        page.listeners = shown::statuses(&shown.version, larder)?;
+    }
     if output.is_json() {
         output.document(page)?
     } else {
@@ -109,6 +118,8 @@ fn page<'a>(shown: &'a VersionDetails, registry: &Registry) -> io::Result<Page<'
         artifacts: shown.manifest.artifacts().iter().map(artifact).collect(),
         uses: Vec::new(),
         used_by: Vec::new(),
+        #[cfg(feature = "collections")]
+        listeners: Vec::new(),
         signature: None,
         differences: &shown.differences,
     })
@@ -212,6 +223,11 @@ fn print(page: &Page<'_>, schema: bool, output: &mut Output) -> io::Result<()> {
     }
     if !page.used_by.is_empty() {
         rows.push(("used by", some_of(page.used_by.iter().cloned())));
+    }
+    #[cfg(feature = "collections")]
+    {
+        rows.extend(shown::trained_on(page.fields.get()).map(|on| ("trained on", on)));
+        rows.extend(page.listeners.iter().map(shown::line));
     }
     for difference in page.differences {
         rows.push(("differs", difference.to_string()));

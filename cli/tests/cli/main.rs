@@ -32,6 +32,8 @@ mod login;
 mod look;
 mod migrate;
 mod mirror;
+#[cfg(feature = "collections")]
+mod models_on_data;
 mod nothing_left;
 #[cfg(feature = "onnx")]
 mod onnx;

@@ -1,10 +1,11 @@
 //! Bytes of an artifact in a store.
 
 use std::any::type_name;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use super::Artifact;
 use crate::error::{BoxError, Error, Result};
 use crate::guard::GuardError;
 use crate::larder::{ArtifactReader, Larder};
@@ -53,6 +54,19 @@ impl StoredArtifact {
     /// Describes it for an error.
     pub fn describe(&self) -> String {
         self.reader.describe(&self.entry)
+    }
+
+    /// Returns the artifact, read as a part of the version that `other` belongs to.
+    ///
+    /// Both must be artifacts of that version, and hold none themselves.
+    #[must_use]
+    pub fn beside(self, other: &Self) -> Self {
+        Self { reader: Arc::clone(&other.reader), ..self }
+    }
+
+    /// Returns an artifact of these bytes, which are read on first use.
+    pub fn into_artifact<T, S>(self) -> Artifact<T, S> {
+        Artifact::from_parts(OnceLock::new(), Some(self), None)
     }
 
     pub(super) fn decode<T: 'static, S: Serializer<T>>(&self) -> Result<T> {

@@ -7,11 +7,14 @@ use larder_records::Reference;
 
 use super::Larder;
 use super::ready::Ready;
+use crate::artifact::StoredArtifact;
 use crate::cache::CacheFolder;
 use crate::component::Component;
 use crate::error::{Error, Result};
+use crate::name::Identifier;
 use crate::participant::Participant;
 use crate::progress::Meter;
+use crate::serializer::Serializer;
 #[cfg(feature = "files")]
 use crate::store::{BlobCache, Cached};
 
@@ -34,6 +37,18 @@ pub trait LarderExt: Sized {
     #[cfg(feature = "files")]
     #[must_use]
     fn with_blob_cache(self, cache: BlobCache) -> Self;
+
+    /// Writes `value` as an artifact, durably, for a version of `name` that is applied later.
+    ///
+    /// Until then, no version refers to it, and `gc` removes it after the grace period.
+    ///
+    /// # Errors
+    /// As [`Larder::apply`].
+    fn write_ahead<T: 'static, S: Serializer<T>>(
+        &self,
+        name: &Identifier,
+        value: &T,
+    ) -> Result<StoredArtifact>;
 
     /// Loads a component of any type, with `setup` on first use.
     ///
@@ -73,6 +88,14 @@ impl LarderExt for Larder {
             false => store,
         };
         self
+    }
+
+    fn write_ahead<T: 'static, S: Serializer<T>>(
+        &self,
+        name: &Identifier,
+        value: &T,
+    ) -> Result<StoredArtifact> {
+        Larder::write_ahead::<T, S>(self, name, value)
     }
 
     fn load_component_ready(

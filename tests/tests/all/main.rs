@@ -13,6 +13,7 @@ mod bad_input;
 mod cache;
 mod children;
 mod class_models;
+mod collections;
 mod copy;
 mod examples;
 #[cfg(feature = "servers")]

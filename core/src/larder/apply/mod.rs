@@ -1,6 +1,7 @@
 //! `apply`, from a component to a version: prepare, encode, commit, and what follows the commit.
 
 mod after;
+mod ahead;
 mod artifact_writer;
 mod blob_writes;
 mod blobs;

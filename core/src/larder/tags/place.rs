@@ -5,6 +5,7 @@ use larder_records::{Reference, Selector};
 use crate::error::{Error, Remedy, Result};
 use crate::larder::Larder;
 use crate::name::{Identifier, TagName, VersionNumber};
+use crate::participant::Contribution;
 use crate::record::{self, MoveRecord, NameRecord, TagRecord};
 use crate::store::{Committed, RecordKey, StoreExt};
 use crate::store::{Outcome, Transaction};
@@ -116,6 +117,11 @@ impl TagSlot {
                 }
             }
         };
+        let mut added = Contribution::default();
+        if let (Some(tag), Some(_)) = (&state.tag, to) {
+            added = larder.contributions_to_move(&self.name, &self.tag, tag.version)?;
+            tx.extend(added.changes.drain(..));
+        }
         let mut head = state.head;
         head.moves += 1;
         tx.put(self.head_key.clone(), &head)?;
@@ -130,11 +136,13 @@ impl TagSlot {
         let needed = tx.len();
         let key = record::move_key(&self.name, &self.tag, number)?;
         tx.put_new(key, &MoveRecord::new(to.map(|(version, _)| version), moved, by))?;
-        Ok(match tx.commit_once()? {
-            Committed::All => Outcome::Done(value),
-            Committed::Conflict { made, .. } if made >= needed => Outcome::Done(value),
-            Committed::Conflict { .. } => Outcome::Retry,
-        })
+        match tx.commit_once()? {
+            Committed::All => {}
+            Committed::Conflict { made, .. } if made >= needed => {}
+            Committed::Conflict { .. } => return Ok(Outcome::Retry),
+        }
+        added.committed();
+        Ok(Outcome::Done(value))
     }
 }
 

@@ -1,0 +1,162 @@
+//! Models on collections: attach, outputs, index, like, status, detach.
+
+use serde_json::Value;
+
+use crate::test_dir::{TestDir, everywhere};
+
+/// A script that sums, and fails for negative sums.
+const SUM: &str = "fn predict(input) { let sum = 0.0; for x in input { sum += x; } \
+    if sum < 0.0 { throw \"negative\"; } sum }";
+
+const ROWS: &str = r#"{"id":1,"x":[1.0,2.5],"price":3,"name":"pear"}
+{"id":2,"x":[0.5,0.25],"price":30,"name":"plum"}
+{"id":3,"x":[9.0,1.0],"price":5,"name":null}
+"#;
+
+/// A shop with three rows, and the model `sum`.
+fn shop(dir: &TestDir) {
+    dir.write("sum.rhai", SUM);
+    dir.write("rows.jsonl", ROWS);
+    for command in [
+        &["put", "sum", "sum.rhai"][..],
+        &["tag", "sum", "prod"],
+        &["collection", "insert", "shop/rows", "rows.jsonl", "--key", "id"],
+    ] {
+        ok(dir, command);
+    }
+}
+
+/// What a command prints on stdout; it must succeed.
+fn ok(dir: &TestDir, args: &[&str]) -> String {
+    let said = dir.plain(args);
+    let said = said.strip_prefix("exit 0\n").unwrap_or_else(|| panic!("{args:?}: {said}"));
+    let printed = said.strip_prefix("--- stdout\n").unwrap_or_default();
+    printed.split("--- stderr\n").next().unwrap().to_owned()
+}
+
+/// What a command says when it fails.
+fn fails(dir: &TestDir, args: &[&str]) -> String {
+    let said = dir.plain(args);
+    assert!(!said.starts_with("exit 0"), "{args:?}: {said}");
+    said
+}
+
+fn json(dir: &TestDir, args: &[&str]) -> Value {
+    serde_json::from_str(&ok(dir, &[&["--format", "json"], args].concat())).unwrap()
+}
+
+fn attach(dir: &TestDir) {
+    let args = [
+        "collection",
+        "attach",
+        "shop/rows",
+        "sum:prod",
+        "--name",
+        "total",
+        "--key",
+        "x",
+        "--wait",
+    ];
+    let said = ok(dir, &args);
+    assert!(said.starts_with("sum@1 is attached to shop/rows as total, and reads x"), "{said}");
+}
+
+#[test]
+fn outputs_stand_beside_the_rows() {
+    let printed = everywhere(|dir| {
+        shop(dir);
+        attach(dir);
+        ok(dir, &["collection", "find", "shop/rows", "--format", "jsonl"])
+    });
+    let rows: Vec<Value> =
+        printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let totals: Vec<_> = rows.iter().map(|row| row["_outputs"]["total"].as_f64()).collect();
+    assert_eq!(totals, [Some(3.5), Some(0.75), Some(10.0)]);
+}
+
+#[test]
+fn rows_that_come_later_are_computed_by_a_worker_and_failures_alone_are_repeated() {
+    let dir = TestDir::new("sqlite:larder.db");
+    shop(&dir);
+    attach(&dir);
+    dir.write(
+        "more.jsonl",
+        "{\"id\":4,\"x\":[-2.0,1.0]}\n{\"id\":1,\"x\":[4.0,4.0],\"price\":3}\n",
+    );
+    ok(&dir, &["collection", "insert", "shop/rows", "more.jsonl", "--upsert"]);
+    let state = &json(&dir, &["collection", "status", "shop/rows"])["listeners"][0];
+    let counts = ["rows", "ok", "stale", "missing", "backlog", "behind", "jobs"];
+    let counts: Vec<_> = counts.iter().map(|name| state[name].as_u64().unwrap()).collect();
+    assert_eq!(counts, [4, 2, 1, 1, 2, 1, 1]);
+    assert!(
+        ok(&dir, &["show", "shop/rows"])
+            .contains("listener  total: sum:prod reads x; 2 of 4 rows ok")
+    );
+    ok(&dir, &["work", "--drain"]);
+    let outputs = json(&dir, &["collection", "outputs", "shop/rows", "total"]);
+    let states: Vec<_> =
+        outputs["outputs"].as_array().unwrap().iter().map(|row| &row["status"]).collect();
+    assert_eq!(states, ["ok", "ok", "ok", "failed"]);
+    assert!(outputs["outputs"][3]["error"].as_str().unwrap().contains("negative"));
+    assert_eq!(outputs["outputs"][0]["output"], 8.0);
+
+    // A new version under the tag makes all outputs stale, and a job computes them.
+    dir.write("sum2.rhai", "fn predict(input) { 2.0 * input[0] }");
+    ok(&dir, &["put", "sum", "sum2.rhai"]);
+    ok(&dir, &["tag", "sum@2", "prod"]);
+    let stale = ok(&dir, &["collection", "outputs", "shop/rows", "total", "--status", "stale"]);
+    assert_eq!(stale.lines().count(), 4, "{stale}");
+    ok(&dir, &["collection", "outputs", "shop/rows", "total", "--retry", "--wait"]);
+    let find =
+        ["collection", "find", "shop/rows", "--columns", "id,_outputs.total", "--format", "csv"];
+    assert_eq!(ok(&dir, &find), "id,_outputs.total\n1,8.0\n2,1.0\n3,18.0\n4,-4.0\n");
+    let said = ok(&dir, &["show", "sum@2"]);
+    assert!(said.contains("used by  shop/rows.listeners/total@2"), "{said}");
+}
+
+#[test]
+fn an_index_finds_what_is_near() {
+    let printed = everywhere(|dir| {
+        shop(dir);
+        ok(dir, &["collection", "index", "shop/rows", "x", "--measure", "l2"]);
+        dir.write("more.jsonl", "{\"id\":4,\"x\":[1.0,2.0],\"price\":9}\n");
+        ok(dir, &["collection", "insert", "shop/rows", "more.jsonl"]);
+        let like = ["collection", "like", "shop/rows", "x", "[1, 2]", "-n", "2", "--format", "csv"];
+        let all = ok(dir, &like);
+        let cheap = ok(dir, &[&like[..], &["--where", "price < 4"]].concat());
+        let indexed = ok(dir, &[&like[..], &["--indexed-only"]].concat());
+        format!("{all}{cheap}{indexed}")
+    });
+    let ids: Vec<_> = printed.lines().filter_map(|line| line.split(',').nth(1)).collect();
+    assert_eq!(ids, ["id", "4", "1", "id", "1", "id", "1", "2"], "{printed}");
+}
+
+#[test]
+fn what_cannot_be_is_refused_with_what_to_do() {
+    let dir = TestDir::new("fs:data_dir");
+    shop(&dir);
+    ok(&dir, &["collection", "index", "shop/rows", "x"]);
+    let attach = |model: &str, key: &str, name: &str| {
+        fails(&dir, &["collection", "attach", "shop/rows", model, "--key", key, "--name", name])
+    };
+    assert!(attach("sum", "name", "a").contains("the model cannot take `name`"));
+    assert!(attach("sum", "nam", "a").contains("did you mean `name`?"));
+    assert!(attach("none", "x", "a").contains("cannot find none"));
+    self::attach(&dir);
+    assert!(attach("sum", "_outputs.total", "total").contains("in a cycle: `total` reads `total`"));
+    assert!(attach("sum", "_outputs.tota", "b").contains("it has total"));
+    let like = |vector: &str| fails(&dir, &["collection", "like", "shop/rows", "x", vector]);
+    assert!(like("[1]").contains("the vector has 1 numbers, and the index 2"));
+    assert!(like("[NaN, 1]").contains("finite numbers"));
+    assert!(like("[\"NaN\", 1]").contains("the vector has a NaN"));
+    assert!(like("pear").contains("give a vector"));
+    assert!(fails(&dir, &["collection", "index", "shop/rows", "name"]).contains("it is text"));
+    assert!(fails(&dir, &["collection", "outputs", "shop/none"]).contains("cannot find shop/none"));
+    ok(&dir, &["collection", "detach", "shop/rows", "total"]);
+    assert!(
+        fails(&dir, &["collection", "detach", "shop/rows", "total"]).contains("no such listener")
+    );
+    ok(&dir, &["collection", "detach", "shop/rows", "x", "--index"]);
+    let verified = ok(&dir, &["verify"]);
+    assert!(verified.contains("no damage"), "{verified}");
+}

@@ -1,0 +1,352 @@
+//! Inserting rows.
+
+use std::cell::Cell;
+use std::iter;
+use std::rc::Rc;
+
+use arrow_array::{BooleanArray, RecordBatch, UInt64Array};
+use arrow_select::filter::filter_record_batch;
+use larder_core::{Error, Result};
+use serde_json::{Map, Value};
+
+use super::fitted::{Fitted, InputRow, Source};
+use super::{CollectionVersion, UntypedCollection};
+use crate::engine::{NewCollection, RowBatch, Write};
+use crate::error::arrow_error;
+use crate::json::infer;
+use crate::key::{Key, KeyColumn, KeyRef};
+use crate::schema::{Field, Misfit, Schema};
+
+/// Number of rows from which a schema is inferred.
+const INFERRED: usize = 10_000;
+
+/// Result of an insert.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Inserted {
+    /// The version with the rows.
+    pub version: CollectionVersion,
+    /// New rows.
+    pub inserted: u64,
+    /// Rows that replaced those with their keys.
+    pub updated: u64,
+    /// Rows that were left out: see [`Insert::skip_bad`].
+    pub skipped: u64,
+}
+
+/// A row that was left out.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Reject {
+    /// Why.
+    pub misfit: Misfit,
+    /// The row.
+    pub row: Map<String, Value>,
+}
+
+/// How rows are inserted.
+///
+/// By default, a row that does not fit refuses all of them.
+#[derive(Default)]
+pub struct Insert<'a> {
+    pub(super) key: Option<String>,
+    pub(crate) schema: Option<Schema>,
+    valid_permille: Option<u16>,
+    evolve: bool,
+    upsert: bool,
+    rejects: Option<&'a mut dyn FnMut(Reject) -> Result<()>>,
+}
+
+impl<'a> Insert<'a> {
+    /// Creates the default.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets the field that names rows, if the insert creates the collection; otherwise it must be the key already.
+    #[must_use]
+    pub fn key(mut self, field: impl Into<String>) -> Self {
+        self.key = Some(field.into());
+        self
+    }
+
+    /// Sets the schema, if the insert creates the collection; otherwise that of the rows.
+    #[must_use]
+    pub fn schema(mut self, schema: Schema) -> Self {
+        self.schema = Some(schema);
+        self
+    }
+
+    /// Sets the share of the fold `valid` in thousandths, if the insert creates the collection.
+    #[must_use]
+    pub fn valid_permille(mut self, share: u16) -> Self {
+        self.valid_permille = Some(share);
+        self
+    }
+
+    /// Adds fields that the rows have and the collection lacks, and widens numbers.
+    #[must_use]
+    pub fn evolve(mut self) -> Self {
+        self.evolve = true;
+        self
+    }
+
+    /// Replaces rows whose key is there.
+    #[must_use]
+    pub fn upsert(mut self) -> Self {
+        self.upsert = true;
+        self
+    }
+
+    /// Leaves out rows that do not fit, and passes them to `take`.
+    #[must_use]
+    pub fn skip_bad(mut self, take: &'a mut dyn FnMut(Reject) -> Result<()>) -> Self {
+        self.rejects = Some(take);
+        self
+    }
+}
+
+impl UntypedCollection {
+    /// Inserts rows as one version; creates the collection if there is none.
+    ///
+    /// Columns are matched by name. One row that does not fit, or whose key is there, refuses all.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] that names the row, the field and the value; [`Error::InvalidName`] for a column that is not a
+    /// field; [`Error::Store`].
+    pub fn insert(&self, rows: &RecordBatch) -> Result<CollectionVersion> {
+        self.insert_batches(iter::once(Ok(rows.clone())), Insert::new()).map(|it| it.version)
+    }
+
+    /// Inserts the rows of batches as one version, with a few batches in memory.
+    ///
+    /// # Errors
+    /// As [`insert`](UntypedCollection::insert), and the errors of `batches`.
+    pub fn insert_batches<'a>(
+        &self,
+        batches: impl IntoIterator<Item = Result<RecordBatch>, IntoIter: 'a>,
+        insert: Insert<'a>,
+    ) -> Result<Inserted> {
+        self.insert_source(Source::Batches(Box::new(batches.into_iter())), insert)
+    }
+
+    /// Inserts JSON objects as one version, with a few thousand in memory.
+    ///
+    /// Bytes are texts in Base64, dates and times are texts. A field that a row lacks is null or its default. The schema
+    /// of a new collection is inferred from the first 10,000 rows.
+    ///
+    /// # Errors
+    /// As [`insert`](UntypedCollection::insert), and the errors of `rows`.
+    pub fn insert_json<'a>(
+        &self,
+        rows: impl IntoIterator<Item = Result<Map<String, Value>>, IntoIter: 'a>,
+        insert: Insert<'a>,
+    ) -> Result<Inserted> {
+        let rows = rows.into_iter().map(|row| row.map(InputRow::Row));
+        self.insert_source(Source::Json(Box::new(rows)), insert)
+    }
+
+    /// Inserts the rows of a text as one version: [`insert_json`](UntypedCollection::insert_json), with parts that are no
+    /// rows.
+    ///
+    /// # Errors
+    /// As [`insert_json`](UntypedCollection::insert_json).
+    pub fn insert_texts<'a>(
+        &self,
+        rows: impl IntoIterator<Item = Result<InputRow>, IntoIter: 'a>,
+        insert: Insert<'a>,
+    ) -> Result<Inserted> {
+        self.insert_source(Source::Json(Box::new(rows.into_iter())), insert)
+    }
+
+    fn insert_source<'a>(
+        &self,
+        mut source: Source<'a>,
+        mut insert: Insert<'a>,
+    ) -> Result<Inserted> {
+        let head = self.head()?;
+        let stated = match insert.schema.take() {
+            Some(schema) => Some(schema),
+            None if head.is_none() || insert.evolve => source.schema(insert.key.as_deref())?,
+            None => None,
+        };
+        if let (Some(key), Some(head)) = (&insert.key, &head)
+            && head.key().map(|field| &field.name) != Some(key)
+        {
+            let known = head.key().map_or("none".to_owned(), |field| format!("`{}`", field.name));
+            return Err(Error::Refused {
+                action: format!("insert rows into {} by the key `{key}`", self.name()),
+                reason: format!("its key is {known}, and stays so"),
+            });
+        }
+        let created = match (&head, stated.clone()) {
+            (Some(_), _) => None,
+            (None, Some(schema)) => Some(NewCollection {
+                schema,
+                key: insert.key.take(),
+                valid_permille: insert.valid_permille.unwrap_or(crate::snapshot::VALID_PERMILLE),
+            }),
+            (None, None) => {
+                return Err(Error::Refused {
+                    action: format!("create the collection {}", self.name()),
+                    reason: "there are no rows to take its fields from; state a schema".into(),
+                });
+            }
+        };
+        if let Some(new) = &created {
+            // A key that cannot be one is reported before any row.
+            crate::snapshot::Snapshot::empty(
+                new.schema.clone(),
+                new.key.clone(),
+                new.valid_permille,
+            )?;
+        }
+        let evolved = match (&head, &stated) {
+            (Some(head), Some(newer)) => {
+                let schema = head.engine().schema().merged(newer, head.rows() > 0)?;
+                (schema != *head.schema()).then_some(schema)
+            }
+            _ => None,
+        };
+        let schema = match (&head, &created) {
+            (Some(head), _) => evolved.clone().unwrap_or_else(|| head.schema().clone()),
+            (None, Some(new)) => new.schema.clone(),
+            (None, None) => return Err(Error::internal("a collection has no schema".to_owned())),
+        };
+        let key = match (&head, &created) {
+            (Some(head), _) => head.key().map(|field| field.name.clone()),
+            (None, Some(new)) => new.key.clone(),
+            (None, None) => None,
+        };
+        let counts = Rc::new(Counts::default());
+        let upsert = insert.upsert;
+        if upsert && key.is_none() {
+            return Err(Error::Refused {
+                action: format!("replace rows of {} by key", self.name()),
+                reason: "the collection has no key; insert rows, or update them by a filter".into(),
+            });
+        }
+        let rejects = insert.rejects.take();
+        let known = head.clone().filter(|_| rejects.is_some() && !upsert);
+        let fitted = Fitted::new(
+            source,
+            schema,
+            key,
+            self.name().clone(),
+            rejects,
+            known,
+            Rc::clone(&counts),
+        );
+        let write = Write { schema: evolved, ..Write::default() };
+        let (write, updated) = match (&head, upsert) {
+            (Some(head), true) => {
+                let (write, updated) = split(head, fitted, write)?;
+                counts.inserted.set(counts.inserted.get() - updated);
+                (write, updated)
+            }
+            _ => (Write { inserts: Some(Box::new(fitted)), ..write }, 0),
+        };
+        let version = match (&head, created) {
+            (Some(head), _) => self.engine.write(head.engine(), write)?,
+            (None, Some(new)) => self.engine.create(new, write)?,
+            (None, None) => return Err(Error::internal("a collection has no schema".to_owned())),
+        };
+        let version = CollectionVersion::new(version);
+        let (inserted, skipped) = (counts.inserted.get(), counts.skipped.get());
+        Ok(Inserted { version, inserted, updated, skipped })
+    }
+}
+
+/// Numbers of rows that passed.
+#[derive(Default)]
+pub(super) struct Counts {
+    pub(super) inserted: Cell<u64>,
+    pub(super) skipped: Cell<u64>,
+}
+
+/// Divides rows into new ones and those whose key is there. Returns the number of the latter.
+fn split<'a>(
+    head: &CollectionVersion,
+    fitted: Fitted<'a>,
+    write: Write<'a>,
+) -> Result<(Write<'a>, u64)> {
+    let schema = fitted.schema().clone();
+    let mut seen = crate::key::KeySet::default();
+    let (mut inserts, mut updates, mut updated, mut first) = (Vec::new(), Vec::new(), 0, 0);
+    let name = head.info().identifier.clone();
+    for batch in fitted {
+        let batch = batch?;
+        let field = head.key().map(|field| field.name.clone()).unwrap_or_default();
+        let at = schema.position(&field)?;
+        let keys = KeyColumn::of(batch.column(at))?;
+        seen.keep_all();
+        let misfits = seen.add(&keys, first, &field);
+        if !misfits.0.is_empty() {
+            return Err(misfits.into_error("insert rows into", &name));
+        }
+        first += batch.num_rows() as u64;
+        let wanted: Vec<Key> = keys.iter().flatten().map(KeyRef::to_owned).collect();
+        let ids = head.find_keys(&wanted)?;
+        let is_known: BooleanArray = ids.iter().map(|id| Some(id.is_some())).collect();
+        let filtered = |mask: &BooleanArray| {
+            filter_record_batch(&batch, mask).map_err(|error| arrow_error("divide rows", error))
+        };
+        let known: Vec<u64> = ids.into_iter().flatten().collect();
+        updated += known.len() as u64;
+        if known.len() < batch.num_rows() {
+            let is_new = arrow_arith::boolean::not(&is_known)
+                .map_err(|error| arrow_error("divide rows", error))?;
+            inserts.push(Ok(filtered(&is_new)?));
+        }
+        if !known.is_empty() {
+            updates.push(RowBatch { ids: UInt64Array::from(known), rows: filtered(&is_known)? });
+        }
+    }
+    let inserts = (!inserts.is_empty()).then(|| Box::new(inserts.into_iter()) as _);
+    Ok((Write { inserts, updates, ..write }, updated))
+}
+
+impl Source<'_> {
+    /// Infers the schema of the rows; those that were read are read again.
+    fn schema(&mut self, key: Option<&str>) -> Result<Option<Schema>> {
+        match self {
+            Self::Batches(batches) => {
+                let Some(first) = batches.next().transpose()? else { return Ok(None) };
+                let schema = Schema::of_arrow(first.schema_ref())?;
+                let rest = std::mem::replace(batches, Box::new(iter::empty()));
+                *batches = Box::new(iter::once(Ok(first)).chain(rest));
+                Ok(Some(never_null(schema, key)?))
+            }
+            Self::Json(rows) => {
+                let first = rows.by_ref().take(INFERRED).collect::<Result<Vec<_>>>()?;
+                if first.is_empty() {
+                    return Ok(None);
+                }
+                let sound = first.iter().filter_map(|row| match row {
+                    InputRow::Row(row) => Some(row),
+                    InputRow::Bad { .. } => None,
+                });
+                let sound: Vec<_> = sound.cloned().collect();
+                if sound.is_empty() {
+                    // The first one is reported as a row that does not fit.
+                    let schema = Schema::new([Field::new("text", "text".parse()?)])?;
+                    let rest = std::mem::replace(rows, Box::new(iter::empty()));
+                    *rows = Box::new(first.into_iter().map(Ok).chain(rest));
+                    return Ok(Some(schema));
+                }
+                let schema = infer(&sound)?;
+                let rest = std::mem::replace(rows, Box::new(iter::empty()));
+                *rows = Box::new(first.into_iter().map(Ok).chain(rest));
+                Ok(Some(never_null(schema, key)?))
+            }
+        }
+    }
+}
+
+/// Makes the key not nullable: rows of files often could be null, and are not.
+fn never_null(schema: Schema, key: Option<&str>) -> Result<Schema> {
+    let Some(key) = key else { return Ok(schema) };
+    let mut fields = schema.fields().to_vec();
+    fields.iter_mut().filter(|field| field.name == key).for_each(|field| field.nullable = false);
+    Schema::new(fields)
+}

@@ -1,0 +1,137 @@
+//! Evaluating filters on batches.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use arrow_arith::boolean::{and, is_not_null, not, or};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, ArrayRef, BooleanArray, Scalar};
+use arrow_buffer::BooleanBuffer;
+use arrow_cast::cast;
+use arrow_ord::cmp;
+use arrow_schema::ArrowError;
+use larder_core::Result;
+
+use super::Operator;
+use super::bind::{Column, Condition};
+use crate::error::arrow_error;
+
+/// Returns which rows match, without nulls.
+pub(super) fn matches(
+    condition: &Condition,
+    columns: &[ArrayRef],
+    rows: usize,
+) -> Result<BooleanArray> {
+    evaluate(condition, columns, rows).map_err(|error| arrow_error("filter rows", error))
+}
+
+fn evaluate(
+    condition: &Condition,
+    columns: &[ArrayRef],
+    rows: usize,
+) -> Result<BooleanArray, ArrowError> {
+    Ok(match condition {
+        Condition::All(parts) => {
+            let mut all: Option<BooleanArray> = None;
+            for part in parts {
+                let next = evaluate(part, columns, rows)?;
+                let both = match all {
+                    Some(all) => and(&all, &next)?,
+                    None => next,
+                };
+                if !both.has_true() {
+                    return Ok(both);
+                }
+                all = Some(both);
+            }
+            all.unwrap_or_else(|| BooleanBuffer::new_set(rows).into())
+        }
+        Condition::Any(parts) => {
+            let mut any: BooleanArray = BooleanBuffer::new_unset(rows).into();
+            for part in parts {
+                any = or(&any, &evaluate(part, columns, rows)?)?;
+            }
+            any
+        }
+        Condition::Not(part) => not(&evaluate(part, columns, rows)?)?,
+        Condition::Has(column) => is_not_null(&read(column, columns)?)?,
+        Condition::Like(column, pattern) => {
+            let texts = read(column, columns)?;
+            let texts = texts.as_string::<i32>();
+            (0..texts.len())
+                .map(|at| Some(texts.is_valid(at) && is_like(pattern, texts.value(at))))
+                .collect()
+        }
+        Condition::Compare(column, operator, value) => {
+            let column = read(column, columns)?;
+            let column = match column.data_type() == value.data_type() {
+                true => column,
+                false => cast(&column, value.data_type())?,
+            };
+            let value = Scalar::new(Arc::clone(value));
+            let found = match operator {
+                Operator::Equal => cmp::eq(&column, &value),
+                Operator::NotEqual => cmp::neq(&column, &value),
+                Operator::Less => cmp::lt(&column, &value),
+                Operator::LessOrEqual => cmp::lt_eq(&column, &value),
+                Operator::Greater => cmp::gt(&column, &value),
+                Operator::GreaterOrEqual => cmp::gt_eq(&column, &value),
+            }?;
+            without_nulls(found)
+        }
+    })
+}
+
+/// Null is false.
+fn without_nulls(found: BooleanArray) -> BooleanArray {
+    match found.nulls() {
+        Some(nulls) => (found.values() & nulls.inner()).into(),
+        None => found,
+    }
+}
+
+/// Returns a column, or a field of a struct, which is null where the struct is.
+fn read(column: &Column, columns: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
+    let mut found = Cow::Borrowed(&columns[column.at]);
+    for name in &column.path {
+        let parent = found.as_struct();
+        let Some(child) = parent.column_by_name(name) else {
+            return Err(ArrowError::SchemaError(format!("there is no field `{name}`")));
+        };
+        let nulls = arrow_buffer::NullBuffer::union(parent.nulls(), child.nulls());
+        let data = child.to_data().into_builder().nulls(nulls).build()?;
+        found = Cow::Owned(arrow_array::make_array(data));
+    }
+    Ok(found.into_owned())
+}
+
+/// Returns whether `text` matches a pattern with `*` and `?`.
+fn is_like(pattern: &str, text: &str) -> bool {
+    let (mut pattern, mut rest) = (pattern, text);
+    // Where to resume with the last `*` matching one character more.
+    let mut again: Option<(&str, &str)> = None;
+    loop {
+        let mut chars = rest.chars();
+        match (pattern.chars().next(), chars.next()) {
+            (Some('*'), _) => {
+                pattern = &pattern[1..];
+                again = Some((pattern, rest));
+                continue;
+            }
+            (None, None) => return true,
+            (Some(wanted), Some(next)) if wanted == '?' || wanted == next => {
+                pattern = &pattern[wanted.len_utf8()..];
+                rest = chars.as_str();
+                continue;
+            }
+            _ => {}
+        }
+        let Some((after, from)) = again else { return false };
+        let mut chars = from.chars();
+        if chars.next().is_none() {
+            return false;
+        }
+        (pattern, rest) = (after, chars.as_str());
+        again = Some((after, rest));
+    }
+}

@@ -1,0 +1,140 @@
+//! Arrow IPC files as artifacts.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_buffer::Buffer;
+use arrow_ipc::convert::fb_to_schema;
+use arrow_ipc::reader::{FileDecoder, read_footer_length};
+use arrow_ipc::root_as_footer;
+use arrow_ipc::writer::FileWriter;
+use bytes::Bytes;
+use larder_core::extend::catch_panic;
+use larder_core::{BoxError, Item, Result, Serializer};
+
+use crate::error::arrow_error;
+
+/// Bytes of the footer's length and of the magic that ends a file.
+const TRAILER: usize = 10;
+
+/// An Arrow IPC file with one record batch, as bytes.
+///
+/// Read from a store that keeps blobs as files, the bytes are mapped, and its batch refers to them.
+#[derive(Clone)]
+pub struct ArrowFile(Bytes);
+
+impl ArrowFile {
+    /// Encodes a batch.
+    ///
+    /// # Errors
+    /// [`Error::Store`](larder_core::Error::Store) if Arrow cannot write it.
+    pub fn of(batch: &RecordBatch) -> Result<Self> {
+        let encode = || {
+            let capacity = batch.get_array_memory_size() + 4_096;
+            let mut writer = FileWriter::try_new(Vec::with_capacity(capacity), batch.schema_ref())?;
+            writer.write(batch)?;
+            writer.into_inner()
+        };
+        let bytes = encode().map_err(|error| arrow_error("encode rows as an Arrow file", error))?;
+        Ok(Self(bytes.into()))
+    }
+
+    /// Returns the number of bytes.
+    pub fn size(&self) -> u64 {
+        self.0.len() as u64
+    }
+
+    /// Decodes the batch, without a copy where the bytes are aligned.
+    ///
+    /// # Errors
+    /// The bytes are not an Arrow IPC file with one batch.
+    pub fn batch(&self) -> Result<RecordBatch, BoxError> {
+        // The reader of Arrow may panic for forged bytes.
+        catch_panic("the reader of Arrow", || read(&self.0))?
+    }
+}
+
+impl From<Bytes> for ArrowFile {
+    fn from(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+}
+
+fn read(bytes: &Bytes) -> Result<RecordBatch, BoxError> {
+    let buffer = Buffer::from(bytes.clone());
+    let trailer = buffer.len().checked_sub(TRAILER).ok_or("it is too short for an Arrow file")?;
+    let length = read_footer_length(bytes[trailer..].try_into()?)?;
+    let footer = trailer.checked_sub(length).ok_or("its footer is longer than the file")?;
+    let footer = root_as_footer(&bytes[footer..trailer]).map_err(|error| error.to_string())?;
+    let schema = fb_to_schema(footer.schema().ok_or("it has no schema")?);
+    let decoder = FileDecoder::new(Arc::new(schema), footer.version());
+    if footer.dictionaries().is_some_and(|all| !all.is_empty()) {
+        return Err("it has dictionaries, which fragments never have".into());
+    }
+    let blocks = footer.recordBatches().ok_or("it has no record batch")?;
+    if blocks.len() != 1 {
+        return Err(
+            format!("it has {} record batches, and fragments have one", blocks.len()).into()
+        );
+    }
+    let block = blocks.get(0);
+    let start = usize::try_from(block.offset())?;
+    let length = usize::try_from(block.bodyLength())?
+        .checked_add(usize::try_from(block.metaDataLength())?)
+        .filter(|&length| start.checked_add(length).is_some_and(|end| end <= trailer))
+        .ok_or("its record batch is longer than the file")?;
+    let data = buffer.slice_with_length(start, length);
+    decoder.read_record_batch(block, &data)?.ok_or_else(|| "its record batch is empty".into())
+}
+
+/// The serializer of Arrow IPC files, `arrow-ipc` in manifests. The blob is the file.
+#[derive(Debug, Clone, Copy)]
+pub struct ArrowIpc;
+
+impl Serializer<ArrowFile> for ArrowIpc {
+    const NAME: &'static str = "arrow-ipc";
+
+    fn encode(value: &ArrowFile, out: &mut dyn Write) -> Result<(), BoxError> {
+        Ok(out.write_all(&value.0)?)
+    }
+
+    fn decode(bytes: &Bytes) -> Result<ArrowFile, BoxError> {
+        Ok(ArrowFile(bytes.clone()))
+    }
+}
+
+larder_core::link!(Item::serializer::<ArrowFile, ArrowIpc>());
+
+impl std::fmt::Debug for ArrowFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ArrowFile({} bytes)", self.0.len())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use arrow_array::Int64Array;
+    use arrow_schema::{DataType, Field, Schema};
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_back_and_damaged_bytes_never_panic() {
+        let schema = Schema::new(vec![Field::new("a", DataType::Int64, false)]);
+        let column = Int64Array::from_iter_values(0..1_000);
+        let batch = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(column)]).unwrap();
+        let file = ArrowFile::of(&batch).unwrap();
+        assert_eq!(file.batch().unwrap(), batch);
+        for cut in [0, 5, 10, 100, file.0.len() - 1] {
+            assert!(ArrowFile(file.0.slice(..cut)).batch().is_err(), "{cut}");
+        }
+        for at in (0..file.0.len()).step_by(7) {
+            let mut bytes = file.0.to_vec();
+            bytes[at] ^= 0x55;
+            // Either an error or a batch: the digest decides whether the bytes are right.
+            let _ = ArrowFile(bytes.into()).batch();
+        }
+    }
+}

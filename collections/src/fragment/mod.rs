@@ -1,0 +1,193 @@
+//! Fragments: parts of the rows of a collection, as artifacts.
+
+mod cache;
+mod file;
+mod positions;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
+use arrow_array::{Array, RecordBatch, UInt64Array};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
+use larder_core::store::Corruption;
+use larder_core::{Artifact, Error, Result};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use cache::FragmentCache;
+pub use file::{ArrowFile, ArrowIpc};
+pub use positions::{PositionBytes, Positions};
+
+use crate::key::KeyRange;
+
+/// The column of row ids, in fragments whose ids do not follow each other.
+pub(crate) const ROW_ID: &str = "_row_id";
+/// The column of the writes that each row was last written by, in fragments of several writes.
+pub(crate) const WRITE: &str = "_write";
+
+/// A fragment in the manifest of a collection.
+///
+/// Row ids ascend. If there are `last_id - first_id + 1` rows, the ids follow each other; otherwise the file has a column
+/// `_row_id`. The same holds for the number of the write that wrote each row: it is a column `_write`, unless `first_write`
+/// and `last_write` are equal.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fragment {
+    pub(crate) data: Artifact<ArrowFile, ArrowIpc>,
+    /// Rows in the file, deleted ones included.
+    pub(crate) rows: u64,
+    pub(crate) first_id: u64,
+    pub(crate) last_id: u64,
+    pub(crate) first_write: u64,
+    pub(crate) last_write: u64,
+    /// The smallest and the largest key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) keys: Option<KeyRange>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) deleted: Option<Deleted>,
+}
+
+/// The deleted rows of a fragment.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Deleted {
+    pub(crate) rows: u64,
+    pub(crate) positions: Artifact<Positions, PositionBytes>,
+}
+
+impl Fragment {
+    /// Returns the number of rows that are not deleted.
+    pub(crate) fn live(&self) -> u64 {
+        self.rows.saturating_sub(self.deleted.as_ref().map_or(0, |deleted| deleted.rows))
+    }
+
+    pub(crate) fn has_consecutive_ids(&self) -> bool {
+        self.last_id.wrapping_sub(self.first_id).wrapping_add(1) == self.rows
+    }
+
+    /// Returns the bytes of its file.
+    pub(crate) fn size(&self) -> u64 {
+        match self.data.stored() {
+            Some(stored) => stored.entry().size,
+            None => self.data.get().map_or(0, ArrowFile::size),
+        }
+    }
+
+    /// Returns true if both have the same file and the same deleted rows.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let parts = |it: &Self| {
+            (it.data.digest(), it.deleted.as_ref().and_then(|it| it.positions.digest()))
+        };
+        let (one, two) = (parts(self), parts(other));
+        one.0.is_some() && one == two && self.deleted.is_some() == other.deleted.is_some()
+    }
+
+    /// Reads the fragment; `what` names it in errors.
+    pub(crate) fn load(&self, cache: &FragmentCache, what: impl Fn() -> String) -> Result<Rows> {
+        let batch = cache.batch(&self.data, &what)?;
+        let rows = batch.num_rows();
+        let wrong =
+            |reason: &str| Error::corrupt(what(), Corruption::Unreadable(reason.to_owned()));
+        if rows as u64 != self.rows {
+            return Err(wrong(&format!("it has {rows} rows, and its manifest says {}", self.rows)));
+        }
+        let numbers = |name: &str| {
+            let column =
+                batch.column_by_name(name).and_then(|it| it.as_primitive_opt::<UInt64Type>());
+            let column = column.filter(|column| column.null_count() == 0).cloned();
+            column.ok_or_else(|| wrong(&format!("it has no column `{name}` of uint64")))
+        };
+        let ids = match self.has_consecutive_ids() {
+            true => Numbers::Range(self.first_id),
+            false => Numbers::Column(numbers(ROW_ID)?),
+        };
+        let writes = match self.first_write == self.last_write {
+            true => Numbers::Same(self.first_write),
+            false => Numbers::Column(numbers(WRITE)?),
+        };
+        let live = match &self.deleted {
+            None => None,
+            Some(deleted) => {
+                let positions = deleted.positions.get()?.as_slice();
+                if positions.len() as u64 != deleted.rows
+                    || positions.last().is_some_and(|&at| at as usize >= rows)
+                {
+                    return Err(wrong("the positions of its deleted rows do not fit it"));
+                }
+                let mut live = BooleanBufferBuilder::new(rows);
+                live.append_n(rows, true);
+                positions.iter().for_each(|&at| live.set_bit(at as usize, false));
+                Some(live.finish())
+            }
+        };
+        Ok(Rows { batch, ids, writes, live })
+    }
+}
+
+/// The decoded rows of a fragment.
+#[derive(Debug, Clone)]
+pub(crate) struct Rows {
+    /// The columns as they were written.
+    pub(crate) batch: RecordBatch,
+    pub(crate) ids: Numbers,
+    pub(crate) writes: Numbers,
+    /// The rows that are not deleted, if some are.
+    pub(crate) live: Option<BooleanBuffer>,
+}
+
+impl Rows {
+    pub(crate) fn len(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    pub(crate) fn is_live(&self, row: usize) -> bool {
+        self.live.as_ref().is_none_or(|live| live.value(row))
+    }
+
+    /// Returns the row with an id, deleted or not.
+    pub(crate) fn find(&self, id: u64) -> Option<usize> {
+        match &self.ids {
+            Numbers::Range(first) => {
+                let at = usize::try_from(id.checked_sub(*first)?).ok()?;
+                (at < self.len()).then_some(at)
+            }
+            Numbers::Column(ids) => ids.values().binary_search(&id).ok(),
+            Numbers::Same(_) => None,
+        }
+    }
+
+    /// Returns the ids of the rows that are not deleted, ascending.
+    pub(crate) fn live_ids(&self) -> impl Iterator<Item = u64> + '_ {
+        (0..self.len()).filter(|&row| self.is_live(row)).map(|row| self.ids.get(row))
+    }
+}
+
+/// A number for each row.
+#[derive(Debug, Clone)]
+pub(crate) enum Numbers {
+    /// The first one; each is one more than the one before.
+    Range(u64),
+    /// The same for all.
+    Same(u64),
+    Column(UInt64Array),
+}
+
+impl Numbers {
+    pub(crate) fn get(&self, row: usize) -> u64 {
+        match self {
+            Self::Range(first) => first + row as u64,
+            Self::Same(number) => *number,
+            Self::Column(column) => column.value(row),
+        }
+    }
+
+    /// Returns those of `length` rows from `start`.
+    pub(crate) fn array(&self, start: usize, length: usize) -> UInt64Array {
+        match self {
+            Self::Range(first) => {
+                let first = first + start as u64;
+                UInt64Array::from_iter_values(first..first + length as u64)
+            }
+            Self::Same(number) => UInt64Array::from_value(*number, length),
+            Self::Column(column) => column.slice(start, length),
+        }
+    }
+}

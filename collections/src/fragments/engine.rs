@@ -1,0 +1,513 @@
+//! The engine: creates versions, and tries again when another writer was first.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arrow_array::UInt64Array;
+use larder_core::extend::{
+    Contribution, Participant, PlannedJob, Records, StoredArtifact, Transition,
+};
+use larder_core::record::{self, NameRecord, VersionRecord};
+use larder_core::store::{Backoff, Transaction, VersionNumber};
+use larder_core::{
+    Applied, ApplyOptions, Artifact, Component, Error, Identifier, Larder, Reference, Result,
+    Selector, VersionInfo,
+};
+
+use super::merge;
+use super::version::FragmentVersion;
+use super::write::{NewFragment, Pieces, Uploads};
+use super::{delta, lookup};
+use crate::engine::{Engine, EngineVersion, NewCollection, RowBatch, Write};
+use crate::fragment::{Deleted, Fragment, FragmentCache, Positions, Rows};
+use crate::key::{KeyColumn, KeyRef, KeySet};
+use crate::snapshot::Snapshot;
+
+/// Maximum time of trying again while other writers are first.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Keeps the rows of a collection as fragments, which are artifacts of ordinary versions.
+pub struct FragmentEngine {
+    larder: Larder,
+    name: Identifier,
+    cache: FragmentCache,
+    /// The newest version that this engine has seen.
+    head: Mutex<Option<FragmentVersion>>,
+}
+
+impl FragmentEngine {
+    /// Creates the engine of the collection `name`.
+    pub fn new(larder: &Larder, name: Identifier) -> Self {
+        let (cache, head) = (FragmentCache::default(), Mutex::default());
+        Self { larder: larder.clone(), name, cache, head }
+    }
+
+    fn latest(&self) -> Result<Option<FragmentVersion>> {
+        let record = Records::head(&self.larder, &self.name)?.and_then(|head| head.latest);
+        let Some(record) = record else { return Ok(None) };
+        if let Some(known) = &*self.head.lock().unwrap_or_else(PoisonError::into_inner)
+            && known.info().digest == record.manifest
+            && known.info().version == record.version
+        {
+            return Ok(Some(known.clone()));
+        }
+        let version = self.open(VersionInfo::new(&self.name, &record))?;
+        self.remember(&version);
+        Ok(Some(version))
+    }
+
+    fn open(&self, info: VersionInfo) -> Result<FragmentVersion> {
+        let snapshot: Snapshot = self.larder.load(info.reference())?;
+        Ok(FragmentVersion::new(info, snapshot, self.cache.clone()))
+    }
+
+    fn remember(&self, version: &FragmentVersion) {
+        *self.head.lock().unwrap_or_else(PoisonError::into_inner) = Some(version.clone());
+    }
+
+    /// Applies a snapshot on `base`; `None` if another writer was first.
+    fn apply(
+        &self,
+        snapshot: Snapshot,
+        base: Option<&FragmentVersion>,
+        new: &[NewFragment],
+    ) -> Result<Option<FragmentVersion>> {
+        let options = ApplyOptions::new().read_back(false);
+        let options = match base {
+            Some(base) => options.onto(base.info().digest),
+            None => options.with(Arc::new(OnlyFirst(self.name.clone()))),
+        };
+        let info = match self.larder.apply_with(self.name.clone(), &snapshot, &options) {
+            Ok(Applied::Created(info)) => info,
+            // Another writer wrote exactly the same: its rows are not these.
+            Ok(Applied::Unchanged(_)) => return Ok(None),
+            Err(Error::Conflict { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        for NewFragment { fragment, batch } in new {
+            if let (Some(batch), Some(digest)) = (batch, fragment.data.digest()) {
+                self.cache.keep(digest, batch, fragment.size());
+            }
+        }
+        let version = FragmentVersion::new(info, without_values(snapshot), self.cache.clone());
+        self.remember(&version);
+        Ok(Some(version))
+    }
+}
+
+/// Returns the snapshot without the bytes in memory of artifacts that are stored now.
+fn without_values(mut snapshot: Snapshot) -> Snapshot {
+    let newest = snapshot.fragments.iter().rev().find_map(|fragment| {
+        let is_new = fragment.data.is_decoded();
+        fragment.data.stored().filter(|_| is_new)
+    });
+    let again = |stored: StoredArtifact| match &newest {
+        Some(newest) => stored.beside(newest),
+        None => stored,
+    };
+    for fragment in &mut snapshot.fragments {
+        if let Some(stored) = fragment.data.stored() {
+            fragment.data = again(stored).into_artifact();
+        }
+    }
+    snapshot
+}
+
+/// Refuses to be more than the first version of a name.
+#[derive(Debug)]
+struct OnlyFirst(Identifier);
+
+impl Participant for OnlyFirst {
+    fn existing(&self, _: &Larder, _: &Identifier) -> Result<Option<VersionRecord>> {
+        Ok(None)
+    }
+
+    fn before_version(
+        &self,
+        transaction: &mut Transaction<'_>,
+        _: &mut VersionRecord,
+    ) -> Result<()> {
+        let head: Option<NameRecord> = transaction.read(&record::name_key(&self.0)?)?;
+        match head.and_then(|head| head.latest) {
+            Some(_) => Err(Error::Conflict { what: self.0.to_string() }),
+            None => Ok(()),
+        }
+    }
+
+    fn contribute(
+        &self,
+        _: &Larder,
+        _: Transition,
+        _: &Identifier,
+        _: &VersionRecord,
+    ) -> Result<Contribution> {
+        Ok(Contribution::default())
+    }
+
+    fn plan(&self, _: &Larder, _: &Identifier, _: &dyn Component) -> Vec<PlannedJob> {
+        Vec::new()
+    }
+}
+
+/// A write whose rows are encoded.
+struct Prepared {
+    inserts: Vec<NewFragment>,
+    updates: Vec<NewFragment>,
+    /// The ids of rows that are written again, and of those that are deleted; ascending.
+    updated: Vec<u64>,
+    deleted: Vec<u64>,
+}
+
+impl FragmentEngine {
+    fn prepare(
+        &self,
+        base: Option<&FragmentVersion>,
+        snapshot: &Snapshot,
+        write: Write<'_>,
+    ) -> Result<Prepared> {
+        let mut uploads = Uploads::new(&self.larder, &self.name);
+        let key_at = snapshot.key_at();
+        let mut inserts: Vec<NewFragment> = Vec::new();
+        let mut seen = KeySet::default();
+        let mut first = 0;
+        for piece in write
+            .inserts
+            .map(|batches| Pieces::new(batches, &snapshot.schema))
+            .into_iter()
+            .flatten()
+        {
+            let piece = piece?;
+            if let Some(at) = key_at {
+                let keys = KeyColumn::of(piece.column(at))?;
+                if seen.needs_earlier(&keys) {
+                    for NewFragment { fragment, .. } in &inserts {
+                        let rows = self.loader(None)(fragment)?;
+                        seen.keep(&KeyColumn::of(rows.batch.column(at))?);
+                    }
+                }
+                let misfits = seen.add(&keys, first, snapshot.key.as_deref().unwrap_or_default());
+                if !misfits.0.is_empty() {
+                    return Err(misfits.into_error("insert rows into", &self.name));
+                }
+                if let Some(base) = base {
+                    self.refuse_known(base, &keys, first, None)?;
+                }
+            }
+            // Ids and the number of the write are those of the commit; the file does not depend on them.
+            let rows = piece.num_rows() as u64;
+            let ids = UInt64Array::from_iter_values(first..first + rows);
+            let writes = UInt64Array::from_value(0, piece.num_rows());
+            inserts.push(uploads.fragment(RowBatch { ids, rows: piece }, &writes, key_at)?);
+            first += rows;
+        }
+        let mut updated: Vec<u64> = Vec::new();
+        let mut updates = Vec::new();
+        for batch in write.updates {
+            if batch.ids.is_empty() {
+                continue;
+            }
+            updated.extend(batch.ids.values());
+            let writes = UInt64Array::from_value(0, batch.ids.len());
+            updates.push(uploads.fragment(sorted(batch)?, &writes, key_at)?);
+        }
+        updated.sort_unstable();
+        if updated.windows(2).any(|pair| pair[0] == pair[1]) {
+            return Err(Error::internal("a write updates one row twice".to_owned()));
+        }
+        let mut deleted = write.deletes;
+        deleted.sort_unstable();
+        deleted.dedup();
+        Ok(Prepared { inserts, updates, updated, deleted })
+    }
+
+    /// Refuses keys that are there, in fragments that are not in `checked`.
+    fn refuse_known(
+        &self,
+        version: &FragmentVersion,
+        keys: &KeyColumn,
+        first: u64,
+        checked: Option<&FragmentVersion>,
+    ) -> Result<()> {
+        let wanted: HashMap<KeyRef<'_>, usize> =
+            keys.iter().enumerate().filter_map(|(row, key)| Some((key?, row))).collect();
+        let mut known: Vec<usize> = Vec::new();
+        let skip = |fragment: &Fragment| {
+            checked.is_some_and(|checked| {
+                checked.snapshot().fragments.iter().any(|it| it.is_same(fragment))
+            })
+        };
+        lookup::for_each_match(version, &wanted, skip, |row, _, _| known.push(row))?;
+        known.sort_unstable();
+        let misfits = known.into_iter().filter_map(|row| {
+            let field = version.key().unwrap_or_default();
+            let reason = "a row with this key is there";
+            Some(crate::schema::Misfit::new(first + row as u64, field, keys.get(row)?, reason))
+        });
+        let misfits = crate::schema::Misfits(misfits.collect());
+        match misfits.0.is_empty() {
+            true => Ok(()),
+            false => Err(misfits.into_error("insert rows into", &self.name)),
+        }
+    }
+
+    /// Refuses edits of rows that another writer edited between two versions.
+    fn refuse_edited(
+        &self,
+        base: &FragmentVersion,
+        head: &FragmentVersion,
+        prepared: &Prepared,
+    ) -> Result<()> {
+        let changed = delta::delta(base, head)?;
+        let changed: HashSet<u64> = changed.updated.into_iter().chain(changed.deleted).collect();
+        let edited = prepared.updated.iter().chain(&prepared.deleted);
+        let Some(&id) = edited.clone().find(|id| changed.contains(id)) else { return Ok(()) };
+        let row = match base.key() {
+            Some(key) => {
+                let row = base.take(&[id], Some(&[key.to_owned()]))?;
+                let keys = KeyColumn::of(row.rows.column(0))?;
+                let text = keys.iter().next().flatten().map(|key| key.to_string());
+                format!("the row of {} with {key} = {}", self.name, text.unwrap_or_default())
+            }
+            None => format!("row {id} of {}", self.name),
+        };
+        Err(Error::Conflict { what: row })
+    }
+
+    /// Returns the fragments of `head` with a write applied.
+    fn applied(
+        &self,
+        snapshot: &mut Snapshot,
+        head: Option<&FragmentVersion>,
+        prepared: &Prepared,
+    ) -> Result<Vec<NewFragment>> {
+        let mut fragments: Vec<NewFragment> = snapshot.fragments.iter().map(Into::into).collect();
+        let edited: Vec<u64> = prepared.updated.iter().chain(&prepared.deleted).copied().collect();
+        if let (Some(head), false) = (head, edited.is_empty()) {
+            let places = lookup::places(head, &edited)?;
+            let found: HashSet<u64> = places.iter().map(|(at, _)| edited[*at]).collect();
+            if let Some(id) = prepared.updated.iter().find(|id| !found.contains(id)) {
+                return Err(Error::Refused {
+                    action: format!("update row {id} of {}", self.name),
+                    reason: "there is no such row".into(),
+                });
+            }
+            let mut by_fragment: HashMap<usize, Vec<u32>> = HashMap::new();
+            for (_, (fragment, row)) in places {
+                by_fragment.entry(fragment).or_default().push(row);
+            }
+            for (at, rows) in by_fragment {
+                let fragment = &mut fragments[at].fragment;
+                let positions = match &fragment.deleted {
+                    Some(deleted) => deleted.positions.get()?.with(&rows),
+                    None => Positions::new(rows),
+                };
+                let rows = positions.as_slice().len() as u64;
+                fragment.deleted = Some(Deleted { rows, positions: Artifact::new(positions) });
+            }
+        }
+        let write = snapshot.writes + 1;
+        for new in prepared.inserts.iter().chain(&prepared.updates) {
+            let mut new = new.clone();
+            (new.fragment.first_write, new.fragment.last_write) = (write, write);
+            fragments.push(new);
+        }
+        let inserted = fragments.len() - prepared.inserts.len() - prepared.updates.len();
+        for NewFragment { fragment, .. } in
+            &mut fragments[inserted..inserted + prepared.inserts.len()]
+        {
+            (fragment.first_id, fragment.last_id) =
+                (snapshot.next_id, snapshot.next_id + fragment.rows - 1);
+            snapshot.next_id += fragment.rows;
+        }
+        snapshot.writes = write;
+        Ok(fragments)
+    }
+
+    fn loader<'a>(
+        &'a self,
+        head: Option<&'a FragmentVersion>,
+    ) -> impl Fn(&Fragment) -> Result<Rows> + 'a {
+        move |fragment| {
+            fragment.load(&self.cache, || {
+                let version = head
+                    .map_or_else(|| self.name.to_string(), |it| it.info().reference().to_string());
+                let digest = fragment
+                    .data
+                    .digest()
+                    .map_or_else(String::new, |it| format!(" {}", it.short()));
+                format!(
+                    "the fragment{digest} of {version}, which holds rows {} to {}",
+                    fragment.first_id, fragment.last_id
+                )
+            })
+        }
+    }
+
+    /// Writes a version on the newest one, and tries again when another writer was first.
+    fn commit(
+        &self,
+        base: Option<&FragmentVersion>,
+        new: Option<Snapshot>,
+        mut write: Write<'_>,
+    ) -> Result<FragmentVersion> {
+        let schema = write.schema.take();
+        let evolved = |snapshot: &Snapshot| -> Result<Option<Snapshot>> {
+            let Some(newer) = &schema else { return Ok(None) };
+            let schema = snapshot.schema.merged(newer, snapshot.rows > 0)?;
+            Ok((schema != snapshot.schema).then(|| Snapshot { schema, ..snapshot.clone() }))
+        };
+        let start = match (base, new) {
+            (Some(base), _) => base.snapshot().clone(),
+            (None, Some(new)) => new,
+            (None, None) => return Err(Error::internal("a write has no base".to_owned())),
+        };
+        let start = evolved(&start)?.unwrap_or(start);
+        let prepared = self.prepare(base, &start, write)?;
+        let is_empty = prepared.inserts.is_empty()
+            && prepared.updated.is_empty()
+            && prepared.deleted.is_empty();
+        let (begun, mut backoff) = (Instant::now(), Backoff::default());
+        // The version whose keys are known not to be those of the new rows.
+        let mut checked = base.cloned();
+        let mut is_first = base.is_none();
+        loop {
+            let head = if is_first { None } else { self.latest()? };
+            if !is_first && head.is_none() {
+                return Err(Records::not_found(&self.larder, &Reference::from(self.name.clone())));
+            }
+            let mut snapshot = match &head {
+                Some(head) => {
+                    let evolved = evolved(head.snapshot())?;
+                    if is_empty && evolved.is_none() {
+                        return Ok(head.clone());
+                    }
+                    evolved.unwrap_or_else(|| head.snapshot().clone())
+                }
+                None => start.clone(),
+            };
+            if let Some(head) = &head
+                && checked.as_ref().is_none_or(|seen| seen.info().digest != head.info().digest)
+            {
+                if let Some(base) = base {
+                    self.refuse_edited(base, head, &prepared)?;
+                }
+                if let Some(at) = snapshot.key_at() {
+                    for new in &prepared.inserts {
+                        let rows = self.loader(Some(head))(&new.fragment)?;
+                        let columns = crate::schema::adapt(&rows.batch, &snapshot.schema, &[at])?;
+                        let keys = KeyColumn::of(&columns[0])?;
+                        self.refuse_known(head, &keys, new.fragment.first_id, checked.as_ref())?;
+                    }
+                }
+                checked = Some(head.clone());
+            }
+            let fragments = self.applied(&mut snapshot, head.as_ref(), &prepared)?;
+            let key_at = snapshot.key_at();
+            let mut uploads = Uploads::new(&self.larder, &self.name);
+            let loader = self.loader(head.as_ref());
+            let fragments =
+                merge::tidy(fragments, &snapshot.schema, key_at, &loader, &mut uploads)?;
+            snapshot.fragments = fragments.iter().map(|it| it.fragment.clone()).collect();
+            snapshot.rows = snapshot.fragments.iter().map(Fragment::live).sum();
+            if let Some(version) = self.apply(snapshot, head.as_ref(), &fragments)? {
+                return Ok(version);
+            }
+            if is_first {
+                // Another writer created it: with the same fields, these rows follow its rows.
+                let other = self.latest()?;
+                let fits = other.as_ref().is_some_and(|other| {
+                    other.snapshot().schema == start.schema && other.snapshot().key == start.key
+                });
+                if !fits || is_empty {
+                    return Err(Error::Conflict { what: self.name.to_string() });
+                }
+                is_first = false;
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(Error::Conflict { what: self.name.to_string() });
+            }
+            backoff.pause();
+        }
+    }
+}
+
+/// Sorts rows by id.
+fn sorted(batch: RowBatch) -> Result<RowBatch> {
+    if batch.ids.values().is_sorted() {
+        return Ok(batch);
+    }
+    let mut order: Vec<u32> = (0..batch.ids.len() as u32).collect();
+    order.sort_by_key(|&at| batch.ids.value(at as usize));
+    let ids = UInt64Array::from_iter_values(order.iter().map(|&at| batch.ids.value(at as usize)));
+    let order = arrow_array::UInt32Array::from(order);
+    let rows = arrow_select::take::take_record_batch(&batch.rows, &order);
+    rows.map(|rows| RowBatch { ids, rows })
+        .map_err(|error| crate::error::arrow_error("sort rows", error))
+}
+
+impl Engine for FragmentEngine {
+    fn name(&self) -> &Identifier {
+        &self.name
+    }
+
+    fn head(&self) -> Result<Option<Arc<dyn EngineVersion>>> {
+        Ok(self.latest()?.map(|version| Arc::new(version) as Arc<dyn EngineVersion>))
+    }
+
+    fn at(&self, version: VersionNumber) -> Result<Arc<dyn EngineVersion>> {
+        let reference = Reference::new(self.name.clone(), Selector::Version(version));
+        let record = Records::find(&self.larder, &reference)?;
+        Ok(Arc::new(self.open(VersionInfo::new(&self.name, &record))?))
+    }
+
+    fn create(&self, new: NewCollection, first: Write<'_>) -> Result<Arc<dyn EngineVersion>> {
+        let snapshot = Snapshot::empty(new.schema, new.key, new.valid_permille)?;
+        Ok(Arc::new(self.commit(None, Some(snapshot), first)?))
+    }
+
+    fn write(
+        &self,
+        base: &Arc<dyn EngineVersion>,
+        write: Write<'_>,
+    ) -> Result<Arc<dyn EngineVersion>> {
+        let Some(base) = base.as_any().downcast_ref::<FragmentVersion>() else {
+            return Err(Error::internal(
+                "a write is based on a version of another engine".to_owned(),
+            ));
+        };
+        Ok(Arc::new(self.commit(Some(base), None, write)?))
+    }
+
+    fn compact(&self) -> Result<Arc<dyn EngineVersion>> {
+        let (begun, mut backoff) = (Instant::now(), Backoff::default());
+        loop {
+            let Some(head) = self.latest()? else {
+                return Err(Records::not_found(&self.larder, &Reference::from(self.name.clone())));
+            };
+            let mut snapshot = head.snapshot().clone();
+            let fragments = snapshot.fragments.iter().map(Into::into).collect();
+            let key_at = snapshot.key_at();
+            let mut uploads = Uploads::new(&self.larder, &self.name);
+            let loader = self.loader(Some(&head));
+            let merged =
+                merge::compact(fragments, &snapshot.schema, key_at, &loader, &mut uploads)?;
+            let Some(fragments) = merged else { return Ok(Arc::new(head.clone())) };
+            snapshot.fragments = fragments.iter().map(|it| it.fragment.clone()).collect();
+            if let Some(version) = self.apply(snapshot, Some(&head), &[])? {
+                return Ok(Arc::new(version));
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err(Error::Conflict { what: self.name.to_string() });
+            }
+            backoff.pause();
+        }
+    }
+}
+
+impl fmt::Debug for FragmentEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FragmentEngine({})", self.name)
+    }
+}

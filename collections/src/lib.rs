@@ -1,0 +1,51 @@
+//! Collections of rows as versions of Larder.
+//!
+//! A [`Collection`] holds rows of a Rust type, an [`UntypedCollection`] Arrow batches. Each write is one durable version that
+//! shares with the one before what did not change.
+
+mod collection;
+mod engine;
+mod error;
+mod filter;
+mod fold;
+#[cfg(feature = "formats")]
+pub mod formats;
+mod fragment;
+mod fragments;
+mod index;
+mod json;
+mod key;
+mod listeners;
+pub mod nearest;
+mod pinned;
+mod schema;
+mod snapshot;
+mod types;
+
+pub use arrow_array;
+pub use arrow_schema;
+
+pub use collection::{
+    Collection, CollectionVersion, Cursor, Edited, Find, InputRow, Insert, Inserted,
+    LarderCollections, Order, Page, Reject, Rows, UntypedCollection, Version,
+};
+pub use engine::{
+    Batches, Delta, Engine, EngineVersion, Layout, NewCollection, RowBatch, RowBatches, Scan,
+    VectorPart, Write,
+};
+pub use filter::Filter;
+pub use fold::Fold;
+pub use fragment::{ArrowFile, ArrowIpc, PositionBytes, Positions};
+pub use fragments::{FragmentEngine, FragmentVersion};
+pub use index::{Found as FoundRow, Like, SearchQuery, SearchResult, Unindexed};
+pub use json::{JsonRow, row_of, value_of};
+pub use key::Key;
+pub use listeners::{
+    AttachOptions, Attached, FillReport, IndexOptions, LarderListeners, Listener, ListenerStatus,
+    Listeners, ModelVersion, OutputColumn, OutputRow, OutputStatus, Outputs, OutputsReader,
+};
+pub use nearest::Measure;
+pub use pinned::PinnedCollection;
+pub use schema::{Field, FieldType, Misfit, Misfits, Schema};
+pub use snapshot::Snapshot;
+pub use types::{Encoded, Media, Vector};

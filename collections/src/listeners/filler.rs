@@ -1,0 +1,361 @@
+//! A run of a listener's job over the rows of a collection.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arrow_array::{Array, ArrayRef, UInt32Array};
+use arrow_row::{RowConverter, SortField};
+use arrow_select::take::take;
+use larder_core::extend::Records as _;
+use larder_core::store::Digest;
+use larder_core::{ApplyOptions, Error, Identifier, Model, Result};
+use larder_jobs::JobContext;
+
+use super::fill::{FillReport, Request};
+use super::listener::{Listener, Work};
+use super::outputs::{Fingerprint, NewRows, OutputStatus, Outputs, RowState, View, append, exact};
+use super::predict::{InputForm, Inputs, Predicted, column_of, predict};
+use super::source::{Chunk, Source};
+use super::vectors::vectors_of;
+use crate::error::arrow_error;
+
+/// Rows that are read and predicted at once.
+const CHUNK: usize = if cfg!(test) { 64 } else { 8_192 };
+/// Bytes of new outputs that are kept before they are written.
+const MOST_BYTES: usize = 32 << 20;
+/// Time after which new outputs are written.
+const INTERVAL: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_secs(3) };
+/// A run over the rows of a collection.
+pub(super) struct Filler<'a> {
+    job: &'a JobContext,
+    listener: &'a Listener,
+    source: &'a Source,
+    model: Option<Arc<dyn Model>>,
+    /// The digest of the model whose outputs these are.
+    digest: Option<Digest>,
+    name: Identifier,
+    outputs: Outputs,
+    /// The digest of the version that `outputs` was read from.
+    base: Digest,
+    pending: NewRows,
+    is_changed: bool,
+    written: Instant,
+    report: &'a mut FillReport,
+}
+
+impl<'a> Filler<'a> {
+    pub(super) fn new(
+        job: &'a JobContext,
+        listener: &'a Listener,
+        source: &'a Source,
+        model: Option<Arc<dyn Model>>,
+        report: &'a mut FillReport,
+    ) -> Result<Self> {
+        let larder = job.larder();
+        let name = listener.outputs()?;
+        let base = match larder.find(&name.clone().into()) {
+            Ok(found) => found.manifest,
+            Err(Error::NotFound { .. }) => {
+                let new = Outputs::new(listener, source.version());
+                larder.apply(name.clone(), &new)?.version().digest
+            }
+            Err(error) => return Err(error),
+        };
+        let mut outputs: Outputs = larder.load(exact(&name, &base)?)?;
+        let mut is_changed = false;
+        if outputs.definition != listener.definition() {
+            outputs = Outputs::new(listener, source.version());
+            is_changed = true;
+        }
+        let current = match &listener.work {
+            Work::Model { version, .. } => Some(version.clone()),
+            Work::Index { .. } => source.upstream_model(listener),
+        };
+        if outputs.model != current && (outputs.digest() != current.as_ref().map(|it| it.digest)) {
+            // What is there is stale until it is computed again.
+            (outputs.ok, outputs.failed, outputs.empty) = (0, 0, 0);
+            outputs.fill_from = Some(0);
+            outputs.column = model.as_ref().and_then(|model| column_of(&model.signature().output));
+            is_changed = true;
+        }
+        outputs.model = current;
+        let digest = outputs.digest();
+        let (pending, written) = (NewRows::default(), Instant::now());
+        Ok(Self {
+            job,
+            listener,
+            source,
+            model,
+            digest,
+            name,
+            outputs,
+            base,
+            pending,
+            is_changed,
+            written,
+            report,
+        })
+    }
+
+    fn view<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
+        let view = View::new(&self.outputs, self.name.to_string(), self.source.cache());
+        read(&view)
+    }
+
+    /// Handles what changed in the collection since the outputs were last written.
+    pub(super) fn handle_changes(&mut self, request: Request) -> Result<()> {
+        let changes = self.source.changes(self.job.larder(), self.listener, &self.outputs)?;
+        if changes.is_unknown {
+            self.outputs.fill_from = Some(0);
+        }
+        self.drop_rows(&changes.deleted)?;
+        self.compute_rows(&changes.changed, false)?;
+        if request.retry {
+            let failed = self.failed_rows()?;
+            self.flush(false)?;
+            self.compute_rows(&failed, true)?;
+        }
+        let version = self.source.version();
+        let seen_outputs = self.source.seen_outputs();
+        if self.outputs.seen != version || self.outputs.seen_outputs != seen_outputs {
+            self.outputs.seen = version;
+            self.outputs.seen_outputs = seen_outputs;
+            self.is_changed = true;
+        }
+        // The back-fill reads what was written here.
+        self.flush(true)
+    }
+
+    /// Returns the rows that failed with the current model.
+    fn failed_rows(&self) -> Result<Vec<u64>> {
+        self.view(|view| {
+            let mut failed = Vec::new();
+            for at in 0..view.len() {
+                let replaced = view.replaced(at)?;
+                let fragment = view.fragment(at)?;
+                for (position, (row, code)) in
+                    fragment.rows().iter().zip(fragment.codes()).enumerate()
+                {
+                    let is_failed = OutputStatus::of_code(*code) == Some(OutputStatus::Failed);
+                    if is_failed && replaced.binary_search(&(position as u32)).is_err() {
+                        failed.push(*row);
+                    }
+                }
+            }
+            failed.sort_unstable();
+            Ok(failed)
+        })
+    }
+
+    /// Drops the outputs of deleted rows.
+    fn drop_rows(&mut self, rows: &[u64]) -> Result<()> {
+        let states: Vec<Option<RowState>> =
+            self.view(|view| rows.iter().map(|row| view.state(*row)).collect())?;
+        let mut gone = Vec::new();
+        for (row, state) in rows.iter().zip(states) {
+            let Some(state) = state.filter(|state| state.status.is_some()) else { continue };
+            self.outputs.count(state.status.filter(|_| state.is_current), None);
+            gone.push(*row);
+        }
+        if !gone.is_empty() {
+            self.report.dropped += gone.len() as u64;
+            self.pending.push_without(&gone, None);
+        }
+        Ok(())
+    }
+
+    /// Computes the outputs of rows, ascending by id.
+    fn compute_rows(&mut self, rows: &[u64], force: bool) -> Result<()> {
+        for (at, rows) in rows.chunks(CHUNK).enumerate() {
+            if self.job.is_cancelled() {
+                return Err(cancelled(self.job));
+            }
+            if at > 0 {
+                self.flush(false)?;
+            }
+            let chunk = self.source.take(self.listener, rows)?;
+            self.compute(&chunk, force)?;
+        }
+        Ok(())
+    }
+
+    /// Computes outputs of the rows that had none when the back-fill began.
+    pub(super) fn fill(&mut self) -> Result<()> {
+        let Some(first) = self.outputs.fill_from else { return Ok(()) };
+        let total = self.source.rows().max(1);
+        let source = self.source;
+        let mut chunks = source.scan(self.listener, first, CHUNK)?;
+        let started = Instant::now();
+        let mut done = 0_u64;
+        self.outputs.fill_from = 'rows: loop {
+            let Some(chunk) = chunks.next() else { break None };
+            let chunk = chunk?;
+            let mut at = 0;
+            while at < chunk.rows.len() {
+                let room = match self.listener.limit {
+                    Some(limit) => limit.saturating_sub(self.outputs.ok + self.outputs.failed),
+                    None => u64::MAX,
+                };
+                if room == 0 || self.job.is_cancelled() {
+                    break 'rows chunk.rows.get(at).copied();
+                }
+                let part = chunk.slice(at, usize::try_from(room).unwrap_or(usize::MAX));
+                self.compute(&part, false)?;
+                at += part.rows.len();
+                done += part.rows.len() as u64;
+            }
+            self.outputs.fill_from = chunk.rows.last().map(|row| row + 1);
+            self.is_changed = true;
+            let covered = self.covered();
+            let rate = done as f64 / started.elapsed().as_secs_f64().max(1e-3);
+            let message = format!("{covered} of {total} rows, {rate:.0} rows/s");
+            self.job.progress(covered as f64 / total as f64, message);
+            self.flush(false)?;
+        };
+        self.is_changed |= self.outputs.fill_from != Some(first);
+        let is_done = self.outputs.fill_from.is_none();
+        if is_done {
+            // Each row has an output of this model now, so those of others are of no use.
+            self.flush(true)?;
+            let before = self.outputs.fragments.len();
+            self.outputs.fragments.retain(|fragment| fragment.model == self.digest);
+            self.is_changed |= self.outputs.fragments.len() != before;
+        }
+        self.report.left = if is_done { 0 } else { total.saturating_sub(self.covered()) };
+        Ok(())
+    }
+
+    /// Returns the number of rows that were reached.
+    fn covered(&self) -> u64 {
+        self.outputs.ok + self.outputs.failed + self.outputs.empty
+    }
+
+    /// Computes the outputs of a chunk, apart from those that are up to date.
+    fn compute(&mut self, chunk: &Chunk, force: bool) -> Result<()> {
+        let rows = &chunk.rows;
+        let inputs = fingerprints(&chunk.columns, rows.len())?;
+        let is_empty = chunk.empty(self.listener);
+        let states: Vec<Option<RowState>> =
+            self.view(|view| rows.iter().map(|row| view.state(*row)).collect())?;
+        let (mut due, mut empty) = (Vec::new(), Vec::new());
+        for (at, state) in states.iter().enumerate() {
+            let known = state.filter(|state| state.is_current);
+            let status = known.and_then(|state| state.status);
+            if is_empty[at] {
+                if status == Some(OutputStatus::Empty) {
+                    self.report.unchanged += 1;
+                } else {
+                    self.outputs.count(status, Some(OutputStatus::Empty));
+                    empty.push(rows[at]);
+                }
+                continue;
+            }
+            let is_done = match status {
+                Some(OutputStatus::Ok) => true,
+                Some(OutputStatus::Failed) => !force,
+                _ => false,
+            };
+            match known {
+                Some(state) if is_done && state.input == inputs[at] => self.report.unchanged += 1,
+                _ => due.push(at),
+            }
+        }
+        if !empty.is_empty() {
+            self.pending.push_without(&empty, Some(OutputStatus::Empty));
+        }
+        if due.is_empty() {
+            return Ok(());
+        }
+        let Predicted { values, failures } = self.outputs_of(chunk, &due)?;
+        let mut is_failed = vec![false; due.len()];
+        for (at, _) in &failures {
+            if let Some(failed) = is_failed.get_mut(*at) {
+                *failed = true;
+            }
+        }
+        for (at, is_failed) in due.iter().zip(is_failed) {
+            let old = states[*at].filter(|state| state.is_current).and_then(|state| state.status);
+            let new = if is_failed { OutputStatus::Failed } else { OutputStatus::Ok };
+            self.outputs.count(old, Some(new));
+        }
+        self.report.computed += due.len() as u64;
+        self.report.failed += failures.len() as u64;
+        let inputs: Vec<Fingerprint> = due.iter().map(|at| inputs[*at]).collect();
+        let rows: Vec<u64> = due.iter().map(|at| rows[*at]).collect();
+        self.pending.push(&rows, &inputs, values, failures);
+        Ok(())
+    }
+
+    /// Computes the outputs of the rows at some positions of a chunk.
+    fn outputs_of(&mut self, chunk: &Chunk, due: &[usize]) -> Result<Predicted> {
+        let columns: Vec<(String, ArrayRef)> = if due.len() == chunk.rows.len() {
+            chunk.columns.clone()
+        } else {
+            let positions = UInt32Array::from_iter_values(due.iter().map(|at| *at as u32));
+            let cut = |(name, column): &(String, ArrayRef)| {
+                let column = take(column, &positions, None);
+                Ok((name.clone(), column.map_err(|error| arrow_error("choose rows", error))?))
+            };
+            chunk.columns.iter().map(cut).collect::<Result<_>>()?
+        };
+        match (&self.listener.work, &self.model) {
+            (Work::Model { form, .. }, Some(model)) => {
+                let inputs = match (form, &*columns) {
+                    (InputForm::Value, [(_, column)]) => Inputs::Values(column),
+                    _ => Inputs::Objects(&columns, due.len()),
+                };
+                predict(&**model, inputs, &mut self.outputs.column)
+            }
+            _ => {
+                let column = columns.first().map(|(_, column)| column);
+                let column = column.ok_or_else(|| Error::internal("an index without a field"))?;
+                vectors_of(column, &mut self.outputs.column)
+            }
+        }
+    }
+
+    /// Writes what is pending if it is much, or if `now`.
+    pub(super) fn flush(&mut self, now: bool) -> Result<()> {
+        let is_due = self.pending.bytes() >= MOST_BYTES || self.written.elapsed() >= INTERVAL;
+        let is_idle = !self.is_changed && self.pending.is_empty();
+        if !(now || is_due) || is_idle {
+            return Ok(());
+        }
+        append(&mut self.outputs, &self.pending, self.digest, self.source.cache())?;
+        let options = ApplyOptions::new().onto(self.base).read_back(false);
+        let applied = self.job.larder().apply_with(self.name.clone(), &self.outputs, &options)?;
+        self.base = applied.version().digest;
+        if !self.pending.is_empty() {
+            // The bytes of what was written are dropped: fragments are read when they are needed.
+            self.outputs = self.job.larder().load(applied.version().reference())?;
+        }
+        self.pending = NewRows::default();
+        self.is_changed = false;
+        self.written = Instant::now();
+        super::prune(self.job.larder(), applied.version());
+        Ok(())
+    }
+}
+
+fn cancelled(job: &JobContext) -> Error {
+    Error::Refused { action: format!("go on with {}", job.id()), reason: "it was cancelled".into() }
+}
+
+/// Returns the fingerprint of each row.
+fn fingerprints(columns: &[(String, ArrayRef)], rows: usize) -> Result<Vec<Fingerprint>> {
+    let failed = |error| arrow_error("compute the fingerprints of rows", error);
+    if columns.is_empty() {
+        return Ok(vec![Fingerprint::default(); rows]);
+    }
+    let fields = columns.iter().map(|(_, column)| SortField::new(column.data_type().clone()));
+    let converter = RowConverter::new(fields.collect()).map_err(failed)?;
+    let columns: Vec<ArrayRef> = columns.iter().map(|(_, column)| Arc::clone(column)).collect();
+    let encoded = converter.convert_columns(&columns).map_err(failed)?;
+    let fingerprint = |row: arrow_row::Row<'_>| {
+        let mut short = Fingerprint::default();
+        let size = short.len();
+        short.copy_from_slice(&blake3::hash(row.as_ref()).as_bytes()[..size]);
+        short
+    };
+    Ok(encoded.iter().map(fingerprint).collect())
+}

@@ -1,0 +1,335 @@
+//! Laws of engines, which keep the rows of collections.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use larder_collections::arrow_array::cast::AsArray;
+use larder_collections::arrow_array::types::Int64Type;
+use larder_collections::arrow_array::{Int64Array, RecordBatch, StringArray, UInt64Array};
+use larder_collections::{
+    Engine, EngineVersion, Field, Fold, Key, NewCollection, RowBatch, Scan, Schema, Write,
+};
+use larder_core::Error;
+
+/// Opens another handle on the collection of a name at every call.
+pub type OpenEngine<'a> = dyn Fn(&str) -> Arc<dyn Engine> + Sync + 'a;
+
+/// Checks every law of engines on those that `open` returns. Every law uses a name of its own.
+///
+/// # Panics
+/// If a law is broken.
+pub fn all_engine_laws(open: &OpenEngine<'_>) {
+    a_collection_is_created_once(open);
+    each_write_is_a_version_and_versions_never_change(open);
+    ids_are_stable_and_never_used_twice(open);
+    a_write_of_nothing_is_no_version(open);
+    appends_merge_and_two_edits_of_one_row_conflict(open);
+    keys_are_unique(open);
+    a_delta_says_what_changed_and_compaction_changes_nothing(open);
+    filters_and_projections_are_those_of_all_rows(open);
+    folds_divide_the_rows(open);
+    many_writers_lose_nothing(open);
+    random_writes_match_a_model(open);
+}
+
+/// A name that no other law uses.
+fn fresh(law: &str) -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let process = std::process::id();
+    format!("laws/{law}-{process}-{}", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn schema() -> Schema {
+    let field =
+        |name: &str, kind: &str| Field::new(name, kind.parse().unwrap_or_else(|_| unreachable!()));
+    let fields = [field("id", "int64"), field("text", "text").nullable()];
+    Schema::new(fields).unwrap_or_else(|error| panic!("the schema of the laws: {error}"))
+}
+
+fn batch(ids: impl IntoIterator<Item = i64>, text: &str) -> RecordBatch {
+    let ids: Vec<i64> = ids.into_iter().collect();
+    let texts = StringArray::from(vec![Some(text); ids.len()]);
+    let columns = vec![Arc::new(Int64Array::from(ids)) as _, Arc::new(texts) as _];
+    RecordBatch::try_new(Arc::clone(schema().arrow()), columns)
+        .unwrap_or_else(|error| panic!("a batch of the laws: {error}"))
+}
+
+fn insert(ids: impl IntoIterator<Item = i64>, text: &str) -> Write<'static> {
+    let rows = batch(ids, text);
+    Write { inserts: Some(Box::new(std::iter::once(Ok(rows)))), ..Write::default() }
+}
+
+fn update(row: u64, key: i64, text: &str) -> Write<'static> {
+    let ids = UInt64Array::from(vec![row]);
+    Write { updates: vec![RowBatch { ids, rows: batch([key], text) }], ..Write::default() }
+}
+
+fn delete(row: u64) -> Write<'static> {
+    Write { deletes: vec![row], ..Write::default() }
+}
+
+fn create(engine: &dyn Engine, ids: impl IntoIterator<Item = i64>) -> Arc<dyn EngineVersion> {
+    let new = NewCollection::new(schema()).with_key("id");
+    sound(engine.create(new, insert(ids, "first")))
+}
+
+fn head(engine: &dyn Engine) -> Arc<dyn EngineVersion> {
+    sound(engine.head()).unwrap_or_else(|| panic!("{} has a newest version", engine.name()))
+}
+
+fn sound<T>(result: Result<T, Error>) -> T {
+    result.unwrap_or_else(|error| panic!("{error:?}"))
+}
+
+/// The rows of a scan, by their row ids: key and text.
+fn rows(version: &dyn EngineVersion, scan: &Scan) -> BTreeMap<u64, (i64, String)> {
+    let mut rows = BTreeMap::new();
+    let mut last = None;
+    for batch in sound(version.scan(scan)) {
+        let batch = sound(batch);
+        let keys = batch.rows.column(0).as_primitive::<Int64Type>();
+        let texts = batch.rows.column(1).as_string::<i32>();
+        for at in 0..batch.ids.len() {
+            let id = batch.ids.value(at);
+            assert!(last.is_none_or(|last| last < id), "rows come in the order of their ids");
+            last = Some(id);
+            rows.insert(id, (keys.value(at), texts.value(at).to_owned()));
+        }
+    }
+    rows
+}
+
+fn all(version: &dyn EngineVersion) -> BTreeMap<u64, (i64, String)> {
+    let rows = rows(version, &Scan::new());
+    assert_eq!(rows.len() as u64, version.rows(), "a version knows the number of its rows");
+    rows
+}
+
+/// A name without a collection has no newest version; creating it twice is a conflict.
+pub fn a_collection_is_created_once(open: &OpenEngine<'_>) {
+    let name = fresh("created");
+    let (one, two) = (open(&name), open(&name));
+    assert!(sound(one.head()).is_none(), "nothing is there before it is created");
+    let new = || NewCollection::new(schema()).with_key("id");
+    let made = sound(one.create(new(), Write::default()));
+    assert_eq!((made.rows(), made.key()), (0, Some("id")));
+    assert!(all(&*made).is_empty());
+    assert!(two.create(new(), Write::default()).is_err(), "a collection is created once");
+    assert_eq!(head(&*two).info().digest, made.info().digest);
+}
+
+/// A version that was read before reads the same afterwards, by any handle.
+pub fn each_write_is_a_version_and_versions_never_change(open: &OpenEngine<'_>) {
+    let name = fresh("versions");
+    let engine = open(&name);
+    let mut versions = vec![create(&*engine, 0..10)];
+    let mut states = vec![all(&*versions[0])];
+    for write in
+        [insert(10..15, "second"), update(3, 3, "changed"), delete(4), insert([20], "last")]
+    {
+        let version = sound(engine.write(&versions[versions.len() - 1], write));
+        assert!(version.info().version > versions[versions.len() - 1].info().version);
+        states.push(all(&*version));
+        versions.push(version);
+    }
+    assert_eq!(states[2][&3], (3, "changed".to_owned()));
+    assert!(!states[3].contains_key(&4));
+    let other = open(&name);
+    for (version, state) in versions.iter().zip(&states) {
+        assert_eq!(all(&**version), *state);
+        assert_eq!(all(&*sound(other.at(version.info().version))), *state);
+    }
+}
+
+/// An update keeps the id of a row, and the id of a deleted row is not used again.
+pub fn ids_are_stable_and_never_used_twice(open: &OpenEngine<'_>) {
+    let engine = open(&fresh("ids"));
+    let first = create(&*engine, 0..5);
+    let second = sound(engine.write(&first, update(2, 2, "new")));
+    assert_eq!(all(&*second)[&2], (2, "new".to_owned()));
+    let third = sound(engine.write(&second, delete(4)));
+    let fourth = sound(engine.write(&third, insert([9], "after")));
+    assert_eq!(all(&*fourth)[&5], (9, "after".to_owned()));
+    assert_eq!(all(&*sound(engine.compact())), all(&*fourth));
+    let taken = sound(fourth.take(&[5, 4, 0], None));
+    assert_eq!(
+        taken.ids.values().to_vec(),
+        [5, 0],
+        "in the order of the ids, without deleted ones"
+    );
+}
+
+/// A write that changes nothing returns the newest version.
+pub fn a_write_of_nothing_is_no_version(open: &OpenEngine<'_>) {
+    let engine = open(&fresh("nothing"));
+    let first = create(&*engine, 0..3);
+    let same = sound(engine.write(&first, Write::default()));
+    assert_eq!(same.info().version, first.info().version);
+}
+
+/// Writes on an old base succeed, unless they edit a row that was edited since; the error names the row.
+pub fn appends_merge_and_two_edits_of_one_row_conflict(open: &OpenEngine<'_>) {
+    let name = fresh("merge");
+    let (one, two) = (open(&name), open(&name));
+    let base = create(&*one, 0..4);
+    let same_base = head(&*two);
+    sound(one.write(&base, insert([10], "one")));
+    sound(two.write(&same_base, insert([11], "two")));
+    sound(one.write(&base, update(0, 0, "one")));
+    sound(two.write(&same_base, update(1, 1, "two")));
+    let error = two.write(&same_base, update(0, 0, "two")).err();
+    let error = error.unwrap_or_else(|| panic!("two edits of one row conflict"));
+    assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
+    assert!(error.to_string().contains("id = 0"), "it names the row: {error}");
+    assert!(one.write(&base, delete(1)).is_err(), "an edit and a deletion conflict too");
+    let rows = all(&*head(&*one));
+    assert_eq!(rows.len(), 6);
+    assert_eq!((&*rows[&0].1, &*rows[&1].1), ("one", "two"));
+}
+
+/// A key that is there, or twice in one write, refuses all of it.
+pub fn keys_are_unique(open: &OpenEngine<'_>) {
+    let engine = open(&fresh("keys"));
+    let base = create(&*engine, [5, 1, 3]);
+    assert!(engine.write(&base, insert([7, 3], "known")).is_err());
+    assert!(engine.write(&base, insert([8, 9, 8], "twice")).is_err());
+    let found = sound(base.find_keys(&[Key::from(3i64), Key::from(4i64), Key::from(5i64)]));
+    assert_eq!(found, [Some(2), None, Some(0)]);
+    let after = sound(engine.write(&base, insert([7], "new")));
+    assert!(engine.write(&base, insert([7], "since then")).is_err(), "also on an old base");
+    let deleted = sound(engine.write(&after, delete(2)));
+    assert_eq!(sound(deleted.find_keys(&[Key::from(3i64)])), [None]);
+    sound(engine.write(&deleted, insert([3], "again")));
+}
+
+/// A delta from A to B has what was inserted, updated and deleted between them.
+pub fn a_delta_says_what_changed_and_compaction_changes_nothing(open: &OpenEngine<'_>) {
+    let engine = open(&fresh("delta"));
+    let first = create(&*engine, 0..6);
+    let second = sound(engine.write(&first, insert([10, 11], "new")));
+    let third = sound(engine.write(&second, update(1, 1, "changed")));
+    let fourth = sound(engine.write(&third, delete(6)));
+    let fifth = sound(engine.write(&fourth, delete(0)));
+    let delta = sound(fifth.delta(&*first));
+    assert_eq!((delta.inserted, delta.updated, delta.deleted), (vec![7], vec![1], vec![0]));
+    let compacted = sound(engine.compact());
+    assert_eq!(all(&*compacted), all(&*fifth));
+    assert!(sound(compacted.delta(&*fifth)).is_empty(), "compaction changes no row");
+    assert_eq!(sound(compacted.delta(&*third)).deleted, [0, 6]);
+    assert!(first.delta(&*fifth).is_err(), "from the newer to the older");
+}
+
+/// A filter, a projection and a range of ids give what they would give of all rows.
+pub fn filters_and_projections_are_those_of_all_rows(open: &OpenEngine<'_>) {
+    let engine = open(&fresh("filters"));
+    let first = create(&*engine, 0..100);
+    let second = sound(engine.write(&first, update(50, 50, "changed")));
+    let version = sound(engine.write(&second, delete(51)));
+    let filter = |text: &str| sound(text.parse());
+    let scan = Scan::new().filter(filter("id >= 49 and id < 53"));
+    let found: Vec<u64> = rows(&*version, &scan).into_keys().collect();
+    assert_eq!(found, [49, 50, 52]);
+    let scan = Scan::new().filter(filter("text = 'changed'")).batch_rows(7);
+    assert_eq!(rows(&*version, &scan).len(), 1);
+    let found: Vec<u64> = rows(&*version, &Scan::new().ids(48..52)).into_keys().collect();
+    assert_eq!(found, [48, 49, 50]);
+    let projected = sound(version.scan(&Scan::new().columns(["text"]))).map(sound).next();
+    assert!(projected.is_some_and(|batch| batch.rows.num_columns() == 1));
+    let unknown = version.scan(&Scan::new().columns(["txet"])).err().map(|error| error.to_string());
+    assert!(unknown.is_some_and(|error| error.contains("`text`")), "near names are suggested");
+}
+
+/// Each row is in one fold, which updates and compaction do not change.
+pub fn folds_divide_the_rows(open: &OpenEngine<'_>) {
+    let engine = open(&fresh("folds"));
+    let first = create(&*engine, 0..500);
+    let fold = |version: &dyn EngineVersion, fold| -> Vec<u64> {
+        rows(version, &Scan::new().fold(fold)).into_keys().collect()
+    };
+    let valid = fold(&*first, Fold::Valid);
+    assert!((20..100).contains(&valid.len()), "about a tenth: {}", valid.len());
+    assert_eq!(valid.len() + fold(&*first, Fold::Train).len(), 500);
+    let key = i64::try_from(valid[0]).unwrap_or_default();
+    sound(engine.write(&first, update(valid[0], key, "changed")));
+    assert_eq!(fold(&*sound(engine.compact()), Fold::Valid), valid);
+}
+
+/// Of writers at once, each write is there, once.
+pub fn many_writers_lose_nothing(open: &OpenEngine<'_>) {
+    /// Number of writers.
+    const WRITERS: i64 = 4;
+    /// Number of writes of each.
+    const WRITES: i64 = 10;
+    let name = fresh("writers");
+    create(&*open(&name), [-1]);
+    std::thread::scope(|scope| {
+        for writer in 0..WRITERS {
+            let name = &name;
+            scope.spawn(move || {
+                let engine = open(name);
+                for at in 0..WRITES {
+                    let base = head(&*engine);
+                    sound(engine.write(&base, insert([writer * 1_000 + at], "row")));
+                }
+            });
+        }
+    });
+    let rows = all(&*head(&*open(&name)));
+    assert_eq!(rows.len() as i64, WRITERS * WRITES + 1);
+    let keys: std::collections::BTreeSet<i64> = rows.values().map(|row| row.0).collect();
+    assert_eq!(keys.len(), rows.len(), "no row is there twice");
+}
+
+/// Any sequence of inserts, updates, deletions and compactions leaves the rows that it should, in batches of any size.
+pub fn random_writes_match_a_model(open: &OpenEngine<'_>) {
+    let engine = open(&fresh("model"));
+    let mut state = 0x9e37_79b9_7f4a_7c15u64;
+    let mut random = |below: u64| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below.max(1)
+    };
+    let mut version = create(&*engine, 0..50);
+    let mut model: BTreeMap<u64, (i64, String)> =
+        (0..50).map(|id| (id, (id as i64, "first".to_owned()))).collect();
+    let mut next = 50u64;
+    for step in 0..120u64 {
+        let text = format!("step {step}");
+        let live: Vec<u64> = model.keys().copied().collect();
+        let pick = |random: &mut dyn FnMut(u64) -> u64| live[random(live.len() as u64) as usize];
+        let write = match random(10) {
+            0..=3 => {
+                let count = 1 + random(30);
+                let keys = next as i64..(next + count) as i64;
+                model.extend(keys.clone().map(|key| (key as u64, (key, text.clone()))));
+                next += count;
+                insert(keys, &text)
+            }
+            4..=6 if !live.is_empty() => {
+                let mut ids: Vec<u64> = (0..=random(5)).map(|_| pick(&mut random)).collect();
+                ids.sort_unstable();
+                ids.dedup();
+                for id in &ids {
+                    model.insert(*id, (*id as i64, text.clone()));
+                }
+                let rows = batch(ids.iter().map(|&id| id as i64), &text);
+                Write { updates: vec![RowBatch { ids: ids.into(), rows }], ..Write::default() }
+            }
+            7 | 8 if !live.is_empty() => {
+                let ids: Vec<u64> = (0..=random(8)).map(|_| pick(&mut random)).collect();
+                ids.iter().for_each(|id| drop(model.remove(id)));
+                Write { deletes: ids, ..Write::default() }
+            }
+            _ => {
+                version = sound(engine.compact());
+                continue;
+            }
+        };
+        version = sound(engine.write(&version, write));
+        let scan = Scan::new().batch_rows(1 + random(60) as usize);
+        assert_eq!(rows(&*version, &scan), model, "after step {step}");
+    }
+    assert_eq!(all(&*version), model);
+}
