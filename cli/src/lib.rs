@@ -98,7 +98,11 @@
 //! | `collection update`, `collection delete` | `outcome`, `updated` or `deleted`, `rows`, and the fields of the version |
 //! | `collection delta` | `name`, `from`, `to`; `inserted`, `updated`, `deleted`: arrays of `row`, its id, and `key` |
 //! | `collection export` | `path`, `rows` |
-//! | `collection status` | `name`, `version`, `rows`, `key`, `valid_permille`, `fields`, `fragments`, `small_fragments`, `deleted_rows`, `bytes` |
+//! | `collection attach`, `collection index` | `outcome`, `collection`, `listener` or `index`: the reference of the component, and the fields of its state, as in `collection status` |
+//! | `collection detach` | `collection`, `name` |
+//! | `collection outputs` | `collection`, `name`, `outputs`: each with `row`, its id, `key`, `status` (`ok`, `failed`, `stale`, `missing` or `empty`), `output`, `error`, `model`: the digest, and `imputed`; without a name, `listeners`, as in `collection status` |
+//! | `collection like` | `collection`, `measure`, `left_out`: the number of rows that are not indexed yet, and `rows`: each with `_score` |
+//! | `collection status` | `name`, `version`, `rows`, `key`, `valid_permille`, `fields`, `fragments`, `small_fragments`, `deleted_rows`, `bytes`; `listeners` and `indexes`: each with `name`, `key`, `model`, `version`, `fills`, `measure`, `width`, `output`, `paused`, `rows`, `ok`, `failed`, `empty`, `stale`, `missing`, `coverage`: a share, `backlog`, `behind`: versions, `lag` in seconds, `jobs`, `error` |
 //! | `collection compact` | `outcome`, `rows`, `fragments`, `fragments_before`, and the fields of the version |
 //! | `completions` | `shell`, `script` |
 //! | none | `program`, `version` |

@@ -52,7 +52,7 @@ fn child() {
                 rows.compact().unwrap();
             }
         }
-        println!("done {batch}");
+        writeln!(std::io::stdout(), "done {batch}").unwrap();
         std::io::stdout().flush().unwrap();
         batch += 1;
     }

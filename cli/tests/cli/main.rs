@@ -9,6 +9,7 @@ mod test_dir;
 
 mod archives;
 mod children;
+mod collections;
 mod content;
 mod copy;
 mod deploy;

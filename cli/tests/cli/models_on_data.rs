@@ -105,7 +105,7 @@ fn rows_that_come_later_are_computed_by_a_worker_and_failures_alone_are_repeated
     ok(&dir, &["put", "sum", "sum2.rhai"]);
     ok(&dir, &["tag", "sum@2", "prod"]);
     let stale = ok(&dir, &["collection", "outputs", "shop/rows", "total", "--status", "stale"]);
-    assert_eq!(stale.lines().count(), 4, "{stale}");
+    assert_eq!(stale.lines().count(), 5, "{stale}");
     ok(&dir, &["collection", "outputs", "shop/rows", "total", "--retry", "--wait"]);
     let find =
         ["collection", "find", "shop/rows", "--columns", "id,_outputs.total", "--format", "csv"];
@@ -157,6 +157,6 @@ fn what_cannot_be_is_refused_with_what_to_do() {
         fails(&dir, &["collection", "detach", "shop/rows", "total"]).contains("no such listener")
     );
     ok(&dir, &["collection", "detach", "shop/rows", "x", "--index"]);
-    let verified = ok(&dir, &["verify"]);
+    let verified = dir.plain(&["verify"]);
     assert!(verified.contains("no damage"), "{verified}");
 }

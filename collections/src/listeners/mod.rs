@@ -244,6 +244,21 @@ pub(crate) fn versions_of(
     Ok(versions)
 }
 
+/// Returns the newest versions of the listeners and indexes of a collection, in one request for most.
+fn listening(larder: &Larder, collection: &Identifier) -> Result<Vec<VersionInfo>> {
+    let mut versions = Vec::new();
+    let folders = Kind::ALL.map(|kind| kind.folder(collection));
+    for found in larder.store().known_records(format!("names/{collection}.")) {
+        let (key, found) = found?;
+        let name = record::name_in(&key)?;
+        if folders.iter().any(|folder| name.as_str().starts_with(folder)) {
+            let head: record::NameRecord = record::read(&key, &found)?;
+            versions.extend(head.latest.map(|latest| VersionInfo::new(&name, &latest)));
+        }
+    }
+    Ok(versions)
+}
+
 /// Removes the version of outputs that fell out of those that are kept.
 fn prune(larder: &Larder, version: &VersionInfo) {
     let Some(number) = version.version.get().checked_sub(KEPT_VERSIONS) else { return };

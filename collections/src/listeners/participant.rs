@@ -13,8 +13,8 @@ use larder_core::{
 };
 use larder_jobs::{Event, LarderJobs as _};
 
-use super::listener::{CHANGE, Kind, OUTPUTS, Work};
-use super::{Listener, Outputs, versions_of};
+use super::listener::{CHANGE, OUTPUTS, Work};
+use super::{Listener, Outputs, listening};
 use crate::snapshot::Snapshot;
 
 larder_core::link!(Item::participant(Arc::new(ListenersParticipant)));
@@ -51,20 +51,17 @@ impl Participant for ListenersParticipant {
         let jobs = larder.jobs();
         let event = Event::custom(CHANGE)?;
         let mut all = Contribution::default();
-        for kind in Kind::ALL {
-            for listener in versions_of(larder, &collection, kind)? {
-                if let Some(upstream) = &upstream {
-                    let loaded: Listener = larder.load(listener.reference())?;
-                    if !loaded.key.iter().any(|field| field.strip_prefix(OUTPUTS) == Some(upstream))
-                    {
-                        continue;
-                    }
-                }
-                let Some(record) = larder.version(&listener.identifier, listener.version)? else {
+        for listener in listening(larder, &collection)? {
+            if let Some(upstream) = &upstream {
+                let loaded: Listener = larder.load(listener.reference())?;
+                if !loaded.key.iter().any(|field| field.strip_prefix(OUTPUTS) == Some(upstream)) {
                     continue;
-                };
-                all.merge(jobs.contribute_once(&event, &listener.identifier, &record)?);
+                }
             }
+            let Some(record) = larder.version(&listener.identifier, listener.version)? else {
+                continue;
+            };
+            all.merge(jobs.contribute_once(&event, &listener.identifier, &record)?);
         }
         Ok(all)
     }

@@ -183,7 +183,7 @@ fn trained(larder: &Larder) -> Result<()> {
     let shown = larder.show("shop/mood")?;
     let metric = |name: &str| shown.annotations.metrics.get(name).copied().unwrap_or_default();
     println!(
-        "{}: accuracy {:.2} on rows that it has not seen; the most frequent mood has {:.2}",
+        "{}: accuracy {:.2} on rows that it has not seen, and the most frequent mood {:.2}",
         shown.version.reference(),
         metric("accuracy"),
         metric("baseline_accuracy")
