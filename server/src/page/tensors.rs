@@ -73,7 +73,7 @@ fn header(larder: &Larder, entry: &ArtifactEntry) -> Option<Value> {
 fn wanted(start: &[u8], size: u64) -> Option<u64> {
     let len = u64::from_le_bytes(start.get(..8)?.try_into().ok()?);
     let is_json = start.get(8).is_none_or(|first| *first == b'{');
-    (len <= MOST_HEADER && len <= size - 8 && is_json).then_some(len + 8)
+    (len <= MOST_HEADER && len <= size.saturating_sub(8) && is_json).then(|| len + 8)
 }
 
 fn tensors(header: &Value, file: u64) -> Vec<Tensor> {
