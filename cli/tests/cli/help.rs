@@ -53,6 +53,9 @@ fn help_lists_the_commands() {
       remove       Removes a version, or all versions of a name [rm]
       restore      Restores a removed version, unless its blobs were collected
 
+    Data:
+      collection   Creates, fills, searches and changes collections of rows
+
     Upkeep:
       verify       Verifies every byte of versions, and lists damage; exit code 4 if there is any
       doctor       Checks the program and the larder, and suggests what to do
