@@ -49,9 +49,9 @@ pub(super) fn tidy(
 ) -> Result<Vec<NewFragment>> {
     fragments.retain(|it| it.fragment.live() > 0);
     let has_many_deleted = |it: &Fragment| (it.rows - it.live()) * DELETED_SHARE > it.rows;
-    for at in 0..fragments.len() {
-        if has_many_deleted(&fragments[at].fragment) {
-            fragments[at] = merged(&[&fragments[at].fragment], schema, key_at, load, uploads)?;
+    for it in &mut fragments {
+        if has_many_deleted(&it.fragment) {
+            *it = merged(&[&it.fragment], schema, key_at, load, uploads)?;
         }
     }
     loop {
