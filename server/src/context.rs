@@ -64,13 +64,17 @@ impl Context {
         self.identity.as_ref().map(|identity| &*identity.principal)
     }
 
-    /// Returns the URL by which the client reached the server. A proxy in front may say more.
+    /// Returns the URL by which the client reached the server, unless the server was told. A proxy in front may say more.
     pub fn url(&self, headers: &HeaderMap) -> String {
         let text = |name: HeaderName| headers.get(name).and_then(|it| it.to_str().ok());
         let plain = |extra: &'static [u8]| {
             move |text: &&str| text.bytes().all(|b| b.is_ascii_alphanumeric() || extra.contains(&b))
         };
         let options = &self.app.options;
+        #[cfg(feature = "oidc")]
+        if let Some(url) = options.oidc.as_ref().and_then(|oidc| oidc.public_url.clone()) {
+            return url;
+        }
         let host = text(header::HOST).filter(|host| !host.is_empty()).filter(plain(b".-:[]"));
         let host = host.unwrap_or("localhost");
         if !options.behind_proxy {

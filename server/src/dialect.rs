@@ -1,9 +1,6 @@
 //! The forms of errors that clients of other protocols read.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::{Value, json};
-
-const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 
 /// The protocol of a route's clients.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,23 +52,6 @@ impl Dialect {
                 "code": code,
                 "request_id": request_id,
             }),
-        }
-    }
-
-    /// Adds the headers of an error.
-    pub(crate) fn add_headers(self, headers: &mut HeaderMap, code: &str, path: &str) {
-        if self != Self::Hub {
-            return;
-        }
-        let known = match code {
-            "entry_not_found" => "EntryNotFound",
-            "revision_not_found" => "RevisionNotFound",
-            // It does not say whether there is what nobody may read.
-            "not_found" | "removed" if path.contains('{') => "RepoNotFound",
-            _ => "",
-        };
-        if !known.is_empty() {
-            headers.insert(ERROR_CODE, HeaderValue::from_static(known));
         }
     }
 }

@@ -128,11 +128,9 @@ impl Failure {
     pub fn respond(self, request_id: &str, path: &str) -> Response {
         self.log(request_id);
         let (code, message) = (self.code, self.message);
-        let dialect = Dialect::of(path);
-        let body = dialect.body(code, &message, request_id);
+        let body = Dialect::of(path).body(code, &message, request_id);
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
-        dialect.add_headers(headers, code, path);
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }

@@ -70,11 +70,6 @@ impl Sessions {
         self.is_local
     }
 
-    /// True if browsers reach the server by TLS.
-    pub(crate) fn is_secure(&self) -> bool {
-        self.is_secure
-    }
-
     /// The code of the one-time link, until it is used.
     pub(crate) fn code(&self) -> Option<String> {
         self.code.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -18,11 +18,14 @@ mod repos;
 mod resolve;
 mod tags;
 
-use axum::http::Method;
+use axum::http::{HeaderName, HeaderValue, Method};
+use axum::response::Response;
 use larder_core::store::Action;
-use larder_server::extend::{Guard, Route, RouteSet, inventory};
+use larder_server::extend::{Failure, Guard, Route, RouteSet, inventory};
 
 use repo::resource;
+
+const ERROR_CODE: HeaderName = HeaderName::from_static("x-error-code");
 
 /// The routes of repositories whose names have `$count` parts, `$id` in paths.
 macro_rules! of_repo {
@@ -107,7 +110,23 @@ pub(crate) fn routes() -> Vec<Route> {
     ];
     routes.extend(of_repo!(1, "{a}"));
     routes.extend(of_repo!(2, "{a}/{b}"));
-    routes
+    routes.into_iter().map(|route| route.refused_by(refused)).collect()
+}
+
+/// Adds the header by which clients tell what there is not.
+fn refused(failure: Failure, request_id: &str, path: &str) -> Response {
+    let known = match failure.code {
+        "entry_not_found" => "EntryNotFound",
+        "revision_not_found" => "RevisionNotFound",
+        // It does not say whether there is what nobody may read.
+        "not_found" | "removed" if path.contains('{') => "RepoNotFound",
+        _ => "",
+    };
+    let mut response = failure.respond(request_id, path);
+    if !known.is_empty() {
+        response.headers_mut().insert(ERROR_CODE, HeaderValue::from_static(known));
+    }
+    response
 }
 
 inventory::submit!(RouteSet(routes));

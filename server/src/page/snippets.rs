@@ -1,6 +1,6 @@
 //! Lines to copy: how a program uses a version.
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 use larder_core::Reference;
 use larder_core::extend::TypeEntry;
 
@@ -24,7 +24,7 @@ pub(super) fn snippets(
     let is_local = context.app.sessions.is_local();
     let url = match is_local {
         true => context.app.larder.store().url().to_string(),
-        false => server_url(context, headers),
+        false => context.url(headers),
     };
     let rust_type = entry.map(TypeEntry::rust_type).unwrap_or("MyComponent");
     let rust_type = rust_type.rsplit("::").next().unwrap_or(rust_type);
@@ -80,20 +80,6 @@ fn curl(url: &str, reference: &Reference, bearer: bool) -> String {
         "curl {header}-H 'Content-Type: application/json' \\\n     -d '{{\"input\": …}}' {}",
         quoted(&format!("{url}/predict/{reference}"))
     )
-}
-
-/// The URL by which the browser reached the server.
-fn server_url(context: &Context, headers: &HeaderMap) -> String {
-    #[cfg(feature = "oidc")]
-    if let Ok(oidc) = crate::oidc::of(&context.app) {
-        return oidc.public_url.clone();
-    }
-    let is_plain =
-        |host: &&str| host.bytes().all(|b| b.is_ascii_alphanumeric() || b".:[]-".contains(&b));
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).filter(is_plain);
-    let scheme = if context.app.sessions.is_secure() { "https" } else { "http" };
-    let own = context.app.options.listen.to_string();
-    format!("{scheme}://{}", host.unwrap_or(&own))
 }
 
 /// Quotes a text for a shell, if it has to be.
