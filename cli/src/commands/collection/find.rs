@@ -263,7 +263,7 @@ fn set_permissions(file: &File) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        return file.set_permissions(std::fs::Permissions::from_mode(0o644));
+        file.set_permissions(std::fs::Permissions::from_mode(0o644))
     }
     #[cfg(not(unix))]
     {
