@@ -154,6 +154,16 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("can zoe read label", &["allowed", "because"]),
     ("audit", &["entries"]),
     ("audit --verify", &["records"]),
+    ("collection insert rows rows.jsonl --key id", &["outcome", "inserted", "rows", "name"]),
+    ("collection find rows --limit 1", &["name", "version", "rows", "next"]),
+    ("collection get rows 1", &["row"]),
+    ("collection update rows --all --set id2=3", &["outcome", "updated"]),
+    ("collection delta rows 1 2", &["from", "to", "inserted", "updated", "deleted"]),
+    ("collection delete rows 2", &["outcome", "deleted"]),
+    ("collection status rows", &["rows", "key", "fields", "fragments"]),
+    ("collection compact rows", &["outcome", "rows", "fragments"]),
+    ("collection export rows rows.csv", &["path", "rows"]),
+    ("collection create empty --field a:int64", &["outcome", "fields"]),
     ("jobs", &["jobs"]),
     ("jobs --watch", &["jobs"]),
     ("job forget --older-than 1h", &["forgotten"]),
@@ -189,6 +199,7 @@ fn every_command_prints_one_document_without_duplicate_keys() {
     for store in ["sqlite:larder.db", "fs:data_dir"] {
         let dir = TestDir::new(store);
         dir.filled().write("notes.txt", "dry");
+        dir.write("rows.jsonl", "{\"id\": 1, \"id2\": 1}\n{\"id\": 2, \"id2\": 1}\n");
         dir.write("bottle.json", r#"{"age": 4, "points": 90}"#);
         dir.write("rules.cedar", r#"forbid(principal, action == Action::"write", resource);"#);
         let case = r#"[{"user": "zoe", "action": "write", "name": "label", "expect": "deny"}]"#;

@@ -85,6 +85,17 @@ fn serializers_prints_what_is_missing_as_json_too() {
       "schema": 1,
       "serializers": [
         {
+          "name": "arrow-ipc",
+          "linked": true,
+          "crate": "larder-collections [version]",
+          "types": [
+            "larder_collections::fragment::file::ArrowFile"
+          ],
+          "traits": null,
+          "record": null,
+          "used_by": []
+        },
+        {
           "name": "bincode2-standard",
           "linked": true,
           "crate": "larder-serializers [version]",
@@ -167,6 +178,17 @@ fn serializers_prints_what_is_missing_as_json_too() {
           "used_by": [
             "note/plain@1"
           ]
+        },
+        {
+          "name": "positions-u32",
+          "linked": true,
+          "crate": "larder-collections [version]",
+          "types": [
+            "larder_collections::fragment::positions::Positions"
+          ],
+          "traits": null,
+          "record": null,
+          "used_by": []
         },
         {
           "name": "postcard1",

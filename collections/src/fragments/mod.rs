@@ -4,6 +4,7 @@ mod delta;
 mod engine;
 mod lookup;
 mod merge;
+mod prepare;
 mod scan;
 mod version;
 mod write;

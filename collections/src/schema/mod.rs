@@ -3,6 +3,7 @@
 mod evolve;
 mod fit;
 mod kind;
+mod kind_text;
 mod misfit;
 
 use std::sync::Arc;
