@@ -11,8 +11,6 @@ use std::sync::Arc;
 pub use larder_access as access;
 #[cfg(feature = "archive")]
 pub use larder_archive as archive;
-#[cfg(feature = "collections")]
-pub use larder_collections as collections;
 pub use larder_core::{
     Applied, ApplyOptions, BoxError, Component, ComponentType, Error, HookContext, HookResult,
     Hooks, Identifier, Item, Larder, Model, Predict, Ready, Ref, Reference, Registry, Result,
@@ -47,6 +45,13 @@ mod qualified_reference;
 #[cfg(feature = "msgpack")]
 pub use crate::objects::Objects;
 pub use crate::qualified_reference::QualifiedReference;
+
+/// Collections of rows, and models on them.
+#[cfg(feature = "collections")]
+pub mod collections {
+    pub use larder_collections::*;
+    pub use larder_listeners::*;
+}
 
 /// Clients of a server of Larder: served models, and the tokens that are kept for servers.
 #[cfg(feature = "http")]

@@ -5,6 +5,6 @@ use std::fmt;
 use larder_core::{BoxError, Error};
 
 /// Returns the error of an operation on Arrow data.
-pub(crate) fn arrow_error(what: impl fmt::Display, error: impl Into<BoxError>) -> Error {
+pub fn arrow_error(what: impl fmt::Display, error: impl Into<BoxError>) -> Error {
     Error::store(what.to_string(), error)
 }

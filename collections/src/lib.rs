@@ -12,12 +12,8 @@ mod fold;
 pub mod formats;
 mod fragment;
 mod fragments;
-mod index;
 mod json;
 mod key;
-mod listeners;
-pub mod nearest;
-mod pinned;
 mod schema;
 mod snapshot;
 mod types;
@@ -37,15 +33,16 @@ pub use filter::Filter;
 pub use fold::Fold;
 pub use fragment::{ArrowFile, ArrowIpc, PositionBytes, Positions};
 pub use fragments::{FragmentEngine, FragmentVersion};
-pub use index::{Found as FoundRow, Like, SearchQuery, SearchResult, Unindexed};
 pub use json::{JsonRow, row_of, value_of};
 pub use key::Key;
-pub use listeners::{
-    AttachOptions, Attached, FillReport, IndexOptions, LarderListeners, Listener, ListenerStatus,
-    Listeners, ModelVersion, OutputColumn, OutputRow, OutputStatus, Outputs, OutputsReader,
-};
-pub use nearest::Measure;
-pub use pinned::PinnedCollection;
 pub use schema::{Field, FieldType, Misfit, Misfits, Schema};
 pub use snapshot::Snapshot;
 pub use types::{Encoded, Media, Vector};
+
+/// Parts for crates that keep data of their own beside the rows of a collection.
+pub mod extend {
+    pub use crate::error::arrow_error;
+    pub use crate::fragment::FragmentCache;
+    pub use crate::json::{array_of, infer};
+    pub use crate::schema::value_text;
+}

@@ -1,10 +1,9 @@
 //! What a component trains on.
 
-use larder_collections::{
-    CollectionVersion, Filter, Fold, LarderCollections as _, PinnedCollection, RowBatch, Scan,
-};
+use larder_collections::{CollectionVersion, Filter, Fold, LarderCollections as _, RowBatch, Scan};
 use larder_core::store::VersionNumber;
 use larder_core::{Error, Identifier, Larder, Reference, Result, Selector};
+use larder_listeners::PinnedCollection;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{RngCore as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};

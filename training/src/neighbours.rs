@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, OnceLock};
 
-use larder_collections::nearest::{Candidates, Measure, Segment, nearest};
-use larder_collections::{PinnedCollection, Scan};
+use larder_collections::Scan;
 use larder_core::{
     Component, ComponentType, Error, HookContext, HookResult, Hooks, Item, Model, Predict, Result,
 };
+use larder_listeners::PinnedCollection;
+use larder_listeners::nearest::{Candidates, Measure, Segment, nearest};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -106,11 +106,10 @@ impl Projection {
 mod jobs {
     use std::num::NonZeroUsize;
 
-    use larder_collections::{
-        AttachOptions, Insert, LarderCollections, LarderListeners, OutputStatus, PinnedCollection,
-    };
+    use larder_collections::{Insert, LarderCollections};
     use larder_core::{Error, Larder, Registry};
     use larder_jobs::LarderJobs;
+    use larder_listeners::{AttachOptions, LarderListeners, OutputStatus, PinnedCollection};
     use serde_json::{Map, Value, json};
 
     use crate::{Imputer, LookUp, Neighbours, Pairs, TrainReport, TrainingData};

@@ -18,7 +18,7 @@ const MOST_BYTES: u64 = 64 << 20;
 /// Each was compared with its digest when it was read. Those that are maps of files stay, because the system can drop
 /// their pages; of the others, the oldest go first.
 #[derive(Clone, Default)]
-pub(crate) struct FragmentCache(Arc<Mutex<Cached>>);
+pub struct FragmentCache(Arc<Mutex<Cached>>);
 
 #[derive(Default)]
 struct Cached {
@@ -34,7 +34,7 @@ impl FragmentCache {
     }
 
     /// Returns the batch of a fragment; `what` names it in errors.
-    pub(crate) fn batch(
+    pub fn batch(
         &self,
         artifact: &Artifact<ArrowFile, ArrowIpc>,
         what: impl Fn() -> String,

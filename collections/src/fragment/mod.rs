@@ -12,7 +12,7 @@ use larder_core::store::Corruption;
 use larder_core::{Artifact, Error, Result};
 use serde::{Deserialize, Serialize};
 
-pub(crate) use cache::FragmentCache;
+pub use cache::FragmentCache;
 pub use file::{ArrowFile, ArrowIpc};
 pub use positions::{PositionBytes, Positions};
 

@@ -24,7 +24,7 @@ use crate::schema::FieldType;
 ///
 /// # Errors
 /// Why the first value that does not fit, does not.
-pub(crate) fn array_of<'a>(
+pub fn array_of<'a>(
     kind: &FieldType,
     values: impl Iterator<Item = Option<&'a Value>>,
 ) -> Result<ArrayRef, String> {

@@ -4,6 +4,7 @@ mod build;
 mod rows;
 mod value;
 
-pub(crate) use build::array_of;
-pub(crate) use rows::{build, infer};
+pub use build::array_of;
+pub(crate) use rows::build;
+pub use rows::infer;
 pub use value::{JsonRow, row_of, value_of};

@@ -86,7 +86,7 @@ fn text_of(value: Option<&Value>) -> String {
 
 /// Infers the schema of rows: integers, numbers, bools, texts, lists and structs; lists of numbers, some with a fraction,
 /// that all have one length are vectors. Every field is nullable, because a row that comes later may lack it.
-pub(crate) fn infer(rows: &[Row]) -> Result<Schema> {
+pub fn infer(rows: &[Row]) -> Result<Schema> {
     let mut names: Vec<&String> = Vec::new();
     let mut kinds: std::collections::HashMap<&String, Option<DataType>> = Default::default();
     for (name, value) in rows.iter().flatten() {

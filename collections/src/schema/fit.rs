@@ -147,7 +147,7 @@ fn is_null(column: &ArrayRef, row: usize) -> bool {
 }
 
 /// Returns the text of a value, for messages.
-pub(crate) fn value_text(column: &dyn Array, row: usize) -> String {
+pub fn value_text(column: &dyn Array, row: usize) -> String {
     let options = FormatOptions::new().with_null("null");
     let formatter = ArrayFormatter::try_new(column, &options);
     formatter.map_or_else(|_| "?".to_owned(), |it| it.value(row).to_string())

@@ -13,7 +13,8 @@ use larder_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-pub(crate) use fit::{Fault, adapt, batch_of, fit, projection, value_text};
+pub use fit::value_text;
+pub(crate) use fit::{Fault, adapt, batch_of, fit, projection};
 pub use kind::FieldType;
 pub use misfit::{Misfit, Misfits};
 

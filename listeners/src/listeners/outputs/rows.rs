@@ -9,7 +9,7 @@ use arrow_schema::{DataType, Field as ArrowField, Schema as ArrowSchema};
 use larder_core::Result;
 use serde::Serialize;
 
-use crate::error::arrow_error;
+use larder_collections::extend::arrow_error;
 
 /// Bytes of the fingerprint of an input.
 pub(super) const FINGERPRINT: i32 = 16;

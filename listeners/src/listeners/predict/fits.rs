@@ -4,7 +4,7 @@ use arrow_schema::DataType;
 use larder_core::schemars::Schema;
 use serde_json::Value;
 
-use crate::schema::FieldType;
+use larder_collections::FieldType;
 
 /// Maximum depth of schemas that are followed.
 const MOST_DEPTH: usize = 16;

@@ -10,8 +10,8 @@ use arrow_schema::{DataType, Field as ArrowField};
 use larder_core::{Error, Result};
 
 use super::predict::Predicted;
-use crate::error::arrow_error;
-use crate::schema::FieldType;
+use larder_collections::FieldType;
+use larder_collections::extend::arrow_error;
 
 /// Returns whether an index takes fields of this type: lists and vectors of numbers.
 pub(super) fn has_vectors(kind: &DataType) -> bool {

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::collection::{Insert, LarderCollections, UntypedCollection};
-use crate::key::Key;
+use larder_collections::Key;
+use larder_collections::{Insert, LarderCollections, UntypedCollection};
 
 macro_rules! model {
     ($name:ident { $($field:ident: $type:ty),* }, $tag:literal, $input:ty => $output:ty, $predict:expr) => {
@@ -140,7 +140,7 @@ fn outputs_stand_beside_the_rows_and_follow_them() {
     assert_eq!(found[0]["_outputs"], json!({ "total": 3.5 }));
     let batch = rows.latest().unwrap().take(&[0], None).unwrap();
     let batch = listeners.reader().unwrap().extend(batch).unwrap();
-    assert_eq!(crate::json::row_of(&batch.rows, 0)["_outputs"], json!({ "total": 1.5 }));
+    assert_eq!(larder_collections::row_of(&batch.rows, 0)["_outputs"], json!({ "total": 1.5 }));
 
     // An insert, an update of the input, one of another field, and a delete.
     insert(&rows, [json!({ "id": 4, "x": [4.0, 0.5], "y": 4.0, "name": "n" })]);

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::Listeners;
 use super::outputs::OutputStatus;
-use crate::engine::{RowBatch, Scan};
+use larder_collections::{RowBatch, Scan};
 
 /// The output of a row.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -54,7 +54,9 @@ impl Listeners {
                 let status = column.statuses[at];
                 let row = OutputRow {
                     row: *row,
-                    key: key.first().map(|_| crate::json::value_of(batch.rows.column(0), at)),
+                    key: key
+                        .first()
+                        .map(|_| larder_collections::value_of(batch.rows.column(0), at)),
                     status,
                     output: column.json(at),
                     error: column.errors[at].clone(),
@@ -78,7 +80,7 @@ impl Listeners {
     /// [`Error::Store`](larder_core::Error::Store).
     pub fn rows(&self, ids: &[u64]) -> Result<Vec<Map<String, Value>>> {
         let batch = self.take(ids, false)?;
-        Ok((0..batch.ids.len()).map(|at| crate::json::row_of(&batch.rows, at)).collect())
+        Ok((0..batch.ids.len()).map(|at| larder_collections::row_of(&batch.rows, at)).collect())
     }
 
     /// Returns rows of the newest version by id, with the column `_outputs`, or one for each listener if `is_flat`; those that

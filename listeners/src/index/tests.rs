@@ -4,12 +4,12 @@ use larder_core::Registry;
 use larder_jobs::LarderJobs;
 use serde_json::json;
 
-use crate::collection::{Insert, LarderCollections};
 use crate::index::{Like, SearchQuery, Unindexed};
-use crate::key::Key;
 use crate::listeners::tests::{Embed, Sum, attach, insert, row, shop, status, work};
 use crate::listeners::{IndexOptions, LarderListeners, Listeners};
 use crate::nearest::Measure;
+use larder_collections::Key;
+use larder_collections::{Insert, LarderCollections};
 
 /// Waits for the job of an index.
 fn index(listeners: &Listeners, field: &str, options: IndexOptions) {

@@ -12,9 +12,9 @@ use larder_core::{Error, Larder, Reference, Result, Selector};
 use super::listener::{Kind, Listener, OUTPUTS, Work};
 use super::outputs::{ModelVersion, OutputStatus, Outputs, View};
 use super::predict::{InputForm, column_of};
-use crate::engine::{Engine, EngineVersion, Scan};
-use crate::error::arrow_error;
-use crate::fragment::FragmentCache;
+use larder_collections::extend::FragmentCache;
+use larder_collections::extend::arrow_error;
+use larder_collections::{Engine, EngineVersion, Scan};
 
 /// The newest version of a collection, and of the outputs that a listener reads.
 pub(crate) struct Source {

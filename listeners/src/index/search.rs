@@ -10,12 +10,12 @@ use serde::Serialize;
 
 use super::query::{Like, SearchQuery};
 use super::{SearchResult, Unindexed};
-use crate::engine::Scan;
 use crate::listeners::outputs::{Outputs, View};
 use crate::listeners::source::{Changes, Source};
 use crate::listeners::vectors::{vectors_of, width_of};
 use crate::listeners::{Kind, Listener, Listeners, Work};
 use crate::nearest::{Candidates, Hit, Measure, Segment, nearest};
+use larder_collections::Scan;
 
 /// A row that a search found.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]

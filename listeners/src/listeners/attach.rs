@@ -233,7 +233,7 @@ impl Listeners {
         let source = self.source(&listener)?;
         for (name, kind) in source.fields(&self.larder, &listener)? {
             if !has_vectors(&kind) {
-                let kind = crate::schema::FieldType::of(&kind)
+                let kind = larder_collections::FieldType::of(&kind)
                     .map_or_else(|_| kind.to_string(), |it| it.to_string());
                 return Err(Error::Refused {
                     action: format!("index `{name}` of {}", self.collection),
@@ -348,6 +348,6 @@ impl Listeners {
 }
 
 /// An imputed number stands beside the field, so its width does not matter.
-fn both_numbers(one: &crate::schema::FieldType, two: &crate::schema::FieldType) -> bool {
+fn both_numbers(one: &larder_collections::FieldType, two: &larder_collections::FieldType) -> bool {
     one.arrow().is_numeric() && two.arrow().is_numeric()
 }

@@ -7,11 +7,11 @@ use larder_core::{Error, Reference, Result};
 use serde_json::Value;
 
 use super::Unindexed;
-use crate::filter::Filter;
-use crate::fold::Fold;
 use crate::listeners::outputs::ModelVersion;
 use crate::listeners::{Kind, Listener, Listeners, OUTPUTS, Work};
 use crate::nearest::default_threads;
+use larder_collections::Filter;
+use larder_collections::Fold;
 
 /// What to find the neighbours of.
 #[derive(Debug, Clone, PartialEq)]

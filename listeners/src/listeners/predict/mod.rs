@@ -14,9 +14,8 @@ use serde_json::Value;
 
 use self::cells::Rows;
 use self::sink::Sink;
-use crate::error::arrow_error;
-use crate::json;
-use crate::schema::FieldType;
+use larder_collections::FieldType;
+use larder_collections::extend::arrow_error;
 
 pub(crate) use self::cells::Inputs;
 pub(crate) use self::fits::column_of;
@@ -206,7 +205,7 @@ impl Run<'_> {
                 self.column.insert(kind).clone()
             }
         };
-        let fits = json::array_of(&kind, values.iter().map(Some));
+        let fits = larder_collections::extend::array_of(&kind, values.iter().map(Some));
         let misfit =
             |reason| Failed::Output(format!("the output does not fit its column: {reason}"));
         check_length(fits.map_err(misfit)?, to - from)
@@ -228,7 +227,7 @@ fn inferred(values: &[Value]) -> Result<Option<FieldType>> {
     }
     let row = |value: &Value| [("value".to_owned(), value.clone())].into_iter().collect();
     let rows: Vec<_> = values.iter().map(row).collect();
-    let schema = json::infer(&rows)?;
+    let schema = larder_collections::extend::infer(&rows)?;
     let kind = schema.field("value")?.kind.clone();
     match kind.arrow() {
         DataType::FixedSizeList(item, _) => {

@@ -12,8 +12,8 @@ use larder_core::{Artifact, Component, ComponentType, Identifier, Item, Referenc
 use serde::{Deserialize, Serialize};
 
 use super::listener::Listener;
-use crate::fragment::{ArrowFile, ArrowIpc};
-use crate::schema::FieldType;
+use larder_collections::FieldType;
+use larder_collections::{ArrowFile, ArrowIpc};
 
 pub(super) use merge::append;
 pub use rows::OutputStatus;

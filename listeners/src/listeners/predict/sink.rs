@@ -8,7 +8,7 @@ use arrow_schema::{Field as ArrowField, FieldRef};
 use serde::ser::{Error as _, Impossible, Serialize, SerializeSeq, SerializeTuple, Serializer};
 use serde_arrow::ArrayBuilder;
 
-use crate::schema::FieldType;
+use larder_collections::FieldType;
 
 /// Builds a column of the elements of one sequence.
 pub(super) struct Sink {

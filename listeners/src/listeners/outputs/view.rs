@@ -11,8 +11,8 @@ use larder_core::{Error, Result};
 
 use super::rows::{DELETED, Fingerprint, schema_of};
 use super::{OutputFragment, OutputStatus, Outputs, RowState};
-use crate::error::arrow_error;
-use crate::fragment::FragmentCache;
+use larder_collections::extend::FragmentCache;
+use larder_collections::extend::arrow_error;
 
 /// The fragments of outputs, read when they are needed.
 pub(crate) struct View<'a> {

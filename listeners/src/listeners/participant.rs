@@ -15,7 +15,7 @@ use larder_jobs::{Event, LarderJobs as _};
 
 use super::listener::{CHANGE, OUTPUTS, Work};
 use super::{Listener, Outputs, listening};
-use crate::snapshot::Snapshot;
+use larder_collections::Snapshot;
 
 larder_core::link!(Item::participant(Arc::new(ListenersParticipant)));
 

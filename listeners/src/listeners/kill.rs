@@ -15,10 +15,10 @@ use larder_store_fs as _;
 
 use super::tests::Sum;
 use super::*;
-use crate::collection::{Insert, LarderCollections};
-use crate::engine::Scan;
 use crate::index::{Like, SearchQuery, Unindexed};
 use crate::nearest::Measure;
+use larder_collections::Scan;
+use larder_collections::{Insert, LarderCollections};
 
 /// The environment variable with the folder of a child process.
 const FOLDER: &str = "LARDER_KILL_FOLDER";
@@ -73,7 +73,7 @@ fn check(larder: &Larder, is_complete: bool) {
     for batch in version.scan(&Scan::new()).unwrap() {
         let batch = batch.unwrap();
         for at in 0..batch.ids.len() {
-            let row = crate::json::row_of(&batch.rows, at);
+            let row = larder_collections::row_of(&batch.rows, at);
             let x: Vec<f64> = serde_json::from_value(row["x"].clone()).unwrap();
             expected.push(x);
         }

@@ -17,7 +17,7 @@ use super::outputs::{Fingerprint, NewRows, OutputStatus, Outputs, RowState, View
 use super::predict::{InputForm, Inputs, Predicted, column_of, predict};
 use super::source::{Chunk, Source};
 use super::vectors::vectors_of;
-use crate::error::arrow_error;
+use larder_collections::extend::arrow_error;
 
 /// Rows that are read and predicted at once.
 const CHUNK: usize = if cfg!(test) { 64 } else { 8_192 };

@@ -12,8 +12,8 @@ use super::listener::{Kind, Listener, Work};
 use super::outputs::{OutputStatus, Outputs, View};
 use super::source::{Changes, Source};
 use super::{Listeners, ModelVersion};
-use crate::engine::RowBatch;
-use crate::error::arrow_error;
+use larder_collections::RowBatch;
+use larder_collections::extend::arrow_error;
 
 /// The column of outputs.
 const COLUMN: &str = "_outputs";
@@ -203,7 +203,7 @@ impl OutputColumn {
     pub fn json(&self, at: usize) -> serde_json::Value {
         match self.values.data_type() {
             DataType::Null => serde_json::Value::Null,
-            _ => crate::json::value_of(&self.values, at),
+            _ => larder_collections::value_of(&self.values, at),
         }
     }
 }

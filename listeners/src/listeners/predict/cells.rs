@@ -14,8 +14,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use serde_json::Value;
 
-use crate::json;
-use crate::schema::value_text;
+use larder_collections::extend::value_text;
 
 /// What a model gets of a row.
 #[derive(Clone, Copy)]
@@ -37,11 +36,11 @@ impl Inputs<'_> {
     /// Returns the input of a row as JSON.
     pub(super) fn json(&self, row: usize) -> Value {
         match self {
-            Self::Values(column) => json::value_of(column, row),
+            Self::Values(column) => larder_collections::value_of(column, row),
             Self::Objects(columns, _) => {
-                let pairs = columns
-                    .iter()
-                    .map(|(name, column)| (name.clone(), json::value_of(column, row)));
+                let pairs = columns.iter().map(|(name, column)| {
+                    (name.clone(), larder_collections::value_of(column, row))
+                });
                 Value::Object(pairs.collect())
             }
         }

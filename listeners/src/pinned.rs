@@ -4,7 +4,7 @@ use larder_core::extend::Records as _;
 use larder_core::{Component, Error, Identifier, Larder, Ref, Reference, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::collection::{CollectionVersion, LarderCollections as _};
+use larder_collections::{CollectionVersion, LarderCollections as _};
 
 /// A version of a collection as a field of a component, for models that read the database.
 ///
@@ -13,7 +13,7 @@ use crate::collection::{CollectionVersion, LarderCollections as _};
 /// the rows, which never change and cannot be written to.
 ///
 /// ```
-/// use larder_collections::PinnedCollection;
+/// use larder_listeners::PinnedCollection;
 /// use larder_core::{HookContext, HookResult};
 ///
 /// fn setup(pinned: &PinnedCollection, context: &HookContext) -> HookResult {

@@ -21,9 +21,9 @@ use larder_core::versions::RemoveOptions;
 use larder_core::{Error, Identifier, Larder, Reference, Result, Selector, VersionInfo, record};
 use larder_jobs::{Fired, LarderJobs as _};
 
-use crate::engine::{Engine, EngineVersion};
-use crate::fragment::FragmentCache;
-use crate::fragments::FragmentEngine;
+use larder_collections::FragmentEngine;
+use larder_collections::extend::FragmentCache;
+use larder_collections::{Engine, EngineVersion};
 
 pub use attach::{AttachOptions, Attached, IndexOptions};
 pub use columns::{OutputColumn, OutputsReader};

@@ -7,8 +7,9 @@ use larder_core::{Artifact, Result};
 use super::rows::schema_of;
 use super::view::{Fragment, read};
 use super::{NewRows, OutputFragment, Outputs};
-use crate::error::arrow_error;
-use crate::fragment::{ArrowFile, FragmentCache};
+use larder_collections::ArrowFile;
+use larder_collections::extend::FragmentCache;
+use larder_collections::extend::arrow_error;
 
 /// Maximum bytes of a fragment that is merged with another.
 const MOST_BYTES: u64 = 32 << 20;
