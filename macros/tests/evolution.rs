@@ -129,7 +129,7 @@ fn failed_migration_reports_its_error() {
     });
     for error in [larder.load::<Oven>("oven").err(), larder.load_model("oven").err()] {
         let Some(Error::Decode { source, .. }) = error else { panic!("{error:?}") };
-        assert!(source.to_string().contains("-1 K is below absolute zero"), "{source}");
+        assert!(source.to_string().contains("-1 K"), "{source}");
     }
 }
 
@@ -140,7 +140,7 @@ fn rejects_newer_version_and_version_without_migration() {
     });
     for error in [larder.load::<Oven>("tomorrow").err(), larder.load_component("tomorrow").err()] {
         let Some(Error::Decode { source, .. }) = error else { panic!("{error:?}") };
-        assert!(source.to_string().contains("use a newer program"), "{source}");
+        assert!(source.to_string().contains("newer"), "{source}");
     }
 
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
@@ -189,8 +189,7 @@ fn rejects_alias_of_another_type() {
     let mut registry = Registry::new();
     registry.register(Item::component::<before::Stove>()).unwrap();
     let error = registry.register(Item::model::<Oven>()).unwrap_err();
-    assert!(matches!(error, Error::Duplicate { .. }), "{error}");
-    assert!(error.to_string().contains("acme/stove"), "{error}");
+    assert!(matches!(&error, Error::Duplicate { name, .. } if name == "acme/stove"), "{error}");
 
     let mut registry = Registry::new();
     registry.register(Item::model::<Oven>()).unwrap();

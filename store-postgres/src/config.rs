@@ -144,6 +144,7 @@ fn shown(url: &StoreUrl, address: &str) -> String {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use larder_store::Error;
     use tokio_postgres::config::Host;
 
     use super::*;
@@ -153,7 +154,10 @@ mod tests {
     }
 
     fn refusal(url: &str) -> String {
-        read(&url.parse().unwrap()).unwrap_err().to_string()
+        match read(&url.parse().unwrap()).unwrap_err() {
+            error @ Error::InvalidName { .. } => error.to_string(),
+            error => panic!("{error:?}"),
+        }
     }
 
     #[test]
@@ -181,25 +185,22 @@ mod tests {
 
     #[test]
     fn what_cannot_be_is_refused_and_no_password_is_repeated() {
-        let said = refusal("postgres://ann:secret@db.example.com/x?poool=3");
-        assert!(said.contains("unknown option `poool`; known options: host, pool"), "{said}");
         for (url, part) in [
-            ("postgres:x", "a database is missing"),
-            ("postgres://ann:secret@db.example.com", "a database is missing"),
-            ("postgres://ann:secret@db.example.com:many/x", "the port"),
-            ("postgres://ann:secret@db.example.com/x?pool=0", "a number from 1 to 100"),
-            ("postgres://ann:secret@db.example.com/x?retries=-1", "a number from 0 to 20"),
-            ("postgres://ann:secret@db.example.com/x?schema=Team", "the option `schema`"),
-            ("postgres://ann:secret@db.example.com/x?schema=pg_temp", "the option `schema`"),
+            ("postgres://ann:secret@db.example.com/x?poool=3", "`poool`"),
+            ("postgres://ann:secret@db.example.com/x?poool=3", "host, pool"),
+            ("postgres:x", "database"),
+            ("postgres://ann:secret@db.example.com", "database"),
+            ("postgres://ann:secret@db.example.com:many/x", "port"),
+            ("postgres://ann:secret@db.example.com/x?pool=0", "`pool`"),
+            ("postgres://ann:secret@db.example.com/x?retries=-1", "`retries`"),
+            ("postgres://ann:secret@db.example.com/x?schema=Team", "`schema`"),
+            ("postgres://ann:secret@db.example.com/x?schema=pg_temp", "`schema`"),
             (
                 "postgres://ann:secret@db.example.com/x?sslmode=on",
                 "disable, prefer, require, verify-full",
             ),
-            (
-                "postgres://ann:secret@db.example.com/x?sslrootcert=a.pem",
-                "needs `sslmode=verify-full`",
-            ),
-            ("postgres://ann:secret@db.example.com/x?host=/run", "the option `host`"),
+            ("postgres://ann:secret@db.example.com/x?sslrootcert=a.pem", "`sslmode=verify-full`"),
+            ("postgres://ann:secret@db.example.com/x?host=/run", "`host`"),
         ] {
             let said = refusal(url);
             assert!(said.contains(part), "{url}: {said}");

@@ -5,6 +5,7 @@ pub mod churn;
 pub mod crew;
 pub mod crowd;
 mod delegate;
+pub mod errors;
 pub mod fixture;
 pub mod http;
 pub mod nats;

@@ -35,128 +35,128 @@ attacks! {
         |all| with(all, "records/names/net", |it| it.kind(b'2').link_to("/etc/passwd"));
     rejects_hard_link: "`records/names/net.json` is a hard link",
         |all| with(all, "records/names/net", |it| it.kind(b'1').link_to("larder.json"));
-    rejects_character_device: "is a character device",
+    rejects_character_device: "character device",
         |all| with(all, "records/names/net", |it| it.kind(b'3').with_content(""));
-    rejects_block_device: "is a block device",
+    rejects_block_device: "block device",
         |all| with(all, "records/names/net", |it| it.kind(b'4').with_content(""));
-    rejects_pipe: "is a pipe", |all| with(all, "records/names/net", |it| it.kind(b'6').with_content(""));
-    rejects_folder_entry: "`blobs` is a folder entry",
+    rejects_pipe: "pipe", |all| with(all, "records/names/net", |it| it.kind(b'6').with_content(""));
+    rejects_folder_entry: "`blobs`",
         |all| with_second(all, Entry::file("blobs", "").kind(b'5'));
-    rejects_sparse_file: "is a sparse file", |all| with(all, "blobs/", |it| it.kind(b'S'));
-    rejects_contiguous_file: "is an entry of unknown type", |all| with(all, "blobs/", |it| it.kind(b'7'));
-    rejects_gnu_long_name: "is a GNU long name",
+    rejects_sparse_file: "sparse", |all| with(all, "blobs/", |it| it.kind(b'S'));
+    rejects_contiguous_file: "unknown type", |all| with(all, "blobs/", |it| it.kind(b'7'));
+    rejects_gnu_long_name: "GNU long name",
         |all| with_second(all, Entry::file("././@LongLink", "../../evil\0").kind(b'L'));
-    rejects_gnu_long_link: "is a GNU long link",
+    rejects_gnu_long_link: "GNU long link",
         |all| with_second(all, Entry::file("././@LongLink", "/etc/passwd\0").kind(b'K'));
-    rejects_global_extended_header: "is a global extended header",
+    rejects_global_extended_header: "global extended header",
         |all| with_second(all, Entry::file("pax", "12 path=evil\n").kind(b'g'));
-    rejects_extended_header_with_size: "has more than a path",
+    rejects_extended_header_with_size: "more than a path",
         |all| with_second(all, Entry::file("pax", "12 size=9999\n").kind(b'x'));
-    rejects_needless_extended_header: "the header of `larder.json` differs from the one an export writes",
+    rejects_needless_extended_header: "header of `larder.json`",
         |mut all| {
             all.insert(0, Entry::file("pax", "20 path=larder.json\n").kind(b'x'));
             tar(&all)
         };
-    rejects_second_extended_header: "is a second extended header",
+    rejects_second_extended_header: "second extended header",
         |all| {
             let at = all.iter().position(|it| it.path() == "././@PaxHeader").unwrap();
             let (mut all, again) = (all.clone(), all[at].clone());
             all.insert(at, again);
             tar(&all)
         };
-    rejects_enormous_extended_header: "longer than any path",
+    rejects_enormous_extended_header: "longer",
         |all| with_second(all, Entry::file("pax", vec![b'1'; 5_000]).kind(b'x'));
-    rejects_absolute_path: "`/tmp/larder-evil` is an absolute path",
+    rejects_absolute_path: "absolute path",
         |all| with_second(all, Entry::file("/tmp/larder-evil", "x"));
-    rejects_path_traversal: "leaves the folder",
+    rejects_path_traversal: "leaves",
         |all| with_second(all, Entry::file("blobs/../../evil", "x"));
-    rejects_unnormalized_path: "is not normalized",
+    rejects_unnormalized_path: "normalized",
         |all| with(all, "larder.json", |it| it.named(b"./larder.json"));
-    rejects_backslash_in_path: "contains `\\`",
+    rejects_backslash_in_path: "`\\`",
         |all| with_second(all, Entry::file("blobs\\..\\..\\evil", "x"));
-    rejects_capitals_in_path: "has capital letters",
+    rejects_capitals_in_path: "capital letters",
         |all| with(all, "records/names/net", |it| it.named(b"records/names/Net.json"));
-    rejects_unknown_file: "`blobs/evil.sh` is not a file of an export",
+    rejects_unknown_file: "`blobs/evil.sh`",
         |all| with_second(all, Entry::file("blobs/evil.sh", "rm -rf /"));
-    rejects_non_utf8_name: "is not UTF-8",
+    rejects_non_utf8_name: "UTF-8",
         |all| with_second(all, Entry::file("x", "").named(b"blobs/\xff\xfe"));
     rejects_duplicate_file: "duplicate file",
         |all| { let first = all[0].clone(); with_second(all, first) };
-    rejects_file_out_of_order: "is a duplicate or out of order",
+    rejects_file_out_of_order: "out of order",
         |all| { let blob = all[1].clone(); with_last(all, blob) };
     rejects_missing_start: "not with larder.json", |all| tar(&all[1..]);
-    rejects_empty_archive: "it is empty", |_| tar(&[]);
-    rejects_missing_end: "it is truncated", |all| tar_without_end(&all);
-    rejects_incomplete_end: "its end marker is incomplete",
+    rejects_empty_archive: "empty", |_| tar(&[]);
+    rejects_missing_end: "truncated", |all| tar_without_end(&all);
+    rejects_incomplete_end: "incomplete",
         |all| {
             let mut bytes = tar(&all);
             let last = bytes.len() - 1;
             bytes[last] = 1;
             bytes
         };
-    rejects_trailing_data: "data follows the end of the archive",
+    rejects_trailing_data: "data follows",
         |all| [tar(&all), b"garbage".to_vec()].concat();
-    rejects_trailing_archive_in_frame: "compressed data follows the end of the archive",
+    rejects_trailing_archive_in_frame: "compressed data follows",
         |all| packed(&[tar(&all), tar(&all)].concat());
-    rejects_nonzero_padding: "the padding of `larder.json` is not zero",
+    rejects_nonzero_padding: "padding of `larder.json`",
         |all| {
             let mut bytes = tar(&all);
             bytes[1023] = 1;
             bytes
         };
-    rejects_wrong_checksum: "the checksum of a header is wrong",
+    rejects_wrong_checksum: "checksum of a header",
         |all| {
             let mut all = all.clone();
             all[2].header.as_mut_bytes()[148] ^= 1;
             tar(&all)
         };
-    rejects_wrong_digest: "its digest is b3:",
+    rejects_wrong_digest: "digest is b3:",
         |all| with(all, "blobs/", |it| { let size = it.content.len(); it.with_content(vec![1; size]) });
-    rejects_record_of_newer_format: "cannot read records/names/net.json in [archive]: it has format 2",
+    rejects_record_of_newer_format: "records/names/net.json in [archive]: it has format 2",
         |all| with(all, "records/names/net", |it| replaced(it, "\"larder\":1", "\"larder\":2"));
-    rejects_layout_of_newer_format: "cannot read larder.json in [archive]: it has format 7",
+    rejects_layout_of_newer_format: "larder.json in [archive]: it has format 7",
         |all| with(all, "larder.json", |it| it.with_content(r#"{"larder":7,"store":"fs"}"#));
-    rejects_layout_of_another_store: "it does not describe a larder in a folder",
+    rejects_layout_of_another_store: "not describe",
         |all| with(all, "larder.json", |it| it.with_content(r#"{"larder":1,"store":"sqlite"}"#));
     rejects_record_that_is_not_json: "expected value",
         |all| with(all, "records/names/net", |it| it.with_content("#!/bin/sh"));
     rejects_duplicate_format: "duplicate field",
         |all| with(all, "records/names/net", |it| replaced(it, "{", "{\"larder\":1,"));
-    rejects_format_zero: "the format number `larder` is 0",
+    rejects_format_zero: "`larder` is 0",
         |all| with(all, "records/names/net", |it| replaced(it, "\"larder\":1", "\"larder\":0"));
-    rejects_enormous_record: "the maximum is 1048576",
+    rejects_enormous_record: "1048576",
         |all| with(all, "records/names/net", |it| it.with_content(vec![b' '; 2 << 20]));
-    rejects_enormous_file: "has more than 68719476736 bytes",
+    rejects_enormous_file: "68719476736 bytes",
         |all| with(all, "blobs/", |mut it| { it.header.set_size(1 << 50); it.summed() });
-    rejects_other_file: "neither a `.tar` nor a `.tar.zst`", |_| vec![b'?'; 5_000];
-    rejects_flipped_bit_in_frame: "doesn't match checksum",
+    rejects_other_file: "`.tar.zst`", |_| vec![b'?'; 5_000];
+    rejects_flipped_bit_in_frame: "match checksum",
         |all| {
             let mut bytes = packed(&tar(&all));
             let last = bytes.len() - 1;
             bytes[last] ^= 1;
             bytes
         };
-    rejects_large_zstd_window: "requires too much memory",
+    rejects_large_zstd_window: "memory",
         |all| {
             let mut encoder = zstd::Encoder::new(Vec::new(), 3).unwrap();
             encoder.window_log(27).unwrap();
             std::io::Write::write_all(&mut encoder, &tar(&all)).unwrap();
             encoder.finish().unwrap()
         };
-    rejects_version_with_wrong_number: "its `version` is not the number in its key",
+    rejects_version_with_wrong_number: "`version`",
         |all| with(all, "records/versions/net/@0000000001",
             |it| replaced(it, "\"version\":1", "\"version\":3"));
-    rejects_version_that_disagrees_with_manifest: "its record and its manifest disagree",
+    rejects_version_that_disagrees_with_manifest: "disagree",
         |all| with(all, "records/versions/net/@0000000001",
             |it| replaced(it, "\"size\":", "\"size\":1"));
-    rejects_version_without_blobs: "its bytes are missing",
+    rejects_version_without_blobs: "missing",
         |all| {
             let mut all = all.clone();
             let own = |it: &Entry| it.path().starts_with("blobs/") && it.content.len() < 200;
             all.remove(all.iter().position(own).unwrap());
             tar(&all)
         };
-    rejects_manifest_of_newer_format: "cannot read net@1: it has format 2",
+    rejects_manifest_of_newer_format: "net@1: it has format 2",
         |all| {
             // The record refers to another manifest with a valid digest.
             let manifest = all.iter().find(|it| it.content.starts_with(b"{\"larder\":1,\"type\"")).unwrap();
@@ -179,7 +179,7 @@ attacks! {
 /// Variants that end in the same error as another attack.
 #[test]
 fn rejects_header_variants() {
-    let not_ours = "differs from the one an export writes";
+    let not_ours = "differs";
     let change = |change: fn(Entry) -> Entry| with(good(), "records/names/net", change);
     refused(
         &change(|mut it| {
@@ -222,12 +222,12 @@ fn rejects_header_variants() {
     });
     refused(&other_magic, "`records/names/net.json`");
     let pax = |content: &str| with_second(good(), Entry::file("pax", content).kind(b'x'));
-    refused(&pax("23 linkpath=/etc/passwd\n"), "has more than a path");
-    refused(&pax("12 path=evil"), "has more than a path");
-    refused(&pax("24 path=../../../../evil\n"), "has more than a path");
+    refused(&pax("23 linkpath=/etc/passwd\n"), "more than a path");
+    refused(&pax("12 path=evil"), "more than a path");
+    refused(&pax("24 path=../../../../evil\n"), "more than a path");
     let climbs =
         [Entry::file("pax", "22 path=../../../evil\n").kind(b'x'), Entry::file("pax", "x")];
-    refused(&tar(&[&good()[..1], &climbs].concat()), "leaves the folder");
+    refused(&tar(&[&good()[..1], &climbs].concat()), "leaves");
 }
 
 #[test]
@@ -236,11 +236,11 @@ fn rejects_truncation_anywhere() {
     let zipped = packed(&whole);
     for bytes in [&whole, &zipped] {
         for cut in [700, bytes.len() / 2, bytes.len() - 513, bytes.len() - 1] {
-            refused(&bytes[..cut], "it is truncated");
+            refused(&bytes[..cut], "truncated");
         }
     }
-    refused(&[], "no archive of Larder");
-    refused(&zipped[..3], "no archive of Larder");
+    refused(&[], "no archive");
+    refused(&zipped[..3], "no archive");
 }
 
 #[test]
@@ -254,13 +254,13 @@ fn accepts_the_end_of_today_and_of_the_first_archives_and_no_other() {
             assert_eq!(accepted(&bytes), 3);
         }
     }
-    refused(&today[..first.len() + 512], "it is truncated");
-    refused(&today[..today.len() - 1], "it is truncated");
-    refused(&[today.clone(), vec![0; 512]].concat(), "data follows the end of the archive");
+    refused(&today[..first.len() + 512], "truncated");
+    refused(&today[..today.len() - 1], "truncated");
+    refused(&[today.clone(), vec![0; 512]].concat(), "data follows");
     let last = today.len() - 1;
     today[last] = 1;
-    refused(&today, "data follows the end of the archive");
-    refused(&packed(&today), "compressed data follows the end of the archive");
+    refused(&today, "data follows");
+    refused(&packed(&today), "compressed data follows");
 }
 
 #[test]
@@ -268,18 +268,18 @@ fn rejects_data_after_the_frame() {
     let zipped = packed(&tar(&good()));
     let skippable = b"\x50\x2a\x4d\x18\x04\x00\x00\x00evil".to_vec();
     for more in [b"x".to_vec(), zipped.clone(), skippable.clone()] {
-        refused(&[zipped.clone(), more].concat(), "data follows the end of the archive");
+        refused(&[zipped.clone(), more].concat(), "data follows");
     }
-    refused(&[skippable, zipped].concat(), "no archive of Larder");
+    refused(&[skippable, zipped].concat(), "no archive");
 }
 
 #[test]
 fn rejects_archive_beyond_limits() {
     let limits = Limits::default();
     let bytes = tar(&good());
-    assert_refused_within(&bytes, &Limits { files: 5, ..limits }, "has more than 5 files");
-    assert_refused_within(&bytes, &Limits { total: 50_000, ..limits }, "has more than 50000 bytes");
-    assert_refused_within(&bytes, &Limits { record: 100, ..limits }, "the maximum is 100");
+    assert_refused_within(&bytes, &Limits { files: 5, ..limits }, "5 files");
+    assert_refused_within(&bytes, &Limits { total: 50_000, ..limits }, "50000 bytes");
+    assert_refused_within(&bytes, &Limits { record: 100, ..limits }, " 100");
 }
 
 #[test]
@@ -287,5 +287,5 @@ fn rejects_decompression_bomb() {
     let bomb = Entry::blob(vec![0; 300 << 20]);
     let zipped = packed(&tar(&[good()[0].clone(), bomb]));
     assert!(zipped.len() < 100_000);
-    refused(&zipped, "it unpacks to more than 1000 times its size");
+    refused(&zipped, "1000 times");
 }

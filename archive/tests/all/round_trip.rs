@@ -3,6 +3,7 @@
 use larder::Selection;
 use larder::maintenance::LarderMaintenance;
 use larder::serializers::LarderObjects;
+use larder::store::Remedy;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -168,6 +169,7 @@ fn import_merges_and_reports_tag_conflicts() {
         .maintenance()
         .copy(Selection::All, &there, &CopyOptions::new())
         .unwrap_err();
+    assert!(matches!(refused, Error::Blocked { remedy: Remedy::Overwrite, .. }), "{refused}");
     assert!(refused.to_string().contains("net:prod from v2 to v1"), "{refused}");
     assert_eq!(content(&there), before);
 

@@ -40,7 +40,7 @@ fn the_command_line_reaches_the_store_by_its_scheme() {
         assert_eq!(code, 0, "{printed}");
     }
     let (code, printed) = run(folder.path(), &["list", "--store", "redb:modles.redb"]);
-    assert!(code == 3 && printed.contains("cannot open redb:modles.redb"), "{printed}");
+    assert!(code == 3 && printed.contains("redb:modles.redb"), "{printed}");
     assert!(!folder.path().join("modles.redb").exists());
     let (code, printed) = run(folder.path(), &["verify", "--store", "redb:models.redb"]);
     assert_eq!(code, 0, "{printed}");
@@ -55,14 +55,14 @@ fn the_command_line_reaches_the_store_by_its_scheme() {
 #[test]
 fn what_the_store_does_not_know_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    for (options, reason) in [
-        ("cash=1", "unknown option `cash`; known options: cache"),
-        ("cache=much", "`cache` is a number of bytes"),
-    ] {
+    for (options, reason) in [("cash=1", "`cash`"), ("cache=much", "`cache`")] {
         let path = folder.path().join("models.redb");
         let url: StoreUrl = format!("redb:{}?{options}", path.display()).parse().unwrap();
         let error = Registry::linked().unwrap().open_store(&url).unwrap_err();
-        assert!(error.to_string().contains(reason), "{error}");
+        assert!(
+            matches!(&error, Error::InvalidName { reason: said, .. } if said.contains(reason)),
+            "{error:?}"
+        );
         assert!(!path.exists());
     }
 }

@@ -62,7 +62,7 @@ fn predicts_if_linked_and_reports_missing_type_if_not() {
     let refused = run(stock(), folder.path(), &["predict", "licence"], question);
     assert_eq!(refused.status.code(), Some(6), "{}", output_text(&refused));
     let said = output_text(&refused);
-    assert!(said.contains("the component type `example/search` is not linked in"), "{said}");
+    assert!(said.contains("`example/search`"), "{said}");
     assert!(said.contains("larder-example-plugin"), "{said}");
 
     let listed = run(stock(), folder.path(), &["serializers"], "");
@@ -70,7 +70,7 @@ fn predicts_if_linked_and_reports_missing_type_if_not() {
     let said = output_text(&listed);
     let missing = said.lines().find(|line| line.starts_with("roaring-portable")).unwrap();
     assert!(missing.contains("licence@1"), "{said}");
-    assert!(missing.contains("`examples/plugin` in the sources of Larder"), "{said}");
+    assert!(missing.contains("`examples/plugin`"), "{said}");
 
     let verified = run(stock(), folder.path(), &["verify"], "");
     assert!(verified.status.success(), "{}", output_text(&verified));

@@ -30,13 +30,13 @@ fn the_kind_of_a_file_decides_its_type_and_contradictions_are_refused() {
 
     fs::write(path("log.onnx"), POINTER).unwrap();
     let error = refused(larder.put("log", path("log.onnx")));
-    assert!(error.contains("not an ONNX file: it is a Git LFS pointer"), "{error}");
+    assert!(error.contains("Git LFS pointer"), "{error}");
     fs::write(path("log"), POINTER).unwrap();
     let error = refused(larder.put("log", path("log")));
     assert!(error.contains("Git LFS pointer"), "{error}");
     fs::write(path("log.csv"), "1,2").unwrap();
     let error = refused(larder.put("log", path("log.csv")));
-    assert!(error.contains("log@1 is an ONNX model, and this is a plain file"), "{error}");
+    assert!(error.contains("log@1") && error.contains("ONNX"), "{error}");
     assert!(refused(larder.put("other", path("log"))).contains("Git LFS pointer"));
     assert_eq!(larder.versions("log").unwrap().len(), 1);
     assert!(larder.put("other", path("log.csv")).is_ok(), "a plain file under a new name");
@@ -47,7 +47,7 @@ fn models_say_what_wrong_content_looks_like() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("model");
     for (content, reason) in [
-        (&b"\x1f\x8b\x08"[..], "compressed with gzip"),
+        (&b"\x1f\x8b\x08"[..], "gzip"),
         (b"<html>", "HTML page"),
         (POINTER.as_bytes(), "Git LFS pointer"),
         (b"", "empty"),
@@ -59,14 +59,17 @@ fn models_say_what_wrong_content_looks_like() {
             Script::open(&path).map(|_| ()).unwrap_err(),
         ];
         for error in errors {
-            assert!(matches!(error, Error::Refused { .. }), "{error:?}");
-            assert!(error.to_string().contains(reason), "{error}");
+            let Error::Refused { reason: said, .. } = &error else { panic!("{error:?}") };
+            assert!(said.contains(reason), "{said}");
         }
     }
     // Text is a script or none, and no binary model.
     fs::write(&path, "404: Not Found").unwrap();
-    let error = OnnxModel::open(&path).unwrap_err().to_string();
-    assert!(error.contains("it is text"), "{error}");
+    let error = OnnxModel::open(&path).unwrap_err();
+    assert!(
+        matches!(&error, Error::Refused { reason, .. } if reason.contains("text")),
+        "{error:?}"
+    );
 }
 
 #[test]

@@ -91,10 +91,8 @@ fn rejects_syntax_error_with_position() {
 fn rejects_script_without_predict() {
     for text in ["", "fn other(x) { x }", "fn predict() { 1 }", "fn predict(a, b) { 1 }"] {
         let error = Script::new("bad.rhai", text).unwrap_err();
-        assert!(
-            error.to_string().contains("does not define `fn predict(input)`"),
-            "{text}: {error}"
-        );
+        let Error::Refused { reason, .. } = &error else { panic!("{text}: {error:?}") };
+        assert!(reason.contains("`fn predict(input)`"), "{text}: {reason}");
     }
 }
 

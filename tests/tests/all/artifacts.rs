@@ -4,7 +4,6 @@ mod chosen;
 mod streaming;
 
 use larder::Selection;
-use larder::store::with_causes;
 use std::collections::HashMap;
 use std::io::Write;
 use std::sync::Barrier;
@@ -15,6 +14,7 @@ use larder::prelude::*;
 use larder::serializers::{Json, MsgPack, Postcard, RawBytes};
 use larder::store::{Digest, StoreExt};
 use larder::{ApplyOptions, BoxError, Serializer};
+use larder_tests::errors::message;
 
 /// Defines a serializer under a name of its own that counts its calls.
 macro_rules! counting {
@@ -267,7 +267,7 @@ fn outside_of_a_larder_an_artifact_embeds_its_bytes() {
     assert_eq!(json, serde_json::json!({ "serializer": "msgpack-named", "bytes": "Bw==" }));
     let other = serde_json::json!({ "serializer": "json", "bytes": "Nw==" });
     let error = serde_json::from_value::<Artifact<u8>>(other).unwrap_err();
-    assert!(error.to_string().contains("was written by `json`"), "{error}");
+    assert!(error.to_string().contains("`json`"), "{error}");
 }
 
 #[test]
@@ -310,10 +310,6 @@ fn artifacts_lie_in_artifacts_up_to_32_levels_on_a_small_thread() {
         }
         assert_eq!(depth, 32);
         let error = larder.apply("doll", &dolls(33)).unwrap_err();
-        assert!(
-            with_causes(&error).contains("deeper than 32 levels, or in a cycle"),
-            "{}",
-            with_causes(&error)
-        );
+        assert!(message(&error).contains("32 levels"), "{error:?}");
     });
 }

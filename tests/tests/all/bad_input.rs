@@ -10,11 +10,11 @@ mod unlinked;
 
 use std::sync::Arc;
 
+use larder::Registry;
 use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::store::{Change, Committed, Expected, RecordKey};
 use larder::store::{Digest, MemoryStore, StoreExt};
-use larder::{Error, Registry};
 
 #[derive(Debug, Serialize, Deserialize, Component)]
 #[component(tag = "test/plain")]
@@ -47,18 +47,6 @@ fn on(store: &MemoryStore) -> Larder {
 fn assert_empty(larder: &Larder) {
     assert_eq!(larder.store().records("").count(), 0, "no record was written");
     assert_eq!(larder.store().blobs().count(), 0, "no blob was written");
-}
-
-/// The error with all of its causes.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 /// Writes a record past the larder.

@@ -209,7 +209,7 @@ fn a_tag_that_would_move_refuses_the_copy_before_anything_is_written() {
         to.tag("net@1", "prod").unwrap();
         let before = records(to);
         let error = from.maintenance().copy(Selection::All, to, &options()).unwrap_err();
-        assert!(matches!(error, Error::Blocked { remedy: Remedy::Overwrite, .. }));
+        assert!(matches!(error, Error::Blocked { remedy: Remedy::Overwrite, .. }), "{error:?}");
         assert!(error.to_string().contains("net:prod from v1 to v2"), "{error}");
         let dry = options().dry_run(true);
         assert!(matches!(

@@ -14,6 +14,7 @@ use larder::store::{Change, Committed, Expected, RecordKey, Remedy};
 use larder::store::{MemoryStore, StoreExt};
 use larder::{Error, Larder, Registry};
 use larder_tests::Doubler;
+use larder_tests::errors::refused;
 
 /// Number of racing threads.
 const THREADS: usize = 8;
@@ -73,12 +74,8 @@ fn assert_blocked<T: std::fmt::Debug>(result: larder::Result<T>, by: Remedy) {
 
 #[track_caller]
 fn assert_refused<T: std::fmt::Debug>(result: larder::Result<T>, says: &str) {
-    match result {
-        Err(error @ Error::Refused { .. }) => {
-            assert!(error.to_string().contains(says), "{error}");
-        }
-        other => panic!("{other:?} is no refusal"),
-    }
+    let error = result.unwrap_err();
+    assert!(refused(&error).1.contains(says), "{error}");
 }
 
 /// A record as it is written.

@@ -7,6 +7,7 @@ mod workers;
 
 use larder::prelude::*;
 use larder::{ComponentType, Error, objectmodel};
+use larder_tests::errors::message;
 
 /// Adds two numbers.
 #[objectmodel]
@@ -21,13 +22,6 @@ fn root(x: f64) -> Result<f64, String> {
 
 fn larder() -> Larder {
     larder::open("memory:").unwrap()
-}
-
-/// The error with all of its causes.
-fn chain(error: &Error) -> String {
-    let causes =
-        std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[test]
@@ -76,7 +70,7 @@ fn a_function_that_returns_a_result_gives_its_value_or_fails_with_its_error() {
     assert_eq!(model.predict_json(r#"{"x": 4}"#).unwrap(), "2.0");
     let error = model.predict_json(r#"{"x": -4}"#).unwrap_err();
     assert!(matches!(error, Error::Predict { row: None, .. }), "{error:?}");
-    assert_eq!(chain(&error), "cannot predict: the model failed: -4 has no root");
+    assert!(message(&error).ends_with(": -4 has no root"), "{error:?}");
 }
 
 #[objectmodel(tag = "test/relay")]
@@ -93,7 +87,8 @@ fn an_error_of_larders_own_stays_what_it_is() {
     let refused = relay::model().predict(("refused".to_owned(),).into()).unwrap_err();
     assert!(matches!(refused, Error::Refused { .. }), "{refused:?}");
     let failed = relay::model().predict(("io".to_owned(),).into()).unwrap_err();
-    assert_eq!(chain(&failed), "cannot predict: the model failed: the disk is gone");
+    assert!(matches!(failed, Error::Predict { row: None, .. }), "{failed:?}");
+    assert!(message(&failed).ends_with(": the disk is gone"), "{failed:?}");
     assert_eq!((&relay::model() as &dyn Model).predict_json(r#"{"kind":""}"#).unwrap(), "null");
 }
 
@@ -107,7 +102,7 @@ fn a_function_without_arguments_takes_an_empty_object() {
     let model = larder_of(&answer::model()).load_model("it").unwrap();
     assert_eq!(model.predict_json("{}").unwrap(), "42");
     let error = model.predict_json(r#"{"x": 1}"#).unwrap_err();
-    assert!(chain(&error).contains("unknown field `x`"), "{}", chain(&error));
+    assert!(matches!(error, Error::Input { .. }) && message(&error).contains("`x`"), "{error:?}");
 }
 
 #[objectmodel(tag = "test/told")]
@@ -199,7 +194,7 @@ fn typed_values_go_through_a_model_of_unknown_type_without_being_encoded() {
     assert!(matches!(failed, Error::Predict { .. }), "{failed:?}");
     let input = model.predict_typed::<f64, f64>(9.0).unwrap_err();
     assert!(matches!(input, Error::Input { .. }), "{input:?}");
-    assert!(chain(&input).contains("root_input"), "{}", chain(&input));
+    assert!(message(&input).contains("root_input"), "{input:?}");
     let output = model.predict_typed::<Input, f32>((9.0,).into()).unwrap_err();
-    assert!(chain(&output).contains("`f64`"), "{}", chain(&output));
+    assert!(message(&output).contains("`f64`"), "{output:?}");
 }

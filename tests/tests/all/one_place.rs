@@ -10,6 +10,7 @@ use larder::maintenance::LarderMaintenance;
 use larder::store::{Corruption, Digest, SqliteStore, Store, StoreExt};
 use larder::{Error, Larder, Registry};
 use larder_testkit::all_store_laws;
+use larder_tests::errors::{invalid, message};
 
 /// Too large for a row.
 const LARGE: usize = 200_000;
@@ -102,13 +103,8 @@ fn misses_its_folder(larder: &Larder, lost: &Digest, folder: &Path, former: &str
             matches!(&error, Error::Corrupt { fault: Corruption::LeftBehind(_), .. }),
             "{error:?}"
         );
-        let said = error.to_string();
-        assert!(
-            said.contains(&format!(
-                "the folder {named} is missing; copy the folder `{former}` that"
-            )),
-            "{said}"
-        );
+        let said = message(&error);
+        assert!(said.contains(&named) && said.contains(&format!("`{former}`")), "{said}");
     };
     let store = larder.store();
     left_behind(store.get_blob(lost).unwrap_err());
@@ -202,7 +198,7 @@ fn a_file_with_two_names_is_read_but_not_written() {
         let change = larder::store::Change::PutBlob { digest: small, bytes: blob(9, 9).1 };
         let error = larder.store().commit(&[change]).unwrap_err();
         let said = std::error::Error::source(&error).unwrap().to_string();
-        assert!(said.contains("one file with 2 names (hard links)"), "{said}");
+        assert!(said.contains("2 names"), "{said}");
         assert!(put(&larder, 1, LARGE).is_err());
     }
     assert_eq!(names(folder.path()), ["larder.db", "second.db"]);
@@ -242,7 +238,8 @@ fn blobs_up_to_a_stated_size_are_in_the_file() {
         .unwrap();
         assert!(found == vec![byte; size] && pieces >= 1);
         let stopped = blob.for_each_piece(|_| Err(Error::internal("enough")));
-        assert!(stopped.unwrap_err().to_string().contains("enough"));
+        let is_own = |error: &Error| matches!(error, Error::Internal { what } if what == "enough");
+        assert!(stopped.is_err_and(|error| is_own(&error)));
     }
     copy.store().remove_blobs(&digests[..1]).unwrap();
     assert_eq!(copy.store().get_blob(&digests[0]).unwrap(), None);
@@ -267,8 +264,8 @@ fn a_size_that_cannot_be_kept_inline_is_refused_before_a_file_is_made() {
     for size in ["", "much", "0", "65535", "1GB", "-1"] {
         let url = format!("sqlite:{}?inline={size}", folder.path().join("larder.db").display());
         let error = larder::open(&url).unwrap_err();
-        assert!(matches!(error, Error::InvalidName { .. }), "{size}: {error:?}");
-        assert!(error.to_string().contains("from 64KiB to 999MB"), "{error}");
+        let reason = invalid(&error);
+        assert!(reason.contains("64KiB") && reason.contains("999MB"), "{size}: {reason}");
     }
     assert_eq!(names(folder.path()), [""; 0]);
 }

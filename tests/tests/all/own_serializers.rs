@@ -10,6 +10,7 @@ use larder::prelude::*;
 use larder::serializers::{ByName, FnSerializer};
 use larder::store::{ItemKind, MemoryStore, StoreExt};
 use larder::{BoxError, Error, Item, Registry, Serializer};
+use larder_tests::errors::{message, refused};
 
 /// A type without serde.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,9 +59,11 @@ fn heat(larder: &Larder, reference: &str) -> larder::Result<Celsius> {
     larder.load::<Oven>(reference)?.heat.into_inner()
 }
 
-fn chain(error: &Error) -> String {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |e| e.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+/// Asserts that an error names the serializer that panicked, and repeats the message of the panic.
+#[track_caller]
+fn assert_panicked(said: &str, serializer: &str, panic: &str) {
+    let is_named = said.contains(&format!("`{serializer}` panicked"));
+    assert!(is_named && said.contains(panic), "{said}");
 }
 
 #[test]
@@ -115,13 +118,10 @@ fn whoever_lacks_a_serializer_is_told_where_to_get_it() {
     };
     assert_eq!(name, "celsius");
     assert!(needed_by.ends_with("of oven@1"), "{needed_by}");
-    assert_eq!(hint, "its record says: the crate `acme-oven`");
+    assert!(hint.contains("`acme-oven`"), "{hint}");
     let error = without.apply("new", &oven(1.0)).unwrap_err();
     let Error::NotLinked { name, hint, .. } = &error else { panic!("{error:?}") };
-    assert_eq!(
-        (name.as_str(), hint.as_str()),
-        ("celsius", "its record says: the crate `acme-oven`")
-    );
+    assert!(name == "celsius" && hint.contains("`acme-oven`"), "{error}");
 
     // Everything else goes without it, a copy to another larder too.
     assert_eq!(without.list().count(), 2);
@@ -147,13 +147,12 @@ fn another_serializer_of_the_same_name_is_refused_before_it_reads_or_writes() {
             changed.apply("oven", &oven(20.0)).unwrap_err(),
             changed.serializers().apply("celsius").unwrap_err(),
         ] {
-            assert!(matches!(error, Error::Refused { .. }), "{error:?}");
-            let said = error.to_string();
-            assert!(said.contains("reads the recorded sample as another value"), "{said}");
+            assert!(refused(&error).1.contains("another value"), "{error}");
         }
-        let said = heat(&changed, "oven").unwrap_err().to_string();
-        assert!(said.contains("of oven@1: the serializer `celsius`"), "{said}");
-        assert!(said.ends_with("from the crate `acme-oven`"), "{said}");
+        let error = heat(&changed, "oven").unwrap_err();
+        let (action, reason) = refused(&error);
+        assert!(action.ends_with("of oven@1"), "{action}");
+        assert!(reason.contains("`celsius`") && reason.contains("`acme-oven`"), "{reason}");
         assert_eq!(changed.versions("oven").unwrap().len(), 1);
         assert_eq!(heat(&first, "oven").unwrap(), Celsius(180.0));
     }
@@ -167,8 +166,7 @@ fn a_serializer_that_cannot_read_the_recorded_sample_is_refused_even_without_one
     first.serializers().apply("celsius").unwrap();
     let picky = FnSerializer::<Celsius>::new("celsius", |_, _| Ok(()), |_| Err("no header".into()));
     let error = heat(&larder(&store, [picky]), "oven").unwrap_err();
-    assert!(matches!(error, Error::Refused { .. }), "{error:?}");
-    assert!(error.to_string().contains("cannot read the recorded sample (no header)"), "{error}");
+    assert!(refused(&error).1.contains("(no header)"), "{error}");
 }
 
 #[test]
@@ -185,9 +183,7 @@ fn another_serializer_without_a_sample_is_refused_where_the_record_has_one() {
             impostor.apply("oven", &oven(20.0)).unwrap_err(),
             impostor.serializers().apply("celsius").unwrap_err(),
         ] {
-            assert!(matches!(error, Error::Refused { .. }), "{error:?}");
-            let said = error.to_string();
-            assert!(said.contains("has no sample, and its record has one"), "{said}");
+            assert!(refused(&error).1.contains("no sample"), "{error}");
         }
         assert_eq!(impostor.versions("oven").unwrap().len(), 1);
         assert_eq!(heat(&first, "oven").unwrap(), Celsius(180.0));
@@ -241,8 +237,8 @@ fn a_damaged_record_is_named_and_may_be_removed() {
 
     let later = larder(&store, [sampled(LITTLE)]);
     let error = heat(&later, "oven").unwrap_err();
-    assert!(matches!(error, Error::Corrupt { .. }), "{error:?}");
-    assert!(error.to_string().contains("of serializers/celsius@1"), "{error}");
+    let Error::Corrupt { what, .. } = &error else { panic!("{error:?}") };
+    assert!(what.contains("serializers/celsius@1"), "{what}");
     // Who lacks the serializer learns that, whatever befell the record.
     let error = heat(&larder(&store, []), "oven").unwrap_err();
     assert!(matches!(error, Error::NotLinked { .. }), "{error:?}");
@@ -264,12 +260,13 @@ fn a_sample_that_is_of_no_use_is_refused() {
         |value: &Celsius, out| Ok(out.write_all(&value.0.to_le_bytes())?),
         |_| Ok(Celsius(0.0)),
     );
-    let cases = [(restless, "written otherwise each time"), (forgetful, "not come back as it was")];
+    let cases = [(restless, "each time"), (forgetful, "not come back")];
     for (pair, reason) in cases {
         let larder = larder(&MemoryStore::new(), [pair.with_sample(|| Celsius(21.5))]);
         let error = larder.serializers().apply("celsius").unwrap_err();
-        assert_eq!(error.to_string(), "cannot encode the sample of `celsius`");
-        assert!(chain(&error).contains(reason), "{}", chain(&error));
+        let Error::Encode { what, .. } = &error else { panic!("{error:?}") };
+        assert!(what.contains("`celsius`"), "{what}");
+        assert!(message(&error).contains(reason), "{error:?}");
         assert_eq!(larder.list().count(), 0);
     }
 }
@@ -334,20 +331,12 @@ fn a_panic_of_a_static_serializer_is_an_error_with_its_name_and_harms_nothing() 
 
     let Error::Decode { what, type_name, .. } = &decoding else { panic!("{decoding:?}") };
     assert!(what.ends_with("of oven@1") && type_name.ends_with("Celsius"), "{decoding}");
-    assert!(
-        chain(&decoding).ends_with("the serializer `test/static` panicked: not today"),
-        "{}",
-        chain(&decoding)
-    );
-    assert!(matches!(encoding, Error::Encode { .. }), "{encoding:?}");
-    let said = chain(&encoding);
-    assert!(said.starts_with("cannot encode the artifact `heat` of oven"), "{said}");
-    assert!(
-        said.ends_with("the serializer `test/static` panicked: no more Celsius(20.0)"),
-        "{said}"
-    );
-    assert!(embedding.to_string().contains("the serializer `test/static` panicked"), "{embedding}");
-    assert!(chain(&nested).contains("the serializer `test/static` panicked"), "{}", chain(&nested));
+    assert_panicked(&message(&decoding), "test/static", "not today");
+    let Error::Encode { what, .. } = &encoding else { panic!("{encoding:?}") };
+    assert!(what.contains("`heat`") && what.contains("oven"), "{what}");
+    assert_panicked(&message(&encoding), "test/static", "no more Celsius(20.0)");
+    assert_panicked(&embedding.to_string(), "test/static", "");
+    assert_panicked(&message(&nested), "test/static", "");
 
     assert_eq!(larder.store().blobs().count(), blobs, "nothing was written");
     assert_eq!(loaded.heat.get().unwrap(), &Celsius(180.0), "it is tried again");
@@ -377,16 +366,11 @@ fn a_panic_of_a_pair_is_an_error_with_its_name_and_harms_nothing() {
     for _ in 0..2 {
         let error = loaded.heat.get().unwrap_err();
         assert!(matches!(error, Error::Decode { .. }), "{error:?}");
-        let said = chain(&error);
-        assert!(
-            said.ends_with("the serializer `celsius` panicked: 4 bytes are too many"),
-            "{said}"
-        );
+        assert_panicked(&message(&error), "celsius", "4 bytes are too many");
     }
     let error = bad.apply("oven", &oven(20.0)).unwrap_err();
     assert!(matches!(error, Error::Encode { .. }), "{error:?}");
-    let said = chain(&error);
-    assert!(said.ends_with("the serializer `celsius` panicked: no message"), "{said}");
+    assert_panicked(&message(&error), "celsius", "no message");
     assert_eq!(bad.versions("oven").unwrap().len(), 1);
 
     // A sample's panic is caught as well.
@@ -394,6 +378,6 @@ fn a_panic_of_a_pair_is_an_error_with_its_name_and_harms_nothing() {
         .serializers()
         .apply("celsius")
         .unwrap_err();
-    assert!(chain(&error).contains("the serializer `celsius` panicked"), "{}", chain(&error));
+    assert_panicked(&message(&error), "celsius", "");
     assert_eq!(heat(&larder(&store, [celsius(LITTLE)]), "oven").unwrap(), Celsius(180.0));
 }

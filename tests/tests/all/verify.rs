@@ -79,7 +79,7 @@ fn every_kind_of_damage_to_files_is_found_and_the_rest_is_read() {
     assert_eq!((checked.versions, checked.blobs), (40, 80));
     let whats: Vec<_> = checked.findings.iter().map(|finding| &*finding.what).collect();
     assert_eq!(whats, ["parcel/03@1", "parcel/07@1", "parcel/11@1", "parcel/15@1"]);
-    let expected = ["49999 bytes instead of 50000", "its digest is", "cannot read", "missing"];
+    let expected = ["49999 bytes", "digest", "cannot read", "missing"];
     for (finding, expected) in checked.findings.iter().zip(expected) {
         assert!(finding.fault.contains(expected), "{finding:?}");
     }
@@ -178,9 +178,10 @@ fn a_record_that_leads_nowhere_is_found() {
     let mut found = faults(&larder);
     assert_eq!(found.remove(1), its_move);
     let no_digest = found.pop().unwrap();
-    assert!(no_digest.contains("versions/parcel/@0000000002: there is no record digests/"));
+    let (record, missing) = ("versions/parcel/@0000000002", "digests/");
+    assert!(no_digest.contains(record) && no_digest.contains(missing), "{no_digest}");
     assert_eq!(found.len(), 2, "{found:?}");
-    assert!(found.iter().all(|fault| fault.contains(", whose digest is ")), "{found:?}");
+    assert!(found.iter().all(|fault| fault.contains("digest")), "{found:?}");
 }
 
 #[test]

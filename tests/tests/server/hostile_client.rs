@@ -7,7 +7,6 @@ use std::time::Duration;
 use larder::bytes::Bytes;
 use larder::maintenance::GcOptions;
 use larder::prelude::*;
-use larder::store::with_causes;
 use larder::store::{Change, Committed, Digest, Expected, Record, RecordKey, StoreExt};
 use larder::{Error, Larder};
 use larder_access::{LarderAccess, Role};
@@ -15,6 +14,7 @@ use larder_store_http::protocol::{
     self, Commit, GetRecords, MAX_BODY, MAX_CHANGES, MAX_ITEMS, ReadBlobs, Request, StatBlobs,
     WireChange, WireDigest, WireExpected, WireKey,
 };
+use larder_tests::errors::message;
 
 use super::served::Served;
 use super::{assert_whole, noise, parcel};
@@ -38,13 +38,20 @@ fn remove(name: &str) -> Change {
     Change::RemoveRecord { key: key(name), expected: Expected::Anything }
 }
 
-/// Commits what must be refused, and returns why.
+/// Commits what breaks a rule, and returns why it is refused.
 #[track_caller]
 fn refused(larder: &Larder, changes: &[Change]) -> String {
-    match larder.store().commit(changes) {
-        Err(error @ (Error::Refused { .. } | Error::Denied { .. })) => with_causes(&error),
-        other => panic!("{changes:?} is not refused: {other:?}"),
-    }
+    let error = larder.store().commit(changes).unwrap_err();
+    assert!(matches!(error, Error::Refused { .. }), "{changes:?}: {error:?}");
+    message(&error)
+}
+
+/// Commits what the user may not, and returns why it is denied.
+#[track_caller]
+fn denied(larder: &Larder, changes: &[Change]) -> String {
+    let error = larder.store().commit(changes).unwrap_err();
+    assert!(matches!(error, Error::Denied { .. }), "{changes:?}: {error:?}");
+    message(&error)
 }
 
 /// All records but those of access control, of which denials are logged.
@@ -65,10 +72,11 @@ fn a_forged_digest_is_refused_in_a_commit_and_in_a_stream() {
     let larder = served.client();
     let forged = Digest::of(b"other");
     let change = Change::PutBlob { digest: forged, bytes: Bytes::from_static(b"bytes") };
-    assert!(refused(&larder, &[change]).contains("another digest"));
+    assert!(refused(&larder, &[change]).contains("digest"));
     for size in [10, 70_000, 3 << 20] {
         let error = larder.store().put_blob(&forged, noise(size).into()).unwrap_err();
-        assert!(with_causes(&error).contains("another digest"), "{}", with_causes(&error));
+        let said = message(&error);
+        assert!(matches!(error, Error::Refused { .. }) && said.contains("digest"), "{said}");
     }
     assert!(!served.larder.store().has_blob(&forged).unwrap());
     assert_eq!(served.larder.store().list_blobs(None, 10).unwrap(), []);
@@ -84,34 +92,29 @@ fn what_is_no_record_of_its_kind_is_refused() {
     let name = served.larder.store().get_record(&names).unwrap().unwrap();
     let version = key("versions/wine/@0000000001");
     let found = served.larder.store().get_record(&version).unwrap().unwrap();
+    let nowhere = r#"{"larder":1,"version":7,"moved":"2026-01-01T00:00:00.000Z"}"#;
     let of = |key: &str, value: Bytes| [put(key, value, Expected::Anything)];
     for (changes, why) in [
         (of("nobody/knows", "{}".into()), "no such record"),
-        (of("names/wine", "{}".into()), "no record of its kind"),
-        (of("names/wine", "not json".into()), "no record of its kind"),
-        (of("names/other", name.value.clone()), "leads to other@1"),
+        (of("names/wine", "{}".into()), "kind"),
+        (of("names/wine", "not json".into()), "kind"),
+        (of("names/other", name.value.clone()), "other@1"),
         (of("versions/wine/@1", found.value.clone()), "no such record"),
-        (of("versions/wine/@0000000002", found.value.clone()), "no record of its kind"),
-        (of("names/wine", replaced(&name, "\"larder\":1", "\"larder\":99")), "newer format"),
-        (of("tags/wine/@prod", "{\"larder\":1,\"version\":7}".into()), "no record of its kind"),
-        (
-            of(
-                "tags/wine/@prod",
-                "{\"larder\":1,\"version\":7,\"moved\":\"2026-01-01T00:00:00.000Z\"}".into(),
-            ),
-            "leads to wine@7",
-        ),
+        (of("versions/wine/@0000000002", found.value.clone()), "kind"),
+        (of("names/wine", replaced(&name, "\"larder\":1", "\"larder\":99")), "newer"),
+        (of("tags/wine/@prod", "{\"larder\":1,\"version\":7}".into()), "kind"),
+        (of("tags/wine/@prod", nowhere.into()), "wine@7"),
         (of("gc/@00", "{}".into()), "no such record"),
-        (of("joined/blobs", "{}".into()), "only a server writes it"),
-        (of("audit/@0000000001", "{}".into()), ""),
-        (of("audit-head/@", "{}".into()), "only a server writes it"),
-        ([remove("audit-head/@")], "only a server writes it"),
     ] {
         let said = refused(&larder, &changes);
         assert!(said.contains(why), "{changes:?}: {said}");
     }
+    for key in ["joined/blobs", "audit/@0000000001", "audit-head/@"] {
+        denied(&larder, &of(key, "{}".into()));
+    }
+    denied(&larder, &[remove("audit-head/@")]);
     let twice = [remove("names/a"), remove("names/a")];
-    assert!(refused(&larder, &twice).contains("changed twice"));
+    assert!(refused(&larder, &twice).contains("twice"));
     assert_eq!(records(&served.larder), before);
 }
 
@@ -139,14 +142,14 @@ fn a_version_and_the_history_of_a_tag_never_change() {
     ] {
         for expected in [Expected::Anything, Expected::Revision(one.revision.clone())] {
             let said = refused(&larder, &[put(at, value.clone(), expected)]);
-            assert!(said.contains("a version never changes"), "{said}");
+            assert!(said.contains(at) && said.contains("never changes"), "{said}");
         }
     }
     assert!(refused(&larder, &[remove(at)]).contains("never removed"));
     let moved = "moves/wine/@prod/@0000000001";
     let value = replaced(&get(moved), "\"version\":1", "\"version\":2");
     let said = refused(&larder, &[put(moved, value, Expected::Anything)]);
-    assert!(said.contains("never changes"), "{said}");
+    assert!(said.contains(moved) && said.contains("never changes"), "{said}");
     assert!(refused(&larder, &[remove(moved)]).contains("never removed"));
     assert_eq!(records(&served.larder), before);
     assert_whole(&larder);
@@ -180,18 +183,18 @@ fn a_version_without_its_bytes_is_refused_and_the_garbage_of_all_is_still_collec
         ]
     };
     let said = refused(&writer, &forge(digest));
-    assert!(said.contains("its manifest is not there"), "{said}");
+    assert!(said.contains("manifest is not there"), "{said}");
     let json = store.get_blob(&manifest).unwrap().unwrap();
     let text = String::from_utf8(json.to_vec()).unwrap();
     for (bytes, why) in [
-        ("junk".to_owned(), "it has no manifest"),
-        (text.replace("\"larder\":1", "\"larder\":99"), "it has no manifest"),
+        ("junk".to_owned(), "no manifest"),
+        (text.replace("\"larder\":1", "\"larder\":99"), "no manifest"),
         (
             text.replace(
                 "{\"factor\":2.0}",
                 &format!("{{\"$artifact\":\"{digest}\",\"serializer\":\"json\"}}"),
             ),
-            "does not list",
+            "not list",
         ),
     ] {
         assert_ne!(bytes, text);
@@ -227,7 +230,7 @@ fn the_name_of_another_is_neither_written_nor_read_nor_referred_to() {
     ] {
         let error = done.unwrap_err();
         let is_denied = matches!(&error, Error::Denied { .. } | Error::NotFound { .. });
-        assert!(is_denied, "{}", with_causes(&error));
+        assert!(is_denied, "{error:?}");
     }
     assert_eq!(mallory.access().users().unwrap().len(), 0);
     // A blob of the user's own whose manifest refers to the secret.
@@ -237,11 +240,11 @@ fn the_name_of_another_is_neither_written_nor_read_nor_referred_to() {
     assert!(!said.contains("3.0"), "{said}");
     for other in ["names/secret", "versions/secret/@0000000001", "tags/secret/@prod"] {
         let found = served.larder.store().get_record(&key(other)).unwrap().unwrap();
-        let said = refused(&mallory, &[remove(other)]);
-        assert!(said.contains("no grant lets mallory"), "{said}");
+        let said = denied(&mallory, &[remove(other)]);
+        assert!(said.contains("mallory") && said.contains("`secret"), "{said}");
         // Written as it is, it is a condition, which needs to be readable.
         let same = put(other, found.value.clone(), Expected::Revision(found.revision.clone()));
-        assert!(refused(&mallory, &[same]).contains("cannot read `secret"));
+        assert!(denied(&mallory, &[same]).contains("read `secret"));
         assert!(matches!(mallory.store().get_record(&key(other)), Err(Error::Denied { .. })));
     }
     let seen: Vec<_> = mallory.store().records("").map(|found| found.unwrap().0).collect();
@@ -262,9 +265,9 @@ fn a_writer_does_not_lock_the_larder() {
     larder.apply("evil", &parcel(1, noise(50))).unwrap();
     let lock = larder.store().get_record(&key("exclusive/gc")).unwrap().unwrap();
     let held = replaced(&lock, ",\"released\":true", "");
-    let said = refused(&larder, &[put("exclusive/gc", held.clone(), Expected::Anything)]);
+    let said = denied(&larder, &[put("exclusive/gc", held.clone(), Expected::Anything)]);
     assert!(said.contains("maintain"), "{said}");
-    assert!(refused(&larder, &[remove("exclusive/gc")]).contains("maintain"));
+    assert!(denied(&larder, &[remove("exclusive/gc")]).contains("maintain"));
     let admin = served.client();
     let held = [put("exclusive/gc", held, Expected::Anything)];
     assert_eq!(admin.store().commit(&held).unwrap(), Committed::All);
@@ -295,7 +298,7 @@ fn who_may_only_read_changes_nothing() {
     ];
     for done in denied {
         let error = done.unwrap_err();
-        assert!(matches!(error, Error::Denied { .. }), "{}", with_causes(&error));
+        assert!(matches!(error, Error::Denied { .. }), "{error:?}");
     }
     assert_eq!(records(&served.larder), before);
     assert_eq!(served.larder.store().stat_blobs(&[digest]).unwrap(), [None]);

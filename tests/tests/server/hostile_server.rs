@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder::store::with_causes;
-use larder::store::{Capabilities, Digest, HttpStore, Store, StoreExt};
+use larder::store::{Capabilities, Corruption, Digest, HttpStore, Store, StoreExt};
 use larder::{Error, Result};
 use larder_store_http::protocol::{
     BlobSizes, FoundBlob, FoundBlobs, GotRecords, ListedBlobs, ListedRecords, WireDigest, WireKey,
     WireRecord, encode,
 };
+use larder_tests::errors::message;
 
 use super::fake::{Asked, Fake, say};
 use super::noise;
@@ -34,10 +34,19 @@ fn lying(
 }
 
 #[track_caller]
-fn failed<T: std::fmt::Debug>(result: Result<T>) -> String {
-    let said = with_causes(&result.unwrap_err());
+fn failed<T: std::fmt::Debug>(result: Result<T>) -> Error {
+    let error = result.unwrap_err();
+    let said = message(&error);
     assert!(!said.contains("QZ0"), "the token is in {said}");
-    said
+    error
+}
+
+/// Asserts that an answer was not understood, or did not come, and that the reason names `fact`.
+#[track_caller]
+fn failed_with<T: std::fmt::Debug>(result: Result<T>, fact: &str) {
+    let error = failed(result);
+    let said = message(&error);
+    assert!(matches!(error, Error::Store { .. }) && said.contains(fact), "{said}");
 }
 
 #[test]
@@ -55,16 +64,19 @@ fn what_the_server_says_about_itself_is_used() {
 #[test]
 fn a_server_of_something_else_is_no_larder() {
     for (status, body, why) in [
-        ("200 OK", &b"<html>welcome</html>"[..], "not one of a server of Larder"),
-        ("404 Not Found", b"no such page", "there is no server of Larder"),
-        ("200 OK", b"", "not one of a server of Larder"),
-        ("500 Internal Server Error", b"oops", "the server answers 500"),
-        ("418 I'm a teapot", b"", "the server answers 418"),
-        ("200 OK", &[b' '; 100_000], "has more than 65536 bytes"),
+        ("200 OK", &b"<html>welcome</html>"[..], "server of Larder"),
+        ("404 Not Found", b"no such page", "server of Larder"),
+        ("200 OK", b"", "server of Larder"),
+        ("500 Internal Server Error", b"oops", "500"),
+        ("418 I'm a teapot", b"", "418"),
+        ("200 OK", &[b' '; 100_000], "65536 bytes"),
     ] {
         let fake = Fake::start(move |_, _, line| say(line, status, "", body));
-        let said = failed(HttpStore::with_token(&fake.url().parse().unwrap(), "larder_QZ0"));
-        assert!(said.contains(why), "{said}");
+        let error = failed(HttpStore::with_token(&fake.url().parse().unwrap(), "larder_QZ0"));
+        let is_refused = matches!(error, Error::Refused { .. });
+        assert!(is_refused || matches!(error, Error::Store { .. }), "{error:?}");
+        assert_eq!(is_refused, status.starts_with("418"), "{error:?}");
+        assert!(message(&error).contains(why), "{error:?}");
         assert_eq!(fake.count(), 1, "a definite answer is not asked for again");
     }
     let newer =
@@ -81,10 +93,12 @@ fn a_redirect_is_refused_and_the_token_goes_nowhere() {
     for status in ["301 Moved", "302 Found", "307 Temporary Redirect", "308 Permanent Redirect"] {
         let location = location.clone();
         let fake = Fake::start(move |_, _, line| say(line, status, &location, b""));
-        let error = HttpStore::with_token(&fake.url().parse().unwrap(), "larder_QZ0").unwrap_err();
-        assert!(matches!(error, Error::Refused { .. }));
-        let said = failed::<()>(Err(error));
-        assert!(said.contains(&other.url()), "{said}");
+        let error = failed(HttpStore::with_token(&fake.url().parse().unwrap(), "larder_QZ0"));
+        let to = other.url();
+        assert!(
+            matches!(&error, Error::Refused { reason, .. } if reason.contains(&to)),
+            "{error:?}"
+        );
     }
     assert_eq!(other.count(), 0);
 }
@@ -106,39 +120,44 @@ fn a_busy_server_is_asked_again_when_it_says() {
         say(line, "503 Service Unavailable", "", body);
     });
     let url = format!("{}?retries=2", fake.url()).parse().unwrap();
-    let said = failed(HttpStore::with_token(&url, "larder_QZ0"));
-    assert!(said.contains("cannot reach the store"), "{said}");
+    failed_with(HttpStore::with_token(&url, "larder_QZ0"), "cannot reach the store");
     assert_eq!(fake.count(), 3, "the number of retries is bounded");
 }
 
 #[test]
 fn a_refusal_says_what_to_do_and_is_not_tried_again() {
-    for (status, message, why) in [
-        ("401 Unauthorized", "cannot sign in: the token has expired", "log in again"),
+    for (status, said, why) in [
+        ("401 Unauthorized", "cannot sign in: the token has expired", "`LARDER_TOKEN`"),
         (
             "403 Forbidden",
             "cannot write `wine`: no grant lets ann write `wine`",
-            "ask an administrator",
+            "no grant lets ann write `wine`",
         ),
         ("409 Conflict", "cannot change wine: it is locked", "it is locked"),
         (
             "413 Payload Too Large",
             "cannot read the request: its body is over 9 bytes",
-            "over 9 bytes",
+            "its body is over 9 bytes",
         ),
     ] {
-        let body = format!("{{\"error\":{{\"code\":\"x\",\"message\":\"{message}\"}}}}");
+        let is_denied = ["401 Unauthorized", "403 Forbidden"].contains(&status);
+        let body = format!("{{\"error\":{{\"code\":\"x\",\"message\":\"{said}\"}}}}");
         let (fake, store) = lying(move |_, line| say(line, status, "", body.as_bytes()));
-        let said = failed(store.stat_blobs(&[Digest::of(b"x")]));
-        assert!(said.contains(why) && said.contains(&fake.url()), "{said}");
+        let error = failed(store.stat_blobs(&[Digest::of(b"x")]));
+        let (Error::Denied { action, reason } | Error::Refused { action, reason }) = &error else {
+            panic!("{error:?}")
+        };
+        assert_eq!(matches!(error, Error::Denied { .. }), is_denied, "{error:?}");
+        assert!(reason.contains(why) && action.contains(&fake.url()), "{error:?}");
         assert_eq!(fake.count(), 2, "once to open it and once to ask");
     }
     let (_, store) = lying(|_, line| {
         let body = br#"{"error":{"code":"x","message":"cannot write `wine`: no grant lets ann"}}"#;
         say(line, "403 Forbidden", "", body);
     });
-    let said = failed(store.stat_blobs(&[Digest::of(b"x")]));
-    assert!(said.starts_with("cannot write `wine` at http://127.0.0.1"), "{said}");
+    let error = failed(store.stat_blobs(&[Digest::of(b"x")]));
+    let Error::Denied { action, .. } = &error else { panic!("{error:?}") };
+    assert!(action.starts_with("write `wine` at http://127.0.0.1"), "{action}");
 }
 
 #[test]
@@ -146,13 +165,9 @@ fn garbage_is_not_understood() {
     let digest = Digest::of(b"x");
     for body in [&b""[..], b"\xc1", b"{}", b"\x80", b"<html>"] {
         let (_fake, store) = lying(move |_, line| say(line, "200 OK", "", body));
-        for said in [
-            failed(store.stat_blobs(&[digest])),
-            failed(store.read_blobs(&[digest]).map(drop)),
-            failed(store.list_records("", None, 5)),
-        ] {
-            assert!(said.contains("is not understood"), "{said}");
-        }
+        failed_with(store.stat_blobs(&[digest]), "not understood");
+        failed_with(store.read_blobs(&[digest]).map(drop), "not understood");
+        failed_with(store.list_records("", None, 5), "not understood");
     }
 }
 
@@ -168,18 +183,19 @@ fn an_answer_must_fit_its_question() {
         encode(&ListedRecords { records, after: None }).unwrap()
     };
     let keys = [key("a/b").0];
-    type Ask = Box<dyn Fn(&dyn Store) -> String>;
-    let stat: fn(&dyn Store) -> String = |store| failed(store.stat_blobs(&[Digest::of(b"1")]));
-    let list: fn(&dyn Store) -> String = |store| failed(store.list_records("a/", None, 2));
-    let blobs: fn(&dyn Store) -> String = |store| failed(store.list_blobs(None, 5));
-    let read: fn(&dyn Store) -> String =
-        |store| failed(store.read_blobs(&[Digest::of(b"1")]).map(drop));
+    type Ask = Box<dyn Fn(&dyn Store) -> Result<()>>;
+    let stat: fn(&dyn Store) -> Result<()> =
+        |store| store.stat_blobs(&[Digest::of(b"1")]).map(drop);
+    let list: fn(&dyn Store) -> Result<()> = |store| store.list_records("a/", None, 2).map(drop);
+    let blobs: fn(&dyn Store) -> Result<()> = |store| store.list_blobs(None, 5).map(drop);
+    let read: fn(&dyn Store) -> Result<()> =
+        |store| store.read_blobs(&[Digest::of(b"1")]).map(drop);
     let cases: Vec<(larder::bytes::Bytes, Ask)> = vec![
         (encode(&BlobSizes { sizes: vec![] }).unwrap(), Box::new(stat)),
         (encode(&BlobSizes { sizes: vec![None; 2] }).unwrap(), Box::new(stat)),
         (
             encode(&GotRecords { records: vec![] }).unwrap(),
-            Box::new(move |store| failed(store.get_records(&keys))),
+            Box::new(move |store| store.get_records(&keys).map(drop)),
         ),
         (encode(&FoundBlobs { blobs: vec![] }).unwrap(), Box::new(read)),
         (encode(&FoundBlobs { blobs: vec![None; 9] }).unwrap(), Box::new(read)),
@@ -196,8 +212,7 @@ fn an_answer_must_fit_its_question() {
     ];
     for (body, ask) in cases {
         let (_fake, store) = lying(move |_, line| say(line, "200 OK", "", &body));
-        let said = ask(&*store);
-        assert!(said.contains("is not understood"), "{said}");
+        failed_with(ask(&*store), "not understood");
     }
 }
 
@@ -226,14 +241,12 @@ fn an_answer_without_an_end_is_cut() {
         }
     };
     let (_fake, store) = lying(endless);
-    let said = failed(store.stat_blobs(&[Digest::of(b"x")]));
-    assert!(said.contains("the answer has more than"), "{said}");
+    failed_with(store.stat_blobs(&[Digest::of(b"x")]), "more than");
     // One that states its length is not read at all.
     let (_fake, store) = lying(|_, line| {
         let _ = line.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 99999999999\r\n\r\n");
     });
-    let said = failed(store.stat_blobs(&[Digest::of(b"x")]));
-    assert!(said.contains("the answer has more than"), "{said}");
+    failed_with(store.stat_blobs(&[Digest::of(b"x")]), "more than");
 }
 
 #[test]
@@ -243,8 +256,7 @@ fn a_server_that_is_silent_is_given_up() {
         thread::sleep(Duration::from_secs(20));
     });
     let begun = Instant::now();
-    let said = failed(store.stat_blobs(&[Digest::of(b"x")]));
-    assert!(said.contains("there was no answer for 1s"), "{said}");
+    failed_with(store.stat_blobs(&[Digest::of(b"x")]), " 1s");
     assert!(begun.elapsed() < Duration::from_secs(15));
     assert_eq!(fake.count(), 4);
 }
@@ -259,11 +271,13 @@ fn a_blob_that_is_another_is_not_taken_for_it() {
     wrong[2 << 20] ^= 1;
     let longer = [&content[..], b"more"].concat();
     let other = format!("etag: \"{}\"\r\n", Digest::of(b"other").to_hex());
-    for (body, headers, why) in [
-        (wrong, "", "its digest is"),
-        (longer, "", "it has 3145732 bytes instead of 3145728"),
-        (content[..size - 5].to_vec(), "", "it has 3145723 bytes instead of 3145728"),
-        (content.clone(), &other, "it is of another blob"),
+    let found = Digest::of(&wrong);
+    let sized = |found| Some(Corruption::Size { expected: size as u64, found });
+    for (body, headers, expected) in [
+        (wrong, "", Some(Corruption::Digest { expected: digest, found })),
+        (longer, "", sized(size as u64 + 4)),
+        (content[..size - 5].to_vec(), "", sized(size as u64 - 5)),
+        (content.clone(), &other, None),
     ] {
         let headers = headers.to_owned();
         let (_fake, store) = lying(move |asked, line| match asked.line.starts_with("POST") {
@@ -273,8 +287,12 @@ fn a_blob_that_is_another_is_not_taken_for_it() {
             }
             false => say(line, "200 OK", &headers, &body),
         });
-        let said = failed(store.get_checked(&digest, None, || "the blob".into()));
-        assert!(said.contains(why), "{said}");
+        let error = failed(store.get_checked(&digest, None, || "the blob".into()));
+        match (&error, expected) {
+            (Error::Corrupt { fault, .. }, Some(expected)) => assert_eq!(fault, &expected),
+            (Error::Store { .. }, None) => assert!(message(&error).contains("another blob")),
+            _ => panic!("{error:?}"),
+        }
         let larder = larder_of(store);
         let take = |_: &[u8]| Ok(());
         let what = || "the blob".to_owned();
@@ -316,7 +334,7 @@ fn the_rest_of_a_blob_is_the_rest() {
         let read = store.get_blob(&digest);
         match is_right {
             true => assert!(read.unwrap().unwrap() == **content, "{how}"),
-            false => assert!(failed(read).contains("another range")),
+            false => failed_with(read, "range"),
         }
         let asked = fake.asked.lock().unwrap().clone();
         assert!(

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use larder::Error;
 use larder::store::HttpStore;
-use larder::store::with_causes;
 use larder_testkit::all_store_laws;
+use larder_tests::errors::message;
 use larder_tests::proxy::Proxy;
 
 use super::certificate;
@@ -42,12 +43,12 @@ fn a_larder_keeps_every_law_behind_tls() {
 
     let unknown = format!("https://localhost:{}", served.port());
     let error = HttpStore::with_token(&unknown.parse().unwrap(), "larder_x").unwrap_err();
-    let said = with_causes(&error);
-    assert!(said.contains("certificate"), "{said}");
+    let said = message(&error);
+    assert!(matches!(error, Error::Store { .. }) && said.contains("certificate"), "{said}");
     let other = url.replace("localhost", "127.0.0.1");
-    let said =
-        with_causes(&HttpStore::with_token(&other.parse().unwrap(), "larder_x").unwrap_err());
-    assert!(said.contains("certificate"), "{said}");
+    let error = HttpStore::with_token(&other.parse().unwrap(), "larder_x").unwrap_err();
+    let said = message(&error);
+    assert!(matches!(error, Error::Store { .. }) && said.contains("certificate"), "{said}");
 }
 
 /// Each law holds while connections are cut in the middle of requests and of answers.

@@ -7,9 +7,9 @@ use larder::Error;
 use larder::store::{Change, Expected, RecordKey};
 use larder_access::{LarderAccess, Outcome, Role};
 use larder_tests::Doubler;
+use larder_tests::errors::message;
 
 use super::served::Served;
-use larder::store::with_causes;
 
 const PROTECT: &str = r#"
 @id("protect-prod")
@@ -36,12 +36,9 @@ fn a_policy_guards_a_tag_from_everybody_but_a_group() {
     ann.apply("house/price", &Doubler { factor: 1.0 }).unwrap();
     ann.tag("house/price", "dev").unwrap();
     let error = ann.tag("house/price", "prod").unwrap_err();
-    assert!(matches!(error, Error::Denied { .. }), "{}", with_causes(&error));
-    assert!(
-        with_causes(&error).contains("policy protect-prod of version 1 forbids ann"),
-        "{}",
-        with_causes(&error)
-    );
+    let said = message(&error);
+    assert!(matches!(error, Error::Denied { .. }), "{said}");
+    assert!(said.contains("protect-prod") && said.contains("ann"), "{said}");
     ben.tag("house/price", "prod").unwrap();
     assert!(ann.untag("house/price", "prod").is_err(), "nor removes it");
     ben.untag("house/price", "prod").unwrap();
@@ -50,7 +47,7 @@ fn a_policy_guards_a_tag_from_everybody_but_a_group() {
     let entries: Vec<_> = access.audit(None).map(Result::unwrap).collect();
     let denied = entries.iter().find(|it| it.outcome == Outcome::Denied).unwrap();
     assert_eq!((&*denied.action, &*denied.resource), ("tag", "`house/price:prod`"));
-    assert!(denied.because.starts_with("policy protect-prod of version 1 forbids ann"));
+    assert!(denied.because.contains("protect-prod of version 1"), "{}", denied.because);
 }
 
 #[test]

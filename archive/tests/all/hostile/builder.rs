@@ -165,7 +165,7 @@ pub(crate) fn import(
     opened.larder().maintenance().copy(Selection::All, target, &CopyOptions::new()).map(drop)
 }
 
-/// Asserts that an archive is rejected with this message and leaves no files.
+/// Asserts that an archive is rejected, that the error names `why`, and that no files are left.
 pub(crate) fn assert_refused_within(bytes: &[u8], limits: &Limits, why: &str) {
     let root = tempfile::tempdir().unwrap();
     let (archive, temp) = (root.path().join("in/archive"), root.path().join("temp"));

@@ -43,7 +43,7 @@ fn rejects_links_and_pipes() {
         }
     };
     refused(to("/etc/passwd"), "`records/names/net.json` is a symbolic link");
-    refused(to("../tags/net/@prod.json"), "is a symbolic link");
+    refused(to("../tags/net/@prod.json"), "symbolic link");
     let folder_link = |folder: &Path, _: &Path| {
         fs::rename(folder.join("records"), folder.join("../elsewhere")).unwrap();
         symlink("../elsewhere", folder.join("records")).unwrap();
@@ -63,24 +63,24 @@ fn rejects_links_and_pipes() {
         fs::remove_file(record).unwrap();
         assert!(std::process::Command::new("mkfifo").arg(record).status().unwrap().success());
     };
-    refused(pipe, "`records/names/net.json` is a device or a pipe");
+    refused(pipe, "pipe");
 }
 
 #[test]
 fn rejects_unknown_files() {
     let unknown = |folder: &Path, _: &Path| fs::write(folder.join("evil.sh"), "x").unwrap();
-    refused(unknown, "`evil.sh` is not a file of an export");
+    refused(unknown, "`evil.sh`");
     let capitals = |_: &Path, record: &Path| {
         fs::write(record.with_file_name("Net.json"), "{}").unwrap();
     };
-    refused(capitals, "`records/names/Net.json` has capital letters");
+    refused(capitals, "capital letters");
     let deep = |folder: &Path, _: &Path| {
         let path = format!("records/{}", "a/".repeat(300));
         fs::create_dir_all(folder.join(path)).unwrap();
     };
-    refused(deep, "nested too deep");
+    refused(deep, "nested");
     let bare = |folder: &Path, _: &Path| fs::remove_file(folder.join("larder.json")).unwrap();
-    refused(bare, "it has no larder.json");
+    refused(bare, "no larder.json");
 }
 
 #[test]
@@ -88,9 +88,9 @@ fn rejects_damage_and_newer_format() {
     let newer = |folder: &Path, _: &Path| {
         fs::write(folder.join("larder.json"), r#"{"larder":2,"store":"fs"}"#).unwrap();
     };
-    refused(newer, "has format 2");
-    refused(|_, record| fs::write(record, r#"{"larder":3}"#).unwrap(), "has format 3");
-    refused(|_, record| fs::write(record, vec![b' '; 2 << 20]).unwrap(), "the maximum is 1048576");
+    refused(newer, "format 2");
+    refused(|_, record| fs::write(record, r#"{"larder":3}"#).unwrap(), "format 3");
+    refused(|_, record| fs::write(record, vec![b' '; 2 << 20]).unwrap(), "1048576");
     let flip = |folder: &Path, _: &Path| {
         let larder = common::open(&format!("fs:{}", folder.display()));
         let (digest, _) = larder.store().blobs().next().unwrap().unwrap();
@@ -100,7 +100,7 @@ fn rejects_damage_and_newer_format() {
         fs::remove_file(&path).unwrap();
         fs::write(&path, bytes).unwrap();
     };
-    refused(flip, "its digest is b3:");
+    refused(flip, "digest is b3:");
 }
 
 #[test]

@@ -131,7 +131,7 @@ fn a_missing_value_is_null_or_left_out() {
         assert_eq!(predict(&model, input), missing);
     }
     let (_, reason) = refused(&model, json!([1, 2, 3]));
-    assert!(reason.contains("expected the shape [2]"), "{reason}");
+    assert!(reason.contains("shape [2]"), "{reason}");
     let outputs = model.predict([Value::missing()]).unwrap();
     assert!(outputs[1].is_missing());
 }
@@ -165,9 +165,10 @@ fn models_of_opset_6_run_with_both_engines() {
     if let Some(runtime) = model("opset_6") {
         assert_eq!(predict(&runtime, input), expected);
     }
-    let refused = OnnxModel::open_with(sample_path("refused_opset_6.onnx"), &options);
-    let refused = format!("{:?}", refused.unwrap_err());
-    assert!(refused.contains("broadcasts an unknown shape"), "{refused}");
+    let error =
+        OnnxModel::open_with(sample_path("refused_opset_6.onnx"), &options).map(drop).unwrap_err();
+    let Error::Refused { reason, .. } = &error else { panic!("{error:?}") };
+    assert!(reason.contains("unknown shape"), "{reason}");
 }
 
 #[test]

@@ -199,7 +199,7 @@ fn rejects_nan_with_its_path() {
     match refused {
         Error::Input { path, source } => {
             assert_eq!(path, "[1][1]");
-            assert_eq!(source.to_string(), "JSON cannot represent NaN exactly");
+            assert!(source.to_string().contains("NaN"), "{source}");
         }
         other => panic!("{other:?}"),
     }

@@ -22,11 +22,9 @@ fn opens_file_and_detects_abi() {
 
     std::fs::write(&path, b"no wasm").unwrap();
     let error = WasmModel::open(&path).unwrap_err();
-    let text = format!(
-        "cannot read the WebAssembly file {}: not WebAssembly: it is text, such as the message of a server; get the file itself",
-        path.display()
-    );
-    assert_eq!(error.to_string(), text);
+    let Error::Refused { action, reason } = &error else { panic!("{error:?}") };
+    assert!(action.contains(&path.display().to_string()), "{action}");
+    assert!(reason.contains("text"), "{reason}");
     assert!(matches!(WasmModel::open(here.path().join("none")), Err(Error::Store { .. })));
 }
 

@@ -221,7 +221,7 @@ fn trap_has_reason_and_function() {
     );
     match ends(start) {
         WasmError::Trap { reason } => {
-            assert_eq!(reason, "wasm `unreachable` instruction executed, in `begin`");
+            assert!(reason.contains("`unreachable`") && reason.contains("`begin`"), "{reason}");
         }
         other => panic!("{other:?}"),
     }

@@ -233,7 +233,9 @@ fn a_failure_of_the_store_is_told_as_such() {
         small: Artifact::new(1),
     };
     let error = larder.apply("heavy", &heavy).unwrap_err();
-    assert!(matches!(error, Error::Store { .. }), "{error:?}");
-    assert_eq!(error.to_string(), "cannot create a file");
+    assert!(
+        matches!(&error, Error::Store { action, .. } if action == "create a file"),
+        "{error:?}"
+    );
     assert_eq!(larder.store().records("").count(), 0);
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use larder::Error;
 use larder::prelude::*;
+use larder_tests::errors::message;
 
 use super::{assert_empty, larder};
 
@@ -45,11 +46,9 @@ fn refused(fields: Fields, path: &str, reason: &str) {
     };
     assert_eq!(what, "wine/fields (a `test/fields`)");
     assert_eq!(found, path);
-    assert_eq!(said, reason);
+    assert!(said.contains(reason), "{said}");
     assert!(advice.contains("`Artifact`"), "{advice}");
-    let said = error.to_string();
-    assert!(said.contains(&format!(" at `{path}`: {reason}")), "{said}");
-    assert!(said.contains(advice), "{said}");
+    assert!(message(&error).contains(advice), "{error}");
     assert_empty(&larder);
 }
 
@@ -61,19 +60,19 @@ fn layers(last: Layer) -> Vec<Layer> {
 fn nan_is_refused_with_its_path() {
     let last = Layer { weight: f32::NAN, ..Layer::default() };
     let fields = Fields { layers: layers(last), ..Fields::default() };
-    refused(fields, "layers[3].weight", "JSON cannot represent NaN exactly");
+    refused(fields, "layers[3].weight", "NaN");
 }
 
 #[test]
 fn infinity_is_refused_with_its_path() {
     let last = Layer { bias: (1, f64::NEG_INFINITY), ..Layer::default() };
     let fields = Fields { layers: layers(last), ..Fields::default() };
-    refused(fields, "layers[3].bias[1]", "JSON cannot represent an infinity exactly");
+    refused(fields, "layers[3].bias[1]", "infinity");
 }
 
 #[test]
 fn nan_in_an_enum_is_refused_with_its_path() {
-    let reason = "JSON cannot represent NaN exactly";
+    let reason = "NaN";
     let choice = Some(Choice::Rate(f64::NAN));
     refused(Fields { choice, ..Fields::default() }, "choice.Rate", reason);
     let choice = Some(Choice::Rates { all: vec![0.0, f64::NAN] });
@@ -82,21 +81,21 @@ fn nan_in_an_enum_is_refused_with_its_path() {
 
 #[test]
 fn integers_of_128_bits_are_refused_however_small() {
-    let reason = "JSON cannot represent a 128-bit integer exactly";
+    let reason = "128-bit";
     refused(Fields { large: Some(1), ..Fields::default() }, "large", reason);
     refused(Fields { signed: Some(i128::MIN), ..Fields::default() }, "signed", reason);
 }
 
 #[test]
 fn rejects_map_keys_that_are_not_text() {
-    let reason = "JSON cannot represent a map key exactly that is not text, an integer, a boolean or a character";
+    let reason = "map key";
     let pairs = [((1, 2), 3)].into();
     refused(Fields { pairs, ..Fields::default() }, "pairs", reason);
 }
 
 #[test]
 fn some_none_is_refused() {
-    let reason = "this format decodes `Some(None)` and `Some(())` as `None`";
+    let reason = "`Some(None)`";
     refused(Fields { nested: Some(None), ..Fields::default() }, "nested", reason);
     refused(Fields { unit: Some(()), ..Fields::default() }, "unit", reason);
 }
@@ -146,13 +145,13 @@ fn a_cycle_is_refused_in_a_field_and_in_an_artifact() {
     let cycle = Cyclic::default();
     *cycle.0.lock().unwrap() = Some(cycle.clone());
     let error = larder.apply("cycle", &cycle).unwrap_err();
-    assert!(matches!(error, Error::Lossy { .. }), "{error:?}");
-    assert!(error.to_string().contains("nested deeper than 120 levels, or a cycle"), "{error}");
+    let Error::Lossy { reason, .. } = &error else { panic!("{error:?}") };
+    assert!(reason.contains("120 levels") && reason.contains("cycle"), "{reason}");
     let outer = CyclicArtifact { inner: Artifact::new(cycle.clone()) };
     let error = larder.apply("cycle", &outer).unwrap_err();
-    assert!(matches!(error, Error::Encode { .. }), "{error:?}");
-    assert!(super::chain(&error).contains("levels, or a cycle"), "{}", super::chain(&error));
-    assert!(error.to_string().contains("the artifact `inner` of cycle"), "{error}");
+    let Error::Encode { what, .. } = &error else { panic!("{error:?}") };
+    assert!(what.contains("`inner`"), "{what}");
+    assert!(message(&error).contains("cycle"), "{error:?}");
     assert_empty(&larder);
     *cycle.0.lock().unwrap() = None;
     assert!(larder.apply("cycle", &outer).unwrap().is_created(), "without the cycle it is kept");

@@ -9,6 +9,7 @@ use larder::bytes::Bytes;
 use larder::prelude::*;
 use larder::store::{Change, Committed, Expected};
 use larder::store::{Digest, StoreExt, TreePath};
+use larder_tests::errors;
 
 use super::{assert_empty, everywhere, sample, write};
 
@@ -20,9 +21,8 @@ fn links_pipes_and_sockets_are_refused_by_name() {
         write(folder.join("deep/file"), "file");
         let refused = |reason: &str| {
             let error = Tree::read(&folder).unwrap_err();
-            let text = error.to_string();
-            assert!(matches!(error, Error::Refused { .. }), "{text}");
-            assert!(text.contains("deep/odd") && text.contains(reason), "{text}");
+            let (action, said) = errors::refused(&error);
+            assert!(action.contains("deep/odd") && said.contains(reason), "{error}");
             fs::remove_file(folder.join("deep/odd")).unwrap();
         };
         for target in ["file", "..", "nowhere", "/etc/passwd"] {
@@ -59,8 +59,7 @@ fn a_name_that_is_no_text_or_holds_a_backslash_is_refused() {
 #[test]
 fn what_is_not_there_is_an_error_that_names_it() {
     let error = Tree::read("no/such/file").unwrap_err();
-    assert!(matches!(error, Error::Store { .. }));
-    assert!(error.to_string().contains("no/such/file"));
+    assert!(matches!(&error, Error::Store { action, .. } if action.contains("no/such/file")));
 }
 
 #[test]
@@ -79,8 +78,8 @@ fn a_file_that_changes_between_listing_and_reading_is_noticed_and_nothing_is_wri
             let tree = Tree::read(here.join("folder")).unwrap();
             change(&file);
             let error = larder.apply("data", &tree).unwrap_err();
-            assert!(matches!(error, Error::Encode { .. }), "{error}");
-            assert!(error.to_string().contains("files.file"), "{error}");
+            let Error::Encode { what, .. } = &error else { panic!("{error:?}") };
+            assert!(what.contains("files.file"), "{what}");
             assert!(larder.materialise(&tree).is_err());
             assert_empty(larder);
         }

@@ -9,6 +9,7 @@ use larder::prelude::*;
 use larder::store::{Change, Committed, Digest, Expected, RecordKey, StoreExt};
 use larder::versions::AnnotationsChange;
 use larder::{Error, Result};
+use larder_tests::errors::unreadable;
 
 /// An artifact, and a map that may hold anything.
 #[derive(Debug, Serialize, Deserialize, Component)]
@@ -129,12 +130,12 @@ fn rejects_lists_that_no_writer_writes() {
     };
     type Edit<'a> = &'a dyn Fn(&str) -> String;
     let cases: [(&str, Edit<'_>, &str); 6] = [
-        ("inner", &own, "holds one that is not listed before it"),
-        ("inner", &deep, "deeper than 32 levels"),
-        ("inner", &twice, "lists an artifact twice"),
-        ("inner", &sizes, "lists a blob with two sizes"),
-        ("inner", &unnamed, "whose serializer has no valid name"),
-        ("outer", &child, "lists a child twice"),
+        ("inner", &own, "not listed before"),
+        ("inner", &deep, "32 levels"),
+        ("inner", &twice, "artifact twice"),
+        ("inner", &sizes, "two sizes"),
+        ("inner", &unnamed, "valid name"),
+        ("outer", &child, "child twice"),
     ];
     for (name, edit, why) in cases {
         let larder = nested();
@@ -144,8 +145,7 @@ fn rejects_lists_that_no_writer_writes() {
             larder.show(name).map(drop).unwrap_err(),
             copied(&larder).unwrap_err(),
         ] {
-            assert!(matches!(error, Error::Corrupt { .. }), "{error}");
-            assert!(error.to_string().contains(why), "{error}");
+            assert!(unreadable(&error).contains(why), "{error}");
         }
         assert!(faults(&larder).iter().any(|fault| fault.contains(why)), "{:?}", faults(&larder));
     }
@@ -166,13 +166,10 @@ fn rejects_a_record_that_contradicts_its_manifest() {
     ] {
         assert!(matches!(error, Error::Corrupt { .. }), "{error}");
     }
-    let said =
-        ["inner@1: it cannot be read (it is a `format/mixed`, and its record says `format/other`)"];
     let found = faults(&larder);
-    assert!(
-        found.len() == 1 && found[0].contains("its record says `format/other`"),
-        "{found:?} {said:?}"
-    );
+    assert_eq!(found.len(), 1, "{found:?}");
+    let is_named = |tag: &str| found[0].contains(&format!("`{tag}`"));
+    assert!(is_named("format/mixed") && is_named("format/other"), "{found:?}");
 
     let larder = nested();
     let size = larder.show("inner").unwrap().version.size;
@@ -181,7 +178,7 @@ fn rejects_a_record_that_contradicts_its_manifest() {
         put(&larder, key, &record.replace(&format!("\"size\":{size}"), "\"size\":7"));
     }
     let found = faults(&larder);
-    assert!(found.len() == 1 && found[0].contains("its record says 7"), "{found:?}");
+    assert!(found.len() == 1 && found[0].contains("record says 7"), "{found:?}");
 }
 
 #[test]
@@ -202,7 +199,7 @@ fn rejects_a_record_that_is_of_another_key() {
         larder.remove("inner@1").map(drop).unwrap_err(),
         copied(&larder).unwrap_err(),
     ] {
-        assert!(error.to_string().contains("is not the number in its key"), "{error}");
+        assert!(unreadable(&error).contains("`version`"), "{error}");
     }
 
     let larder = two();
@@ -210,14 +207,14 @@ fn rejects_a_record_that_is_of_another_key() {
     let digest_key = format!("digests/inner/@{}-0000000001", digest.to_hex());
     put(&larder, &digest_key, "{\"larder\":1,\"version\":2}");
     let error = larder.show(format!("inner@b3:{:.8}", digest.to_hex())).map(drop).unwrap_err();
-    assert!(error.to_string().contains("is not the number in its key"), "{error}");
+    assert!(unreadable(&error).contains("`version`"), "{error}");
 
     let larder = two();
     let (users, user) = larder.store().list_records("users/", None, 1).unwrap().remove(0);
     let user = std::str::from_utf8(&user.value).unwrap().replace("outer", "other");
     put(&larder, users.as_str(), &user);
     let error = larder.used_by("inner@1").map(drop).unwrap_err();
-    assert!(error.to_string().contains("are not the ones in its key"), "{error}");
+    assert!(unreadable(&error).contains("`name`"), "{error}");
 }
 
 #[test]
@@ -231,7 +228,7 @@ fn rejects_a_name_whose_latest_version_cannot_be_the_latest() {
         let name = read(&larder, "names/inner").unwrap();
         put(&larder, "names/inner", &name.replace(of, to));
         let error = larder.load::<Mixed>("inner").unwrap_err();
-        assert!(error.to_string().contains("its `latest` is not below"), "{to}: {error}");
+        assert!(unreadable(&error).contains("`latest`"), "{to}: {error}");
         assert!(!faults(&larder).is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! `setup`: once for each instance, when it is used first.
 
 use larder::extend::LarderExt;
+use larder_tests::errors::message;
 use std::sync::Barrier;
 use std::thread;
 
@@ -44,12 +45,10 @@ fn a_setup_that_fails_is_told_to_each_that_asks_and_tried_again() {
     for how in ["error", "panic", "error"] {
         let_fail("tried", "setup", how);
         for error in [ready.get().unwrap_err(), model.predict_json("1").unwrap_err()] {
-            let told = error.to_string();
-            assert!(matches!(error, Error::Hook { hook: Hook::Setup, .. }), "{told}");
-            assert_eq!(
-                told,
-                "cannot complete the hook `setup` of tried@1: the component was not used; its next use retries"
-            );
+            let Error::Hook { component, hook: Hook::Setup, .. } = &error else {
+                panic!("{error:?}")
+            };
+            assert_eq!(component, "tried@1", "{}", message(&error));
         }
     }
     assert_eq!(ready.peek().reading, 1.0);

@@ -28,8 +28,7 @@ fn formats_without_a_mark_for_some_refuse_to_write_what_would_become_none() {
     let layers =
         vec![Layer { bias: None }, Layer { bias: Some(Some(1.0)) }, Layer { bias: Some(None) }];
     for said in [not_written(MsgPack, &layers), not_written(Json, &layers)] {
-        assert!(said.contains("`Some(None)` and `Some(())`"), "{said}");
-        assert!(said.contains("at `[2].bias`"), "{said}");
+        assert!(said.contains("`Some(None)`") && said.contains("`[2].bias`"), "{said}");
     }
     not_written(MsgPack, &Some(()));
     not_written(Json, &Some(()));
@@ -68,6 +67,6 @@ fn every_format_refuses_to_write_a_cycle() {
         said
     });
     for said in said {
-        assert!(said.contains("levels, or a cycle"), "{said}");
+        assert!(said.contains("cycle"), "{said}");
     }
 }

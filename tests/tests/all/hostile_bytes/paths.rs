@@ -35,10 +35,10 @@ fn a_stored_field_that_the_type_does_not_know_is_refused_with_its_path() {
     let new = New { layers: vec![layer(), layer()] };
     let bytes = Codec::of::<MsgPack>().encode(&new).unwrap();
     let said = refused::<Old>(MsgPack, bytes);
-    assert_eq!(said, "unknown field: the type has no such field, at `layers[0].momentum`");
+    assert!(said.contains("`layers[0].momentum`"), "{said}");
     let bytes = Codec::of::<Json>().encode(&new).unwrap();
     let said = refused::<Old>(Json, bytes);
-    assert_eq!(said, "unknown field: the type has no such field, at `layers[0].momentum`");
+    assert!(said.contains("`layers[0].momentum`"), "{said}");
     // These do not name their fields; the second layer begins where the first has not ended.
     let bytes = Codec::of::<Bincode>().encode(&new).unwrap();
     refused::<Old>(Bincode, bytes);
@@ -104,9 +104,9 @@ fn the_error_names_the_path_of_what_does_not_fit() {
         ]
     };
     for said in everywhere(&in_layers) {
-        assert!(said.contains("at `layers[3].bias`"), "{said}");
+        assert!(said.contains("`layers[3].bias`"), "{said}");
     }
     for said in everywhere(&in_names) {
-        assert!(said.contains("at `names.first.units[1]`"), "{said}");
+        assert!(said.contains("`names.first.units[1]`"), "{said}");
     }
 }

@@ -76,7 +76,7 @@ fn what_notes_cannot_hold_is_refused_and_nothing_is_written() {
         assert!(matches!(error, Error::InvalidName { .. }), "{error:?}");
     }
     let many = (0..65).fold(change(), |change, at| change.metric(format!("m{at}"), 1.0));
-    assert_refused(larder.annotate("wine", &many), "65 metrics, more than 64");
+    assert_refused(larder.annotate("wine", &many), "65 metrics");
     assert_eq!(record(&larder, "notes/wine/@0000000001"), None);
     for gone in ["wine@2", "beer", "wine:prod"] {
         let error = larder.annotate(gone, &change().label("a", "b")).unwrap_err();
@@ -104,12 +104,8 @@ fn damaged_notes_are_an_error_that_names_them() {
     apply(&larder, "wine", 1);
     set_record(&larder, "notes/wine/@0000000001", Some(r#"{"larder":1,"label":{}}"#));
     let error = larder.annotations("wine").unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("cannot read the record notes/wine/@0000000001: it is corrupt"),
-        "{error}"
-    );
+    let Error::Corrupt { what, .. } = &error else { panic!("{error:?}") };
+    assert!(what.contains("notes/wine/@0000000001"), "{what}");
     set_record(&larder, "notes/wine/@0000000001", Some(r#"{"larder":2,"stars":5}"#));
     let error = larder.annotations("wine").unwrap_err();
     assert!(matches!(error, Error::NewerFormat { found: 2, .. }), "{error:?}");

@@ -8,6 +8,7 @@ use larder::store::TypeTag;
 use larder::versions::AnnotationsChange;
 use larder::{Error, Larder};
 use larder_tests::Doubler;
+use larder_tests::errors::invalid;
 
 use super::{apply, larder, set_record};
 
@@ -155,7 +156,7 @@ fn what_is_found_is_sorted_and_what_lacks_the_metric_comes_last_both_ways() {
     assert_eq!(sorted("version", true), "beer@2 wine/red@2 wine-list@1 wine/white@1");
     assert_eq!(sorted("name", true), "wine/white@1 wine/red@2 wine-list@1 beer@2");
     let error = "colour".parse::<larder::search::Sort>().unwrap_err();
-    assert!(error.to_string().contains("name, version, created, size, metrics.NAME"), "{error}");
+    assert!(invalid(&error).contains("name, version, created, size, metrics.NAME"), "{error}");
 }
 
 #[test]
@@ -184,7 +185,8 @@ fn a_damaged_record_is_an_error_and_hides_no_other() {
             larder.search(&query).unwrap().partition(|found| found.is_ok());
         assert_eq!((sound.len(), damaged.len()), (2, 1));
         let error = damaged.into_iter().next().unwrap().unwrap_err();
-        assert!(error.to_string().contains("notes/b/"), "{error}");
+        let Error::Corrupt { what, .. } = &error else { panic!("{error:?}") };
+        assert!(what.contains("notes/b/"), "{what}");
     }
     assert_eq!(larder.search(&Query::new()).unwrap().filter(|found| found.is_ok()).count(), 3);
 }

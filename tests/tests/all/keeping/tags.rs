@@ -25,12 +25,12 @@ fn a_tag_moves_from_where_it_is_expected_and_from_nowhere_else() {
     apply(&larder, "beer", 1);
     let only_new = TagOptions::new().only_new(true);
     larder.tags().set("wine@1", "prod", &only_new).unwrap();
-    assert_refused(larder.tags().set("wine@2", "prod", &only_new), "it names v1, not nothing");
+    assert_refused(larder.tags().set("wine@2", "prod", &only_new), "v1, not nothing");
     let from_1 = TagOptions::new().from(version("wine@1"));
     larder.tags().set("wine@2", "prod", &from_1).unwrap();
-    assert_refused(larder.tags().set("wine@3", "prod", &from_1), "it names v2, not v1");
-    assert_refused(larder.tags().set("wine@3", "new", &from_1), "it names nothing, not v1");
-    assert_refused(larder.tags().remove("wine", "prod", &from_1), "it names v2, not v1");
+    assert_refused(larder.tags().set("wine@3", "prod", &from_1), "v2, not v1");
+    assert_refused(larder.tags().set("wine@3", "new", &from_1), "nothing, not v1");
+    assert_refused(larder.tags().remove("wine", "prod", &from_1), "v2, not v1");
     let from_beer = TagOptions::new().from(version("beer@1"));
     let error = larder.tags().set("wine@1", "prod", &from_beer).unwrap_err();
     assert!(matches!(error, Error::InvalidName { .. }), "{error:?}");

@@ -71,10 +71,8 @@ fn where_the_function_is_not_linked_in_the_error_says_so_and_where_its_source_is
             panic!("{error:?}");
         };
         assert_eq!(name, "test/doubler-code");
-        assert!(
-            hint.ends_with("its source of tests/all/objectmodel/code.rs is stored with twice@1"),
-            "{hint}"
-        );
+        let (file, version) = ("tests/all/objectmodel/code.rs", "twice@1");
+        assert!(hint.contains(file) && hint.contains(version), "{hint}");
     }
     assert_eq!(larder.show("twice").unwrap().manifest.source().unwrap().text, DOUBLER);
 }

@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use larder_tests::errors::message;
+
 use super::*;
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);
@@ -50,59 +52,43 @@ fn what_does_not_fit_names_the_field_and_says_what_was_expected_and_what_came() 
     assert_eq!(model.predict_json(&fits).unwrap(), "9.0");
 
     let cases: [(&str, Option<&str>, &str, &str); 17] = [
-        ("title", Some("1.5"), "title", "invalid type: floating point `1.5`, expected a string"),
-        ("title", Some("null"), "title", "invalid type: null, expected a string"),
-        ("title", None, "", "missing field `title`"),
-        ("titel", Some("1"), "", "unknown field `titel`, expected one of `bottle`, `weights`"),
-        ("bottle", Some("[]"), "bottle", "invalid type: an array, expected struct Bottle"),
-        ("bottle", Some("{}"), "bottle", "missing field `age`"),
-        ("bottle", Some(r#"{"age": 300}"#), "bottle.age", "integer `300`, expected u8"),
-        ("bottle", Some(r#"{"age": -1}"#), "bottle.age", "integer `-1`, expected u8"),
-        ("bottle", Some(r#"{"age": "7"}"#), "bottle.age", "string \"7\", expected u8"),
-        ("bottle", Some(r#"{"age": 1e99}"#), "bottle.age", "floating point `1e+99`, expected u8"),
-        (
-            "bottle",
-            Some(r#"{"age": 7, "points": 1e39}"#),
-            "bottle.points",
-            "floating point `1e+39`, expected f32",
-        ),
-        ("weights", Some("[1]"), "weights", "invalid length 1, expected an array of length 2"),
-        ("weights", Some("[1, 2, 3]"), "weights", "invalid length 3, expected 2 elements"),
-        ("weights", Some(r#"[1, "2"]"#), "weights[1]", "string \"2\", expected f64"),
-        ("weights", Some("[1, 1e400]"), "weights[1]", "number out of range"),
-        (
-            "colors",
-            Some(r#"["Red", "Blue"]"#),
-            "colors[1]",
-            "unknown variant `Blue`, expected `Red`",
-        ),
-        ("colors", Some("7"), "colors", "invalid type: integer `7`, expected a sequence"),
+        ("title", Some("1.5"), "title", "`1.5`"),
+        ("title", Some("null"), "title", "null"),
+        ("title", None, "", "`title`"),
+        ("titel", Some("1"), "", "`titel`"),
+        ("bottle", Some("[]"), "bottle", "struct Bottle"),
+        ("bottle", Some("{}"), "bottle", "`age`"),
+        ("bottle", Some(r#"{"age": 300}"#), "bottle.age", "`300`, expected u8"),
+        ("bottle", Some(r#"{"age": -1}"#), "bottle.age", "`-1`, expected u8"),
+        ("bottle", Some(r#"{"age": "7"}"#), "bottle.age", "\"7\", expected u8"),
+        ("bottle", Some(r#"{"age": 1e99}"#), "bottle.age", "`1e+99`, expected u8"),
+        ("bottle", Some(r#"{"age": 7, "points": 1e39}"#), "bottle.points", "`1e+39`, expected f32"),
+        ("weights", Some("[1]"), "weights", "length 1"),
+        ("weights", Some("[1, 2, 3]"), "weights", "length 3"),
+        ("weights", Some(r#"[1, "2"]"#), "weights[1]", "\"2\", expected f64"),
+        ("weights", Some("[1, 1e400]"), "weights[1]", "out of range"),
+        ("colors", Some(r#"["Red", "Blue"]"#), "colors[1]", "`Blue`, expected `Red`"),
+        ("colors", Some("7"), "colors", "`7`"),
     ];
     let calls = CALLS.load(Ordering::Relaxed);
     for (field, value, place, reason) in cases {
         let error = model.predict_json(&input(field, value)).unwrap_err();
-        let said = chain(&error);
+        let said = message(&error);
         assert!(said.contains(reason), "{field} {value:?}: {said}");
         let Error::Input { path, .. } = &error else { panic!("{error:?}") };
         assert_eq!(path, place, "{said}");
     }
     for (json, reason) in [
-        (
-            "7",
-            "invalid type: integer `7`, expected an object of `bottle`, `weights`, `colors`, `title`",
-        ),
-        (
-            r#"[{"age": 7}, [1, 2], [], "Riesling"]"#,
-            "invalid type: an array, expected an object of `bottle`, `weights`, `colors`, `title`",
-        ),
+        ("7", "`bottle`, `weights`, `colors`, `title`"),
+        (r#"[{"age": 7}, [1, 2], [], "Riesling"]"#, "`bottle`, `weights`, `colors`, `title`"),
         (r#"{"title": "a", "title": "b"}"#, "duplicate field `title`"),
         ("{", "EOF"),
         ("", "EOF"),
-        (&format!("{fits} 1"), "trailing characters"),
+        (&format!("{fits} 1"), "trailing"),
     ] {
         let error = model.predict_json(json).unwrap_err();
         assert!(matches!(error, Error::Input { .. }), "{json}: {error:?}");
-        assert!(chain(&error).contains(reason), "{json}: {}", chain(&error));
+        assert!(message(&error).contains(reason), "{json}: {error:?}");
     }
     assert_eq!(CALLS.load(Ordering::Relaxed), calls, "the model saw none of them");
 }
@@ -111,11 +97,10 @@ fn what_does_not_fit_names_the_field_and_says_what_was_expected_and_what_came() 
 fn a_batch_says_which_row_does_not_fit_and_where() {
     let model = larder_of(&my_model::model()).load_model("it").unwrap();
     let error = model.predict_batch_json(r#"[{"x": 1, "y": 2}, {"x": 1, "y": true}]"#).unwrap_err();
-    assert_eq!(
-        chain(&error),
-        "cannot use the input at `[1].y`: it does not fit the model's signature: invalid type: boolean `true`, \
-         expected f64 at line 1 column 37"
-    );
+    let Error::Input { path, .. } = &error else { panic!("{error:?}") };
+    assert_eq!(path, "[1].y");
+    let said = message(&error);
+    assert!(said.contains("`true`, expected f64 at line 1 column 37"), "{said}");
 }
 
 /// A model without the macro, with structs at every depth.
@@ -162,18 +147,18 @@ fn an_array_in_place_of_an_object_is_refused_at_every_depth_as_the_schema_says()
         (r#"{"shelves": [], "best": {"One": [5, null]}}"#, "best"),
     ] {
         let error = model.predict_json(json).unwrap_err();
-        assert!(chain(&error).contains("invalid type: an array"), "{json}: {}", chain(&error));
+        assert!(message(&error).contains("an array"), "{json}: {error:?}");
         let Error::Input { path, .. } = &error else { panic!("{error:?}") };
-        assert_eq!(path, place, "{}", chain(&error));
+        assert_eq!(path, place, "{error:?}");
         let error = model.predict_batch_json(&format!("[{json}]")).unwrap_err();
-        assert!(chain(&error).contains("invalid type: an array"), "{json}: {}", chain(&error));
+        assert!(message(&error).contains("an array"), "{json}: {error:?}");
         // The same through any reader of JSON.
         let mut out = Vec::new();
         let error = model.predict_with(
             &mut serde_json::Deserializer::from_str(json),
             &mut serde_json::Serializer::new(&mut out),
         );
-        assert!(chain(&error.unwrap_err()).contains("invalid type: an array"), "{json}");
+        assert!(message(&error.unwrap_err()).contains("an array"), "{json}");
     }
     // Formats that write structs as sequences stay readable.
     let compact = rmp_serde::to_vec(&(&[(); 0], ())).unwrap();
@@ -188,10 +173,10 @@ fn messagepack_that_does_not_fit_is_refused_as_json_is() {
     let larder = larder_of(&judge::model());
     let model = larder.load_model("it").unwrap();
     let cases = [
-        (r#"{"age": 300}"#, "[1, 2]", "bottle.age", "integer `300`, expected u8"),
+        (r#"{"age": 300}"#, "[1, 2]", "bottle.age", "`300`, expected u8"),
         (r#"{"age": 7, "points": 1e39}"#, "[1, 2]", "bottle.points", "0.0`, expected f32"),
-        (r#"{"age": 1}"#, "[1, 2, 3]", "weights", "invalid length 3, expected 2 elements"),
-        (r#"{"age": 1}"#, "[1, true]", "weights[1]", "boolean `true`, expected f64"),
+        (r#"{"age": 1}"#, "[1, 2, 3]", "weights", "length 3"),
+        (r#"{"age": 1}"#, "[1, true]", "weights[1]", "`true`, expected f64"),
     ];
     for (bottle, weights, place, reason) in cases {
         let json = format!(r#"{{"bottle":{bottle},"weights":{weights},"colors":[],"title":""}}"#);
@@ -205,8 +190,8 @@ fn messagepack_that_does_not_fit_is_refused_as_json_is() {
             )
             .unwrap_err();
         let Error::Input { path, .. } = &error else { panic!("{error:?}") };
-        assert_eq!(path, place, "{}", chain(&error));
-        assert!(chain(&error).contains(reason), "{}", chain(&error));
+        assert_eq!(path, place, "{error:?}");
+        assert!(message(&error).contains(reason), "{error:?}");
         assert!(out.is_empty());
     }
 }

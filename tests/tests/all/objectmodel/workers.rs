@@ -5,6 +5,8 @@ use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
+use larder_tests::errors::message;
+
 use super::*;
 
 fn rows(numbers: impl IntoIterator<Item = u64>) -> Vec<<slow_when_early as Predict>::Input> {
@@ -76,7 +78,7 @@ fn the_first_bad_row_is_reported_with_its_index_every_time() {
         let inputs = (0..1000).map(|n| (n,).into()).collect();
         let error = picky::model().predict_batch(inputs).unwrap_err();
         assert!(matches!(error, Error::Predict { row: Some(500), .. }), "{error:?}");
-        assert_eq!(chain(&error), "cannot predict row 500: the model failed: 500 is bad");
+        assert!(message(&error).ends_with(": 500 is bad"), "{error:?}");
     }
     let (one, two) = ((700,).into(), (3,).into());
     let error = picky::model().predict_batch(vec![two, one]).unwrap_err();
@@ -100,10 +102,7 @@ fn a_row_on_which_the_model_panics_is_an_error_on_many_workers_and_on_one() {
     let one = panicky_alone::model().predict_batch((0..100).map(|n| (n,).into()).collect());
     for error in [many.unwrap_err(), one.unwrap_err()] {
         assert!(matches!(error, Error::Predict { row: Some(70), .. }), "{error:?}");
-        assert_eq!(
-            chain(&error),
-            "cannot predict row 70: the model failed: it panicked: row 70 is too much"
-        );
+        assert!(message(&error).ends_with("panicked: row 70 is too much"), "{error:?}");
     }
     let fine = panicky::model().predict_batch((0..70).map(|n| (n,).into()).collect());
     assert_eq!(fine.unwrap().len(), 70, "the model serves on");

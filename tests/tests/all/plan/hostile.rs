@@ -73,8 +73,7 @@ fn fields_that_nest_too_deep_are_refused_and_long_keys_are_cut() {
     let long = format!(r#"{{"{}":1}}"#, "k".repeat(100_000));
     let larder = forged(&[manifest(&deep, ""), manifest(&long, ""), manifest("1", "")]);
     let error = larder.diff("forged@1", "forged@2").unwrap_err();
-    assert!(matches!(&error, Error::Corrupt { .. }), "{error}");
-    assert!(error.to_string().contains("forged@1"), "{error}");
+    assert!(matches!(&error, Error::Corrupt { what, .. } if what.contains("forged@1")), "{error}");
     let diff = larder.diff("forged@2", "forged@3").unwrap();
     assert_eq!(told(&diff), ["changed "]);
     let twice = forged(&[manifest("{}", ""), manifest(&long, "")]);

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, HashMap};
 use larder::Error;
 use larder::prelude::*;
 use larder::serializers::Json;
-use larder::store::with_causes;
 
 use super::{Fate, fate};
 
@@ -63,8 +62,8 @@ fn the_same_keys_in_an_artifact_of_json() {
     assert_eq!(fate::<Json, _>(&keys().signed), Fate::Same);
     assert_eq!(fate::<Json, _>(&keys().wide), Fate::Same);
     assert_eq!(fate::<Json, _>(&vec![keys().letters]), Fate::Same);
-    fate::<Json, _>(&BTreeMap::from([([1, 2], 3)])).names(&["a map key"]);
-    fate::<Json, _>(&BTreeMap::from([(Some(1), 3)])).names(&["a map key"]);
+    fate::<Json, _>(&BTreeMap::from([([1, 2], 3)])).names(&["map key"]);
+    fate::<Json, _>(&BTreeMap::from([(Some(1), 3)])).names(&["map key"]);
 }
 
 #[test]
@@ -74,7 +73,7 @@ fn a_key_that_is_no_text_is_refused() {
     let error = larder.apply("keys", &Keys { optional, ..keys() }).unwrap_err();
     let Error::Lossy { path, reason, .. } = &error else { panic!("{error:?}") };
     assert_eq!(path, "optional");
-    assert!(reason.contains("a map key"), "{reason}");
+    assert!(reason.contains("map key"), "{reason}");
 }
 
 /// Buffers its map, so that keys come back as text only.
@@ -126,9 +125,8 @@ fn fields_that_do_not_come_back_are_refused_with_their_path() {
     let larder = larder::open("memory:").unwrap();
     larder.apply("required", &Required { tokens: vec![1], pair: (1, 2) }).unwrap();
     let error = larder.apply("required", &Required { tokens: vec![], pair: (1, 2) }).unwrap_err();
-    let said = with_causes(&error);
-    assert!(matches!(error, Error::Lossy { .. }), "{error:?}");
-    assert!(said.contains("the manifest cannot be read back: missing field `tokens`"), "{said}");
+    let Error::Lossy { reason, .. } = &error else { panic!("{error:?}") };
+    assert!(reason.contains("read back") && reason.contains("`tokens`"), "{reason}");
 
     let flat =
         |counts| Flat { name: "flat".into(), rest: BTreeMap::new(), numbers: Numbers { counts } };

@@ -60,7 +60,7 @@ fn a_sound_canary_takes_over_and_says_why() {
         [(EventKind::Deployed, 1), (EventKind::Serving, 1), (EventKind::Promoted, 2)]
     );
     let reason = found.events.last().unwrap().reason.clone().unwrap();
-    assert!(reason.starts_with("0 of ") && reason.contains("took at most 5s"), "{reason}");
+    assert!(reason.starts_with("0 of ") && reason.contains(" 5s"), "{reason}");
 }
 
 #[test]
@@ -81,7 +81,7 @@ fn a_canary_that_fails_is_rolled_back_and_says_why() {
     let last = found.events.last().unwrap();
     assert_eq!(last.event, EventKind::RolledBack);
     let reason = last.reason.clone().unwrap();
-    assert_eq!(reason, "20 of 20 requests failed: more than 1 % failed");
+    assert!(reason.starts_with("20 of 20 ") && reason.contains("1 %"), "{reason}");
 }
 
 #[test]
@@ -97,7 +97,7 @@ fn a_slow_canary_is_rolled_back() {
     });
     let last = larder.deployment("it").unwrap().events.pop().unwrap();
     assert_eq!(last.event, EventKind::RolledBack);
-    assert!(last.reason.unwrap().ends_with("more than 10 % took longer"));
+    assert!(last.reason.unwrap().contains("10 %"));
 }
 
 #[test]
@@ -146,7 +146,7 @@ fn a_canary_that_cannot_serve_gets_no_requests() {
     larder.apply("shouter", &Shouter { mark: "?".into() }).unwrap();
     for (reference, event, reason) in [
         ("probe@2", EventKind::Failed, "it is broken"),
-        ("shouter", EventKind::Refused, "its signature differs"),
+        ("shouter", EventKind::Refused, "signature"),
     ] {
         let options = DeployOptions::new().name(name("it")).canary(canary(reference));
         larder.undeploy("it").unwrap();

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use larder::serving::{DeployOptions, LarderDeployments, ServeError};
+use larder::store::Remedy;
 
 use super::*;
 
@@ -83,12 +84,14 @@ fn a_changed_signature_is_refused_unless_allowed() {
         server.settle();
     }
     assert_eq!(server.asks("it").unwrap(), 1.0, "the old version serves");
-    let reason = "probe@2: its signature differs from that of probe@1, which serves";
-    assert_eq!(server.reason("it"), reason);
+    let reason = server.reason("it");
+    assert!(reason.starts_with("probe@2: ") && reason.contains("signature"), "{reason}");
+    assert!(reason.contains("probe@1"), "{reason}");
     let expected = [(EventKind::Deployed, 1), (EventKind::Serving, 1), (EventKind::Refused, 2)];
     assert_eq!(events(&larder, "it"), expected, "it is written down once");
     let error = larder.deploy("probe@2", &DeployOptions::new().name(name("it"))).unwrap_err();
-    assert!(error.to_string().contains("its signature differs"), "{error}");
+    let is_blocked = matches!(error, Error::Blocked { remedy: Remedy::AllowSignatureChange, .. });
+    assert!(is_blocked, "{error:?}");
     // A server that starts anew refuses it too.
     drop(server);
     let server = serve(&larder);
@@ -112,13 +115,13 @@ fn a_broken_version_leaves_the_old_one_serving_and_is_written_down_once() {
     for server in [&one, &other, &one, &other] {
         server.settle();
         assert_eq!(server.asks("it").unwrap(), 1.0);
-        assert!(server.reason("it").contains("cannot warm it up"), "{}", server.reason("it"));
+        assert!(server.reason("it").contains("warm"), "{}", server.reason("it"));
         assert!(server.deployer.is_ready());
     }
     let expected = [(EventKind::Deployed, 1), (EventKind::Serving, 1), (EventKind::Failed, 2)];
     assert_eq!(events(&larder, "it"), expected);
     let reason = larder.deployment("it").unwrap().events.remove(2).reason.unwrap();
-    assert_eq!(reason, "cannot warm it up: cannot predict: the model failed: it is broken");
+    assert!(reason.contains("warm") && reason.ends_with(": it is broken"), "{reason}");
     // The next version is fine.
     larder.apply("probe", &probe(3.0)).unwrap();
     for server in [&one, &other] {
@@ -141,8 +144,11 @@ fn a_first_version_that_is_broken_is_not_ready_and_says_why() {
     );
     assert!(!server.deployer.status()[0].is_ready);
     assert!(server.deployer.is_ready(), "all have been tried");
-    let error = server.asks("unknown").unwrap_err().to_string();
-    assert!(error.ends_with("there is no such deployment"), "{error}");
+    let error = server.asks("unknown").unwrap_err();
+    assert!(
+        matches!(&error, ServeError::NotReady { reason, .. } if reason.contains("no such")),
+        "{error}"
+    );
 }
 
 #[test]
@@ -216,7 +222,7 @@ fn a_tag_that_is_gone_leaves_the_old_version_serving() {
     larder.untag("probe", "prod").unwrap();
     server.settle();
     assert_eq!(server.asks("it").unwrap(), 1.0);
-    assert!(server.reason("it").contains("cannot find probe:prod"), "{}", server.reason("it"));
+    assert!(server.reason("it").contains("probe:prod"), "{}", server.reason("it"));
     assert_eq!(server.deployer.store_fault(), None);
     drop(server);
     let server = serve(&larder);
@@ -236,7 +242,7 @@ fn a_stuck_model_is_not_ready() {
     }
     let status = server.deployer.status().remove(0);
     assert!(!status.is_ready);
-    assert!(status.reason.unwrap().contains("3 of its predictions run without end"));
+    assert!(status.reason.unwrap().contains("3 of its predictions"));
     open_gate("not ready");
     eventually("it is ready again", || server.deployer.status()[0].is_ready);
 }

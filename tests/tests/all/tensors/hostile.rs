@@ -43,7 +43,7 @@ fn rejects_overlapping_tensors() {
         r#"{"a":{"dtype":"U8","shape":[4],"data_offsets":[0,4]},"b":{"dtype":"U8","shape":[4],"data_offsets":[2,6]}}"#,
         6,
     );
-    assert_tells(&told, &["`b`", "at 2..6", "overlaps the previous tensor, which ends at 4"]);
+    assert_tells(&told, &["`b`", "at 2..6", "overlaps", "ends at 4"]);
 }
 
 #[test]
@@ -61,95 +61,95 @@ fn rejects_a_gap_between_tensors() {
         r#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[4,6]}}"#,
         6,
     );
-    assert_tells(&told, &["`b`", "leaves a gap: the previous tensor ends at 2"]);
+    assert_tells(&told, &["`b`", "gap", "ends at 2"]);
 }
 
 #[test]
 fn rejects_a_gap_before_the_first_tensor() {
     let told = refused(r#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}"#, 4);
-    assert_tells(&told, &["`a`", "leaves a gap"]);
+    assert_tells(&told, &["`a`", "gap"]);
 }
 
 #[test]
 fn rejects_offsets_that_run_backwards() {
     let told = refused(r#"{"a":{"dtype":"U8","shape":[2],"data_offsets":[2,0]}}"#, 2);
-    assert_tells(&told, &["`a`", "at 2..0", "ends before it begins"]);
+    assert_tells(&told, &["`a`", "at 2..0", "ends before"]);
 }
 
 #[test]
 fn rejects_offsets_beyond_the_end() {
     let told = refused(r#"{"a":{"dtype":"U8","shape":[9],"data_offsets":[0,9]}}"#, 8);
-    assert_tells(&told, &["`a`", "is truncated: the file has 8 bytes of data"]);
+    assert_tells(&told, &["`a`", "truncated", "8 bytes"]);
     let most = u64::MAX;
     let told = refused(
         &format!(r#"{{"a":{{"dtype":"U8","shape":[{most}],"data_offsets":[0,{most}]}}}}"#),
         8,
     );
-    assert_tells(&told, &["`a`", "size overflows"]);
+    assert_tells(&told, &["`a`", "overflows"]);
 }
 
 #[test]
 fn rejects_offsets_beyond_64_bits() {
     let told =
         refused(r#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,18446744073709551616]}}"#, 1);
-    assert_tells(&told, &["not a safetensors header", "invalid type: floating point"]);
+    assert_tells(&told, &["safetensors header", "floating point"]);
 }
 
 #[test]
 fn rejects_negative_offsets() {
     let told = refused(r#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[-1,0]}}"#, 1);
-    assert_tells(&told, &["invalid value: integer `-1`"]);
+    assert_tells(&told, &["`-1`"]);
 }
 
 #[test]
 fn rejects_missing_offsets() {
     let told = refused(r#"{"a":{"dtype":"U8","shape":[1]}}"#, 1);
-    assert_tells(&told, &["missing field `data_offsets`"]);
+    assert_tells(&told, &["`data_offsets`"]);
     let told = refused(r#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0]}}"#, 1);
-    assert_tells(&told, &["invalid length 1, expected a tuple of size 2"]);
+    assert_tells(&told, &["length 1"]);
 }
 
 #[test]
 fn rejects_a_missing_shape_or_dtype() {
     let told = refused(r#"{"a":{"dtype":"U8","data_offsets":[0,1]}}"#, 1);
-    assert_tells(&told, &["missing field `shape`"]);
+    assert_tells(&told, &["`shape`"]);
     let told = refused(r#"{"a":{"shape":[1],"data_offsets":[0,1]}}"#, 1);
-    assert_tells(&told, &["missing field `dtype`"]);
+    assert_tells(&told, &["`dtype`"]);
 }
 
 #[test]
 fn rejects_a_dtype_that_it_does_not_know() {
     let told = refused(r#"{"a":{"dtype":"Q3","shape":[1],"data_offsets":[0,1]}}"#, 1);
-    assert_tells(&told, &["unknown variant `Q3`", "`F32`"]);
+    assert_tells(&told, &["`Q3`", "`F32`"]);
 }
 
 #[test]
 fn rejects_a_field_that_it_does_not_know() {
     let told = refused(r#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1],"scale":2}}"#, 1);
-    assert_tells(&told, &["unknown field `scale`"]);
+    assert_tells(&told, &["`scale`"]);
 }
 
 #[test]
 fn rejects_a_shape_of_another_size_than_the_bytes() {
     let told = refused(r#"{"a":{"dtype":"F32","shape":[2,2],"data_offsets":[0,12]}}"#, 12);
-    assert_tells(&told, &["`a` (F32 [2, 2]", "has 12 bytes, but its dtype and shape need 16"]);
+    assert_tells(&told, &["`a` (F32 [2, 2]", "12 bytes", "16"]);
 }
 
 #[test]
 fn rejects_a_shape_that_overflows() {
     let told =
         refused(r#"{"a":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}"#, 0);
-    assert_tells(&told, &["`a`", "size overflows"]);
+    assert_tells(&told, &["`a`", "overflows"]);
     // The number of elements does not, their bytes do.
     let told =
         refused(r#"{"a":{"dtype":"F64","shape":[2305843009213693952],"data_offsets":[0,0]}}"#, 0);
-    assert_tells(&told, &["`a`", "size overflows"]);
+    assert_tells(&told, &["`a`", "overflows"]);
 }
 
 #[test]
 fn rejects_an_empty_tensor_that_has_bytes() {
     let told = refused(r#"{"a":{"dtype":"F32","shape":[0,4],"data_offsets":[0,16]}}"#, 16);
-    assert_tells(&told, &["has 16 bytes, but its dtype and shape need 0"]);
+    assert_tells(&told, &["16 bytes", "need 0"]);
 }
 
 #[test]
@@ -164,30 +164,27 @@ fn rejects_an_empty_tensor_inside_another() {
 #[test]
 fn rejects_elements_that_end_inside_a_byte() {
     let told = refused(r#"{"a":{"dtype":"F4","shape":[3],"data_offsets":[0,2]}}"#, 2);
-    assert_tells(&told, &["`a`", "its size is not a whole number of bytes"]);
+    assert_tells(&told, &["`a`", "whole number"]);
 }
 
 #[test]
 fn rejects_a_header_longer_than_the_format_allows() {
     for stated in [100_000_001, u64::from(u32::MAX), 1 << 62, u64::MAX] {
         let told = refusal(file(stated, b"{}", &[]));
-        assert_tells(&told, &[&stated.to_string(), "the maximum is 100000000"]);
+        assert_tells(&told, &[&stated.to_string(), "100000000"]);
     }
 }
 
 #[test]
 fn rejects_a_header_longer_than_the_file() {
     let told = refusal(file(50_000_000, b"{}", &[0; 100]));
-    assert_tells(&told, &["the header length is 50000000 bytes, but only 102 follow"]);
+    assert_tells(&told, &["50000000 bytes", "102"]);
 }
 
 #[test]
 fn rejects_a_file_without_room_for_a_length() {
     for len in 0..8 {
-        assert_tells(
-            &refusal(vec![0; len].into()),
-            &["shorter than the 8 bytes of its header length"],
-        );
+        assert_tells(&refusal(vec![0; len].into()), &["8 bytes"]);
     }
 }
 
@@ -212,13 +209,13 @@ fn rejects_metadata_that_stands_twice() {
 #[test]
 fn rejects_metadata_that_is_not_text() {
     let told = refused(r#"{"__metadata__":{"epochs":3}}"#, 0);
-    assert_tells(&told, &["invalid type: integer `3`, expected a string"]);
+    assert_tells(&told, &["`3`"]);
 }
 
 #[test]
 fn rejects_a_header_that_is_not_utf_8() {
     let told = refusal(file(4, b"{\"\xff\"", &[]));
-    assert_tells(&told, &["the header is not UTF-8"]);
+    assert_tells(&told, &["UTF-8"]);
 }
 
 #[test]
@@ -226,7 +223,7 @@ fn rejects_a_header_that_is_not_an_object() {
     for (header, part) in
         [("", "EOF"), ("[]", "an object of tensors"), ("{", "EOF"), ("{} x", "trailing")]
     {
-        assert_tells(&refused(header, 0), &["not a safetensors header", part]);
+        assert_tells(&refused(header, 0), &["safetensors header", part]);
     }
 }
 
@@ -234,16 +231,16 @@ fn rejects_a_header_that_is_not_an_object() {
 fn rejects_depth_without_end() {
     let deep = "[".repeat(1_000_000);
     let told = refused(&format!(r#"{{"a":{{"dtype":"U8","shape":{deep}"#), 0);
-    assert_tells(&told, &["not a safetensors header"]);
+    assert_tells(&told, &["safetensors header"]);
     let told = refused(&format!(r#"{{"a":{{"dtype":{}"#, r#"{"a":"#.repeat(1_000_000)), 0);
-    assert_tells(&told, &["not a safetensors header"]);
+    assert_tells(&told, &["safetensors header"]);
 }
 
 #[test]
 fn rejects_bytes_after_the_last_tensor() {
     let told = refused(r#"{"a":{"dtype":"U8","shape":[1],"data_offsets":[0,1]}}"#, 4);
-    assert_tells(&told, &["3 trailing bytes"]);
-    assert_tells(&refused("{}", 1), &["1 trailing bytes"]);
+    assert_tells(&told, &["3 trailing"]);
+    assert_tells(&refused("{}", 1), &["1 trailing"]);
 }
 
 #[test]

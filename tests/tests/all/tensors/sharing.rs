@@ -234,5 +234,5 @@ fn a_blob_of_another_size_than_its_tensor_is_an_error_when_it_is_read() {
     forged["tensors"]["a"]["shape"] = serde_json::json!([101]);
     let forged: Tensors = serde_json::from_value(forged).unwrap();
     let error = forged.tensor("a").unwrap().as_slice::<u32>().unwrap_err();
-    assert!(told(&error).contains("expected 404 bytes, but its blob has 400"), "{error}");
+    assert!(told(&error).contains("404 bytes") && told(&error).contains("400"), "{error}");
 }

