@@ -11,10 +11,9 @@ use larder_core::{Error, Larder, Result};
 
 use crate::grants::{Grant, Subject, check_pattern};
 use crate::policies::Known;
-use crate::principal::{PrincipalName, UserInfo};
+use crate::principal::{PrincipalKind, PrincipalName, UserInfo};
 use crate::record::{
-    GRANTS, GROUPS, GrantRecord, GroupRecord, PRINCIPALS, PrincipalKind, PrincipalRecord,
-    grant_key, not_found,
+    GRANTS, GROUPS, GrantRecord, GroupRecord, PRINCIPALS, PrincipalRecord, grant_key, not_found,
 };
 use crate::role::Role;
 use crate::rules::Rules;

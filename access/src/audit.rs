@@ -2,67 +2,16 @@
 
 use larder_core::record::read;
 use larder_core::store::{
-    Action, Change, Digest, Expected, Outcome as Attempt, StoreExt, Timestamp, record,
+    Change, Digest, Expected, Outcome as Attempt, StoreExt, Timestamp, record,
 };
 use larder_core::{Error, Result};
-use serde::{Deserialize, Serialize};
 
 use crate::access::Access;
-use crate::principal::PrincipalName;
+use crate::audit_entry::AuditEntry;
 use crate::record::{AUDIT, AuditHead, AuditRecord, audit_key, head_key, number_in};
-
-/// The outcome of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// It was allowed.
-    Allowed,
-    /// It was denied.
-    Denied,
-}
 
 /// Records that are read at once.
 const AT_ONCE: u64 = 64;
-
-/// One line of the audit log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct AuditEntry {
-    /// The time.
-    pub at: Timestamp,
-    /// The name of the user or service; `None` without a valid token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub principal: Option<PrincipalName>,
-    /// The id of the token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub token: Option<String>,
-    /// The action, such as `write`.
-    pub action: String,
-    /// The target of the action, such as a name or the key of a record.
-    pub resource: String,
-    /// The outcome.
-    pub outcome: Outcome,
-    /// The grant that allowed it, or why it was denied.
-    pub because: String,
-    /// The id of the request.
-    pub request: String,
-}
-
-impl AuditEntry {
-    /// An entry for an action.
-    pub fn new(at: Timestamp, action: Action, resource: impl Into<String>) -> Self {
-        Self {
-            at,
-            principal: None,
-            token: None,
-            action: action.to_string(),
-            resource: resource.into(),
-            outcome: Outcome::Denied,
-            because: String::new(),
-            request: String::new(),
-        }
-    }
-}
 
 /// Result of [`Access::verify_audit`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use crate::grants::Grant;
 use crate::principal::PrincipalName;
 use crate::role::Role;
 use crate::rules::Rules;
-use crate::tokens::Scope;
+use crate::scope::Scope;
 
 fn principal(name: &str, groups: &[&str]) -> Principal {
     let groups = groups.iter().map(|it| PrincipalName::new(it).unwrap()).collect();

@@ -40,26 +40,30 @@
 
 mod access;
 mod audit;
+mod audit_entry;
 #[cfg(feature = "cedar")]
 mod cedar;
 mod grants;
 mod policies;
+mod policy_set;
 mod principal;
 mod record;
 mod role;
 mod rules;
+mod scope;
 mod secret;
 mod sign_in;
 mod tokens;
 mod verdict;
 
 pub use crate::access::{Access, LarderAccess};
-pub use crate::audit::{AuditEntry, AuditFault, AuditReport, Outcome};
+pub use crate::audit::{AuditFault, AuditReport};
+pub use crate::audit_entry::{AuditEntry, Outcome};
 pub use crate::grants::{Grant, Subject};
 pub use crate::policies::PolicyVersion;
-pub use crate::principal::{Principal, PrincipalName, UserInfo};
-pub use crate::record::PrincipalKind;
+pub use crate::principal::{Identity, Principal, PrincipalKind, PrincipalName, UserInfo};
 pub use crate::role::Role;
 pub use crate::rules::{Decision, Resource, Rules};
-pub use crate::sign_in::{Identity, SignIn};
-pub use crate::tokens::{CreatedToken, Scope, TokenInfo, TokenOptions};
+pub use crate::scope::Scope;
+pub use crate::sign_in::SignIn;
+pub use crate::tokens::{CreatedToken, TokenInfo, TokenOptions};

@@ -11,8 +11,7 @@ use larder_core::{Error, Result};
 use serde::Serialize;
 
 use crate::access::Access;
-#[cfg(feature = "cedar")]
-pub(crate) use crate::cedar::Policies;
+use crate::policy_set::Policies;
 use crate::record::{POLICIES, PolicyRecord, not_found, number_of_policies, policies_key};
 use crate::rules::Rules;
 
@@ -20,11 +19,6 @@ use crate::rules::Rules;
 const PAGE: usize = 100;
 /// The maximum number of bytes of a text.
 const MOST_TEXT: usize = 256 << 10;
-
-/// In a program without the feature `cedar`: there are none.
-#[cfg(not(feature = "cedar"))]
-#[derive(Debug, Clone)]
-pub(crate) enum Policies {}
 
 /// The policies in force, as they were read last.
 pub(crate) type Known = Arc<Mutex<Option<(u64, Option<Arc<Policies>>)>>>;

@@ -8,8 +8,36 @@ use larder_core::store::{RecordKey, Timestamp};
 use larder_core::{Error, Identifier, Result};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::record::PrincipalKind;
-use crate::tokens::Scope;
+use crate::scope::Scope;
+
+/// A person or a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PrincipalKind {
+    /// A person.
+    Person,
+    /// A program.
+    Service,
+}
+
+impl fmt::Display for PrincipalKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Person => "person",
+            Self::Service => "service",
+        })
+    }
+}
+
+/// Who somebody is for a provider of identities: names and addresses may pass to somebody else, this does not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// The URL of the provider.
+    pub issuer: String,
+    /// The provider's own identifier.
+    pub subject: String,
+}
 
 /// The name of a user, a service or a group: `[a-z0-9][a-z0-9._-]*`, at most 64 bytes.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]

@@ -3,7 +3,6 @@
 mod kinds;
 
 use std::collections::BTreeSet;
-use std::fmt;
 
 use larder_core::record::FORMAT;
 use larder_core::store::{Absence, Digest, RecordKey, Timestamp};
@@ -12,12 +11,11 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use kinds::{number_in, number_of_policies};
 
-use crate::audit::AuditEntry;
+use crate::audit_entry::AuditEntry;
 use crate::grants::Subject;
-use crate::principal::PrincipalName;
+use crate::principal::{Identity, PrincipalKind, PrincipalName};
 use crate::role::Role;
-use crate::sign_in::Identity;
-use crate::tokens::Scope;
+use crate::scope::Scope;
 
 pub(crate) const PRINCIPALS: &str = "principals/@";
 pub(crate) const GROUPS: &str = "groups/@";
@@ -26,25 +24,6 @@ pub(crate) const GRANTS: &str = "grants/@";
 pub(crate) const POLICIES: &str = "policies/@";
 pub(crate) const AUDIT: &str = "audit/@";
 pub(crate) const AUDIT_HEAD: &str = "audit-head/@";
-
-/// A person or a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PrincipalKind {
-    /// A person.
-    Person,
-    /// A program.
-    Service,
-}
-
-impl fmt::Display for PrincipalKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Person => "person",
-            Self::Service => "service",
-        })
-    }
-}
 
 /// `principals/@NAME`.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -8,7 +8,7 @@ use larder_core::{Identifier, Reference, Selector};
 use larder_search::Glob;
 
 use crate::grants::Grant;
-use crate::policies::Policies;
+use crate::policy_set::Policies;
 use crate::principal::Principal;
 use crate::role::Role;
 use crate::verdict::Verdict;
@@ -179,7 +179,7 @@ mod tests {
     use super::*;
     use crate::grants::Subject;
     use crate::principal::PrincipalName;
-    use crate::tokens::Scope;
+    use crate::scope::Scope;
 
     fn principal(name: &str, groups: &[&str], scopes: Option<Vec<Scope>>) -> Principal {
         let groups = groups.iter().map(|it| PrincipalName::new(it).unwrap());

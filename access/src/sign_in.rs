@@ -5,23 +5,10 @@ use std::collections::BTreeSet;
 use larder_core::extend::Records;
 use larder_core::store::{Outcome, RecordKey};
 use larder_core::{Error, Result};
-use serde::{Deserialize, Serialize};
 
 use crate::access::Access;
-use crate::principal::{Principal, PrincipalName};
-use crate::record::{
-    GROUPS, PRINCIPALS, PrincipalKind, PrincipalRecord, TOKENS, TokenRecord, token_key,
-};
-
-/// Who somebody is for a provider of identities: names and addresses may pass to somebody else, this does not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Identity {
-    /// The URL of the provider.
-    pub issuer: String,
-    /// The provider's own identifier.
-    pub subject: String,
-}
+use crate::principal::{Identity, Principal, PrincipalKind, PrincipalName};
+use crate::record::{GROUPS, PRINCIPALS, PrincipalRecord, TOKENS, TokenRecord, token_key};
 
 /// What a provider of identities says of somebody who proved to it who they are.
 #[derive(Debug, Clone)]

@@ -6,27 +6,18 @@ use std::time::Duration;
 use larder_core::extend::Records;
 use larder_core::store::{Absence, Digest, Outcome, StoreExt, Timestamp};
 use larder_core::{Error, Result};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::access::Access;
 use crate::grants::check_pattern;
 use crate::principal::{Principal, PrincipalName};
 use crate::record::{PRINCIPALS, PrincipalRecord, TOKENS, TokenRecord, not_found, token_key};
 use crate::role::Role;
+use crate::scope::Scope;
 use crate::secret::{self, Parsed};
 
 /// The time after which a token ends, unless it says otherwise.
 const LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-
-/// A limit of a token: at most this role, on names that match the pattern.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Scope {
-    /// The role.
-    pub role: Role,
-    /// The pattern of names, as of a [`Grant`](crate::Grant).
-    pub names: String,
-}
 
 /// Options of [`Access::create_token`].
 #[derive(Debug, Clone)]

@@ -242,7 +242,7 @@ async fn add(context: &Context, mut changes: Changes, line: Bytes) -> Result<Cha
 
 /// Makes the version: the newest one with the changes.
 fn make(context: &Context, name: &Identifier, changes: Changes) -> Result<Applied, Failure> {
-    let larder = &context.larder();
+    let larder = context.larder();
     let resource = Resource::Name(name.clone());
     Handle::current().block_on(context.log(Action::Write, &resource))?;
     let latest = larder.head(name)?.and_then(|head| head.latest);

@@ -44,7 +44,7 @@ pub(super) async fn show<const N: usize>(
     answer(&context, move |context| {
         let (name, rest) = split::<N>(&rest)?;
         // A repository that was created has no commit yet.
-        let larder = &context.larder();
+        let larder = context.larder();
         if rest.is_empty() && larder.head(&name)?.is_none_or(|head| head.latest.is_none()) {
             let about = larder.drafts().about(&name)?.ok_or_else(no_repo)?;
             let created = time(about.created);
@@ -236,7 +236,7 @@ pub(super) async fn refs<const N: usize>(
 ) -> Result<Response, Failure> {
     answer(&context, move |context| {
         let (name, _) = split::<N>(&rest)?;
-        let larder = &context.larder();
+        let larder = context.larder();
         let latest = larder.head(&name)?.and_then(|head| head.latest);
         if latest.is_none() && larder.drafts().about(&name)?.is_none() {
             return Err(no_repo());

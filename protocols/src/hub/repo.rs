@@ -64,7 +64,7 @@ impl Repo {
         name: &Identifier,
         revision: &str,
     ) -> Result<Self, Failure> {
-        let larder = &context.larder();
+        let larder = context.larder();
         let none = || {
             let message = "cannot find the revision: it is `main`, a tag, a number or a commit";
             Failure::new(StatusCode::NOT_FOUND, "revision_not_found", message)

@@ -143,7 +143,7 @@ pub(super) fn place(path: &str) -> Result<(Place, Option<TreePath>), Failure> {
 impl Place {
     /// Returns the files of it, if the principal may read them.
     pub(super) fn files(&self, context: &Context) -> Result<Arc<TreeListing>, Failure> {
-        let larder = &context.larder();
+        let larder = context.larder();
         match self {
             Self::Draft(kind, id) => {
                 let draft = own(context, id, *kind)?;

@@ -29,7 +29,7 @@ pub(super) struct Create {
 pub(super) fn create(context: &Context, request: Create) -> Result<Value, Failure> {
     let name = names::parse(&request.name)?;
     permit(context, Action::Write, &names::resource(&name))?;
-    let larder = &context.larder();
+    let larder = context.larder();
     let there = || {
         let name = names::written(&name);
         exists(format!("cannot create the registered model {name}: it exists"))
@@ -48,7 +48,7 @@ pub(super) fn create(context: &Context, request: Create) -> Result<Value, Failur
 
 /// Answers with a registered model.
 fn found(context: &Context, name: &Identifier) -> Result<Value, Failure> {
-    let model = model(&context.larder(), name)?.ok_or_else(|| no_model(name))?;
+    let model = model(context.larder(), name)?.ok_or_else(|| no_model(name))?;
     Ok(json!({ "registered_model": model.json() }))
 }
 
@@ -76,7 +76,7 @@ pub(super) fn update(context: &Context, request: Update) -> Result<Value, Failur
 fn existing(context: &Context, name: &str) -> Result<Identifier, Failure> {
     let name = names::parse(name)?;
     permit(context, Action::Annotate, &names::resource(&name))?;
-    model(&context.larder(), &name)?.ok_or_else(|| no_model(&name))?;
+    model(context.larder(), &name)?.ok_or_else(|| no_model(&name))?;
     Ok(name)
 }
 
@@ -104,7 +104,7 @@ pub(super) struct Named {
 pub(super) fn delete(context: &Context, request: Named) -> Result<Value, Failure> {
     let name = names::parse(&request.name)?;
     permit(context, Action::Write, &names::resource(&name))?;
-    let larder = &context.larder();
+    let larder = context.larder();
     let has_versions = match larder.remove_all(&name, &RemoveOptions::new()) {
         Ok(_) => true,
         Err(Error::NotFound { .. } | Error::Removed { .. }) => false,
@@ -150,7 +150,7 @@ pub(super) fn delete_tag(context: &Context, request: DeleteTag) -> Result<Value,
 pub(super) fn latest(context: &Context, request: Named) -> Result<Value, Failure> {
     let name = names::parse(&request.name)?;
     context.authorize(Action::Read, &Resource::Name(name.clone()))?;
-    let model = model(&context.larder(), &name)?.ok_or_else(|| view::no_model(&name))?;
+    let model = model(context.larder(), &name)?.ok_or_else(|| view::no_model(&name))?;
     let is_asked = request.stages.is_empty()
         || request.stages.iter().any(|stage| stage.eq_ignore_ascii_case("none"));
     let latest = model.latest.iter().filter(|_| is_asked).map(Version::json);

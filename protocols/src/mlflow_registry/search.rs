@@ -55,7 +55,7 @@ pub(super) fn models(context: &Context, query: Query) -> Result<Value, Failure> 
     let most = limit(&query, MODELS, MOST_MODELS)?;
     let by_name = order.as_ref().is_none_or(|(field, is_reverse)| field == "name" && !is_reverse);
     let after = query.get("page_token").map(names::parse).transpose()?;
-    let larder = &context.larder();
+    let larder = context.larder();
     let mut found: Vec<Model> = Vec::new();
     let keep = if by_name { most + 1 } else { MOST_MODELS + 1 };
     names_after(context, after.as_ref(), |name| {
@@ -151,7 +151,7 @@ fn collect(
     filter: &Filter,
     found: &mut Vec<Version>,
 ) -> Result<(), Failure> {
-    let larder = &context.larder();
+    let larder = context.larder();
     let versions = match larder.versions(name) {
         Ok(versions) => versions,
         Err(Error::NotFound { .. } | Error::Removed { .. }) => return Ok(()),

@@ -41,7 +41,7 @@ pub(super) fn create(context: &Context, request: Create) -> Result<Value, Failur
     for tag in &request.tags {
         names::check_label(&tag.key)?;
     }
-    let larder = &context.larder();
+    let larder = context.larder();
     let model = request.model_id.as_deref().filter(|id| !id.is_empty());
     let run = request.run_id.as_deref().filter(|id| !id.is_empty());
     let found = drafts::source(context, &request.source, model)?;
@@ -101,7 +101,7 @@ impl Which {
 pub(super) fn get(context: &Context, query: Query) -> Result<Value, Failure> {
     let which = Which::of(&query)?;
     context.authorize(Action::Read, &names::resource(&which.name))?;
-    let version = Version::find(&context.larder(), &which.name, which.number)?;
+    let version = Version::find(context.larder(), &which.name, which.number)?;
     Ok(json!({ "model_version": version.json() }))
 }
 
@@ -109,7 +109,7 @@ pub(super) fn get(context: &Context, query: Query) -> Result<Value, Failure> {
 pub(super) fn download_uri(context: &Context, query: Query) -> Result<Value, Failure> {
     let which = Which::of(&query)?;
     context.authorize(Action::Read, &names::resource(&which.name))?;
-    let larder = &context.larder();
+    let larder = context.larder();
     let version = Version::find(larder, &which.name, which.number)?;
     if trees::listing(context, &which.name, &version.info.digest)?.is_none() {
         return Err(Failure::bad_request(
@@ -135,7 +135,7 @@ pub(super) fn update(context: &Context, request: Update) -> Result<Value, Failur
         None => AnnotationsChange::new().remove_description(),
     };
     annotate(context, &which, &change)?;
-    let version = Version::find(&context.larder(), &which.name, which.number)?;
+    let version = Version::find(context.larder(), &which.name, which.number)?;
     Ok(json!({ "model_version": version.json() }))
 }
 
@@ -195,7 +195,7 @@ pub(super) fn by_alias(context: &Context, query: Query) -> Result<Value, Failure
     let name = names::parse(query.need("name")?)?;
     let tag = names::alias(query.need("alias")?)?;
     context.authorize(Action::Read, &Resource::Tag(name.clone(), tag.clone()))?;
-    let larder = &context.larder();
+    let larder = context.larder();
     let record = larder.find(&Reference::new(name.clone(), Selector::Tag(tag)))?;
     let version = Version::find(larder, &name, record.version)?;
     Ok(json!({ "model_version": version.json() }))
