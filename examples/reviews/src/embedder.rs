@@ -13,7 +13,7 @@ const MOST_TOKENS: usize = 64;
 /// Turns a text into the mean of its tokens' vectors.
 #[derive(Serialize, Deserialize, Component)]
 #[component(tag = "example/embedder", model)]
-pub struct Embedder {
+pub(crate) struct Embedder {
     /// The tokens, by number.
     vocabulary: Artifact<Vec<String>>,
     encoder: Ref<OnnxModel>,
@@ -23,7 +23,7 @@ pub struct Embedder {
 
 impl Embedder {
     /// Creates an embedder from a vocabulary with a token on each line, and the encoder of the version `encoder`.
-    pub fn new(vocabulary: &str, encoder: &str) -> larder::Result<Self> {
+    pub(crate) fn new(vocabulary: &str, encoder: &str) -> larder::Result<Self> {
         let vocabulary: Vec<String> = vocabulary.lines().map(str::to_owned).collect();
         Ok(Self {
             vocabulary: Artifact::new(vocabulary),

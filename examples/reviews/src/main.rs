@@ -217,10 +217,13 @@ fn lineage(larder: &Larder) -> Result<()> {
     if let Some(on) = mood.trained_on() {
         println!(
             "\nshop/mood was trained on {} rows of shop/reviews@{}, fold {}, seed {}",
-            on.rows, on.version, on.fold, on.seed
+            on.rows,
+            on.version.get(),
+            on.fold,
+            on.seed
         );
-        for user in larder.used_by(format!("shop/reviews@{}", on.version))? {
-            println!("shop/reviews@{} is used by {}", on.version, user.reference());
+        for user in larder.used_by(format!("shop/reviews@{}", on.version.get()))? {
+            println!("shop/reviews@{} is used by {}", on.version.get(), user.reference());
         }
     }
     for user in larder.used_by("text/embedder")? {
