@@ -40,7 +40,7 @@ fn number(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|it| it.parse().ok()).unwrap_or(default)
 }
 
-pub fn run(folder: &tempfile::TempDir) -> Outcome {
+pub(crate) fn run(folder: &tempfile::TempDir) -> Outcome {
     listener(folder)?;
     search(folder)
 }
