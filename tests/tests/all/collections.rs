@@ -55,7 +55,7 @@ fn a_collection_is_kept_copied_and_verified_like_every_component() {
     checked(&written(&one));
     assert_eq!(one.maintenance().verify(Selection::All).unwrap().findings, []);
     let options = CopyOptions::default();
-    one.maintenance().copy(Selection::All, two.store(), &options).unwrap();
+    one.maintenance().copy(Selection::All, &two, &options).unwrap();
     checked(&open("fs").untyped_collection("shop/rows").unwrap());
     one.remove("shop/rows@1").unwrap();
     checked(&open("sqlite").untyped_collection("shop/rows").unwrap());
