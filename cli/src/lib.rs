@@ -143,7 +143,6 @@ mod commands;
 mod complete;
 mod dispatch;
 mod global;
-mod inputs;
 mod open;
 mod output;
 mod progress;

@@ -7,28 +7,24 @@ use serde_json::{Value, json};
 pub(crate) enum Dialect {
     /// Larder's own.
     Larder,
-    /// The Open Inference Protocol.
+    /// The Open Inference Protocol, and Hugging Face Hub.
     Inference,
     /// MLflow's scoring server.
     Scoring,
     /// MLflow's registry.
     Registry,
-    /// Hugging Face Hub.
-    Hub,
 }
 
 impl Dialect {
     /// Returns the protocol of a route.
     pub(crate) fn of(path: &str) -> Self {
         let starts = |prefix: &str| path.starts_with(prefix);
-        if starts("/v2") {
-            Self::Inference
-        } else if starts("/mlflow") || path == "/invocations" {
+        if starts("/mlflow") || path == "/invocations" {
             Self::Scoring
         } else if ["/api/2.0/", "/api/3.0/", "/ajax-api/"].into_iter().any(starts) {
             Self::Registry
-        } else if starts("/api/") || path.contains("/resolve/") {
-            Self::Hub
+        } else if starts("/v2") || starts("/api/") || path.contains("/resolve/") {
+            Self::Inference
         } else {
             Self::Larder
         }
@@ -40,7 +36,7 @@ impl Dialect {
             Self::Larder => {
                 json!({ "error": { "code": code, "message": message, "request_id": request_id } })
             }
-            Self::Inference | Self::Hub => {
+            Self::Inference => {
                 json!({ "error": message, "code": code, "request_id": request_id })
             }
             Self::Scoring => {

@@ -5,10 +5,10 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
 use larder::{Error, Larder, Model};
+use larder_inputs::{Format, Input};
 
 use crate::command_error::{CommandError, Exit};
 use crate::complete;
-use crate::inputs::{self, Format};
 use crate::output::Output;
 use crate::qualified::Qualified;
 use crate::text;
@@ -64,7 +64,7 @@ fn once(
     let read = source.reader.read_to_end(&mut input);
     read.map_err(|error| CommandError::reading(&source.name, &error))?;
     if format != Format::Json {
-        let predicted = inputs::predict(model.model, format, &source.name, &input)?;
+        let predicted = from_file(model.model, format, &source.name, &input)?;
         return Ok(output.line(&text::clean_json(&predicted))?);
     }
     Ok(output.line(&model.predict(&input).map_err(|failed| failed.error)?)?)
@@ -175,4 +175,20 @@ impl Source {
         };
         Ok(Self { name, reader: BufReader::with_capacity(64 * 1024, reader) })
     }
+}
+
+/// Predicts for a file that is not JSON.
+fn from_file(
+    model: &dyn Model,
+    format: Format,
+    name: &str,
+    bytes: &[u8],
+) -> Result<String, CommandError> {
+    let read = larder_inputs::read(format, bytes, &model.signature().input).map_err(|reason| {
+        CommandError::new(Exit::Failure, reason).context(format!("cannot read {name}"))
+    })?;
+    Ok(match read {
+        Input::One(input) => model.predict_json(&input)?,
+        Input::Rows(rows) => model.predict_batch_json(&rows)?,
+    })
 }

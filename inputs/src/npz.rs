@@ -4,12 +4,12 @@ use std::io::{Cursor, Read as _};
 
 use zip::ZipArchive;
 
-use super::{MAX_BYTES, npy};
+use crate::{MAX_BYTES, npy};
 
 const MAX_FILES: usize = 1024;
 
 /// Converts the arrays to an object by their names.
-pub(super) fn to_json(bytes: &[u8]) -> Result<String, String> {
+pub(crate) fn to_json(bytes: &[u8]) -> Result<String, String> {
     let archive = ZipArchive::new(Cursor::new(bytes));
     let mut archive = archive.map_err(|error| format!("not a ZIP archive of NumPy: {error}"))?;
     if archive.len() > MAX_FILES {

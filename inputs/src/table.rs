@@ -1,11 +1,11 @@
 //! Tables with a header, `.csv`.
 
-use larder::schemars::Schema;
+use schemars::Schema;
 use serde_json::{Map, Value};
 
 /// Converts the rows to a JSON array: of objects by column if the columns are named as the model's inputs, else of
 /// arrays.
-pub(super) fn to_json(bytes: &[u8], schema: &Schema) -> Result<String, String> {
+pub(crate) fn to_json(bytes: &[u8], schema: &Schema) -> Result<String, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());

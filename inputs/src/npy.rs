@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use super::MAX_BYTES;
+use crate::MAX_BYTES;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 const MAX_DIMS: usize = 32;
 
 /// Converts an array to nested JSON arrays.
-pub(super) fn to_json(bytes: &[u8]) -> Result<String, String> {
+pub(crate) fn to_json(bytes: &[u8]) -> Result<String, String> {
     let (header, data) = split(bytes).ok_or("not a NumPy array, or truncated")?;
     let dtype = text_of(header, "'descr':").ok_or("its header has no element type")?;
     let fortran = header.contains("'fortran_order': True");
