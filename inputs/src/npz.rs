@@ -48,8 +48,8 @@ mod tests {
 
     /// Two arrays, as `numpy.savez` and `numpy.savez_compressed` write them.
     const ARCHIVES: [&[u8]; 2] = [
-        include_bytes!("../../tests/fixtures/both.npz"),
-        include_bytes!("../../tests/fixtures/packed.npz"),
+        include_bytes!("../../cli/tests/fixtures/both.npz"),
+        include_bytes!("../../cli/tests/fixtures/packed.npz"),
     ];
 
     #[test]
