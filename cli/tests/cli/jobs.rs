@@ -207,7 +207,7 @@ fn who_removes_or_puts_may_wait_for_the_jobs_of_that() {
             dir.apply("cellar", &Cellar { bottles });
         }
         dir.write("list.csv", "Riesling\n");
-        // What makes no job asks no queue.
+        // A queue that cannot be reached keeps nobody from writing.
         let nowhere = "nats://127.0.0.1:1?stream=nowhere";
         dir.plain(&["put", "list", "list.csv", "--wait", "--queue", nowhere])
             + &dir.linked(&["remove", "cellar@1", "--wait"])
@@ -219,6 +219,11 @@ fn who_removes_or_puts_may_wait_for_the_jobs_of_that() {
     exit 0
     --- stdout
     put list@1 (b3:5619721d3815, 359 B)
+    --- stderr
+    error: cannot connect to nats://127.0.0.1:1?stream=nowhere
+      caused by: IO error: Connection refused (os error 111)
+      caused by: Connection refused (os error 111)
+    hint: workers poll for the jobs within ten seconds
     exit 0
     --- stdout
     removed cellar@1 (b3:85b80a5c8158, 92 B)

@@ -21,8 +21,15 @@ fn types_lists_what_is_linked_in() {
     example/price           yes    linked::components::Price                         larder-cli [version]
     example/thermometer     no     linked::components::Thermometer                   larder-cli [version]
     example/years           yes    linked::components::Years                         larder-cli [version]
+    larder/checkpoint       no     larder_training::checkpoint::Checkpoint           larder-training [version]
+    larder/collection       no     larder_collections::snapshot::Snapshot            larder-collections [version]
     larder/files            no     larder_files::tree::Tree                          larder-files [version]
+    larder/imputer          yes    larder_training::imputer::Imputer                 larder-training [version]
+    larder/listener         no     larder_listeners::listeners::listener::Listener   larder-listeners [version]
+    larder/neighbours       yes    larder_training::neighbours::Neighbours           larder-training [version]
     larder/onnx             yes    larder_onnx::OnnxModel                            larder-onnx [version]
+    larder/outputs          no     larder_listeners::listeners::outputs::Outputs     larder-listeners [version]
+    larder/projection       yes    larder_training::look_up::LookUp                  larder-training [version]
     larder/script           yes    larder_models::script::Script                     larder-models [version]
     larder/serializer       no     larder_core::serializer_record::SerializerRecord  larder-core [version]
     larder/wasm             yes    larder_models::wasm::WasmModel                    larder-models [version]
@@ -156,16 +163,89 @@ fn types_prints_one_json_document_with_signatures() {
           }
         },
         {
+          "type": "larder/checkpoint",
+          "rust_type": "larder_training::checkpoint::Checkpoint",
+          "crate": "larder-training [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/collection",
+          "rust_type": "larder_collections::snapshot::Snapshot",
+          "crate": "larder-collections [version]",
+          "signature": null
+        },
+        {
           "type": "larder/files",
           "rust_type": "larder_files::tree::Tree",
           "crate": "larder-files [version]",
           "signature": null
         },
         {
+          "type": "larder/imputer",
+          "rust_type": "larder_training::imputer::Imputer",
+          "crate": "larder-training [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/listener",
+          "rust_type": "larder_listeners::listeners::listener::Listener",
+          "crate": "larder-listeners [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/neighbours",
+          "rust_type": "larder_training::neighbours::Neighbours",
+          "crate": "larder-training [version]",
+          "signature": {
+            "input": {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "title": "Fields",
+              "description": "The fields of a row, as JSON.",
+              "type": "object",
+              "additionalProperties": true
+            },
+            "output": {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "title": "AnyValue"
+            }
+          }
+        },
+        {
           "type": "larder/onnx",
           "rust_type": "larder_onnx::OnnxModel",
           "crate": "larder-onnx [version]",
           "signature": null
+        },
+        {
+          "type": "larder/outputs",
+          "rust_type": "larder_listeners::listeners::outputs::Outputs",
+          "crate": "larder-listeners [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/projection",
+          "rust_type": "larder_training::look_up::LookUp",
+          "crate": "larder-training [version]",
+          "signature": {
+            "input": {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "title": "Array_of_float",
+              "type": "array",
+              "items": {
+                "type": "number",
+                "format": "float"
+              }
+            },
+            "output": {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "title": "Array_of_float",
+              "type": "array",
+              "items": {
+                "type": "number",
+                "format": "float"
+              }
+            }
+          }
         },
         {
           "type": "larder/script",
@@ -205,8 +285,15 @@ fn a_program_without_types_of_ones_own_says_so() {
     exit 0
     --- stdout
     TYPE                    MODEL  RUST TYPE                                         CRATE
+    larder/checkpoint       no     larder_training::checkpoint::Checkpoint           larder-training [version]
+    larder/collection       no     larder_collections::snapshot::Snapshot            larder-collections [version]
     larder/files            no     larder_files::tree::Tree                          larder-files [version]
+    larder/imputer          yes    larder_training::imputer::Imputer                 larder-training [version]
+    larder/listener         no     larder_listeners::listeners::listener::Listener   larder-listeners [version]
+    larder/neighbours       yes    larder_training::neighbours::Neighbours           larder-training [version]
     larder/onnx             yes    larder_onnx::OnnxModel                            larder-onnx [version]
+    larder/outputs          no     larder_listeners::listeners::outputs::Outputs     larder-listeners [version]
+    larder/projection       yes    larder_training::look_up::LookUp                  larder-training [version]
     larder/script           yes    larder_models::script::Script                     larder-models [version]
     larder/serializer       no     larder_core::serializer_record::SerializerRecord  larder-core [version]
     larder/wasm             yes    larder_models::wasm::WasmModel                    larder-models [version]
@@ -219,16 +306,89 @@ fn a_program_without_types_of_ones_own_says_so() {
       "schema": 1,
       "types": [
         {
+          "type": "larder/checkpoint",
+          "rust_type": "larder_training::checkpoint::Checkpoint",
+          "crate": "larder-training [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/collection",
+          "rust_type": "larder_collections::snapshot::Snapshot",
+          "crate": "larder-collections [version]",
+          "signature": null
+        },
+        {
           "type": "larder/files",
           "rust_type": "larder_files::tree::Tree",
           "crate": "larder-files [version]",
           "signature": null
         },
         {
+          "type": "larder/imputer",
+          "rust_type": "larder_training::imputer::Imputer",
+          "crate": "larder-training [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/listener",
+          "rust_type": "larder_listeners::listeners::listener::Listener",
+          "crate": "larder-listeners [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/neighbours",
+          "rust_type": "larder_training::neighbours::Neighbours",
+          "crate": "larder-training [version]",
+          "signature": {
+            "input": {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "title": "Fields",
+              "description": "The fields of a row, as JSON.",
+              "type": "object",
+              "additionalProperties": true
+            },
+            "output": {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "title": "AnyValue"
+            }
+          }
+        },
+        {
           "type": "larder/onnx",
           "rust_type": "larder_onnx::OnnxModel",
           "crate": "larder-onnx [version]",
           "signature": null
+        },
+        {
+          "type": "larder/outputs",
+          "rust_type": "larder_listeners::listeners::outputs::Outputs",
+          "crate": "larder-listeners [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/projection",
+          "rust_type": "larder_training::look_up::LookUp",
+          "crate": "larder-training [version]",
+          "signature": {
+            "input": {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "title": "Array_of_float",
+              "type": "array",
+              "items": {
+                "type": "number",
+                "format": "float"
+              }
+            },
+            "output": {
+              "$schema": "https://json-schema.org/draft/2020-12/schema",
+              "title": "Array_of_float",
+              "type": "array",
+              "items": {
+                "type": "number",
+                "format": "float"
+              }
+            }
+          }
         },
         {
           "type": "larder/script",
@@ -264,15 +424,17 @@ fn serializers_lists_what_is_linked_in() {
     assert_snapshot!(dir().linked(&["serializers"]), @"
     exit 0
     --- stdout
-    NAME               SERVES                                    TRAITS                                                      CRATE
-    bincode2-standard  every serde type                          stable specification                                        larder-serializers [version]
-    bytes              alloc::vec::Vec<u8>, bytes::bytes::Bytes  -                                                           larder-serializers [version]
-    f64-le             alloc::vec::Vec<f64>                      -                                                           larder-cli [version]
-    file               larder_files::tree::content::FileContent  -                                                           larder-files [version]
-    json               every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]
-    msgpack-named      every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]
-    postcard1          every serde type                          stable specification                                        larder-serializers [version]
-    safetensors        larder_serializers::tensors::Tensors      -                                                           larder-serializers [version]
+    NAME               SERVES                                              TRAITS                                                      CRATE
+    arrow-ipc          larder_collections::fragment::file::ArrowFile       -                                                           larder-collections [version]
+    bincode2-standard  every serde type                                    stable specification                                        larder-serializers [version]
+    bytes              alloc::vec::Vec<u8>, bytes::bytes::Bytes            -                                                           larder-serializers [version]
+    f64-le             alloc::vec::Vec<f64>                                -                                                           larder-cli [version]
+    file               larder_files::tree::content::FileContent            -                                                           larder-files [version]
+    json               every serde type                                    self-describing, fields may be added, stable specification  larder-serializers [version]
+    msgpack-named      every serde type                                    self-describing, fields may be added, stable specification  larder-serializers [version]
+    positions-u32      larder_collections::fragment::positions::Positions  -                                                           larder-collections [version]
+    postcard1          every serde type                                    stable specification                                        larder-serializers [version]
+    safetensors        larder_serializers::tensors::Tensors                -                                                           larder-serializers [version]
     ");
 }
 
@@ -285,6 +447,17 @@ fn serializers_prints_one_json_document() {
     {
       "schema": 1,
       "serializers": [
+        {
+          "name": "arrow-ipc",
+          "linked": true,
+          "crate": "larder-collections [version]",
+          "types": [
+            "larder_collections::fragment::file::ArrowFile"
+          ],
+          "traits": null,
+          "record": null,
+          "used_by": null
+        },
         {
           "name": "bincode2-standard",
           "linked": true,
@@ -355,6 +528,17 @@ fn serializers_prints_one_json_document() {
             "fields_may_be_added": true,
             "stable_specification": true
           },
+          "record": null,
+          "used_by": null
+        },
+        {
+          "name": "positions-u32",
+          "linked": true,
+          "crate": "larder-collections [version]",
+          "types": [
+            "larder_collections::fragment::positions::Positions"
+          ],
+          "traits": null,
           "record": null,
           "used_by": null
         },

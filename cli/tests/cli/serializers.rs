@@ -58,15 +58,17 @@ fn serializers_says_what_is_missing_and_where_to_get_it() {
     assert_snapshot!(printed, @"
     exit 0
     --- stdout
-    NAME               SERVES                                    TRAITS                                                      CRATE                     USED BY
-    bincode2-standard  every serde type                          stable specification                                        larder-serializers [version]  -
-    bytes              alloc::vec::Vec<u8>, bytes::bytes::Bytes  -                                                           larder-serializers [version]  -
-    f64-le             alloc::vec::Vec<f64>                      -                                                           larder-cli [version]          wine/price@1
-    file               larder_files::tree::content::FileContent  -                                                           larder-files [version]        -
-    json               every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]  -
-    msgpack-named      every serde type                          self-describing, fields may be added, stable specification  larder-serializers [version]  -
-    postcard1          every serde type                          stable specification                                        larder-serializers [version]  -
-    safetensors        larder_serializers::tensors::Tensors      -                                                           larder-serializers [version]  -
+    NAME               SERVES                                              TRAITS                                                      CRATE                     USED BY
+    arrow-ipc          larder_collections::fragment::file::ArrowFile       -                                                           larder-collections [version]  -
+    bincode2-standard  every serde type                                    stable specification                                        larder-serializers [version]  -
+    bytes              alloc::vec::Vec<u8>, bytes::bytes::Bytes            -                                                           larder-serializers [version]  -
+    f64-le             alloc::vec::Vec<f64>                                -                                                           larder-cli [version]          wine/price@1
+    file               larder_files::tree::content::FileContent            -                                                           larder-files [version]        -
+    json               every serde type                                    self-describing, fields may be added, stable specification  larder-serializers [version]  -
+    msgpack-named      every serde type                                    self-describing, fields may be added, stable specification  larder-serializers [version]  -
+    positions-u32      larder_collections::fragment::positions::Positions  -                                                           larder-collections [version]  -
+    postcard1          every serde type                                    stable specification                                        larder-serializers [version]  -
+    safetensors        larder_serializers::tensors::Tensors                -                                                           larder-serializers [version]  -
 
     not linked in:
     NAME   USED BY                                  WHERE TO GET IT

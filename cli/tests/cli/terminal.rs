@@ -353,8 +353,15 @@ fn quiet_is_as_quiet_with_the_keeper_s_commands() {
     > types
     exit 0
     --- stdout
+    larder/checkpoint
+    larder/collection
     larder/files
+    larder/imputer
+    larder/listener
+    larder/neighbours
     larder/onnx
+    larder/outputs
+    larder/projection
     larder/script
     larder/serializer
     larder/wasm

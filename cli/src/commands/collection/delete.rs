@@ -21,7 +21,7 @@ pub(crate) struct Args {
         value_name = "KEY",
         required_unless_present = "filter",
         conflicts_with = "filter",
-        allow_hyphen_values = true
+        allow_negative_numbers = true
     )]
     keys: Vec<String>,
     /// The rows that match, such as 'price < 10'

@@ -20,7 +20,7 @@ pub(crate) struct Args {
     #[arg(value_name = "REF", add = complete::references())]
     reference: Qualified,
     /// The key
-    #[arg(allow_hyphen_values = true)]
+    #[arg(allow_negative_numbers = true)]
     key: String,
 }
 

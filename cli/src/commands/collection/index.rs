@@ -62,7 +62,7 @@ pub(crate) struct LikeArgs {
     #[arg(value_name = "INDEX")]
     index: String,
     /// A vector in JSON, or an input of the index's model: JSON or a text
-    #[arg(value_name = "VALUE", required_unless_present = "row", allow_hyphen_values = true)]
+    #[arg(value_name = "VALUE", required_unless_present = "row", allow_negative_numbers = true)]
     value: Option<String>,
     /// Compare with this row, by its id
     #[arg(long, value_name = "ID", conflicts_with = "value")]
