@@ -29,7 +29,7 @@ impl fmt::Display for PrincipalKind {
     }
 }
 
-/// Who somebody is for a provider of identities: names and addresses may pass to somebody else, this does not.
+/// An account at an identity provider. Names and addresses may be given to another person later; this is not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {

@@ -33,7 +33,7 @@ pub(crate) struct PrincipalRecord {
     pub(crate) kind: PrincipalKind,
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub(crate) groups: BTreeSet<PrincipalName>,
-    /// Who it is for a provider of identities, once it signed in there.
+    /// The account at the identity provider, after the first sign-in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) identity: Option<Identity>,
     pub(crate) created: Timestamp,

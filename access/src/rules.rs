@@ -90,7 +90,7 @@ impl Rules {
     /// Decides whether `principal` may do `action` to `resource`.
     ///
     /// A grant or a policy must allow it, no policy may forbid it, and the scopes of the token, if it has any, must cover it.
-    /// Who is granted `admin` on `*` may administer the larder, whatever policies forbid.
+    /// A principal with `admin` on `*` may administer the larder even if a policy forbids it.
     pub fn authorize(
         &self,
         principal: &Principal,

@@ -10,16 +10,16 @@ use crate::access::Access;
 use crate::principal::{Identity, Principal, PrincipalKind, PrincipalName};
 use crate::record::{GROUPS, PRINCIPALS, PrincipalRecord, TOKENS, TokenRecord, token_key};
 
-/// What a provider of identities says of somebody who proved to it who they are.
+/// A sign-in that an identity provider has confirmed.
 #[derive(Debug, Clone)]
 pub struct SignIn {
     /// The name of the user or service.
     pub name: PrincipalName,
-    /// Who it is for the provider.
+    /// The identity at the provider.
     pub identity: Identity,
     /// The groups that the provider states. Those that the larder does not know are left out.
     pub groups: BTreeSet<PrincipalName>,
-    /// Whether a user that the larder does not know is added.
+    /// If true, a user that the larder does not know is added.
     pub create: bool,
 }
 

@@ -1,6 +1,6 @@
-//! What policies say of a request.
+//! The decision of policies on a request.
 
-/// What policies say of a request.
+/// The decision of policies on a request.
 #[cfg_attr(not(feature = "cedar"), allow(dead_code))]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {

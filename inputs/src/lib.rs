@@ -48,7 +48,7 @@ impl Format {
     }
 }
 
-/// What a file holds, in JSON.
+/// The content of a file, as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
     /// One input.

@@ -24,7 +24,7 @@ pub(crate) struct App {
     pub(crate) deployer: Deployer,
     #[cfg(feature = "page")]
     pub(crate) sessions: crate::sessions::Sessions,
-    /// What the protocols keep.
+    /// The state of the protocols.
     pub(crate) shared: Shared,
     /// Set while the server ends: it is no longer ready.
     pub(crate) is_ending: AtomicBool,

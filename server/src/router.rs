@@ -168,7 +168,7 @@ fn has_session(app: &SharedApp, request: &Request) -> bool {
     }
 }
 
-/// Answers a request that no route is for. Who is not signed in learns nothing about routes.
+/// Answers a request that matches no route. Without a token, the answer does not tell whether a route exists.
 async fn unmatched(app: SharedApp, request: Request, status: StatusCode) -> Response {
     let request_id = request_id::of(request.headers());
     let trace = request.headers().get(TRACE).cloned();

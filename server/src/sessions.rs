@@ -22,7 +22,7 @@ const LIFETIME: Duration = Duration::from_secs(8 * 60 * 60);
 const IDLE: Duration = Duration::from_secs(60 * 60);
 /// The maximum number of sessions.
 const MOST: usize = 10_000;
-/// What a form token is derived for.
+/// The context of the key derivation for form tokens.
 const FORM: &str = "larder 2026-11-29 form token";
 
 struct Session {

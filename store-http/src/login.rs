@@ -30,12 +30,12 @@ const LONGEST: Duration = Duration::from_secs(60 * 60);
 /// The type of a form.
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// Who a token belongs to, and what it may do.
+/// The owner of a token, and its limits.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct WhoAmI {
     /// The user or service; `None` on a server without tokens.
     pub name: Option<String>,
-    /// Whether the server asks for tokens.
+    /// True if the server requires tokens.
     pub authenticated: bool,
     /// The groups it is in.
     #[serde(default)]
@@ -43,7 +43,7 @@ pub struct WhoAmI {
     /// The id of the token.
     #[serde(default)]
     pub token: Option<String>,
-    /// What the token is narrowed to; `None` for all that its owner may do.
+    /// The scopes of the token; `None` for all permissions of its owner.
     #[serde(default)]
     pub scopes: Option<Vec<RoleOnNames>>,
     /// What was granted.
@@ -115,7 +115,7 @@ pub struct DeviceLogin {
     until: Instant,
 }
 
-/// What the server says of its provider of identities.
+/// The server's identity provider.
 #[derive(Debug, Deserialize)]
 struct Provider {
     #[serde(deserialize_with = "endpoint")]
@@ -126,7 +126,7 @@ struct Provider {
     scope: String,
 }
 
-/// What the provider answers to a device.
+/// The provider's answer to a device.
 #[derive(Debug, Deserialize)]
 struct Asked {
     device_code: String,
@@ -246,7 +246,7 @@ impl DeviceLogin {
     }
 }
 
-/// What the provider gave, for the server.
+/// The tokens of the provider, for the server.
 #[derive(Serialize, Deserialize)]
 struct Given {
     id_token: String,

@@ -1,4 +1,4 @@
-//! What a component trains on.
+//! Training data.
 
 use larder_collections::{CollectionVersion, Filter, Fold, LarderCollections as _, RowBatch, Scan};
 use larder_core::store::VersionNumber;
@@ -138,7 +138,7 @@ impl TrainingData {
     }
 }
 
-/// What a component was trained on: the lineage of a model.
+/// The data that a component was trained on: the lineage of a model.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TrainedOn {
     /// The version of the collection, as a child: `used-by` of it lists the model.

@@ -26,7 +26,7 @@ const PENALTY: f64 = 1e-3;
 pub struct ClassImputer {
     target: String,
     encoder: Encoder,
-    /// What the classes are called, by number.
+    /// The names of the classes, by number.
     classes: Vec<String>,
     forest: Vec<DecisionTree<f64, usize>>,
 }

@@ -56,7 +56,7 @@ pub type Metrics = BTreeMap<String, f64>;
 ///
 /// [`triggers`] makes the jobs: `train` runs when an untrained component is applied, and on the event `retrain`.
 pub trait Train: ComponentType {
-    /// What is learnt, between batches. It is kept in MessagePack.
+    /// The state between batches. It is stored as MessagePack.
     type State: Serialize + DeserializeOwned;
 
     /// Returns the rows to train on.
@@ -106,7 +106,7 @@ pub trait Train: ComponentType {
     fn finish(&self, state: Self::State, trained_on: TrainedOn) -> Result<Self, BoxError>;
 }
 
-/// What a training job did.
+/// The result of a training job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TrainReport {

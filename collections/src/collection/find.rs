@@ -23,7 +23,7 @@ const STEP: usize = 8_192;
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Find {
-    /// What is read.
+    /// The scan.
     pub scan: Scan,
     /// The order; that of the insertion if empty.
     pub order: Vec<Order>,

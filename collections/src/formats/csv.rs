@@ -12,7 +12,7 @@ use crate::{InputRow, Schema};
 /// Number of rows from which the types of new fields are inferred.
 const INFERRED: usize = 10_000;
 
-/// How the cells of a column become values.
+/// The conversion of a column's cells to values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cells {
     Bool,

@@ -120,7 +120,7 @@ pub struct DraftVersion {
     pub version: VersionNumber,
 }
 
-/// What a program logs before there is a version: a run, or the files of a model.
+/// A run, or the files of a model, before there is a version.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Draft {
@@ -226,7 +226,7 @@ impl Draft {
     }
 }
 
-/// What is known of a name, whether or not it has versions.
+/// Labels and description of a name, whether or not it has versions.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct About {

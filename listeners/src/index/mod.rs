@@ -13,7 +13,7 @@ use crate::nearest::Measure;
 pub use query::{Like, SearchQuery};
 pub use search::Found;
 
-/// What is not in an index yet.
+/// The handling of rows that are not in an index yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Unindexed {
     /// It is read from the collection, and searched as well.

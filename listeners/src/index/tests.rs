@@ -1,15 +1,13 @@
 //! Indexes on a larder in memory.
 
-use larder_core::Registry;
+use larder_collections::Key;
 use larder_jobs::LarderJobs;
 use serde_json::json;
 
 use crate::index::{Like, SearchQuery, Unindexed};
-use crate::listeners::tests::{Embed, Sum, attach, insert, row, shop, status, work};
-use crate::listeners::{IndexOptions, LarderListeners, Listeners};
+use crate::listeners::tests::{Embed, attach, insert, shop, work};
+use crate::listeners::{IndexOptions, Listeners};
 use crate::nearest::Measure;
-use larder_collections::Key;
-use larder_collections::{Insert, LarderCollections};
 
 /// Waits for the job of an index.
 fn index(listeners: &Listeners, field: &str, options: IndexOptions) {
@@ -93,61 +91,4 @@ fn an_index_of_a_model_compares_its_own_vectors_only() {
     assert_eq!(found(&listeners, "both", value(2.1)), [1]);
     let state = listeners.index_status_of("both").unwrap().unwrap();
     assert_eq!((state.ok, state.version.as_deref()), (3, Some("embed@2")));
-}
-
-/// Prints how long large collections take; `cargo test -- --ignored --nocapture large`.
-#[test]
-#[ignore = "it measures"]
-fn large_collections() {
-    use std::time::Instant;
-    let rows: i64 =
-        std::env::var("ROWS").ok().and_then(|rows| rows.parse().ok()).unwrap_or(200_000);
-    let folder = tempfile::tempdir().unwrap();
-    let url = format!(
-        "{}:{}/l",
-        std::env::var("SCHEME").unwrap_or("memory".into()),
-        folder.path().display()
-    );
-    let url = if url.starts_with("memory") { "memory:".to_owned() } else { url };
-    let larder = Registry::linked().unwrap().open(&*url).unwrap();
-    larder.apply("sum", &Sum { times: 1.0 }).unwrap();
-    let collection = larder.untyped_collection("rows").unwrap();
-    let start = Instant::now();
-    let all = (0..rows)
-        .map(|id| Ok(row(json!({ "id": id, "x": [id as f64, 0.5, 0.25, 1.5], "y": 1.0 }))));
-    collection.insert_json(all, Insert::new().key("id")).unwrap();
-    println!("insert {:?}", start.elapsed());
-    let listeners = larder.listeners("rows").unwrap();
-    let start = Instant::now();
-    let report = attach(&listeners, "sum", &["x"], "total");
-    println!("attach {:?} {report:?}", start.elapsed());
-    let start = Instant::now();
-    index(&listeners, "x", IndexOptions::new().measure(Measure::L2));
-    println!("index {:?}", start.elapsed());
-    let start = Instant::now();
-    println!(
-        "{:?} in {:?}",
-        found(&listeners, "x", like(&[7.0, 0.5, 0.25, 1.5], 3)),
-        start.elapsed()
-    );
-    let query = like(&[7.0, 0.5, 0.25, 1.5], 3).filter("id > 100 and id < 300".parse().unwrap());
-    let start = Instant::now();
-    println!("{:?} in {:?}", found(&listeners, "x", query), start.elapsed());
-    for _ in 0..3 {
-        let start = Instant::now();
-        insert(
-            &collection,
-            [
-                json!({ "id": rows / 2, "x": [1.0, 2.0, 3.0, start.elapsed().as_nanos() as f64], "y": 1.0 }),
-            ],
-        );
-        let inserted = start.elapsed();
-        work(&larder);
-        println!("one row {inserted:?}, its jobs {:?}", start.elapsed() - inserted);
-    }
-    let start = Instant::now();
-    let state = status(&listeners, "total");
-    println!("status {:?}: {} of {}", start.elapsed(), state.ok, state.rows);
-    let outputs = listeners.outputs_of(&listeners.all().unwrap()[0]).unwrap().unwrap().1;
-    println!("{} fragments", outputs.fragments.len());
 }

@@ -24,7 +24,7 @@ pub(super) struct Request {
     pub(super) retry: bool,
 }
 
-/// What a job of a listener did.
+/// The result of a listener's job.
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FillReport {

@@ -32,7 +32,7 @@ pub struct Listener {
     pub(crate) paused: bool,
 }
 
-/// What is computed for a row.
+/// The computation for a row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub(crate) enum Work {
@@ -109,7 +109,7 @@ pub(super) const CHANGE: &str = "change";
 /// The event that fills what is missing, and repeats failed rows.
 pub(super) const FILL: &str = "fill";
 
-/// What a name of a listener leads to.
+/// The target of a listener's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Listener,

@@ -117,7 +117,7 @@ enum Change {
     FolderRemoved,
 }
 
-/// What a commit changes.
+/// The changes of a commit.
 #[derive(Default)]
 struct Changes {
     summary: String,

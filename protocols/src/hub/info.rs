@@ -1,4 +1,4 @@
-//! What is in a repository.
+//! The files and revisions of a repository.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,7 +69,7 @@ pub(super) async fn show<const N: usize>(
     .await
 }
 
-/// What a list says of a repository.
+/// The entry of a repository in a list.
 pub(super) fn summary(
     context: &Context,
     name: &Identifier,

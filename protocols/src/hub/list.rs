@@ -19,7 +19,7 @@ const USUAL: usize = 100;
 /// The most repositories of an answer.
 const MOST: usize = 1_000;
 
-/// What a list is limited to.
+/// The conditions of a list.
 #[derive(Debug, Default)]
 struct Wanted {
     search: String,

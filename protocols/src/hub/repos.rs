@@ -94,7 +94,7 @@ pub(super) async fn create(
     }
 }
 
-/// What is in the head of a README is no concern of the server: nothing is wrong with it.
+/// Accepts the head of every README: the server does not use it.
 pub(super) async fn validate(_: Context, _: String, _: Request) -> Result<Response, Failure> {
     Ok(Json(json!({ "errors": [], "warnings": [] })).into_response())
 }

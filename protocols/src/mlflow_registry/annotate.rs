@@ -1,4 +1,4 @@
-//! What a run logged, as annotations of the versions that it made.
+//! Parameters and metrics of a run, as annotations of its versions.
 
 use larder_core::store::Action;
 use larder_core::versions::AnnotationsChange;

@@ -167,7 +167,7 @@ fn version_files(
     files.ok_or_else(|| Failure::bad_request("cannot read the version: it is no folder of files"))
 }
 
-/// What a version is made of.
+/// The source of a version.
 pub(super) struct Source {
     pub(super) files: TreeListing,
     pub(super) run: Option<DraftId>,

@@ -90,7 +90,7 @@ pub(crate) fn routes() -> Vec<Route> {
     routes
 }
 
-/// What the server can do beside the protocol: no uploads in parts, nothing presigned.
+/// The capabilities of the server: no multipart uploads, no presigned URLs.
 fn server_info(_: &Context, _: Query) -> Result<Value, Failure> {
     Ok(json!({
         "store_type": "Larder",

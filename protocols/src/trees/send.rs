@@ -77,7 +77,7 @@ fn range_of(headers: &HeaderMap, size: u64, tag: &str) -> Option<(u64, u64)> {
     if is_other || size == 0 { None } else { range(headers, size) }
 }
 
-/// What somebody uploaded is never shown by a browser as a page of this server.
+/// Headers that keep a browser from showing an uploaded file as a page of this server.
 fn answer(status: StatusCode, tag: &str, body: Body) -> Result<Response, Failure> {
     let mut response = Response::new(body);
     *response.status_mut() = status;

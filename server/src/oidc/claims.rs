@@ -55,7 +55,7 @@ fn plain(text: &str) -> String {
     mapped.chars().map(|c| if is_kept(&c) { c } else { '-' }).collect()
 }
 
-/// Returns the groups that a token lists. What is no name of a group is left out.
+/// Returns the groups that a token lists. Other texts are left out.
 fn groups(claims: &Claims, claim: &str) -> BTreeSet<PrincipalName> {
     let texts: Vec<&str> = match at(claims, claim) {
         Some(Value::Array(groups)) => groups.iter().filter_map(Value::as_str).collect(),

@@ -45,7 +45,7 @@ async fn provider(context: Context, _: String, _: Request) -> Result<Response, F
     Ok(Json(body).into_response())
 }
 
-/// What a client got of the provider.
+/// The tokens that a client got from the provider.
 #[derive(Deserialize)]
 struct Given {
     id_token: String,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::provider::Provider;
 use crate::failure::Failure;
 
-/// What a token says.
+/// The claims of a token.
 pub(super) type Claims = Map<String, Value>;
 
 /// The algorithms with a public key. With any other, whoever knows the public key could sign.

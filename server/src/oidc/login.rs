@@ -166,7 +166,7 @@ async fn end(context: Context, _: String, request: Request) -> Result<Response, 
     Ok(response)
 }
 
-/// What the provider gives for a code.
+/// The provider's answer to a code.
 #[derive(Deserialize)]
 struct Tokens {
     id_token: String,

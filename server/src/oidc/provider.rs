@@ -29,7 +29,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// The maximum number of bytes of an answer.
 const MOST_ANSWER: usize = 1 << 20;
 
-/// What a provider says of itself.
+/// The discovery document of a provider.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Discovery {
     issuer: String,

@@ -26,7 +26,7 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// What a user may do to a name.
+/// The permissions of a user on a name.
 struct Row {
     user: String,
     kind: String,

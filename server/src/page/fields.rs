@@ -12,7 +12,7 @@ const MOST_CHOICES: usize = 50;
 /// Before the name of a field of the input.
 const PREFIX: &str = "in.";
 
-/// How a field is filled.
+/// The input element of a field.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Number,

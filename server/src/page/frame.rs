@@ -17,7 +17,7 @@ pub(super) struct Frame {
     pub(super) title: String,
     /// The path of the entry of the navigation that the screen belongs to.
     pub(super) section: &'static str,
-    /// Who is signed in.
+    /// The name of the user who is signed in.
     pub(super) user: Option<String>,
     pub(super) may_administer: bool,
     pub(super) has_tokens: bool,

@@ -52,7 +52,7 @@ use crate::app::App;
 use crate::failure::Failure;
 use crate::route::{Rest, Route};
 
-/// What a browser may load for a page: what this server serves. Nothing is exempt.
+/// The content security policy: a page loads from this server only.
 const POLICY: &str = "default-src 'self'; base-uri 'none'; form-action 'self'; \
                       frame-ancestors 'none'; object-src 'none'";
 

@@ -44,7 +44,7 @@ struct Move {
     by: Option<String>,
 }
 
-/// What the user may do to the name, and why.
+/// The permissions of the user on the name, with reasons.
 struct Permission {
     action: &'static str,
     is_allowed: bool,
@@ -144,7 +144,7 @@ fn moved(line: TagMove) -> Move {
     }
 }
 
-/// What the user may do to a name; nothing on a server that asks nobody.
+/// The permissions of the user on a name; empty on a server without authentication.
 fn permissions(context: &Context, name: &Identifier) -> Vec<Permission> {
     let Some(identity) = &context.identity else { return Vec::new() };
     let resource = Resource::Name(name.clone());

@@ -89,7 +89,7 @@ struct Version {
     snippets: Vec<Snippet>,
 }
 
-/// What is read of a version.
+/// The data of a version that the page shows.
 struct Read {
     shown: VersionDetails,
     signature: Option<Signature>,
@@ -187,7 +187,7 @@ fn read(context: &Context, larder: &Larder, reference: &Reference) -> Result<Rea
     Ok(Read { shown, signature, tensors, uses, used_by })
 }
 
-/// The signature of the type, or of the model itself. What is damaged is shown as far as possible.
+/// The signature of the type, or of the model itself. A damaged version is shown as far as possible.
 fn signature(context: &Context, shown: &VersionDetails) -> Option<Signature> {
     let entry = context.app.larder.registry().find(shown.manifest.type_tag().as_str())?;
     if !entry.has_own_signatures() {

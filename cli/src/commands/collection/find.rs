@@ -224,7 +224,7 @@ pub(super) fn cell(value: &Value) -> String {
     }
 }
 
-/// What a writer, which owns its stream, has written since it was taken.
+/// The bytes that a writer has written since the last call.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
 

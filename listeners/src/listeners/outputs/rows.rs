@@ -69,7 +69,7 @@ impl fmt::Display for OutputStatus {
 /// The status of a row that is no longer in the collection.
 pub(super) const DELETED: u8 = 3;
 
-/// What is stored of a row, apart from its value.
+/// The stored state of a row, without its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RowState {
     /// None if the row was deleted.

@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use larder_collections::extend::value_text;
 
-/// What a model gets of a row.
+/// The fields of a row that a model reads.
 #[derive(Clone, Copy)]
 pub(crate) enum Inputs<'a> {
     /// The value of a column.

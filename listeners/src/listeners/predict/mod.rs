@@ -20,7 +20,7 @@ use larder_collections::extend::arrow_error;
 pub(crate) use self::cells::Inputs;
 pub(crate) use self::fits::column_of;
 
-/// How the fields of a key become the input of a model.
+/// The conversion of the key's fields to the input of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum InputForm {
