@@ -7,6 +7,7 @@ use arrow_array::{ArrayRef, BooleanArray, Float64Array, StringArray};
 use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::DataType;
 use larder_core::{Error, Result};
+use larder_search::Glob;
 
 use super::{Expression, Filter, Literal, Operator};
 use crate::json::array_of;
@@ -26,7 +27,7 @@ pub(super) enum Condition {
     All(Vec<Condition>),
     Not(Box<Condition>),
     Has(Column),
-    Like(Column, String),
+    Like(Column, Glob),
     /// The values of the column are cast to the type of the value, which has one row.
     Compare(Column, Operator, ArrayRef),
 }
@@ -122,7 +123,7 @@ fn bind(expression: &Expression, schema: &Schema, fields: &[usize]) -> Result<Co
         Expression::Not(part) => Condition::Not(Box::new(bind(part, schema, fields)?)),
         Expression::Has(name) => Condition::Has(column(name)?.0),
         Expression::Like(name, pattern) => match column(name)? {
-            (column, DataType::Utf8) => Condition::Like(column, pattern.clone()),
+            (column, DataType::Utf8) => Condition::Like(column, Glob::new(pattern.as_str())),
             (_, kind) => {
                 return Err(misfit(name, &kind, "`like` compares texts"));
             }

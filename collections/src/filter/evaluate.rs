@@ -59,7 +59,7 @@ fn evaluate(
             let texts = read(column, columns)?;
             let texts = texts.as_string::<i32>();
             (0..texts.len())
-                .map(|at| Some(texts.is_valid(at) && is_like(pattern, texts.value(at))))
+                .map(|at| Some(texts.is_valid(at) && pattern.matches(texts.value(at))))
                 .collect()
         }
         Condition::Compare(column, operator, value) => {
@@ -103,35 +103,4 @@ fn read(column: &Column, columns: &[ArrayRef]) -> Result<ArrayRef, ArrowError> {
         found = Cow::Owned(arrow_array::make_array(data));
     }
     Ok(found.into_owned())
-}
-
-/// Returns whether `text` matches a pattern with `*` and `?`.
-fn is_like(pattern: &str, text: &str) -> bool {
-    let (mut pattern, mut rest) = (pattern, text);
-    // Where to resume with the last `*` matching one character more.
-    let mut again: Option<(&str, &str)> = None;
-    loop {
-        let mut chars = rest.chars();
-        match (pattern.chars().next(), chars.next()) {
-            (Some('*'), _) => {
-                pattern = &pattern[1..];
-                again = Some((pattern, rest));
-                continue;
-            }
-            (None, None) => return true,
-            (Some(wanted), Some(next)) if wanted == '?' || wanted == next => {
-                pattern = &pattern[wanted.len_utf8()..];
-                rest = chars.as_str();
-                continue;
-            }
-            _ => {}
-        }
-        let Some((after, from)) = again else { return false };
-        let mut chars = from.chars();
-        if chars.next().is_none() {
-            return false;
-        }
-        (pattern, rest) = (after, chars.as_str());
-        again = Some((after, rest));
-    }
 }
