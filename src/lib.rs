@@ -28,7 +28,7 @@ pub use larder_search as search;
 #[cfg(feature = "server")]
 pub use larder_server as server;
 // Its routes belong to every server.
-#[cfg(any(feature = "grpc", feature = "hub", feature = "mlflow"))]
+#[cfg(feature = "server")]
 use larder_protocols as _;
 #[cfg(feature = "serving")]
 pub use larder_serving as serving;

@@ -3,6 +3,7 @@
 //! | feature | clients |
 //! | --- | --- |
 //! | `mlflow` | MLflow's, as a tracking server and a registry of models |
+//! | | those of the Open Inference Protocol over HTTP, such as Triton's, and of MLflow's scoring server |
 //! | `grpc` | those of the Open Inference Protocol over gRPC, such as Triton's |
 //! | `hub` | Hugging Face Hub's: `huggingface_hub`, `@huggingface/hub`, `hf-hub` |
 //!
@@ -14,7 +15,9 @@
 mod grpc;
 #[cfg(feature = "hub")]
 mod hub;
+mod inference;
 #[cfg(feature = "mlflow")]
 mod mlflow_registry;
+mod scoring;
 #[cfg(any(feature = "hub", feature = "mlflow"))]
 mod trees;

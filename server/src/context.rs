@@ -13,6 +13,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use larder_access::{AuditEntry, Decision, Outcome, Principal, Resource};
 use larder_core::store::{Action, Timestamp};
 use larder_core::{Larder, Result};
+use larder_serving::DeploymentStatus;
 
 use crate::access_cache::Identity;
 use crate::app::SharedApp;
@@ -34,6 +35,11 @@ impl Context {
     /// Returns the larder that is served.
     pub fn larder(&self) -> &Larder {
         &self.app.larder
+    }
+
+    /// Returns the deployments that this server follows.
+    pub fn deployments(&self) -> Vec<DeploymentStatus> {
+        self.app.deployer.status()
     }
 
     /// Returns the larder with the caller as the author of what is written.

@@ -62,13 +62,10 @@ pub mod extend {
     pub use crate::failure::Failure;
     pub use crate::health::readiness;
     pub use crate::route::{Guard, Rest, Route, RouteSet};
-    /// Predictions by tensors.
-    pub mod inference {
-        pub use crate::predict::inference::{Metadata, Output, predict, reference};
-        pub use crate::predict::ports::{Port, Ports};
+    /// Predictions.
+    pub mod predict {
         pub use crate::predict::target::Target;
-        pub use crate::predict::tensor::DataType;
-        pub use crate::predict::tensors::{Tensor, invalid};
+        pub use crate::predict::{object, run};
     }
     pub use crate::store::{AHEAD, PIECE, SILENCE, range, receive_blob, value};
 }

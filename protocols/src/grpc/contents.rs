@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::messages::Contents;
-use larder_server::extend::inference::DataType;
+use crate::inference::tensor::DataType;
 
 impl Contents {
     /// Returns the elements in little-endian bytes. `None` if some are in a field of another type, or out of range.

@@ -22,9 +22,11 @@ use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
 use tonic_prost::ProstCodec;
 
-use larder_server::extend::inference::{
-    DataType, Metadata, Port, Target, Tensor as Input, invalid, predict, reference,
-};
+use crate::inference::ports::Port;
+use crate::inference::tensor::DataType;
+use crate::inference::tensors::{Tensor as Input, invalid};
+use crate::inference::{Metadata, predict, reference};
+use larder_server::extend::predict::Target;
 use larder_server::extend::{Context, Failure, Guard, Route, RouteSet, inventory, readiness};
 use messages::{
     Contents, Empty, InferRequest, InferResponse, ModelMetadata, ModelRequest, ServerMetadata,

@@ -1,7 +1,5 @@
 //! Descriptions of deployments, and the signature and OpenAPI document of each model.
 
-use std::sync::Arc;
-
 use axum::Json;
 use axum::extract::Request;
 use axum::http::Method;
@@ -9,11 +7,10 @@ use axum::response::{IntoResponse, Response};
 use larder_access::Resource;
 use larder_core::Reference;
 use larder_core::store::Action;
-use larder_serving::{DeploymentStatus, LoadedModel, VersionStatus};
+use larder_serving::{DeploymentStatus, VersionStatus};
 use serde_json::{Value, json};
 
 use super::openapi::openapi;
-use super::ports::{KnownPorts, Ports};
 use super::target::Target;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -101,30 +98,4 @@ fn status(deployment: &DeploymentStatus) -> Value {
             "reason": canary.reason,
         })),
     })
-}
-
-impl Context {
-    /// Returns the inputs and outputs of a model as tensors. They are read once for each version.
-    pub(super) async fn ports(&self, model: &Arc<LoadedModel>) -> Result<Arc<Ports>, Failure> {
-        let digest = model.version().digest;
-        let known = self.shared::<KnownPorts>();
-        if let Some(ports) = known.get(&digest) {
-            return Ok(ports);
-        }
-        let (app, model) = (Arc::clone(&self.app), Arc::clone(model));
-        self.blocking(move || {
-            let version = model.version();
-            let of_onnx = match version.type_tag.as_str() {
-                "larder/onnx" => {
-                    let details = app.larder.show(version.reference())?;
-                    let fields = details.manifest.fields();
-                    Ports::of_onnx(&serde_json::from_str(fields).unwrap_or_default())
-                }
-                _ => None,
-            };
-            let ports = of_onnx.unwrap_or_else(|| Ports::of_schemas(&model.signature()));
-            Ok(known.keep(digest, Arc::new(ports)))
-        })
-        .await
-    }
 }

@@ -1,24 +1,12 @@
-//! Predictions over HTTP, by the conventions that clients know.
+//! Predictions over HTTP, by Larder's own convention: JSON and MessagePack at `/predict/REF`. Crates add other conventions.
 //!
-//! | paths | convention |
-//! | --- | --- |
-//! | `/predict/REF` | Larder's own: JSON and MessagePack |
-//! | `/v2/…` | the Open Inference Protocol, with its binary extension |
-//! | `/invocations`, `/mlflow/NAME/…` | MLflow's scoring server |
-//!
-//! Every one of them asks for the action `predict` on the name in the path, finds the model in [`target`], and runs it through
-//! the queue of `larder-serving`.
+//! A handler asks for the action `predict` on the name in the path, finds the model in [`target`], and runs it through the queue
+//! of `larder-serving`.
 
 mod describe;
-pub(crate) mod inference;
-mod mlflow;
 mod native;
 mod openapi;
-pub(crate) mod ports;
-mod table;
 pub(crate) mod target;
-pub(crate) mod tensor;
-pub(crate) mod tensors;
 
 use larder_access::Resource;
 use larder_core::Reference;
@@ -31,8 +19,6 @@ use target::Target;
 
 pub(crate) fn routes() -> Vec<Route> {
     let mut routes = native::routes();
-    routes.extend(inference::routes());
-    routes.extend(mlflow::routes());
     routes.extend(describe::routes());
     routes
 }
@@ -44,7 +30,10 @@ fn named(rest: Rest<'_>) -> Result<Resource, Failure> {
 }
 
 /// Reads a JSON object. An array of its values, which serde takes for one too, is none.
-fn object<'a, T: serde::Deserialize<'a>>(body: &'a [u8], what: &str) -> Result<T, Failure> {
+///
+/// # Errors
+/// [`Failure::bad_request`], which says `what` is wrong.
+pub fn object<'a, T: serde::Deserialize<'a>>(body: &'a [u8], what: &str) -> Result<T, Failure> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     let read = match body.trim_ascii_start().first() {
         Some(b'{') => serde_json::from_slice(body).ok(),
@@ -54,7 +43,10 @@ fn object<'a, T: serde::Deserialize<'a>>(body: &'a [u8], what: &str) -> Result<T
 }
 
 /// Runs a request, and waits for its answer or the deadline. A client that goes away takes its request with it.
-async fn run(context: &Context, target: &Target, input: Input) -> Result<Answer, Failure> {
+///
+/// # Errors
+/// Those of the input, the model and its queue.
+pub async fn run(context: &Context, target: &Target, input: Input) -> Result<Answer, Failure> {
     if let Some(answer) = target.try_now(&context.app, &input) {
         return answer.map_err(Failure::from);
     }

@@ -6,7 +6,7 @@ use larder_core::BoxError;
 
 /// A type of the Open Inference Protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DataType {
+pub(crate) enum DataType {
     /// `BOOL`.
     Bool,
     /// `UINT8`.
@@ -62,17 +62,17 @@ impl DataType {
     }
 
     /// Returns the name in the protocol.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         self.entry().1
     }
 
     /// The size of an element in bytes; 0 for strings, each of which has its own.
-    pub fn size(self) -> usize {
+    pub(crate) fn size(self) -> usize {
         self.entry().3
     }
 
     /// Returns the type with a name of the protocol.
-    pub fn named(name: &str) -> Option<Self> {
+    pub(crate) fn named(name: &str) -> Option<Self> {
         TYPES.iter().find(|entry| entry.1 == name).map(|entry| entry.0)
     }
 
@@ -84,7 +84,7 @@ impl DataType {
     ///
     /// # Errors
     /// If the bytes are no whole number of elements, or a string is not UTF-8.
-    pub fn read(self, bytes: &[u8]) -> Result<Vec<String>, BoxError> {
+    pub(crate) fn read(self, bytes: &[u8]) -> Result<Vec<String>, BoxError> {
         if self == Self::Bytes {
             return read_strings(bytes);
         }
@@ -120,7 +120,7 @@ impl DataType {
     }
 
     /// Appends one element of JSON as little-endian bytes. `None` for a value of another type.
-    pub fn write(self, value: &serde_json::Value, out: &mut Vec<u8>) -> Option<()> {
+    pub(crate) fn write(self, value: &serde_json::Value, out: &mut Vec<u8>) -> Option<()> {
         macro_rules! integer {
             ($of:ty, $get:ident) => {
                 out.extend(<$of>::try_from(value.$get()?).ok()?.to_le_bytes())

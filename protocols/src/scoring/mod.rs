@@ -3,6 +3,8 @@
 //!
 //! <https://mlflow.org/docs/latest/ml/deployment/deploy-model-locally/#inference-server-specification>
 
+mod table;
+
 use axum::Json;
 use axum::extract::Request;
 use axum::http::{Method, StatusCode, header};
@@ -10,15 +12,13 @@ use axum::response::{IntoResponse, Response};
 use larder_access::Resource;
 use larder_core::Reference;
 use larder_core::store::Action;
+use larder_server::extend::predict::{Target, object, run};
+use larder_server::extend::{Context, Failure, Guard, Rest, Route, RouteSet, inventory};
 use serde_json::{Value, json};
 
-use super::target::Target;
-use super::{object, run, table};
-use crate::context::Context;
-use crate::failure::Failure;
-use crate::route::{Guard, Rest, Route};
+use crate::inference::ports;
 
-pub(crate) fn routes() -> Vec<Route> {
+fn routes() -> Vec<Route> {
     let named = Guard::On(Action::Predict, resource);
     vec![
         Route::new(Method::GET, "/ping", Guard::Public, ping),
@@ -69,7 +69,7 @@ async fn look(context: Context, rest: String, request: Request) -> Result<Respon
 
 /// Predicts with the only deployment.
 async fn only(context: Context, _: String, request: Request) -> Result<Response, Failure> {
-    let deployed = context.app.deployer.status();
+    let deployed = context.deployments();
     let [deployment] = &deployed[..] else {
         return Err(Failure::not_found(
             "cannot choose a deployment: ask at `/mlflow/NAME/invocations`",
@@ -110,7 +110,7 @@ async fn predict(context: Context, reference: &str, request: Request) -> Result<
     };
     let target = Target::find(&context, reference).await?;
     let body = context.body(request).await?;
-    let ports = context.ports(target.model()).await?;
+    let ports = ports::of_model(&context, target.model()).await?;
     let input = match is_csv {
         true => table::csv(&ports, &body)?,
         false => {
@@ -123,3 +123,5 @@ async fn predict(context: Context, reference: &str, request: Request) -> Result<
         .map_err(|error| Failure::internal(format!("the output is no JSON: {error}")))?;
     Ok(Json(json!({ "predictions": predictions })).into_response())
 }
+
+inventory::submit!(RouteSet(routes));

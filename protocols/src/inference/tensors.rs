@@ -6,20 +6,20 @@ use larder_serving::Input;
 use serde_json::Value;
 
 use super::ports::{Port, Ports};
-use crate::failure::Failure;
+use larder_server::extend::Failure;
 
 /// The maximum number of dimensions.
 const MOST_DIMENSIONS: usize = 32;
 
 /// A tensor: its sizes, and its elements as JSON texts, in row-major order.
 #[derive(Debug, Clone)]
-pub struct Tensor {
+pub(crate) struct Tensor {
     /// The name.
-    pub name: String,
+    pub(crate) name: String,
     /// The dimensions.
-    pub shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
     /// The elements as JSON.
-    pub elements: Vec<String>,
+    pub(crate) elements: Vec<String>,
 }
 
 impl Tensor {
@@ -27,7 +27,11 @@ impl Tensor {
     ///
     /// # Errors
     /// If there are not as many elements as the shape says.
-    pub fn new(name: String, shape: Vec<usize>, elements: Vec<String>) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        name: String,
+        shape: Vec<usize>,
+        elements: Vec<String>,
+    ) -> Result<Self, Failure> {
         let count = shape.iter().try_fold(1_usize, |count, size| count.checked_mul(*size));
         if shape.len() > MOST_DIMENSIONS || count != Some(elements.len()) {
             return Err(invalid("an input has another number of elements than its shape says"));
@@ -202,7 +206,7 @@ fn as_text(value: &Value, is_batch: bool) -> (Vec<usize>, Vec<Value>) {
 }
 
 /// Returns the failure of an input that does not fit.
-pub fn invalid(reason: impl std::fmt::Display) -> Failure {
+pub(crate) fn invalid(reason: impl std::fmt::Display) -> Failure {
     Failure::new(
         axum::http::StatusCode::UNPROCESSABLE_ENTITY,
         "invalid_input",

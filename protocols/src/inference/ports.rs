@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use larder_core::Signature;
 use larder_core::store::Digest;
+use larder_server::extend::{Context, Failure};
+use larder_serving::LoadedModel;
 use serde_json::{Map, Value};
 
 use super::tensor::DataType;
@@ -17,31 +19,31 @@ const MOST_DEEP: usize = 16;
 
 /// The inputs and outputs of a model.
 #[derive(Debug, Clone)]
-pub struct Ports {
+pub(crate) struct Ports {
     /// The inputs.
-    pub inputs: Vec<Port>,
+    pub(crate) inputs: Vec<Port>,
     /// The outputs.
-    pub outputs: Vec<Port>,
+    pub(crate) outputs: Vec<Port>,
     /// The model takes tensors whole, rather than rows.
-    pub takes_tensors: bool,
+    pub(crate) takes_tensors: bool,
     /// An input is an object, with an entry for each port.
-    pub is_object: bool,
+    pub(crate) is_object: bool,
 }
 
 /// One input or output.
 #[derive(Debug, Clone)]
-pub struct Port {
+pub(crate) struct Port {
     /// The name.
-    pub name: String,
+    pub(crate) name: String,
     /// `None` where a value is no tensor; it is passed as JSON text.
-    pub datatype: Option<DataType>,
+    pub(crate) datatype: Option<DataType>,
     /// The dimensions, rows included; -1 for any size.
-    pub shape: Vec<i64>,
+    pub(crate) shape: Vec<i64>,
 }
 
 impl Port {
     /// The type of its tensors; of values that are no numbers, that of their JSON.
-    pub fn datatype(&self) -> DataType {
+    pub(crate) fn datatype(&self) -> DataType {
         self.datatype.unwrap_or(DataType::Bytes)
     }
 }
@@ -158,4 +160,31 @@ impl KnownPorts {
         known.insert(digest, Arc::clone(&ports));
         ports
     }
+}
+
+/// Returns the inputs and outputs of a model as tensors. They are read once for each version.
+pub(crate) async fn of_model(
+    context: &Context,
+    model: &Arc<LoadedModel>,
+) -> Result<Arc<Ports>, Failure> {
+    let digest = model.version().digest;
+    let known = context.shared::<KnownPorts>();
+    if let Some(ports) = known.get(&digest) {
+        return Ok(ports);
+    }
+    let (larder, model) = (context.larder().clone(), Arc::clone(model));
+    let read = context.blocking(move || {
+        let version = model.version();
+        let of_onnx = match version.type_tag.as_str() {
+            "larder/onnx" => {
+                let details = larder.show(version.reference())?;
+                let fields = details.manifest.fields();
+                Ports::of_onnx(&serde_json::from_str(fields).unwrap_or_default())
+            }
+            _ => None,
+        };
+        let ports = of_onnx.unwrap_or_else(|| Ports::of_schemas(&model.signature()));
+        Ok(known.keep(digest, Arc::new(ports)))
+    });
+    read.await
 }

@@ -1,12 +1,12 @@
 //! Tables, as MLflow's clients send them, to rows of a model's input.
 
+use larder_server::extend::Failure;
 use larder_serving::Input;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::ports::Ports;
-use super::tensors::invalid;
-use crate::failure::Failure;
+use crate::inference::ports::Ports;
+use crate::inference::tensors::invalid;
 
 /// A body of `/invocations`: exactly one of the four.
 #[derive(Deserialize)]

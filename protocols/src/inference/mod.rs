@@ -3,6 +3,10 @@
 //! <https://github.com/kserve/open-inference-protocol>;
 //! <https://github.com/triton-inference-server/server/blob/main/docs/protocol/extension_binary_data.md>
 
+pub(crate) mod ports;
+pub(crate) mod tensor;
+pub(crate) mod tensors;
+
 use std::sync::Arc;
 
 use axum::Json;
@@ -13,22 +17,19 @@ use bytes::Bytes;
 use larder_access::Resource;
 use larder_core::Reference;
 use larder_core::store::Action;
+use larder_server::extend::predict::{Target, object, run};
+use larder_server::extend::{Context, Failure, Guard, Rest, Route, RouteSet, inventory};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::ports::{Port, Ports};
-use super::target::Target;
-use super::tensor::DataType;
-use super::tensors::{self, Tensor, invalid};
-use super::{object, run};
-use crate::context::Context;
-use crate::failure::Failure;
-use crate::route::{Guard, Rest, Route};
+use ports::{Port, Ports};
+use tensor::DataType;
+use tensors::{Tensor, invalid};
 
 /// The header with the length of the JSON before the tensors.
 const JSON_LENGTH: HeaderName = HeaderName::from_static("inference-header-content-length");
 
-pub(crate) fn routes() -> Vec<Route> {
+fn routes() -> Vec<Route> {
     let of_model = Guard::On(Action::Predict, resource);
     vec![
         Route::new(Method::GET, "/v2", Guard::any(Action::Predict), server),
@@ -61,7 +62,7 @@ fn parse(rest: Rest<'_>) -> Result<Asked, Failure> {
 ///
 /// # Errors
 /// [`Failure::bad_request`] if one of them cannot be.
-pub fn reference(name: &str, version: &str) -> Result<Reference, Failure> {
+pub(crate) fn reference(name: &str, version: &str) -> Result<Reference, Failure> {
     let selector = if version.bytes().all(|b| b.is_ascii_digit()) { "@" } else { ":" };
     let selector = if version.starts_with("b3:") { "@" } else { selector };
     Ok(format!("{name}{selector}{version}").parse()?)
@@ -110,15 +111,15 @@ async fn look(context: Context, rest: String, _: Request) -> Result<Response, Fa
 }
 
 /// The description of a model.
-pub struct Metadata {
+pub(crate) struct Metadata {
     /// The name.
-    pub name: String,
+    pub(crate) name: String,
     /// The number of the version.
-    pub version: String,
+    pub(crate) version: String,
     /// The kind of model.
-    pub platform: String,
+    pub(crate) platform: String,
     /// The inputs and outputs.
-    pub ports: Arc<Ports>,
+    pub(crate) ports: Arc<Ports>,
 }
 
 impl Metadata {
@@ -126,7 +127,7 @@ impl Metadata {
     ///
     /// # Errors
     /// Those of the larder.
-    pub async fn of(
+    pub(crate) async fn of(
         context: &Context,
         reference: &Reference,
         target: &Target,
@@ -136,7 +137,7 @@ impl Metadata {
             name: reference.identifier().to_string(),
             version: version.version.get().to_string(),
             platform: format!("larder_{}", version.type_tag.as_str().replace('/', "_")),
-            ports: context.ports(target.model()).await?,
+            ports: ports::of_model(context, target.model()).await?,
         })
     }
 }
@@ -222,15 +223,15 @@ async fn infer(context: Context, rest: String, request: Request) -> Result<Respo
 }
 
 /// An output of a model.
-pub struct Output {
+pub(crate) struct Output {
     /// The name.
-    pub name: String,
+    pub(crate) name: String,
     /// The type of its elements.
-    pub datatype: DataType,
+    pub(crate) datatype: DataType,
     /// The dimensions.
-    pub shape: Vec<usize>,
+    pub(crate) shape: Vec<usize>,
     /// The elements, row by row.
-    pub elements: Vec<Value>,
+    pub(crate) elements: Vec<Value>,
 }
 
 impl Output {
@@ -238,7 +239,7 @@ impl Output {
     ///
     /// # Errors
     /// [`Failure::internal`] if an element is not of the type.
-    pub fn write(&self, out: &mut Vec<u8>) -> Result<(), Failure> {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) -> Result<(), Failure> {
         self.elements.iter().try_for_each(|element| self.datatype.write(element, out)).ok_or_else(
             || Failure::internal(format!("the output `{}` is of another type", self.name)),
         )
@@ -249,13 +250,13 @@ impl Output {
 ///
 /// # Errors
 /// Those of the input, the model and its queue.
-pub async fn predict(
+pub(crate) async fn predict(
     context: &Context,
     target: &Target,
     inputs: &[Tensor],
     wanted: &[&str],
 ) -> Result<(String, Vec<Output>), Failure> {
-    let ports = context.ports(target.model()).await?;
+    let ports = ports::of_model(context, target.model()).await?;
     let (input, is_batch) = tensors::input(&ports, inputs)?;
     let answer = run(context, target, input).await?;
     let version = answer.version.version.get().to_string();
@@ -336,6 +337,8 @@ fn flat(data: &Value, out: &mut Vec<String>) -> Result<(), Failure> {
         }
     }
 }
+
+inventory::submit!(RouteSet(routes));
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
