@@ -16,13 +16,16 @@ use crate::store::{Change, Transaction};
 ///
 /// The registry provides the participants of every handle ([`Item::participant`](crate::Item::participant)),
 /// [`with_participant`](crate::extend::LarderExt::with_participant) replaces one, and
-/// [`ApplyOptions::with`](crate::ApplyOptions::with) adds one to a single call.
+/// [`ApplyOptions::with`](crate::ApplyOptions::with) adds one to a single call. By default, each method does nothing.
 pub trait Participant: Any + fmt::Debug + Send + Sync {
     /// Returns the version that an earlier attempt of this apply wrote.
     ///
     /// # Errors
     /// [`Error::Store`](crate::Error::Store), and the errors of the participant's records.
-    fn existing(&self, larder: &Larder, name: &Identifier) -> Result<Option<VersionRecord>>;
+    fn existing(&self, larder: &Larder, name: &Identifier) -> Result<Option<VersionRecord>> {
+        let _ = (larder, name);
+        Ok(None)
+    }
 
     /// Completes the record of a new version, and adds changes before it.
     ///
@@ -34,7 +37,10 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
         &self,
         transaction: &mut Transaction<'_>,
         version: &mut VersionRecord,
-    ) -> Result<()>;
+    ) -> Result<()> {
+        let _ = (transaction, version);
+        Ok(())
+    }
 
     /// Returns what to add to the commit that makes a version ready, or removes it.
     ///
@@ -46,11 +52,12 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
         transition: Transition,
         name: &Identifier,
         version: &VersionRecord,
-    ) -> Result<Contribution>;
+    ) -> Result<Contribution> {
+        let _ = (larder, transition, name, version);
+        Ok(Contribution::default())
+    }
 
     /// Returns what to add to the commit that moves `tag` of `name` away from the version `from`.
-    ///
-    /// The default adds nothing.
     ///
     /// # Errors
     /// Any error stops the commit.
@@ -71,7 +78,10 @@ pub trait Participant: Any + fmt::Debug + Send + Sync {
         larder: &Larder,
         name: &Identifier,
         component: &dyn Component,
-    ) -> Vec<PlannedJob>;
+    ) -> Vec<PlannedJob> {
+        let _ = (larder, name, component);
+        Vec::new()
+    }
 }
 
 /// A job that an apply would create.

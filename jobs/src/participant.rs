@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use larder_core::extend::{Contribution, Participant, PlannedJob, Transition};
 use larder_core::record::VersionRecord;
-use larder_core::store::Transaction;
 use larder_core::{Component, Identifier, Item, Larder, Result};
 
 use crate::event::Event;
@@ -37,14 +36,6 @@ impl JobsParticipant {
 }
 
 impl Participant for JobsParticipant {
-    fn existing(&self, _: &Larder, _: &Identifier) -> Result<Option<VersionRecord>> {
-        Ok(None)
-    }
-
-    fn before_version(&self, _: &mut Transaction<'_>, _: &mut VersionRecord) -> Result<()> {
-        Ok(())
-    }
-
     fn contribute(
         &self,
         larder: &Larder,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use larder_core::extend::{Contribution, Participant, PlannedJob, Records, Transition};
+use larder_core::extend::{Participant, Records};
 use larder_core::record::{self, VersionRecord};
 use larder_core::store::{StoreExt, Transaction};
 use larder_core::{Applied, ApplyOptions, Component, Error, Identifier, Larder, Result};
@@ -103,20 +103,6 @@ impl Participant for Publishing {
         let key = published_key(&claim.id, *number)?;
         transaction.read::<PublishedRecord>(&key)?;
         transaction.put(key, &PublishedRecord::new(version.version))
-    }
-
-    fn contribute(
-        &self,
-        _: &Larder,
-        _: Transition,
-        _: &Identifier,
-        _: &VersionRecord,
-    ) -> Result<Contribution> {
-        Ok(Contribution::default())
-    }
-
-    fn plan(&self, _: &Larder, _: &Identifier, _: &dyn Component) -> Vec<PlannedJob> {
-        Vec::new()
     }
 }
 

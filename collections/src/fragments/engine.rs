@@ -5,14 +5,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use larder_core::extend::{
-    Contribution, Participant, PlannedJob, Records, StoredArtifact, Transition,
-};
+use larder_core::extend::{Participant, Records, StoredArtifact};
 use larder_core::record::{self, NameRecord, VersionRecord};
 use larder_core::store::{Backoff, Transaction, VersionNumber};
 use larder_core::{
-    Applied, ApplyOptions, Artifact, Component, Error, Identifier, Larder, Reference, Result,
-    Selector, VersionInfo,
+    Applied, ApplyOptions, Artifact, Error, Identifier, Larder, Reference, Result, Selector,
+    VersionInfo,
 };
 
 use super::prepare::Prepared;
@@ -119,10 +117,6 @@ fn without_values(mut snapshot: Snapshot) -> Snapshot {
 struct OnlyFirst(Identifier);
 
 impl Participant for OnlyFirst {
-    fn existing(&self, _: &Larder, _: &Identifier) -> Result<Option<VersionRecord>> {
-        Ok(None)
-    }
-
     fn before_version(
         &self,
         transaction: &mut Transaction<'_>,
@@ -133,20 +127,6 @@ impl Participant for OnlyFirst {
             Some(_) => Err(Error::Conflict { what: self.0.to_string() }),
             None => Ok(()),
         }
-    }
-
-    fn contribute(
-        &self,
-        _: &Larder,
-        _: Transition,
-        _: &Identifier,
-        _: &VersionRecord,
-    ) -> Result<Contribution> {
-        Ok(Contribution::default())
-    }
-
-    fn plan(&self, _: &Larder, _: &Identifier, _: &dyn Component) -> Vec<PlannedJob> {
-        Vec::new()
     }
 }
 

@@ -3,14 +3,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use larder_core::extend::{
-    Contribution, Participant, PlannedJob, Records as _, Transition, TypeEntry,
-};
+use larder_core::extend::{Contribution, Participant, Records as _, Transition, TypeEntry};
 use larder_core::record::VersionRecord;
-use larder_core::store::{TagName, Transaction, VersionNumber};
-use larder_core::{
-    Component, ComponentType as _, Identifier, Item, Larder, Reference, Result, Selector,
-};
+use larder_core::store::{TagName, VersionNumber};
+use larder_core::{ComponentType as _, Identifier, Item, Larder, Reference, Result, Selector};
 use larder_jobs::{Event, LarderJobs as _};
 
 use super::listener::{CHANGE, OUTPUTS, Work};
@@ -23,14 +19,6 @@ larder_core::link!(Item::participant(Arc::new(ListenersParticipant)));
 struct ListenersParticipant;
 
 impl Participant for ListenersParticipant {
-    fn existing(&self, _: &Larder, _: &Identifier) -> Result<Option<VersionRecord>> {
-        Ok(None)
-    }
-
-    fn before_version(&self, _: &mut Transaction<'_>, _: &mut VersionRecord) -> Result<()> {
-        Ok(())
-    }
-
     fn contribute(
         &self,
         larder: &Larder,
@@ -75,10 +63,6 @@ impl Participant for ListenersParticipant {
         from: VersionNumber,
     ) -> Result<Contribution> {
         followers(larder, name, from, |selector| matches!(selector, Selector::Tag(it) if it == tag))
-    }
-
-    fn plan(&self, _: &Larder, _: &Identifier, _: &dyn Component) -> Vec<PlannedJob> {
-        Vec::new()
     }
 }
 
