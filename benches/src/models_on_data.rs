@@ -40,11 +40,6 @@ fn number(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|it| it.parse().ok()).unwrap_or(default)
 }
 
-pub(crate) fn run(folder: &tempfile::TempDir) -> Outcome {
-    listener(folder)?;
-    search(folder)
-}
-
 fn insert(
     larder: &Larder,
     columns: &dyn Fn(usize) -> Outcome<RecordBatch>,
@@ -62,7 +57,8 @@ fn ids(batch: usize) -> ArrayRef {
     Arc::new(Int64Array::from_iter_values((batch * BATCH..(batch + 1) * BATCH).map(|it| it as i64)))
 }
 
-fn listener(folder: &tempfile::TempDir) -> Outcome {
+/// A listener of a trivial model.
+pub(crate) fn listener(folder: &tempfile::TempDir) -> Outcome {
     let rows = number("ROWS", 1_000_000);
     let open = |name: &str| larder::open(&*format!("fs:{}", folder.path().join(name).display()));
     let numbers = |batch: usize| -> Outcome<RecordBatch> {
@@ -116,7 +112,8 @@ fn listener(folder: &tempfile::TempDir) -> Outcome {
     Ok(())
 }
 
-fn search(folder: &tempfile::TempDir) -> Outcome {
+/// A search for the nearest vectors.
+pub(crate) fn search(folder: &tempfile::TempDir) -> Outcome {
     let rows = number("VECTORS", 1_000_000);
     let noise = |row: usize, at: usize| {
         let mixed = (row * WIDTH + at).wrapping_mul(0x9e37_79b9_7f4a_7c15);

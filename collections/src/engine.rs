@@ -190,7 +190,7 @@ pub struct Scan {
     pub fold: Option<Fold>,
     /// The row ids.
     pub ids: Option<Range<u64>>,
-    /// Rows of a batch before it is filtered; 8,192 if 0.
+    /// About the rows of a batch before it is filtered, from half to one and a half; 8,192 if 0.
     pub batch_rows: usize,
 }
 
@@ -231,7 +231,7 @@ impl Scan {
         self
     }
 
-    /// Sets the number of rows of a batch, before it is filtered.
+    /// Sets about how many rows a batch has before it is filtered: from half to one and a half of it, apart from the last.
     #[must_use]
     pub fn batch_rows(mut self, rows: usize) -> Self {
         self.batch_rows = rows;

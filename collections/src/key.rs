@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
+use arrow_arith::aggregate::{max, max_binary, max_string, min, min_binary, min_string};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Int64Type, UInt64Type};
 use arrow_array::{Array, ArrayRef, BinaryArray, Int64Array, StringArray, UInt64Array};
@@ -211,10 +212,29 @@ impl KeyColumn {
         (0..self.len()).map(|row| self.get(row))
     }
 
+    /// Returns the smallest and the largest key, if there are any.
+    pub(crate) fn bounds(&self) -> Option<(KeyRef<'_>, KeyRef<'_>)> {
+        Some(match self {
+            Self::Signed(array) => {
+                let number = |it: i64| KeyRef::Integer(it.into());
+                (number(min(array)?), number(max(array)?))
+            }
+            Self::Unsigned(array) => {
+                let number = |it: u64| KeyRef::Integer(it.into());
+                (number(min(array)?), number(max(array)?))
+            }
+            Self::Text(array) => {
+                (KeyRef::Text(min_string(array)?), KeyRef::Text(max_string(array)?))
+            }
+            Self::Bytes(array) => {
+                (KeyRef::Bytes(min_binary(array)?), KeyRef::Bytes(max_binary(array)?))
+            }
+        })
+    }
+
     /// Returns the smallest and the largest key, if there are any and they are short.
     pub(crate) fn range(&self) -> Option<KeyRange> {
-        let min = self.iter().flatten().min()?;
-        let max = self.iter().flatten().max()?;
+        let (min, max) = self.bounds()?;
         Some(KeyRange { min: range_end(min)?, max: range_end(max)? })
     }
 }

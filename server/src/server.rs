@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
+use axum_server::accept::NoDelayAcceptor;
 use axum_server::tls_rustls::RustlsConfig;
 use axum_server::{Control, Handle};
 use larder_access::{LarderAccess, Role, Subject, TokenOptions};
@@ -121,7 +122,8 @@ impl Server {
         let socket = match (bound, tls) {
             (Bound::Tcp(listener, _), None) => {
                 let handle = Handle::with_control(control.clone());
-                let mut server = axum_server::from_tcp(listener).map_err(listen)?.handle(handle);
+                let server = axum_server::from_tcp(listener).map_err(listen)?.handle(handle);
+                let mut server = server.acceptor(NoDelayAcceptor::new());
                 limit(server.http_builder());
                 runtime.spawn(async move { done.send(server.serve(service).await) });
                 None
@@ -129,7 +131,8 @@ impl Server {
             (Bound::Tcp(listener, _), Some(config)) => {
                 let handle = Handle::with_control(control.clone());
                 let server = axum_server::from_tcp_rustls(listener, config);
-                let mut server = server.map_err(listen)?.handle(handle);
+                let server = server.map_err(listen)?.handle(handle);
+                let mut server = server.map(|tls| tls.acceptor(NoDelayAcceptor::new()));
                 limit(server.http_builder());
                 runtime.spawn(async move { done.send(server.serve(service).await) });
                 None

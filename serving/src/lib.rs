@@ -30,8 +30,8 @@ pub use crate::deployer::{
     CanaryStatus, Deployer, DeploymentStatus, Endpoint, Route, VersionStatus,
 };
 pub use crate::deployment::{
-    CanaryInfo, CanaryOptions, DeployOptions, DeployOutcome, Deployed, DeploymentEvent,
-    DeploymentInfo, EventKind, LarderDeployments, ServingInfo,
+    CanaryInfo, CanaryOptions, DEPLOYMENTS, DeployOptions, DeployOutcome, Deployed,
+    DeploymentEvent, DeploymentInfo, EventKind, LarderDeployments, ServingInfo,
 };
 pub use crate::error::{ServeError, ServeResult};
 pub use crate::loaded::LoadedModel;

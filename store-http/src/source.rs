@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use larder_store::files::collect_pieces;
 use larder_store::runtime::{start, wait};
 use larder_store::{BlobSource, Corruption, Digest, Error, Result};
@@ -15,9 +15,9 @@ use crate::blobs::route_of;
 use crate::connection::{Connection, silent};
 use crate::failure::Failure;
 
-/// Number of bytes in a piece.
-const PIECE: usize = 1 << 20;
-/// Number of pieces that are fetched ahead of their use.
+/// Bytes that are passed on together.
+const PORTION: usize = 1 << 20;
+/// Number of portions that are fetched ahead of their use.
 const AHEAD: usize = 3;
 
 /// A large blob on a server.
@@ -39,14 +39,14 @@ impl BlobSource for HttpSource {
     }
 
     fn for_each_piece(&self, take: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let (pieces, mut arrived) = mpsc::channel(AHEAD);
+        let (portions, mut arrived) = mpsc::channel(AHEAD);
         let fetch = Fetch {
             server: self.server.clone(),
             digest: self.digest,
             size: self.size,
             at: 0,
-            piece: BytesMut::new(),
-            pieces,
+            portion: Portion::default(),
+            portions,
         };
         // Dropping the task, as after an error of `take`, ends the request.
         let fetching = start(fetch.run())?;
@@ -54,7 +54,7 @@ impl BlobSource for HttpSource {
             let (next, rest) = wait(async move { Ok((arrived.recv().await, arrived)) })?;
             arrived = rest;
             match next {
-                Some(piece) => take(&piece)?,
+                Some(portion) => portion.pieces.iter().try_for_each(|piece| take(piece))?,
                 None => return fetching.wait(),
             }
         }
@@ -68,9 +68,16 @@ struct Fetch {
     size: u64,
     /// Number of bytes that arrived.
     at: u64,
-    /// The bytes that were not passed on yet.
-    piece: BytesMut,
-    pieces: Sender<Bytes>,
+    /// What was not passed on yet.
+    portion: Portion,
+    portions: Sender<Portion>,
+}
+
+/// Bytes as they arrived, which are never copied.
+#[derive(Default)]
+struct Portion {
+    pieces: Vec<Bytes>,
+    size: usize,
 }
 
 impl Fetch {
@@ -86,10 +93,7 @@ impl Fetch {
             }
             retries.wait(failure, &action).await?;
         }
-        let rest = std::mem::take(&mut self.piece);
-        if !rest.is_empty() {
-            self.pass_on(rest).await;
-        }
+        self.pass_on().await;
         Ok(())
     }
 
@@ -162,17 +166,18 @@ impl Fetch {
                 return Err(Failure::Definite(Error::corrupt(what, fault)));
             }
             self.at += chunk.len() as u64;
-            self.piece.extend_from_slice(&chunk);
-            if self.piece.len() >= PIECE {
-                let full = std::mem::replace(&mut self.piece, BytesMut::with_capacity(2 * PIECE));
-                self.pass_on(full).await;
+            self.portion.size += chunk.len();
+            self.portion.pieces.push(chunk);
+            if self.portion.size >= PORTION {
+                self.pass_on().await;
             }
         }
         Ok(())
     }
 
-    async fn pass_on(&self, piece: BytesMut) {
+    async fn pass_on(&mut self) {
+        let portion = std::mem::take(&mut self.portion);
         // Fails only if nobody reads any more; then this task is about to be dropped.
-        let _ = self.pieces.send(piece.freeze()).await;
+        let _ = self.portions.send(portion).await;
     }
 }

@@ -3,6 +3,9 @@
 //! ```sh
 //! cargo run --release -p larder-benches --features collections --bin collections
 //! ```
+//!
+//! `PARTS=insert,scan` measures only these of `insert`, `scan`, `version`, `single`, `listener` and `search`; the second and the third
+//! read what the first wrote.
 
 use std::fs::{self, File};
 use std::io::BufWriter;
@@ -39,17 +42,29 @@ fn main() -> Outcome {
     let folder = work_folder()?;
     say("collections (`larder`), compared with what the machine does (`limit`); one thread");
     head();
-    for store in ["sqlite", "fs"] {
+    let parts = std::env::var("PARTS").ok();
+    let is_wanted = |part: &str| parts.as_ref().is_none_or(|it| it.split(',').any(|it| it == part));
+    for store in ["sqlite", "fs"].into_iter().filter(|_| is_wanted("insert")) {
         insert(&folder, store)?;
     }
-    scan(&folder)?;
-    version_bytes(&folder)?;
+    if is_wanted("scan") {
+        scan(&folder)?;
+    }
+    if is_wanted("version") {
+        version_bytes(&folder)?;
+    }
     let singles: usize =
         std::env::var("SINGLE").ok().and_then(|it| it.parse().ok()).unwrap_or(SINGLE);
-    for store in ["sqlite", "fs"] {
+    for store in ["sqlite", "fs"].into_iter().filter(|_| is_wanted("single")) {
         single(&folder, store, singles)?;
     }
-    models_on_data::run(&folder)
+    if is_wanted("listener") {
+        models_on_data::listener(&folder)?;
+    }
+    if is_wanted("search") {
+        models_on_data::search(&folder)?;
+    }
+    Ok(())
 }
 
 /// A batch of rows with ten fields.

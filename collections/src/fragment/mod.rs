@@ -16,7 +16,7 @@ pub use cache::FragmentCache;
 pub use file::{ArrowFile, ArrowIpc};
 pub use positions::{PositionBytes, Positions};
 
-use crate::key::KeyRange;
+use crate::key::{KeyRange, KeyRef};
 
 /// The column of row ids, in fragments whose ids do not follow each other.
 pub(crate) const ROW_ID: &str = "_row_id";
@@ -57,6 +57,11 @@ impl Fragment {
     /// Returns the number of rows that are not deleted.
     pub(crate) fn live(&self) -> u64 {
         self.rows.saturating_sub(self.deleted.as_ref().map_or(0, |deleted| deleted.rows))
+    }
+
+    /// Returns false if no row that is not deleted has a key from `min` to `max`.
+    pub(crate) fn may_have_keys(&self, min: KeyRef<'_>, max: KeyRef<'_>) -> bool {
+        self.live() > 0 && self.keys.as_ref().is_none_or(|keys| keys.may_meet(min, max))
     }
 
     pub(crate) fn has_consecutive_ids(&self) -> bool {

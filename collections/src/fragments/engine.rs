@@ -88,28 +88,24 @@ impl FragmentEngine {
                 self.cache.keep(digest, batch, fragment.size());
             }
         }
-        let version = FragmentVersion::new(info, without_values(snapshot), self.cache.clone());
+        let snapshot = self.without_values(snapshot, &info);
+        let version = FragmentVersion::new(info, snapshot, self.cache.clone());
         self.remember(&version);
         Ok(Some(version))
     }
-}
 
-/// Returns the snapshot without the bytes in memory of artifacts that are stored now.
-fn without_values(mut snapshot: Snapshot) -> Snapshot {
-    let newest = snapshot.fragments.iter().rev().find_map(|fragment| {
-        let is_new = fragment.data.is_decoded();
-        fragment.data.stored().filter(|_| is_new)
-    });
-    let again = |stored: StoredArtifact| match &newest {
-        Some(newest) => stored.beside(newest),
-        None => stored,
-    };
-    for fragment in &mut snapshot.fragments {
-        if let Some(stored) = fragment.data.stored() {
-            fragment.data = again(stored).into_artifact();
+    /// Returns the snapshot of a version, without the bytes in memory of artifacts that are stored now.
+    fn without_values(&self, mut snapshot: Snapshot, version: &VersionInfo) -> Snapshot {
+        let mut first: Option<StoredArtifact> = None;
+        for fragment in &mut snapshot.fragments {
+            if let Some(stored) = fragment.data.stored() {
+                let first =
+                    first.get_or_insert_with(|| stored.clone().of_version(&self.larder, version));
+                fragment.data = stored.beside(first).into_artifact();
+            }
         }
+        snapshot
     }
-    snapshot
 }
 
 /// Refuses to be more than the first version of a name.

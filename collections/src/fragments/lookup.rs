@@ -107,12 +107,12 @@ pub(super) fn for_each_match(
     let bounds = wanted.keys().min().zip(wanted.keys().max());
     let Some((min, max)) = bounds else { return Ok(()) };
     for (at, fragment) in version.snapshot().fragments.iter().enumerate() {
-        if let Some(keys) = &fragment.keys
-            && (!keys.may_meet(*min, *max) || !wanted.keys().any(|key| keys.may_hold(*key)))
-        {
+        if !fragment.may_have_keys(*min, *max) || skip(fragment) {
             continue;
         }
-        if fragment.live() == 0 || skip(fragment) {
+        if let Some(keys) = &fragment.keys
+            && !wanted.keys().any(|key| keys.may_hold(*key))
+        {
             continue;
         }
         let rows = version.load(at)?;

@@ -93,14 +93,19 @@ impl FragmentEngine {
         first: u64,
         checked: Option<&FragmentVersion>,
     ) -> Result<()> {
-        let wanted: HashMap<KeyRef<'_>, usize> =
-            keys.iter().enumerate().filter_map(|(row, key)| Some((key?, row))).collect();
-        let mut known: Vec<usize> = Vec::new();
         let skip = |fragment: &Fragment| {
             checked.is_some_and(|checked| {
                 checked.snapshot().fragments.iter().any(|it| it.is_same(fragment))
             })
         };
+        let Some((min, max)) = keys.bounds() else { return Ok(()) };
+        let may_meet = |it: &Fragment| it.may_have_keys(min, max) && !skip(it);
+        if !version.snapshot().fragments.iter().any(may_meet) {
+            return Ok(());
+        }
+        let wanted: HashMap<KeyRef<'_>, usize> =
+            keys.iter().enumerate().filter_map(|(row, key)| Some((key?, row))).collect();
+        let mut known: Vec<usize> = Vec::new();
         lookup::for_each_match(version, &wanted, skip, |row, _, _| known.push(row))?;
         known.sort_unstable();
         let misfits = known.into_iter().filter_map(|row| {

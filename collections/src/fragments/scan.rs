@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::UInt64Type;
 use arrow_array::{Array, ArrayRef, BooleanArray, RecordBatch, UInt64Array};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use arrow_schema::SchemaRef;
@@ -129,11 +131,14 @@ impl Scanner {
         }
     }
 
-    /// Returns the next runs of rows, up to the size of a batch.
+    /// Returns the next runs of rows, about as many as a batch has.
+    ///
+    /// A batch of a single run is not copied, so it ends where a fragment does, if it has from half to one and a half of its
+    /// size by that.
     fn runs(&mut self) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         let mut total = 0;
-        while total < self.batch_rows {
+        while total == 0 || 2 * total < self.batch_rows {
             // A batch refers to open sources by position, so none is closed before it is made.
             let waits =
                 self.waiting.last().map(|&at| self.version.snapshot().fragments[at].first_id);
@@ -158,9 +163,10 @@ impl Scanner {
             let other = nexts.get(1).map(|&(_, id)| id);
             let bound = other.into_iter().chain(waits).min().unwrap_or(u64::MAX).max(first + 1);
             let it = &mut self.open[source];
-            let end = it.position_of(bound).min(it.next + (self.batch_rows - total));
-            let (start, length) = (it.next, end - it.next);
-            it.next = end;
+            let (start, all) = (it.next, it.position_of(bound) - it.next);
+            let is_whole = total == 0 && all <= self.batch_rows + self.batch_rows / 2;
+            let length = if is_whole { all } else { all.min(self.batch_rows - total) };
+            it.next = start + length;
             total += length;
             match runs.last_mut() {
                 Some(last) if last.source == source && last.start + last.length == start => {
@@ -194,6 +200,18 @@ impl Scanner {
             .collect()
     }
 
+    /// Returns the ids of those rows of runs that are kept.
+    fn kept_ids(&self, runs: &[Run], kept: &BooleanArray) -> Result<UInt64Array> {
+        if let [run] = runs {
+            let ids = &self.open[run.source].rows.ids;
+            let kept = kept.values().set_indices();
+            return Ok(UInt64Array::from_iter_values(kept.map(|at| ids.get(run.start + at))));
+        }
+        let ids = filter(&self.ids_of(runs), kept);
+        let ids = ids.map_err(|error| arrow_error("filter rows", error))?;
+        Ok(ids.as_primitive::<UInt64Type>().clone())
+    }
+
     fn ids_of(&self, runs: &[Run]) -> UInt64Array {
         if let [run] = runs {
             return self.open[run.source].rows.ids.array(run.start, run.length);
@@ -225,7 +243,7 @@ impl Scanner {
     }
 
     fn batch(&self, runs: &[Run]) -> Result<RowBatch> {
-        let ids = self.ids_of(runs);
+        let rows: usize = runs.iter().map(|run| run.length).sum();
         let mut kept: Option<BooleanArray> = self.live(runs).map(Into::into);
         let mut add = |next: BooleanArray| -> Result<()> {
             kept = Some(match kept.take() {
@@ -237,7 +255,7 @@ impl Scanner {
         };
         if let Some(filter) = &self.filter {
             let columns = self.columns(runs, filter.fields())?;
-            add(filter.matches(&columns, ids.len())?)?;
+            add(filter.matches(&columns, rows)?)?;
         }
         if let Some(fold) = self.fold {
             let snapshot = self.version.snapshot();
@@ -245,27 +263,25 @@ impl Scanner {
                 Some(at) => Some(KeyColumn::of(&self.columns(runs, &[at])?[0])?),
                 None => None,
             };
-            add(fold.matches(keys.as_ref(), &ids, snapshot.valid_permille))?;
+            add(fold.matches(keys.as_ref(), &self.ids_of(runs), snapshot.valid_permille))?;
         }
-        let count = kept.as_ref().map_or(ids.len(), BooleanArray::true_count);
+        let count = kept.as_ref().map_or(rows, BooleanArray::true_count);
         let (ids, columns) = match kept {
-            Some(_) if count == 0 => (UInt64Array::from(Vec::<u64>::new()), None),
-            Some(kept) if count < ids.len() => {
+            Some(_) if count == 0 => {
+                let rows = RecordBatch::new_empty(Arc::clone(&self.schema));
+                return Ok(RowBatch { ids: UInt64Array::from(Vec::<u64>::new()), rows });
+            }
+            Some(kept) if count < rows => {
                 let columns = self.columns(runs, &self.wanted)?;
                 let predicate = FilterBuilder::new(&kept).optimize().build();
                 let columns = columns.iter().map(|column| predicate.filter(column));
                 let columns = columns.collect::<Result<Vec<_>, _>>();
-                let ids = filter(&ids, &kept).map(|ids| UInt64Array::from(ids.to_data()));
-                let filtered = |error| arrow_error("filter rows", error);
-                (ids.map_err(filtered)?, Some(columns.map_err(filtered)?))
+                let columns = columns.map_err(|error| arrow_error("filter rows", error))?;
+                (self.kept_ids(runs, &kept)?, columns)
             }
-            _ => (ids, Some(self.columns(runs, &self.wanted)?)),
+            _ => (self.ids_of(runs), self.columns(runs, &self.wanted)?),
         };
-        let rows = match columns {
-            Some(columns) => batch_of(&self.schema, columns, count)?,
-            None => RecordBatch::new_empty(Arc::clone(&self.schema)),
-        };
-        Ok(RowBatch { ids, rows })
+        Ok(RowBatch { ids, rows: batch_of(&self.schema, columns, count)? })
     }
 
     fn step(&mut self) -> Result<Option<RowBatch>> {

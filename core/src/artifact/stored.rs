@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::Artifact;
 use crate::error::{BoxError, Error, Result};
 use crate::guard::GuardError;
-use crate::larder::{ArtifactReader, Larder};
+use crate::larder::{ArtifactReader, Larder, VersionInfo};
 use crate::manifest::ArtifactEntry;
 use crate::serializer::Serializer;
 use crate::store::{Blob, StoreExt};
@@ -54,6 +54,17 @@ impl StoredArtifact {
     /// Describes it for an error.
     pub fn describe(&self) -> String {
         self.reader.describe(&self.entry)
+    }
+
+    /// Returns the artifact as a part of a version whose manifest lists it; it holds no others.
+    ///
+    /// What is applied [onto](crate::ApplyOptions::onto) that version does not look for its blob again.
+    #[must_use]
+    pub fn of_version(self, larder: &Larder, version: &VersionInfo) -> Self {
+        let reader = ArtifactReader::new(larder, version.reference().to_string());
+        reader.set_entries(std::slice::from_ref(&self.entry), &[]);
+        reader.set_manifest(version.digest);
+        Self { entry: self.entry, reader: Arc::new(reader) }
     }
 
     /// Returns the artifact, read as a part of the version that `other` belongs to.

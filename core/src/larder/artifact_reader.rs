@@ -27,6 +27,8 @@ pub(crate) struct ArtifactReader {
     whole: Larder,
     /// The entries of its manifest, once known.
     list: OnceLock<List>,
+    /// The digest of its manifest, once known.
+    manifest: OnceLock<Digest>,
 }
 
 struct List {
@@ -45,6 +47,7 @@ impl ArtifactReader {
             version,
             whole: larder.clone(),
             list: OnceLock::new(),
+            manifest: OnceLock::new(),
         }
     }
 
@@ -55,6 +58,16 @@ impl ArtifactReader {
             children: children.iter().cloned().collect(),
             places: entries.iter().enumerate().map(|(place, entry)| (entry.key(), place)).collect(),
         });
+    }
+
+    /// Sets the digest of the manifest, once.
+    pub(crate) fn set_manifest(&self, digest: Digest) {
+        self.manifest.get_or_init(|| digest);
+    }
+
+    /// Returns the digest of the manifest that lists its artifacts, if it is known.
+    pub(crate) fn manifest(&self) -> Option<&Digest> {
+        self.manifest.get()
     }
 
     pub(crate) fn registry(&self) -> &Registry {

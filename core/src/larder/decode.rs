@@ -76,7 +76,7 @@ impl Larder {
 
     fn decode<T>(
         &self,
-        ResolvedVersion { what, manifest, .. }: &ResolvedVersion,
+        ResolvedVersion { what, manifest, record, .. }: &ResolvedVersion,
         type_name: &str,
         read: impl FnOnce(
             &Guard,
@@ -85,6 +85,7 @@ impl Larder {
     ) -> Result<T> {
         let reader = ArtifactReader::new(self, what.clone());
         reader.set_entries(manifest.artifacts(), manifest.children());
+        reader.set_manifest(record.manifest);
         let guard = Guard::for_bytes(Rules::JSON, manifest.fields().len());
         let mut fields = serde_json::Deserializer::from_str(manifest.fields());
         let value = scope::with_reader(&Arc::new(reader), || {

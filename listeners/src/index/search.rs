@@ -204,7 +204,7 @@ impl Search<'_> {
         if filter.is_none() && fold.is_none() {
             return Ok(Allowed::All);
         }
-        let mut scan = Scan::new().columns(Vec::<String>::new()).batch_rows(1 << 16);
+        let mut scan = Scan::new().columns(Vec::<String>::new());
         if let Some(filter) = filter {
             scan = scan.filter(filter.clone());
         }

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use futures_util::future::try_join_all;
 use larder_access::Resource;
+use larder_core::record::TAGS;
 use larder_core::store::{Action, Change, Committed};
+use larder_serving::DEPLOYMENTS;
 use larder_store_http::protocol::{Commit, CommitAnswer};
 use tokio::runtime::Handle;
 
@@ -44,7 +46,12 @@ fn make(context: &Context, changes: Vec<Change>) -> Result<Committed, Failure> {
             guard.access.forget();
         }
         match committed? {
-            Committed::All => return Ok(Committed::All),
+            Committed::All => {
+                if changes.iter().any(moves_a_deployment) {
+                    context.app.deployer.refresh();
+                }
+                return Ok(Committed::All);
+            }
             // A store without atomic commits has made some; the rest is tried again.
             Committed::Conflict { at, made } if tightened.contains(&at) => {
                 rest.drain(..made);
@@ -56,6 +63,16 @@ fn make(context: &Context, changes: Vec<Change>) -> Result<Committed, Failure> {
         }
     }
     Err(Failure::unavailable("cannot commit: others change the same records all the time"))
+}
+
+/// Returns whether a change is of a deployment, or of a tag, which one may follow.
+fn moves_a_deployment(change: &Change) -> bool {
+    match change {
+        Change::PutBlob { .. } => false,
+        Change::PutRecord { key, .. } | Change::RemoveRecord { key, .. } => {
+            [DEPLOYMENTS, TAGS].iter().any(|prefix| key.as_str().starts_with(prefix))
+        }
+    }
 }
 
 /// Logs what the changes were allowed for, once, before they are made.

@@ -144,9 +144,13 @@ fn from_file(
     file.seek(SeekFrom::Start(from)).map_err(failed)?;
     let mut left = to - from;
     while left > 0 {
-        let mut piece = vec![0; PIECE.min(usize::try_from(left).unwrap_or(PIECE))];
-        file.read_exact(&mut piece).map_err(failed)?;
-        left -= piece.len() as u64;
+        let size = PIECE.min(usize::try_from(left).unwrap_or(PIECE));
+        let mut piece = Vec::with_capacity(size);
+        let read = file.by_ref().take(size as u64).read_to_end(&mut piece).map_err(failed)?;
+        if read < size {
+            return Err(failed(io::ErrorKind::UnexpectedEof.into()));
+        }
+        left -= size as u64;
         if !pass_on(piece.into()) {
             break;
         }

@@ -4,6 +4,7 @@ mod canary;
 mod endpoint;
 mod follow;
 mod status;
+mod told;
 mod write;
 
 use std::collections::BTreeMap;
@@ -24,6 +25,7 @@ use endpoint::Following;
 pub use endpoint::{Endpoint, Route};
 use follow::Targets;
 pub use status::{CanaryStatus, DeploymentStatus, VersionStatus};
+pub(crate) use told::tell;
 
 /// Maximum number of deployments that load models at the same time.
 const MOST_LOADING: usize = 4;
@@ -77,7 +79,10 @@ impl Deployer {
             .name("larder-deployer".into())
             .spawn(move || while Shared::poll_once(&polls, interval) {});
         match spawned {
-            Ok(_) => Ok(Self(shared)),
+            Ok(_) => {
+                told::add(&shared);
+                Ok(Self(shared))
+            }
             Err(error) => Err(Error::Refused {
                 action: "follow deployments".into(),
                 reason: format!("the system starts no thread: {error}"),
@@ -138,8 +143,7 @@ impl Deployer {
 
     /// Looks at the larder now, as when it is told of a change; does not wait.
     pub fn refresh(&self) {
-        self.0.lock().asked += 1;
-        self.0.told.notify_all();
+        self.0.refresh();
     }
 
     /// Looks at the larder now, and waits until everything it found is loaded or has failed; returns false if some is not
@@ -175,6 +179,11 @@ impl Drop for Deployer {
 }
 
 impl Shared {
+    fn refresh(&self) {
+        self.lock().asked += 1;
+        self.told.notify_all();
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

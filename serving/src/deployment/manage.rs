@@ -14,9 +14,10 @@ use super::record::{
     DEPLOYMENTS, DeploymentRecord, EventKind, EventRecord, ServingRecord, key_of, name_in,
 };
 use super::signature::digest_of;
+use crate::deployer;
 
-/// Time between looks while waiting.
-const LOOK: Duration = Duration::from_millis(100);
+/// Times between looks while waiting: the first, which doubles up to the last.
+const LOOKS: (Duration, Duration) = (Duration::from_millis(2), Duration::from_millis(100));
 /// Maximum number of deployments that are suggested for one that is not there.
 const MOST_SUGGESTED: usize = 3;
 
@@ -116,7 +117,7 @@ impl LarderDeployments for Larder {
         ];
         let signatures: Vec<Digest> = signatures.into_iter().flatten().flatten().collect();
         let key = key_of(&name)?;
-        transact(&**self.store(), format!("the deployment {name}"), |tx| {
+        let deployed = transact(&**self.store(), format!("the deployment {name}"), |tx| {
             let now = self.now();
             let found: Option<DeploymentRecord> = tx.read(&key)?;
             let old = found.clone();
@@ -165,7 +166,9 @@ impl LarderDeployments for Larder {
                 if old.is_some() { DeployOutcome::Changed } else { DeployOutcome::Created };
             let deployment = DeploymentInfo::new(name.clone(), record);
             Ok(Outcome::Commit(Deployed { outcome, deployment }))
-        })
+        });
+        deployer::tell();
+        deployed
     }
 
     fn deployments(&self) -> Result<Vec<DeploymentInfo>> {
@@ -207,13 +210,15 @@ impl LarderDeployments for Larder {
     fn undeploy(&self, name: impl TryInto<Identifier, Error: Into<Error>>) -> Result<bool> {
         let name: Identifier = name.try_into().map_err(Into::into)?;
         let key = key_of(&name)?;
-        transact(&**self.store(), format!("the deployment {name}"), |tx| {
+        let undeployed = transact(&**self.store(), format!("the deployment {name}"), |tx| {
             if tx.get(&key)?.is_none() {
                 return Ok(Outcome::Done(false));
             }
             tx.remove(key.clone())?;
             Ok(Outcome::Commit(true))
-        })
+        });
+        deployer::tell();
+        undeployed
     }
 
     fn wait_deployed(
@@ -224,6 +229,7 @@ impl LarderDeployments for Larder {
         let name: Identifier = name.try_into().map_err(Into::into)?;
         let until = Instant::now() + timeout;
         let refused = |reason| Error::Refused { action: format!("deploy {name}"), reason };
+        let (mut look, longest) = LOOKS;
         loop {
             let deployment = self.deployment(&name)?;
             let target = self.find(&deployment.reference)?;
@@ -251,7 +257,8 @@ impl LarderDeployments for Larder {
                 );
                 return Err(refused(reason));
             }
-            thread::sleep(LOOK.min(until.saturating_duration_since(Instant::now())));
+            thread::sleep(look.min(until.saturating_duration_since(Instant::now())));
+            look = (look * 2).min(longest);
         }
     }
 }

@@ -10,7 +10,7 @@ mod signature;
 pub use info::{CanaryInfo, DeploymentEvent, DeploymentInfo, ServingInfo};
 pub use manage::{DeployOutcome, Deployed, LarderDeployments};
 pub use options::{CanaryOptions, DeployOptions};
-pub use record::EventKind;
+pub use record::{DEPLOYMENTS, EventKind};
 
 pub(crate) use info::BEAT;
 pub(crate) use manage::{other_signature, read_each};

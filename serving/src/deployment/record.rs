@@ -7,8 +7,8 @@ use larder_core::store::{Digest, RecordKey, Timestamp, VersionNumber};
 use larder_core::{Identifier, Reference, Result};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The prefix of the records of deployments.
-pub(super) const DEPLOYMENTS: &str = "deployments/";
+/// The prefix of the keys of deployments.
+pub const DEPLOYMENTS: &str = "deployments/";
 /// Maximum number of events of a record; the oldest are dropped.
 const MOST_EVENTS: usize = 50;
 /// Maximum bytes of a reason.

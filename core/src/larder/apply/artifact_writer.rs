@@ -1,7 +1,7 @@
 //! Writing the artifacts of a component while its fields are encoded.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, Write};
 use std::mem;
 use std::rc::Rc;
@@ -49,6 +49,8 @@ pub(crate) struct ArtifactWriter {
     places: RefCell<HashMap<(Digest, String), usize>>,
     /// Number of artifacts that are being encoded, each inside the one before it.
     open: Cell<usize>,
+    /// The blobs that the version which the new one follows refers to as well.
+    inherited: RefCell<HashSet<Digest>>,
     /// Small blobs, written by the commit.
     waiting: RefCell<Vec<Change>>,
     waiting_bytes: Cell<usize>,
@@ -67,6 +69,7 @@ impl ArtifactWriter {
             entries: RefCell::default(),
             places: RefCell::default(),
             open: Cell::new(0),
+            inherited: RefCell::default(),
             waiting: RefCell::default(),
             waiting_bytes: Cell::new(0),
             blob_writes: RefCell::default(),
@@ -192,7 +195,9 @@ impl ArtifactWriter {
             return Ok(());
         }
         let ((), holds) = self.opened(|| {
-            if self.is_dry_run() {
+            if self.inherits(reader) {
+                self.inherited.borrow_mut().insert(entry.digest);
+            } else if self.is_dry_run() {
                 reader.look(entry)?;
             } else if !self.reader.store().has_blob(&entry.digest)? {
                 let bytes = reader.fetch(entry)?;
@@ -207,6 +212,19 @@ impl ArtifactWriter {
         })?;
         self.list(ArtifactEntry { holds, ..entry.clone() });
         Ok(())
+    }
+
+    /// Returns whether the artifacts of `reader` are those of the version that the new one follows, in the same store.
+    fn inherits(&self, reader: &ArtifactReader) -> bool {
+        let onto = self.session.larder().options().onto.as_ref();
+        onto.is_some()
+            && onto == reader.manifest()
+            && Arc::ptr_eq(reader.store(), self.reader.store())
+    }
+
+    /// Returns the blobs that the version which the new one follows refers to as well.
+    pub(super) fn take_inherited(&self) -> HashSet<Digest> {
+        self.inherited.take()
     }
 
     /// Encodes a value into a blob.

@@ -23,6 +23,9 @@ pub(super) const MOST_ENCODINGS: u32 = 16;
 /// A commit that takes longer is confirmed afterwards; well below the minimum grace period.
 pub const QUICK: Duration = Duration::from_millis(300);
 
+/// Number of blobs whose records in `gc/` are read one by one; of more, the records that there are are listed first.
+const FEW: usize = 16;
+
 /// Result of claiming blobs.
 #[derive(Debug)]
 pub enum Claim {
@@ -53,7 +56,7 @@ impl Larder {
     ) -> Result<Claim> {
         let blobs: BTreeSet<Digest> = blobs.iter().copied().collect();
         let keys = blobs.iter().map(record::garbage_key).collect::<Result<Vec<_>>>()?;
-        let pardons = self.pardons(keys, patience)?;
+        let pardons = self.pardons(self.condemned(keys)?, patience)?;
         let brought = |digest: &Digest| {
             let is_it = |change: &Change| matches!(change, Change::PutBlob { digest: d, .. } if d == digest);
             brought.iter().any(is_it)
@@ -67,6 +70,17 @@ impl Larder {
             Some((gone, _)) => Ok(Claim::Gone(*gone)),
             None => Ok(Claim::Held(pardons)),
         }
+    }
+
+    /// Returns the keys in `gc/` that have a record, or all of them if there are few.
+    fn condemned(&self, mut keys: Vec<RecordKey>) -> Result<Vec<RecordKey>> {
+        if keys.len() > FEW {
+            let known = self.store.list_records(record::GARBAGE, None, FEW)?;
+            if known.len() < FEW {
+                keys.retain(|key| known.iter().any(|(known, _)| known == key));
+            }
+        }
+        Ok(keys)
     }
 
     /// Returns the removals of the records in `gc/`, once no blob is being removed and the larder is not locked.

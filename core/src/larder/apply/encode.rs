@@ -1,5 +1,6 @@
 //! Encoding: from a component to a manifest and blobs.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -23,6 +24,8 @@ pub(super) struct EncodedComponent {
     pub(super) type_tag: TypeTag,
     pub(super) artifacts: Vec<ArtifactEntry>,
     pub(super) children: Vec<ChildEntry>,
+    /// The blobs that the version which it follows, by [`ApplyOptions::onto`](super::ApplyOptions::onto), refers to as well.
+    pub(super) inherited: HashSet<Digest>,
     pub(super) digest: Digest,
     pub(super) size: u64,
     pub(super) manifest: Bytes,
@@ -39,6 +42,16 @@ impl EncodedComponent {
     pub(super) fn digests(&self) -> Vec<Digest> {
         let artifacts = self.artifacts.iter().map(|entry| entry.digest);
         artifacts.chain([self.digest]).collect()
+    }
+
+    /// Returns the digests of the blobs that no version refers to for certain.
+    ///
+    /// A collector leaves the others alone, as long as the version that the new one follows is the newest one. An atomic
+    /// commit depends on that; in other stores, it may be removed between its changes.
+    pub(super) fn claimed(&self, is_atomic: bool) -> Vec<Digest> {
+        let mut digests = self.digests();
+        digests.retain(|digest| !(is_atomic && self.inherited.contains(digest)));
+        digests
     }
 }
 
@@ -136,6 +149,7 @@ impl Larder {
         }
         let manifest = manifest.to_json()?;
         let digest = Digest::of(&manifest);
+        writer.reader().set_manifest(digest);
         let size = manifest.len() as u64 + artifacts.iter().map(|entry| entry.size).sum::<u64>();
         blobs.push(Change::PutBlob { digest, bytes: manifest.clone() });
         let (hooks, children_encoded) = (false, Vec::new());
@@ -143,6 +157,7 @@ impl Larder {
             type_tag,
             artifacts,
             children,
+            inherited: writer.take_inherited(),
             digest,
             size,
             manifest,

@@ -145,7 +145,8 @@ impl<'a> Batch<'a> {
 
     /// Returns the blobs of new versions, and the changes that write some of them.
     pub(super) fn blobs(&self) -> (Vec<Digest>, Vec<Change>) {
-        let needed = self.new_items().flat_map(|item| item.encoded.digests()).collect();
+        let is_atomic = self.larder.store.capabilities().atomic_commit;
+        let needed = self.new_items().flat_map(|item| item.encoded.claimed(is_atomic)).collect();
         (needed, self.new_items().flat_map(|item| item.encoded.blobs.iter().cloned()).collect())
     }
 
