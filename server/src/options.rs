@@ -9,6 +9,7 @@ use larder_core::{Error, Result};
 use crate::listen::Listen;
 #[cfg(feature = "oidc")]
 use crate::oidc::options::OidcOptions;
+use crate::pages;
 
 /// The files of a certificate chain and its key, in PEM.
 #[derive(Debug, Clone)]
@@ -31,7 +32,6 @@ pub struct ServerOptions {
     pub(crate) memory: u64,
     #[cfg(feature = "oidc")]
     pub(crate) oidc: Option<OidcOptions>,
-    #[cfg(feature = "page")]
     pub(crate) is_local: bool,
 }
 
@@ -47,7 +47,6 @@ impl Default for ServerOptions {
             memory: 4 << 30,
             #[cfg(feature = "oidc")]
             oidc: None,
-            #[cfg(feature = "page")]
             is_local: false,
         }
     }
@@ -120,8 +119,7 @@ impl ServerOptions {
 
     /// A server of the web page for the user of this machine, who may do everything: it answers only a browser that came by its
     /// one-time link, [`Server::local_link`](crate::Server::local_link), on a free port. It needs no tokens, and serves no
-    /// deployments.
-    #[cfg(feature = "page")]
+    /// deployments. The program has to link the pages: the feature `page` of the crate `larder`.
     #[must_use]
     pub fn local() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
@@ -134,6 +132,11 @@ impl ServerOptions {
             let action = format!("listen on {}", self.listen);
             Err(Error::Refused { action, reason: reason.into() })
         };
+        if self.is_local && pages::entrance().is_none() {
+            return refused(
+                "the program has no web page; enable the feature `page` of the crate `larder`",
+            );
+        }
         #[cfg(feature = "oidc")]
         if let Some(oidc) = &self.oidc {
             if !self.authenticate {

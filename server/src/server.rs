@@ -24,7 +24,9 @@ use crate::audit_log::AuditLog;
 use crate::listen::{Bound, Listen, SocketFile};
 use crate::metrics::Metrics;
 use crate::options::{ServerOptions, Tls};
+use crate::pages;
 use crate::router::router;
+use crate::sessions::Sessions;
 use crate::shared::Shared;
 
 /// Maximum time for open requests after the server is told to stop.
@@ -104,11 +106,7 @@ impl Server {
             deployer,
             options: options.clone(),
             guard,
-            #[cfg(feature = "page")]
-            sessions: crate::sessions::Sessions::new(
-                options.is_local,
-                is_tls || options.behind_proxy,
-            )?,
+            sessions: Sessions::new(options.is_local, is_tls || options.behind_proxy)?,
             shared,
             is_ending: AtomicBool::new(false),
         });
@@ -175,9 +173,8 @@ impl Server {
     }
 
     /// The one-time link that opens the web page of a server with [`ServerOptions::local`], until it is used.
-    #[cfg(feature = "page")]
     pub fn local_link(&self) -> Option<String> {
-        Some(format!("{}/ui/enter/{}", self.url(), self.app.sessions.code()?))
+        Some(format!("{}{}{}", self.url(), pages::entrance()?, self.app.sessions.code()?))
     }
 
     /// Waits until the process is told to stop by ctrl-c or `SIGTERM`, and stops the server.
@@ -237,14 +234,12 @@ impl fmt::Debug for Server {
 
 /// Follows the deployments of the larder; a page on one's own machine serves none.
 fn deployer(serving: &Serving, options: &ServerOptions) -> Result<Deployer> {
-    #[cfg(feature = "page")]
     if options.is_local {
         use larder_core::{Registry, store::MemoryStore};
 
         let empty = Larder::new(Arc::new(MemoryStore::new()), Registry::new());
         return Deployer::start(&Serving::start(&empty, &ServingOptions::new())?);
     }
-    let _ = options;
     Deployer::start(serving)
 }
 
