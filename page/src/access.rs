@@ -55,7 +55,7 @@ async fn name(context: Context, rest: String, request: Request) -> Result<Respon
     let (users, rules) = read.await?;
     let resource = Resource::Name(name.clone());
     render(&Name {
-        frame: Frame::new(&context, request.headers(), format!("Access to {name}"), "/ui"),
+        frame: Frame::new(&context, request.headers(), format!("Access to {name}"), "/ui").await,
         tabs: Tabs::new(&context, &name, &name, "access"),
         actions: Action::ALL.map(Action::as_str).into(),
         rows: users.iter().take(MOST_USERS).map(|user| row(user, &rules, &resource)).collect(),
@@ -147,7 +147,7 @@ async fn larder(context: Context, _: String, request: Request) -> Result<Respons
         (number, When::new(created), lines.join("\n"))
     });
     render(&Larder {
-        frame: Frame::new(&context, request.headers(), "Access", "/ui/access"),
+        frame: Frame::new(&context, request.headers(), "Access", "/ui/access").await,
         is_guarded: context.has_authentication(),
         users: users.iter().take(MOST_USERS).map(user).collect(),
         left_out: users.len().saturating_sub(MOST_USERS),

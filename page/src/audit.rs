@@ -44,7 +44,7 @@ async fn audit(context: Context, _: String, request: Request) -> Result<Response
     let read = context.blocking(move || Ok(larder.access().audit_before(before, PAGE)?));
     let (entries, older) = read.await?;
     render(&Screen {
-        frame: Frame::new(&context, request.headers(), "Audit", "/ui/audit"),
+        frame: Frame::new(&context, request.headers(), "Audit", "/ui/audit").await,
         entries: entries.iter().map(entry).collect(),
         is_newest: before.is_none(),
         older: older.map(|at| url("/ui/audit", &[("before", &at.to_string())])),

@@ -90,7 +90,7 @@ async fn deployments(context: Context, _: String, request: Request) -> Result<Re
     };
     let is_local = context.is_local();
     render(&Screen {
-        frame: Frame::new(&context, request.headers(), "Deployments", "/ui/deployments"),
+        frame: Frame::new(&context, request.headers(), "Deployments", "/ui/deployments").await,
         is_local,
         deployments: infos.iter().map(deployment).collect(),
         is_live: !is_local && !infos.is_empty(),

@@ -65,7 +65,10 @@ async fn diff(context: Context, rest: String, request: Request) -> Result<Respon
         Ok((diff, notes))
     });
     let (diff, notes) = read.await?;
-    render(&screen(&context, &request, &name, &diff, notes))
+    let title = [diff.old.as_ref(), Some(&diff.new)].into_iter().flatten();
+    let title: Vec<String> = title.map(|it| it.reference().to_string()).collect();
+    let frame = Frame::new(&context, request.headers(), title.join(" and "), "/ui").await;
+    render(&screen(&context, frame, &name, &diff, notes))
 }
 
 /// A number or a tag of the name, or any reference.
@@ -82,7 +85,7 @@ fn reference(name: &Identifier, text: &str) -> Result<Reference, Failure> {
 
 fn screen(
     context: &Context,
-    request: &Request,
+    frame: Frame,
     name: &Identifier,
     diff: &Diff,
     notes: Vec<Line>,
@@ -104,8 +107,8 @@ fn screen(
         (counts.same, "the same"),
     ];
     Screen {
-        frame: Frame::new(context, request.headers(), format!("{old} and {new}"), "/ui"),
-        tabs: Tabs::new(context, name, name, "diff"),
+        frame,
+        tabs: Tabs::new(context, name, name, "diff").on(context, &diff.new.type_tag, None),
         old,
         new,
         is_same: diff.is_same(),

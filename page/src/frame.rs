@@ -25,7 +25,20 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    pub(crate) fn new(
+    pub(crate) async fn new(
+        context: &Context,
+        headers: &HeaderMap,
+        title: impl Into<String>,
+        section: &'static str,
+    ) -> Self {
+        let title = title.into();
+        #[cfg(feature = "collections")]
+        crate::rows::refresh(context).await;
+        Self::at_once(context, headers, title, section)
+    }
+
+    /// A frame whose navigation is as far as is known.
+    pub(crate) fn at_once(
         context: &Context,
         headers: &HeaderMap,
         title: impl Into<String>,
@@ -61,8 +74,13 @@ impl Frame {
 fn navigation(context: &Context) -> Vec<(&'static str, &'static str)> {
     let may_some = |action| context.may(action, &Resource::Any);
     let is_administrator = context.may(Action::Administer, &Resource::Larder);
+    #[cfg(feature = "collections")]
+    let has_collections = crate::rows::has(context);
+    #[cfg(not(feature = "collections"))]
+    let has_collections = false;
     let entries = [
         (may_some(Action::Read), "/ui", "Names"),
+        (has_collections && may_some(Action::Read), "/ui/collections", "Collections"),
         (may_some(Action::Read), "/ui/jobs", "Jobs"),
         (may_some(Action::Predict), "/ui/deployments", "Deployments"),
         (is_administrator, "/ui/access", "Access"),

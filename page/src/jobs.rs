@@ -108,7 +108,7 @@ async fn jobs(context: Context, _: String, request: Request) -> Result<Response,
     });
     let (found, is_cut) = read.await?;
     render(&Jobs {
-        frame: Frame::new(&context, request.headers(), "Jobs", "/ui/jobs"),
+        frame: Frame::new(&context, request.headers(), "Jobs", "/ui/jobs").await,
         name,
         status,
         statuses: JobStatus::ALL.into_iter().map(JobStatus::as_str).collect(),
@@ -163,7 +163,7 @@ async fn job(context: Context, rest: String, request: Request) -> Result<Respons
     };
     let more_lines = lines.len().saturating_sub(MOST_LINES);
     render(&Job {
-        frame: Frame::new(&context, request.headers(), format!("Job {}", job.id), "/ui/jobs"),
+        frame: Frame::new(&context, request.headers(), format!("Job {}", job.id), "/ui/jobs").await,
         row: Row::new(&job),
         facts: facts(&job),
         errors: job.error.iter().map(|text| plain(text)).collect(),

@@ -2,7 +2,7 @@
 //!
 //! Every screen is HTML that the server renders, so that reading needs no JavaScript; templates escape what they show. The content
 //! security policy allows what the server itself serves, and nothing in line. Nothing that was stored in the larder is ever served
-//! as a page, a picture or a script.
+//! as a page or a script; images in rows of collections are checked, and served as nothing else.
 //!
 //! | path | screen | needs |
 //! | --- | --- | --- |
@@ -10,6 +10,9 @@
 //! | `/ui/name/NAME`, `/ui/version/REF`, `/ui/diff/NAME`, `/ui/metrics/NAME`, `/ui/lineage/REF` | what is known of them | `read` |
 //! | `/ui/jobs`, `/ui/job/ID`, `/ui/deployments` | jobs, deployments | `read`, `predict` for deployments |
 //! | `/ui/try/REF` | a form for predictions | `predict` |
+//! | `/ui/collections` | collections | `read` on some name; others are left out |
+//! | `/ui/collection/NAME`, `/ui/schema/NAME`, `/ui/changes/NAME`, `/ui/listeners/NAME`, `/ui/media/NAME` | rows, and what is known of them | `read` |
+//! | `/ui/near/NAME` | search by meaning | `read`, and `predict` on the model that it runs |
 //! | `/ui/tag/NAME`, `/ui/untag/NAME` | actions | `tag` on the tag |
 //! | `/ui/access`, `/ui/access/NAME`, `/ui/audit` | who may do what | `administer` |
 //! | `/ui/tokens` | tokens of the user | signed in |
@@ -36,6 +39,8 @@ mod paths;
 mod plot;
 mod query;
 mod refused;
+#[cfg(feature = "collections")]
+mod rows;
 mod sample;
 mod sign_in;
 mod snippets;
@@ -70,6 +75,8 @@ fn routes() -> Vec<Route> {
         list::routes(),
         metrics::routes(),
         name::routes(),
+        #[cfg(feature = "collections")]
+        rows::routes(),
         sign_in::routes(),
         tags::routes(),
         tokens::routes(),
@@ -91,8 +98,10 @@ fn finish(
     let mut response =
         result.unwrap_or_else(|failure| refused::respond(context, headers, uri, failure));
     let headers = response.headers_mut();
+    // An image has a policy of its own, which allows less.
+    let policy = HeaderValue::from_static(POLICY);
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     for (name, value) in [
-        (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),

@@ -81,8 +81,12 @@ async fn lineage(context: Context, rest: String, request: Request) -> Result<Res
         .filter_map(|(used, user)| Some((nodes.get(*used)?.clone(), nodes.get(*user)?.clone())));
     let pairs = pairs.collect();
     render(&Screen {
-        frame: Frame::new(&context, request.headers(), format!("Lineage of {pin}"), "/ui"),
-        tabs: Tabs::new(&context, &version.identifier, &pin, "lineage"),
+        frame: Frame::new(&context, request.headers(), format!("Lineage of {pin}"), "/ui").await,
+        tabs: Tabs::new(&context, &version.identifier, &pin, "lineage").on(
+            &context,
+            &version.type_tag,
+            Some(version.version),
+        ),
         reference: pin.to_string(),
         picture: draw(&nodes, &edges),
         edges: pairs,

@@ -161,7 +161,7 @@ struct List {
 
 async fn list(context: Context, _: String, request: Request) -> Result<Response, Failure> {
     let asked = Asked::of(&Parameters::of(&request));
-    let frame = Frame::new(&context, request.headers(), "Names", "/ui");
+    let frame = Frame::new(&context, request.headers(), "Names", "/ui").await;
     let mut screen = List {
         frame,
         orders: ORDERS,

@@ -76,9 +76,13 @@ async fn metrics(context: Context, rest: String, request: Request) -> Result<Res
             values: values.map(Option::unwrap_or_default).collect(),
         }
     };
+    let mut tabs = Tabs::new(&context, &name, &name, "metrics");
+    if let Some(newest) = hits.last() {
+        tabs = tabs.on(&context, &newest.version.type_tag, None);
+    }
     let screen = Screen {
-        frame: Frame::new(&context, request.headers(), format!("Metrics of {name}"), "/ui"),
-        tabs: Tabs::new(&context, &name, &name, "metrics"),
+        frame: Frame::new(&context, request.headers(), format!("Metrics of {name}"), "/ui").await,
+        tabs,
         plots: series.iter().filter_map(|(name, values)| Plot::new(name, values)).collect(),
         width: WIDTH,
         height: HEIGHT,

@@ -117,9 +117,13 @@ async fn name(context: Context, rest: String, request: Request) -> Result<Respon
         is_protected: tag.protected,
         moves: moves.into_iter().map(moved).collect(),
     };
+    let mut tabs = Tabs::new(&context, &name, &name, "name");
+    if let Some(newest) = versions.first() {
+        tabs = tabs.on(&context, &newest.type_tag, None);
+    }
     let screen = Name {
-        frame: Frame::new(&context, request.headers(), name.to_string(), "/ui"),
-        tabs: Tabs::new(&context, &name, &name, "name"),
+        frame: Frame::new(&context, request.headers(), name.to_string(), "/ui").await,
+        tabs,
         count: counted(versions.len(), "version"),
         is_locked,
         versions: shown.iter().map(|version| VersionRow::new(version, &infos)).collect(),

@@ -15,8 +15,13 @@ impl Parameters {
 
     /// Returns a parameter without white space around it; empty if there is none of that name.
     pub(crate) fn get(&self, name: &str) -> &str {
+        self.whole(name).trim()
+    }
+
+    /// Returns a parameter as it is; empty if there is none of that name.
+    pub(crate) fn whole(&self, name: &str) -> &str {
         let found = self.0.iter().find(|(key, _)| key == name);
-        found.map_or("", |(_, value)| value.trim())
+        found.map_or("", |(_, value)| value)
     }
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn respond(
     let screen = Refused {
         frame: match is_nobody {
             true => Frame::bare(context, headers, heading),
-            false => Frame::new(context, headers, heading, ""),
+            false => Frame::at_once(context, headers, heading, ""),
         },
         status: failure.status.as_u16(),
         heading,

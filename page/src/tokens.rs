@@ -53,7 +53,7 @@ async fn tokens(context: Context, _: String, request: Request) -> Result<Respons
     found.sort_by_key(|token| Reverse(token.created));
     let own = principal.and_then(|principal| principal.token.clone());
     render(&Screen {
-        frame: Frame::new(&context, request.headers(), "Tokens", "/ui/tokens"),
+        frame: Frame::new(&context, request.headers(), "Tokens", "/ui/tokens").await,
         is_all,
         left_out: found.len().saturating_sub(MOST),
         tokens: found.iter().take(MOST).map(|it| token(it, own.as_deref())).collect(),

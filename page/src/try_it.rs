@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use askama::Template;
 use axum::extract::Request;
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use larder_core::store::{Action, with_causes};
 use larder_core::versions::VersionDetails;
@@ -89,13 +89,17 @@ async fn find(context: &Context, rest: &str) -> Result<Tried, Failure> {
     read.await
 }
 
-fn screen(context: &Context, request: &axum::http::HeaderMap, tried: &Tried) -> Screen {
+async fn screen(context: &Context, headers: &HeaderMap, tried: &Tried) -> Screen {
     let version = tried.shown.version.reference();
     let name = &tried.shown.version.identifier;
     let fields = tried.fields();
     Screen {
-        frame: Frame::new(context, request, format!("Try {version}"), "/ui"),
-        tabs: Tabs::new(context, name, &version, "try"),
+        frame: Frame::new(context, headers, format!("Try {version}"), "/ui").await,
+        tabs: Tabs::new(context, name, &version, "try").on(
+            context,
+            &tried.shown.version.type_tag,
+            None,
+        ),
         reference: version.to_string(),
         text: fields.is_none().then(|| tried.input.clone()),
         fields: fields.unwrap_or_default(),
@@ -108,7 +112,7 @@ fn screen(context: &Context, request: &axum::http::HeaderMap, tried: &Tried) -> 
 
 async fn form(context: Context, rest: String, request: Request) -> Result<Response, Failure> {
     let tried = find(&context, &rest).await?;
-    let mut screen = screen(&context, request.headers(), &tried);
+    let mut screen = screen(&context, request.headers(), &tried).await;
     if request.uri().query() == Some("json") {
         (screen.as_text, screen.text) = (true, Some(tried.input.clone()));
         screen.fields.clear();
@@ -118,7 +122,7 @@ async fn form(context: Context, rest: String, request: Request) -> Result<Respon
 
 async fn predict(context: Context, rest: String, request: Request) -> Result<Response, Failure> {
     let tried = find(&context, &rest).await?;
-    let mut screen = screen(&context, request.headers(), &tried);
+    let mut screen = screen(&context, request.headers(), &tried).await;
     let form = Form::read(&context, request).await?;
     let input = match form.find("input") {
         Some(text) => {

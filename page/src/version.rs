@@ -6,9 +6,9 @@ use axum::http::Method;
 use axum::response::Response;
 use larder_access::Resource;
 use larder_core::extend::TypeEntry;
-use larder_core::store::Action;
+use larder_core::store::{Action, TypeTag};
 use larder_core::versions::VersionDetails;
-use larder_core::{Larder, Reference, Signature, VersionInfo};
+use larder_core::{Identifier, Larder, Reference, Signature, VersionInfo};
 use larder_server::extend::{Context, Failure, Guard, Route};
 use larder_text::{clean, describe, fold, pretty_json, size};
 use serde_json::Value;
@@ -16,7 +16,7 @@ use serde_json::Value;
 use crate::frame::{Frame, render};
 use crate::snippets::{Snippet, snippets};
 use crate::tensors::{self, Tensor, Tensors};
-use crate::view::{Tabs, When, plain};
+use crate::view::{Tabs, When, collection_of, plain};
 
 /// The maximum number of characters of JSON or source text on the page.
 const MOST_TEXT: usize = 60_000;
@@ -131,8 +131,12 @@ async fn version(context: Context, rest: String, request: Request) -> Result<Res
     let pin = version.reference();
     let is_model = signature.is_some();
     let screen = Version {
-        frame: Frame::new(&context, request.headers(), pin.to_string(), "/ui"),
-        tabs: Tabs::new(&context, &version.identifier, &pin, "version"),
+        frame: Frame::new(&context, request.headers(), pin.to_string(), "/ui").await,
+        tabs: Tabs::new(&context, &version.identifier, &pin, "version").on(
+            &context,
+            &version.type_tag,
+            Some(version.version),
+        ),
         reference: pin.to_string(),
         status: (!version.status.is_ready()).then(|| version.status.to_string()),
         description: annotations.description.as_deref().map(lines),
@@ -165,7 +169,9 @@ fn read(context: &Context, larder: &Larder, reference: &Reference) -> Result<Rea
         let may = context.may(Action::Read, &Resource::Name(child.name.clone()));
         Related {
             name: version.clone().unwrap_or_else(|| format!("{} (removed)", child.name)),
-            link: version.filter(|_| may).map(|version| format!("/ui/version/{version}")),
+            link: version
+                .filter(|_| may)
+                .map(|version| link(&child.name, &version, child.type_tag.as_ref())),
             type_tag: child.type_tag.map(|tag| tag.to_string()).unwrap_or_default(),
         }
     });
@@ -176,13 +182,25 @@ fn read(context: &Context, larder: &Larder, reference: &Reference) -> Result<Rea
         used_by.filter(|user| context.may(Action::Read, &Resource::Name(user.identifier.clone())));
     let used_by = used_by.take(MOST_LISTED).map(|user| Related {
         name: user.reference().to_string(),
-        link: Some(format!("/ui/version/{}", user.reference())),
+        link: Some(link(&user.identifier, &user.reference().to_string(), Some(&user.type_tag))),
         type_tag: user.type_tag.to_string(),
     });
     let used_by = used_by.collect();
     let signature = signature(context, &shown);
     let tensors = tensors::of(larder, shown.manifest.artifacts());
     Ok(Read { shown, signature, tensors, uses, used_by })
+}
+
+/// The screen of a related version: of a collection its rows, of a listener the models of its collection.
+fn link(name: &Identifier, reference: &str, type_tag: Option<&TypeTag>) -> String {
+    let collection = type_tag.and_then(|tag| collection_of(name, tag.as_str()));
+    match (collection, reference.rsplit_once('@')) {
+        (Some(of), Some((_, number))) if of == *name => {
+            format!("/ui/collection/{of}?version={number}")
+        }
+        (Some(of), _) => format!("/ui/listeners/{of}"),
+        _ => format!("/ui/version/{reference}"),
+    }
 }
 
 /// The signature of the type, or of the model itself. A damaged version is shown as far as possible.

@@ -2,7 +2,8 @@
 
 use std::time::SystemTime;
 
-use larder_core::store::Timestamp;
+use larder_access::Resource;
+use larder_core::store::{Action, Timestamp, TypeTag, VersionNumber};
 use larder_core::versions::TagInfo;
 use larder_core::{Identifier, VersionInfo};
 use larder_server::extend::Context;
@@ -57,13 +58,23 @@ impl VersionRow {
 /// The screens about a name, as links.
 #[derive(Debug)]
 pub(crate) struct Tabs {
-    pub(crate) name: String,
+    pub(crate) name: Identifier,
     /// The screen that is open.
     pub(crate) open: &'static str,
     /// The reference that lineage and predictions are of.
     pub(crate) reference: String,
     pub(crate) may_predict: bool,
     pub(crate) may_administer: bool,
+    /// The collection that the name is, or that it belongs to.
+    pub(crate) collection: Option<CollectionTabs>,
+}
+
+/// The screens of a collection, as links.
+#[derive(Debug)]
+pub(crate) struct CollectionTabs {
+    pub(crate) name: String,
+    /// `?version=7`, if the screens are of that version.
+    pub(crate) at: String,
 }
 
 impl Tabs {
@@ -73,21 +84,53 @@ impl Tabs {
         reference: impl ToString,
         open: &'static str,
     ) -> Self {
-        use larder_access::Resource;
-        use larder_core::store::Action;
-
         let may = |action| context.may(action, &Resource::Name(name.clone()));
         Self {
-            name: name.to_string(),
+            name: name.clone(),
             open,
             reference: reference.to_string(),
             may_predict: may(Action::Predict),
             may_administer: may(Action::Administer),
+            collection: None,
         }
+    }
+
+    /// Adds the screens of the collection that the name is, or that it belongs to, by its type; with a version, of that one.
+    pub(crate) fn on(
+        mut self,
+        context: &Context,
+        type_tag: &TypeTag,
+        version: Option<VersionNumber>,
+    ) -> Self {
+        let of = collection_of(&self.name, type_tag.as_str());
+        let of = of.filter(|of| context.may(Action::Read, &Resource::Name(of.clone())));
+        let is_itself = of.as_ref() == Some(&self.name);
+        let at = version.filter(|_| is_itself);
+        let at = at.map(|at| format!("?version={}", at.get())).unwrap_or_default();
+        // Rows predict nothing.
+        self.may_predict &= !is_itself;
+        self.collection = of.map(|of| CollectionTabs { name: of.to_string(), at });
+        self
     }
 
     pub(crate) fn is(&self, open: &str) -> bool {
         self.open == open
+    }
+}
+
+/// Returns the collection that a name is, or that it belongs to: its listeners, indexes and outputs.
+pub(crate) fn collection_of(name: &Identifier, type_tag: &str) -> Option<Identifier> {
+    if !cfg!(feature = "collections") {
+        return None;
+    }
+    match type_tag {
+        "larder/collection" => Some(name.clone()),
+        "larder/listener" | "larder/outputs" => {
+            let (folder, _) = name.as_str().rsplit_once('/')?;
+            let parts = [".listeners", ".indexes", ".outputs", ".vectors"];
+            parts.iter().find_map(|part| folder.strip_suffix(part))?.parse().ok()
+        }
+        _ => None,
     }
 }
 

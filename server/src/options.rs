@@ -9,7 +9,6 @@ use larder_core::{Error, Result};
 use crate::listen::Listen;
 #[cfg(feature = "oidc")]
 use crate::oidc::options::OidcOptions;
-use crate::pages;
 
 /// The files of a certificate chain and its key, in PEM.
 #[derive(Debug, Clone)]
@@ -132,11 +131,6 @@ impl ServerOptions {
             let action = format!("listen on {}", self.listen);
             Err(Error::Refused { action, reason: reason.into() })
         };
-        if self.is_local && pages::entrance().is_none() {
-            return refused(
-                "the program has no web page; enable the feature `page` of the crate `larder`",
-            );
-        }
         #[cfg(feature = "oidc")]
         if let Some(oidc) = &self.oidc {
             if !self.authenticate {

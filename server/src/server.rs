@@ -64,6 +64,12 @@ impl Server {
     /// file of the certificate cannot be read, or the store fails.
     pub fn start(larder: Larder, options: &ServerOptions) -> Result<Self> {
         options.check()?;
+        if options.is_local && pages::entrance().is_none() {
+            return Err(Error::Refused {
+                action: "open the web page".into(),
+                reason: "the program has none; enable the feature `page` of the crate `larder`".into(),
+            });
+        }
         let tls = options.tls.as_ref().map(tls_config).transpose()?;
         // A server that cannot read the policies would decide without them.
         larder.access().rules()?;
