@@ -3,6 +3,7 @@
 use axum::http::HeaderMap;
 use larder_core::Reference;
 use larder_core::extend::TypeEntry;
+use larder_core::store::TypeTag;
 use larder_server::extend::Context;
 
 /// A text to copy.
@@ -12,11 +13,12 @@ pub(crate) struct Snippet {
     pub(crate) text: String,
 }
 
-/// Returns the snippets for a version: a model also predicts.
+/// Returns the snippets for a version: a model also predicts, and a collection has rows.
 pub(crate) fn snippets(
     context: &Context,
     headers: &HeaderMap,
     reference: &Reference,
+    type_tag: &TypeTag,
     entry: Option<&TypeEntry>,
     is_model: bool,
 ) -> Vec<Snippet> {
@@ -25,9 +27,22 @@ pub(crate) fn snippets(
         true => context.larder().store().url().to_string(),
         false => context.url(headers),
     };
+    let store = format!("larder --store {}", quoted(&url));
+    if type_tag.as_str() == "larder/collection" {
+        let shell =
+            format!("{store} collection find {reference}\n{store} collection status {reference}");
+        let rust = format!(
+            "let larder = larder::open({url:?})?;\nlet reference: larder::Reference = \"{reference}\".parse()?;\n\
+             let rows = larder.untyped_collection(reference.identifier().clone())?;\n\
+             let version = rows.select(reference.selector().clone())?;"
+        );
+        return vec![
+            Snippet { title: "Command line", text: shell },
+            Snippet { title: "Rust", text: rust },
+        ];
+    }
     let rust_type = entry.map(TypeEntry::rust_type).unwrap_or("MyComponent");
     let rust_type = rust_type.rsplit("::").next().unwrap_or(rust_type);
-    let store = format!("larder --store {}", quoted(&url));
     let mut shell = format!("{store} show {reference}\n{store} get {reference}");
     if is_model {
         shell = format!("echo '{{…}}' | {store} predict {reference}\n{shell}");

@@ -156,7 +156,7 @@ async fn version(context: Context, rest: String, request: Request) -> Result<Res
         source,
         uses,
         used_by,
-        snippets: snippets(&context, request.headers(), &pin, entry, is_model),
+        snippets: snippets(&context, request.headers(), &pin, &version.type_tag, entry, is_model),
     };
     render(&screen)
 }

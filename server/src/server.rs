@@ -67,7 +67,8 @@ impl Server {
         if options.is_local && pages::entrance().is_none() {
             return Err(Error::Refused {
                 action: "open the web page".into(),
-                reason: "the program has none; enable the feature `page` of the crate `larder`".into(),
+                reason: "the program has none; enable the feature `page` of the crate `larder`"
+                    .into(),
             });
         }
         let tls = options.tls.as_ref().map(tls_config).transpose()?;

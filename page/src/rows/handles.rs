@@ -67,7 +67,7 @@ impl Handle {
         };
         match version {
             Ok(version) => {
-                known::found(context);
+                known::found(context, self.name());
                 Ok(version)
             }
             Err(Error::WrongType { .. }) => {

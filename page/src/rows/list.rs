@@ -108,7 +108,7 @@ fn read(
         if rows.len() == PAGE {
             return Ok((rows, faults, true));
         }
-        known::found(context);
+        known::found(context, name);
         rows.push(row(context, &version));
     }
     Ok((rows, faults, false))

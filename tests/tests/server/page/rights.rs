@@ -23,6 +23,7 @@ fn rows_outputs_and_models_are_shown_to_who_may_read_them() {
         assert!(answer.text().contains("Not allowed"));
     }
     assert!(!stranger.get("/ui/collections").text().contains("shop/reviews"));
+    assert!(!stranger.get("/ui").text().contains("href=\"/ui/collections\""));
 
     // Rows alone: outputs, listeners and indexes are other names.
     let narrow = served.user("ben", Role::User, "shop/reviews");

@@ -103,7 +103,11 @@ fn every_screen_of_a_collection_says_what_there_is() {
         ("/ui/name/shop/reviews", &["/ui/collection/shop/reviews\"", "/ui/changes/shop/reviews"]),
         (
             "/ui/version/shop/reviews@1",
-            &["/ui/collection/shop/reviews?version=1", "shop/learner@1"],
+            &[
+                "/ui/collection/shop/reviews?version=1",
+                "shop/learner@1",
+                "collection find shop/reviews@1",
+            ],
         ),
         (
             "/ui/version/shop/learner@1",
