@@ -30,6 +30,9 @@ pub use larder_server as server;
 // Its routes belong to every server.
 #[cfg(feature = "server")]
 use larder_protocols as _;
+// So do the screens of the page.
+#[cfg(feature = "page")]
+use larder_page as _;
 #[cfg(feature = "serving")]
 pub use larder_serving as serving;
 #[cfg(feature = "training")]

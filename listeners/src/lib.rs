@@ -8,7 +8,7 @@ mod listeners;
 pub mod nearest;
 mod pinned;
 
-pub use index::{Found as FoundRow, Like, SearchQuery, SearchResult, Unindexed};
+pub use index::{Found as FoundRow, IndexInfo, Like, SearchQuery, SearchResult, Unindexed};
 pub use listeners::{
     AttachOptions, Attached, FillReport, IndexOptions, LarderListeners, Listener, ListenerStatus,
     Listeners, ModelVersion, OutputColumn, OutputRow, OutputStatus, Outputs, OutputsReader,

@@ -22,7 +22,6 @@ pub(crate) struct App {
     pub(crate) metrics: Metrics,
     pub(crate) serving: Serving,
     pub(crate) deployer: Deployer,
-    #[cfg(feature = "page")]
     pub(crate) sessions: crate::sessions::Sessions,
     /// The state of the protocols.
     pub(crate) shared: Shared,

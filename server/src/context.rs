@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -13,7 +13,7 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use larder_access::{AuditEntry, Decision, Outcome, Principal, Resource};
 use larder_core::store::{Action, Timestamp};
 use larder_core::{Larder, Result};
-use larder_serving::DeploymentStatus;
+use larder_serving::{DeploymentStatus, Serving};
 
 use crate::access_cache::Identity;
 use crate::app::SharedApp;
@@ -40,6 +40,21 @@ impl Context {
     /// Returns the deployments that this server follows.
     pub fn deployments(&self) -> Vec<DeploymentStatus> {
         self.app.deployer.status()
+    }
+
+    /// Reads the deployments again soon, because something that they follow has changed.
+    pub fn refresh_deployments(&self) {
+        self.app.deployer.refresh();
+    }
+
+    /// Returns the models that this server serves.
+    pub fn serving(&self) -> &Serving {
+        &self.app.serving
+    }
+
+    /// Returns the time after which a prediction is given up.
+    pub fn deadline(&self) -> Duration {
+        self.app.options.deadline
     }
 
     /// Returns the larder with the caller as the author of what is written.
@@ -105,7 +120,8 @@ impl Context {
         self.decide(action, resource).is_allowed()
     }
 
-    fn decide(&self, action: Action, resource: &Resource) -> Decision {
+    /// Returns the decision on an action, with the reason. Nothing is logged.
+    pub fn decide(&self, action: Action, resource: &Resource) -> Decision {
         match (&self.app.guard, &self.identity) {
             (None, _) => Decision::Allowed("the server has no authentication".into()),
             (Some(_), None) => Decision::Denied("nobody is signed in".into()),

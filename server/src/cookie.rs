@@ -24,7 +24,6 @@ pub(crate) enum SameSite {
     #[cfg(feature = "oidc")]
     Lax,
     /// None.
-    #[cfg(feature = "page")]
     Strict,
 }
 

@@ -69,7 +69,6 @@ pub(crate) fn session(
     request: &Request,
     is_page: bool,
 ) -> Result<Option<String>, Failure> {
-    #[cfg(feature = "page")]
     if is_page && let Some(token) = app.sessions.token(request.headers()) {
         return Ok(Some(token));
     }
@@ -77,7 +76,5 @@ pub(crate) fn session(
     if let Some(token) = crate::oidc::session(app, request)? {
         return Ok(Some(token));
     }
-    // Without either there are no sessions.
-    let _ = (app, request, is_page);
     Ok(None)
 }

@@ -19,8 +19,8 @@
 mod access_cache;
 mod app;
 mod audit_log;
+mod browser;
 mod context;
-#[cfg(any(feature = "oidc", feature = "page"))]
 mod cookie;
 mod credentials;
 mod dialect;
@@ -33,15 +33,13 @@ mod model_metrics;
 #[cfg(feature = "oidc")]
 mod oidc;
 mod options;
-#[cfg(feature = "page")]
-mod page;
+mod pages;
 mod predict;
 mod request_id;
 mod route;
 mod router;
 mod routes;
 mod server;
-#[cfg(feature = "page")]
 mod sessions;
 mod shared;
 mod store;
@@ -54,13 +52,16 @@ pub use crate::options::{ServerOptions, Tls};
 pub use crate::routes::{RouteInfo, routes};
 pub use crate::server::Server;
 
-/// For crates that answer further protocols on the same server: they submit a [`RouteSet`](extend::RouteSet).
+/// For crates that answer further protocols on the same server: they submit a [`RouteSet`](extend::RouteSet). One whose routes
+/// browsers open submits [`Pages`](extend::Pages) too.
 pub mod extend {
     pub use inventory;
 
+    pub use crate::browser::Browser;
     pub use crate::context::{Context, read_body};
     pub use crate::failure::Failure;
     pub use crate::health::readiness;
+    pub use crate::pages::Pages;
     pub use crate::route::{Guard, Rest, Route, RouteSet};
     /// Predictions.
     pub mod predict {

@@ -31,7 +31,6 @@ pub struct ServerOptions {
     pub(crate) memory: u64,
     #[cfg(feature = "oidc")]
     pub(crate) oidc: Option<OidcOptions>,
-    #[cfg(feature = "page")]
     pub(crate) is_local: bool,
 }
 
@@ -47,7 +46,6 @@ impl Default for ServerOptions {
             memory: 4 << 30,
             #[cfg(feature = "oidc")]
             oidc: None,
-            #[cfg(feature = "page")]
             is_local: false,
         }
     }
@@ -120,8 +118,7 @@ impl ServerOptions {
 
     /// A server of the web page for the user of this machine, who may do everything: it answers only a browser that came by its
     /// one-time link, [`Server::local_link`](crate::Server::local_link), on a free port. It needs no tokens, and serves no
-    /// deployments.
-    #[cfg(feature = "page")]
+    /// deployments. The program has to link the pages: the feature `page` of the crate `larder`.
     #[must_use]
     pub fn local() -> Self {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));

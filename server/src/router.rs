@@ -16,6 +16,7 @@ use crate::context::{Context, read_body};
 use crate::credentials;
 use crate::failure::Failure;
 use crate::identify::identify;
+use crate::pages;
 use crate::request_id;
 use crate::route::{Guard, Route};
 use crate::routes;
@@ -58,18 +59,17 @@ async fn answer(app: SharedApp, route: Route, rest: String, request: Request) ->
     let request_id: Arc<str> = request_id::of(request.headers()).into();
     let trace = request.headers().get(TRACE).cloned();
     let method = request.method().clone();
-    #[cfg(feature = "page")]
-    let uri = request.uri().clone();
+    let mut context =
+        Context { app: Arc::clone(&app), identity: None, request_id: Arc::clone(&request_id) };
+    let pages = pages::of(route.path);
+    let head = pages.map(|pages| (pages, request.headers().clone(), request.uri().clone()));
     let in_progress = app.metrics.begin();
-    let result = guarded(&app, &route, rest, request, &request_id).await;
+    let result = guarded(&mut context, &route, rest, request).await;
     drop(in_progress);
-    #[cfg(feature = "page")]
-    let result = match crate::page::is_page(route.path) {
-        true => Ok(crate::page::finish(&app, result, &request_id, &uri)),
-        false => result,
+    let response = match head {
+        Some((pages, headers, uri)) => (pages.finish)(&context, &headers, &uri, result),
+        None => result.unwrap_or_else(|failure| (route.refused)(failure, &request_id, route.path)),
     };
-    let response =
-        result.unwrap_or_else(|failure| (route.refused)(failure, &request_id, route.path));
     let (status, took) = (response.status(), started.elapsed());
     app.metrics.request(&method, route.path, status, took);
     tracing::info!(
@@ -84,20 +84,17 @@ async fn answer(app: SharedApp, route: Route, rest: String, request: Request) ->
 }
 
 async fn guarded(
-    app: &SharedApp,
+    context: &mut Context,
     route: &Route,
     rest: String,
     request: Request,
-    request_id: &Arc<str>,
 ) -> Result<Response, Failure> {
-    let context =
-        Context { app: Arc::clone(app), identity: None, request_id: Arc::clone(request_id) };
-    let admitted = match token(app, route, &request) {
+    let admitted = match token(&context.app, route, &request) {
         Ok(token) => admit(context, route, &rest, token).await,
         Err(failure) => Err(failure),
     };
     match admitted {
-        Ok(context) => (route.handler)(context, rest, request).await,
+        Ok(()) => (route.handler)(context.clone(), rest, request).await,
         Err(failure) => {
             drain(request.into_body()).await;
             Err(failure)
@@ -110,7 +107,6 @@ fn token(app: &SharedApp, route: &Route, request: &Request) -> Result<Option<Str
     if matches!(route.guard, Guard::Public) {
         return Ok(None);
     }
-    #[cfg(feature = "page")]
     if app.sessions.is_local() && !app.sessions.has(request.headers()) {
         return Err(Failure::unauthorized(
             "cannot sign in: open the page by the link that `larder ui` printed, which works once",
@@ -121,7 +117,7 @@ fn token(app: &SharedApp, route: &Route, request: &Request) -> Result<Option<Str
     }
     let token = match credentials::token(request.headers(), request.uri())? {
         Some(token) => Some(token),
-        None => credentials::session(app, request, is_page(route))?,
+        None => credentials::session(app, request, pages::of(route.path).is_some())?,
     };
     let missing = "cannot sign in: the request has no token; send `Authorization: Bearer larder_…`";
     token.map(Some).ok_or_else(|| Failure::unauthorized(missing))
@@ -129,21 +125,29 @@ fn token(app: &SharedApp, route: &Route, request: &Request) -> Result<Option<Str
 
 /// Finds out who asks, and whether it may.
 async fn admit(
-    mut context: Context,
+    context: &mut Context,
     route: &Route,
     rest: &str,
     token: Option<String>,
-) -> Result<Context, Failure> {
-    if let (Some(guard), Some(token)) = (&context.app.guard, token) {
-        context.identity = match guard.access.recent(&token) {
-            Some(identity) => Some(identity),
-            None => identify(&context, token).await?,
-        };
+) -> Result<(), Failure> {
+    if let Some(token) = token {
+        recognize(context, token).await?;
     }
     if let Guard::On(action, resource) = route.guard {
         context.authorize(action, &resource(rest)?)?;
     }
-    Ok(context)
+    Ok(())
+}
+
+/// Finds out who a token belongs to.
+async fn recognize(context: &mut Context, token: String) -> Result<(), Failure> {
+    if let Some(guard) = &context.app.guard {
+        context.identity = match guard.access.recent(&token) {
+            Some(identity) => Some(identity),
+            None => identify(context, token).await?,
+        };
+    }
+    Ok(())
 }
 
 /// Reads what is left of a small body: a connection with an unread one is closed, which clients take for a failure of their
@@ -152,34 +156,19 @@ async fn drain(body: Body) {
     let _ = timeout(DRAIN, read_body(body, MOST_DRAINED)).await;
 }
 
-/// Returns whether a route is of the web page.
-fn is_page(route: &Route) -> bool {
-    cfg!(feature = "page") && route.path.starts_with("/ui")
-}
-
-/// Returns whether a request for a path of the web page has a session.
-fn has_session(app: &SharedApp, request: &Request) -> bool {
-    #[cfg(feature = "page")]
-    return crate::page::is_page(request.uri().path()) && app.sessions.has(request.headers());
-    #[cfg(not(feature = "page"))]
-    {
-        let _ = (app, request);
-        false
-    }
-}
-
 /// Answers a request that matches no route. Without a token, the answer does not tell whether a route exists.
 async fn unmatched(app: SharedApp, request: Request, status: StatusCode) -> Response {
-    let request_id = request_id::of(request.headers());
+    let request_id: Arc<str> = request_id::of(request.headers()).into();
     let trace = request.headers().get(TRACE).cloned();
+    let pages = pages::of(request.uri().path());
+    let has_session = pages.is_some() && app.sessions.has(request.headers());
     let token = credentials::token(request.headers(), request.uri());
     let failure = match token {
         Err(failure) => failure,
-        #[cfg(feature = "page")]
         Ok(None) if app.sessions.is_local() && !app.sessions.has(request.headers()) => {
             Failure::unauthorized("cannot sign in: the request has no session")
         }
-        Ok(None) if app.guard.is_some() && !has_session(&app, &request) => {
+        Ok(None) if app.guard.is_some() && !has_session => {
             Failure::unauthorized("cannot sign in: the request has no token")
         }
         Ok(_) if status == StatusCode::METHOD_NOT_ALLOWED => {
@@ -190,12 +179,17 @@ async fn unmatched(app: SharedApp, request: Request, status: StatusCode) -> Resp
     };
     app.metrics.request(request.method(), "", failure.status, Duration::ZERO);
     let path = request.uri().path();
-    #[cfg(feature = "page")]
-    if crate::page::is_page(path) {
-        let response = crate::page::finish(&app, Err(failure), &request_id, request.uri());
-        return finish(response, &request_id, trace);
+    let Some(pages) = pages else {
+        return finish(failure.respond(&request_id, path), &request_id, trace);
+    };
+    let mut context =
+        Context { app: Arc::clone(&app), identity: None, request_id: Arc::clone(&request_id) };
+    if let Some(token) = app.sessions.token(request.headers()) {
+        // Who it is matters for the navigation alone.
+        let _ = recognize(&mut context, token).await;
     }
-    finish(failure.respond(&request_id, path), &request_id, trace)
+    let response = (pages.finish)(&context, request.headers(), request.uri(), Err(failure));
+    finish(response, &request_id, trace)
 }
 
 fn finish(mut response: Response, request_id: &str, trace: Option<HeaderValue>) -> Response {

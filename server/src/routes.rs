@@ -8,8 +8,6 @@ pub(crate) fn all() -> Vec<Route> {
     routes.extend(crate::metrics::routes());
     #[cfg(feature = "oidc")]
     routes.extend(crate::oidc::routes());
-    #[cfg(feature = "page")]
-    routes.extend(crate::page::routes());
     routes.extend(crate::predict::routes());
     routes.extend(crate::store::routes());
     routes.extend(crate::whoami::routes());

@@ -25,7 +25,9 @@ use crate::audit_log::AuditLog;
 use crate::listen::{Bound, Listen, SocketFile};
 use crate::metrics::Metrics;
 use crate::options::{ServerOptions, Tls};
+use crate::pages;
 use crate::router::router;
+use crate::sessions::Sessions;
 use crate::shared::Shared;
 
 /// Maximum time for open requests after the server is told to stop.
@@ -63,6 +65,13 @@ impl Server {
     /// file of the certificate cannot be read, or the store fails.
     pub fn start(larder: Larder, options: &ServerOptions) -> Result<Self> {
         options.check()?;
+        if options.is_local && pages::entrance().is_none() {
+            return Err(Error::Refused {
+                action: "open the web page".into(),
+                reason: "the program has none; enable the feature `page` of the crate `larder`"
+                    .into(),
+            });
+        }
         let tls = options.tls.as_ref().map(tls_config).transpose()?;
         // A server that cannot read the policies would decide without them.
         larder.access().rules()?;
@@ -105,11 +114,7 @@ impl Server {
             deployer,
             options: options.clone(),
             guard,
-            #[cfg(feature = "page")]
-            sessions: crate::sessions::Sessions::new(
-                options.is_local,
-                is_tls || options.behind_proxy,
-            )?,
+            sessions: Sessions::new(options.is_local, is_tls || options.behind_proxy)?,
             shared,
             is_ending: AtomicBool::new(false),
         });
@@ -178,9 +183,8 @@ impl Server {
     }
 
     /// The one-time link that opens the web page of a server with [`ServerOptions::local`], until it is used.
-    #[cfg(feature = "page")]
     pub fn local_link(&self) -> Option<String> {
-        Some(format!("{}/ui/enter/{}", self.url(), self.app.sessions.code()?))
+        Some(format!("{}{}{}", self.url(), pages::entrance()?, self.app.sessions.code()?))
     }
 
     /// Waits until the process is told to stop by ctrl-c or `SIGTERM`, and stops the server.
@@ -240,14 +244,12 @@ impl fmt::Debug for Server {
 
 /// Follows the deployments of the larder; a page on one's own machine serves none.
 fn deployer(serving: &Serving, options: &ServerOptions) -> Result<Deployer> {
-    #[cfg(feature = "page")]
     if options.is_local {
         use larder_core::{Registry, store::MemoryStore};
 
         let empty = Larder::new(Arc::new(MemoryStore::new()), Registry::new());
         return Deployer::start(&Serving::start(&empty, &ServingOptions::new())?);
     }
-    let _ = options;
     Deployer::start(serving)
 }
 

@@ -5,7 +5,7 @@ import { readFileSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { chromium } from 'playwright-core';
 
-const { PAGE_URL, PAGE_TOKEN, PAGE_GUEST, PAGE_JOB, PAGE_SHOTS, CHROMIUM } = process.env;
+const { PAGE_URL, PAGE_TOKEN, PAGE_GUEST, PAGE_READER, PAGE_JOB, PAGE_SHOTS, CHROMIUM } = process.env;
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 mkdirSync(PAGE_SHOTS, { recursive: true });
 
@@ -31,6 +31,16 @@ const SCREENS = {
   tokens: '/ui/tokens',
   audit: '/ui/audit',
   missing: '/ui/name/house/none',
+  collections: '/ui/collections',
+  rows: '/ui/collection/shop/reviews',
+  folded: '/ui/collection/shop/reviews?where=id+%3C+11+and+id+%3E+7&order=-id',
+  older: '/ui/collection/shop/reviews?version=1&fields=id,text,stars',
+  badfilter: '/ui/collection/shop/reviews?where=star+%3E+4&order=price',
+  fields: '/ui/schema/shop/reviews',
+  changes: '/ui/changes/shop/reviews',
+  models: '/ui/listeners/shop/reviews',
+  near: '/ui/near/shop/reviews?text=was+it+late&where=stars+%3E+1',
+  notext: '/ui/near/shop/reviews?text=illegible',
 };
 
 async function open(options, token) {
@@ -84,7 +94,7 @@ for (const colorScheme of ['light', 'dark']) {
     for (const [name, path] of Object.entries(SCREENS)) {
       await page.goto(path);
       // Everything that can be opened is.
-      if (name === 'filtered' || name === 'version' || name === 'hostile') {
+      if (['filtered', 'version', 'hostile', 'folded'].includes(name)) {
         await page.evaluate(() => document.querySelectorAll('details').forEach((it) => { it.open = true; }));
       }
       await examine(page, `${name} ${width} ${colorScheme}`);
@@ -160,10 +170,61 @@ for (const colorScheme of ['light', 'dark']) {
   const { context, page } = await open({ viewport: { width: 1280, height: 800 } }, PAGE_GUEST);
   await page.goto('/ui/name/house/price');
   expect(await page.getByRole('button', { name: 'Set tag' }).count() === 0, 'no form for what is denied');
+  expect(await page.getByRole('link', { name: 'Deployments' }).count() === 0, 'no entry for what is denied');
   await page.goto('/ui/access');
   await page.getByRole('heading', { name: 'Not allowed' }).waitFor();
   await examine(page, 'denied');
   await page.screenshot({ path: `${PAGE_SHOTS}/denied-1280-light.png` });
+  await context.close();
+}
+
+{
+  // Rows of a collection, as somebody who may use its models.
+  const { context, page } = await open({ viewport: { width: 1280, height: 800 } }, PAGE_READER);
+  await page.getByRole('link', { name: 'Collections' }).click();
+  await page.getByRole('link', { name: 'shop/reviews', exact: true }).click();
+  // Images are shown, and what is none is not.
+  const images = page.locator('img.preview');
+  await images.first().scrollIntoViewIfNeeded();
+  expect(await images.count() === 4, `${await images.count()} images`);
+  for (const image of await images.all()) {
+    await image.scrollIntoViewIfNeeded();
+    const width = await image.evaluate(async (it) => { await it.decode(); return it.naturalWidth; });
+    expect(width > 0, `an image is ${width} wide`);
+  }
+  const [download] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('link', { name: 'Download photo of row 1', exact: true }).click(),
+  ]);
+  expect(/^shop_reviews-1-photo\.bin$/.test(download.suggestedFilename()), download.suggestedFilename());
+  // The filter, by keyboard alone; the error of a bad one stands beside it.
+  await page.keyboard.press('/');
+  await page.keyboard.type('stars > 4 and text like "*late*"');
+  await page.keyboard.press('Enter');
+  await page.waitForURL('**where=**');
+  expect(await page.locator('table.rows tbody tr').count() === 3, `${await page.locator('table.rows tbody tr').count()} rows are found`);
+  await page.getByLabel('Where').fill('star > 4');
+  await page.getByRole('button', { name: 'Show' }).click();
+  await page.locator('#where-error').waitFor();
+  expect(/did you mean `stars`/.test(await page.getByLabel('Where').evaluate((it) => document.getElementById(it.getAttribute('aria-describedby')).textContent)), 'the error names the field');
+  await page.getByLabel('Where').fill('');
+  await page.getByLabel('Order by').fill('-id');
+  await page.getByRole('button', { name: 'Show' }).click();
+  await page.getByRole('rowheader', { name: '60' }).waitFor();
+  await page.getByRole('link', { name: 'Next page' }).click();
+  await page.getByRole('link', { name: 'First page' }).waitFor();
+  // By meaning, and like a row that was found.
+  await page.getByLabel('Search by meaning').fill('was anything late?');
+  await page.getByRole('button', { name: 'Find' }).click();
+  await page.getByRole('heading', { name: 'Nearest rows' }).waitFor();
+  expect(/It came late/.test(await page.locator('table.rows tbody tr').first().textContent()), 'the nearest row is about lateness');
+  await page.locator('table.rows tbody th a').first().click();
+  await page.getByRole('heading', { name: /like row/ }).waitFor();
+  // An older version, by what it changed.
+  await page.getByRole('link', { name: 'Changes', exact: true }).click();
+  await page.getByRole('link', { name: 'Rows of version 1', exact: true }).click();
+  await page.getByRole('link', { name: 'Version 3', exact: true }).waitFor();
+  expect(await page.getByRole('link', { name: 'Access', exact: true }).count() === 0, 'no entry for what is denied');
   await context.close();
 }
 
@@ -175,6 +236,11 @@ for (const colorScheme of ['light', 'dark']) {
   await page.locator('summary', { hasText: 'Manifest' }).click();
   await page.getByText('per_area').first().waitFor();
   await context.close();
+  const reader = await open({ javaScriptEnabled: false }, PAGE_READER);
+  await reader.page.goto('/ui/collection/shop/reviews?where=id+%3D+9');
+  await reader.page.locator('details.fold summary').last().click();
+  await reader.page.getByText('long long').first().waitFor();
+  await reader.context.close();
 }
 
 await browser.close();

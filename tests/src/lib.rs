@@ -14,6 +14,7 @@ pub mod oidc;
 pub mod onnx;
 pub mod onnx_models;
 pub mod page;
+pub mod page_rows;
 pub mod postgres;
 pub mod proxy;
 pub mod python;

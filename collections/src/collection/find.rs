@@ -113,6 +113,11 @@ impl Cursor {
         let is_id = find.order.is_empty();
         Self { version: version.info().version, position: if is_id { 0 } else { find.skip }, is_id }
     }
+
+    /// Returns the version whose rows follow.
+    pub fn version(&self) -> VersionNumber {
+        self.version
+    }
 }
 
 impl fmt::Display for Cursor {

@@ -1,6 +1,7 @@
 //! Semantic indexes: the nearest vectors of a field, exactly.
 
 mod fresh;
+mod info;
 mod query;
 mod search;
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 use crate::listeners::{ListenerStatus, Listeners};
 use crate::nearest::Measure;
 
+pub use info::IndexInfo;
 pub use query::{Like, SearchQuery};
 pub use search::Found;
 

@@ -34,6 +34,7 @@ pub struct SearchQuery {
     pub(super) fold: Option<Fold>,
     pub(super) unindexed: Unindexed,
     pub(super) model: Option<Reference>,
+    pub(super) made_by: Option<ModelVersion>,
     pub(super) threads: NonZeroUsize,
 }
 
@@ -42,7 +43,7 @@ impl SearchQuery {
     pub fn new(like: Like, n: usize) -> Self {
         let threads = default_threads();
         let unindexed = Unindexed::default();
-        Self { like, n, filter: None, fold: None, unindexed, model: None, threads }
+        Self { like, n, filter: None, fold: None, unindexed, model: None, made_by: None, threads }
     }
 
     /// Finds rows that match a condition: `n` rows come back if `n` match.
@@ -67,6 +68,12 @@ impl SearchQuery {
     #[must_use]
     pub fn model(self, model: Reference) -> Self {
         Self { model: Some(model), ..self }
+    }
+
+    /// States the model that made a [`Like::Vector`]: it is refused if the vectors of the index are of another.
+    #[must_use]
+    pub fn made_by(self, model: ModelVersion) -> Self {
+        Self { made_by: Some(model), ..self }
     }
 
     /// Sets the number of threads; one per core by default.
@@ -137,7 +144,7 @@ impl Listeners {
     }
 
     /// Returns a value as the input of the listener's model: in an object, if it takes its field so.
-    fn as_input(&self, upstream: Option<&str>, value: &Value) -> Result<Value> {
+    pub(super) fn as_input(&self, upstream: Option<&str>, value: &Value) -> Result<Value> {
         let Some(upstream) = upstream else { return Ok(value.clone()) };
         let (_, listener) = self.find(Kind::Listener, upstream)?;
         Ok(match (&listener.work, &*listener.key) {

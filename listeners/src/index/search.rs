@@ -38,14 +38,7 @@ impl Listeners {
     /// [`Error::Store`].
     pub fn search(&self, name: &str, query: &SearchQuery) -> Result<SearchResult> {
         let index = self.index_named(name)?;
-        let source = self.source_of(&index)?.ok_or_else(|| self.no_collection())?;
-        let mut outputs = match self.outputs_of(&index)? {
-            Some((_, outputs)) => outputs,
-            None => Outputs::new(&index, source.version()),
-        };
-        if outputs.fragments.is_empty() {
-            outputs.model = source.upstream_model(&index);
-        }
+        let (source, outputs) = self.vectors_in(&index)?;
         let changes = source.changes(self.larder(), &index, &outputs)?;
         let Work::Index { measure, .. } = &index.work else {
             return Err(Error::internal(format!("{name} is no index")));
@@ -60,6 +53,19 @@ impl Listeners {
             measure: *measure,
         };
         search.run()
+    }
+
+    /// Opens what an index reads, and its vectors with the model that made them.
+    pub(super) fn vectors_in(&self, index: &Listener) -> Result<(Source, Outputs)> {
+        let source = self.source_of(index)?.ok_or_else(|| self.no_collection())?;
+        let mut outputs = match self.outputs_of(index)? {
+            Some((_, outputs)) => outputs,
+            None => Outputs::new(index, source.version()),
+        };
+        if outputs.fragments.is_empty() {
+            outputs.model = source.upstream_model(index);
+        }
+        Ok((source, outputs))
     }
 
     /// Returns the index of a name, or of the field or listener that it indexes.
@@ -171,6 +177,12 @@ impl Search<'_> {
             Like::Vector(vector) => {
                 if let Some(model) = &self.query.model {
                     return Err(self.refused(format!("a vector was given, so {model} makes none")));
+                }
+                let made_by = self.query.made_by.as_ref();
+                if let Some(other) = made_by.filter(|it| Some(it.digest) != self.outputs.digest()) {
+                    return Err(self.refused(format!(
+                        "its vectors are not of {other}, which made the vector; search again"
+                    )));
                 }
                 Ok(vector.clone())
             }

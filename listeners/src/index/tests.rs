@@ -92,3 +92,31 @@ fn an_index_of_a_model_compares_its_own_vectors_only() {
     let state = listeners.index_status_of("both").unwrap().unwrap();
     assert_eq!((state.ok, state.version.as_deref()), (3, Some("embed@2")));
 }
+
+#[test]
+fn a_vector_of_a_stated_model_is_compared_with_those_of_that_model_alone() {
+    let (larder, _, listeners) = shop();
+    larder.apply("embed", &Embed { turn: false }).unwrap();
+    attach(&listeners, "embed", &["y"], "angle");
+    index(&listeners, "angle", IndexOptions::new());
+    index(&listeners, "x", IndexOptions::new());
+    assert_eq!(listeners.names().unwrap(), ["angle"]);
+    let all = listeners.indexes().unwrap();
+    let [angle, x] = &all[..] else { panic!("{all:?}") };
+    assert_eq!((&*angle.field, &*angle.inputs), ("_outputs.angle", &["y".to_owned()][..]));
+    assert_eq!((&*x.field, x.inputs.len(), &x.model), ("x", 0, &None));
+    assert_eq!(listeners.input_of(angle, &json!(2.1)).unwrap(), json!(2.1));
+
+    let model = angle.model.clone().unwrap();
+    assert_eq!(model.to_string(), "embed@1");
+    let loaded = larder.load_model(model.reference().unwrap()).unwrap();
+    let vector: Vec<f32> = serde_json::from_str(&loaded.predict_json("2.1").unwrap()).unwrap();
+    let stated = like(&vector, 1).made_by(model);
+    assert_eq!(found(&listeners, "angle", stated.clone()), [1]);
+    larder.apply("embed", &Embed { turn: true }).unwrap();
+    work(&larder);
+    let error = listeners.search("angle", &stated).unwrap_err().to_string();
+    assert!(error.contains("its vectors are not of embed@1"), "{error}");
+    let now = listeners.indexes().unwrap()[0].model.clone().unwrap();
+    assert_eq!(now.to_string(), "embed@2");
+}

@@ -68,13 +68,13 @@ impl LarderListeners for Larder {
         collection: impl TryInto<Identifier, Error: Into<Error>>,
     ) -> Result<Listeners> {
         let collection: Identifier = collection.try_into().map_err(Into::into)?;
-        let engine = engine(self, &collection)?;
+        let engine = engine_of(self, &collection)?;
         Ok(Listeners { larder: self.clone(), collection, engine, cache: FragmentCache::default() })
     }
 }
 
 /// Opens the engine of a collection.
-pub(crate) fn engine(larder: &Larder, collection: &Identifier) -> Result<Arc<dyn Engine>> {
+fn engine_of(larder: &Larder, collection: &Identifier) -> Result<Arc<dyn Engine>> {
     Ok(Arc::new(FragmentEngine::new(larder, collection.clone())))
 }
 
@@ -87,6 +87,21 @@ impl Listeners {
     /// Returns the name of the collection.
     pub fn collection(&self) -> &Identifier {
         &self.collection
+    }
+
+    /// Returns the engine of the collection, whose handles then share what it has read.
+    pub fn engine(&self) -> &Arc<dyn Engine> {
+        &self.engine
+    }
+
+    /// Returns the names of the listeners, in order.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`]; [`Error::Store`].
+    pub fn names(&self) -> Result<Vec<String>> {
+        let versions = versions_of(&self.larder, &self.collection, Kind::Listener)?;
+        let last = |it: &VersionInfo| it.identifier.as_str().rsplit('/').next().map(str::to_owned);
+        Ok(versions.iter().filter_map(last).collect())
     }
 
     /// Returns the listeners, by name.

@@ -54,7 +54,7 @@ pub(crate) struct Changes {
 impl Source {
     /// Opens the collection of a listener; none if it was removed.
     pub(crate) fn open(larder: &Larder, listener: &Listener) -> Result<Option<Self>> {
-        let engine = super::engine(larder, &listener.collection)?;
+        let engine = super::engine_of(larder, &listener.collection)?;
         Self::open_with(larder, &engine, &FragmentCache::default(), listener)
     }
 

@@ -15,7 +15,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
-#[cfg(feature = "page")]
 use axum::http::{HeaderMap, HeaderValue};
 use larder_access::{
     AuditEntry, CreatedToken, LarderAccess, Outcome, Principal, SignIn, TokenOptions,
@@ -116,13 +115,11 @@ pub(crate) fn of(app: &App) -> Result<Arc<Oidc>, Failure> {
 }
 
 /// Ends a session. Returns the header that removes its cookie.
-#[cfg(feature = "page")]
 pub(crate) async fn end_session(context: &Context) -> Result<Option<HeaderValue>, Failure> {
     Ok(login::end_session(context).await?.1)
 }
 
 /// Returns the value of the cookie of a browser's session.
-#[cfg(feature = "page")]
 pub(crate) fn session_cookie(app: &App, headers: &HeaderMap) -> Option<String> {
     cookie::find(headers, cookie::SESSION, of(app).ok()?.is_secure)
 }

@@ -68,7 +68,10 @@ pub struct ModelVersion {
 
 impl ModelVersion {
     /// Returns the reference of exactly this version.
-    pub(crate) fn reference(&self) -> Result<Reference> {
+    ///
+    /// # Errors
+    /// None for a version that is stored.
+    pub fn reference(&self) -> Result<Reference> {
         exact(&self.name, &self.digest)
     }
 }

@@ -66,3 +66,47 @@ fn a_long_list_begins_at_once() {
         deep.elapsed()
     );
 }
+
+/// Prints how long pages of a large collection take, with `--nocapture`; `LARDER_ROWS=1000000` makes it larger.
+#[test]
+fn a_large_collection_begins_at_once() {
+    use larder::collections::{LarderCollections, Vector};
+
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Row {
+        id: u64,
+        text: String,
+        vector: Vector<32>,
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let served = Served::at(&format!("fs:{}", folder.path().join("larder").display()));
+    let count = std::env::var("LARDER_ROWS").ok().and_then(|it| it.parse().ok()).unwrap_or(20_000);
+    let rows = served.larder.collection::<Row>("many/rows").unwrap().with_key("id");
+    let row = |id: u64| Row {
+        id,
+        text: format!("This is number {id}, which is {} its half.", id / 2),
+        vector: Vector::from([id as f32; 32]),
+    };
+    rows.insert_many((0..count).map(row)).unwrap();
+    let mut admin = Browser::signed_in(&served, served.token());
+    let last = count - 1;
+    for (what, question, shown) in [
+        ("first page", String::new(), 25),
+        ("far down", format!("?after=1i{}", count - 30), 25),
+        ("filtered to one", format!("?where=id+%3D+{last}"), 1),
+        ("the largest ids", "?order=-id".into(), 25),
+    ] {
+        let path = format!("/ui/collection/many/rows{question}");
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            let began = Instant::now();
+            let answer = admin.get(&path);
+            times.push(began.elapsed());
+            assert_eq!(answer.status, 200, "{}", answer.text());
+            assert_eq!(answer.text().matches("<th scope=\"row\"").count(), shown, "{path}");
+        }
+        let first = times[0];
+        times.sort();
+        eprintln!("{what} of {count} rows: {:?} (median of 5), {first:?} at first", times[2]);
+    }
+}

@@ -2,6 +2,8 @@
 
 mod actions;
 mod lists;
+mod rights;
+mod rows;
 mod sessions;
 
 use larder_access::Role;
@@ -100,7 +102,9 @@ fn checked(path: &str, answer: &Answer) {
     assert!(!text.contains("javascript:"), "{path}");
     assert!(!text.contains("onerror=\"alert") && !text.contains('\u{202e}'), "{path}: {text}");
     for (at, _) in text.match_indices("<img") {
-        assert!(text[at..].starts_with("<img src=\"/ui/static/icon.svg"), "{path}");
+        let (own, preview) =
+            ("<img src=\"/ui/static/icon.svg", "<img class=\"preview\" src=\"/ui/media/");
+        assert!(text[at..].starts_with(own) || text[at..].starts_with(preview), "{path}");
     }
     assert!(answer.body.len() < 100_000, "{path}: {} bytes", answer.body.len());
 }
