@@ -320,3 +320,30 @@ fn a_collection_is_created_once() {
     let filter: Filter = "id = 'x'".parse().unwrap();
     assert_eq!(shop.latest().unwrap().count(&Scan::new().filter(filter)).unwrap(), 0);
 }
+
+#[test]
+fn a_batch_is_a_whole_fragment_of_about_its_size() {
+    let larder = larder();
+    let all = larder.collection::<Numbered>("fragments").unwrap().with_key("id");
+    for from in [0, 10_000, 20_000] {
+        all.insert_many((from..from + 10_000).map(|id| Numbered { id, half: 0.5 })).unwrap();
+    }
+    let sizes = |scan: &Scan| -> Vec<usize> {
+        let batches = all.untyped().latest().unwrap().scan(scan).unwrap();
+        batches.map(|batch| batch.unwrap().rows.num_rows()).collect()
+    };
+    assert_eq!(sizes(&Scan::new()), [10_000; 3]);
+    assert_eq!(sizes(&Scan::new().batch_rows(20_000)), [10_000; 3]);
+    assert_eq!(sizes(&Scan::new().batch_rows(5_000)), [5_000; 6]);
+    assert_eq!(sizes(&Scan::new().batch_rows(50_000)), [30_000]);
+    let some = Scan::new().filter("id >= 9999 and id < 10001".parse().unwrap());
+    let ids: Vec<u64> = all
+        .untyped()
+        .latest()
+        .unwrap()
+        .scan(&some)
+        .unwrap()
+        .flat_map(|batch| batch.unwrap().ids.values().to_vec())
+        .collect();
+    assert_eq!(ids, [9_999, 10_000]);
+}

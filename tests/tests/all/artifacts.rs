@@ -1,6 +1,7 @@
 //! Artifacts: values whose bytes live outside the manifest.
 
 mod chosen;
+mod inherited;
 mod streaming;
 
 use larder::Selection;

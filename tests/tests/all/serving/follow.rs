@@ -246,3 +246,16 @@ fn a_stuck_model_is_not_ready() {
     open_gate("not ready");
     eventually("it is ready again", || server.deployer.status()[0].is_ready);
 }
+
+#[test]
+fn servers_of_the_process_that_deploys_are_told() {
+    let larder = larder_with(1);
+    let options = options().poll(Duration::from_secs(3_600));
+    let serving = start(&larder, &options);
+    let deployer = Deployer::start(&serving).unwrap();
+    eventually("it looked once", || deployer.is_ready());
+    deploy(&larder, "probe");
+    eventually("it serves", || deployer.route(&name("it")).is_ok());
+    larder.undeploy("it").unwrap();
+    eventually("it serves no more", || deployer.endpoint(&name("it")).is_none());
+}
