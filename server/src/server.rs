@@ -34,10 +34,10 @@ use crate::shared::Shared;
 const DRAIN: Duration = Duration::from_secs(30);
 /// Maximum time for the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time between ends of the timer that is always set; well below the others.
+const TICK: Duration = Duration::from_secs(1);
 /// The maximum number of bytes of the head of a request.
 const MOST_HEAD: usize = 64 << 10;
-/// The maximum number of headers.
-const MOST_HEADERS: usize = 100;
 /// The name of the user that a server creates in a larder without users.
 const FIRST_USER: &str = "admin";
 
@@ -122,6 +122,7 @@ impl Server {
         let control = Control::new();
         let (done, ended) = mpsc::channel();
         let listen = |error| Error::store(format!("listen on {place}"), error);
+        runtime.spawn(tick());
         let entered = runtime.enter();
         // A block for each, because the servers are of different types.
         let socket = match (bound, tls) {
@@ -253,12 +254,20 @@ fn deployer(serving: &Serving, options: &ServerOptions) -> Result<Deployer> {
     Deployer::start(serving)
 }
 
+/// Keeps a timer that ends soon. A timer that ends before all others wakes a thread when it is set, and without this one, the
+/// time limit of each request's head would be that.
+async fn tick() {
+    loop {
+        tokio::time::sleep(TICK).await;
+    }
+}
+
+/// Sets limits. At most 100 headers is hyper's own one; to set it costs a list of that many for each request.
 fn limit(http: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>) {
     http.http1()
         .timer(hyper_util::rt::TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MOST_HEAD)
-        .max_headers(MOST_HEADERS);
+        .max_buf_size(MOST_HEAD);
     http.http2()
         .timer(hyper_util::rt::TokioTimer::new())
         .keep_alive_interval(Some(Duration::from_secs(30)))

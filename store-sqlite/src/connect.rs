@@ -5,6 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use larder_store::{BoxError, Error, Result};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode};
 
 use crate::place::Place;
@@ -143,7 +144,14 @@ fn connect(place: &Place, patience: Duration) -> rusqlite::Result<Connection> {
     }
     connection.busy_timeout(patience)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
+    keep_plans(&connection)?;
     Ok(connection)
+}
+
+/// Keeps the plan of a statement whatever its parameters are. Otherwise, SQLite with statistics of columns compiles a statement
+/// with a range of keys again for each range.
+pub(crate) fn keep_plans(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop)
 }
 
 /// Switches the file to WAL mode permanently. The busy timeout does not apply here, so this retries.

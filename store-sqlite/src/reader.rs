@@ -16,6 +16,7 @@ use larder_store::BoxError;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tempfile::TempDir;
 
+use crate::connect::keep_plans;
 use crate::place::Place;
 
 /// Maximum time to wait for a lock. Readers wait for recovery only.
@@ -207,6 +208,7 @@ fn open(path: &Path, parameters: &str) -> rusqlite::Result<Connection> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(uri(path, parameters), flags)?;
     connection.busy_timeout(PATIENCE)?;
+    keep_plans(&connection)?;
     Ok(connection)
 }
 
