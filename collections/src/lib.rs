@@ -26,8 +26,8 @@ pub use collection::{
     LarderCollections, Order, Page, Reject, Rows, UntypedCollection, Version,
 };
 pub use engine::{
-    Batches, Delta, Engine, EngineVersion, Layout, NewCollection, RowBatch, RowBatches, Scan,
-    VectorPart, Write,
+    Batches, Compacted, Delta, Engine, EngineVersion, Layout, NewCollection, RowBatch, RowBatches,
+    Scan, VectorPart, Write,
 };
 pub use filter::Filter;
 pub use fold::Fold;

@@ -4,12 +4,14 @@
 //! to a vector, a value or a row: every vector is compared. A [`PinnedCollection`] is a version that a component reads.
 
 mod index;
+mod compact;
 mod listeners;
 pub mod nearest;
 mod pinned;
 
 pub use index::{Found as FoundRow, Like, SearchQuery, SearchResult, Unindexed};
 pub use listeners::{
+pub use compact::CompactReport;
     AttachOptions, Attached, FillReport, IndexOptions, LarderListeners, Listener, ListenerStatus,
     Listeners, ModelVersion, OutputColumn, OutputRow, OutputStatus, Outputs, OutputsReader,
 };

@@ -17,7 +17,7 @@ use super::prepare::Prepared;
 use super::version::FragmentVersion;
 use super::write::{NewFragment, Uploads};
 use super::{lookup, merge};
-use crate::engine::{Engine, EngineVersion, NewCollection, Write};
+use crate::engine::{Compacted, Engine, EngineVersion, NewCollection, Write};
 use crate::fragment::{Deleted, Fragment, FragmentCache, Positions, Rows};
 use crate::key::KeyColumn;
 use crate::snapshot::Snapshot;
@@ -322,7 +322,7 @@ impl Engine for FragmentEngine {
         Ok(Arc::new(self.commit(Some(base), None, write)?))
     }
 
-    fn compact(&self) -> Result<Arc<dyn EngineVersion>> {
+    fn compact(&self, most: usize) -> Result<Compacted> {
         let (begun, mut backoff) = (Instant::now(), Backoff::default());
         loop {
             let Some(head) = self.latest()? else {
@@ -334,11 +334,13 @@ impl Engine for FragmentEngine {
             let mut uploads = Uploads::new(&self.larder, &self.name);
             let loader = self.loader(Some(&head));
             let merged =
-                merge::compact(fragments, &snapshot.schema, key_at, &loader, &mut uploads)?;
-            let Some(fragments) = merged else { return Ok(Arc::new(head.clone())) };
+                merge::compact(fragments, most, &snapshot.schema, key_at, &loader, &mut uploads)?;
+            let Some((fragments, left)) = merged else {
+                return Ok(Compacted { version: Arc::new(head.clone()), left: 0 });
+            };
             snapshot.fragments = fragments.iter().map(|it| it.fragment.clone()).collect();
             if let Some(version) = self.apply(snapshot, Some(&head), &[])? {
-                return Ok(Arc::new(version));
+                return Ok(Compacted { version: Arc::new(version), left });
             }
             if begun.elapsed() > PATIENCE {
                 return Err(Error::Conflict { what: self.name.to_string() });
