@@ -42,7 +42,8 @@ pub use types::{Encoded, Media, Vector};
 /// Parts for crates that keep data of their own beside the rows of a collection.
 pub mod extend {
     pub use crate::error::arrow_error;
+    pub use crate::filter::Bound as BoundFilter;
     pub use crate::fragment::FragmentCache;
     pub use crate::json::{array_of, infer};
-    pub use crate::schema::value_text;
+    pub use crate::schema::{is_computed, value_text};
 }

@@ -3,7 +3,7 @@
 use larder_collections::{CollectionVersion, Filter, Fold, LarderCollections as _, RowBatch, Scan};
 use larder_core::store::VersionNumber;
 use larder_core::{Error, Identifier, Larder, Reference, Result, Selector};
-use larder_listeners::PinnedCollection;
+use larder_listeners::{LarderListeners as _, PinnedCollection};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{RngCore as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
@@ -16,10 +16,10 @@ pub struct TrainingData {
     /// The version; that which is newest when the job starts, if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<VersionNumber>,
-    /// The condition on rows of both folds, as in a search.
+    /// The condition on rows of both folds, as in a search. It may name the outputs of listeners.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
-    /// The fields to read; all if `None`.
+    /// The fields to read, `_outputs.NAME` included; all stored ones if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<Vec<String>>,
     /// The fold to train on, `train` or `valid`; the other one validates.
@@ -89,10 +89,13 @@ impl TrainingData {
 
     pub(crate) fn open(&self, larder: &Larder) -> Result<CollectionVersion> {
         let collection = larder.untyped_collection(self.collection.clone())?;
-        match self.version {
-            Some(version) => collection.at(version),
-            None => collection.latest(),
-        }
+        let version = match self.version {
+            Some(version) => collection.at(version)?,
+            None => collection.latest()?,
+        };
+        let mut scan = self.scan(self.fold()?.0)?;
+        scan.columns = self.fields.clone();
+        larder.listeners(self.collection.clone())?.version_for(&scan.into(), &version)
     }
 
     fn scan(&self, fold: Fold) -> Result<Scan> {

@@ -1,6 +1,7 @@
 //! Searching an index.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
@@ -15,7 +16,7 @@ use crate::listeners::source::{Changes, Source};
 use crate::listeners::vectors::{vectors_of, width_of};
 use crate::listeners::{Kind, Listener, Listeners, Work};
 use crate::nearest::{Candidates, Hit, Measure, Segment, nearest};
-use larder_collections::Scan;
+use larder_collections::{CollectionVersion, Scan};
 
 /// A row that a search found.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -212,7 +213,9 @@ impl Search<'_> {
             scan = scan.fold(*fold);
         }
         let mut rows = Vec::new();
-        for batch in self.source.collection().scan(&scan)? {
+        let version = CollectionVersion::new(Arc::clone(self.source.collection()));
+        let version = self.listeners.version_for(&scan.clone().into(), &version)?;
+        for batch in version.scan(&scan)? {
             rows.extend_from_slice(batch?.ids.values());
         }
         Ok(Allowed::Rows(rows))

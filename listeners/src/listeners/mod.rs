@@ -1,6 +1,7 @@
 //! Listeners: models whose outputs stand beside the rows of a collection.
 
 mod attach;
+mod beside;
 mod columns;
 mod fill;
 mod filler;
@@ -274,3 +275,6 @@ mod kill;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 pub(crate) mod tests;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod beside_tests;
