@@ -33,6 +33,9 @@ pub struct TrainingData {
     /// Epochs without a better objective after which training stops; none if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
+    /// Rows that have to change before a change of the collection trains again; one if `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<u64>,
 }
 
 impl TrainingData {
@@ -48,6 +51,7 @@ impl TrainingData {
             batch_rows: 1_024,
             epochs: 1,
             patience: None,
+            every: None,
         }
     }
 
@@ -85,6 +89,30 @@ impl TrainingData {
     #[must_use]
     pub fn epochs(self, epochs: u32, patience: Option<u32>) -> Self {
         Self { epochs, patience, ..self }
+    }
+
+    /// Trains again once this many rows were inserted, updated or deleted, if the component watches the collection: see
+    /// [`Listeners::watch`](larder_listeners::Listeners::watch).
+    #[must_use]
+    pub fn every(self, rows: u64) -> Self {
+        Self { every: Some(rows), ..self }
+    }
+
+    /// Returns the number of rows that changed from a version to the newest; `None` if that version was removed.
+    pub(crate) fn changed_since(
+        &self,
+        larder: &Larder,
+        version: VersionNumber,
+    ) -> Result<Option<u64>> {
+        let collection = larder.untyped_collection(self.collection.clone())?;
+        let before = match collection.at(version) {
+            Ok(before) => before,
+            Err(Error::NotFound { .. } | Error::Removed { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let delta = collection.latest()?.delta(&before)?;
+        let rows = delta.inserted.len() + delta.updated.len() + delta.deleted.len();
+        Ok(Some(rows as u64))
     }
 
     pub(crate) fn open(&self, larder: &Larder) -> Result<CollectionVersion> {
