@@ -179,6 +179,11 @@ impl Search<'_> {
                 let made_by = self.outputs.model.as_ref();
                 self.listeners.vector_of(self.index, made_by, value, self.query.model.as_ref())
             }
+            Like::Bytes(bytes) => {
+                let made_by = self.outputs.model.as_ref();
+                let model = self.query.model.as_ref();
+                self.listeners.vector_of_bytes(self.index, made_by, bytes, model)
+            }
             Like::Row(row) => {
                 let chunk = self.source.take(self.index, &[*row])?;
                 let is_empty = chunk.empty(self.index).into_iter().all(|is_empty| is_empty);

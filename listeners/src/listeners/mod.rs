@@ -8,7 +8,7 @@ mod filler;
 mod listener;
 pub(crate) mod outputs;
 mod participant;
-mod predict;
+pub(crate) mod predict;
 pub(crate) mod source;
 mod status;
 mod tables;
