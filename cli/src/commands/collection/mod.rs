@@ -8,6 +8,8 @@ mod delta;
 mod export;
 mod find;
 mod get;
+#[cfg(feature = "training")]
+mod impute;
 mod index;
 mod insert;
 mod outputs;
@@ -52,6 +54,8 @@ enum Action {
     Outputs(outputs::Args),
     Index(index::Args),
     Like(index::LikeArgs),
+    #[cfg(feature = "training")]
+    Impute(impute::Args),
     Watch(watch::Args),
     Unwatch(watch::UnwatchArgs),
     Status(status::Args),
@@ -85,6 +89,8 @@ pub(crate) fn run(
         Action::Outputs(args) => outputs::run(args, &open(url, registry)?, output),
         Action::Index(args) => index::run(args, &open(url, registry)?, output),
         Action::Like(args) => index::like(args, &open(url, registry)?, output),
+        #[cfg(feature = "training")]
+        Action::Impute(args) => impute::run(args, &open(url, registry)?, output),
         Action::Watch(args) => watch::run(args, &open(url, registry)?, output),
         Action::Unwatch(args) => watch::unwatch(args, &open(url, registry)?, output),
         Action::Status(args) => status::run(args, &open(url, registry)?, output),
