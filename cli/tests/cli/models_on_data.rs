@@ -257,7 +257,7 @@ fn a_field_is_imputed_and_new_rows_train_the_model_again() {
         };
         ids.map(row).collect()
     };
-    dir.write("rows.jsonl", &rows(0..300));
+    dir.write("rows.jsonl", rows(0..300));
     ok(&dir, &["collection", "insert", "shop/rows", "rows.jsonl", "--key", "id"]);
     let impute = |field: &str, from: &str, more: &[&str]| {
         let args =
@@ -282,10 +282,10 @@ fn a_field_is_imputed_and_new_rows_train_the_model_again() {
         ok(&dir, &["work", "--drain"]);
         json(&dir, &["show", "shop/price"])["version"].as_u64()
     };
-    dir.write("more.jsonl", &rows(300..340));
+    dir.write("more.jsonl", rows(300..340));
     ok(&dir, &["collection", "insert", "shop/rows", "more.jsonl"]);
     assert_eq!(trained(), Some(2), "40 rows are too few");
-    dir.write("more.jsonl", &rows(340..360));
+    dir.write("more.jsonl", rows(340..360));
     ok(&dir, &["collection", "insert", "shop/rows", "more.jsonl"]);
     assert_eq!(trained(), Some(3));
     assert!(ok(&dir, &["show", "shop/price"]).contains("shop/rows@3, fold train"));

@@ -1,6 +1,6 @@
 //! Larders of every format that was ever written are read for ever.
 
-mod fixtures;
+pub(crate) mod fixtures;
 mod links;
 mod newer;
 mod places;

@@ -29,7 +29,7 @@ fn ids(version: &CollectionVersion, scan: Scan) -> Vec<u64> {
 }
 
 /// All that a reader gets of the collection.
-fn document(larder: &Larder) -> Value {
+pub(super) fn document(larder: &Larder) -> Value {
     let collection = larder.untyped_collection("shop/rows").unwrap();
     let listeners = larder.listeners("shop/rows").unwrap();
     let all = collection.versions().unwrap();
@@ -70,6 +70,15 @@ fn document(larder: &Larder) -> Value {
     })
 }
 
+/// Compares what a reader gets with what stands beside the fixture.
+pub(super) fn compare(found: &Value, name: &str) {
+    let beside = fs::read(folder().join("rows.json")).unwrap();
+    let expected: Value = serde_json::from_slice(&beside).unwrap();
+    for part in ["versions", "key", "outputs", "near", "like row 5", "watches"] {
+        assert_eq!(found[part], expected[part], "{part} of {name}");
+    }
+}
+
 #[test]
 fn the_rows_of_the_fixture_are_those_that_stand_beside_it() {
     let beside = folder().join("rows.json");
@@ -82,10 +91,7 @@ fn the_rows_of_the_fixture_are_those_that_stand_beside_it() {
         if !beside.exists() && std::env::var("LARDER_FIXTURES").is_ok_and(|it| it == "write") {
             fs::write(&beside, serde_json::to_string_pretty(&found).unwrap() + "\n").unwrap();
         }
-        let expected: Value = serde_json::from_slice(&fs::read(&beside).unwrap()).unwrap();
-        for part in ["versions", "key", "outputs", "near", "like row 5", "watches"] {
-            assert_eq!(found[part], expected[part], "{part} of {name}");
-        }
+        compare(&found, name);
         // What has been read can be written to.
         let rows = larder.untyped_collection("shop/rows").unwrap();
         let before = rows.latest().unwrap().rows();

@@ -5,7 +5,10 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use larder::collections::{Engine, Find, FragmentEngine, LarderCollections, row_of};
+use larder::collections::{
+    Engine, Find, FragmentEngine, LarderCollections, LarderListeners, row_of,
+};
+use larder::jobs::{JobsQuery, LarderJobs, Worker};
 use larder::maintenance::LarderMaintenance;
 use larder::server::{Server, ServerOptions};
 use larder::store::BucketStore;
@@ -67,6 +70,22 @@ fn processes_lose_nothing(url: &str) {
     assert_eq!(larder.maintenance().verify(Selection::All).unwrap().findings, []);
 }
 
+/// A listener, an index, a watch and their jobs make on every store what they made of the fixture.
+fn models_work(url: &str) {
+    let larder = larder::open(url).unwrap();
+    crate::format::fixtures::collections::fill(&larder, Path::new(""));
+    let other = larder::open(url).unwrap();
+    super::fixture::compare(&super::fixture::document(&other), url);
+    let jobs = other.jobs();
+    let waiting = jobs.list(&JobsQuery::new()).map(Result::unwrap);
+    let waiting: Vec<_> = waiting.filter(|job| !job.status.is_over()).collect();
+    assert_eq!(waiting.len(), 3, "of the listener, the index and what watches: {waiting:?}");
+    assert_eq!(Worker::new(&other).drain().unwrap(), 3);
+    let status = &other.listeners("shop/rows").unwrap().status().unwrap()[0];
+    assert_eq!((status.backlog, status.behind), (0, 0));
+    assert_eq!(other.maintenance().verify(Selection::All).unwrap().findings, []);
+}
+
 #[test]
 fn an_sqlite_file_keeps_the_laws_of_engines() {
     let folder = tempfile::tempdir().unwrap();
@@ -99,6 +118,12 @@ fn a_larder_behind_a_server_keeps_the_laws_of_engines() {
     processes_lose_nothing(&url);
 }
 
+#[test]
+fn models_work_on_data_behind_a_server() {
+    let server = served("memory:");
+    models_work(&server.url());
+}
+
 #[cfg(feature = "servers")]
 #[test]
 fn a_bucket_on_a_server_keeps_the_laws_of_engines() {
@@ -106,6 +131,7 @@ fn a_bucket_on_a_server_keeps_the_laws_of_engines() {
     let url = server.url("rows");
     keeps_the_laws(|| larder::open(&url).unwrap());
     processes_lose_nothing(&url);
+    models_work(&server.url("models"));
 }
 
 #[cfg(feature = "servers")]
@@ -115,4 +141,5 @@ fn a_database_keeps_the_laws_of_engines() {
     let url = server.url("rows");
     keeps_the_laws(|| larder::open(&url).unwrap());
     processes_lose_nothing(&url);
+    models_work(&server.url("models"));
 }

@@ -3,7 +3,7 @@
 //! A fixture, once there, is never written again. `LARDER_FIXTURES=write` writes the fixtures and the JSON that are
 //! missing; without it, a missing one fails.
 
-mod collections;
+pub(crate) mod collections;
 mod made;
 
 use std::collections::BTreeMap;
