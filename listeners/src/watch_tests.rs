@@ -28,7 +28,7 @@ struct Witness {
 /// The collection and the versions that each witness was notified of, and the newest ones then.
 static SEEN: Mutex<Vec<(String, u64, u64)>> = Mutex::new(Vec::new());
 
-fn seen(name: &str) -> Vec<(u64, u64)> {
+fn seen(name: &str) -> Vec<Run> {
     let all = SEEN.lock().unwrap();
     all.iter().filter(|(it, ..)| it == name).map(|(_, at, newest)| (*at, *newest)).collect()
 }
@@ -150,9 +150,12 @@ fn child() {
     }
 }
 
+/// A run of a trigger: the version in its payload, and the newest one then.
+type Run = (u64, u64);
+
 /// Kills a process that writes rows, and works: returns the runs after each kill, with the newest version before and
 /// after.
-fn kills(kind: &str) -> Vec<(u64, u64, Vec<(u64, u64)>)> {
+fn kills(kind: &str) -> Vec<(u64, u64, Vec<Run>)> {
     let folder = tempfile::Builder::new().prefix(kind).tempdir().unwrap();
     let larder = open(folder.path());
     add(&larder);
