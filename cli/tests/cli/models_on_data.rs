@@ -199,6 +199,15 @@ fn rows_are_found_by_outputs_and_their_status() {
     ok(&dir, &["collection", "export", "shop/rows", "out.csv", "--where", "_outputs.total > 9"]);
     let exported = std::fs::read_to_string(dir.path("out.csv")).unwrap();
     assert_eq!(exported.lines().count(), 2, "{exported}");
+    let set = ["--set", "price=1", "--where", "_outputs.total < 1"];
+    let said = ok(&dir, &[&["collection", "update", "shop/rows"], &set[..]].concat());
+    assert!(said.starts_with("changed 1 row"), "{said}");
+    assert_eq!(ok(&dir, &find(&["--where", "price = 1 and id = 2", "--count"])), "1\n");
+    let spoilt = ["collection", "update", "shop/rows", "--all", "--set", "_outputs.total=1"];
+    assert!(fails(&dir, &spoilt).contains("no such field"), "outputs are not set by hand");
+    let said = ok(&dir, &["collection", "delete", "shop/rows", "--where", "_outputs.total > 9"]);
+    assert!(said.contains("deleted 1 row"), "{said}");
+    assert_eq!(ok(&dir, &find(&["--count"])), "2\n");
 }
 
 #[test]

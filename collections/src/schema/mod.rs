@@ -166,8 +166,7 @@ impl Schema {
                 }
             }
         }
-        let arrow = fields.iter().map(Field::to_arrow).collect::<Vec<_>>();
-        Ok(Self { arrow: Arc::new(ArrowSchema::new(arrow)), fields })
+        Ok(Self::of_fields(fields))
     }
 
     /// Creates the schema of Arrow data.
@@ -182,7 +181,16 @@ impl Schema {
     /// Returns the schema with fields that are computed when they are read; their names begin with `_`.
     #[must_use]
     pub fn with_computed(&self, fields: impl IntoIterator<Item = Field>) -> Self {
-        let fields: Vec<Field> = self.fields.iter().cloned().chain(fields).collect();
+        Self::of_fields(self.fields.iter().cloned().chain(fields).collect())
+    }
+
+    /// Returns the schema without computed fields.
+    pub(crate) fn stored(&self) -> Self {
+        let fields = self.fields.iter().filter(|field| !is_computed(&field.name));
+        Self::of_fields(fields.cloned().collect())
+    }
+
+    fn of_fields(fields: Vec<Field>) -> Self {
         let arrow = fields.iter().map(Field::to_arrow).collect::<Vec<_>>();
         Self { arrow: Arc::new(ArrowSchema::new(arrow)), fields }
     }

@@ -74,7 +74,7 @@ pub(crate) struct LikeArgs {
     /// The number of rows
     #[arg(short, value_name = "N", default_value_t = 10)]
     n: usize,
-    /// Only rows that match, such as 'price < 10'
+    /// Only rows that match, such as 'price < 10'; `_outputs.NAME` and `_status.NAME` are fields too
     #[arg(long = "where", value_name = "FILTER")]
     filter: Option<Filter>,
     /// Only rows of a fold: `train` or `valid`
