@@ -5,9 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use larder_core::extend::{Participant, Records, StoredArtifact};
-use larder_core::record::{self, NameRecord, VersionRecord};
-use larder_core::store::{Backoff, Transaction, VersionNumber};
+use larder_core::extend::{Records, StoredArtifact};
+use larder_core::store::{Backoff, VersionNumber};
 use larder_core::{
     Applied, ApplyOptions, Artifact, Error, Identifier, Larder, Reference, Result, Selector,
     VersionInfo,
@@ -74,7 +73,7 @@ impl FragmentEngine {
         let options = ApplyOptions::new().read_back(false);
         let options = match base {
             Some(base) => options.onto(base.info().digest),
-            None => options.with(Arc::new(OnlyFirst(self.name.clone()))),
+            None => options.first(),
         };
         let info = match self.larder.apply_with(self.name.clone(), &snapshot, &options) {
             Ok(Applied::Created(info)) => info,
@@ -110,24 +109,6 @@ fn without_values(mut snapshot: Snapshot) -> Snapshot {
         }
     }
     snapshot
-}
-
-/// Refuses to be more than the first version of a name.
-#[derive(Debug)]
-struct OnlyFirst(Identifier);
-
-impl Participant for OnlyFirst {
-    fn before_version(
-        &self,
-        transaction: &mut Transaction<'_>,
-        _: &mut VersionRecord,
-    ) -> Result<()> {
-        let head: Option<NameRecord> = transaction.read(&record::name_key(&self.0)?)?;
-        match head.and_then(|head| head.latest) {
-            Some(_) => Err(Error::Conflict { what: self.0.to_string() }),
-            None => Ok(()),
-        }
-    }
 }
 
 impl FragmentEngine {
