@@ -56,9 +56,20 @@ pub trait Engine: fmt::Debug + Send + Sync {
 
     /// Merges small parts and drops deleted rows, as a version with the same rows; the newest one if there is nothing to do.
     ///
+    /// Makes at most `most` parts at once, so that work in steps can go on where it was.
+    ///
     /// # Errors
     /// The errors of the store.
-    fn compact(&self) -> Result<Arc<dyn EngineVersion>>;
+    fn compact(&self, most: usize) -> Result<Compacted>;
+}
+
+/// The result of [`Engine::compact`].
+#[derive(Debug, Clone)]
+pub struct Compacted {
+    /// The newest version.
+    pub version: Arc<dyn EngineVersion>,
+    /// Number of parts that are still to be made.
+    pub left: usize,
 }
 
 /// The properties of a collection that is created.

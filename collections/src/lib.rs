@@ -26,8 +26,8 @@ pub use collection::{
     LarderCollections, Order, Page, Reject, Rows, UntypedCollection, Version,
 };
 pub use engine::{
-    Batches, Delta, Engine, EngineVersion, Layout, NewCollection, RowBatch, RowBatches, Scan,
-    VectorPart, Write,
+    Batches, Compacted, Delta, Engine, EngineVersion, Layout, NewCollection, RowBatch, RowBatches,
+    Scan, VectorPart, Write,
 };
 pub use filter::Filter;
 pub use fold::Fold;
@@ -42,7 +42,8 @@ pub use types::{Encoded, Media, Vector};
 /// Parts for crates that keep data of their own beside the rows of a collection.
 pub mod extend {
     pub use crate::error::arrow_error;
+    pub use crate::filter::Bound as BoundFilter;
     pub use crate::fragment::FragmentCache;
     pub use crate::json::{array_of, infer};
-    pub use crate::schema::value_text;
+    pub use crate::schema::{is_computed, value_text};
 }

@@ -347,3 +347,29 @@ fn a_batch_is_a_whole_fragment_of_about_its_size() {
         .collect();
     assert_eq!(ids, [9_999, 10_000]);
 }
+
+#[test]
+fn rows_that_are_left_out_have_the_order_of_the_schema() {
+    let larder = larder();
+    let rows = larder.untyped_collection("rows").unwrap();
+    let text = |text: &str| -> Map<String, Value> { serde_json::from_str(text).unwrap() };
+    let schema: Schema = serde_json::from_value(json!([
+        {"name": "z", "type": "int64"},
+        {"name": "deep", "type": "struct<y: int64?, b: text?>", "nullable": true},
+        {"name": "a", "type": "text", "nullable": true, "aliases": ["old"]},
+    ]))
+    .unwrap();
+    // In the file, keys are in another order.
+    let bad = text(
+        r#"{"zz": 1, "old": "x", "deep": {"c": 0, "b": "t", "y": 1}, "more": {"q": 1, "p": 2}, "z": 7}"#,
+    );
+    let mut lines = Vec::new();
+    let mut take = |reject: larder_collections::Reject| {
+        lines.push(serde_json::to_string(&reject.data()).unwrap());
+        Ok(())
+    };
+    let insert = Insert::new().schema(schema).skip_bad(&mut take);
+    rows.insert_json([Ok(bad), Ok(text(r#"{"z": 1}"#))], insert).unwrap();
+    let expected = r#"{"z":7,"deep":{"y":1,"b":"t","c":0},"old":"x","more":{"p":2,"q":1},"zz":1}"#;
+    assert_eq!(lines, [expected]);
+}

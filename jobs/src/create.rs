@@ -10,12 +10,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::MAX_OUTPUT;
+use crate::contribute::TriggerName;
 use crate::event::Event;
 use crate::items::RegistryJobs;
 use crate::jobs::Jobs;
 use crate::record::{CronRecord, JobRecord, QueueRecord, cron_key, job_key, queue_key};
 use crate::run_id::{job_id_in_run, new_run};
-use crate::table::TriggerEntry;
 
 /// The result of [`Jobs::fire`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -94,7 +94,12 @@ impl Jobs {
     }
 
     /// Refuses an event on which no trigger runs.
-    fn check_event(&self, name: &Identifier, version: &VersionRecord, event: &Event) -> Result<()> {
+    pub(crate) fn check_event(
+        &self,
+        name: &Identifier,
+        version: &VersionRecord,
+        event: &Event,
+    ) -> Result<()> {
         let what = format!("{name}@{}", version.version.get());
         let tag = version.type_tag.as_str();
         self.registry().find_type(tag, &what, version.origin.as_deref())?;
@@ -142,25 +147,37 @@ impl Jobs {
         payload: Option<&RawValue>,
         run: &str,
     ) -> Result<NewJobs> {
+        let table = self.registry().triggers_of(version.type_tag.as_str());
+        let triggers = table.into_iter().flat_map(|table| table.on(event));
+        let triggers: Vec<TriggerName> = triggers.map(Into::into).collect();
+        self.jobs_of_triggers(&triggers, event, name, version, payload, run)
+    }
+
+    /// Returns the jobs of triggers that run on an event, dependencies first.
+    pub(crate) fn jobs_of_triggers(
+        &self,
+        triggers: &[TriggerName],
+        event: &Event,
+        name: &Identifier,
+        version: &VersionRecord,
+        payload: Option<&RawValue>,
+        run: &str,
+    ) -> Result<NewJobs> {
         let mut jobs = NewJobs::default();
-        let Some(table) = self.registry().triggers_of(version.type_tag.as_str()) else {
-            return Ok(jobs);
-        };
         let now = self.now();
-        let entries: Vec<&TriggerEntry> = table.on(event).collect();
         let places: BTreeMap<&str, usize> =
-            entries.iter().enumerate().map(|(place, entry)| (entry.name(), place)).collect();
-        for (place, entry) in entries.iter().enumerate() {
+            triggers.iter().enumerate().map(|(place, it)| (&*it.name, place)).collect();
+        for (place, trigger) in triggers.iter().enumerate() {
             let id = JobId::new(name, version.version, &job_id_in_run(run, place))?;
             let mut job = JobRecord::new(
                 version.type_tag.clone(),
                 version.manifest,
-                entry.name().to_owned(),
+                trigger.name.clone(),
                 event.to_string(),
                 now,
             );
             job.payload = payload.map(ToOwned::to_owned);
-            let needed = entry.depends_on().iter().filter_map(|needed| {
+            let needed = trigger.depends_on.iter().filter_map(|needed| {
                 Some((needed.clone(), job_id_in_run(run, *places.get(needed.as_str())?)))
             });
             job.depends_on = needed.collect();

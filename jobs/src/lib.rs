@@ -93,6 +93,7 @@ pub use larder_core::store::JobStatus;
 pub use larder_core::versions::JobId;
 
 pub use crate::context::JobContext;
+pub use crate::contribute::TriggerName;
 pub use crate::create::Fired;
 pub use crate::cron::{Schedule, check_schedule};
 pub use crate::event::Event;

@@ -2,6 +2,7 @@
 //!
 //! [`LarderSearch::search`] returns the versions that a [`Query`] matches.
 
+pub mod grammar;
 mod query;
 
 use std::cmp::Ordering;

@@ -3,7 +3,7 @@
 use larder_collections::{CollectionVersion, Filter, Fold, LarderCollections as _, RowBatch, Scan};
 use larder_core::store::VersionNumber;
 use larder_core::{Error, Identifier, Larder, Reference, Result, Selector};
-use larder_listeners::PinnedCollection;
+use larder_listeners::{LarderListeners as _, PinnedCollection};
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{RngCore as _, SeedableRng as _};
 use serde::{Deserialize, Serialize};
@@ -16,10 +16,10 @@ pub struct TrainingData {
     /// The version; that which is newest when the job starts, if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<VersionNumber>,
-    /// The condition on rows of both folds, as in a search.
+    /// The condition on rows of both folds, as in a search. It may name the outputs of listeners.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<String>,
-    /// The fields to read; all if `None`.
+    /// The fields to read, `_outputs.NAME` included; all stored ones if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<Vec<String>>,
     /// The fold to train on, `train` or `valid`; the other one validates.
@@ -33,6 +33,9 @@ pub struct TrainingData {
     /// Epochs without a better objective after which training stops; none if `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u32>,
+    /// Rows that have to change before a change of the collection trains again; one if `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub every: Option<u64>,
 }
 
 impl TrainingData {
@@ -48,6 +51,7 @@ impl TrainingData {
             batch_rows: 1_024,
             epochs: 1,
             patience: None,
+            every: None,
         }
     }
 
@@ -87,12 +91,39 @@ impl TrainingData {
         Self { epochs, patience, ..self }
     }
 
+    /// Trains again once this many rows were inserted, updated or deleted, if the component watches the collection: see
+    /// [`Listeners::watch`](larder_listeners::Listeners::watch).
+    #[must_use]
+    pub fn every(self, rows: u64) -> Self {
+        Self { every: Some(rows), ..self }
+    }
+
+    /// Returns the number of rows that changed from a version to the newest; `None` if that version was removed.
+    pub(crate) fn changed_since(
+        &self,
+        larder: &Larder,
+        version: VersionNumber,
+    ) -> Result<Option<u64>> {
+        let collection = larder.untyped_collection(self.collection.clone())?;
+        let before = match collection.at(version) {
+            Ok(before) => before,
+            Err(Error::NotFound { .. } | Error::Removed { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let delta = collection.latest()?.delta(&before)?;
+        let rows = delta.inserted.len() + delta.updated.len() + delta.deleted.len();
+        Ok(Some(rows as u64))
+    }
+
     pub(crate) fn open(&self, larder: &Larder) -> Result<CollectionVersion> {
         let collection = larder.untyped_collection(self.collection.clone())?;
-        match self.version {
-            Some(version) => collection.at(version),
-            None => collection.latest(),
-        }
+        let version = match self.version {
+            Some(version) => collection.at(version)?,
+            None => collection.latest()?,
+        };
+        let mut scan = self.scan(self.fold()?.0)?;
+        scan.columns = self.fields.clone();
+        larder.listeners(self.collection.clone())?.version_for(&scan.into(), &version)
     }
 
     fn scan(&self, fold: Fold) -> Result<Scan> {

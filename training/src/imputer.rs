@@ -103,6 +103,10 @@ impl Train for Imputer {
         self.trained.is_some()
     }
 
+    fn trained_on(&self) -> Option<&TrainedOn> {
+        self.trained_on.as_ref()
+    }
+
     fn begin(&self, version: &CollectionVersion) -> Result<ImputerState, BoxError> {
         let field = version.schema().field(&self.target)?;
         let kind = field.kind.arrow();

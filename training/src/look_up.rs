@@ -101,6 +101,10 @@ impl Train for LookUp {
         self.trained.is_some()
     }
 
+    fn trained_on(&self) -> Option<&TrainedOn> {
+        self.trained_on.as_ref()
+    }
+
     fn begin(&self, version: &CollectionVersion) -> Result<LookUpState, BoxError> {
         let fields = match &self.pairs {
             Pairs::Fields { left, right } => vec![left, right],

@@ -106,9 +106,9 @@ impl Projection {
 mod jobs {
     use std::num::NonZeroUsize;
 
-    use larder_collections::{Insert, LarderCollections};
+    use larder_collections::{Fold, Insert, LarderCollections, Scan};
     use larder_core::{Error, Larder, Registry};
-    use larder_jobs::LarderJobs;
+    use larder_jobs::{LarderJobs, Worker};
     use larder_listeners::{AttachOptions, LarderListeners, OutputStatus, PinnedCollection};
     use serde_json::{Map, Value, json};
 
@@ -187,6 +187,41 @@ mod jobs {
             1
         );
         assert!(larder.show("quality.checkpoint").is_err(), "checkpoints are removed");
+
+        // Only rows with an output of the newest model.
+        Worker::new(&larder).drain().unwrap();
+        let data = data().filter("_status.quality = 'ok' and alcohol > 0");
+        larder.apply("density", &Imputer::new(data, "density")).unwrap();
+        let scan = Scan::new().fold(Fold::Train).filter("not has good".parse().unwrap());
+        let rows = larder.untyped_collection("wines").unwrap().latest().unwrap();
+        assert_eq!(self::report(&larder, "density").rows, rows.count(&scan).unwrap());
+    }
+
+    #[test]
+    fn new_rows_train_again_once_there_are_enough() {
+        let larder = wines();
+        let imputer = Imputer::new(data().every(100), "density");
+        let applied = larder.apply("density", &imputer).unwrap();
+        larder.jobs().wait(&applied).unwrap();
+        larder.listeners("wines").unwrap().watch("density", "retrain").unwrap();
+        let wines = larder.untyped_collection("wines").unwrap();
+        let rows = |ids: std::ops::Range<u64>| {
+            let row = |id| json!({"id": id, "alcohol": 9.0 + id as f64 / 1e3, "density": 0.99});
+            let rows: Vec<Value> = ids.map(row).collect();
+            rows.into_iter().map(|row| Ok(row.as_object().unwrap().clone())).collect::<Vec<_>>()
+        };
+        let trained = || {
+            Worker::new(&larder).drain().unwrap();
+            larder.load::<Imputer>("density").unwrap().trained_on().unwrap().version.get()
+        };
+        wines.insert_json(rows(2_000..2_060), Insert::new()).unwrap();
+        assert_eq!((trained(), larder.show("density").unwrap().version.version.get()), (1, 2));
+        wines.insert_json(rows(2_060..2_120), Insert::new()).unwrap();
+        assert_eq!((trained(), larder.show("density").unwrap().version.version.get()), (3, 3));
+        // A compaction changes no row.
+        let compacted = wines.compact().unwrap().info().version.get();
+        assert_eq!((trained(), compacted), (3, 4));
+        assert_eq!(larder.show("density").unwrap().version.version.get(), 3);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use larder_core::versions::AnnotationsChange;
 use larder_core::{BoxError, Error, Result, VersionInfo};
 use larder_core::{ComponentType, Reference};
 use larder_jobs::{Event, JobContext, PublishOptions, Trigger};
+use larder_listeners::Changed;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -54,7 +55,9 @@ pub type Metrics = BTreeMap<String, f64>;
 /// it validates on the other fold, and keeps the state of the best epoch. A job that was interrupted goes on where its state
 /// was last kept. At the end it publishes one version, with [`TrainedOn`] in its fields and the metrics as annotations.
 ///
-/// [`triggers`] makes the jobs: `train` runs when an untrained component is applied, and on the event `retrain`.
+/// [`triggers`] makes the jobs: `train` runs when an untrained component is applied, and on the event `retrain`. With
+/// [`Listeners::watch`](larder_listeners::Listeners::watch), new rows fire that event; fewer than
+/// [`every`](TrainingData::every) train nothing.
 pub trait Train: ComponentType {
     /// The state between batches. It is stored as MessagePack.
     type State: Serialize + DeserializeOwned;
@@ -64,6 +67,11 @@ pub trait Train: ComponentType {
 
     /// Returns true if there is nothing to train yet.
     fn is_trained(&self) -> bool;
+
+    /// Returns what it was trained on; by default nothing is known, and each change of the collection trains again.
+    fn trained_on(&self) -> Option<&TrainedOn> {
+        None
+    }
 
     /// Returns the state before the first batch.
     ///
@@ -110,7 +118,7 @@ pub trait Train: ComponentType {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TrainReport {
-    /// The version that it published.
+    /// The version that it published; the one that was there, if too few rows had changed.
     pub version: String,
     /// The number of rows that it was trained on.
     pub rows: u64,
@@ -142,6 +150,11 @@ pub fn triggers<T: Train>() -> Vec<Trigger<T>> {
 pub fn run<T: Train>(component: &T, job: &JobContext) -> Result<TrainReport, BoxError> {
     let data = component.data();
     let mut checkpoint = Checkpoint::load(job)?;
+    if checkpoint.is_none()
+        && let Some(report) = up_to_date::<T>(data, job)?
+    {
+        return Ok(report);
+    }
     let number = checkpoint.as_ref().map(|checkpoint| checkpoint.version);
     let version =
         TrainingData { version: number.or(data.version), ..data.clone() }.open(job.larder())?;
@@ -150,6 +163,27 @@ pub fn run<T: Train>(component: &T, job: &JobContext) -> Result<TrainReport, Box
     let published = run.publish()?;
     Checkpoint::remove(job);
     Ok(published)
+}
+
+/// Returns the report of a job that a change of the collection created, if too few rows have changed.
+fn up_to_date<T: Train>(
+    data: &TrainingData,
+    job: &JobContext,
+) -> Result<Option<TrainReport>, BoxError> {
+    if job.payload::<Changed>().is_err() {
+        return Ok(None);
+    }
+    // An earlier job may have published a version that knows the rows.
+    let newest: T = job.larder().load(job.id().name().clone())?;
+    let Some(on) = newest.trained_on() else { return Ok(None) };
+    let Some(rows) = data.changed_since(job.larder(), on.version)? else { return Ok(None) };
+    let every = data.every.unwrap_or(1).max(1);
+    if rows >= every {
+        return Ok(None);
+    }
+    job.log(format!("{rows} rows have changed since the training, and {every} train again"));
+    let version = job.larder().show(job.id().name().clone())?.version.reference().to_string();
+    Ok(Some(TrainReport { version, rows: on.rows, epochs: 0, metrics: Metrics::new() }))
 }
 
 struct Run<'a, T: Train> {

@@ -1,7 +1,7 @@
 //! `fire`: custom events.
 
 use larder::Larder;
-use larder::jobs::LarderJobs;
+use larder::jobs::{Fired, LarderJobs};
 use larder::store::EventName;
 use serde_json::value::RawValue;
 
@@ -43,8 +43,17 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     if let Some(jobs) = args.jobs.wait(larder, &fired)? {
         return jobs::print(&jobs, output);
     }
+    created(&fired, larder, output)
+}
+
+/// Prints the jobs that an event created.
+pub(super) fn created(
+    fired: &Fired,
+    larder: &Larder,
+    output: &mut Output,
+) -> Result<(), CommandError> {
     if output.is_json() {
-        return Ok(output.document(&fired)?);
+        return Ok(output.document(fired)?);
     }
     if output.is_quiet() {
         return Ok(fired.jobs.iter().try_for_each(|job| output.line(&job.to_string()))?);

@@ -37,7 +37,7 @@ fn rows_are_inserted_found_changed_and_compared() {
             + &collection(&["update", "shop/rows", "--where", "id = 2", "--set", "price=7.5"])
             + &collection(&["delete", "shop/rows", "1"])
             + &collection(&["delta", "shop/rows", "1", "3"])
-            + &collection(&["compact", "shop/rows"])
+            + &collection(&["compact", "shop/rows", "--wait"])
             + &collection(&["status", "shop/rows"])
     });
     assert_snapshot!(printed);

@@ -50,7 +50,7 @@ fn a_healthy_larder_has_no_findings() {
     exit 0
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  13 types, 9 serializers, 11 stores
+    linked in  14 types, 9 serializers, 11 stores
     larder     [store], format 1, [commits]
     holds      1 name, 1 version, 1 tag, 2 blobs (354 B)
     free       [free]
@@ -79,7 +79,8 @@ fn a_healthy_larder_has_no_findings() {
           "larder/script",
           "larder/serializer",
           "larder/wasm",
-          "larder/wasm-serializer"
+          "larder/wasm-serializer",
+          "larder/watch"
         ],
         "serializers": [
           "arrow-ipc",
@@ -143,7 +144,7 @@ fn where_no_larder_is_it_says_so_and_makes_none() {
     exit 0
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  13 types, 9 serializers, 11 stores
+    linked in  14 types, 9 serializers, 11 stores
     note: there is no larder at [store]
       create one with `larder put NAME FILE`, or name another one with `--store URL`
     exit 0
@@ -169,7 +170,8 @@ fn where_no_larder_is_it_says_so_and_makes_none() {
           "larder/script",
           "larder/serializer",
           "larder/wasm",
-          "larder/wasm-serializer"
+          "larder/wasm-serializer",
+          "larder/watch"
         ],
         "serializers": [
           "arrow-ipc",
@@ -231,7 +233,7 @@ fn what_is_missing_locked_removed_or_garbage_is_noted_with_advice() {
     exit 0
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  13 types, 9 serializers, 11 stores
+    linked in  14 types, 9 serializers, 11 stores
     larder     [store], format 1, [commits]
     holds      3 names, 3 versions, 1 tag, 6 blobs (874 B)
     free       [free]
@@ -273,7 +275,7 @@ fn damaged_records_and_a_clock_in_the_future_are_warnings() {
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  13 types, 9 serializers, 11 stores
+    linked in  14 types, 9 serializers, 11 stores
     larder     [store], format 1, [commits]
     holds      1 name, 2 versions, 0 tags, 3 blobs (443 B)
     free       [free]
@@ -316,7 +318,7 @@ fn a_damaged_manifest_is_found_on_the_way() {
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  13 types, 9 serializers, 11 stores
+    linked in  14 types, 9 serializers, 11 stores
     larder     [store], format 1, [commits]
     holds      1 name, 1 version, 1 tag, 1 blob (3 B)
     free       [free]
@@ -337,7 +339,7 @@ fn what_is_no_larder_is_a_finding_and_stays_as_it_is() {
     exit 1
     --- stdout
     program    larder [version], rustc [rustc], [target]
-    linked in  13 types, 9 serializers, 11 stores
+    linked in  14 types, 9 serializers, 11 stores
     warning: cannot use [place] as a larder: it is a `.db` file of text, and no SQLite database; name another file, or, if it was a larder, restore it from a copy
       name another larder with `--store URL`
     --- stderr

@@ -81,7 +81,7 @@ fn a_cleanup_that_fails_or_is_not_linked_in_keeps_a_version_unless_it_is_forced(
     hint: use `--force` to remove it anyway
     exit 6
     --- stderr
-    error: cannot use the `cleanup` of well/water@1: the component type `example/thermometer` is not linked in (linked in: larder/checkpoint, larder/collection, larder/files, larder/imputer, larder/listener, larder/neighbours, larder/onnx, larder/outputs, larder/projection, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]; link that crate in (`use … as _;`); or force the removal to skip it
+    error: cannot use the `cleanup` of well/water@1: the component type `example/thermometer` is not linked in (linked in: larder/checkpoint, larder/collection, larder/files, larder/imputer, larder/listener, larder/neighbours, larder/onnx, larder/outputs, larder/projection, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer, larder/watch); it was applied from the crate larder-cli [version]; link that crate in (`use … as _;`); or force the removal to skip it
     hint: to use it, link it into your own command line: https://docs.rs/larder-cli
     exit 0
     --- stdout

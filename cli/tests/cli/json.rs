@@ -161,7 +161,7 @@ const COMMANDS: &[(&str, &[&str])] = &[
     ("collection delta rows 1 2", &["from", "to", "inserted", "updated", "deleted"]),
     ("collection delete rows 2", &["outcome", "deleted"]),
     ("collection status rows", &["rows", "key", "fields", "fragments"]),
-    ("collection compact rows", &["outcome", "rows", "fragments"]),
+    ("collection compact rows --wait", &["outcome", "rows", "fragments"]),
     ("collection export rows rows.csv", &["path", "rows"]),
     ("collection create empty --field a:int64", &["outcome", "fields"]),
     ("jobs", &["jobs"]),

@@ -37,6 +37,7 @@ fn types_lists_what_is_linked_in() {
     larder/serializer       no     larder_core::serializer_record::SerializerRecord  larder-core [version]
     larder/wasm             yes    larder_models::wasm::WasmModel                    larder-models [version]
     larder/wasm-serializer  no     larder_models::wasm::serializer::WasmSerializer   larder-models [version]
+    larder/watch            no     larder_listeners::watch::Watch                    larder-listeners [version]
     ");
 }
 
@@ -272,6 +273,12 @@ fn types_prints_one_json_document_with_signatures() {
           "type": "larder/wasm-serializer",
           "rust_type": "larder_models::wasm::serializer::WasmSerializer",
           "crate": "larder-models [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/watch",
+          "rust_type": "larder_listeners::watch::Watch",
+          "crate": "larder-listeners [version]",
           "signature": null
         }
       ]

@@ -79,7 +79,7 @@ fn a_type_that_is_not_linked_in_cannot_be_migrated() {
     assert_snapshot!(printed, @"
     exit 6
     --- stderr
-    error: cannot use cellar@1: the component type `example/rack` is not linked in (linked in: larder/checkpoint, larder/collection, larder/files, larder/imputer, larder/listener, larder/neighbours, larder/onnx, larder/outputs, larder/projection, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]; link that crate in (`use … as _;`)
+    error: cannot use cellar@1: the component type `example/rack` is not linked in (linked in: larder/checkpoint, larder/collection, larder/files, larder/imputer, larder/listener, larder/neighbours, larder/onnx, larder/outputs, larder/projection, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer, larder/watch); it was applied from the crate larder-cli [version]; link that crate in (`use … as _;`)
     hint: to use it, link it into your own command line: https://docs.rs/larder-cli
     exit 0
     --- stderr

@@ -160,3 +160,152 @@ fn what_cannot_be_is_refused_with_what_to_do() {
     let verified = dir.plain(&["verify"]);
     assert!(verified.contains("no damage"), "{verified}");
 }
+
+#[test]
+fn rows_are_found_by_outputs_and_their_status() {
+    let printed = everywhere(|dir| {
+        shop(dir);
+        attach(dir);
+        dir.write("more.jsonl", "{\"id\":4,\"x\":[-2.0,1.0],\"price\":4}\n");
+        ok(dir, &["collection", "insert", "shop/rows", "more.jsonl"]);
+        let find = |args: &[&str]| {
+            let find = ["collection", "find", "shop/rows", "--format", "csv", "--columns", "id"];
+            ok(dir, &[&find, args].concat()).replace('\n', " ")
+        };
+        let mut said = find(&["--where", "_outputs.total > 3 and price < 5"]);
+        said += &find(&["--where", "_status.total = 'missing'"]);
+        ok(dir, &["work", "--drain"]);
+        said += &find(&["--where", "_status.total = 'failed' or _outputs.total < 1"]);
+        said += &find(&["--order", "-_outputs.total"]);
+        said
+    });
+    assert_eq!(printed, "id 1 id 4 id 2 4 id 3 1 2 4 ");
+
+    let dir = TestDir::new("sqlite:larder.db");
+    shop(&dir);
+    attach(&dir);
+    fn find<'a>(args: &[&'a str]) -> Vec<&'a str> {
+        [&["collection", "find", "shop/rows"], args].concat()
+    }
+    let by_total = ["--order", "_outputs.total", "--limit", "2", "--columns", "id,_status.total"];
+    let page = json(&dir, &find(&by_total));
+    assert_eq!(page["rows"][0], serde_json::json!({"id": 2, "_status.total": "ok"}));
+    let next = page["next"].as_str().unwrap().to_owned();
+    let page = json(&dir, &find(&[&by_total[..], &["--after", &next]].concat()));
+    assert_eq!(page["rows"], serde_json::json!([{"id": 3, "_status.total": "ok"}]));
+    assert_eq!(ok(&dir, &find(&["--where", "_outputs.total > 3", "--count"])), "2\n");
+    let said = fails(&dir, &find(&["--where", "_outputs.totl > 3"]));
+    assert!(said.contains("did you mean `_outputs.total`"), "{said}");
+    ok(&dir, &["collection", "export", "shop/rows", "out.csv", "--where", "_outputs.total > 9"]);
+    let exported = std::fs::read_to_string(dir.path("out.csv")).unwrap();
+    assert_eq!(exported.lines().count(), 2, "{exported}");
+    let set = ["--set", "price=1", "--where", "_outputs.total < 1"];
+    let said = ok(&dir, &[&["collection", "update", "shop/rows"], &set[..]].concat());
+    assert!(said.starts_with("changed 1 row"), "{said}");
+    assert_eq!(ok(&dir, &find(&["--where", "price = 1 and id = 2", "--count"])), "1\n");
+    let spoilt = ["collection", "update", "shop/rows", "--all", "--set", "_outputs.total=1"];
+    assert!(fails(&dir, &spoilt).contains("no such field"), "outputs are not set by hand");
+    let said = ok(&dir, &["collection", "delete", "shop/rows", "--where", "_outputs.total > 9"]);
+    assert!(said.contains("deleted 1 row"), "{said}");
+    assert_eq!(ok(&dir, &find(&["--count"])), "2\n");
+}
+
+#[test]
+fn a_file_is_compared_with_the_bytes_of_rows() {
+    let dir = TestDir::new("sqlite:larder.db");
+    // A script gets bytes as texts, in Base64.
+    dir.write(
+        "look.rhai",
+        "fn predict(input) { [input.len * 1.0, if input[0] == 'y' { 1.0 } else { 0.0 }] }",
+    );
+    dir.write("rows.jsonl", "{\"id\":1,\"photo\":\"AQI=\"}\n{\"id\":2,\"photo\":\"yAE=\"}\n");
+    let create = ["collection", "create", "shop/photos", "--field", "id:int64", "--key", "id"];
+    ok(&dir, &[&create[..], &["--field", "photo:bytes"]].concat());
+    ok(&dir, &["put", "look", "look.rhai"]);
+    ok(&dir, &["collection", "insert", "shop/photos", "rows.jsonl"]);
+    let attach = ["collection", "attach", "shop/photos", "look", "--key", "photo", "--wait"];
+    let said = ok(&dir, &attach);
+    assert!(said.contains("look is attached") || said.contains("look@1 is attached"), "{said}");
+    ok(&dir, &["collection", "index", "shop/photos", "look", "--measure", "l2"]);
+    std::fs::write(dir.path("photo.png"), [200, 2]).unwrap();
+    let like = ["collection", "like", "shop/photos", "look", "-n", "1"];
+    let found = json(&dir, &[&like[..], &["--file", "photo.png"]].concat());
+    assert_eq!(found["rows"][0]["id"], 2, "{found}");
+    let said = fails(&dir, &[&like[..], &["--file", "none.png"]].concat());
+    assert!(said.contains("none.png"), "{said}");
+}
+
+#[test]
+fn a_compaction_is_a_job() {
+    let dir = TestDir::new("sqlite:larder.db");
+    shop(&dir);
+    dir.write("more.jsonl", "{\"id\":4,\"x\":[1.0,2.0],\"price\":9}\n");
+    ok(&dir, &["collection", "insert", "shop/rows", "more.jsonl"]);
+    let created = ok(&dir, &["collection", "compact", "shop/rows"]);
+    assert!(created.contains("shop/rows@2/") && created.contains("pending"), "{created}");
+    assert_eq!(json(&dir, &["collection", "status", "shop/rows"])["fragments"], 2);
+    ok(&dir, &["work", "--drain"]);
+    assert_eq!(json(&dir, &["collection", "status", "shop/rows"])["fragments"], 1);
+    let jobs = ok(&dir, &["jobs", "shop/rows"]);
+    assert!(jobs.contains("compact") && jobs.contains("succeeded"), "{jobs}");
+    let said = ok(&dir, &["collection", "compact", "shop/rows", "--wait"]);
+    assert_eq!(said, "unchanged: shop/rows@3 has 1 fragment\n");
+}
+
+#[test]
+#[cfg_attr(not(feature = "training"), ignore = "needs the feature `training`")]
+fn a_field_is_imputed_and_new_rows_train_the_model_again() {
+    let dir = TestDir::new("sqlite:larder.db");
+    let rows = |ids: std::ops::Range<u32>| -> String {
+        let row = |id: u32| {
+            let price = match id % 5 {
+                0 => "null".to_owned(),
+                _ => (2.0 * f64::from(id % 17) + 1.0).to_string(),
+            };
+            format!("{{\"id\":{id},\"stock\":{},\"price\":{price}}}\n", id % 17)
+        };
+        ids.map(row).collect()
+    };
+    dir.write("rows.jsonl", rows(0..300));
+    ok(&dir, &["collection", "insert", "shop/rows", "rows.jsonl", "--key", "id"]);
+    let impute = |field: &str, from: &str, more: &[&str]| {
+        let args =
+            ["collection", "impute", "shop/rows", field, "--name", "shop/price", "--from", from];
+        dir.plain(&[&args, more].concat())
+    };
+    assert!(impute("prise", "stock", &[]).contains("did you mean `price`"));
+    assert!(impute("price", "stok", &[]).contains("did you mean `stock`"));
+    assert!(impute("price", "stock", &["--where", "stock <"]).contains("at column 8"));
+    let said = impute("price", "stock", &["--every", "50", "--wait"]);
+    assert!(said.contains("shop/price@2 imputes price of shop/rows, trained on 2"), "{said}");
+    let metric = |name: &str| -> f64 {
+        let line = said.lines().find(|line| line.starts_with(name)).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    };
+    assert!(metric("rmse") < 0.2 * metric("baseline_rmse"), "{said}");
+    assert!(ok(&dir, &["show", "shop/price@2"]).contains("shop/rows@1, fold train"));
+
+    let status = ok(&dir, &["collection", "status", "shop/rows"]);
+    assert!(status.contains("shop/price") && status.contains("retrain"), "{status}");
+    let trained = || {
+        ok(&dir, &["work", "--drain"]);
+        json(&dir, &["show", "shop/price"])["version"].as_u64()
+    };
+    dir.write("more.jsonl", rows(300..340));
+    ok(&dir, &["collection", "insert", "shop/rows", "more.jsonl"]);
+    assert_eq!(trained(), Some(2), "40 rows are too few");
+    dir.write("more.jsonl", rows(340..360));
+    ok(&dir, &["collection", "insert", "shop/rows", "more.jsonl"]);
+    assert_eq!(trained(), Some(3));
+    assert!(ok(&dir, &["show", "shop/price"]).contains("shop/rows@3, fold train"));
+
+    ok(&dir, &["collection", "unwatch", "shop/rows", "price"]);
+    let said = fails(&dir, &["collection", "unwatch", "shop/rows", "price"]);
+    assert!(said.contains("cannot find shop/rows.watches/price"), "{said}");
+    let watched = ok(&dir, &["collection", "watch", "shop/rows", "shop/price"]);
+    assert!(watched.starts_with("shop/price watches shop/rows: "), "{watched}");
+    let again = ok(&dir, &["collection", "watch", "shop/rows", "shop/price"]);
+    assert!(again.starts_with("unchanged: "), "{again}");
+    let said = fails(&dir, &["collection", "watch", "shop/rows", "shop/price", "--event", "none"]);
+    assert!(said.contains("its triggers run on `retrain`"), "{said}");
+}

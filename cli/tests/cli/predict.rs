@@ -274,7 +274,7 @@ fn a_model_that_is_not_linked_in_does_not_predict() {
     assert_snapshot!(printed, @"
     exit 6
     --- stderr
-    error: cannot use wine/price@2: the component type `example/price` is not linked in (linked in: larder/checkpoint, larder/collection, larder/files, larder/imputer, larder/listener, larder/neighbours, larder/onnx, larder/outputs, larder/projection, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]; link that crate in (`use … as _;`)
+    error: cannot use wine/price@2: the component type `example/price` is not linked in (linked in: larder/checkpoint, larder/collection, larder/files, larder/imputer, larder/listener, larder/neighbours, larder/onnx, larder/outputs, larder/projection, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer, larder/watch); it was applied from the crate larder-cli [version]; link that crate in (`use … as _;`)
     hint: to use it, link it into your own command line: https://docs.rs/larder-cli
     ");
 }

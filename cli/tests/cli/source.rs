@@ -93,7 +93,7 @@ fn a_model_that_is_not_linked_in_says_how_to_see_its_source() {
     assert_snapshot!(printed, @r#"
     exit 6
     --- stderr
-    error: cannot use half@1: the component type `example/half` is not linked in (linked in: larder/checkpoint, larder/collection, larder/files, larder/imputer, larder/listener, larder/neighbours, larder/onnx, larder/outputs, larder/projection, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer); it was applied from the crate larder-cli [version]; link that crate in (`use … as _;`); its source of examples/linked/components.rs is stored with half@1
+    error: cannot use half@1: the component type `example/half` is not linked in (linked in: larder/checkpoint, larder/collection, larder/files, larder/imputer, larder/listener, larder/neighbours, larder/onnx, larder/outputs, larder/projection, larder/script, larder/serializer, larder/wasm, larder/wasm-serializer, larder/watch); it was applied from the crate larder-cli [version]; link that crate in (`use … as _;`); its source of examples/linked/components.rs is stored with half@1
     hint: print its source with `larder show --source REF`; to use it, link it into your own command line: https://docs.rs/larder-cli
     exit 0
     --- stdout

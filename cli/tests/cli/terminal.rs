@@ -366,6 +366,7 @@ fn quiet_is_as_quiet_with_the_keeper_s_commands() {
     larder/serializer
     larder/wasm
     larder/wasm-serializer
+    larder/watch
     ");
 }
 

@@ -1,7 +1,5 @@
 //! Updating and deleting rows.
 
-use std::sync::Arc;
-
 use arrow_array::{Array, RecordBatch, UInt32Array};
 use arrow_select::take::take;
 use larder_core::{Error, Result};
@@ -13,7 +11,7 @@ use crate::error::arrow_error;
 use crate::filter::Filter;
 use crate::json::array_of;
 use crate::key::Key;
-use crate::schema::{Fault, fit};
+use crate::schema::{Fault, Schema, fit};
 
 /// Result of an update or a deletion.
 #[derive(Debug, Clone)]
@@ -32,13 +30,20 @@ impl UntypedCollection {
     /// [`Error::InvalidName`] for unknown fields; [`Error::Conflict`] with the key of a row that another writer edited
     /// meanwhile; [`Error::NotFound`]; [`Error::Store`].
     pub fn delete(&self, filter: &Filter) -> Result<Edited> {
-        let base = self.latest()?;
+        self.delete_of(&self.latest()?, filter)
+    }
+
+    /// Deletes rows that match in a version, which may have computed fields, as one new version.
+    ///
+    /// # Errors
+    /// As [`delete`](UntypedCollection::delete); [`Error::Conflict`] with the key of a row that was edited since.
+    pub fn delete_of(&self, base: &CollectionVersion, filter: &Filter) -> Result<Edited> {
         let scan = Scan::new().filter(filter.clone()).columns(Vec::<String>::new());
         let mut ids = Vec::new();
         for batch in base.scan(&scan)? {
             ids.extend(batch?.ids.values());
         }
-        self.delete_from(&base, ids)
+        self.delete_from(base, ids)
     }
 
     /// Deletes the rows with these keys, as one version. Keys that are not there are ignored.
@@ -68,8 +73,20 @@ impl UntypedCollection {
     /// # Errors
     /// As [`delete`](UntypedCollection::delete); [`Error::Refused`] for a value that does not fit, and for the key.
     pub fn update(&self, filter: Option<&Filter>, set: &Map<String, Value>) -> Result<Edited> {
-        let base = self.latest()?;
-        let schema = base.schema();
+        self.update_of(&self.latest()?, filter, set)
+    }
+
+    /// Sets fields of the rows that match in a version, which may have computed fields, as one new version.
+    ///
+    /// # Errors
+    /// As [`update`](UntypedCollection::update); [`Error::Conflict`] with the key of a row that was edited since.
+    pub fn update_of(
+        &self,
+        base: &CollectionVersion,
+        filter: Option<&Filter>,
+        set: &Map<String, Value>,
+    ) -> Result<Edited> {
+        let schema = base.schema().stored();
         let mut values = Vec::with_capacity(set.len());
         for (name, value) in set {
             let at = schema.position(name)?;
@@ -84,7 +101,7 @@ impl UntypedCollection {
             let value = Some(value).filter(|value| !value.is_null());
             values.push((at, array_of(&field.kind, [value].into_iter()).map_err(refused)?));
         }
-        self.update_with(filter, |batch| {
+        self.change(base, filter, |batch| {
             let mut columns = batch.columns().to_vec();
             let first = UInt32Array::from(vec![0; batch.num_rows()]);
             for (at, value) in &values {
@@ -104,15 +121,24 @@ impl UntypedCollection {
     pub fn update_with(
         &self,
         filter: Option<&Filter>,
+        change: impl FnMut(&RecordBatch) -> Result<RecordBatch>,
+    ) -> Result<Edited> {
+        self.change(&self.latest()?, filter, change)
+    }
+
+    fn change(
+        &self,
+        base: &CollectionVersion,
+        filter: Option<&Filter>,
         mut change: impl FnMut(&RecordBatch) -> Result<RecordBatch>,
     ) -> Result<Edited> {
-        let base = self.latest()?;
+        let schema = base.schema().stored();
         let scan = Scan { filter: filter.cloned(), ..Scan::new() };
         let (mut updates, mut rows) = (Vec::new(), 0);
         for batch in base.scan(&scan)? {
             let batch = batch?;
             let changed = change(&batch.rows)?;
-            let changed = fit(&changed, base.schema(), 0).map_err(|fault| match fault {
+            let changed = fit(&changed, &schema, 0).map_err(|fault| match fault {
                 Fault::Error(error) => error,
                 Fault::Misfits(misfits) => misfits.into_error("update rows of", self.name()),
             })?;
@@ -124,7 +150,7 @@ impl UntypedCollection {
                 return Err(refused("the update returned another number of rows than it got"));
             }
             if let Some(key) = base.key() {
-                let at = base.schema().position(&key.name)?;
+                let at = schema.position(&key.name)?;
                 if changed.column(at).as_ref() != batch.rows.column(at).as_ref() {
                     return Err(refused(
                         "the key of a row stays; delete the row and insert another one",
@@ -144,9 +170,9 @@ impl UntypedCollection {
             }
         }
         if updates.is_empty() {
-            return Ok(Edited { version: base, rows });
+            return Ok(Edited { version: base.clone(), rows });
         }
-        let updates = joined(updates, &base)?;
+        let updates = joined(updates, &schema)?;
         let version = self.engine.write(base.engine(), Write { updates, ..Write::default() })?;
         Ok(Edited { version: CollectionVersion::new(version), rows })
     }
@@ -171,7 +197,7 @@ fn differing(one: &RecordBatch, two: &RecordBatch) -> Vec<u32> {
 }
 
 /// Joins small batches of updates, so that they become few fragments.
-fn joined(updates: Vec<RowBatch>, base: &CollectionVersion) -> Result<Vec<RowBatch>> {
+fn joined(updates: Vec<RowBatch>, schema: &Schema) -> Result<Vec<RowBatch>> {
     /// Rows of a joined batch.
     const ROWS: usize = 65_536;
     let mut all = Vec::new();
@@ -180,7 +206,7 @@ fn joined(updates: Vec<RowBatch>, base: &CollectionVersion) -> Result<Vec<RowBat
         let batches = std::mem::take(waiting);
         let ids = batches.iter().flat_map(|batch| batch.ids.values().iter().copied()).collect();
         let rows: Vec<&RecordBatch> = batches.iter().map(|batch| &batch.rows).collect();
-        let rows = arrow_select::concat::concat_batches(&Arc::clone(base.schema().arrow()), rows)
+        let rows = arrow_select::concat::concat_batches(schema.arrow(), rows)
             .map_err(|error| arrow_error("join rows", error))?;
         all.push(RowBatch { ids, rows });
         Ok(())

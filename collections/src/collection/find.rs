@@ -158,17 +158,31 @@ impl UntypedCollection {
     /// written meanwhile.
     ///
     /// # Errors
-    /// As [`CollectionVersion::scan`]; [`Error::InvalidName`] for a cursor of another order.
+    /// As [`CollectionVersion::page`].
     pub fn page(&self, find: &Find, after: Option<&Cursor>) -> Result<Page> {
         let version = match after {
             Some(cursor) => self.at(cursor.version)?,
             None => self.latest()?,
         };
+        version.page(find, after)
+    }
+}
+
+impl CollectionVersion {
+    /// Returns a page of `find`, which must have a limit, after another page of this version.
+    ///
+    /// # Errors
+    /// As [`scan`](CollectionVersion::scan); [`Error::InvalidName`] for a cursor of another version or order.
+    pub fn page(&self, find: &Find, after: Option<&Cursor>) -> Result<Page> {
         let by_id = find.order.is_empty();
         let mut find = find.clone();
         if let Some(cursor) = after {
-            if cursor.is_id != by_id {
-                let reason = "it belongs to a search in another order";
+            let reason = match cursor {
+                cursor if cursor.version != self.info().version => "it belongs to another version",
+                cursor if cursor.is_id != by_id => "it belongs to a search in another order",
+                _ => "",
+            };
+            if !reason.is_empty() {
                 return Err(Error::invalid("cursor", &cursor.to_string(), reason));
             }
             match by_id {
@@ -183,14 +197,10 @@ impl UntypedCollection {
         let limit = find.limit.unwrap_or(STEP as u64);
         // One more shows whether there is a next page.
         find.limit = Some(limit.saturating_add(1));
-        let batches = version.find(&find)?.collect::<Result<Vec<_>>>()?;
+        let batches = self.find(&find)?.collect::<Result<Vec<_>>>()?;
         let schema = match batches.first() {
             Some(batch) => batch.rows.schema(),
-            None => {
-                let (_, schema) =
-                    crate::schema::projection(version.schema(), find.scan.columns.as_deref())?;
-                schema
-            }
+            None => self.projected(&find.scan)?,
         };
         let ids: UInt64Array =
             batches.iter().flat_map(|batch| batch.ids.values().iter().copied()).collect();
@@ -198,16 +208,14 @@ impl UntypedCollection {
             .map_err(|error| arrow_error("read a page", error))?;
         let shown = usize::try_from(limit).unwrap_or(usize::MAX).min(ids.len());
         let next = (shown < ids.len()).then(|| Cursor {
-            version: version.info().version,
+            version: self.info().version,
             position: if by_id { ids.value(shown) } else { find.skip + shown as u64 },
             is_id: by_id,
         });
         let rows = RowBatch { ids: ids.slice(0, shown), rows: rows.slice(0, shown) };
-        Ok(Page { version, rows, next })
+        Ok(Page { version: self.clone(), rows, next })
     }
-}
 
-impl CollectionVersion {
     /// Finds rows.
     ///
     /// Without an order, rows are read as the iterator advances. With one and a limit, a limited number is in memory;

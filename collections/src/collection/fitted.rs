@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use arrow_array::{BooleanArray, RecordBatch};
 use arrow_select::filter::filter_record_batch;
@@ -42,6 +43,8 @@ pub enum InputRow {
 pub(super) struct Fitted<'a> {
     source: Source<'a>,
     schema: Schema,
+    /// The same, for rejects.
+    shared: Arc<Schema>,
     key_at: Option<usize>,
     name: Identifier,
     /// Receives rows that do not fit; without it, the first ones are an error.
@@ -68,7 +71,20 @@ impl<'a> Fitted<'a> {
         let key_at = key.and_then(|key| schema.fields().iter().position(|field| field.name == key));
         let mut keys = KeySet::default();
         keys.keep_all();
-        Self { source, schema, key_at, name, rejects, known, keys, counts, rows: 0, done: false }
+        let shared = Arc::new(schema.clone());
+        Self {
+            source,
+            schema,
+            shared,
+            key_at,
+            name,
+            rejects,
+            known,
+            keys,
+            counts,
+            rows: 0,
+            done: false,
+        }
     }
 
     pub(super) fn schema(&self) -> &Schema {
@@ -220,7 +236,7 @@ impl<'a> Fitted<'a> {
     fn reject(&mut self, misfit: Misfit, row: Map<String, Value>) -> Result<()> {
         self.counts.skipped.set(self.counts.skipped.get() + 1);
         match &mut self.rejects {
-            Some(take) => take(Reject { misfit, row }),
+            Some(take) => take(Reject { misfit, row, schema: Arc::clone(&self.shared) }),
             None => Ok(()),
         }
     }

@@ -3,17 +3,19 @@
 use std::cell::Cell;
 use std::iter;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use arrow_array::{BooleanArray, RecordBatch, UInt64Array};
 use arrow_select::filter::filter_record_batch;
 use larder_core::{Error, Result};
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::fitted::{Fitted, InputRow, Source};
 use super::{CollectionVersion, UntypedCollection};
 use crate::engine::{NewCollection, RowBatch, Write};
 use crate::error::arrow_error;
-use crate::json::infer;
+use crate::json::{OrderedRow, infer};
 use crate::key::{Key, KeyColumn, KeyRef};
 use crate::schema::{Field, Misfit, Schema};
 
@@ -42,6 +44,14 @@ pub struct Reject {
     pub misfit: Misfit,
     /// The row.
     pub row: Map<String, Value>,
+    pub(super) schema: Arc<Schema>,
+}
+
+impl Reject {
+    /// Returns the row with its fields in the order of the schema, to be written as JSON.
+    pub fn data(&self) -> impl Serialize + '_ {
+        OrderedRow { row: &self.row, schema: &self.schema }
+    }
 }
 
 /// How rows are inserted.

@@ -133,12 +133,12 @@ impl UntypedCollection {
     ///
     /// Every write keeps the number of small fragments below 64, and the deleted rows of a fragment below a tenth. This
     /// goes further: it leaves fragments of about 65,536 rows or 16 MiB. Returns the newest version if there is nothing to
-    /// do.
+    /// do. The event `compact` does the same in a job.
     ///
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Corrupt`]; [`Error::Store`].
     pub fn compact(&self) -> Result<CollectionVersion> {
-        self.engine.compact().map(|it| self.version_of(it))
+        self.engine.compact(usize::MAX).map(|it| self.version_of(it.version))
     }
 }
 

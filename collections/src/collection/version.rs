@@ -15,7 +15,8 @@ use crate::schema::{Field, Schema, projection};
 pub struct CollectionVersion(Arc<dyn EngineVersion>);
 
 impl CollectionVersion {
-    pub(crate) fn new(version: Arc<dyn EngineVersion>) -> Self {
+    /// Creates the handle of a version that an engine keeps.
+    pub fn new(version: Arc<dyn EngineVersion>) -> Self {
         Self(version)
     }
 

@@ -8,28 +8,26 @@ use arrow_cast::{CastOptions, cast_with_options};
 use arrow_schema::DataType;
 use larder_core::{Error, Result};
 use larder_search::Glob;
+use larder_search::grammar::{Comparison, Logic};
 
-use super::{Expression, Filter, Literal, Operator};
+use super::{Condition, Filter, Literal};
 use crate::json::array_of;
 use crate::schema::{FieldType, Schema, unknown_field};
 
-/// A filter whose fields are columns of batches with certain fields of a schema.
+/// A filter whose fields are columns of batches with certain fields of a schema, and whose values have their types.
 #[derive(Debug, Clone)]
-pub(crate) struct Bound {
-    condition: Condition,
+pub struct Bound {
+    logic: Logic<Test>,
     /// The positions of its fields in the schema.
     fields: Vec<usize>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Condition {
-    Any(Vec<Condition>),
-    All(Vec<Condition>),
-    Not(Box<Condition>),
+pub(super) enum Test {
     Has(Column),
     Like(Column, Glob),
     /// The values of the column are cast to the type of the value, which has one row.
-    Compare(Column, Operator, ArrayRef),
+    Compare(Column, Comparison, ArrayRef),
 }
 
 /// A column of the batch to filter: the number of a field, and the names within its structs.
@@ -41,39 +39,31 @@ pub(super) struct Column {
 
 impl Bound {
     /// Finds the fields of a filter.
-    pub(crate) fn new(filter: &Filter, schema: &Schema) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`Error::InvalidName`] for a field that is not there, or a value that does not fit it.
+    pub fn new(filter: &Filter, schema: &Schema) -> Result<Self> {
         let mut fields = BTreeSet::new();
-        collect_fields(&filter.0, schema, &mut fields)?;
+        filter.0.try_each(&mut |condition| {
+            fields.insert(find(condition.field(), schema)?.0);
+            Ok::<_, Error>(())
+        })?;
         let fields: Vec<usize> = fields.into_iter().collect();
-        let condition = bind(&filter.0, schema, &fields)?;
-        Ok(Self { condition, fields })
+        let logic = filter.0.try_map(&mut |condition| bind(condition, schema, &fields))?;
+        Ok(Self { logic, fields })
     }
 
     /// Returns the positions in the schema of the fields that it needs, ascending.
-    pub(crate) fn fields(&self) -> &[usize] {
+    pub fn fields(&self) -> &[usize] {
         &self.fields
     }
 
     /// Returns which rows match; `columns` are those of [`fields`](Self::fields). Without nulls.
-    pub(crate) fn matches(&self, columns: &[ArrayRef], rows: usize) -> Result<BooleanArray> {
-        super::evaluate::matches(&self.condition, columns, rows)
-    }
-}
-
-fn collect_fields(
-    expression: &Expression,
-    schema: &Schema,
-    fields: &mut BTreeSet<usize>,
-) -> Result<()> {
-    match expression {
-        Expression::Any(parts) | Expression::All(parts) => {
-            parts.iter().try_for_each(|part| collect_fields(part, schema, fields))
-        }
-        Expression::Not(part) => collect_fields(part, schema, fields),
-        Expression::Has(name) | Expression::Like(name, _) | Expression::Compare(name, ..) => {
-            fields.insert(find(name, schema)?.0);
-            Ok(())
-        }
+    ///
+    /// # Errors
+    /// The errors of Arrow.
+    pub fn matches(&self, columns: &[ArrayRef], rows: usize) -> Result<BooleanArray> {
+        super::evaluate::matches(&self.logic, columns, rows)
     }
 }
 
@@ -108,37 +98,25 @@ fn find(name: &str, schema: &Schema) -> Result<(usize, Vec<String>, DataType)> {
     Err(unknown_field(name, schema.fields().iter().map(|field| field.name.as_str())))
 }
 
-fn bind(expression: &Expression, schema: &Schema, fields: &[usize]) -> Result<Condition> {
-    let column = |name: &str| {
-        let (field, path, kind) = find(name, schema)?;
-        let at = fields.binary_search(&field).unwrap_or(0);
-        Ok::<_, Error>((Column { at, path }, kind))
-    };
-    let parts = |parts: &[Expression]| {
-        parts.iter().map(|part| bind(part, schema, fields)).collect::<Result<Vec<_>>>()
-    };
-    Ok(match expression {
-        Expression::Any(any) => Condition::Any(parts(any)?),
-        Expression::All(all) => Condition::All(parts(all)?),
-        Expression::Not(part) => Condition::Not(Box::new(bind(part, schema, fields)?)),
-        Expression::Has(name) => Condition::Has(column(name)?.0),
-        Expression::Like(name, pattern) => match column(name)? {
-            (column, DataType::Utf8) => Condition::Like(column, Glob::new(pattern.as_str())),
-            (_, kind) => {
-                return Err(misfit(name, &kind, "`like` compares texts"));
-            }
-        },
-        Expression::Compare(name, operator, literal) => {
-            let (column, kind) = column(name)?;
-            let is_equality = matches!(operator, Operator::Equal | Operator::NotEqual);
+fn bind(condition: &Condition, schema: &Schema, fields: &[usize]) -> Result<Test> {
+    let name = condition.field();
+    let (field, path, kind) = find(name, schema)?;
+    let column = Column { at: fields.binary_search(&field).unwrap_or(0), path };
+    Ok(match condition {
+        Condition::Has(_) => Test::Has(column),
+        Condition::Like(_, pattern) if kind == DataType::Utf8 => {
+            Test::Like(column, Glob::new(pattern.as_str()))
+        }
+        Condition::Like(..) => return Err(misfit(name, &kind, "`like` compares texts")),
+        Condition::Compare(_, comparison, literal) => {
             let ordered = !matches!(
                 kind,
                 DataType::Boolean | DataType::Binary | DataType::FixedSizeBinary(_)
             );
-            if !ordered && !is_equality {
+            if !ordered && !comparison.is_equality() {
                 return Err(misfit(name, &kind, "it is compared by `=` and `!=` alone"));
             }
-            Condition::Compare(column, *operator, value(name, &kind, literal)?)
+            Test::Compare(column, *comparison, value(name, &kind, literal)?)
         }
     })
 }

@@ -11,27 +11,27 @@ use arrow_cast::cast;
 use arrow_ord::cmp;
 use arrow_schema::ArrowError;
 use larder_core::Result;
+use larder_search::grammar::{Comparison, Logic};
 
-use super::Operator;
-use super::bind::{Column, Condition};
+use super::bind::{Column, Test};
 use crate::error::arrow_error;
 
 /// Returns which rows match, without nulls.
 pub(super) fn matches(
-    condition: &Condition,
+    logic: &Logic<Test>,
     columns: &[ArrayRef],
     rows: usize,
 ) -> Result<BooleanArray> {
-    evaluate(condition, columns, rows).map_err(|error| arrow_error("filter rows", error))
+    evaluate(logic, columns, rows).map_err(|error| arrow_error("filter rows", error))
 }
 
 fn evaluate(
-    condition: &Condition,
+    logic: &Logic<Test>,
     columns: &[ArrayRef],
     rows: usize,
 ) -> Result<BooleanArray, ArrowError> {
-    Ok(match condition {
-        Condition::All(parts) => {
+    Ok(match logic {
+        Logic::All(parts) => {
             let mut all: Option<BooleanArray> = None;
             for part in parts {
                 let next = evaluate(part, columns, rows)?;
@@ -46,36 +46,42 @@ fn evaluate(
             }
             all.unwrap_or_else(|| BooleanBuffer::new_set(rows).into())
         }
-        Condition::Any(parts) => {
+        Logic::Any(parts) => {
             let mut any: BooleanArray = BooleanBuffer::new_unset(rows).into();
             for part in parts {
                 any = or(&any, &evaluate(part, columns, rows)?)?;
             }
             any
         }
-        Condition::Not(part) => not(&evaluate(part, columns, rows)?)?,
-        Condition::Has(column) => is_not_null(&read(column, columns)?)?,
-        Condition::Like(column, pattern) => {
+        Logic::Not(part) => not(&evaluate(part, columns, rows)?)?,
+        Logic::One(test) => tested(test, columns)?,
+    })
+}
+
+fn tested(test: &Test, columns: &[ArrayRef]) -> Result<BooleanArray, ArrowError> {
+    Ok(match test {
+        Test::Has(column) => is_not_null(&read(column, columns)?)?,
+        Test::Like(column, pattern) => {
             let texts = read(column, columns)?;
             let texts = texts.as_string::<i32>();
             (0..texts.len())
                 .map(|at| Some(texts.is_valid(at) && pattern.matches(texts.value(at))))
                 .collect()
         }
-        Condition::Compare(column, operator, value) => {
+        Test::Compare(column, comparison, value) => {
             let column = read(column, columns)?;
             let column = match column.data_type() == value.data_type() {
                 true => column,
                 false => cast(&column, value.data_type())?,
             };
             let value = Scalar::new(Arc::clone(value));
-            let found = match operator {
-                Operator::Equal => cmp::eq(&column, &value),
-                Operator::NotEqual => cmp::neq(&column, &value),
-                Operator::Less => cmp::lt(&column, &value),
-                Operator::LessOrEqual => cmp::lt_eq(&column, &value),
-                Operator::Greater => cmp::gt(&column, &value),
-                Operator::GreaterOrEqual => cmp::gt_eq(&column, &value),
+            let found = match comparison {
+                Comparison::Equal => cmp::eq(&column, &value),
+                Comparison::NotEqual => cmp::neq(&column, &value),
+                Comparison::Less => cmp::lt(&column, &value),
+                Comparison::LessOrEqual => cmp::lt_eq(&column, &value),
+                Comparison::Greater => cmp::gt(&column, &value),
+                Comparison::GreaterOrEqual => cmp::gt_eq(&column, &value),
             }?;
             without_nulls(found)
         }

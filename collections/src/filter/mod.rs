@@ -8,8 +8,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use larder_core::{Error, Result};
+use larder_search::grammar::{Comparison, Logic};
 
-pub(crate) use bind::Bound;
+pub use bind::Bound;
 
 /// A condition on rows.
 ///
@@ -39,28 +40,22 @@ pub(crate) use bind::Bound;
 /// # Ok::<(), larder_core::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
-pub struct Filter(pub(crate) Expression);
+pub struct Filter(pub(crate) Logic<Condition>);
 
-/// A parsed filter.
+/// A condition on one field.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Expression {
-    Any(Vec<Expression>),
-    All(Vec<Expression>),
-    Not(Box<Expression>),
+pub(crate) enum Condition {
     Has(String),
     Like(String, String),
-    Compare(String, Operator, Literal),
+    Compare(String, Comparison, Literal),
 }
 
-/// A comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Operator {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
+impl Condition {
+    fn field(&self) -> &str {
+        match self {
+            Self::Has(field) | Self::Like(field, _) | Self::Compare(field, ..) => field,
+        }
+    }
 }
 
 /// A value to compare with.
@@ -93,29 +88,42 @@ impl Filter {
     /// Matches rows that match both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        let mut all = match self.0 {
-            Expression::All(all) => all,
-            one => vec![one],
-        };
-        all.push(other.0);
-        Self(Expression::All(all))
+        Self(self.0.and(other.0))
     }
 
     /// Matches rows in which `field` equals `text`.
     pub fn text_is(field: impl Into<String>, text: impl Into<String>) -> Self {
-        Self(Expression::Compare(field.into(), Operator::Equal, Literal::Text(text.into())))
+        let text = Literal::Text(text.into());
+        Self(Logic::One(Condition::Compare(field.into(), Comparison::Equal, text)))
     }
 
     /// Matches rows in which `field` is not null.
     pub fn has(field: impl Into<String>) -> Self {
-        Self(Expression::Has(field.into()))
+        Self(Logic::One(Condition::Has(field.into())))
     }
 
     /// Matches rows that this filter does not match.
     #[must_use]
     #[allow(clippy::should_implement_trait, reason = "a word of the grammar")]
     pub fn not(self) -> Self {
-        Self(Expression::Not(Box::new(self.0)))
+        Self(Logic::Not(Box::new(self.0)))
+    }
+
+    /// Returns whether it compares a field whose name `is_wanted` accepts. The field `b` of the struct `a` is `a.b`.
+    pub fn mentions(&self, is_wanted: impl Fn(&str) -> bool) -> bool {
+        self.0.mentions(&|condition| is_wanted(condition.field()))
+    }
+
+    /// Divides it into the part whose fields `is_first` all accepts, and the rest; rows match if they match both.
+    pub fn split(self, is_first: impl Fn(&str) -> bool) -> (Option<Self>, Option<Self>) {
+        let parts = match self.0 {
+            Logic::All(parts) => parts,
+            one => vec![one],
+        };
+        let is_rest = |part: &Logic<Condition>| part.mentions(&|it| !is_first(it.field()));
+        let (rest, first): (Vec<_>, Vec<_>) = parts.into_iter().partition(is_rest);
+        let joined = |parts: Vec<_>| (!parts.is_empty()).then_some(Self(Logic::All(parts)));
+        (joined(first), joined(rest))
     }
 }
 
@@ -126,3 +134,6 @@ impl FromStr for Filter {
         parse::filter(text).map(Self)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,9 +5,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use larder_core::extend::{Participant, Records, StoredArtifact};
-use larder_core::record::{self, NameRecord, VersionRecord};
-use larder_core::store::{Backoff, Transaction, VersionNumber};
+use larder_core::extend::{Records, StoredArtifact};
+use larder_core::store::{Backoff, VersionNumber};
 use larder_core::{
     Applied, ApplyOptions, Artifact, Error, Identifier, Larder, Reference, Result, Selector,
     VersionInfo,
@@ -17,7 +16,7 @@ use super::prepare::Prepared;
 use super::version::FragmentVersion;
 use super::write::{NewFragment, Uploads};
 use super::{lookup, merge};
-use crate::engine::{Engine, EngineVersion, NewCollection, Write};
+use crate::engine::{Compacted, Engine, EngineVersion, NewCollection, Write};
 use crate::fragment::{Deleted, Fragment, FragmentCache, Positions, Rows};
 use crate::key::KeyColumn;
 use crate::snapshot::Snapshot;
@@ -74,7 +73,7 @@ impl FragmentEngine {
         let options = ApplyOptions::new().read_back(false);
         let options = match base {
             Some(base) => options.onto(base.info().digest),
-            None => options.with(Arc::new(OnlyFirst(self.name.clone()))),
+            None => options.first(),
         };
         let info = match self.larder.apply_with(self.name.clone(), &snapshot, &options) {
             Ok(Applied::Created(info)) => info,
@@ -105,24 +104,6 @@ impl FragmentEngine {
             }
         }
         snapshot
-    }
-}
-
-/// Refuses to be more than the first version of a name.
-#[derive(Debug)]
-struct OnlyFirst(Identifier);
-
-impl Participant for OnlyFirst {
-    fn before_version(
-        &self,
-        transaction: &mut Transaction<'_>,
-        _: &mut VersionRecord,
-    ) -> Result<()> {
-        let head: Option<NameRecord> = transaction.read(&record::name_key(&self.0)?)?;
-        match head.and_then(|head| head.latest) {
-            Some(_) => Err(Error::Conflict { what: self.0.to_string() }),
-            None => Ok(()),
-        }
     }
 }
 
@@ -318,7 +299,7 @@ impl Engine for FragmentEngine {
         Ok(Arc::new(self.commit(Some(base), None, write)?))
     }
 
-    fn compact(&self) -> Result<Arc<dyn EngineVersion>> {
+    fn compact(&self, most: usize) -> Result<Compacted> {
         let (begun, mut backoff) = (Instant::now(), Backoff::default());
         loop {
             let Some(head) = self.latest()? else {
@@ -330,11 +311,13 @@ impl Engine for FragmentEngine {
             let mut uploads = Uploads::new(&self.larder, &self.name);
             let loader = self.loader(Some(&head));
             let merged =
-                merge::compact(fragments, &snapshot.schema, key_at, &loader, &mut uploads)?;
-            let Some(fragments) = merged else { return Ok(Arc::new(head.clone())) };
+                merge::compact(fragments, most, &snapshot.schema, key_at, &loader, &mut uploads)?;
+            let Some((fragments, left)) = merged else {
+                return Ok(Compacted { version: Arc::new(head.clone()), left: 0 });
+            };
             snapshot.fragments = fragments.iter().map(|it| it.fragment.clone()).collect();
             if let Some(version) = self.apply(snapshot, Some(&head), &[])? {
-                return Ok(Arc::new(version));
+                return Ok(Compacted { version: Arc::new(version), left });
             }
             if begun.elapsed() > PATIENCE {
                 return Err(Error::Conflict { what: self.name.to_string() });

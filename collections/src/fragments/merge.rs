@@ -70,14 +70,16 @@ pub(super) fn tidy(
     Ok(fragments)
 }
 
-/// Merges neighbours up to a full size, and drops all deleted rows; `None` if there is nothing to do.
+/// Merges neighbours up to a full size, and drops all deleted rows: makes at most `most` fragments, and returns how many are
+/// left; `None` if there is nothing to do.
 pub(super) fn compact(
     mut fragments: Vec<NewFragment>,
+    most: usize,
     schema: &Schema,
     key_at: Option<usize>,
     load: &Load<'_>,
     uploads: &mut Uploads<'_>,
-) -> Result<Option<Vec<NewFragment>>> {
+) -> Result<Option<(Vec<NewFragment>, usize)>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
     let (mut rows, mut bytes) = (u64::MAX, u64::MAX);
     for (at, NewFragment { fragment, .. }) in fragments.iter().enumerate() {
@@ -105,11 +107,13 @@ pub(super) fn compact(
     if groups.is_empty() {
         return Ok(None);
     }
+    let left = groups.len().saturating_sub(most.max(1));
+    groups.truncate(most.max(1));
     for group in groups.iter().rev() {
         merge_in(&mut fragments, group, schema, key_at, load, uploads)?;
     }
     fragments.sort_by_key(|it| it.fragment.first_id);
-    Ok(Some(fragments))
+    Ok(Some((fragments, left)))
 }
 
 /// Replaces the fragments at ascending positions by one.

@@ -13,7 +13,7 @@ use arrow_select::take::take;
 use larder_core::{Error, Result};
 
 use super::misfit::{Misfit, Misfits};
-use super::{Field, Schema, unknown_field};
+use super::{Field, Schema, is_computed, unknown_field};
 use crate::error::arrow_error;
 use crate::json::array_of;
 
@@ -290,15 +290,21 @@ fn widen(column: &ArrayRef, target: &DataType) -> Result<ArrayRef, ArrowError> {
     Ok(Arc::new(StructArray::try_new(fields.clone(), columns, old.nulls().cloned())?))
 }
 
-/// Returns the positions of fields, all if `None`, and their schema.
+/// Returns the positions of fields, and their schema; of all if `None`, without those that are computed.
 pub(crate) fn projection(
     schema: &Schema,
     columns: Option<&[String]>,
 ) -> Result<(Vec<usize>, SchemaRef)> {
-    let Some(columns) = columns else {
-        return Ok(((0..schema.fields().len()).collect(), Arc::clone(schema.arrow())));
+    let wanted: Vec<usize> = match columns {
+        None if !schema.has_computed() => {
+            return Ok(((0..schema.fields().len()).collect(), Arc::clone(schema.arrow())));
+        }
+        None => {
+            let fields = schema.fields().iter().enumerate();
+            fields.filter(|(_, field)| !is_computed(&field.name)).map(|(at, _)| at).collect()
+        }
+        Some(columns) => columns.iter().map(|name| schema.position(name)).collect::<Result<_>>()?,
     };
-    let wanted = columns.iter().map(|name| schema.position(name)).collect::<Result<Vec<_>>>()?;
     let projected = schema.arrow().project(&wanted);
     projected.map(|it| (wanted, Arc::new(it))).map_err(|error| arrow_error("select fields", error))
 }

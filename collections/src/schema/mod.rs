@@ -166,8 +166,7 @@ impl Schema {
                 }
             }
         }
-        let arrow = fields.iter().map(Field::to_arrow).collect::<Vec<_>>();
-        Ok(Self { arrow: Arc::new(ArrowSchema::new(arrow)), fields })
+        Ok(Self::of_fields(fields))
     }
 
     /// Creates the schema of Arrow data.
@@ -177,6 +176,27 @@ impl Schema {
     pub fn of_arrow(schema: &ArrowSchema) -> Result<Self> {
         let fields = schema.fields().iter().map(|field| Field::of_arrow(field));
         Self::new(fields.collect::<Result<Vec<_>>>()?)
+    }
+
+    /// Returns the schema with fields that are computed when they are read; their names begin with `_`.
+    #[must_use]
+    pub fn with_computed(&self, fields: impl IntoIterator<Item = Field>) -> Self {
+        Self::of_fields(self.fields.iter().cloned().chain(fields).collect())
+    }
+
+    /// Returns the schema without computed fields.
+    pub(crate) fn stored(&self) -> Self {
+        let fields = self.fields.iter().filter(|field| !is_computed(&field.name));
+        Self::of_fields(fields.cloned().collect())
+    }
+
+    fn of_fields(fields: Vec<Field>) -> Self {
+        let arrow = fields.iter().map(Field::to_arrow).collect::<Vec<_>>();
+        Self { arrow: Arc::new(ArrowSchema::new(arrow)), fields }
+    }
+
+    pub(crate) fn has_computed(&self) -> bool {
+        self.fields.iter().any(|field| is_computed(&field.name))
     }
 
     /// Returns the fields.
@@ -233,10 +253,15 @@ pub(crate) fn unknown_field<'a>(name: &str, known: impl Iterator<Item = &'a str>
     Error::invalid("field", name, reason)
 }
 
+/// Returns whether a name is that of a computed field: stored ones do not begin with `_`.
+pub fn is_computed(name: &str) -> bool {
+    name.starts_with('_')
+}
+
 fn check_name(name: &str) -> Result<()> {
     let reason = match name {
         "" => "it is empty",
-        name if name.starts_with('_') => "names that begin with `_` are reserved",
+        name if is_computed(name) => "names that begin with `_` are reserved",
         name if name.len() > MOST_NAME => "it is longer than 128 bytes",
         name if name.contains(|c: char| c.is_control() || c == '`') => {
             "it has a control character or a backtick"

@@ -126,7 +126,7 @@ fn first(larder: &Larder, folder: &Path, reviews: &[Review]) -> Result<()> {
     search(&listeners, "the battery does not last")?;
 
     // A model for the mood, where it is missing.
-    let data = TrainingData::new("shop/reviews".parse()?).seed(1);
+    let data = TrainingData::new("shop/reviews".parse()?).seed(1).every(200);
     let imputer =
         Imputer::new(data, "mood").from_fields(["tone", "negations", "words", "exclamations"]);
     let applied = larder.apply("shop/mood", &imputer)?;
@@ -135,6 +135,8 @@ fn first(larder: &Larder, folder: &Path, reviews: &[Review]) -> Result<()> {
     let attached = listeners.attach("shop/mood", &["*"], &AttachOptions::new().fills("mood"))?;
     larder.jobs().wait(&attached.applied)?;
     imputed(&listeners, reviews)?;
+    // From now on, 200 new rows train it again.
+    listeners.watch("shop/mood", "retrain")?;
     lineage(larder)
 }
 
@@ -145,7 +147,6 @@ fn again(larder: &Larder, reviews: &[Review]) -> Result<()> {
     insert(larder, &reviews[there..there + THEN])?;
     state(&listeners)?;
     search(&listeners, "it broke after a week")?;
-    larder.jobs().fire("shop/mood", "retrain", ())?;
     // The outputs of the new rows, the index, the training, and what the new model imputes.
     let worker = larder::jobs::Worker::new(larder).concurrency(1);
     println!("{} jobs done", worker.drain()?);

@@ -1,13 +1,19 @@
 //! Queries of indexes.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 
+use arrow_array::cast::AsArray;
+use arrow_array::types::Float32Type;
+use arrow_array::{Array, ArrayRef, BinaryArray};
 use larder_core::extend::Records as _;
 use larder_core::{Error, Reference, Result};
 use serde_json::Value;
 
 use super::Unindexed;
 use crate::listeners::outputs::ModelVersion;
+use crate::listeners::predict::{Inputs, predict};
+use crate::listeners::vectors::{has_vectors, vectors_of};
 use crate::listeners::{Kind, Listener, Listeners, OUTPUTS, Work};
 use crate::nearest::default_threads;
 use larder_collections::Filter;
@@ -21,6 +27,8 @@ pub enum Like {
     Vector(Vec<f32>),
     /// An input of the model that made the vectors, as JSON.
     Value(Value),
+    /// Bytes, such as an image, as an input of the model that made the vectors.
+    Bytes(Vec<u8>),
     /// A row of the collection, by id, which is left out of what is found.
     Row(u64),
 }
@@ -92,15 +100,67 @@ impl Listeners {
         value: &Value,
         model: Option<&Reference>,
     ) -> Result<Vec<f32>> {
-        let refused = |reason: String| Error::Refused {
-            action: format!("search the index `{}` of {}", index.name, index.collection),
-            reason,
+        let reference = self.model_for(index, made_by, model)?;
+        let model = self.larder().load_model(reference.clone())?;
+        let input = self.as_input(index.upstream().next(), value)?;
+        let output = model.predict_json(&input.to_string())?;
+        let output: Value = serde_json::from_str(&output).map_err(Error::predict)?;
+        numbers(&output).ok_or_else(|| {
+            refused(index, format!("the output of {reference} is not a vector of numbers"))
+        })
+    }
+
+    /// Returns the vector of bytes, which the model gets as those of a row.
+    pub(super) fn vector_of_bytes(
+        &self,
+        index: &Listener,
+        made_by: Option<&ModelVersion>,
+        bytes: &[u8],
+        model: Option<&Reference>,
+    ) -> Result<Vec<f32>> {
+        let reference = self.model_for(index, made_by, model)?;
+        let model = self.larder().load_model(reference.clone())?;
+        let column: ArrayRef = Arc::new(BinaryArray::from_vec(vec![bytes]));
+        let field = index.upstream().next().map(|name| self.find(Kind::Listener, name));
+        let as_object = match field.transpose()? {
+            Some((_, listener)) => match (&listener.work, listener.key.first()) {
+                (Work::Model { form, .. }, Some(field)) if form.is_object() => Some(field.clone()),
+                _ => None,
+            },
+            None => None,
         };
+        let mut predicted = match as_object {
+            Some(field) => predict(&*model, Inputs::Objects(&[(field, column)], 1), &mut None)?,
+            None => predict(&*model, Inputs::Values(&column), &mut None)?,
+        };
+        if predicted.failures.is_empty() && has_vectors(predicted.values.data_type()) {
+            predicted = vectors_of(&predicted.values, &mut None)?;
+        } else if predicted.failures.is_empty() {
+            let reason = format!("the output of {reference} is not a vector of numbers");
+            return Err(refused(index, reason));
+        }
+        match predicted.failures.pop() {
+            Some((_, reason)) => Err(refused(index, reason)),
+            None => {
+                let vectors = predicted.values.as_fixed_size_list();
+                Ok(vectors.values().as_primitive::<Float32Type>().values().to_vec())
+            }
+        }
+    }
+
+    /// Returns the model that makes the vector of a query: that of the index, or a compatible one.
+    fn model_for(
+        &self,
+        index: &Listener,
+        made_by: Option<&ModelVersion>,
+        model: Option<&Reference>,
+    ) -> Result<Reference> {
+        let refused = |reason: String| refused(index, reason);
         let Work::Index { compatible, .. } = &index.work else {
             return Err(Error::internal(format!("{} is no index", index.name)));
         };
         let upstream = index.upstream().next();
-        let reference = match (model, made_by) {
+        Ok(match (model, made_by) {
             (Some(reference), made_by) => {
                 let digest = self.larder().find(reference)?.manifest;
                 let is_own = made_by.is_some_and(|own| own.digest == digest);
@@ -134,13 +194,7 @@ impl Listeners {
                     )));
                 }
             },
-        };
-        let model = self.larder().load_model(reference.clone())?;
-        let input = self.as_input(upstream, value)?;
-        let output = model.predict_json(&input.to_string())?;
-        let output: Value = serde_json::from_str(&output).map_err(Error::predict)?;
-        numbers(&output)
-            .ok_or_else(|| refused(format!("the output of {reference} is not a vector of numbers")))
+        })
     }
 
     /// Returns a value as the input of the listener's model: in an object, if it takes its field so.
@@ -157,6 +211,11 @@ impl Listeners {
             _ => value.clone(),
         })
     }
+}
+
+fn refused(index: &Listener, reason: String) -> Error {
+    let action = format!("search the index `{}` of {}", index.name, index.collection);
+    Error::Refused { action, reason }
 }
 
 /// Returns the numbers of an array.

@@ -1,6 +1,7 @@
 //! Searching an index.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use arrow_array::Array;
 use arrow_array::cast::AsArray;
@@ -15,7 +16,7 @@ use crate::listeners::source::{Changes, Source};
 use crate::listeners::vectors::{vectors_of, width_of};
 use crate::listeners::{Kind, Listener, Listeners, Work};
 use crate::nearest::{Candidates, Hit, Measure, Segment, nearest};
-use larder_collections::Scan;
+use larder_collections::{CollectionVersion, Scan};
 
 /// A row that a search found.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -190,6 +191,11 @@ impl Search<'_> {
                 let made_by = self.outputs.model.as_ref();
                 self.listeners.vector_of(self.index, made_by, value, self.query.model.as_ref())
             }
+            Like::Bytes(bytes) => {
+                let made_by = self.outputs.model.as_ref();
+                let model = self.query.model.as_ref();
+                self.listeners.vector_of_bytes(self.index, made_by, bytes, model)
+            }
             Like::Row(row) => {
                 let chunk = self.source.take(self.index, &[*row])?;
                 let is_empty = chunk.empty(self.index).into_iter().all(|is_empty| is_empty);
@@ -224,7 +230,9 @@ impl Search<'_> {
             scan = scan.fold(*fold);
         }
         let mut rows = Vec::new();
-        for batch in self.source.collection().scan(&scan)? {
+        let version = CollectionVersion::new(Arc::clone(self.source.collection()));
+        let version = self.listeners.version_for(&scan.clone().into(), &version)?;
+        for batch in version.scan(&scan)? {
             rows.extend_from_slice(batch?.ids.values());
         }
         Ok(Allowed::Rows(rows))

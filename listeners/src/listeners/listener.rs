@@ -143,7 +143,7 @@ impl Kind {
     }
 }
 
-fn check_name(name: &str) -> Result<()> {
+pub(crate) fn check_name(name: &str) -> Result<()> {
     match name.contains('/') {
         true => Err(Error::invalid("name of a listener", name, "it has one part, without `/`")),
         false => Ok(()),

@@ -1,13 +1,14 @@
 //! Listeners: models whose outputs stand beside the rows of a collection.
 
 mod attach;
+mod beside;
 mod columns;
 mod fill;
 mod filler;
 mod listener;
 pub(crate) mod outputs;
 mod participant;
-mod predict;
+pub(crate) mod predict;
 pub(crate) mod source;
 mod status;
 mod tables;
@@ -21,6 +22,7 @@ use larder_core::versions::RemoveOptions;
 use larder_core::{Error, Identifier, Larder, Reference, Result, Selector, VersionInfo, record};
 use larder_jobs::{Fired, LarderJobs as _};
 
+use crate::watch::Watch;
 use larder_collections::FragmentEngine;
 use larder_collections::extend::FragmentCache;
 use larder_collections::{Engine, EngineVersion};
@@ -33,7 +35,7 @@ pub use outputs::{ModelVersion, OutputStatus, Outputs};
 pub use status::ListenerStatus;
 pub use tables::OutputRow;
 
-pub(crate) use listener::{Kind, OUTPUTS, Work};
+pub(crate) use listener::{Kind, OUTPUTS, Work, check_name};
 use source::Source;
 
 /// Versions of outputs that are kept for readers of older ones.
@@ -249,8 +251,13 @@ pub(crate) fn versions_of(
     collection: &Identifier,
     kind: Kind,
 ) -> Result<Vec<VersionInfo>> {
+    versions_below(larder, &kind.folder(collection))
+}
+
+/// Returns the newest versions of the names in a folder.
+pub(crate) fn versions_below(larder: &Larder, folder: &str) -> Result<Vec<VersionInfo>> {
     let mut versions = Vec::new();
-    for found in larder.store().known_records(format!("names/{}", kind.folder(collection))) {
+    for found in larder.store().known_records(format!("names/{folder}")) {
         let (key, found) = found?;
         let name = record::name_in(&key)?;
         let head: record::NameRecord = record::read(&key, &found)?;
@@ -259,10 +266,11 @@ pub(crate) fn versions_of(
     Ok(versions)
 }
 
-/// Returns the newest versions of the listeners and indexes of a collection, in one request for most.
+/// Returns the newest versions of the listeners, indexes and watches of a collection, in one request for most.
 fn listening(larder: &Larder, collection: &Identifier) -> Result<Vec<VersionInfo>> {
     let mut versions = Vec::new();
-    let folders = Kind::ALL.map(|kind| kind.folder(collection));
+    let [one, two] = Kind::ALL.map(|kind| kind.folder(collection));
+    let folders = [one, two, Watch::folder(collection)];
     for found in larder.store().known_records(format!("names/{collection}.")) {
         let (key, found) = found?;
         let name = record::name_in(&key)?;
@@ -283,6 +291,9 @@ fn prune(larder: &Larder, version: &VersionInfo) {
     let _ = larder.remove_with(old, &RemoveOptions::new().triggers(false));
 }
 
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod beside_tests;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod kill;

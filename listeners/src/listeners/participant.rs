@@ -11,6 +11,7 @@ use larder_jobs::{Event, LarderJobs as _};
 
 use super::listener::{CHANGE, OUTPUTS, Work};
 use super::{Listener, Outputs, listening};
+use crate::watch::{self, Watch};
 use larder_collections::Snapshot;
 
 larder_core::link!(Item::participant(Arc::new(ListenersParticipant)));
@@ -40,6 +41,12 @@ impl Participant for ListenersParticipant {
         let event = Event::custom(CHANGE)?;
         let mut all = Contribution::default();
         for listener in listening(larder, &collection)? {
+            if listener.type_tag.as_str() == Watch::TAG {
+                if upstream.is_none() {
+                    all.merge(watch::contribute(larder, &listener, version.version)?);
+                }
+                continue;
+            }
             if let Some(upstream) = &upstream {
                 let loaded: Listener = larder.load(listener.reference())?;
                 if !loaded.key.iter().any(|field| field.strip_prefix(OUTPUTS) == Some(upstream)) {

@@ -14,7 +14,7 @@ use larder_collections::FieldType;
 use larder_collections::extend::arrow_error;
 
 /// Returns whether an index takes fields of this type: lists and vectors of numbers.
-pub(super) fn has_vectors(kind: &DataType) -> bool {
+pub(crate) fn has_vectors(kind: &DataType) -> bool {
     match kind {
         DataType::List(item) | DataType::FixedSizeList(item, _) => item.data_type().is_numeric(),
         _ => false,

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::SystemTime;
 
 use super::{Glob, parse};
+use crate::grammar::{Comparison, Logic};
 use larder_core::VersionInfo;
 use larder_core::store::{TagName, TypeTag};
 use larder_core::versions::Annotations;
@@ -32,16 +33,16 @@ use larder_core::{Error, Result};
 pub struct Filter(Expression);
 
 /// A parsed filter.
+pub(super) type Expression = Logic<Condition>;
+
+/// A condition on one field.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Expression {
-    Any(Vec<Expression>),
-    All(Vec<Expression>),
-    Not(Box<Expression>),
+pub(super) enum Condition {
     Has(Field),
     Is(Field, String),
     IsNot(Field, String),
     Like(Field, Glob),
-    Number(Field, Order, f64),
+    Number(Field, Comparison, f64),
 }
 
 /// A field of a version.
@@ -60,17 +61,6 @@ pub(super) enum Field {
     Locked,
 }
 
-/// A comparison of two numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Order {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-}
-
 /// A version to filter.
 pub(crate) struct Facts<'a> {
     pub(crate) version: &'a VersionInfo,
@@ -82,47 +72,43 @@ pub(crate) struct Facts<'a> {
 impl Filter {
     /// Matches versions of this type.
     pub fn has_type(tag: &TypeTag) -> Self {
-        Self(Expression::Is(Field::Type, tag.to_string()))
+        Self(Logic::One(Condition::Is(Field::Type, tag.to_string())))
     }
 
     /// Matches versions with this tag.
     pub fn has_tag(tag: &TagName) -> Self {
-        Self(Expression::Is(Field::Tag, tag.to_string()))
+        Self(Logic::One(Condition::Is(Field::Tag, tag.to_string())))
     }
 
     /// Matches versions with this label.
     pub fn has_label(name: impl Into<String>) -> Self {
-        Self(Expression::Has(Field::Label(name.into())))
+        Self(Logic::One(Condition::Has(Field::Label(name.into()))))
     }
 
     /// Matches versions whose label `name` has this value.
     pub fn label_is(name: impl Into<String>, value: impl Into<String>) -> Self {
-        Self(Expression::Is(Field::Label(name.into()), value.into()))
+        Self(Logic::One(Condition::Is(Field::Label(name.into()), value.into())))
     }
 
     /// Matches versions that match both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        let mut all = match self.0 {
-            Expression::All(all) => all,
-            one => vec![one],
-        };
-        all.push(other.0);
-        Self(Expression::All(all))
+        Self(self.0.and(other.0))
     }
 
     pub(crate) fn accepts(&self, facts: &Facts<'_>) -> bool {
-        self.0.holds(facts)
+        self.0.holds(&|condition| condition.holds(facts))
     }
 
     pub(crate) fn needs_notes(&self) -> bool {
-        self.0.mentions(&|field| {
+        self.0.mentions(&|condition| {
+            let field = condition.field();
             matches!(field, Field::Label(_) | Field::Metric(_) | Field::Description | Field::Locked)
         })
     }
 
     pub(crate) fn needs_tags(&self) -> bool {
-        self.0.mentions(&|field| *field == Field::Tag)
+        self.0.mentions(&|condition| *condition.field() == Field::Tag)
     }
 }
 
@@ -134,12 +120,9 @@ impl FromStr for Filter {
     }
 }
 
-impl Expression {
+impl Condition {
     fn holds(&self, facts: &Facts<'_>) -> bool {
         match self {
-            Self::Any(parts) => parts.iter().any(|part| part.holds(facts)),
-            Self::All(parts) => parts.iter().all(|part| part.holds(facts)),
-            Self::Not(part) => !part.holds(facts),
             Self::Has(field) => !field.texts(facts).is_empty() || field.number(facts).is_some(),
             Self::Is(field, value) => field.texts(facts).contains(&value.as_str()),
             Self::IsNot(field, value) => {
@@ -147,21 +130,19 @@ impl Expression {
                 !texts.is_empty() && !texts.contains(&value.as_str())
             }
             Self::Like(field, glob) => field.texts(facts).iter().any(|text| glob.matches(text)),
-            Self::Number(field, order, value) => {
-                field.number(facts).is_some_and(|found| order.holds(found, *value))
+            Self::Number(field, comparison, value) => {
+                field.number(facts).is_some_and(|found| comparison.holds(found, *value))
             }
         }
     }
 
-    fn mentions(&self, wanted: &impl Fn(&Field) -> bool) -> bool {
+    fn field(&self) -> &Field {
         match self {
-            Self::Any(parts) | Self::All(parts) => parts.iter().any(|part| part.mentions(wanted)),
-            Self::Not(part) => part.mentions(wanted),
             Self::Has(field)
             | Self::Is(field, _)
             | Self::IsNot(field, _)
             | Self::Like(field, _)
-            | Self::Number(field, _, _) => wanted(field),
+            | Self::Number(field, _, _) => field,
         }
     }
 }
@@ -199,17 +180,4 @@ impl Field {
 /// Seconds since 1970; earlier times are not stored.
 pub(super) fn seconds(time: SystemTime) -> f64 {
     time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
-}
-
-impl Order {
-    fn holds(self, found: f64, value: f64) -> bool {
-        match self {
-            Self::Equal => found == value,
-            Self::NotEqual => found != value,
-            Self::Less => found < value,
-            Self::LessOrEqual => found <= value,
-            Self::Greater => found > value,
-            Self::GreaterOrEqual => found >= value,
-        }
-    }
 }

@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::grammar::Logic;
+use larder_core::Error;
 
 fn parsed(text: &str) -> Expression {
     filter(text).unwrap()
@@ -37,9 +39,9 @@ fn keywords_are_written_in_any_case_and_spaces_where_one_likes() {
 fn a_name_that_begins_like_a_keyword_is_a_name() {
     assert_eq!(
         parsed("has labels.or and has metrics.not-yet/f1"),
-        Expression::All(vec![
-            Expression::Has(Field::Label("or".into())),
-            Expression::Has(Field::Metric("not-yet/f1".into())),
+        Logic::All(vec![
+            Logic::One(Condition::Has(Field::Label("or".into()))),
+            Logic::One(Condition::Has(Field::Metric("not-yet/f1".into()))),
         ])
     );
     assert!(refused("version = 1 orange").contains("`orange`"));
@@ -48,7 +50,7 @@ fn a_name_that_begins_like_a_keyword_is_a_name() {
 #[test]
 fn numbers_have_the_units_of_what_they_count() {
     let number = |text: &str| match parsed(text) {
-        Expression::Number(_, _, number) => number,
+        Logic::One(Condition::Number(_, _, number)) => number,
         other => panic!("{other:?}"),
     };
     assert_eq!(number("size < 10MB"), 10e6);
@@ -65,7 +67,7 @@ fn numbers_have_the_units_of_what_they_count() {
 #[test]
 fn texts_stand_in_either_quotes_and_keep_what_is_escaped() {
     let text = |text: &str| match parsed(text) {
-        Expression::Is(_, text) => text,
+        Logic::One(Condition::Is(_, text)) => text,
         other => panic!("{other:?}"),
     };
     assert_eq!(text("labels.a = \"it's\""), "it's");

@@ -6,6 +6,7 @@
 //! worker large URL NAME BYTES     applies one artifact of so many bytes
 //! worker copy FROM TO               copies a larder to another
 //! worker lock URL                 locks the larder until it is killed
+//! worker rows URL NAME FROM N     inserts N rows into a collection, one by one, with keys from FROM on
 //! worker churn URL SEED SECONDS   applies, removes and restores what others do too
 //! worker predict URL REF INPUT    loads a model and predicts
 //! worker jobs URL                 runs jobs until it is killed
@@ -22,6 +23,7 @@ use std::io::Write;
 use std::sync::Arc;
 
 use larder::bytes::Bytes;
+use larder::collections::{Insert, LarderCollections};
 use larder::maintenance::{CopyOptions, LarderMaintenance};
 use larder::serializers::RawBytes;
 use larder::store::exclusive::ExclusiveLock;
@@ -53,6 +55,10 @@ fn main() -> Outcome {
                 std::thread::park();
             }
         }
+        ["rows", url, name, from, rows] => {
+            let from: u64 = from.parse()?;
+            insert_rows(&larder::open(url)?, name, from..from + rows.parse::<u64>()?)
+        }
         ["churn", url, seed, seconds] => {
             larder_tests::churn::run(&larder::open(url)?, seed.parse()?, seconds.parse()?)
         }
@@ -75,7 +81,7 @@ fn main() -> Outcome {
         ["fixture", url] => Ok(larder_tests::fixture::fill(larder::open(url)?)?),
         ["kept", url] => Ok(larder_tests::fixture::keep(larder::open(url)?)?),
         _ => Err(
-            "say forever, rounds, large, copy, lock, churn, predict, jobs, serve, fixture or kept"
+            "say forever, rounds, large, copy, lock, rows, churn, predict, jobs, serve, fixture or kept"
                 .into(),
         ),
     }
@@ -104,6 +110,16 @@ fn apply_rounds(larder: &Larder, name: &str, own: &str, rounds: u64) -> Outcome 
             applied => acknowledge(applied?.version())?,
         }
         acknowledge(larder.apply(own, &Doubler { factor: round as f64 })?.version())?;
+    }
+    Ok(())
+}
+
+fn insert_rows(larder: &Larder, name: &str, ids: std::ops::Range<u64>) -> Outcome {
+    let rows = larder.untyped_collection(name)?;
+    for id in ids {
+        let row = serde_json::json!({"id": id, "text": format!("row {id}")});
+        let row = row.as_object().cloned().unwrap_or_default();
+        rows.insert_json([Ok(row)], Insert::new().key("id"))?;
     }
     Ok(())
 }

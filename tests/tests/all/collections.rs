@@ -1,7 +1,9 @@
 //! Collections on every store, and read by Python.
 
+mod fixture;
 #[cfg(feature = "servers")]
 mod python;
+mod stores;
 
 use larder::collections::{Find, Insert, LarderCollections, UntypedCollection, row_of};
 use larder::maintenance::{CopyOptions, LarderMaintenance};

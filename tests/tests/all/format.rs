@@ -1,6 +1,6 @@
 //! Larders of every format that was ever written are read for ever.
 
-mod fixtures;
+pub(crate) mod fixtures;
 mod links;
 mod newer;
 mod places;
@@ -20,7 +20,7 @@ use larder_tests::Doubler;
 use larder_tests::fixture::{Cellar, Everything, kinds};
 
 /// A copy of a fixture: SQLite writes beside a file that it reads.
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     if from.is_dir() {
         fs::create_dir_all(to).unwrap();
         for entry in fs::read_dir(from).unwrap() {

@@ -34,6 +34,7 @@ mod objects;
 mod one_place;
 #[cfg(feature = "servers")]
 mod onnx;
+mod onto;
 mod own_serializers;
 mod places;
 mod plan;

@@ -4,10 +4,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use larder::collections::{Insert, LarderCollections, LarderListeners};
+use larder::jobs::{JobsQuery, LarderJobs};
 use larder::store::with_causes;
 use larder::store::{Change, Digest, Expected, RecordKey, RecordKind, StoreExt};
 use larder::{Error, Larder};
-use larder_access::{LarderAccess, Role, TokenOptions};
+use larder_access::{LarderAccess, Role, Subject, TokenOptions};
 use larder_tests::Doubler;
 use larder_tests::errors::message;
 
@@ -155,4 +157,31 @@ fn a_page_without_a_readable_record_is_not_the_end() {
     assert_eq!(found.iter().map(|(key, _)| key.as_str()).collect::<Vec<_>>(), ["names/z"]);
     let names: Vec<_> = reader.list().map(|it| it.unwrap().identifier.to_string()).collect();
     assert_eq!(names, ["z"]);
+}
+
+/// The jobs of what watches a collection are part of the commit of its rows.
+#[test]
+fn rows_of_a_collection_that_is_watched_need_the_permission_to_run_the_component() {
+    let served = Served::at("memory:");
+    let admin = served.client();
+    let insert = |larder: &Larder, id: u64| {
+        let row = serde_json::json!({ "id": id }).as_object().cloned().unwrap();
+        let rows = larder.untyped_collection("shop/rows").unwrap();
+        rows.insert_json([Ok(row)], Insert::new().key("id")).map(|done| done.version.rows())
+    };
+    insert(&admin, 0).unwrap();
+    admin.apply("lab/street", &larder_tests::page::Street { models: Vec::new() }).unwrap();
+    admin.listeners("shop/rows").unwrap().watch("lab/street", "fail").unwrap();
+    let clerk = served.client_of("clerk", Role::Writer, "shop/*");
+    let refused = message(&insert(&clerk, 1).unwrap_err());
+    assert!(refused.contains("lab/street"), "{refused}");
+    assert_eq!(admin.untyped_collection("shop/rows").unwrap().latest().unwrap().rows(), 1);
+    let token = served.user("ann", Role::Writer, "shop/*");
+    let access = served.larder.access();
+    access.grant(&Subject::user("ann").unwrap(), Role::Writer, "lab/street").unwrap();
+    let ann = larder_of(open(&served.server.url(), &token));
+    assert_eq!(insert(&ann, 1).unwrap(), 2);
+    let jobs = admin.jobs();
+    let jobs = jobs.list(&JobsQuery::new().name("lab/street".parse().unwrap()));
+    assert_eq!(jobs.map(Result::unwrap).filter(|job| job.event == "fail").count(), 1);
 }

@@ -1,6 +1,6 @@
 //! `collection delete`.
 
-use larder::collections::Filter;
+use larder::collections::{Filter, Find, LarderListeners};
 use larder::{Identifier, Larder};
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ pub(crate) struct Args {
         allow_negative_numbers = true
     )]
     keys: Vec<String>,
-    /// The rows that match, such as 'price < 10'
+    /// The rows that match, such as 'price < 10'; `_outputs.NAME` and `_status.NAME` are fields too
     #[arg(long = "where", value_name = "FILTER")]
     filter: Option<Filter>,
 }
@@ -39,7 +39,12 @@ struct Document {
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let collection = collection(larder, &args.name)?;
     let edited = match &args.filter {
-        Some(filter) => collection.delete(filter)?,
+        Some(filter) => {
+            let find = Find::default().filter(filter.clone());
+            let listeners = larder.listeners(collection.name())?;
+            let version = listeners.version_for(&find, &collection.latest()?)?;
+            collection.delete_of(&version, filter)?
+        }
         None => {
             let version = collection.latest()?;
             let keys =

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use larder::Larder;
-use larder::collections::Find;
 use larder::collections::formats::FileFormat;
+use larder::collections::{Find, LarderListeners};
 use serde::Serialize;
 
 use super::find::{Which, to_file};
@@ -40,6 +40,7 @@ struct Document {
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
     let (collection, version) = version(larder, &args.reference)?;
     let find = Find::new(args.which.scan());
+    let version = larder.listeners(collection.name())?.version_for(&find, &version)?;
     let outputs = args.which.outputs(&collection, false)?;
     let rows = to_file(&version, &find, &outputs, &args.file, args.form.map(FileFormat::from))?;
     let path = args.file.display().to_string();

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     reference: Qualified,
     #[command(flatten)]
     which: Which,
-    /// Sort by a field; `-FIELD` for the largest first; may be repeated
+    /// Sort by a field or `_outputs.NAME`; `-FIELD` for the largest first; may be repeated
     #[arg(long, value_name = "FIELD", allow_hyphen_values = true, value_delimiter = ',')]
     order: Vec<Order>,
     /// The maximum number of rows
@@ -57,7 +57,7 @@ pub(crate) struct Args {
 /// Which rows, and what of them.
 #[derive(clap::Args)]
 pub(super) struct Which {
-    /// Only rows that match, such as 'price < 10 and name like "p*"'
+    /// Only rows that match, such as 'price < 10 and name like "p*"'; `_outputs.NAME` and `_status.NAME` are fields too
     #[arg(long = "where", value_name = "FILTER")]
     pub(super) filter: Option<Filter>,
     /// Only rows of a fold: `train` or `valid`
@@ -129,6 +129,11 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let mut find = Find::new(args.which.scan());
     find.order = args.order.clone();
     find.limit = args.limit;
+    let version = match &args.after {
+        Some(cursor) => collection.at(cursor.version())?,
+        None => version,
+    };
+    let version = larder.listeners(collection.name())?.version_for(&find, &version)?;
     if args.count {
         let rows = version.count(&find.scan)?;
         if output.is_json() {
@@ -149,7 +154,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     }
     if let Some(format) = file_format(output.format()) {
         if args.after.is_some() {
-            let page = collection.page(&find, args.after.as_ref())?;
+            let page = version.page(&find, args.after.as_ref())?;
             return print(
                 format,
                 &page.version,
@@ -162,13 +167,12 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         let batches = version.find(&find)?;
         return print(format, &version, batches, &find, &outputs, output);
     }
-    shown(args, &collection, &version, find, &outputs, output)
+    shown(args, &version, find, &outputs, output)
 }
 
 /// Prints a table, or one JSON object.
 fn shown(
     args: &Args,
-    collection: &UntypedCollection,
     version: &CollectionVersion,
     mut find: Find,
     outputs: &OutputsReader,
@@ -180,7 +184,7 @@ fn shown(
     }
     let find = find.limit.map_or_else(|| find.clone().limit(u64::MAX - 1), |_| find.clone());
     let after = args.after.clone().unwrap_or_else(|| Cursor::start(version, &find));
-    let page = collection.page(&find, Some(&after))?;
+    let page = version.page(&find, Some(&after))?;
     let next = page.next.as_ref().map(ToString::to_string);
     let version = page.version;
     let found = outputs.extend(page.rows)?;

@@ -1,6 +1,7 @@
 //! `collection index` and `collection like`: nearest vectors.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use larder::collections::arrow_array::{ArrayRef, Float32Array, RecordBatch};
@@ -62,15 +63,18 @@ pub(crate) struct LikeArgs {
     #[arg(value_name = "INDEX")]
     index: String,
     /// A vector in JSON, or an input of the index's model: JSON or a text
-    #[arg(value_name = "VALUE", required_unless_present = "row", allow_negative_numbers = true)]
+    #[arg(value_name = "VALUE", required_unless_present_any = ["row", "file"], allow_negative_numbers = true)]
     value: Option<String>,
+    /// A file whose bytes are an input of the index's model, such as an image
+    #[arg(long, value_name = "FILE", value_hint = clap::ValueHint::FilePath, conflicts_with_all = ["value", "row"])]
+    file: Option<PathBuf>,
     /// Compare with this row, by its id
     #[arg(long, value_name = "ID", conflicts_with = "value")]
     row: Option<u64>,
     /// The number of rows
     #[arg(short, value_name = "N", default_value_t = 10)]
     n: usize,
-    /// Only rows that match, such as 'price < 10'
+    /// Only rows that match, such as 'price < 10'; `_outputs.NAME` and `_status.NAME` are fields too
     #[arg(long = "where", value_name = "FILTER")]
     filter: Option<Filter>,
     /// Only rows of a fold: `train` or `valid`
@@ -151,10 +155,14 @@ pub(crate) fn like(
     larder: &Larder,
     output: &mut Output,
 ) -> Result<(), CommandError> {
-    let like = match (&args.value, args.row) {
-        (_, Some(row)) => Like::Row(row),
-        (Some(value), None) => value_of(value, args.model.is_some())?,
-        (None, None) => {
+    let like = match (&args.value, args.row, &args.file) {
+        (_, Some(row), _) => Like::Row(row),
+        (Some(value), None, _) => value_of(value, args.model.is_some())?,
+        (None, None, Some(path)) => {
+            let bytes = std::fs::read(path);
+            Like::Bytes(bytes.map_err(|error| CommandError::reading(path.display(), &error))?)
+        }
+        (None, None, None) => {
             return Err(CommandError::new(Exit::Usage, "cannot search: no value was given"));
         }
     };

@@ -10,7 +10,6 @@ use larder::extend::LarderExt;
 use larder::extend::progress::Meter;
 use larder::{Error, Identifier, Larder};
 use serde::Serialize;
-use serde_json::json;
 
 use super::As;
 use super::create::SchemaArgs;
@@ -62,6 +61,16 @@ struct Document<'a> {
     rejects: Option<&'a Path>,
 }
 
+/// A line of a file of rejects; its keys keep this order.
+#[derive(Serialize)]
+struct RejectedRow<'a, T> {
+    row: u64,
+    field: &'a str,
+    value: &'a str,
+    reason: &'a str,
+    data: T,
+}
+
 /// A file that is created with the first reject.
 struct Rejects {
     path: PathBuf,
@@ -69,20 +78,22 @@ struct Rejects {
 }
 
 impl Rejects {
-    fn take(&mut self, Reject { misfit, row, .. }: Reject) -> larder::Result<()> {
+    fn take(&mut self, reject: &Reject) -> larder::Result<()> {
         let failed = |error| Error::store(format!("write {}", self.path.display()), error);
         let out = match &mut self.out {
             Some(out) => out,
             out => out.insert(BufWriter::new(File::create(&self.path).map_err(failed)?)),
         };
-        let line = json!({
-            "row": misfit.row + 1,
-            "field": misfit.field,
-            "value": misfit.value,
-            "reason": misfit.reason,
-            "data": row,
-        });
-        writeln!(out, "{line}").map_err(failed)
+        let misfit = &reject.misfit;
+        let line = RejectedRow {
+            row: misfit.row + 1,
+            field: &misfit.field,
+            value: &misfit.value,
+            reason: &misfit.reason,
+            data: reject.data(),
+        };
+        serde_json::to_writer(&mut *out, &line).map_err(|error| failed(error.into()))?;
+        writeln!(out).map_err(failed)
     }
 
     fn finish(self) -> Result<Option<PathBuf>, CommandError> {
@@ -179,7 +190,7 @@ pub(crate) fn run(
     });
     let inserted = {
         let mut take = |reject| match &mut rejects {
-            Some(rejects) => rejects.take(reject),
+            Some(rejects) => rejects.take(&reject),
             None => Ok(()),
         };
         if args.skip_bad.is_some() {

@@ -8,12 +8,15 @@ mod delta;
 mod export;
 mod find;
 mod get;
+#[cfg(feature = "training")]
+mod impute;
 mod index;
 mod insert;
 mod outputs;
 pub(crate) mod shown;
 mod status;
 mod update;
+mod watch;
 
 use larder::collections::{CollectionVersion, LarderCollections, UntypedCollection};
 use larder::{Identifier, Larder, Reference, Registry, StoreUrl, VersionInfo};
@@ -51,6 +54,10 @@ enum Action {
     Outputs(outputs::Args),
     Index(index::Args),
     Like(index::LikeArgs),
+    #[cfg(feature = "training")]
+    Impute(impute::Args),
+    Watch(watch::Args),
+    Unwatch(watch::UnwatchArgs),
     Status(status::Args),
     Compact(compact::Args),
 }
@@ -82,6 +89,10 @@ pub(crate) fn run(
         Action::Outputs(args) => outputs::run(args, &open(url, registry)?, output),
         Action::Index(args) => index::run(args, &open(url, registry)?, output),
         Action::Like(args) => index::like(args, &open(url, registry)?, output),
+        #[cfg(feature = "training")]
+        Action::Impute(args) => impute::run(args, &open(url, registry)?, output),
+        Action::Watch(args) => watch::run(args, &open(url, registry)?, output),
+        Action::Unwatch(args) => watch::unwatch(args, &open(url, registry)?, output),
         Action::Status(args) => status::run(args, &open(url, registry)?, output),
         Action::Compact(args) => compact::run(args, &open(url, registry)?, output),
     }

@@ -1,7 +1,7 @@
 //! `collection status`.
 
 use larder::Larder;
-use larder::collections::{Field, LarderListeners, Layout, ListenerStatus};
+use larder::collections::{Field, LarderListeners, Layout, ListenerStatus, WatchInfo};
 use serde::Serialize;
 
 use super::outputs::{print, state};
@@ -32,6 +32,7 @@ struct Document<'a> {
     layout: Layout,
     listeners: &'a [ListenerStatus],
     indexes: &'a [ListenerStatus],
+    watches: &'a [WatchInfo],
 }
 
 pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(), CommandError> {
@@ -39,6 +40,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
     let (info, layout) = (version.info(), version.layout());
     let models = larder.listeners(&info.identifier)?;
     let (listeners, indexes) = (models.status()?, models.index_status()?);
+    let watches = models.watches()?;
     let key = version.key().map(|field| field.name.as_str());
     if output.is_json() {
         return Ok(output.document(Document {
@@ -51,6 +53,7 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
             layout,
             listeners: &listeners,
             indexes: &indexes,
+            watches: &watches,
         })?);
     }
     let small = match layout.small_fragments {
@@ -80,7 +83,14 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
         [field.name.clone(), kind, notes.join("; ")]
     });
     output.table(["FIELD", "TYPE", "NOTES"], fields)?;
-    models_on(&listeners, &indexes, output)
+    models_on(&listeners, &indexes, output)?;
+    if !watches.is_empty() {
+        output.line("")?;
+        let row =
+            |it: &WatchInfo| [it.name.clone(), it.component.to_string(), it.event.to_string()];
+        output.table(["WATCH", "COMPONENT", "EVENT"], watches.iter().map(row))?;
+    }
+    Ok(())
 }
 
 /// Prints the state of listeners and indexes: coverage, backlog and lag.

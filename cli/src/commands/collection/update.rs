@@ -1,6 +1,6 @@
 //! `collection update`.
 
-use larder::collections::Filter;
+use larder::collections::{Filter, Find, LarderListeners};
 use larder::{Error, Identifier, Larder};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -16,7 +16,7 @@ use crate::text;
 pub(crate) struct Args {
     /// The name, such as `shop/rows`
     name: Qualified<Identifier>,
-    /// The rows that match, such as 'price < 10'
+    /// The rows that match, such as 'price < 10'; `_outputs.NAME` and `_status.NAME` are fields too
     #[arg(long = "where", value_name = "FILTER", required_unless_present = "all")]
     filter: Option<Filter>,
     /// All rows
@@ -69,7 +69,10 @@ pub(crate) fn run(args: &Args, larder: &Larder, output: &mut Output) -> Result<(
             return Err(CommandError::new(Exit::Usage, message));
         }
     }
-    let edited = collection.update(args.filter.as_ref(), &set)?;
+    let mut find = Find::default();
+    find.scan.filter = args.filter.clone();
+    let version = larder.listeners(collection.name())?.version_for(&find, &version)?;
+    let edited = collection.update_of(&version, args.filter.as_ref(), &set)?;
     let rows = edited.version.rows();
     let reference = edited.version.info().reference();
     let text = format!(

@@ -26,6 +26,7 @@ fn a_program_without_types_of_ones_own_says_so() {
     larder/serializer       no     larder_core::serializer_record::SerializerRecord  larder-core [version]
     larder/wasm             yes    larder_models::wasm::WasmModel                    larder-models [version]
     larder/wasm-serializer  no     larder_models::wasm::serializer::WasmSerializer   larder-models [version]
+    larder/watch            no     larder_listeners::watch::Watch                    larder-listeners [version]
     --- stderr
     only Larder's own component types are linked in; to link yours, see https://docs.rs/larder-cli
     exit 0
@@ -140,6 +141,12 @@ fn a_program_without_types_of_ones_own_says_so() {
           "type": "larder/wasm-serializer",
           "rust_type": "larder_models::wasm::serializer::WasmSerializer",
           "crate": "larder-models [version]",
+          "signature": null
+        },
+        {
+          "type": "larder/watch",
+          "rust_type": "larder_listeners::watch::Watch",
+          "crate": "larder-listeners [version]",
           "signature": null
         }
       ]

@@ -216,9 +216,9 @@ impl ArtifactWriter {
 
     /// Returns whether the artifacts of `reader` are those of the version that the new one follows, in the same store.
     fn inherits(&self, reader: &ArtifactReader) -> bool {
-        let onto = self.session.larder().options().onto.as_ref();
-        onto.is_some()
-            && onto == reader.manifest()
+        let base = self.session.larder().options().onto.flatten();
+        base.is_some()
+            && base.as_ref() == reader.manifest()
             && Arc::ptr_eq(reader.store(), self.reader.store())
     }
 

@@ -18,7 +18,8 @@ use crate::participant::Participant;
 pub struct ApplyOptions {
     pub(crate) triggers: bool,
     pub(crate) dry_run: bool,
-    pub(crate) onto: Option<Digest>,
+    /// The version that must be the newest; `Some(None)` for none.
+    pub(crate) onto: Option<Option<Digest>>,
     pub(crate) participants: Vec<Arc<dyn Participant>>,
     pub(crate) read_back: ReadBack,
 }
@@ -81,7 +82,14 @@ impl ApplyOptions {
     /// Applies only if the newest version has the manifest `digest`; otherwise it is a conflict.
     #[must_use]
     pub fn onto(mut self, digest: Digest) -> Self {
-        self.onto = Some(digest);
+        self.onto = Some(Some(digest));
+        self
+    }
+
+    /// Applies only if the name has no version; otherwise it is a conflict.
+    #[must_use]
+    pub fn first(mut self) -> Self {
+        self.onto = Some(None);
         self
     }
 

@@ -90,7 +90,7 @@ pub(crate) struct Predicted {
 ///
 /// # Errors
 /// Errors that are not of an input, such as those of the store.
-pub(super) fn predict(
+pub(crate) fn predict(
     model: &dyn Model,
     inputs: Inputs<'_>,
     column: &mut Option<FieldType>,

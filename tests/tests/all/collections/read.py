@@ -1,5 +1,6 @@
 """Reads a collection of a larder in a folder by docs/format.md, with pyarrow alone."""
 
+import base64
 import json
 import os
 import struct
@@ -66,4 +67,5 @@ def read(larder, name, number=None):
 if __name__ == "__main__":
     number = int(sys.argv[3]) if len(sys.argv) > 3 else None
     for row in read(sys.argv[1], sys.argv[2], number):
-        print(json.dumps(row))
+        text = lambda it: base64.b64encode(it).decode() if isinstance(it, bytes) else str(it)
+        print(json.dumps(row, default=text, ensure_ascii=False))

@@ -15,6 +15,9 @@ use crate::record::{self, DigestRecord, NameRecord, Status, VersionRecord};
 use crate::store::Transaction;
 use crate::store::{Change, RecordKey};
 
+/// Attempts after which the writer of a version that its name does not count is taken for dead.
+const MOST_WAITS: u32 = 16;
+
 /// State of one component in the store.
 pub(super) enum ComponentState {
     /// A ready version has its content.
@@ -87,7 +90,10 @@ impl<'a> Batch<'a> {
         for (at, item) in items.iter().enumerate() {
             let is_root = at + 1 == items.len();
             let state = match written {
-                Some(written) if is_root => ComponentState::Written(written.clone()),
+                Some(written) if is_root => {
+                    batch.check_base(item, Some(written))?;
+                    ComponentState::Written(written.clone())
+                }
                 _ => batch.state_of(item, is_root)?,
             };
             batch.states.push(state);
@@ -102,9 +108,8 @@ impl<'a> Batch<'a> {
         if let Some(latest) = latest.filter(|latest| latest.manifest == encoded.digest) {
             return Ok(ComponentState::There(latest.clone()));
         }
-        let onto = self.larder.options().onto;
-        if is_root && onto.is_some() && onto != latest.map(|latest| latest.manifest) {
-            return Err(Error::Conflict { what: name.to_string() });
+        if is_root {
+            self.check_base(item, None)?;
         }
         let may_be_there = head.is_there || !self.larder.store.capabilities().atomic_commit;
         if !is_root
@@ -121,6 +126,19 @@ impl<'a> Batch<'a> {
             Some(version) => ComponentState::Unready(version),
             None => ComponentState::New,
         })
+    }
+
+    /// Refuses to write onto another version than the one that is stated, also after a partial commit.
+    fn check_base(&self, item: &PendingComponent, written: Option<&VersionRecord>) -> Result<()> {
+        let Some(base) = self.larder.options().onto else { return Ok(()) };
+        let head = self.heads.get(&item.name).ok_or_else(|| unread(&item.name))?;
+        let latest = head.record.latest.as_ref();
+        let is_own = written.is_some()
+            && written.map(|it| it.version) == latest.map(|latest| latest.version);
+        match is_own || latest.map(|latest| latest.manifest) == base {
+            true => Ok(()),
+            false => Err(Error::Conflict { what: item.name.to_string() }),
+        }
     }
 
     /// Refuses locked names.
@@ -160,7 +178,8 @@ impl<'a> Batch<'a> {
 
     /// Adds the changes that write new versions, children before parents.
     ///
-    /// Returns the index of the applied component's version record, if new; `None` if a child is being removed.
+    /// Returns the index of the applied component's version record, if new; `None` if a child is being removed, or another
+    /// writer is about to be first.
     pub(super) fn write(&mut self, tx: &mut Transaction<'_>) -> Result<Option<Option<usize>>> {
         if !self.find_pinned(tx)? {
             return Ok(None);
@@ -183,6 +202,11 @@ impl<'a> Batch<'a> {
                 true => self.larder.free_number(name, next)?,
                 false => next,
             };
+            let is_taken = number != next && at + 1 == items.len();
+            if is_taken && self.larder.options().onto.is_some() && tx.attempt() < MOST_WAITS {
+                // Another writer is about to be first; it may also have died.
+                return Ok(None);
+            }
             for child in &encoded.children {
                 tx.push(Larder::use_of(child, name, number, encoded.digest)?);
             }

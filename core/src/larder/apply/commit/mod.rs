@@ -17,6 +17,8 @@ use crate::name::Identifier;
 use crate::record::VersionRecord;
 use crate::store::Committed;
 use crate::store::Outcome;
+use crate::versions::RemoveOptions;
+use larder_records::{Reference, Selector};
 
 /// A version that is written, but not ready.
 pub(in crate::larder::apply) struct UnreadyComponent {
@@ -40,7 +42,7 @@ impl Larder {
         let mut encodings = 1;
         // The version that a partial commit has written.
         let mut written: Option<VersionRecord> = None;
-        self.transact(name, |tx| {
+        let committed = self.transact(name, |tx| {
             if written.is_none()
                 && let Some(version) = self.existing_version(name)?
             {
@@ -88,7 +90,16 @@ impl Larder {
                 }
                 Committed::Conflict { .. } => Ok(Outcome::Retry),
             }
-        })
+        });
+        if let (Err(Error::Conflict { .. }), Some(version), Some(_)) =
+            (&committed, &written, self.options().onto)
+        {
+            // It was written onto a version that is no longer the newest. The conflict matters more.
+            let own = Reference::new(name.clone(), Selector::Version(version.version));
+            let options = RemoveOptions::new().force(true).hooks(false).triggers(false);
+            let _ = self.remove_with(own, &options);
+        }
+        committed
     }
 }
 

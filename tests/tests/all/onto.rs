@@ -1,0 +1,109 @@
+//! Applies onto a version, on a store that makes commits change by change.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use larder::extend::Participant;
+use larder::extend::record::VersionRecord;
+use larder::store::{
+    BucketStore, Change, Committed, Expected, RecordKey, Store, StoreExt, Transaction,
+};
+use larder::{ApplyOptions, Error, Larder, Registry};
+use larder_store_object::object_store::{memory::InMemory, path::Path};
+use larder_tests::Doubler;
+use serde_json::{Value, json};
+
+fn bucket() -> Larder {
+    let store = BucketStore::over(Arc::new(InMemory::new()), &Path::from("some"), "test:").unwrap();
+    Larder::new(Arc::new(store), Registry::linked().unwrap())
+}
+
+fn read(store: &dyn Store, key: &str) -> Value {
+    let found = store.get_record(&RecordKey::new(key).unwrap()).unwrap().unwrap();
+    serde_json::from_slice(&found.value).unwrap()
+}
+
+fn put(store: &dyn Store, key: &str, value: &Value) {
+    let (key, value) = (RecordKey::new(key).unwrap(), value.to_string().into_bytes().into());
+    let change = Change::PutRecord { key, value, expected: Expected::Anything };
+    assert_eq!(store.commit(&[change]).unwrap(), Committed::All);
+}
+
+/// Another writer has written the record of version 2, and finishes when this one has chosen a number.
+#[derive(Debug)]
+struct Slow {
+    larder: Larder,
+    is_done: AtomicBool,
+}
+
+impl Slow {
+    /// Writes the second version of `wine` up to its name record.
+    fn start(larder: &Larder) -> Arc<Self> {
+        let store = &**larder.store();
+        let mut second = read(store, "versions/wine/@0000000001");
+        second["version"] = json!(2);
+        put(store, "versions/wine/@0000000002", &second);
+        Arc::new(Self { larder: larder.clone(), is_done: AtomicBool::new(false) })
+    }
+}
+
+impl Participant for Slow {
+    fn before_version(
+        &self,
+        _: &mut Transaction<'_>,
+        version: &mut VersionRecord,
+    ) -> larder::Result<()> {
+        if version.version.get() == 3 && !self.is_done.swap(true, Ordering::Relaxed) {
+            let store = &**self.larder.store();
+            let mut name = read(store, "names/wine");
+            name["next"] = json!(3);
+            name["latest"] = read(store, "versions/wine/@0000000002");
+            put(store, "names/wine", &name);
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_commit_that_was_half_written_is_not_made_onto_another_version() {
+    let larder = bucket();
+    let first = larder.apply("wine", &Doubler { factor: 1.0 }).unwrap().version().clone();
+    let slow = Slow::start(&larder);
+    // The other version has the same content, so the base is told apart by a third one.
+    larder.apply("other", &Doubler { factor: 2.0 }).unwrap();
+    let other = larder.show("other").unwrap().version.digest;
+    let store = &**larder.store();
+    let mut second = read(store, "versions/wine/@0000000002");
+    second["manifest"] = json!(other.to_string());
+    put(store, "versions/wine/@0000000002", &second);
+
+    let options = ApplyOptions::new().onto(first.digest).with(Arc::clone(&slow) as _);
+    let error = larder.apply_with("wine", &Doubler { factor: 3.0 }, &options).unwrap_err();
+    assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
+    assert!(slow.is_done.load(Ordering::Relaxed), "the other writer was between");
+    let newest: Doubler = larder.load("wine").unwrap();
+    assert_eq!(newest.factor, 2.0, "what the other one wrote stays the newest");
+    let error = larder.load::<Doubler>("wine@3").unwrap_err();
+    assert!(matches!(error, Error::NotFound { .. } | Error::Removed { .. }), "{error:?}");
+    // The next writer is not hindered.
+    let options = ApplyOptions::new().onto(other);
+    let applied = larder.apply_with("wine", &Doubler { factor: 4.0 }, &options).unwrap();
+    assert_eq!(applied.version().version.get(), 4);
+    assert_eq!(larder.load::<Doubler>("wine").unwrap().factor, 4.0);
+}
+
+#[test]
+fn a_writer_that_died_is_passed_and_a_name_begins_once() {
+    let larder = bucket();
+    let first = larder.apply("wine", &Doubler { factor: 1.0 }).unwrap().version().clone();
+    Slow::start(&larder);
+    let options = ApplyOptions::new().onto(first.digest);
+    let applied = larder.apply_with("wine", &Doubler { factor: 3.0 }, &options).unwrap();
+    assert_eq!(applied.version().version.get(), 3);
+    assert_eq!(larder.load::<Doubler>("wine").unwrap().factor, 3.0);
+
+    let begin =
+        |factor| larder.apply_with("new", &Doubler { factor }, &ApplyOptions::new().first());
+    assert!(begin(1.0).unwrap().is_created());
+    assert!(matches!(begin(2.0), Err(Error::Conflict { .. })));
+}
