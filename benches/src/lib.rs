@@ -109,7 +109,11 @@ pub fn peak_growth_every<T>(interval: Duration, run: impl FnOnce() -> Outcome<T>
     Ok(peak.saturating_sub(before))
 }
 
-fn own_memory() -> Outcome<u64> {
+/// Returns the anonymous memory of this process in bytes.
+///
+/// # Errors
+/// `/proc/self/status` cannot be read.
+pub fn own_memory() -> Outcome<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
     let kib = line.and_then(|line| line.trim().strip_suffix("kB")).ok_or("no RssAnon in /proc")?;

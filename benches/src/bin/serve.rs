@@ -5,7 +5,8 @@
 //! ```
 //!
 //! With `MLFLOW=http://127.0.0.1:5001` or `BENTOML=http://127.0.0.1:3000` set to a running peer that serves the same
-//! model, it is measured too. `SECONDS=5` is the time for each number.
+//! model, it is measured too. `SECONDS=5` is the time for each number, `REQUESTS=1000000` the number of requests after which memory is
+//! measured again.
 
 use std::env;
 use std::io::{Read, Write};
@@ -22,7 +23,7 @@ use larder::prelude::*;
 use larder::serializers::RawBytes;
 use larder::server::{Server, ServerOptions};
 use larder::serving::{DeployOptions, LarderDeployments};
-use larder_benches::{Outcome, say};
+use larder_benches::{Outcome, own_memory, say};
 use serde::{Deserialize, Serialize};
 
 /// A linear model of eleven numbers.
@@ -130,7 +131,22 @@ fn main() -> Outcome {
             peer.rate
         ));
     }
-    deploy(&larder, &server, &token)
+    deploy(&larder, &server, &token)?;
+    let requests = env::var("REQUESTS").ok().and_then(|it| it.parse().ok()).unwrap_or(1_000_000);
+    memory(&ours, requests)
+}
+
+/// The growth of memory over many requests.
+fn memory(target: &Target, requests: usize) -> Outcome {
+    let portion = Duration::from_secs(2);
+    load(target, 8, portion, None)?;
+    let (before, mut asked) = (own_memory()?, 0.0);
+    while asked < requests as f64 {
+        asked += load(target, 8, portion, None)?.rate * portion.as_secs_f64();
+    }
+    let grown = own_memory()? as f64 - before as f64;
+    say(&format!("memory after {asked:.0} more requests: {:+.1} MB", grown / 1e6));
+    Ok(())
 }
 
 /// The time from a deployment of 100 MB to its first answer, against loading the model.
