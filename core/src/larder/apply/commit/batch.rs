@@ -202,8 +202,11 @@ impl<'a> Batch<'a> {
                 true => self.larder.free_number(name, next)?,
                 false => next,
             };
-            let is_taken = number != next && at + 1 == items.len();
-            if is_taken && self.larder.options().onto.is_some() && tx.attempt() < MOST_WAITS {
+            let may_be_finished = number != next
+                && at + 1 == items.len()
+                && !self.larder.store.capabilities().isolated_commit;
+            if may_be_finished && self.larder.options().onto.is_some() && tx.attempt() < MOST_WAITS
+            {
                 // Another writer is about to be first; it may also have died.
                 return Ok(None);
             }
