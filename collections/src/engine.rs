@@ -201,7 +201,7 @@ pub struct Scan {
     pub fold: Option<Fold>,
     /// The row ids.
     pub ids: Option<Range<u64>>,
-    /// About the rows of a batch before it is filtered, from half to one and a half; 8,192 if 0.
+    /// About the rows of a batch before it is filtered, at most one and a half of it; 8,192 if 0.
     pub batch_rows: usize,
 }
 
@@ -242,7 +242,8 @@ impl Scan {
         self
     }
 
-    /// Sets about how many rows a batch has before it is filtered: from half to one and a half of it, apart from the last.
+    /// Sets about how many rows a batch has before it is filtered: at most one and a half of it. A batch of a single fragment, which
+    /// is not copied, ends where that does.
     #[must_use]
     pub fn batch_rows(mut self, rows: usize) -> Self {
         self.batch_rows = rows;

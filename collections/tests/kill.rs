@@ -44,6 +44,7 @@ fn child() {
     let larder = open(Path::new(&std::env::var("KILL_FOLDER").unwrap()));
     let rows = larder.collection::<Row>("killed").unwrap().with_key("id");
     let mut batch: u64 = std::env::var("KILL_FROM").unwrap().parse().unwrap();
+    tell("begun");
     loop {
         match task.as_str() {
             "insert" => drop(rows.insert_many(rows_of_batch(batch)).unwrap()),
@@ -52,13 +53,17 @@ fn child() {
                 rows.compact().unwrap();
             }
         }
-        writeln!(std::io::stdout(), "done {batch}").unwrap();
-        std::io::stdout().flush().unwrap();
+        tell(&format!("done {batch}"));
         batch += 1;
     }
 }
 
-/// Runs the child until it is killed; returns the batches that it had written for certain.
+fn tell(line: &str) {
+    writeln!(std::io::stdout(), "{line}").unwrap();
+    std::io::stdout().flush().unwrap();
+}
+
+/// Runs the child, and kills it a while after it has begun to write; returns the batches that it had written for certain.
 fn kill_after(task: &str, folder: &Path, from: u64, wait: Duration) -> Vec<u64> {
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["child", "--exact", "--nocapture"])
@@ -70,11 +75,11 @@ fn kill_after(task: &str, folder: &Path, from: u64, wait: Duration) -> Vec<u64> 
         .spawn()
         .unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = lines.map_while(Result::ok);
+    assert!(lines.any(|line| line.contains("begun")), "the child does not begin");
     let reader = std::thread::spawn(move || {
-        let done = lines
-            .map_while(Result::ok)
-            .filter_map(|line| line.split("done ").nth(1).and_then(|number| number.parse().ok()));
-        done.collect::<Vec<u64>>()
+        let number = |line: String| line.split("done ").nth(1).and_then(|it| it.parse().ok());
+        lines.filter_map(number).collect::<Vec<u64>>()
     });
     std::thread::sleep(wait);
     child.kill().unwrap();
@@ -105,8 +110,8 @@ fn kill_many(task: &str) {
     let mut certain: Vec<u64> = Vec::new();
     for kill in 0..KILLS {
         let from = batches(&collection).keys().next_back().map_or(0, |last| last + 1);
-        // From before the first write to the middle of a later one.
-        certain.extend(kill_after(task, &place, from, Duration::from_millis(15 + kill * 7 % 120)));
+        // From the first write to the middle of a later one.
+        certain.extend(kill_after(task, &place, from, Duration::from_millis(kill * 7 % 120)));
         let found = batches(&collection);
         for batch in &certain {
             assert_eq!(found.get(batch), Some(&BATCH), "batch {batch} after kill {kill}");

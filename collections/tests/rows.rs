@@ -335,7 +335,7 @@ fn a_batch_is_a_whole_fragment_of_about_its_size() {
     assert_eq!(sizes(&Scan::new()), [10_000; 3]);
     assert_eq!(sizes(&Scan::new().batch_rows(20_000)), [10_000; 3]);
     assert_eq!(sizes(&Scan::new().batch_rows(5_000)), [5_000; 6]);
-    assert_eq!(sizes(&Scan::new().batch_rows(50_000)), [30_000]);
+    assert_eq!(sizes(&Scan::new().batch_rows(50_000)), [10_000; 3]);
     let some = Scan::new().filter("id >= 9999 and id < 10001".parse().unwrap());
     let ids: Vec<u64> = all
         .untyped()

@@ -133,8 +133,8 @@ impl Scanner {
 
     /// Returns the next runs of rows, about as many as a batch has.
     ///
-    /// A batch of a single run is not copied, so it ends where a fragment does, if it has from half to one and a half of its
-    /// size by that.
+    /// A batch of a single run is not copied, so it ends where a fragment does, if it has at most one and a half of its size by
+    /// that.
     fn runs(&mut self) -> Vec<Run> {
         let mut runs: Vec<Run> = Vec::new();
         let mut total = 0;
