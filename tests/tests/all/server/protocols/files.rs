@@ -95,6 +95,10 @@ fn a_damaged_file_is_never_sent_whole() {
         let mut answer = Vec::new();
         // The connection may be reset.
         let _ = line.read_to_end(&mut answer);
+        if answer.is_empty() && range != "bytes=0-" {
+            // The fault was found before the head was on its way.
+            continue;
+        }
         let text = String::from_utf8_lossy(&answer).to_lowercase();
         assert!(text.starts_with("http/1.1 206"), "{range}: {text:.100}");
         let stated = text.split("content-length: ").nth(1).unwrap().split("\r\n").next().unwrap();
