@@ -112,7 +112,7 @@ impl Listeners {
         self.larder().apply(name, &watch)
     }
 
-    /// Ends a [`watch`](Self::watch) by its name, the last part of that of the component.
+    /// Ends a [`watch`](Self::watch) by its name, which is the last part of the component's name.
     ///
     /// # Errors
     /// [`Error::NotFound`] with similar names.

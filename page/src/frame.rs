@@ -1,4 +1,4 @@
-//! What all screens have in common: navigation, who is signed in, and the token of forms.
+//! The frame of all screens: navigation, the user who is signed in, and the token of forms.
 
 use askama::Template;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};

@@ -1,4 +1,4 @@
-//! The conditions of filters on rows; their grammar is that of searches.
+//! The conditions of filters on rows. They use the grammar of searches.
 
 use larder_core::Result;
 use larder_search::grammar::{Input, Logic, Parsed, Rules, parse, unexpected};

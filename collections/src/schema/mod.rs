@@ -253,7 +253,7 @@ pub(crate) fn unknown_field<'a>(name: &str, known: impl Iterator<Item = &'a str>
     Error::invalid("field", name, reason)
 }
 
-/// Returns whether a name is that of a computed field: stored ones do not begin with `_`.
+/// Returns whether a name belongs to a computed field. Names of stored fields do not begin with `_`.
 pub fn is_computed(name: &str) -> bool {
     name.starts_with('_')
 }

@@ -58,7 +58,7 @@ impl StoredArtifact {
 
     /// Returns the artifact as a part of a version whose manifest lists it; it holds no others.
     ///
-    /// What is applied [onto](crate::ApplyOptions::onto) that version does not look for its blob again.
+    /// A version that is applied [onto](crate::ApplyOptions::onto) that one does not look for its blob again.
     #[must_use]
     pub fn of_version(self, larder: &Larder, version: &VersionInfo) -> Self {
         let reader = ArtifactReader::new(larder, version.reference().to_string());

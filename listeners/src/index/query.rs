@@ -148,7 +148,7 @@ impl Listeners {
         }
     }
 
-    /// Returns the model that makes the vector of a query: that of the index, or a compatible one.
+    /// Returns the model that makes the vector of a query: the model of the index, or a compatible one.
     fn model_for(
         &self,
         index: &Listener,

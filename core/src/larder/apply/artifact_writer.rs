@@ -2,11 +2,10 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Write};
+use std::io::Write;
 use std::mem;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread;
 
 use bytes::Bytes;
 use larder_records::Reference;
@@ -14,6 +13,7 @@ use larder_records::Reference;
 use super::blob_writes::BlobWrites;
 use super::read_back::{Check, Kept};
 use super::session::ApplySession;
+use super::sink::Sink;
 use super::uses::{Listed, Use};
 use crate::artifact::StoredArtifact;
 use crate::component::Component;
@@ -26,14 +26,10 @@ use crate::name::Identifier;
 use crate::progress::Meter;
 use crate::serializer::Serializer;
 use crate::store::Transaction;
-use crate::store::{BlobWriter, Change, Store, StoreExt};
+use crate::store::{Change, StoreExt};
 
 /// Bytes of small blobs that wait for the commit; more are written ahead of it.
 const MOST_WAITING: usize = 8 << 20;
-/// Bytes that are digested and written at a time; they fit the processor's cache.
-const STEP: usize = 256 << 10;
-/// Minimum bytes for digesting on another thread than writing.
-const SPLIT: usize = 4 << 20;
 
 /// Writes the artifacts of one component while its fields are encoded.
 pub(crate) struct ArtifactWriter {
@@ -236,7 +232,8 @@ impl ArtifactWriter {
         self.reader.check_serializer::<T, S>(name, || "write an artifact".to_owned())?;
         let check = Check::of::<T, S>(name, self.session.larder().options().read_back);
         let (((digest, size), kept), holds) = self.opened(|| {
-            let mut sink = Sink { kept: check.keep(), ..self.sink() };
+            let mut sink = self.sink();
+            sink.kept = check.keep();
             let encoded = self.reader.encode_with::<T, S>(name, value, &mut sink)?;
             encoded.map_err(|error| sink.explain(error))?;
             let kept = sink.kept.take();
@@ -300,110 +297,6 @@ impl ArtifactWriter {
 /// Name of an artifact whose field is not known yet.
 pub(super) const AN_ARTIFACT: &str = "an artifact";
 
-fn encode_error(source: BoxError) -> Error {
+pub(super) fn encode_error(source: BoxError) -> Error {
     Error::Encode { what: AN_ARTIFACT.into(), source }
-}
-
-/// Digests its input, and buffers it while small or streams it to the store. In a dry run it only digests.
-struct Sink<'a> {
-    store: &'a dyn Store,
-    meter: &'a Meter,
-    keeps: bool,
-    inline: usize,
-    hasher: blake3::Hasher,
-    size: u64,
-    buffer: Vec<u8>,
-    writer: Option<Box<dyn BlobWriter>>,
-    failure: Option<Error>,
-    /// The bytes to read back.
-    kept: Option<Kept>,
-}
-
-impl<'a> Sink<'a> {
-    fn new(store: &'a dyn Store, meter: &'a Meter, keeps: bool) -> Self {
-        Self {
-            store,
-            meter,
-            keeps,
-            inline: store.capabilities().inline_blob,
-            hasher: blake3::Hasher::new(),
-            size: 0,
-            buffer: Vec::new(),
-            writer: None,
-            failure: None,
-            kept: None,
-        }
-    }
-
-    /// Returns the sink's own failure if there is one, else `error`.
-    fn explain(&mut self, error: impl Into<BoxError>) -> Error {
-        self.failure.take().unwrap_or_else(|| encode_error(error.into()))
-    }
-
-    fn fail(&mut self, error: Error) -> io::Error {
-        let told = io::Error::other(error.to_string());
-        self.failure.get_or_insert(error);
-        told
-    }
-}
-
-impl Write for Sink<'_> {
-    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
-        let step = if buf.len() < SPLIT { &buf[..buf.len().min(STEP)] } else { buf };
-        if self.keeps && self.writer.is_none() && self.buffer.len() + step.len() > self.inline {
-            let opened = self.store.write_blob();
-            let mut writer = opened.map_err(|error| self.fail(error))?;
-            let written = writer.write_all(&self.buffer);
-            written.map_err(|error| self.fail(write_error(self.store, error)))?;
-            self.buffer = Vec::new();
-            self.writer = Some(writer);
-        }
-        match &mut self.writer {
-            Some(writer) => {
-                let written = write_and_digest(&mut **writer, &mut self.hasher, step);
-                written.map_err(|error| self.fail(write_error(self.store, error)))?;
-            }
-            None => {
-                if self.keeps {
-                    self.buffer.extend_from_slice(step);
-                }
-                self.hasher.update(step);
-            }
-        }
-        Kept::add(&mut self.kept, step);
-        self.size += step.len() as u64;
-        self.meter.add(step.len() as u64);
-        Ok(step.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-fn write_and_digest(
-    writer: &mut dyn BlobWriter,
-    hasher: &mut blake3::Hasher,
-    bytes: &[u8],
-) -> io::Result<()> {
-    if bytes.len() < SPLIT {
-        hasher.update(bytes);
-        return writer.write_all(bytes);
-    }
-    let (digesting, written) = thread::scope(|scope| {
-        let digest = || {
-            hasher.update(bytes);
-        };
-        let digesting = thread::Builder::new().spawn_scoped(scope, digest).is_ok();
-        (digesting, writer.write_all(bytes))
-    });
-    if !digesting {
-        // No thread could be spawned.
-        hasher.update(bytes);
-    }
-    written
-}
-
-fn write_error(store: &dyn Store, error: io::Error) -> Error {
-    Error::store(format!("write a blob to {}", store.url()), error)
 }

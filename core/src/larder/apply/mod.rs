@@ -12,6 +12,7 @@ mod options;
 mod prepare;
 mod read_back;
 mod session;
+mod sink;
 mod uses;
 
 pub use blob_writes::BlobWrites;
