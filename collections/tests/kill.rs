@@ -59,7 +59,7 @@ fn child() {
 }
 
 fn tell(line: &str) {
-    writeln!(std::io::stdout(), "{line}").unwrap();
+    println!("{line}");
     std::io::stdout().flush().unwrap();
 }
 
