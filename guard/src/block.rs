@@ -1,15 +1,17 @@
 //! Long runs of numbers as one block of bytes, in formats with extension values.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::mem::size_of;
 
 use serde::ser::{self, Serialize, SerializeTuple as _, Serializer};
 
 use super::flat::is_leaf;
+use super::vectors;
 
 /// Number of elements from which a run is a block.
 pub(super) const LEAST: usize = 1 << 16;
-/// Maximum bytes of a block, which is in memory while it is encoded. Longer runs are sequences.
+/// Maximum bytes of a block, which may be in memory while it is encoded. Longer runs are sequences.
 const MOST: usize = 1 << 30;
 
 /// The numbers of a block, little endian. The value is the type of the extension.
@@ -73,7 +75,12 @@ impl Numbers {
 /// Returns true for a run of elements of type `T` that is written as a block.
 #[inline]
 pub(super) fn is_run<T>(len: usize) -> bool {
-    len >= LEAST && len <= MOST / size_of::<u64>() && is_number::<T>()
+    is_run_of_numbers(len) && is_number::<T>()
+}
+
+#[inline]
+fn is_run_of_numbers(len: usize) -> bool {
+    len >= LEAST && len <= MOST / size_of::<u64>()
 }
 
 #[inline]
@@ -84,13 +91,21 @@ fn is_number<T>() -> bool {
 }
 
 /// A run of numbers. It is encoded as an extension value by the newtype struct `name`.
-pub(super) struct Block {
+pub(super) struct Block<'a> {
     name: &'static str,
     numbers: Numbers,
-    bytes: Vec<u8>,
+    bytes: Cow<'a, [u8]>,
 }
 
-impl Block {
+impl<'a> Block<'a> {
+    /// Returns the block of a vector of numbers that is long enough.
+    #[inline]
+    pub(super) fn of_vector<T: ?Sized>(name: &'static str, value: &'a T) -> Option<Self> {
+        let (numbers, bytes) = vectors::numbers_of(value)?;
+        let block = Self { name, numbers, bytes: Cow::Borrowed(bytes) };
+        is_run_of_numbers(block.len()).then(|| block.narrowed())
+    }
+
     /// Collects numbers.
     pub(super) fn of<T: Serialize>(
         name: &'static str,
@@ -103,7 +118,7 @@ impl Block {
         }
         let Collector { numbers, bytes, .. } = collector;
         let numbers = numbers.ok_or(NotANumber)?;
-        Ok(Self { name, numbers, bytes }.narrowed())
+        Ok(Self { name, numbers, bytes: Cow::Owned(bytes) }.narrowed())
     }
 
     /// Returns the number of elements.
@@ -134,7 +149,9 @@ impl Block {
             _ => None,
         };
         match bytes {
-            Some((width, bytes)) => Self { numbers: self.numbers.narrowed(width), bytes, ..self },
+            Some((width, bytes)) => {
+                Self { numbers: self.numbers.narrowed(width), bytes: bytes.into(), ..self }
+            }
             None => self,
         }
     }
@@ -155,13 +172,13 @@ fn low<const N: usize, const M: usize>(words: &[[u8; N]]) -> Option<(usize, Vec<
     Some((M, bytes))
 }
 
-impl Serialize for Block {
+impl Serialize for Block<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_newtype_struct(self.name, &Extension(self))
     }
 }
 
-struct Extension<'a>(&'a Block);
+struct Extension<'a>(&'a Block<'a>);
 
 impl Serialize for Extension<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

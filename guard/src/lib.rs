@@ -41,6 +41,7 @@ mod sorted;
 mod stack;
 mod unpacked;
 pub mod uses;
+mod vectors;
 pub mod words;
 
 use std::cell::{Cell, RefCell};

@@ -108,7 +108,11 @@ impl<T: ?Sized + Serialize> Serialize for GuardedValue<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let position = self.position;
         position.guard.level(S::Error::custom, || {
-            self.value.serialize(GuardedSerializer { position, inner: serializer })
+            let serializer = GuardedSerializer { position, inner: serializer };
+            match serializer.block_of(self.value) {
+                Some(block) => block.serialize(serializer.inner),
+                None => self.value.serialize(serializer),
+            }
         })
     }
 }
@@ -117,6 +121,16 @@ impl<T: ?Sized + Serialize> Serialize for GuardedValue<'_, T> {
 struct GuardedSerializer<'a, S> {
     position: Position<'a>,
     inner: S,
+}
+
+impl<S> GuardedSerializer<'_, S> {
+    /// Returns the block that stands for a vector of numbers, if the format has blocks, and the vector needs no guard.
+    #[inline]
+    fn block_of<'v, T: ?Sized>(&self, value: &'v T) -> Option<Block<'v>> {
+        let guard = self.position.guard;
+        let is_plain = self.position.has_plain(1) && guard.declares_lengths();
+        Block::of_vector(guard.extension.filter(|_| is_plain)?, value)
+    }
 }
 
 impl<S: Serializer> GuardedSerializer<'_, S> {

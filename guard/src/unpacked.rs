@@ -10,6 +10,7 @@ use super::block::Numbers;
 use super::de::{Position, Seed};
 use super::flat::is_leaf;
 use super::plain::Plain;
+use super::vectors;
 
 /// Reads an extension value, and gives its numbers to the visitor of a sequence.
 pub(super) fn visit_block<'de, D: Deserializer<'de>, V: Visitor<'de>>(
@@ -40,6 +41,9 @@ impl<'de, V: Visitor<'de>> Visitor<'de> for BlockVisitor<'_, V> {
         })?;
         if bytes.len() % numbers.width() != 0 {
             return Err(A::Error::custom("a block of numbers ends within a number"));
+        }
+        if let Some(vector) = vectors::read::<V, V::Value>(numbers, bytes) {
+            return Ok(vector);
         }
         let mut elements = Elements {
             position: self.position,

@@ -2,7 +2,7 @@
 #![cfg(feature = "msgpack")]
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt::Debug;
 
 use larder_core::Serializer;
@@ -110,6 +110,46 @@ fn runs_are_read_wherever_an_array_is() {
         HashMap::from([("long".into(), (0..RUN as i64).collect()), ("short".into(), vec![1])]);
     let deep = Deep { name: "deep".into(), rest };
     assert!(decode::<Deep>(&encode(&deep)).unwrap() == deep);
+}
+
+/// Numbers that its `Deserialize` doubles.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Doubled {
+    #[serde(deserialize_with = "doubled")]
+    numbers: Vec<u32>,
+}
+
+fn doubled<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Vec<u32>, D::Error> {
+    struct Double;
+
+    impl<'de> serde::de::Visitor<'de> for Double {
+        type Value = Vec<u32>;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("numbers")
+        }
+
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Vec<u32>, A::Error> {
+            let mut numbers = Vec::new();
+            while let Some(number) = seq.next_element::<u32>()? {
+                numbers.push(number * 2);
+            }
+            Ok(numbers)
+        }
+    }
+
+    deserializer.deserialize_seq(Double)
+}
+
+#[test]
+fn sequences_are_equal_whatever_holds_them_and_readers_of_their_own_are_asked() {
+    let numbers: Vec<u32> = (0..RUN as u32).collect();
+    let deque: VecDeque<u32> = numbers.iter().copied().collect();
+    assert_eq!(encode(&deque), encode(&numbers));
+    assert!(decode::<VecDeque<u32>>(&encode(&numbers)).unwrap() == deque);
+    let read: Doubled = decode(&encode(&Doubled { numbers: numbers.clone() })).unwrap();
+    assert!(read.numbers.iter().zip(&numbers).all(|(read, number)| *read == number * 2));
+    assert_eq!(read.numbers.len(), numbers.len());
 }
 
 #[test]

@@ -6,7 +6,7 @@
 //! ```
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 
 use larder::bytes::Bytes;
@@ -50,6 +50,8 @@ fn main() -> Outcome {
     against_rmp("3 M of Vec<(f32, f32, f32)>", 1.3, &vec![(1.0_f32, 2.0_f32, 3.0_f32); 3 * MB])?;
     against_rmp("500,000 rows of a struct", 1.3, &rows(MB / 2))?;
     against_rmp("500,000 entries of a map with text keys", 1.3, &names(MB / 2))?;
+    let unsorted: HashMap<_, _> = names(MB / 2).into_iter().collect();
+    against_rmp("500,000 entries of a HashMap", 1.3, &unsorted)?;
     say("");
     head();
     for (what, len, rounds) in [("1", 1, 500), ("100", 100, 500), ("10,000", 10_000, 40)] {
