@@ -12,6 +12,7 @@ mod children;
 mod collections;
 mod content;
 mod copy;
+#[cfg(feature = "serving")]
 mod deploy;
 mod diff;
 mod doctor;
