@@ -42,6 +42,11 @@ pub(super) fn numbers_of<T: ?Sized>(value: &T) -> Option<(Numbers, &[u8])> {
     None
 }
 
+/// Returns true for vectors of the same numbers, bit by bit.
+pub(super) fn are_same<T: ?Sized>(one: &T, two: &T) -> bool {
+    numbers_of(one).zip(numbers_of(two)).is_some_and(|(one, two)| one == two)
+}
+
 /// Returns the vector of numbers that the visitor `V` would make of a block, if it is the one of a vector.
 ///
 /// `None` if it is another visitor, or if the block holds other numbers than the vector.
@@ -55,9 +60,8 @@ pub(super) fn read<V, T>(numbers: Numbers, bytes: &[u8]) -> Option<T> {
 #[inline]
 fn collects<V>() -> bool {
     let name = type_name::<V>();
-    name.starts_with("serde")
-        && name.contains("::de::impls::")
-        && name.contains(" for alloc::vec::Vec<")
+    let is_serde = name.starts_with("serde_core::de::") || name.starts_with("serde::de::");
+    is_serde && name.contains(" for alloc::vec::Vec<")
 }
 
 #[inline]
