@@ -83,7 +83,8 @@ impl Listener {
         match self {
             Self::Tcp(listener, tls) => {
                 let (stream, _) = listener.accept().await?;
-                stream.set_nodelay(true)?;
+                // One that is gone already fails by itself.
+                let _ = stream.set_nodelay(true);
                 Ok(match tls {
                     Some(tls) => Accepted::Tls(stream, Arc::clone(tls).into()),
                     None => Accepted::Tcp(stream),

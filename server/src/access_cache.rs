@@ -17,7 +17,9 @@ const FRESH: Duration = Duration::from_secs(1);
 const MOST_TOKENS: usize = 10_000;
 
 /// The maximum number of paths that a principal is known to be allowed.
-const MOST_ALLOWED: usize = 1_000;
+const MOST_ALLOWED: usize = 100;
+/// The maximum length of a path that is kept for it.
+const LONGEST_ALLOWED: usize = 200;
 
 /// A principal and the rules of one moment. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -52,6 +54,9 @@ impl Allowed {
 
     /// Keeps that the route of that number is allowed.
     pub(crate) fn add(&self, route: usize, rest: &str) {
+        if rest.len() > LONGEST_ALLOWED {
+            return;
+        }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST_ALLOWED {
             known.clear();

@@ -24,10 +24,10 @@ pub(crate) fn token<'a>(
     let is_in_query = uri.query().is_some_and(|query| {
         query.split('&').any(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            IN_URL.iter().any(|it| it.eq_ignore_ascii_case(name)) || is_own(value)
+            IN_URL.iter().any(|it| it.eq_ignore_ascii_case(name)) || is_own(value.as_bytes())
         })
     });
-    if is_in_query || uri.path().split('/').skip(1).any(is_own) {
+    if is_in_query || uri.path().as_bytes().split(|b| *b == b'/').skip(1).any(is_own) {
         return Err(Failure::bad_request(
             "cannot take a token from the URL: send it as `Authorization: Bearer`, and revoke it, \
              because logs may hold it now",
@@ -58,8 +58,8 @@ fn own(token: &str) -> &str {
     token.strip_prefix("hf_").filter(|rest| rest.starts_with("larder_")).unwrap_or(token)
 }
 
-fn is_own(token: &str) -> bool {
-    own(token).starts_with("larder_")
+fn is_own(token: &[u8]) -> bool {
+    token.strip_prefix(b"hf_").unwrap_or(token).starts_with(b"larder_")
 }
 
 fn password(given: &str) -> Result<String, Failure> {

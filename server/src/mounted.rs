@@ -71,6 +71,10 @@ pub(crate) fn rest(params: &Params<'_, '_>) -> Result<String, Failure> {
         if at > 0 {
             rest.push('/');
         }
+        if !part.contains('%') {
+            rest.push_str(part);
+            continue;
+        }
         let part = percent_decode_str(part).decode_utf8();
         rest.push_str(&part.map_err(|_| {
             Failure::bad_request("cannot read the path: it is not UTF-8 once it is decoded")

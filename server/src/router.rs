@@ -69,7 +69,9 @@ impl Router {
                 None => {
                     let status = StatusCode::METHOD_NOT_ALLOWED;
                     let mut response = Box::pin(unmatched(app, request, status)).await;
-                    response.headers_mut().insert(header::ALLOW, Mounted::methods(routes));
+                    if response.status() == status {
+                        response.headers_mut().insert(header::ALLOW, Mounted::methods(routes));
+                    }
                     response
                 }
             },

@@ -6,28 +6,57 @@
 /// `N` or `I` outside of strings are left to it, because readers of numbers take the words `NaN` and `Infinity`, which are no JSON.
 pub(super) fn sole_input(body: &[u8]) -> Option<&str> {
     let inner = body.strip_prefix(b"{\"input\":")?.strip_suffix(b"}")?;
-    let (mut depth, mut in_text) = (0_usize, false);
-    let mut bytes = inner.iter().enumerate();
-    while let Some((at, byte)) = bytes.next() {
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(byte) = inner.get(at) {
+        at += 1;
+        if !IS_SPECIAL[usize::from(*byte)] {
+            continue;
+        }
         match byte {
-            b'\\' if in_text => drop(bytes.next()),
-            b'"' => in_text = !in_text,
-            _ if in_text => {}
+            b'"' => at += text_length(&inner[at..])?,
             b'[' | b'{' => depth += 1,
             b']' | b'}' => {
                 depth = depth.checked_sub(1)?;
-                if depth == 0 && !inner[at + 1..].iter().all(|b| b" \t\r\n".contains(b)) {
+                if depth == 0 && !inner[at..].iter().all(|b| b" \t\r\n".contains(b)) {
                     return None;
                 }
             }
-            b'N' | b'I' => return None,
             // Beside a text, a number or a word, there is nothing at this depth.
-            b',' | b':' | 0x80.. if depth == 0 => return None,
-            _ => {}
+            b',' | b':' if depth > 0 => {}
+            _ => return None,
         }
     }
-    let is_whole = depth == 0 && !in_text && !inner.is_empty();
+    let is_whole = depth == 0 && !inner.is_empty();
     if is_whole { std::str::from_utf8(inner).ok() } else { None }
+}
+
+/// The bytes outside of strings that decide: most are digits.
+const IS_SPECIAL: [bool; 256] = {
+    let mut special = [false; 256];
+    let bytes = b"\"[]{},:NI";
+    let mut at = 0;
+    while at < bytes.len() {
+        special[bytes[at] as usize] = true;
+        at += 1;
+    }
+    let mut at = 0x80;
+    while at < 256 {
+        special[at] = true;
+        at += 1;
+    }
+    special
+};
+
+/// Returns the length of a string of JSON to its closing quote; `None` if it has none.
+fn text_length(text: &[u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        match text.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
 }
 
 #[cfg(test)]
