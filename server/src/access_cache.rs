@@ -3,6 +3,7 @@
 //! Changes through this server take effect at once, changes by other processes within [`FRESH`].
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -15,11 +16,53 @@ const FRESH: Duration = Duration::from_secs(1);
 /// The maximum number of tokens that are remembered.
 const MOST_TOKENS: usize = 10_000;
 
-/// A principal and the rules of one moment.
+/// The maximum number of paths that a principal is known to be allowed.
+const MOST_ALLOWED: usize = 100;
+/// The maximum length of a path that is kept for it.
+const LONGEST_ALLOWED: usize = 200;
+
+/// A principal and the rules of one moment. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct Identity {
-    pub(crate) principal: Arc<Principal>,
+pub(crate) struct Identity(Arc<Identified>);
+
+/// A principal, and what it may do by the rules of one moment.
+#[derive(Debug)]
+pub(crate) struct Identified {
+    pub(crate) principal: Principal,
     pub(crate) rules: Arc<Rules>,
+    pub(crate) allowed: Allowed,
+}
+
+impl Deref for Identity {
+    type Target = Identified;
+
+    fn deref(&self) -> &Identified {
+        &self.0
+    }
+}
+
+/// The routes and the parts of their paths that the rules allowed: they would allow them again.
+#[derive(Debug, Default)]
+pub(crate) struct Allowed(Mutex<HashMap<Box<str>, Vec<usize>>>);
+
+impl Allowed {
+    /// Returns whether the route of that number was allowed.
+    pub(crate) fn has(&self, route: usize, rest: &str) -> bool {
+        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(rest).is_some_and(|routes| routes.contains(&route))
+    }
+
+    /// Keeps that the route of that number is allowed.
+    pub(crate) fn add(&self, route: usize, rest: &str) {
+        if rest.len() > LONGEST_ALLOWED {
+            return;
+        }
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST_ALLOWED {
+            known.clear();
+        }
+        known.entry(rest.into()).or_default().push(route);
+    }
 }
 
 /// Users, tokens and grants of a larder.
@@ -59,13 +102,14 @@ impl AccessCache {
     ) -> Result<Identity> {
         let before = self.changes.load(Ordering::SeqCst);
         let read = Instant::now();
-        let principal = Arc::new(authenticate(&self.access)?);
+        let principal = authenticate(&self.access)?;
         let key = blake3::hash(token.as_bytes());
         let lock = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         // Who comes for the first time may have been granted something a moment ago.
         let is_new = !lock().contains_key(&key);
         let (since, rules) = self.rules(before, is_new)?;
-        let identity = Identity { principal, rules };
+        let allowed = Allowed::default();
+        let identity = Identity(Arc::new(Identified { principal, rules, allowed }));
         let mut known = lock();
         if self.changes.load(Ordering::SeqCst) == before {
             if known.len() >= MOST_TOKENS {

@@ -4,12 +4,12 @@ use std::io::Read;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, StatusCode, header};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use flate2::read::{GzDecoder, ZlibDecoder};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use larder_access::{AuditEntry, Decision, Outcome, Principal, Resource};
 use larder_core::store::{Action, Timestamp};
 use larder_core::{Larder, Result};
@@ -82,7 +82,7 @@ impl Context {
 
     /// Returns the caller; `None` on a server without authentication, and on public routes.
     pub fn principal(&self) -> Option<&Principal> {
-        self.identity.as_ref().map(|identity| &*identity.principal)
+        self.identity.as_ref().map(|identity| &identity.principal)
     }
 
     /// Returns the URL by which the client reached the server, unless the server was told. A proxy in front may say more.
@@ -180,13 +180,14 @@ impl Context {
     pub async fn body(&self, request: Request) -> Result<Bytes, Failure> {
         let limit = self.app.options.max_body;
         let encoding = request.headers().get(header::CONTENT_ENCODING).cloned();
-        let encoding = encoding.as_ref().map(|value| value.to_str().unwrap_or("?").trim());
         let body = read_body(request.into_body(), limit).await?;
-        match encoding.map(str::to_ascii_lowercase).as_deref() {
-            None | Some("" | "identity") => Ok(body),
-            Some("gzip" | "x-gzip") => decompressed(GzDecoder::new(&body[..]), limit),
-            Some("deflate") => decompressed(ZlibDecoder::new(&body[..]), limit),
-            Some(_) => Err(Failure::new(
+        let Some(encoding) = encoding else { return Ok(body) };
+        let encoding = encoding.to_str().unwrap_or("?").trim().to_ascii_lowercase();
+        match encoding.as_str() {
+            "" | "identity" => Ok(body),
+            "gzip" | "x-gzip" => decompressed(GzDecoder::new(&body[..]), limit),
+            "deflate" => decompressed(ZlibDecoder::new(&body[..]), limit),
+            _ => Err(Failure::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_type",
                 "cannot read the request: its encoding must be gzip or deflate",
@@ -207,9 +208,27 @@ fn decompressed(reader: impl Read, limit: usize) -> Result<Bytes, Failure> {
 
 /// Reads a body of at most `limit` bytes.
 pub async fn read_body(body: Body, limit: usize) -> Result<Bytes, Failure> {
-    match Limited::new(body, limit).collect().await {
-        Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Failure::too_large(limit)),
-        Err(_) => Err(Failure::bad_request("cannot read the request: its body ended early")),
+    let mut body = body;
+    let (mut first, mut all) = (Bytes::new(), BytesMut::new());
+    while let Some(frame) = body.frame().await {
+        let frame = frame
+            .map_err(|_| Failure::bad_request("cannot read the request: its body ended early"))?;
+        let Ok(piece) = frame.into_data() else { continue };
+        if first.len() + all.len() + piece.len() > limit {
+            return Err(Failure::too_large(limit));
+        }
+        if first.is_empty() && all.is_empty() {
+            // Most bodies are of one piece, which is not copied.
+            first = piece;
+        } else {
+            if all.is_empty() {
+                all.extend_from_slice(&std::mem::take(&mut first));
+            }
+            all.extend_from_slice(&piece);
+        }
+        if body.is_end_stream() {
+            break;
+        }
     }
+    Ok(if all.is_empty() { first } else { all.freeze() })
 }

@@ -1,5 +1,7 @@
 //! The token of a request.
 
+use std::borrow::Cow;
+
 use axum::extract::Request;
 use axum::http::{HeaderMap, Uri, header};
 use base64::Engine as _;
@@ -15,13 +17,17 @@ const IN_URL: [&str; 3] = ["token", "access_token", "api_key"];
 ///
 /// # Errors
 /// Two tokens, and a token in the URL, where logs and proxies would keep it.
-pub(crate) fn token(headers: &HeaderMap, uri: &Uri) -> Result<Option<String>, Failure> {
-    let query = uri.query().unwrap_or_default();
-    let is_in_url = query.split('&').any(|pair| {
-        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-        IN_URL.contains(&name.to_ascii_lowercase().as_str()) || own(value).starts_with("larder_")
+pub(crate) fn token<'a>(
+    headers: &'a HeaderMap,
+    uri: &Uri,
+) -> Result<Option<Cow<'a, str>>, Failure> {
+    let is_in_query = uri.query().is_some_and(|query| {
+        query.split('&').any(|pair| {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            IN_URL.iter().any(|it| it.eq_ignore_ascii_case(name)) || is_own(value.as_bytes())
+        })
     });
-    if is_in_url || ["/larder_", "/hf_larder_"].into_iter().any(|it| uri.path().contains(it)) {
+    if is_in_query || uri.path().as_bytes().split(|b| *b == b'/').skip(1).any(is_own) {
         return Err(Failure::bad_request(
             "cannot take a token from the URL: send it as `Authorization: Bearer`, and revoke it, \
              because logs may hold it now",
@@ -35,11 +41,11 @@ pub(crate) fn token(headers: &HeaderMap, uri: &Uri) -> Result<Option<String>, Fa
     let text = value.to_str().unwrap_or_default();
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => {
-            Ok(Some(own(token.trim()).to_owned()))
+            Ok(Some(Cow::Borrowed(own(token.trim()))))
         }
         // For clients that know users and passwords only: the password is the token, whatever the user.
         Some((scheme, given)) if scheme.eq_ignore_ascii_case("basic") => {
-            password(given.trim()).map(Some)
+            password(given.trim()).map(|it| Some(Cow::Owned(it)))
         }
         _ => Err(Failure::unauthorized(
             "cannot sign in: send the token as `Authorization: Bearer larder_…`",
@@ -50,6 +56,10 @@ pub(crate) fn token(headers: &HeaderMap, uri: &Uri) -> Result<Option<String>, Fa
 /// Clients of Hugging Face Hub send tokens that begin with `hf_` only.
 fn own(token: &str) -> &str {
     token.strip_prefix("hf_").filter(|rest| rest.starts_with("larder_")).unwrap_or(token)
+}
+
+fn is_own(token: &[u8]) -> bool {
+    token.strip_prefix(b"hf_").unwrap_or(token).starts_with(b"larder_")
 }
 
 fn password(given: &str) -> Result<String, Failure> {

@@ -16,6 +16,7 @@
 
 #![forbid(unsafe_code)]
 
+mod accept;
 mod access_cache;
 mod app;
 mod audit_log;
@@ -25,11 +26,13 @@ mod cookie;
 mod credentials;
 mod dialect;
 mod failure;
+mod head_timer;
 mod health;
 mod identify;
 mod listen;
 mod metrics;
 mod model_metrics;
+mod mounted;
 #[cfg(feature = "oidc")]
 mod oidc;
 mod options;

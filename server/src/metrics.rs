@@ -39,9 +39,9 @@ pub(crate) struct Metrics {
 }
 
 /// A request in progress; it ends when this is dropped.
-pub(crate) struct InProgress(Gauge);
+pub(crate) struct InProgress<'a>(&'a Gauge);
 
-impl Drop for InProgress {
+impl Drop for InProgress<'_> {
     fn drop(&mut self) {
         self.0.dec();
     }
@@ -68,11 +68,12 @@ impl Metrics {
         Self { registry, requests, active }
     }
 
-    pub(crate) fn begin(&self) -> InProgress {
+    pub(crate) fn begin(&self) -> InProgress<'_> {
         self.active.inc();
-        InProgress(self.active.clone())
+        InProgress(&self.active)
     }
 
+    /// Counts a request that was answered.
     pub(crate) fn request(
         &self,
         method: &Method,
@@ -80,12 +81,22 @@ impl Metrics {
         status: StatusCode,
         took: Duration,
     ) {
+        self.durations(method, route, status).observe(took.as_secs_f64());
+    }
+
+    /// Returns the durations of requests with the same labels.
+    pub(crate) fn durations(
+        &self,
+        method: &Method,
+        route: &'static str,
+        status: StatusCode,
+    ) -> Histogram {
         let labels = RequestLabels {
             http_request_method: known(method),
             http_route: route,
             http_response_status_code: status.as_u16(),
         };
-        self.requests.get_or_create(&labels).observe(took.as_secs_f64());
+        self.requests.get_or_create_owned(&labels)
     }
 }
 

@@ -1,14 +1,14 @@
 //! From a request to its handler: request id, authentication, authorisation, metrics, log.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::body::Body;
-use axum::extract::{RawPathParams, Request};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use axum::routing::{MethodFilter, MethodRouter, on};
+use larder_core::{Error, Result};
 use tokio::time::timeout;
 
 use crate::app::SharedApp;
@@ -16,9 +16,10 @@ use crate::context::{Context, read_body};
 use crate::credentials;
 use crate::failure::Failure;
 use crate::identify::identify;
+use crate::mounted::{Mounted, rest};
 use crate::pages;
 use crate::request_id;
-use crate::route::{Guard, Route};
+use crate::route::Guard;
 use crate::routes;
 
 const TRACE: HeaderName = HeaderName::from_static("traceparent");
@@ -27,51 +28,115 @@ const DRAIN: Duration = Duration::from_secs(1);
 /// The most bytes that are read of it.
 const MOST_DRAINED: usize = 256 << 10;
 
-/// Returns the router of a server.
-pub(crate) fn router(app: &SharedApp) -> Router {
-    let mut router = Router::new();
-    for route in routes::all() {
-        router = router.route(route.path, method_router(app, route));
+/// The router of a server. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Router(Arc<Shared>);
+
+struct Shared {
+    app: SharedApp,
+    /// The routes of each path, one for each method.
+    paths: matchit::Router<Vec<Mounted>>,
+}
+
+impl Router {
+    /// Creates the router of a server.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for routes that contradict each other.
+    pub(crate) fn new(app: &SharedApp) -> Result<Self> {
+        let mut by_path: HashMap<&'static str, Vec<Mounted>> = HashMap::new();
+        for (number, route) in routes::all().into_iter().enumerate() {
+            let mounted = Mounted::new(number, route);
+            by_path.entry(mounted.route.path).or_default().push(mounted);
+        }
+        let mut paths = matchit::Router::new();
+        for (path, routes) in by_path {
+            let inserted = paths.insert(path, routes);
+            inserted.map_err(|error| Error::internal(format!("the route {path}: {error}")))?;
+        }
+        Ok(Self(Arc::new(Shared { app: Arc::clone(app), paths })))
     }
-    let (unknown, wrong) = (Arc::clone(app), Arc::clone(app));
-    router
-        .fallback(move |request: Request| {
-            unmatched(Arc::clone(&unknown), request, StatusCode::NOT_FOUND)
-        })
-        .method_not_allowed_fallback(move |request: Request| {
-            unmatched(Arc::clone(&wrong), request, StatusCode::METHOD_NOT_ALLOWED)
-        })
+
+    /// Answers a request.
+    pub(crate) async fn answer(self, request: Request) -> Response {
+        let Shared { app, paths } = &*self.0;
+        let is_head = request.method() == Method::HEAD;
+        let found = paths.at(request.uri().path());
+        let found = found.map(|found| (found.value, rest(&found.params)));
+        let response = match found {
+            Ok((routes, rest)) => match Mounted::of(routes, request.method()) {
+                Some(mounted) => answer(app, mounted, rest, request).await,
+                None => {
+                    let status = StatusCode::METHOD_NOT_ALLOWED;
+                    let mut response = Box::pin(unmatched(app, request, status)).await;
+                    if response.status() == status {
+                        response.headers_mut().insert(header::ALLOW, Mounted::methods(routes));
+                    }
+                    response
+                }
+            },
+            Err(_) => Box::pin(unmatched(app, request, StatusCode::NOT_FOUND)).await,
+        };
+        if is_head { without_body(response) } else { response }
+    }
 }
 
-fn method_router(app: &SharedApp, route: Route) -> MethodRouter {
-    let app = Arc::clone(app);
-    let filter = MethodFilter::try_from(route.method.clone()).unwrap_or(MethodFilter::TRACE);
-    on(filter, move |params: RawPathParams, request: Request| {
-        let (app, route) = (Arc::clone(&app), route.clone());
-        let rest: Vec<&str> = params.iter().map(|(_, part)| part).collect();
-        let rest = rest.join("/");
-        answer(app, route, rest, request)
-    })
+/// The answer to `HEAD`, which tells the length of the body and has none.
+fn without_body(mut response: Response) -> Response {
+    let length = response.body().size_hint().exact();
+    if let Some(length) = length
+        && !response.headers().contains_key(header::CONTENT_LENGTH)
+    {
+        response.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+    }
+    *response.body_mut() = Body::empty();
+    response
 }
 
-async fn answer(app: SharedApp, route: Route, rest: String, request: Request) -> Response {
+async fn answer(
+    app: &SharedApp,
+    mounted: &Mounted,
+    rest: Result<String, Failure>,
+    request: Request,
+) -> Response {
     let started = Instant::now();
-    let request_id: Arc<str> = request_id::of(request.headers()).into();
+    let route = &mounted.route;
+    let request_id: Arc<str> = request_id::of(request.headers());
     let trace = request.headers().get(TRACE).cloned();
     let method = request.method().clone();
     let mut context =
-        Context { app: Arc::clone(&app), identity: None, request_id: Arc::clone(&request_id) };
-    let pages = pages::of(route.path);
-    let head = pages.map(|pages| (pages, request.headers().clone(), request.uri().clone()));
+        Context { app: Arc::clone(app), identity: None, request_id: Arc::clone(&request_id) };
     let in_progress = app.metrics.begin();
-    let result = guarded(&mut context, &route, rest, request).await;
+    let recognized = recognize(&mut context, mounted, &request);
+    let recognized = match recognized {
+        // The future is large, and seldom needed.
+        Ok(Some(token)) => {
+            Box::pin(identify(&context, token)).await.map(|it| context.identity = it)
+        }
+        Ok(None) => Ok(()),
+        Err(failure) => Err(failure),
+    };
+    let admitted = recognized.and(rest).and_then(|rest| {
+        authorize(&context, mounted, &rest)?;
+        Ok(rest)
+    });
+    let page = mounted
+        .pages
+        .map(|pages| (pages, context.clone(), request.headers().clone(), request.uri().clone()));
+    let result = match admitted {
+        Ok(rest) => (route.handler)(context, rest, request).await,
+        Err(failure) => {
+            Box::pin(drain(request.into_body())).await;
+            Err(failure)
+        }
+    };
     drop(in_progress);
-    let response = match head {
-        Some((pages, headers, uri)) => (pages.finish)(&context, &headers, &uri, result),
+    let response = match page {
+        Some((pages, context, headers, uri)) => (pages.finish)(&context, &headers, &uri, result),
         None => result.unwrap_or_else(|failure| (route.refused)(failure, &request_id, route.path)),
     };
     let (status, took) = (response.status(), started.elapsed());
-    app.metrics.request(&method, route.path, status, took);
+    mounted.answered(&app.metrics, &method, status, took);
     tracing::info!(
         request_id = &*request_id,
         method = method.as_str(),
@@ -83,28 +148,14 @@ async fn answer(app: SharedApp, route: Route, rest: String, request: Request) ->
     finish(response, &request_id, trace)
 }
 
-async fn guarded(
+/// Finds out who asks. Returns the token, if its owner has to be read.
+fn recognize(
     context: &mut Context,
-    route: &Route,
-    rest: String,
-    request: Request,
-) -> Result<Response, Failure> {
-    let admitted = match token(&context.app, route, &request) {
-        Ok(token) => admit(context, route, &rest, token).await,
-        Err(failure) => Err(failure),
-    };
-    match admitted {
-        Ok(()) => (route.handler)(context.clone(), rest, request).await,
-        Err(failure) => {
-            drain(request.into_body()).await;
-            Err(failure)
-        }
-    }
-}
-
-/// Returns the token of a request, if the route needs one and the server asks for any.
-fn token(app: &SharedApp, route: &Route, request: &Request) -> Result<Option<String>, Failure> {
-    if matches!(route.guard, Guard::Public) {
+    mounted: &Mounted,
+    request: &Request,
+) -> Result<Option<String>, Failure> {
+    let app = &context.app;
+    if matches!(mounted.route.guard, Guard::Public) {
         return Ok(None);
     }
     if app.sessions.is_local() && !app.sessions.has(request.headers()) {
@@ -112,40 +163,27 @@ fn token(app: &SharedApp, route: &Route, request: &Request) -> Result<Option<Str
             "cannot sign in: open the page by the link that `larder ui` printed, which works once",
         ));
     }
-    if app.guard.is_none() {
-        return Ok(None);
-    }
+    let Some(guard) = &app.guard else { return Ok(None) };
     let token = match credentials::token(request.headers(), request.uri())? {
         Some(token) => Some(token),
-        None => credentials::session(app, request, pages::of(route.path).is_some())?,
+        None => credentials::session(app, request, mounted.pages.is_some())?.map(Into::into),
     };
     let missing = "cannot sign in: the request has no token; send `Authorization: Bearer larder_…`";
-    token.map(Some).ok_or_else(|| Failure::unauthorized(missing))
+    let token = token.ok_or_else(|| Failure::unauthorized(missing))?;
+    context.identity = guard.access.recent(&token);
+    Ok(context.identity.is_none().then(|| token.into_owned()))
 }
 
-/// Finds out who asks, and whether it may.
-async fn admit(
-    context: &mut Context,
-    route: &Route,
-    rest: &str,
-    token: Option<String>,
-) -> Result<(), Failure> {
-    if let Some(token) = token {
-        recognize(context, token).await?;
+/// Finds out whether the caller may do it.
+fn authorize(context: &Context, mounted: &Mounted, rest: &str) -> Result<(), Failure> {
+    let Guard::On(action, resource) = mounted.route.guard else { return Ok(()) };
+    let allowed = context.identity.as_ref().map(|identity| &identity.allowed);
+    if allowed.is_some_and(|allowed| allowed.has(mounted.number, rest)) {
+        return Ok(());
     }
-    if let Guard::On(action, resource) = route.guard {
-        context.authorize(action, &resource(rest)?)?;
-    }
-    Ok(())
-}
-
-/// Finds out who a token belongs to.
-async fn recognize(context: &mut Context, token: String) -> Result<(), Failure> {
-    if let Some(guard) = &context.app.guard {
-        context.identity = match guard.access.recent(&token) {
-            Some(identity) => Some(identity),
-            None => identify(context, token).await?,
-        };
+    context.authorize(action, &resource(rest)?)?;
+    if let Some(allowed) = allowed {
+        allowed.add(mounted.number, rest);
     }
     Ok(())
 }
@@ -157,8 +195,8 @@ async fn drain(body: Body) {
 }
 
 /// Answers a request that matches no route. Without a token, the answer does not tell whether a route exists.
-async fn unmatched(app: SharedApp, request: Request, status: StatusCode) -> Response {
-    let request_id: Arc<str> = request_id::of(request.headers()).into();
+async fn unmatched(app: &SharedApp, request: Request, status: StatusCode) -> Response {
+    let request_id: Arc<str> = request_id::of(request.headers());
     let trace = request.headers().get(TRACE).cloned();
     let pages = pages::of(request.uri().path());
     let has_session = pages.is_some() && app.sessions.has(request.headers());
@@ -183,12 +221,17 @@ async fn unmatched(app: SharedApp, request: Request, status: StatusCode) -> Resp
         return finish(failure.respond(&request_id, path), &request_id, trace);
     };
     let mut context =
-        Context { app: Arc::clone(&app), identity: None, request_id: Arc::clone(&request_id) };
-    if let Some(token) = app.sessions.token(request.headers()) {
-        // Who it is matters for the navigation alone.
-        let _ = recognize(&mut context, token).await;
+        Context { app: Arc::clone(app), identity: None, request_id: Arc::clone(&request_id) };
+    let (headers, uri) = (request.headers().clone(), request.uri().clone());
+    drop(request);
+    if let (Some(guard), Some(token)) = (&app.guard, app.sessions.token(&headers)) {
+        context.identity = guard.access.recent(&token);
+        if context.identity.is_none() {
+            // Who it is matters for the navigation alone.
+            context.identity = identify(&context, token).await.ok().flatten();
+        }
     }
-    let response = (pages.finish)(&context, request.headers(), request.uri(), Err(failure));
+    let response = (pages.finish)(&context, &headers, &uri, Err(failure));
     finish(response, &request_id, trace)
 }
 
@@ -201,8 +244,6 @@ fn finish(mut response: Response, request_id: &str, trace: Option<HeaderValue>) 
         headers.insert(TRACE, trace);
     }
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    }
+    headers.entry(header::CACHE_CONTROL).or_insert_with(|| HeaderValue::from_static("no-store"));
     response
 }

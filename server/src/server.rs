@@ -8,9 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use axum_server::accept::NoDelayAcceptor;
-use axum_server::tls_rustls::RustlsConfig;
-use axum_server::{Control, Handle};
 use larder_access::{LarderAccess, Role, Subject, TokenOptions};
 use larder_core::{Error, Larder, Result};
 use larder_serving::{Deployer, Serving, ServingOptions};
@@ -18,7 +15,9 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::watch;
 
+use crate::accept::{self, Listener};
 use crate::access_cache::AccessCache;
 use crate::app::{App, Guarded, SharedApp};
 use crate::audit_log::AuditLog;
@@ -26,18 +25,14 @@ use crate::listen::{Bound, Listen, SocketFile};
 use crate::metrics::Metrics;
 use crate::options::{ServerOptions, Tls};
 use crate::pages;
-use crate::router::router;
+use crate::router::Router;
 use crate::sessions::Sessions;
 use crate::shared::Shared;
 
 /// Maximum time for open requests after the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
-/// Maximum time for the head of a request.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time between ends of the timer that is always set; well below the others.
 const TICK: Duration = Duration::from_secs(1);
-/// The maximum number of bytes of the head of a request.
-const MOST_HEAD: usize = 64 << 10;
 /// The name of the user that a server creates in a larder without users.
 const FIRST_USER: &str = "admin";
 
@@ -46,9 +41,10 @@ pub struct Server {
     place: Listen,
     is_tls: bool,
     app: SharedApp,
-    control: Control,
+    /// The time for open requests, once it is to end.
+    ending: watch::Sender<Option<Duration>>,
     first_token: Option<String>,
-    ended: Option<mpsc::Receiver<std::io::Result<()>>>,
+    ended: Option<mpsc::Receiver<()>>,
     runtime: Option<Runtime>,
     _socket: Option<SocketFile>,
 }
@@ -118,46 +114,33 @@ impl Server {
             shared,
             is_ending: AtomicBool::new(false),
         });
-        let service = router(&app).into_make_service();
-        let control = Control::new();
+        let router = Router::new(&app)?;
+        let (ending, told) = watch::channel(None);
         let (done, ended) = mpsc::channel();
         let listen = |error| Error::store(format!("listen on {place}"), error);
         runtime.spawn(tick());
         let entered = runtime.enter();
-        // A block for each, because the servers are of different types.
-        let socket = match (bound, tls) {
-            (Bound::Tcp(listener, _), None) => {
-                let handle = Handle::with_control(control.clone());
-                let server = axum_server::from_tcp(listener).map_err(listen)?.handle(handle);
-                let mut server = server.acceptor(NoDelayAcceptor::new());
-                limit(server.http_builder());
-                runtime.spawn(async move { done.send(server.serve(service).await) });
-                None
-            }
-            (Bound::Tcp(listener, _), Some(config)) => {
-                let handle = Handle::with_control(control.clone());
-                let server = axum_server::from_tcp_rustls(listener, config);
-                let server = server.map_err(listen)?.handle(handle);
-                let mut server = server.map(|tls| tls.acceptor(NoDelayAcceptor::new()));
-                limit(server.http_builder());
-                runtime.spawn(async move { done.send(server.serve(service).await) });
-                None
+        let (listener, socket) = match bound {
+            Bound::Tcp(listener, _) => {
+                let listener = tokio::net::TcpListener::from_std(listener).map_err(listen)?;
+                (Listener::Tcp(listener, tls), None)
             }
             #[cfg(unix)]
-            (Bound::Socket(listener, file), _) => {
-                let handle = Handle::with_control(control.clone());
-                let mut server = axum_server::from_unix(listener).map_err(listen)?.handle(handle);
-                limit(server.http_builder());
-                runtime.spawn(async move { done.send(server.serve(service).await) });
-                Some(file)
+            Bound::Socket(listener, file) => {
+                let listener = tokio::net::UnixListener::from_std(listener).map_err(listen)?;
+                (Listener::Unix(listener), Some(file))
             }
         };
+        runtime.spawn(async move {
+            accept::serve(listener, router, told).await;
+            done.send(())
+        });
         drop(entered);
         Ok(Self {
             place,
             is_tls,
             app,
-            control,
+            ending,
             first_token,
             ended: Some(ended),
             runtime: Some(runtime),
@@ -194,17 +177,16 @@ impl Server {
     /// [`Error::Store`] if it ended by itself.
     pub fn wait(mut self) -> Result<()> {
         if let Some(runtime) = &self.runtime {
-            let control = self.control.clone();
+            let ending = self.ending.clone();
             let app = Arc::clone(&self.app);
             runtime.spawn(async move {
                 told_to_stop().await;
                 app.is_ending.store(true, Ordering::Relaxed);
-                control.graceful_shutdown(Some(DRAIN));
+                ending.send_replace(Some(DRAIN));
             });
         }
-        let ended = self.ended.take().map(|ended| ended.recv());
-        match ended {
-            Some(Ok(Err(error))) => Err(Error::store(format!("serve on {}", self.place), error)),
+        match self.ended.take().map(|ended| ended.recv()) {
+            Some(Err(error)) => Err(Error::store(format!("serve on {}", self.place), error)),
             _ => Ok(()),
         }
     }
@@ -216,7 +198,7 @@ impl Server {
 
     fn stop_within(&mut self, time: Duration) {
         self.app.is_ending.store(true, Ordering::Relaxed);
-        self.control.graceful_shutdown(Some(time));
+        self.ending.send_replace(Some(time));
         if let Some(ended) = self.ended.take() {
             // It ended by itself if nothing is received.
             let _ = ended.recv_timeout(time + Duration::from_secs(1));
@@ -262,18 +244,6 @@ async fn tick() {
     }
 }
 
-/// Sets limits. At most 100 headers is hyper's own one; to set it costs a list of that many for each request.
-fn limit(http: &mut hyper_util::server::conn::auto::Builder<hyper_util::rt::TokioExecutor>) {
-    http.http1()
-        .timer(hyper_util::rt::TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(MOST_HEAD);
-    http.http2()
-        .timer(hyper_util::rt::TokioTimer::new())
-        .keep_alive_interval(Some(Duration::from_secs(30)))
-        .max_header_list_size(MOST_HEAD as u32);
-}
-
 fn url_of(place: &Listen, is_tls: bool) -> String {
     match (place, is_tls) {
         (Listen::Address(address), true) => format!("https://{address}"),
@@ -302,7 +272,7 @@ fn set_up(larder: &Larder) -> Result<Option<String>> {
     Ok(Some(token.secret))
 }
 
-fn tls_config(tls: &Tls) -> Result<RustlsConfig> {
+fn tls_config(tls: &Tls) -> Result<Arc<rustls::ServerConfig>> {
     let reading = |path: &std::path::Path| {
         let action = format!("read {}", path.display());
         move |error: Box<dyn std::error::Error + Send + Sync>| Error::store(action, error)
@@ -321,7 +291,7 @@ fn tls_config(tls: &Tls) -> Result<RustlsConfig> {
         .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, key))
         .map_err(|error| Error::store("use the certificate", error))?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(RustlsConfig::from_config(Arc::new(config)))
+    Ok(Arc::new(config))
 }
 
 async fn told_to_stop() {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use larder_core::bytes::Bytes;
 use larder_core::extend::catch_panic;
 use larder_core::{Component, Error, Model, Ready, Result, Signature, VersionInfo};
 
@@ -20,6 +21,7 @@ pub struct LoadedModel {
     /// Unique in the process.
     pub(crate) id: u64,
     version: Arc<VersionInfo>,
+    reference: Bytes,
     component: Ready<dyn Component>,
     metrics: Arc<ModelMetrics>,
     load_time: Duration,
@@ -41,6 +43,7 @@ impl LoadedModel {
         Self {
             id: NEXT.fetch_add(1, Relaxed),
             version: Arc::new(component.version().clone()),
+            reference: component.version().reference().to_string().into(),
             component,
             metrics,
             load_time,
@@ -52,6 +55,11 @@ impl LoadedModel {
     /// Returns the version.
     pub fn version(&self) -> &Arc<VersionInfo> {
         &self.version
+    }
+
+    /// Returns the reference of the exact version, as text in UTF-8.
+    pub fn reference(&self) -> &Bytes {
+        &self.reference
     }
 
     /// Returns the model, to call it on this thread without deadline and counters.

@@ -6,6 +6,7 @@
 mod describe;
 mod native;
 mod openapi;
+mod sole_input;
 pub(crate) mod target;
 
 use larder_access::Resource;

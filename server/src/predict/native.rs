@@ -3,15 +3,17 @@
 //! A request is `{"input": …}` or `{"inputs": […]}`, and its answer `{"output": …}` or `{"outputs": […]}`; in MessagePack a map
 //! of the same one key. The header `larder-version` of the answer says which version gave it.
 
+use axum::body::Body as Content;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use larder_core::store::Action;
-use larder_serving::{Answer, Input, Output};
+use larder_serving::{Input, Output};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use super::sole_input::sole_input;
 use super::target::Target;
 use super::{named, object, run};
 use crate::context::Context;
@@ -54,21 +56,31 @@ async fn predict(context: Context, rest: String, request: Request) -> Result<Res
     if is_message_pack {
         return message_pack(&context, &target, &body).await;
     }
-    let body: Body<'_> = object(&body, SHAPE)?;
-    let (input, open) = match (body.input, body.inputs) {
-        (Some(input), None) => (Input::Json(input.get().to_owned()), "{\"output\":"),
-        (None, Some(inputs)) => (Input::JsonRows(inputs.get().to_owned()), "{\"outputs\":"),
-        _ => return Err(misshapen()),
+    let (input, open) = match sole_input(&body) {
+        Some(input) => (Input::Json(input.to_owned()), ONE),
+        None => input(&body)?,
     };
-    let answer = run(&context, &target, input).await?;
-    let version = version_of(&answer);
-    let output = answer.output.into_bytes();
-    let mut body = Vec::with_capacity(output.len() + 16);
-    body.extend_from_slice(open.as_bytes());
-    body.extend_from_slice(&output);
-    body.push(b'}');
-    let content_type = HeaderValue::from_static("application/json");
-    Ok(([(header::CONTENT_TYPE, content_type), (VERSION, version)], body).into_response())
+    let answer = match run(&context, &target, input).await {
+        Ok(answer) => answer,
+        // A body that is no JSON is a fault of the request, whatever the model says of its part.
+        Err(failure) => return Err(self::input(&body).err().unwrap_or(failure)),
+    };
+    let mut content = answer.output.into_bytes();
+    content.splice(0..0, open.bytes());
+    content.push(b'}');
+    Ok(respond(&target, "application/json", content))
+}
+
+const ONE: &str = "{\"output\":";
+
+/// Reads the input of a request, or its inputs, and returns how the answer begins.
+fn input(body: &[u8]) -> Result<(Input, &'static str), Failure> {
+    let body: Body<'_> = object(body, SHAPE)?;
+    match (body.input, body.inputs) {
+        (Some(input), None) => Ok((Input::Json(input.get().to_owned()), ONE)),
+        (None, Some(inputs)) => Ok((Input::JsonRows(inputs.get().to_owned()), "{\"outputs\":")),
+        _ => Err(misshapen()),
+    }
 }
 
 async fn message_pack(
@@ -87,18 +99,22 @@ async fn message_pack(
         _ => return Err(misshapen()),
     };
     let answer = run(context, target, input).await?;
-    let version = version_of(&answer);
     let Output::Bytes(output) = answer.output else {
         return Err(Failure::internal("a prediction in MessagePack was answered in JSON"));
     };
     let body = [key, &output].concat();
-    let content_type = HeaderValue::from_static(MESSAGE_PACK[0]);
-    Ok(([(header::CONTENT_TYPE, content_type), (VERSION, version)], body).into_response())
+    Ok(respond(target, MESSAGE_PACK[0], body))
 }
 
-fn version_of(answer: &Answer) -> HeaderValue {
-    let text = answer.version.reference().to_string();
-    HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("unknown"))
+fn respond(target: &Target, content_type: &'static str, content: Vec<u8>) -> Response {
+    let version = HeaderValue::from_maybe_shared(target.model().reference().clone());
+    let version = version.unwrap_or(HeaderValue::from_static("unknown"));
+    let mut response = Response::new(Content::from(content));
+    let headers = response.headers_mut();
+    headers.reserve(6);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(VERSION, version);
+    response
 }
 
 /// Returns whether the body is of one of the `known` types; without a type, it is JSON.
@@ -108,15 +124,18 @@ fn version_of(answer: &Answer) -> HeaderValue {
 fn content_type(headers: &HeaderMap, known: &[&str]) -> Result<bool, Failure> {
     let given = headers.get(header::CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?"));
     let given = given.map(|text| text.split(';').next().unwrap_or_default().trim());
-    match given.map(str::to_ascii_lowercase).as_deref() {
-        None | Some("" | "application/json") => Ok(false),
-        // The default of curl.
-        Some("application/x-www-form-urlencoded" | "text/json") => Ok(false),
-        Some(given) if known.contains(&given) => Ok(true),
-        Some(_) => Err(Failure::new(
+    let Some(given) = given else { return Ok(false) };
+    let is_one_of = |types: &[&str]| types.iter().any(|it| it.eq_ignore_ascii_case(given));
+    // The form is the default of curl.
+    if is_one_of(&["application/json", "", "application/x-www-form-urlencoded", "text/json"]) {
+        Ok(false)
+    } else if is_one_of(known) {
+        Ok(true)
+    } else {
+        Err(Failure::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_type",
             format!("cannot read the request: send application/json or {}", known[0]),
-        )),
+        ))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use larder_core::Reference;
+use larder_core::{Identifier, Reference};
 use larder_serving::{Answer, Input, LoadedModel, Pending, Request as Job, Route, ServeResult};
 
 use crate::app::App;
@@ -21,12 +21,12 @@ pub enum Target {
 impl Target {
     /// Finds the deployment of that name, or else the version, and loads it.
     pub async fn find(context: &Context, text: &str) -> Result<Self, Failure> {
-        let reference: Reference = text.parse()?;
-        if text == reference.identifier().as_str()
-            && let Some(endpoint) = context.app.deployer.endpoint(reference.identifier())
+        if let Ok(name) = Identifier::new(text)
+            && let Some(endpoint) = context.app.deployer.endpoint(&name)
         {
             return Ok(Self::Deployed(endpoint.route()?));
         }
+        let reference: Reference = text.parse()?;
         if let Some(model) = context.app.serving.model_now(&reference) {
             return Ok(Self::Version(model));
         }

@@ -151,6 +151,23 @@ fn other_methods_and_paths_tell_nothing_without_a_token() {
 }
 
 #[test]
+fn methods_of_a_path_are_told_with_a_token_and_head_has_no_body() {
+    let serving = Serving::start();
+    let ask = |method, path, token| http::send(serving.address(), method, path, token, &[], b"");
+    let token = Some(serving.admin.as_str());
+    let answer = ask("DELETE", "/whoami", token);
+    assert_eq!((answer.status, answer.header("allow")), (405, Some("get,head")));
+    let answer = ask("DELETE", "/whoami", None);
+    assert_eq!((answer.status, answer.header("allow")), (401, None));
+    let (get, head) = (ask("GET", "/whoami", token), ask("HEAD", "/whoami", token));
+    assert_eq!((get.status, head.status), (200, 200));
+    assert_eq!(head.header("content-length"), Some(&*get.body.len().to_string()));
+    assert!(head.body.is_empty() && !get.body.is_empty());
+    let answer = ask("POST", "/predict/%ff", token);
+    assert_eq!((answer.status, answer.code().as_str()), (400, "bad_request"));
+}
+
+#[test]
 fn every_answer_has_the_id_of_its_request() {
     let serving = Serving::start();
     let ids = [("x-request-id", "mine-1"), ("traceparent", "00-0af7-00f0-01")];
