@@ -41,6 +41,19 @@ pub trait Engine: fmt::Debug + Send + Sync {
     /// [`Error::Conflict`](larder_core::Error::Conflict) if it exists.
     fn create(&self, new: NewCollection, first: Write<'_>) -> Result<Arc<dyn EngineVersion>>;
 
+    /// Begins a write: reads and encodes its rows. [`PendingWrite::commit`] makes it a version.
+    ///
+    /// While it is encoded, writes that were begun before may be committed, on other threads too. To it, they are those of
+    /// other writers.
+    ///
+    /// # Errors
+    /// [`Error::Refused`](larder_core::Error::Refused) for keys that are there.
+    fn begin<'a>(
+        &'a self,
+        base: &Arc<dyn EngineVersion>,
+        write: Write<'_>,
+    ) -> Result<Box<dyn PendingWrite + 'a>>;
+
     /// Writes a version; returns the newest one if nothing would change.
     ///
     /// Appends of other writers since `base` are kept. So are their edits of other rows.
@@ -52,7 +65,9 @@ pub trait Engine: fmt::Debug + Send + Sync {
         &self,
         base: &Arc<dyn EngineVersion>,
         write: Write<'_>,
-    ) -> Result<Arc<dyn EngineVersion>>;
+    ) -> Result<Arc<dyn EngineVersion>> {
+        self.begin(base, write)?.commit()
+    }
 
     /// Merges small parts and drops deleted rows, as a version with the same rows; the newest one if there is nothing to do.
     ///
@@ -61,6 +76,15 @@ pub trait Engine: fmt::Debug + Send + Sync {
     /// # Errors
     /// The errors of the store.
     fn compact(&self, most: usize) -> Result<Compacted>;
+}
+
+/// A write that [began](Engine::begin). Dropping it writes no version.
+pub trait PendingWrite: Send {
+    /// Writes the version, as [`Engine::write`] does.
+    ///
+    /// # Errors
+    /// As [`Engine::write`].
+    fn commit(self: Box<Self>) -> Result<Arc<dyn EngineVersion>>;
 }
 
 /// The result of [`Engine::compact`].

@@ -267,6 +267,14 @@ impl KeyRange {
         }
     }
 
+    /// Returns false if no key can be in both.
+    pub(crate) fn may_overlap(&self, other: &Self) -> bool {
+        match (end_of(&other.min), end_of(&other.max)) {
+            (Some(from), Some(to)) => self.may_meet(from, to),
+            _ => true,
+        }
+    }
+
     /// Returns false if no key from `from` to `to` is inside.
     pub(crate) fn may_meet(&self, from: KeyRef<'_>, to: KeyRef<'_>) -> bool {
         match (end_of(&self.min), end_of(&self.max)) {

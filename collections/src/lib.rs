@@ -23,11 +23,11 @@ pub use arrow_schema;
 
 pub use collection::{
     Collection, CollectionVersion, Cursor, Edited, Find, InputRow, Insert, Inserted,
-    LarderCollections, Order, Page, Reject, Rows, UntypedCollection, Version,
+    InsertedVersions, LarderCollections, Order, Page, Reject, Rows, UntypedCollection, Version,
 };
 pub use engine::{
-    Batches, Compacted, Delta, Engine, EngineVersion, Layout, NewCollection, RowBatch, RowBatches,
-    Scan, VectorPart, Write,
+    Batches, Compacted, Delta, Engine, EngineVersion, Layout, NewCollection, PendingWrite,
+    RowBatch, RowBatches, Scan, VectorPart, Write,
 };
 pub use filter::Filter;
 pub use fold::Fold;

@@ -17,8 +17,8 @@ pub use crate::artifact::StoredArtifact;
 pub use crate::cache::{CacheFolder, temp_folder};
 pub use crate::component::{ReadComponent, TypeEntry};
 pub use crate::larder::{
-    BlobWrites, Claim, DryRun, LarderExt, PATIENCE, QUICK, User, VALUE_TYPE, read_annotations,
-    refuse_locked_name,
+    ArtifactAhead, BlobWrites, Claim, DryRun, LarderExt, PATIENCE, QUICK, User, VALUE_TYPE,
+    read_annotations, refuse_locked_name,
 };
 pub use crate::participant::{Contribution, Participant, PlannedJob, Transition};
 pub use crate::store::catch_panic;

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use larder_store::Digest;
-use larder_store::files::{AT_ONCE, BlobFolder, absent, at_once, create_dir_durably};
+use larder_store::files::{AT_ONCE, BlobFolder, StagedBlob, absent, at_once, create_dir_durably};
 use larder_store::{
     Blob, BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Revision, Store,
 };
 use larder_store::{Error, Result};
+use tempfile::NamedTempFile;
 
 use crate::layout::Layout;
 use crate::marker;
@@ -57,27 +58,96 @@ impl FsStore {
         Ok(expected.is_met_by(record.as_ref().map(|record| &record.revision)))
     }
 
-    /// Makes record changes in order, each durable before the next. Some files are staged ahead.
-    fn make(&self, changes: &[Change]) -> io::Result<()> {
-        for changes in changes.chunks(AT_ONCE) {
-            let staged = at_once(changes, |change| match change {
-                Change::PutRecord { value, .. } => self.layout.stage(value).map(Some),
-                _ => Ok(None),
-            })?;
-            for (change, staged) in changes.iter().zip(staged) {
-                match (change, staged) {
-                    (Change::PutRecord { key, .. }, Some(file)) => {
-                        self.layout.place(file, &self.layout.record(key))?
+    /// Writes what a change needs to `tmp`, durably.
+    fn stage(&self, change: &Change) -> io::Result<Staged> {
+        Ok(match change {
+            Change::PutBlob { digest, bytes } => Staged::Blob(self.blobs.stage(digest, bytes)?),
+            Change::PutRecord { value, .. } => Staged::Record(self.layout.stage(value)?),
+            Change::RemoveRecord { .. } => Staged::Nothing,
+        })
+    }
+
+    /// Stages changes concurrently.
+    fn stage_all<'a>(
+        &self,
+        changes: impl IntoIterator<Item = &'a Change>,
+    ) -> io::Result<Vec<Staged>> {
+        let changes: Vec<&Change> = changes.into_iter().collect();
+        let is_put = |change: &&Change| !matches!(change, Change::RemoveRecord { .. });
+        let puts: Vec<&Change> = changes.iter().copied().filter(is_put).collect();
+        let mut staged = at_once(&puts, |change| self.stage(change))?.into_iter();
+        let next = |change: &Change| match is_put(&change) {
+            true => staged.next().unwrap_or(Staged::Nothing),
+            false => Staged::Nothing,
+        };
+        Ok(changes.into_iter().map(next).collect())
+    }
+
+    /// Makes blobs durable. They have no precondition, so this is done before the lock is taken, and before any record.
+    ///
+    /// Few records are synced together with the blobs, which takes no longer.
+    fn prepare(&self, changes: &[Change]) -> Result<Option<Vec<Staged>>> {
+        let blobs = changes.iter().filter_map(|change| match change {
+            Change::PutBlob { digest, bytes } => Some((*digest, bytes.clone())),
+            _ => None,
+        });
+        let blobs: Vec<_> = blobs.collect();
+        if blobs.is_empty() || changes.len() > AT_ONCE {
+            self.blobs.put_all(&blobs)?;
+            return Ok(None);
+        }
+        let prepare = || {
+            let (mut blobs, mut others) = (Vec::new(), Vec::new());
+            for staged in self.stage_all(changes)? {
+                match staged {
+                    Staged::Blob(blob) => {
+                        blobs.push(blob);
+                        others.push(Staged::Nothing);
                     }
-                    (Change::RemoveRecord { key, .. }, _) => {
-                        self.layout.remove(&self.layout.record(key))?
-                    }
-                    _ => {}
+                    other => others.push(other),
                 }
+            }
+            self.blobs.place(blobs)?;
+            Ok(others)
+        };
+        prepare().map(Some).map_err(|error: io::Error| {
+            Error::store(format!("write the changes of a commit to {}", self.url()), error)
+        })
+    }
+
+    /// Makes record changes in order, each durable before the next. Those that are not staged are staged in parts.
+    fn make(&self, changes: &[Change], staged: Option<Vec<Staged>>) -> io::Result<()> {
+        if let Some(staged) = staged {
+            return changes.iter().zip(staged).try_for_each(|(change, it)| self.place(change, it));
+        }
+        for changes in changes.chunks(AT_ONCE) {
+            // The blobs are there.
+            let records = changes.iter().filter(|it| !matches!(it, Change::PutBlob { .. }));
+            let records: Vec<&Change> = records.collect();
+            for (change, staged) in records.iter().zip(self.stage_all(records.iter().copied())?) {
+                self.place(change, staged)?;
             }
         }
         Ok(())
     }
+
+    /// Makes the change of a record, durably.
+    fn place(&self, change: &Change, staged: Staged) -> io::Result<()> {
+        match (change, staged) {
+            (Change::PutRecord { key, .. }, Staged::Record(file)) => {
+                self.layout.place(file, &self.layout.record(key))
+            }
+            (Change::RemoveRecord { key, .. }, _) => self.layout.remove(&self.layout.record(key)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// What a change needs, durable, without its name.
+enum Staged {
+    Blob(StagedBlob),
+    Record(NamedTempFile),
+    Nothing,
 }
 
 impl Store for FsStore {
@@ -154,12 +224,7 @@ impl Store for FsStore {
     }
 
     fn commit(&self, changes: &[Change]) -> Result<Committed> {
-        // Blobs have no precondition, so they are written before the lock is taken, and before any record.
-        let blobs = changes.iter().filter_map(|change| match change {
-            Change::PutBlob { digest, bytes } => Some((*digest, bytes.clone())),
-            _ => None,
-        });
-        self.blobs.put_all(&blobs.collect::<Vec<_>>())?;
+        let staged = self.prepare(changes)?;
         let locked = self.layout.locked();
         let _locked =
             locked.map_err(|error| Error::store(format!("lock {}", self.url()), error))?;
@@ -173,7 +238,7 @@ impl Store for FsStore {
                 return Ok(Committed::Conflict { at, made });
             }
         }
-        self.make(changes)
+        self.make(changes, staged)
             .map_err(|error| Error::store(format!("write records to {}", self.url()), error))?;
         Ok(Committed::All)
     }

@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::fitted::{Fitted, InputRow, Source};
+use super::insert_versions::{BegunInsert, InsertedVersions, NewVersion};
 use super::{CollectionVersion, UntypedCollection};
 use crate::engine::{NewCollection, RowBatch, Write};
 use crate::error::arrow_error;
@@ -61,10 +62,10 @@ impl Reject {
 pub struct Insert<'a> {
     pub(super) key: Option<String>,
     pub(crate) schema: Option<Schema>,
-    valid_permille: Option<u16>,
-    evolve: bool,
-    upsert: bool,
-    rejects: Option<&'a mut dyn FnMut(Reject) -> Result<()>>,
+    pub(super) valid_permille: Option<u16>,
+    pub(super) evolve: bool,
+    pub(super) upsert: bool,
+    pub(super) rejects: Option<&'a mut dyn FnMut(Reject) -> Result<()>>,
 }
 
 impl<'a> Insert<'a> {
@@ -140,6 +141,24 @@ impl UntypedCollection {
         self.insert_source(Source::Batches(Box::new(batches.into_iter())), insert)
     }
 
+    /// Inserts the rows of each batch as a version of its own, in their order, with a few batches in memory.
+    ///
+    /// A version is durable when the iterator returns it. While it is committed, up to four of the next batches are read,
+    /// encoded and written, so that many versions take less time than as many calls of
+    /// [`insert`](UntypedCollection::insert); a version is returned once they are read. With [`upsert`](Insert::upsert),
+    /// [`evolve`](Insert::evolve) or [`skip_bad`](Insert::skip_bad), one batch is read after the other. The first error ends
+    /// the iterator; the versions before it stay. Nothing is inserted unless the iterator is used.
+    ///
+    /// # Errors
+    /// As [`insert_batches`](UntypedCollection::insert_batches), from the iterator. Rows are numbered in their batch.
+    pub fn insert_versions<'a>(
+        &'a self,
+        batches: impl IntoIterator<Item = Result<RecordBatch>, IntoIter: 'a>,
+        insert: Insert<'a>,
+    ) -> InsertedVersions<'a> {
+        InsertedVersions::new(self, Box::new(batches.into_iter()), insert)
+    }
+
     /// Inserts JSON objects as one version, with a few thousand in memory.
     ///
     /// Bytes are texts in Base64, dates and times are texts. A field that a row lacks is null or its default. The schema
@@ -169,12 +188,17 @@ impl UntypedCollection {
         self.insert_source(Source::Json(Box::new(rows.into_iter())), insert)
     }
 
-    fn insert_source<'a>(
+    fn insert_source<'a>(&self, source: Source<'a>, insert: Insert<'a>) -> Result<Inserted> {
+        self.begin_insert(self.head()?, source, insert)?.commit()
+    }
+
+    /// Begins an insert into the version `head`; creates the collection if there is none.
+    pub(super) fn begin_insert<'a>(
         &self,
+        head: Option<CollectionVersion>,
         mut source: Source<'a>,
         mut insert: Insert<'a>,
-    ) -> Result<Inserted> {
-        let head = self.head()?;
+    ) -> Result<BegunInsert<'_>> {
         let stated = match insert.schema.take() {
             Some(schema) => Some(schema),
             None if head.is_none() || insert.evolve => source.schema(insert.key.as_deref())?,
@@ -257,13 +281,12 @@ impl UntypedCollection {
             _ => (Write { inserts: Some(Box::new(fitted)), ..write }, 0),
         };
         let version = match (&head, created) {
-            (Some(head), _) => self.engine.write(head.engine(), write)?,
-            (None, Some(new)) => self.engine.create(new, write)?,
+            (Some(head), _) => NewVersion::Pending(self.engine.begin(head.engine(), write)?),
+            (None, Some(new)) => NewVersion::Created(self.engine.create(new, write)?),
             (None, None) => return Err(Error::internal("a collection has no schema".to_owned())),
         };
-        let version = CollectionVersion::new(version);
         let (inserted, skipped) = (counts.inserted.get(), counts.skipped.get());
-        Ok(Inserted { version, inserted, updated, skipped })
+        Ok(BegunInsert { version, inserted, updated, skipped })
     }
 }
 

@@ -4,6 +4,7 @@ mod edit;
 mod find;
 mod fitted;
 mod insert;
+mod insert_versions;
 mod typed;
 mod version;
 
@@ -18,6 +19,7 @@ pub use edit::Edited;
 pub use find::{Cursor, Find, Order, Page};
 pub use fitted::InputRow;
 pub use insert::{Insert, Inserted, Reject};
+pub use insert_versions::InsertedVersions;
 pub use typed::{Collection, Rows, Version};
 pub use version::CollectionVersion;
 

@@ -67,6 +67,12 @@ impl Fragment {
         self.live() > 0 && self.keys.as_ref().is_none_or(|keys| keys.may_meet(min, max))
     }
 
+    /// Returns false if no row that is not deleted has a key of the other fragment.
+    pub(crate) fn may_share_keys(&self, other: &Self) -> bool {
+        let ranges = self.keys.as_ref().zip(other.keys.as_ref());
+        self.live() > 0 && ranges.is_none_or(|(one, two)| one.may_overlap(two))
+    }
+
     pub(crate) fn has_consecutive_ids(&self) -> bool {
         self.last_id.wrapping_sub(self.first_id).wrapping_add(1) == self.rows
     }

@@ -1,4 +1,4 @@
-//! The engine: creates versions, and tries again when another writer was first.
+//! The engine: reads, creates and compacts versions.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -12,17 +12,17 @@ use larder_core::{
     VersionInfo,
 };
 
+use super::commit::BegunWrite;
 use super::prepare::Prepared;
 use super::version::FragmentVersion;
 use super::write::{NewFragment, Uploads};
 use super::{lookup, merge};
-use crate::engine::{Compacted, Engine, EngineVersion, NewCollection, Write};
+use crate::engine::{Compacted, Engine, EngineVersion, NewCollection, PendingWrite, Write};
 use crate::fragment::{Deleted, Fragment, FragmentCache, Positions, Rows};
-use crate::key::KeyColumn;
 use crate::snapshot::Snapshot;
 
 /// Maximum time of trying again while other writers are first.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Keeps the rows of a collection as fragments, which are artifacts of ordinary versions.
 pub struct FragmentEngine {
@@ -40,7 +40,7 @@ impl FragmentEngine {
         Self { larder: larder.clone(), name, cache, head }
     }
 
-    fn latest(&self) -> Result<Option<FragmentVersion>> {
+    pub(super) fn latest(&self) -> Result<Option<FragmentVersion>> {
         let record = Records::head(&self.larder, &self.name)?.and_then(|head| head.latest);
         let Some(record) = record else { return Ok(None) };
         if let Some(known) = &*self.head.lock().unwrap_or_else(PoisonError::into_inner)
@@ -64,7 +64,7 @@ impl FragmentEngine {
     }
 
     /// Applies a snapshot on `base`; `None` if another writer was first.
-    fn apply(
+    pub(super) fn apply(
         &self,
         snapshot: Snapshot,
         base: Option<&FragmentVersion>,
@@ -109,7 +109,7 @@ impl FragmentEngine {
 
 impl FragmentEngine {
     /// Returns the fragments of `head` with a write applied.
-    fn applied(
+    pub(super) fn applied(
         &self,
         snapshot: &mut Snapshot,
         head: Option<&FragmentVersion>,
@@ -177,93 +177,6 @@ impl FragmentEngine {
             })
         }
     }
-
-    /// Writes a version on the newest one, and tries again when another writer was first.
-    fn commit(
-        &self,
-        base: Option<&FragmentVersion>,
-        new: Option<Snapshot>,
-        mut write: Write<'_>,
-    ) -> Result<FragmentVersion> {
-        let schema = write.schema.take();
-        let evolved = |snapshot: &Snapshot| -> Result<Option<Snapshot>> {
-            let Some(newer) = &schema else { return Ok(None) };
-            let schema = snapshot.schema.merged(newer, snapshot.rows > 0)?;
-            Ok((schema != snapshot.schema).then(|| Snapshot { schema, ..snapshot.clone() }))
-        };
-        let start = match (base, new) {
-            (Some(base), _) => base.snapshot().clone(),
-            (None, Some(new)) => new,
-            (None, None) => return Err(Error::internal("a write has no base".to_owned())),
-        };
-        let start = evolved(&start)?.unwrap_or(start);
-        let prepared = self.prepare(base, &start, write)?;
-        let is_empty = prepared.inserts.is_empty()
-            && prepared.updated.is_empty()
-            && prepared.deleted.is_empty();
-        let (begun, mut backoff) = (Instant::now(), Backoff::default());
-        // The version whose keys are known not to be those of the new rows.
-        let mut checked = base.cloned();
-        let mut is_first = base.is_none();
-        loop {
-            let head = if is_first { None } else { self.latest()? };
-            if !is_first && head.is_none() {
-                return Err(Records::not_found(&self.larder, &Reference::from(self.name.clone())));
-            }
-            let mut snapshot = match &head {
-                Some(head) => {
-                    let evolved = evolved(head.snapshot())?;
-                    if is_empty && evolved.is_none() {
-                        return Ok(head.clone());
-                    }
-                    evolved.unwrap_or_else(|| head.snapshot().clone())
-                }
-                None => start.clone(),
-            };
-            if let Some(head) = &head
-                && checked.as_ref().is_none_or(|seen| seen.info().digest != head.info().digest)
-            {
-                if let Some(base) = base {
-                    self.refuse_edited(base, head, &prepared)?;
-                }
-                if let Some(at) = snapshot.key_at() {
-                    for new in &prepared.inserts {
-                        let rows = self.loader(Some(head))(&new.fragment)?;
-                        let columns = crate::schema::adapt(&rows.batch, &snapshot.schema, &[at])?;
-                        let keys = KeyColumn::of(&columns[0])?;
-                        self.refuse_known(head, &keys, new.fragment.first_id, checked.as_ref())?;
-                    }
-                }
-                checked = Some(head.clone());
-            }
-            let fragments = self.applied(&mut snapshot, head.as_ref(), &prepared)?;
-            let key_at = snapshot.key_at();
-            let mut uploads = Uploads::new(&self.larder, &self.name);
-            let loader = self.loader(head.as_ref());
-            let fragments =
-                merge::tidy(fragments, &snapshot.schema, key_at, &loader, &mut uploads)?;
-            snapshot.fragments = fragments.iter().map(|it| it.fragment.clone()).collect();
-            snapshot.rows = snapshot.fragments.iter().map(Fragment::live).sum();
-            if let Some(version) = self.apply(snapshot, head.as_ref(), &fragments)? {
-                return Ok(version);
-            }
-            if is_first {
-                // Another writer created it: with the same fields, these rows follow its rows.
-                let other = self.latest()?;
-                let fits = other.as_ref().is_some_and(|other| {
-                    other.snapshot().schema == start.schema && other.snapshot().key == start.key
-                });
-                if !fits || is_empty {
-                    return Err(Error::Conflict { what: self.name.to_string() });
-                }
-                is_first = false;
-            }
-            if begun.elapsed() > PATIENCE {
-                return Err(Error::Conflict { what: self.name.to_string() });
-            }
-            backoff.pause();
-        }
-    }
 }
 
 impl Engine for FragmentEngine {
@@ -283,20 +196,20 @@ impl Engine for FragmentEngine {
 
     fn create(&self, new: NewCollection, first: Write<'_>) -> Result<Arc<dyn EngineVersion>> {
         let snapshot = Snapshot::empty(new.schema, new.key, new.valid_permille)?;
-        Ok(Arc::new(self.commit(None, Some(snapshot), first)?))
+        Box::new(BegunWrite::new(self, None, snapshot, first)?).commit()
     }
 
-    fn write(
-        &self,
+    fn begin<'a>(
+        &'a self,
         base: &Arc<dyn EngineVersion>,
         write: Write<'_>,
-    ) -> Result<Arc<dyn EngineVersion>> {
+    ) -> Result<Box<dyn PendingWrite + 'a>> {
         let Some(base) = base.as_any().downcast_ref::<FragmentVersion>() else {
             return Err(Error::internal(
                 "a write is based on a version of another engine".to_owned(),
             ));
         };
-        Ok(Arc::new(self.commit(Some(base), None, write)?))
+        Ok(Box::new(BegunWrite::new(self, Some(base), base.snapshot().clone(), write)?))
     }
 
     fn compact(&self, most: usize) -> Result<Compacted> {
@@ -316,6 +229,7 @@ impl Engine for FragmentEngine {
                 return Ok(Compacted { version: Arc::new(head.clone()), left: 0 });
             };
             snapshot.fragments = fragments.iter().map(|it| it.fragment.clone()).collect();
+            uploads.finish()?;
             if let Some(version) = self.apply(snapshot, Some(&head), &[])? {
                 return Ok(Compacted { version: Arc::new(version), left });
             }

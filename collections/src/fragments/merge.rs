@@ -142,6 +142,8 @@ fn merged(
     load: &Load<'_>,
     uploads: &mut Uploads<'_>,
 ) -> Result<NewFragment> {
+    // One of the sources may have been written just now.
+    uploads.finish()?;
     let sources = sources.iter().map(|fragment| load(fragment)).collect::<Result<Vec<_>>>()?;
     let mut places: Vec<(u64, usize, usize)> = Vec::new();
     for (source, rows) in sources.iter().enumerate() {

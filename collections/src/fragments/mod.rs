@@ -1,5 +1,6 @@
 //! The engine that keeps rows in fragments, which are artifacts of ordinary versions.
 
+mod commit;
 mod delta;
 mod engine;
 mod lookup;

@@ -7,7 +7,7 @@ use larder_core::{Error, Result};
 
 use super::engine::FragmentEngine;
 use super::version::FragmentVersion;
-use super::write::{NewFragment, Pieces, Uploads};
+use super::write::{FilesAhead, NewFragment, Pieces, Uploads};
 use super::{delta, lookup};
 use crate::engine::{EngineVersion, RowBatch, Write};
 use crate::fragment::Fragment;
@@ -21,6 +21,8 @@ pub(super) struct Prepared {
     /// The ids of rows that are written again, and of those that are deleted; ascending.
     pub(super) updated: Vec<u64>,
     pub(super) deleted: Vec<u64>,
+    /// The files of the fragments that are being made durable.
+    pub(super) ahead: FilesAhead,
 }
 
 impl FragmentEngine {
@@ -45,6 +47,7 @@ impl FragmentEngine {
             if let Some(at) = key_at {
                 let keys = KeyColumn::of(piece.column(at))?;
                 if seen.needs_earlier(&keys) {
+                    uploads.finish()?;
                     for NewFragment { fragment, .. } in &inserts {
                         let rows = self.loader(None)(fragment)?;
                         seen.keep(&KeyColumn::of(rows.batch.column(at))?);
@@ -82,7 +85,7 @@ impl FragmentEngine {
         let mut deleted = write.deletes;
         deleted.sort_unstable();
         deleted.dedup();
-        Ok(Prepared { inserts, updates, updated, deleted })
+        Ok(Prepared { inserts, updates, updated, deleted, ahead: uploads.into_ahead() })
     }
 
     /// Refuses keys that are there, in fragments that are not in `checked`.
@@ -127,6 +130,9 @@ impl FragmentEngine {
         head: &FragmentVersion,
         prepared: &Prepared,
     ) -> Result<()> {
+        if prepared.updated.is_empty() && prepared.deleted.is_empty() {
+            return Ok(());
+        }
         let changed = delta::delta(base, head)?;
         let changed: HashSet<u64> = changed.updated.into_iter().chain(changed.deleted).collect();
         let edited = prepared.updated.iter().chain(&prepared.deleted);

@@ -1,11 +1,12 @@
 //! Writing fragments.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use arrow_array::{Array, ArrayRef, RecordBatch, UInt64Array};
 use arrow_schema::{DataType, Field as ArrowField, Schema as ArrowSchema};
 use arrow_select::concat::concat_batches;
-use larder_core::extend::LarderExt;
+use larder_core::extend::{ArtifactAhead, LarderExt};
 use larder_core::{Artifact, Identifier, Larder, Result};
 
 use crate::engine::{Batches, RowBatch};
@@ -20,6 +21,8 @@ const MOST_ROWS: usize = 65_536;
 const MOST_BYTES: usize = 16 << 20;
 /// Bytes of fragments that wait for the commit.
 const MOST_WAITING: u64 = 4 << 20;
+/// Files that are made durable while the next ones are encoded.
+const MOST_AHEAD: usize = 4;
 
 /// A fragment, with its rows if its file waits for the commit.
 #[derive(Clone)]
@@ -39,11 +42,43 @@ pub(super) struct Uploads<'a> {
     larder: &'a Larder,
     name: &'a Identifier,
     waiting: u64,
+    ahead: FilesAhead,
+}
+
+/// Files of fragments that are being made durable.
+#[derive(Default)]
+pub(super) struct FilesAhead(VecDeque<ArtifactAhead>);
+
+impl FilesAhead {
+    /// Waits until the files are durable; no version may refer to them before, and nobody read them.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        self.0.drain(..).try_for_each(|file| file.finish().map(drop))
+    }
+
+    fn add(&mut self, file: ArtifactAhead) -> Result<()> {
+        if self.0.len() >= MOST_AHEAD
+            && let Some(oldest) = self.0.pop_front()
+        {
+            oldest.finish()?;
+        }
+        self.0.push_back(file);
+        Ok(())
+    }
 }
 
 impl<'a> Uploads<'a> {
     pub(super) fn new(larder: &'a Larder, name: &'a Identifier) -> Self {
-        Self { larder, name, waiting: 0 }
+        Self { larder, name, waiting: 0, ahead: FilesAhead::default() }
+    }
+
+    /// Waits until the files are durable that were written.
+    pub(super) fn finish(&mut self) -> Result<()> {
+        self.ahead.finish()
+    }
+
+    /// Returns the files that are being made durable.
+    pub(super) fn into_ahead(self) -> FilesAhead {
+        self.ahead
     }
 
     /// Writes rows as a fragment. Their ids ascend; `writes` says which write wrote each of them.
@@ -92,8 +127,10 @@ impl<'a> Uploads<'a> {
             self.waiting += file.size();
             return Ok(Artifact::new(file));
         }
-        let stored = self.larder.write_ahead::<ArrowFile, ArrowIpc>(self.name, &file)?;
-        Ok(stored.into_artifact())
+        let ahead = self.larder.write_ahead::<ArrowFile, ArrowIpc>(self.name, &file)?;
+        let artifact = ahead.stored().clone().into_artifact();
+        self.ahead.add(ahead)?;
+        Ok(artifact)
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use larder_records::Reference;
 
 use super::Larder;
+use super::apply::ArtifactAhead;
 use super::ready::Ready;
-use crate::artifact::StoredArtifact;
 use crate::cache::CacheFolder;
 use crate::component::Component;
 use crate::error::{Error, Result};
@@ -38,7 +38,7 @@ pub trait LarderExt: Sized {
     #[must_use]
     fn with_blob_cache(self, cache: BlobCache) -> Self;
 
-    /// Writes `value` as an artifact, durably, for a version of `name` that is applied later.
+    /// Writes `value` as an artifact for a version of `name` that is applied later, and begins to make it durable.
     ///
     /// Until then, no version refers to it, and `gc` removes it after the grace period.
     ///
@@ -48,7 +48,7 @@ pub trait LarderExt: Sized {
         &self,
         name: &Identifier,
         value: &T,
-    ) -> Result<StoredArtifact>;
+    ) -> Result<ArtifactAhead>;
 
     /// Loads a component of any type, with `setup` on first use.
     ///
@@ -94,7 +94,7 @@ impl LarderExt for Larder {
         &self,
         name: &Identifier,
         value: &T,
-    ) -> Result<StoredArtifact> {
+    ) -> Result<ArtifactAhead> {
         Larder::write_ahead::<T, S>(self, name, value)
     }
 

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 pub use annotations::{Annotations, AnnotationsChange, read_annotations};
-pub use apply::{Applied, ApplyOptions, BlobWrites, Claim, DryRun, PATIENCE, QUICK};
+pub use apply::{Applied, ApplyOptions, ArtifactAhead, BlobWrites, Claim, DryRun, PATIENCE, QUICK};
 pub use children::{ChildInfo, User};
 pub use ext::LarderExt;
 pub use locks::{Locks, refuse_locked_name};

@@ -11,6 +11,7 @@
 mod describe;
 mod map;
 mod owner;
+mod shards;
 mod spooled;
 mod unnamed;
 mod writer;
@@ -18,6 +19,7 @@ mod writer;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -26,6 +28,7 @@ use tempfile::NamedTempFile;
 
 pub use describe::describe;
 pub use owner::follow_group_at;
+pub use shards::StagedBlob;
 pub use spooled::{SpooledFile, collect_pieces, spool_error};
 pub use unnamed::UnnamedFile;
 pub use writer::FileWriter;
@@ -45,12 +48,13 @@ const MAPPED: u64 = 32 * 1024;
 #[derive(Debug, Clone)]
 pub struct BlobFolder {
     root: PathBuf,
+    durable: Arc<shards::Durable>,
 }
 
 impl BlobFolder {
     /// Opens the folder at `root`, which is created when the first blob is written.
     pub fn open(root: &Path) -> Self {
-        let folder = Self { root: root.to_owned() };
+        let folder = Self { root: root.to_owned(), durable: Arc::default() };
         // Unfinished files do no harm, so a failure is no error.
         let _ = remove_unfinished(&folder.tmp(), ABANDONED);
         folder
@@ -84,16 +88,6 @@ impl BlobFolder {
         Ok(self.get(digest)?.map(|bytes| Blob::from_file(self.path(digest), bytes)))
     }
 
-    fn folder_of(&self, digest: &Digest) -> PathBuf {
-        self.root.join(format!("{:02x}", digest.as_bytes()[0]))
-    }
-
-    /// Returns the folder of a blob, if the blob exists with this size.
-    fn holds(&self, digest: &Digest, size: u64) -> io::Result<Option<PathBuf>> {
-        let meta = absent(fs::metadata(self.path(digest)))?;
-        Ok(meta.filter(|meta| meta.len() == size).map(|_| self.folder_of(digest)))
-    }
-
     /// Opens a writer for one blob.
     ///
     /// # Errors
@@ -102,33 +96,6 @@ impl BlobFolder {
         FileWriter::create(self).map_err(|error| {
             Error::store(format!("create a file in {}", self.tmp().display()), error)
         })
-    }
-
-    /// Writes small blobs, durably. Existing ones stay as they are.
-    ///
-    /// # Errors
-    /// [`Error::Store`].
-    pub fn put_all(&self, blobs: &[(Digest, Bytes)]) -> Result<()> {
-        let put = || {
-            let (mut missing, mut folders) = (Vec::new(), Vec::new());
-            for (digest, bytes) in blobs {
-                match self.holds(digest, bytes.len() as u64)? {
-                    Some(kept) => folders.push(kept),
-                    None => missing.push((digest, bytes)),
-                }
-            }
-            for missing in missing.chunks(AT_ONCE) {
-                let staged = at_once(missing, |(_, bytes)| writer::stage(self, bytes))?;
-                for ((digest, _), file) in missing.iter().zip(staged) {
-                    folders.push(writer::place(self, digest, file)?);
-                }
-            }
-            folders.sort_unstable();
-            folders.dedup();
-            at_once(&folders, |folder| sync_dir(folder)).map(drop)
-        };
-        put()
-            .map_err(|error| Error::store(format!("write blobs to {}", self.root.display()), error))
     }
 
     /// Returns the content of a blob, not compared with its digest. Large ones are mapped.
@@ -300,12 +267,15 @@ pub fn at_once<T: Sync, R: Send>(
     }
     let mut results = Vec::with_capacity(items.len());
     for chunk in items.chunks(AT_ONCE) {
+        let Some((last, others)) = chunk.split_last() else { break };
         thread::scope(|scope| {
-            let threads: Vec<_> = chunk.iter().map(|item| scope.spawn(|| work(item))).collect();
+            let threads: Vec<_> = others.iter().map(|item| scope.spawn(|| work(item))).collect();
+            let last = work(last);
             for thread in threads {
                 let panicked = |_| Err(io::Error::other("a thread panicked while it wrote"));
                 results.push(thread.join().unwrap_or_else(panicked));
             }
+            results.push(last);
         });
     }
     results.into_iter().collect()

@@ -2,14 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
 use tempfile::NamedTempFile;
 
-use super::{BlobFolder, create_dir_durably, locked_temp_file, sync_dir};
+use super::{BlobFolder, create_dir_durably, locked_temp_file};
 use crate::blob::BlobWriter;
 use crate::digest::Digest;
 use crate::error::Result;
@@ -63,13 +62,15 @@ impl BlobWriter for FileWriter {
         let keep = || {
             // A blob of another size is damaged and is replaced. The folder of an existing one is synced too,
             // because its writer may not have done so yet.
-            if let Some(kept) = folder.holds(digest, size)? {
-                return sync_dir(&kept);
+            if !folder.holds(digest, size)? {
+                set_read_only(file.as_file())?;
+                // Before the sync of the file, so that a journal takes both at once.
+                folder.create_folder(digest)?;
+                ahead.map_or(Ok(()), SyncAhead::finish)?;
+                file.as_file().sync_all()?;
+                file.persist(folder.path(digest))?;
             }
-            set_read_only(file.as_file())?;
-            ahead.map_or(Ok(()), SyncAhead::finish)?;
-            file.as_file().sync_all()?;
-            sync_dir(&place(&folder, digest, file)?)
+            folder.sync_folders([digest])
         };
         keep().map_err(|error| folder.failed("write", digest, error))
     }
@@ -82,18 +83,6 @@ pub(super) fn stage(folder: &BlobFolder, bytes: &[u8]) -> io::Result<NamedTempFi
     set_read_only(writer.file.as_file())?;
     writer.file.as_file().sync_all()?;
     Ok(writer.file)
-}
-
-/// Renames a synced file to its blob. Returns the folder to sync afterwards.
-pub(super) fn place(
-    folder: &BlobFolder,
-    digest: &Digest,
-    file: NamedTempFile,
-) -> io::Result<PathBuf> {
-    let parent = folder.folder_of(digest);
-    create_dir_durably(&parent)?;
-    file.persist(folder.path(digest))?;
-    Ok(parent)
 }
 
 fn set_read_only(file: &File) -> io::Result<()> {

@@ -25,6 +25,7 @@ pub fn all_engine_laws(open: &OpenEngine<'_>) {
     ids_are_stable_and_never_used_twice(open);
     a_write_of_nothing_is_no_version(open);
     appends_merge_and_two_edits_of_one_row_conflict(open);
+    writes_that_began_together_are_committed_in_turn(open);
     keys_are_unique(open);
     a_delta_says_what_changed_and_compaction_changes_nothing(open);
     filters_and_projections_are_those_of_all_rows(open);
@@ -196,6 +197,24 @@ pub fn appends_merge_and_two_edits_of_one_row_conflict(open: &OpenEngine<'_>) {
     let rows = all(&*head(&*one));
     assert_eq!(rows.len(), 6);
     assert_eq!((&*rows[&0].1, &*rows[&1].1), ("one", "two"));
+}
+
+/// To a write that began, those that are committed before it are those of other writers. One that is dropped is no version.
+pub fn writes_that_began_together_are_committed_in_turn(open: &OpenEngine<'_>) {
+    let engine = open(&fresh("begun"));
+    let base = create(&*engine, 0..3);
+    let one = sound(engine.begin(&base, insert([10, 11], "one")));
+    let two = sound(engine.begin(&base, insert([20], "two")));
+    let same_key = sound(engine.begin(&base, insert([11], "three")));
+    drop(sound(engine.begin(&base, insert([30], "dropped"))));
+    // Ids are those of the commits.
+    sound(two.commit());
+    let newest = sound(one.commit());
+    assert!(same_key.commit().is_err(), "its key was inserted after it began");
+    let rows = all(&*head(&*engine));
+    assert_eq!(rows.keys().copied().collect::<Vec<_>>(), (0..6).collect::<Vec<_>>());
+    assert_eq!((rows[&3].0, rows[&4].0, rows[&5].0), (20, 10, 11));
+    assert_eq!(head(&*engine).info().version, newest.info().version);
 }
 
 /// A key that is there, or twice in one write, refuses all of it.

@@ -98,6 +98,11 @@ impl ArtifactWriter {
         Ok((entries, children, self.waiting.take()))
     }
 
+    /// Returns the large blobs that are being made durable; [`finish`](Self::finish) does not wait for them then.
+    pub(crate) fn take_blob_writes(&self) -> BlobWrites {
+        self.blob_writes.take()
+    }
+
     pub(crate) fn reader(&self) -> &Arc<ArtifactReader> {
         &self.reader
     }

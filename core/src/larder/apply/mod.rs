@@ -15,6 +15,7 @@ mod session;
 mod sink;
 mod uses;
 
+pub use ahead::ArtifactAhead;
 pub use blob_writes::BlobWrites;
 pub use blobs::{Claim, PATIENCE, QUICK};
 pub use dry_run::DryRun;
