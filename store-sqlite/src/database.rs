@@ -78,11 +78,16 @@ impl Database {
     pub(crate) fn require_folder(&self) -> Result<()> {
         let place = self.pool.place();
         let folder = place.blobs();
-        if folder.try_exists().unwrap_or(true) {
+        let exists = || folder.try_exists().unwrap_or(true);
+        if exists() {
             return Ok(());
         }
         let recorded = self.read("tables", outside::recorded)?;
         if recorded.is_none() && !self.lacks_blobs()? {
+            return Ok(());
+        }
+        // The first writer creates the folder before it records it: it may be there by now.
+        if exists() {
             return Ok(());
         }
         let name = folder.file_name().unwrap_or_default().to_string_lossy();

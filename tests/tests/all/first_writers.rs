@@ -5,8 +5,9 @@ use std::sync::Barrier;
 use std::thread;
 
 use larder::Registry;
+use larder::bytes::Bytes;
 use larder::maintenance::LarderMaintenance;
-use larder::store::StoreExt;
+use larder::store::{Digest, StoreExt};
 use larder_tests::Doubler;
 
 /// Lets `threads` open the larder at each of `urls` at the same moment, apply to it and list it.
@@ -58,6 +59,24 @@ fn the_first_writers_of_an_sqlite_file_all_succeed() {
 fn the_first_writers_of_a_folder_all_succeed() {
     let folder = tempfile::tempdir().unwrap();
     open_at_once(9, urls(&folder, "fs", 40));
+}
+
+#[test]
+fn the_first_large_artifact_beside_an_sqlite_file_is_found_whenever_a_reader_looks() {
+    let folder = tempfile::tempdir().unwrap();
+    let large = Bytes::from(vec![7; 100 << 10]);
+    let digest = Digest::of(&large);
+    for url in urls(&folder, "sqlite", 20) {
+        let writer = larder::open(url.as_str()).unwrap();
+        writer.apply("small", &Doubler { factor: 1.0 }).unwrap();
+        thread::scope(|scope| {
+            for _ in 0..12 {
+                let reader = larder::open(url.as_str()).unwrap();
+                scope.spawn(move || while reader.store().get_blob(&digest).unwrap().is_none() {});
+            }
+            writer.store().put_blob(&digest, large.clone()).unwrap();
+        });
+    }
 }
 
 #[test]
