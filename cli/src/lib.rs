@@ -32,7 +32,6 @@ mod open;
 mod output;
 mod progress;
 mod qualified;
-mod table;
 mod text;
 
 use std::ffi::OsString;

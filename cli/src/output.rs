@@ -7,10 +7,10 @@ use std::time::SystemTime;
 use anstream::{AutoStream, ColorChoice};
 use larder::VersionInfo;
 use larder::store::Timestamp;
+use larder_text::table::{self, TableStyle};
 use serde::Serialize;
 
 use crate::global::{Format, Global};
-use crate::table::{self, TableStyle};
 use crate::text::{self, clean};
 
 /// The version of the JSON layout.

@@ -131,7 +131,7 @@ impl Comparison {
     }
 }
 
-/// What was expected at the position of an error.
+/// The token that the parser expected where it failed.
 #[derive(Debug)]
 pub struct Unexpected(Cow<'static, str>);
 

@@ -39,10 +39,10 @@ pub(crate) enum Listener {
     Unix(UnixListener),
 }
 
-/// When a server ends: the time for open requests, once it is told to.
+/// Tells a server to shut down, and how long open requests may take.
 pub(crate) type Ending = watch::Receiver<Option<Duration>>;
 
-/// Serves until it is told to end. Returns once open requests have ended, or their time is over.
+/// Serves until shutdown. Returns when all open requests have ended, or their time is over.
 pub(crate) async fn serve(listener: Listener, router: Router, mut ending: Ending) {
     let connections = GracefulShutdown::new();
     loop {
@@ -61,7 +61,7 @@ pub(crate) async fn serve(listener: Listener, router: Router, mut ending: Ending
     }
     drop(listener);
     let time = ending.borrow().unwrap_or_default();
-    // Those that are left are dropped with the runtime.
+    // The runtime drops the connections that are still open.
     let _ = timeout(time, connections.shutdown()).await;
 }
 

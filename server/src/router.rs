@@ -148,7 +148,7 @@ async fn answer(
     finish(response, &request_id, trace)
 }
 
-/// Finds out who asks. Returns the token, if its owner has to be read.
+/// Sets the caller, if the cache knows the token. Returns the token if not.
 fn recognize(
     context: &mut Context,
     mounted: &Mounted,

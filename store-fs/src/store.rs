@@ -115,7 +115,7 @@ impl FsStore {
         })
     }
 
-    /// Makes record changes in order, each durable before the next. Those that are not staged are staged in parts.
+    /// Makes record changes in order, each durable before the next. Stages those that are not staged yet.
     fn make(&self, changes: &[Change], staged: Option<Vec<Staged>>) -> io::Result<()> {
         if let Some(staged) = staged {
             return changes.iter().zip(staged).try_for_each(|(change, it)| self.place(change, it));
@@ -143,7 +143,7 @@ impl FsStore {
     }
 }
 
-/// What a change needs, durable, without its name.
+/// The synced temporary file of a change, which is still to be renamed.
 enum Staged {
     Blob(StagedBlob),
     Record(NamedTempFile),

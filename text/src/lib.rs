@@ -1,10 +1,11 @@
-//! Text for people: sizes, times, JSON with long parts folded, signatures on one line. What the command line and the web page
+//! Text for people: sizes, times, JSON with long parts folded, signatures on one line, tables. What the command line and the web page
 //! have in common.
 
 #![forbid(unsafe_code)]
 
 mod fold;
 mod signature;
+pub mod table;
 
 use std::borrow::Cow;
 use std::time::SystemTime;

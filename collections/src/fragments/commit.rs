@@ -43,7 +43,7 @@ impl<'a> BegunWrite<'a> {
         Ok(Self { engine, base: base.cloned(), start, schema, prepared })
     }
 
-    /// Refuses what does not fit a newer version than the one that was checked before; `schema` is that of the result.
+    /// Refuses rows that conflict with `head`, a newer version than `checked`. The result has the schema `schema`.
     fn check(
         &self,
         head: &FragmentVersion,

@@ -69,7 +69,7 @@ fn a_commit_that_was_half_written_is_not_made_onto_another_version() {
     let larder = bucket();
     let first = larder.apply("wine", &Doubler { factor: 1.0 }).unwrap().version().clone();
     let slow = Slow::start(&larder);
-    // The other version has the same content, so the base is told apart by a third one.
+    // A third component gives the other version a manifest that differs from the base's.
     larder.apply("other", &Doubler { factor: 2.0 }).unwrap();
     let other = larder.show("other").unwrap().version.digest;
     let store = &**larder.store();

@@ -3,7 +3,7 @@
 use anstyle::{AnsiColor, Style};
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::text::clean;
+use crate::clean;
 
 /// Between two columns.
 const GAP: &str = "  ";
@@ -12,10 +12,11 @@ const MIN_WIDTHS: [usize; 2] = [8, 2];
 
 /// The style of tables.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct TableStyle {
+pub struct TableStyle {
     /// The width of the window; `None` for unlimited.
-    pub(crate) width: Option<usize>,
-    pub(crate) coloured: bool,
+    pub width: Option<usize>,
+    /// True for colours, as ANSI escapes.
+    pub coloured: bool,
 }
 
 /// The style of a column, by its heading.
@@ -32,7 +33,7 @@ fn style(heading: &str) -> Style {
 const HEADING: Style = Style::new().underline();
 
 /// Formats a table, with an optional heading.
-pub(crate) fn lines<const N: usize>(
+pub fn lines<const N: usize>(
     heading: Option<[&str; N]>,
     rows: impl IntoIterator<Item = [String; N]>,
     table: TableStyle,
@@ -41,15 +42,23 @@ pub(crate) fn lines<const N: usize>(
     lines_of(heading.map(|heading| heading.to_vec()), N, rows, table)
 }
 
-/// Formats a table of any number of columns.
-pub(crate) fn lines_of(
+/// Formats a table of any number of columns. Missing cells are empty, further ones are left out.
+pub fn lines_of(
     heading: Option<Vec<&str>>,
     columns: usize,
     rows: Vec<Vec<String>>,
     table: TableStyle,
 ) -> Vec<String> {
-    let cleaned = |row: Vec<String>| row.iter().map(|cell| clean(cell).into_owned()).collect();
+    let cleaned = |row: Vec<String>| {
+        let mut row: Vec<String> = row.iter().map(|cell| clean(cell).into_owned()).collect();
+        row.resize(columns, String::new());
+        row
+    };
     let rows: Vec<Vec<String>> = rows.into_iter().map(cleaned).collect();
+    let heading = heading.map(|mut heading| {
+        heading.resize(columns, "");
+        heading
+    });
     let mut widths: Vec<usize> = (0..columns)
         .map(|column| {
             let heading = heading.as_ref().map_or(0, |heading| heading[column].width());
@@ -152,6 +161,13 @@ mod tests {
         }
         // A window that is too narrow is not an error.
         assert_eq!(table(Some(1), false).len(), 3);
+    }
+
+    #[test]
+    fn rows_need_not_have_all_columns() {
+        let rows = vec![vec!["a".to_owned()], ["b", "c", "d"].map(str::to_owned).to_vec()];
+        let lines = lines_of(Some(vec!["NAME"]), 2, rows, TableStyle::default());
+        assert_eq!(lines, ["NAME", "a", "b     c"]);
     }
 
     #[test]
