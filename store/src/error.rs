@@ -290,6 +290,8 @@ pub enum ItemKind {
     Queue,
     /// A trigger of a component type, by its name.
     Trigger,
+    /// A kind of record, by the prefix of its keys.
+    Record,
 }
 
 impl fmt::Display for ItemKind {
@@ -300,6 +302,7 @@ impl fmt::Display for ItemKind {
             Self::Store => "store scheme",
             Self::Queue => "queue scheme",
             Self::Trigger => "trigger",
+            Self::Record => "record kind",
         })
     }
 }

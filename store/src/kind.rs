@@ -3,10 +3,10 @@
 //! Each kind of record is one entry, registered by [`kind!`](crate::kind!) in the crate that writes the records. Whatever
 //! walks records, such as verification and copying, walks the table: a new kind is one entry.
 
+mod linked;
 mod rules;
 
 use std::fmt;
-use std::sync::OnceLock;
 
 use crate::digest::Digest;
 use crate::error::{Corruption, Error, Result};
@@ -263,26 +263,6 @@ impl RecordKind {
     pub fn list_roots(&self) -> Option<ListRoots> {
         self.roots
     }
-
-    /// Lists the linked kinds, in the order of their prefixes.
-    pub fn all() -> &'static [Self] {
-        static KINDS: OnceLock<Vec<RecordKind>> = OnceLock::new();
-        KINDS.get_or_init(|| {
-            let mut kinds: Vec<Self> =
-                inventory::iter::<LinkedKind>.into_iter().map(|linked| linked.0).collect();
-            kinds.sort_by_key(|kind| kind.prefix);
-            kinds
-        })
-    }
-
-    /// Returns the kind of a key by its prefix.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`] for a key of no linked kind.
-    pub fn of(key: &RecordKey) -> Result<&'static Self> {
-        let kind = Self::all().iter().find(|kind| key.as_str().starts_with(kind.prefix));
-        kind.ok_or_else(|| foreign(key, "its key is of no known kind of record"))
-    }
 }
 
 impl fmt::Debug for RecordKind {
@@ -381,20 +361,4 @@ macro_rules! kind {
             }
         };
     };
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_unique_and_no_prefix_begins_with_another() {
-        for (at, kind) in RecordKind::all().iter().enumerate() {
-            for other in &RecordKind::all()[at + 1..] {
-                assert_ne!(kind.name, other.name);
-                assert!(!other.prefix.starts_with(kind.prefix), "{kind:?} {other:?}");
-            }
-            assert!(kind.shape.starts_with(kind.prefix), "{kind:?}");
-        }
-    }
 }

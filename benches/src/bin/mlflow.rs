@@ -6,6 +6,7 @@
 //!
 //! The virtual environment has `mlflow` and `skops`. Both servers keep their files in one temporary folder. Each time is from the call
 //! of the client to its return; a save is `log_model` with a registered name, a load is `load_model` of a registered version.
+//! "If Larder took no time" subtracts the time in which the client waited for answers.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -121,6 +122,9 @@ fn main() -> Outcome {
             let command = format!("{verb} {kind}");
             let what = format!("MLflow's client: {verb} a {kind} model");
             compare(&what, goal, rounds, |_| ours.ask(&command), |_| theirs.ask(&command))?;
+            let alone = format!("{command} alone");
+            let what = format!("the same, if Larder took no time: {verb}");
+            compare(&what, f64::INFINITY, rounds, |_| ours.ask(&alone), |_| theirs.ask(&command))?;
         }
     }
     Ok(())

@@ -7,6 +7,7 @@
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, HashMap};
+use std::hash::Hash;
 use std::io;
 
 use larder::bytes::Bytes;
@@ -52,6 +53,10 @@ fn main() -> Outcome {
     against_rmp("500,000 entries of a map with text keys", 1.3, &names(MB / 2))?;
     let unsorted: HashMap<_, _> = names(MB / 2).into_iter().collect();
     against_rmp("500,000 entries of a HashMap", 1.3, &unsorted)?;
+    against_sorting("500,000 entries of a HashMap", 1.3, &unsorted)?;
+    let numbered = (0..MB as u64 / 2).map(|i| (i.wrapping_mul(0x9E37_79B9_7F4A_7C15), i));
+    let numbered: HashMap<_, _> = numbered.collect();
+    against_sorting("500,000 entries of a HashMap of numbers", 1.3, &numbered)?;
     say("");
     head();
     for (what, len, rounds) in [("1", 1, 500), ("100", 100, 500), ("10,000", 10_000, 40)] {
@@ -94,6 +99,22 @@ fn against_rmp<T: Serialize + DeserializeOwned + 'static>(
     let ours = |_| timed(|| decode::<T>(&bytes));
     let limit = |_| timed(|| Ok(rmp_serde::from_slice::<T>(&plain)?));
     compare(&format!("decode {what} / rmp_serde"), goal, 5, ours, limit)
+}
+
+/// Compares encoding a map with sorting it, as the format demands, and encoding that.
+fn against_sorting<K, V>(what: &str, goal: f64, map: &HashMap<K, V>) -> Outcome
+where
+    K: Serialize + DeserializeOwned + Eq + Ord + Hash,
+    V: Serialize + DeserializeOwned,
+{
+    let ours = |_| timed(|| stream(map));
+    let limit = |_| {
+        timed(|| {
+            let sorted: BTreeMap<_, _> = map.iter().collect();
+            Ok(rmp_serde::to_vec_named(&sorted)?)
+        })
+    };
+    compare(&format!("encode {what} / sorting and rmp_serde"), goal, 5, ours, limit)
 }
 
 /// Compares what an artifact costs before a store sees it, encoding and digesting, with the same for bytes; and decoding

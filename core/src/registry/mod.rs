@@ -24,7 +24,7 @@ use crate::error::{Error, ItemKind, Result};
 use crate::manifest::is_serializer_name;
 use crate::participant::Participant;
 use crate::serializer::{DynSerializer, Format, FormatTraits};
-use crate::store::{Composite, Deferred, LinkedScheme, Scheme, Store, refuse_half};
+use crate::store::{Composite, Deferred, LinkedScheme, RecordKind, Scheme, Store, refuse_half};
 use crate::url::StoreUrl;
 
 /// Maps type tags, serializer names and URL schemes to code.
@@ -72,8 +72,9 @@ impl Registry {
     /// Creates a registry of all linked-in items.
     ///
     /// # Errors
-    /// [`Error::Duplicate`] if two items share a name.
+    /// [`Error::Duplicate`] if two items share a name, or two kinds of records a key.
     pub fn linked() -> Result<Self> {
+        RecordKind::check_linked()?;
         let mut items: Vec<(Item, Origin)> = inventory::iter::<Linked>()
             .map(|linked| {
                 let mut item = (linked.item)();
@@ -88,9 +89,7 @@ impl Registry {
         // The order of linking differs from build to build.
         items.sort_by_cached_key(|(item, origin)| (item.sort_key(), origin.clone()));
         let mut registry = Self::new();
-        for (item, origin) in items {
-            registry.add(item, origin)?;
-        }
+        items.into_iter().try_for_each(|(item, origin)| registry.add(item, origin))?;
         Ok(registry)
     }
 

@@ -45,7 +45,7 @@ pub fn misnamed(key: &RecordKey, reason: &str) -> Error {
 pub fn parts_of<'a>(key: &'a RecordKey, stem: &str) -> Result<(Identifier, &'a str)> {
     let parts = key.as_str().strip_prefix(stem).and_then(|rest| rest.split_once("/@"));
     let parts = parts.and_then(|(name, part)| Some((Identifier::new(name).ok()?, part)));
-    parts.ok_or_else(|| misnamed(key, "its key is of no kind that there is"))
+    parts.ok_or_else(|| misnamed(key, &format!("its key is not `{stem}NAME/@…`")))
 }
 
 /// The prefix of the versions of a name.
