@@ -107,6 +107,10 @@ impl<T: ?Sized + Serialize> Serialize for GuardedValue<'_, T> {
     #[inline]
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let position = self.position;
+        // It has no levels below it.
+        if is_leaf::<T>() {
+            return self.value.serialize(GuardedSerializer { position, inner: serializer });
+        }
         position.guard.level(S::Error::custom, || {
             let serializer = GuardedSerializer { position, inner: serializer };
             match serializer.block_of(self.value) {
@@ -154,6 +158,7 @@ impl<S: Serializer> GuardedSerializer<'_, S> {
     }
 
     /// Returns the text for a number that is not finite, if the rules ask for one.
+    #[inline]
     fn word(&self, number: f64) -> Option<&'static str> {
         let words = self.position.guard.rules.words && self.inner.is_human_readable();
         words::of_number(number).filter(|_| words)
