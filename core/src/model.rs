@@ -134,6 +134,17 @@ pub trait Model: Send + Sync {
         Err(wrong_value("a serde format: it is no model of Rust types"))
     }
 
+    /// Predicts for many typed inputs: takes them from a `Vec<Input>`, and writes to a `Vec<Output>`.
+    ///
+    /// Returns false, and takes nothing, if they are of other types.
+    ///
+    /// # Errors
+    /// [`Error::Predict`] with the first row that failed.
+    fn predict_batch_any(&self, inputs: &mut dyn Any, outputs: &mut dyn Any) -> Result<bool> {
+        let _ = (inputs, outputs);
+        Ok(false)
+    }
+
     /// Prepares the model for its first prediction: see [`Predict::warm_up`].
     ///
     /// # Errors
@@ -182,6 +193,14 @@ impl<T: Predict> Model for T {
         };
         *output = Some(self.predict(input)?);
         Ok(())
+    }
+
+    fn predict_batch_any(&self, inputs: &mut dyn Any, outputs: &mut dyn Any) -> Result<bool> {
+        let (Some(inputs), Some(outputs)) = (inputs.downcast_mut(), outputs.downcast_mut()) else {
+            return Ok(false);
+        };
+        *outputs = self.predict_batch(std::mem::take(inputs))?;
+        Ok(true)
     }
 
     fn warm_up(&self) -> Result<()> {

@@ -3,21 +3,19 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use arrow_array::{Array, ArrayRef, UInt32Array};
-use arrow_row::{RowConverter, SortField};
-use arrow_select::take::take;
+use arrow_array::ArrayRef;
 use larder_core::extend::Records as _;
 use larder_core::store::Digest;
 use larder_core::{ApplyOptions, Error, Identifier, Model, Result};
 use larder_jobs::JobContext;
 
 use super::fill::{FillReport, Request};
+use super::inputs::{ChunkInputs, Rows};
 use super::listener::{Listener, Work};
-use super::outputs::{Fingerprint, NewRows, OutputStatus, Outputs, RowState, View, append, exact};
+use super::outputs::{NewRows, OutputStatus, Outputs, RowState, View, append, exact};
 use super::predict::{InputForm, Inputs, Predicted, column_of, predict};
 use super::source::{Chunk, Source};
 use super::vectors::vectors_of;
-use larder_collections::extend::arrow_error;
 
 /// Rows that are read and predicted at once.
 const CHUNK: usize = if cfg!(test) { 64 } else { 8_192 };
@@ -25,6 +23,11 @@ const CHUNK: usize = if cfg!(test) { 64 } else { 8_192 };
 const MOST_BYTES: usize = 32 << 20;
 /// Time after which new outputs are written.
 const INTERVAL: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_secs(3) };
+/// Minimum number of rows whose computation is measured.
+const LEAST_MEASURED: usize = CHUNK / 32;
+/// Maximum time of a row for outputs that are computed again rather than compared by fingerprints.
+const CHEAP: Duration = Duration::from_micros(if cfg!(test) { 1_000_000 } else { 5 });
+
 /// A run over the rows of a collection.
 pub(super) struct Filler<'a> {
     job: &'a JobContext,
@@ -38,6 +41,8 @@ pub(super) struct Filler<'a> {
     /// The digest of the version that `outputs` was read from.
     base: Digest,
     pending: NewRows,
+    /// The last outputs took little time.
+    is_cheap: bool,
     is_changed: bool,
     written: Instant,
     report: &'a mut FillReport,
@@ -91,13 +96,14 @@ impl<'a> Filler<'a> {
             outputs,
             base,
             pending,
+            is_cheap: false,
             is_changed,
             written,
             report,
         })
     }
 
-    fn view<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
+    fn view<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
         let view = View::new(&self.outputs, self.name.to_string(), self.source.cache());
         read(&view)
     }
@@ -107,13 +113,16 @@ impl<'a> Filler<'a> {
         let changes = self.source.changes(self.job.larder(), self.listener, &self.outputs)?;
         if changes.is_unknown {
             self.outputs.fill_from = Some(0);
+            for fragment in &mut self.outputs.fragments {
+                fragment.seen = fragment.seen.map(|_| 0);
+            }
         }
         self.drop_rows(&changes.deleted)?;
-        self.compute_rows(&changes.changed, false)?;
+        self.compute_rows(&changes.changed, Rows::ChangedAfter(self.outputs.seen), false)?;
         if request.retry {
             let failed = self.failed_rows()?;
             self.flush(false)?;
-            self.compute_rows(&failed, true)?;
+            self.compute_rows(&failed, Rows::Unchanged, true)?;
         }
         let version = self.source.version();
         let seen_outputs = self.source.seen_outputs();
@@ -150,7 +159,7 @@ impl<'a> Filler<'a> {
     /// Drops the outputs of deleted rows.
     fn drop_rows(&mut self, rows: &[u64]) -> Result<()> {
         let states: Vec<Option<RowState>> =
-            self.view(|view| rows.iter().map(|row| view.state(*row)).collect())?;
+            self.view(|view| rows.iter().map(|row| view.state(*row)).collect::<Result<_>>())?;
         let mut gone = Vec::new();
         for (row, state) in rows.iter().zip(states) {
             let Some(state) = state.filter(|state| state.status.is_some()) else { continue };
@@ -158,6 +167,7 @@ impl<'a> Filler<'a> {
             gone.push(*row);
         }
         if !gone.is_empty() {
+            self.prepare_pending();
             self.report.dropped += gone.len() as u64;
             self.pending.push_without(&gone, None);
         }
@@ -165,7 +175,7 @@ impl<'a> Filler<'a> {
     }
 
     /// Computes the outputs of rows, ascending by id.
-    fn compute_rows(&mut self, rows: &[u64], force: bool) -> Result<()> {
+    fn compute_rows(&mut self, rows: &[u64], known: Rows, force: bool) -> Result<()> {
         for (at, rows) in rows.chunks(CHUNK).enumerate() {
             if self.job.is_cancelled() {
                 return Err(cancelled(self.job));
@@ -174,7 +184,7 @@ impl<'a> Filler<'a> {
                 self.flush(false)?;
             }
             let chunk = self.source.take(self.listener, rows)?;
-            self.compute(&chunk, force)?;
+            self.compute(&chunk, known, force)?;
         }
         Ok(())
     }
@@ -200,7 +210,7 @@ impl<'a> Filler<'a> {
                     break 'rows chunk.rows.get(at).copied();
                 }
                 let part = chunk.slice(at, usize::try_from(room).unwrap_or(usize::MAX));
-                self.compute(&part, false)?;
+                self.compute(&part, Rows::Unchanged, false)?;
                 at += part.rows.len();
                 done += part.rows.len() as u64;
             }
@@ -220,6 +230,11 @@ impl<'a> Filler<'a> {
             let before = self.outputs.fragments.len();
             self.outputs.fragments.retain(|fragment| fragment.model == self.digest);
             self.is_changed |= self.outputs.fragments.len() != before;
+            // Each has been computed from the version that is read.
+            for fragment in self.outputs.fragments.iter_mut().filter(|it| it.seen == Some(0)) {
+                fragment.seen = Some(self.source.version());
+                self.is_changed = true;
+            }
         }
         self.report.left = if is_done { 0 } else { total.saturating_sub(self.covered()) };
         Ok(())
@@ -231,13 +246,22 @@ impl<'a> Filler<'a> {
     }
 
     /// Computes the outputs of a chunk, apart from those that are up to date.
-    fn compute(&mut self, chunk: &Chunk, force: bool) -> Result<()> {
+    fn compute(&mut self, chunk: &Chunk, known: Rows, force: bool) -> Result<()> {
         let rows = &chunk.rows;
-        let inputs = fingerprints(&chunk.columns, rows.len())?;
+        let inputs = ChunkInputs::new(self.source, self.listener, chunk, known);
         let is_empty = chunk.empty(self.listener);
-        let states: Vec<Option<RowState>> =
-            self.view(|view| rows.iter().map(|row| view.state(*row)).collect())?;
         let (mut due, mut empty) = (Vec::new(), Vec::new());
+        let ends = rows.first().copied().zip(rows.last().copied());
+        let is_reached = ends.is_some_and(|(first, last)| self.view(|it| it.reaches(first, last)));
+        if !is_reached && !is_empty.contains(&true) {
+            let predicted = self.outputs_of(&chunk.columns, rows.len())?;
+            self.outputs.ok += rows.len() as u64;
+            self.outputs.failed += predicted.failures.len() as u64;
+            self.outputs.ok -= predicted.failures.len() as u64;
+            return self.add(rows, None, &inputs, predicted);
+        }
+        let states: Vec<Option<RowState>> =
+            self.view(|view| rows.iter().map(|row| view.state(*row)).collect::<Result<_>>())?;
         for (at, state) in states.iter().enumerate() {
             let known = state.filter(|state| state.is_current);
             let status = known.and_then(|state| state.status);
@@ -256,53 +280,84 @@ impl<'a> Filler<'a> {
                 _ => false,
             };
             match known {
-                Some(state) if is_done && state.input == inputs[at] => self.report.unchanged += 1,
+                Some(state) if is_done && inputs.is_same(at, &state)? => self.report.unchanged += 1,
                 _ => due.push(at),
             }
         }
+        if !due.is_empty() {
+            let columns = chunk.chosen(&due)?;
+            let predicted = self.outputs_of(&columns, due.len())?;
+            let mut is_failed = vec![false; due.len()];
+            for (at, _) in &predicted.failures {
+                if let Some(failed) = is_failed.get_mut(*at) {
+                    *failed = true;
+                }
+            }
+            for (at, is_failed) in due.iter().zip(is_failed) {
+                let old = states[*at].filter(|it| it.is_current).and_then(|it| it.status);
+                let new = if is_failed { OutputStatus::Failed } else { OutputStatus::Ok };
+                self.outputs.count(old, Some(new));
+            }
+            let rows: Vec<u64> = due.iter().map(|at| rows[*at]).collect();
+            self.add(&rows, Some(&due), &inputs, predicted)?;
+        }
         if !empty.is_empty() {
+            self.prepare_pending();
             self.pending.push_without(&empty, Some(OutputStatus::Empty));
         }
-        if due.is_empty() {
-            return Ok(());
-        }
-        let Predicted { values, failures } = self.outputs_of(chunk, &due)?;
-        let mut is_failed = vec![false; due.len()];
-        for (at, _) in &failures {
-            if let Some(failed) = is_failed.get_mut(*at) {
-                *failed = true;
-            }
-        }
-        for (at, is_failed) in due.iter().zip(is_failed) {
-            let old = states[*at].filter(|state| state.is_current).and_then(|state| state.status);
-            let new = if is_failed { OutputStatus::Failed } else { OutputStatus::Ok };
-            self.outputs.count(old, Some(new));
-        }
-        self.report.computed += due.len() as u64;
-        self.report.failed += failures.len() as u64;
-        let inputs: Vec<Fingerprint> = due.iter().map(|at| inputs[*at]).collect();
-        let rows: Vec<u64> = due.iter().map(|at| rows[*at]).collect();
-        self.pending.push(&rows, &inputs, values, failures);
         Ok(())
     }
 
-    /// Computes the outputs of the rows at some positions of a chunk.
-    fn outputs_of(&mut self, chunk: &Chunk, due: &[usize]) -> Result<Predicted> {
-        let columns: Vec<(String, ArrayRef)> = if due.len() == chunk.rows.len() {
-            chunk.columns.clone()
-        } else {
-            let positions = UInt32Array::from_iter_values(due.iter().map(|at| *at as u32));
-            let cut = |(name, column): &(String, ArrayRef)| {
-                let column = take(column, &positions, None);
-                Ok((name.clone(), column.map_err(|error| arrow_error("choose rows", error))?))
-            };
-            chunk.columns.iter().map(cut).collect::<Result<_>>()?
+    /// Adds outputs of rows, which are those at positions of a chunk, or all of it.
+    fn add(
+        &mut self,
+        rows: &[u64],
+        positions: Option<&[usize]>,
+        inputs: &ChunkInputs<'_>,
+        Predicted { values, failures }: Predicted,
+    ) -> Result<()> {
+        self.report.computed += rows.len() as u64;
+        self.report.failed += failures.len() as u64;
+        self.prepare_pending();
+        let inputs = match (self.pending.keeps_inputs(), positions) {
+            (false, _) => Vec::new(),
+            (true, None) => inputs.fingerprints()?.to_vec(),
+            (true, Some(positions)) => {
+                let all = inputs.fingerprints()?;
+                positions.iter().map(|at| all[*at]).collect()
+            }
         };
+        self.pending.push(rows, &inputs, values, failures);
+        Ok(())
+    }
+
+    /// Decides whether the fingerprints of inputs are written. They are not where they would take longer than another
+    /// computation of the outputs would, in case the version of the collection is removed that has the inputs.
+    fn prepare_pending(&mut self) {
+        let keeps_inputs = !self.is_cheap || self.listener.upstream().next().is_some();
+        if self.pending.is_empty() {
+            self.pending = NewRows::new(keeps_inputs);
+        } else if !keeps_inputs {
+            self.pending.drop_inputs();
+        }
+    }
+
+    /// Computes the outputs of columns.
+    fn outputs_of(&mut self, columns: &[(String, ArrayRef)], rows: usize) -> Result<Predicted> {
+        let begun = Instant::now();
+        let predicted = self.predicted(columns, rows)?;
+        if rows >= LEAST_MEASURED {
+            self.is_cheap = begun.elapsed() < CHEAP * rows as u32;
+        }
+        Ok(predicted)
+    }
+
+    fn predicted(&mut self, columns: &[(String, ArrayRef)], rows: usize) -> Result<Predicted> {
         match (&self.listener.work, &self.model) {
             (Work::Model { form, .. }, Some(model)) => {
-                let inputs = match (form, &*columns) {
+                let inputs = match (form, columns) {
                     (InputForm::Value, [(_, column)]) => Inputs::Values(column),
-                    _ => Inputs::Objects(&columns, due.len()),
+                    _ => Inputs::Objects(columns, rows),
                 };
                 predict(&**model, inputs, &mut self.outputs.column)
             }
@@ -321,15 +376,17 @@ impl<'a> Filler<'a> {
         if !(now || is_due) || is_idle {
             return Ok(());
         }
-        append(&mut self.outputs, &self.pending, self.digest, self.source.cache())?;
+        let pending = std::mem::take(&mut self.pending);
+        let is_written = !pending.is_empty();
+        let (version, cache) = (self.source.version(), self.source.cache());
+        append(&mut self.outputs, pending, self.digest, version, cache)?;
         let options = ApplyOptions::new().onto(self.base).read_back(false);
         let applied = self.job.larder().apply_with(self.name.clone(), &self.outputs, &options)?;
         self.base = applied.version().digest;
-        if !self.pending.is_empty() {
+        if is_written {
             // The bytes of what was written are dropped: fragments are read when they are needed.
             self.outputs = self.job.larder().load(applied.version().reference())?;
         }
-        self.pending = NewRows::default();
         self.is_changed = false;
         self.written = Instant::now();
         super::prune(self.job.larder(), applied.version());
@@ -339,23 +396,4 @@ impl<'a> Filler<'a> {
 
 fn cancelled(job: &JobContext) -> Error {
     Error::Refused { action: format!("go on with {}", job.id()), reason: "it was cancelled".into() }
-}
-
-/// Returns the fingerprint of each row.
-fn fingerprints(columns: &[(String, ArrayRef)], rows: usize) -> Result<Vec<Fingerprint>> {
-    let failed = |error| arrow_error("compute the fingerprints of rows", error);
-    if columns.is_empty() {
-        return Ok(vec![Fingerprint::default(); rows]);
-    }
-    let fields = columns.iter().map(|(_, column)| SortField::new(column.data_type().clone()));
-    let converter = RowConverter::new(fields.collect()).map_err(failed)?;
-    let columns: Vec<ArrayRef> = columns.iter().map(|(_, column)| Arc::clone(column)).collect();
-    let encoded = converter.convert_columns(&columns).map_err(failed)?;
-    let fingerprint = |row: arrow_row::Row<'_>| {
-        let mut short = Fingerprint::default();
-        let size = short.len();
-        short.copy_from_slice(&blake3::hash(row.as_ref()).as_bytes()[..size]);
-        short
-    };
-    Ok(encoded.iter().map(fingerprint).collect())
 }

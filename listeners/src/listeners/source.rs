@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, BooleanArray};
+use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array};
+use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::DataType;
 use larder_core::extend::Records as _;
 use larder_core::store::VersionNumber;
@@ -33,7 +34,7 @@ struct Upstream {
 /// The input of some rows.
 pub(crate) struct Chunk {
     /// The ids, ascending.
-    pub(crate) rows: Vec<u64>,
+    pub(crate) rows: ScalarBuffer<u64>,
     /// The fields of the key.
     pub(crate) columns: Vec<(String, ArrayRef)>,
     /// The rows that need no output: the field that it would fill has a value.
@@ -262,6 +263,27 @@ impl Source {
         self.chunk(listener, batch.ids.values(), &batch.rows)
     }
 
+    /// Reads rows as they were in an older version; none if it is gone, or had other fields.
+    pub(crate) fn take_at(
+        &self,
+        version: u64,
+        listener: &Listener,
+        rows: &[u64],
+    ) -> Result<Option<Chunk>> {
+        let Some(number) = VersionNumber::new(version) else { return Ok(None) };
+        let read = || {
+            let batch = self.engine.at(number)?.take(rows, Some(&self.stored(listener)))?;
+            self.chunk(listener, batch.ids.values(), &batch.rows)
+        };
+        match read() {
+            Ok(chunk) => Ok(Some(chunk)),
+            Err(Error::NotFound { .. } | Error::Removed { .. } | Error::InvalidName { .. }) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads the rows from an id on, in chunks.
     pub(crate) fn scan<'a>(
         &'a self,
@@ -280,7 +302,7 @@ impl Source {
     fn chunk(
         &self,
         listener: &Listener,
-        rows: &[u64],
+        rows: &ScalarBuffer<u64>,
         batch: &arrow_array::RecordBatch,
     ) -> Result<Chunk> {
         let mut columns = Vec::new();
@@ -300,7 +322,7 @@ impl Source {
         let is_filled = target.map(|target| arrow_arith::boolean::is_not_null(target)).transpose();
         let is_filled =
             is_filled.map_err(|error| arrow_error("find values that are missing", error))?;
-        Ok(Chunk { rows: rows.to_vec(), columns, is_filled })
+        Ok(Chunk { rows: rows.clone(), columns, is_filled })
     }
 
     /// Returns the up-to-date outputs of a listener; null where there is none.
@@ -329,18 +351,39 @@ impl Chunk {
         Self {
             columns: columns.collect(),
             is_filled: self.is_filled.as_ref().map(|is_filled| is_filled.slice(from, length)),
-            rows: self.rows.iter().skip(from).take(length).copied().collect(),
+            rows: self.rows.slice(from, length),
         }
+    }
+
+    /// Returns the columns of the rows at some positions.
+    pub(super) fn chosen(&self, positions: &[usize]) -> Result<Vec<(String, ArrayRef)>> {
+        if positions.len() == self.rows.len() {
+            return Ok(self.columns.clone());
+        }
+        let positions = UInt32Array::from_iter_values(positions.iter().map(|at| *at as u32));
+        let cut = |(name, column): &(String, ArrayRef)| {
+            let column = arrow_select::take::take(column, &positions, None);
+            Ok((name.clone(), column.map_err(|error| arrow_error("choose rows", error))?))
+        };
+        self.columns.iter().map(cut).collect()
     }
 
     /// Returns for each row whether it gets no output: it has no input, or needs none.
     pub(crate) fn empty(&self, listener: &Listener) -> Vec<bool> {
         let takes_null = matches!(&listener.work, Work::Model { form: InputForm::Object, .. });
+        let nulls = |column: &ArrayRef| match column.data_type() {
+            DataType::Null => Some(NullBuffer::new_null(column.len())),
+            _ => column.nulls().filter(|nulls| nulls.null_count() > 0).cloned(),
+        };
+        let nulls: Vec<_> = self.columns.iter().map(|(_, column)| nulls(column)).collect();
+        let mut full = nulls.iter().map(Option::is_none);
+        let has_all = if takes_null { full.any(|it| it) } else { full.all(|it| it) };
+        if has_all && self.is_filled.is_none() {
+            return vec![false; self.rows.len()];
+        }
         let is_null = |at: usize| {
-            let mut columns = self
-                .columns
-                .iter()
-                .map(|(_, column)| column.is_null(at) || *column.data_type() == DataType::Null);
+            let mut columns =
+                nulls.iter().map(|nulls| nulls.as_ref().is_some_and(|nulls| nulls.is_null(at)));
             if takes_null { columns.all(|is_null| is_null) } else { columns.any(|is_null| is_null) }
         };
         let is_filled = |at| self.is_filled.as_ref().is_some_and(|filled| filled.value(at));
