@@ -15,13 +15,14 @@ const MOST_BYTES: u64 = 32 << 20;
 /// Adds rows as a fragment of `model`, whose inputs are in the version `seen` of the collection.
 ///
 /// A fragment that is not much larger than the one after it is merged with it, so that there are few of each size: the
-/// number of fragments grows with the logarithm of the rows, and a row is written that often.
+/// number of fragments grows with the logarithm of the rows, and a row is written that often. Without `merges`, it stays.
 pub(crate) fn append(
     outputs: &mut Outputs,
     rows: NewRows,
     model: Option<Digest>,
     seen: u64,
     cache: &FragmentCache,
+    merges: bool,
 ) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
@@ -30,7 +31,7 @@ pub(crate) fn append(
         outputs.column.as_ref().map_or(arrow_schema::DataType::Null, |it| it.arrow().clone());
     let mut columns = rows.columns(&column)?;
     let mut known = Some(seen);
-    while let Some(last) = outputs.fragments.last() {
+    while let Some(last) = outputs.fragments.last().filter(|_| merges) {
         let size = columns.bytes() as u64;
         let is_small = last.rows / 2 <= columns.rows.len() as u64;
         if last.model != model || !is_small || last.bytes + size > MOST_BYTES {

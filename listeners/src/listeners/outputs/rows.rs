@@ -108,6 +108,10 @@ impl NewRows {
         self.rows.is_empty()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
     pub(crate) fn keeps_inputs(&self) -> bool {
         self.inputs.is_some()
     }

@@ -1,28 +1,26 @@
 //! A run of a listener's job over the rows of a collection.
 
+mod write;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arrow_array::ArrayRef;
-use larder_core::extend::Records as _;
+use larder_core::extend::{ArtifactAhead, Records as _};
 use larder_core::store::Digest;
-use larder_core::{ApplyOptions, Error, Identifier, Model, Result};
+use larder_core::{Error, Identifier, Model, Result};
 use larder_jobs::JobContext;
 
 use super::fill::{FillReport, Request};
 use super::inputs::{ChunkInputs, Rows};
 use super::listener::{Listener, Work};
-use super::outputs::{NewRows, OutputStatus, Outputs, RowState, View, append, exact};
+use super::outputs::{NewRows, OutputStatus, Outputs, RowState, View, exact};
 use super::predict::{InputForm, Inputs, Predicted, column_of, predict};
 use super::source::{Chunk, Source};
 use super::vectors::vectors_of;
 
 /// Rows that are read and predicted at once.
 const CHUNK: usize = if cfg!(test) { 64 } else { 8_192 };
-/// Bytes of new outputs that are kept before they are written.
-const MOST_BYTES: usize = 32 << 20;
-/// Time after which new outputs are written.
-const INTERVAL: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_secs(3) };
 /// Minimum number of rows whose computation is measured.
 const LEAST_MEASURED: usize = CHUNK / 32;
 /// Maximum time of a row for outputs that are computed again rather than compared by fingerprints.
@@ -41,6 +39,8 @@ pub(super) struct Filler<'a> {
     /// The digest of the version that `outputs` was read from.
     base: Digest,
     pending: NewRows,
+    /// Files of outputs that are written for the next commit.
+    ahead: Vec<ArtifactAhead>,
     /// The last outputs took little time.
     is_cheap: bool,
     is_changed: bool,
@@ -96,6 +96,7 @@ impl<'a> Filler<'a> {
             outputs,
             base,
             pending,
+            ahead: Vec::new(),
             is_cheap: false,
             is_changed,
             written,
@@ -220,6 +221,7 @@ impl<'a> Filler<'a> {
             let rate = done as f64 / started.elapsed().as_secs_f64().max(1e-3);
             let message = format!("{covered} of {total} rows, {rate:.0} rows/s");
             self.job.progress(covered as f64 / total as f64, message);
+            self.write_ahead()?;
             self.flush(false)?;
         };
         self.is_changed |= self.outputs.fill_from != Some(first);
@@ -308,40 +310,6 @@ impl<'a> Filler<'a> {
         Ok(())
     }
 
-    /// Adds outputs of rows, which are those at positions of a chunk, or all of it.
-    fn add(
-        &mut self,
-        rows: &[u64],
-        positions: Option<&[usize]>,
-        inputs: &ChunkInputs<'_>,
-        Predicted { values, failures }: Predicted,
-    ) -> Result<()> {
-        self.report.computed += rows.len() as u64;
-        self.report.failed += failures.len() as u64;
-        self.prepare_pending();
-        let inputs = match (self.pending.keeps_inputs(), positions) {
-            (false, _) => Vec::new(),
-            (true, None) => inputs.fingerprints()?.to_vec(),
-            (true, Some(positions)) => {
-                let all = inputs.fingerprints()?;
-                positions.iter().map(|at| all[*at]).collect()
-            }
-        };
-        self.pending.push(rows, &inputs, values, failures);
-        Ok(())
-    }
-
-    /// Decides whether the fingerprints of inputs are written. They are not where they would take longer than another
-    /// computation of the outputs would, in case the version of the collection is removed that has the inputs.
-    fn prepare_pending(&mut self) {
-        let keeps_inputs = !self.is_cheap || self.listener.upstream().next().is_some();
-        if self.pending.is_empty() {
-            self.pending = NewRows::new(keeps_inputs);
-        } else if !keeps_inputs {
-            self.pending.drop_inputs();
-        }
-    }
-
     /// Computes the outputs of columns.
     fn outputs_of(&mut self, columns: &[(String, ArrayRef)], rows: usize) -> Result<Predicted> {
         let begun = Instant::now();
@@ -367,30 +335,6 @@ impl<'a> Filler<'a> {
                 vectors_of(column, &mut self.outputs.column)
             }
         }
-    }
-
-    /// Writes what is pending if it is much, or if `now`.
-    pub(super) fn flush(&mut self, now: bool) -> Result<()> {
-        let is_due = self.pending.bytes() >= MOST_BYTES || self.written.elapsed() >= INTERVAL;
-        let is_idle = !self.is_changed && self.pending.is_empty();
-        if !(now || is_due) || is_idle {
-            return Ok(());
-        }
-        let pending = std::mem::take(&mut self.pending);
-        let is_written = !pending.is_empty();
-        let (version, cache) = (self.source.version(), self.source.cache());
-        append(&mut self.outputs, pending, self.digest, version, cache)?;
-        let options = ApplyOptions::new().onto(self.base).read_back(false);
-        let applied = self.job.larder().apply_with(self.name.clone(), &self.outputs, &options)?;
-        self.base = applied.version().digest;
-        if is_written {
-            // The bytes of what was written are dropped: fragments are read when they are needed.
-            self.outputs = self.job.larder().load(applied.version().reference())?;
-        }
-        self.is_changed = false;
-        self.written = Instant::now();
-        super::prune(self.job.larder(), applied.version());
-        Ok(())
     }
 }
 
