@@ -7,9 +7,10 @@ use arrow_array::{Array, ArrayRef};
 use arrow_row::{RowConverter, SortField};
 use larder_core::Result;
 
+use super::chunk::Chunk;
 use super::listener::Listener;
 use super::outputs::{Fingerprint, RowState};
-use super::source::{Chunk, Source};
+use super::source::Source;
 use larder_collections::extend::arrow_error;
 
 /// What is known of the rows that are computed.

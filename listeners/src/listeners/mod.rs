@@ -2,6 +2,7 @@
 
 mod attach;
 mod beside;
+pub(crate) mod chunk;
 mod columns;
 mod fill;
 mod filler;

@@ -3,6 +3,8 @@
 mod write;
 
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use arrow_array::ArrayRef;
@@ -11,16 +13,19 @@ use larder_core::store::Digest;
 use larder_core::{Error, Identifier, Model, Result};
 use larder_jobs::JobContext;
 
+use super::chunk::Chunk;
 use super::fill::{FillReport, Request};
 use super::inputs::{ChunkInputs, Rows};
 use super::listener::{Listener, Work};
 use super::outputs::{NewRows, OutputStatus, Outputs, RowState, View, exact};
 use super::predict::{InputForm, Inputs, Predicted, column_of, predict};
-use super::source::{Chunk, Source};
+use super::source::Source;
 use super::vectors::vectors_of;
 
 /// Rows that are read and predicted at once.
 const CHUNK: usize = if cfg!(test) { 64 } else { 8_192 };
+/// Chunks that are read while one is computed.
+const MOST_AHEAD: usize = 2;
 /// Minimum number of rows whose computation is measured.
 const LEAST_MEASURED: usize = CHUNK / 32;
 /// Maximum time of a row for outputs that are computed again rather than compared by fingerprints.
@@ -194,36 +199,15 @@ impl<'a> Filler<'a> {
     pub(super) fn fill(&mut self) -> Result<()> {
         let Some(first) = self.outputs.fill_from else { return Ok(()) };
         let total = self.source.rows().max(1);
-        let source = self.source;
-        let mut chunks = source.scan(self.listener, first, CHUNK)?;
-        let started = Instant::now();
-        let mut done = 0_u64;
-        self.outputs.fill_from = 'rows: loop {
-            let Some(chunk) = chunks.next() else { break None };
-            let chunk = chunk?;
-            let mut at = 0;
-            while at < chunk.rows.len() {
-                let room = match self.listener.limit {
-                    Some(limit) => limit.saturating_sub(self.outputs.ok + self.outputs.failed),
-                    None => u64::MAX,
-                };
-                if room == 0 || self.job.is_cancelled() {
-                    break 'rows chunk.rows.get(at).copied();
-                }
-                let part = chunk.slice(at, usize::try_from(room).unwrap_or(usize::MAX));
-                self.compute(&part, Rows::Unchanged, false)?;
-                at += part.rows.len();
-                done += part.rows.len() as u64;
-            }
-            self.outputs.fill_from = chunk.rows.last().map(|row| row + 1);
-            self.is_changed = true;
-            let covered = self.covered();
-            let rate = done as f64 / started.elapsed().as_secs_f64().max(1e-3);
-            let message = format!("{covered} of {total} rows, {rate:.0} rows/s");
-            self.job.progress(covered as f64 / total as f64, message);
-            self.write_ahead()?;
-            self.flush(false)?;
-        };
+        let (source, listener) = (self.source, self.listener);
+        let fill_from = thread::scope(|scope| {
+            let (sender, chunks) = sync_channel(MOST_AHEAD);
+            let read = move || source.send_chunks(listener, first, CHUNK, &sender);
+            let reader = thread::Builder::new().spawn_scoped(scope, read);
+            reader.map_err(|error| Error::store("start a thread that reads rows", error))?;
+            self.fill_chunks(chunks, total)
+        });
+        self.outputs.fill_from = fill_from?;
         self.is_changed |= self.outputs.fill_from != Some(first);
         let is_done = self.outputs.fill_from.is_none();
         if is_done {
@@ -240,6 +224,42 @@ impl<'a> Filler<'a> {
         }
         self.report.left = if is_done { 0 } else { total.saturating_sub(self.covered()) };
         Ok(())
+    }
+
+    /// Computes outputs of chunks; returns the id of the first row that was not reached.
+    fn fill_chunks(
+        &mut self,
+        chunks: impl IntoIterator<Item = Result<Chunk>>,
+        total: u64,
+    ) -> Result<Option<u64>> {
+        let started = Instant::now();
+        let mut done = 0_u64;
+        for chunk in chunks {
+            let chunk = chunk?;
+            let mut at = 0;
+            while at < chunk.rows.len() {
+                let room = match self.listener.limit {
+                    Some(limit) => limit.saturating_sub(self.outputs.ok + self.outputs.failed),
+                    None => u64::MAX,
+                };
+                if room == 0 || self.job.is_cancelled() {
+                    return Ok(chunk.rows.get(at).copied());
+                }
+                let part = chunk.slice(at, usize::try_from(room).unwrap_or(usize::MAX));
+                self.compute(&part, Rows::Unchanged, false)?;
+                at += part.rows.len();
+                done += part.rows.len() as u64;
+            }
+            self.outputs.fill_from = chunk.rows.last().map(|row| row + 1);
+            self.is_changed = true;
+            let covered = self.covered();
+            let rate = done as f64 / started.elapsed().as_secs_f64().max(1e-3);
+            let message = format!("{covered} of {total} rows, {rate:.0} rows/s");
+            self.job.progress(covered as f64 / total as f64, message);
+            self.write_ahead()?;
+            self.flush(false)?;
+        }
+        Ok(None)
     }
 
     /// Returns the number of rows that were reached.

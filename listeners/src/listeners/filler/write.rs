@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use larder_collections::{ArrowFile, ArrowIpc};
 use larder_core::extend::LarderExt as _;
 use larder_core::{ApplyOptions, Result};
-use larder_collections::{ArrowFile, ArrowIpc};
 
 use super::super::inputs::ChunkInputs;
 use super::super::outputs::{NewRows, append};
