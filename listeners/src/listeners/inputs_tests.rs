@@ -6,15 +6,17 @@ use arrow_array::{
     ArrayRef, FixedSizeBinaryArray, Float64Array, RecordBatch, StringArray, UInt8Array, UInt64Array,
 };
 use arrow_schema::{DataType, Field, Schema};
-use larder_collections::{ArrowFile, Key, UntypedCollection};
+use larder_collections::{ArrowFile, Key, LarderCollections, UntypedCollection};
 use larder_core::Artifact;
 use larder_core::versions::RemoveOptions;
+use larder_store_fs as _;
+use larder_store_sqlite as _;
 use serde_json::json;
 
 use super::inputs::{ChunkInputs, Rows, fingerprints};
 use super::outputs::{OutputFragment, OutputStatus, Outputs, RowState};
 use super::source::Source;
-use super::tests::{attach, insert, shop, work};
+use super::tests::{Sum, attach, insert, shop, work};
 use super::*;
 
 /// The newest outputs of the only listener.
@@ -180,4 +182,27 @@ fn a_fragment_that_claims_rows_without_bytes_is_refused() {
     larder.apply(version.identifier, &outputs).unwrap();
     let error = listeners.rows(&[0]).unwrap_err();
     assert!(error.to_string().contains("its columns are not those of outputs"), "{error}");
+}
+
+#[test]
+fn outputs_that_are_written_ahead_of_their_commit_are_all_there() {
+    let folder = tempfile::tempdir().unwrap();
+    for url in
+        ["fs", "sqlite"].map(|store| format!("{store}:{}", folder.path().join(store).display()))
+    {
+        let larder = larder_core::Registry::linked().unwrap().open(url.as_str()).unwrap();
+        larder.apply("sum", &Sum { times: 2.0 }).unwrap();
+        let rows = larder.untyped_collection("rows").unwrap();
+        let row = |id: i64| json!({ "id": id, "x": vec![id as f64; 40] });
+        insert(&rows, (0..1_000).map(row));
+        let listeners = larder.listeners("rows").unwrap();
+        let report = attach(&listeners, "sum", &["x"], "total");
+        assert_eq!((report.computed, report.failed, report.left), (1_000, 0, 0));
+        let found = listeners.rows(&[0, 149, 150, 511, 999]).unwrap();
+        let totals: Vec<_> = found.iter().map(|row| row["_outputs"]["total"].clone()).collect();
+        assert_eq!(totals, [0, 149, 150, 511, 999].map(|id| json!(f64::from(id) * 80.0)));
+        let (_, outputs) = stored(&listeners);
+        assert_eq!((outputs.ok, outputs.fill_from), (1_000, None));
+        assert_eq!(outputs.fragments.iter().map(|it| it.rows).sum::<u64>(), 1_000);
+    }
 }

@@ -14,9 +14,9 @@ use super::Filler;
 /// Bytes of new outputs that are kept before they are written.
 const MOST_BYTES: usize = 32 << 20;
 /// Number of new outputs whose file is written before the commit.
-const MOST_ROWS: usize = if cfg!(test) { 150 } else { 1 << 18 };
+const MOST_ROWS: usize = if cfg!(test) { 50 } else { 1 << 18 };
 /// Time after which new outputs are committed.
-const INTERVAL: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_secs(3) };
+const INTERVAL: Duration = Duration::from_millis(if cfg!(test) { 2 } else { 3_000 });
 
 impl Filler<'_> {
     /// Adds outputs of rows, which are those at positions of a chunk, or all of it.
