@@ -138,6 +138,24 @@ pub trait Model: Send + Sync {
     ///
     /// Returns false, and takes nothing, if they are of other types.
     ///
+    /// ```
+    /// # use larder_core::{Model, Predict, Result};
+    /// # struct Doubler;
+    /// # impl Predict for Doubler {
+    /// #     type Input = f64;
+    /// #     type Output = f64;
+    /// #     fn predict(&self, x: f64) -> Result<f64> {
+    /// #         Ok(2.0 * x)
+    /// #     }
+    /// # }
+    /// let model: &dyn Model = &Doubler;
+    /// let mut outputs = Vec::<f64>::new();
+    /// assert!(model.predict_batch_any(&mut vec![1.0, 2.5], &mut outputs)?);
+    /// assert_eq!(outputs, [2.0, 5.0]);
+    /// assert!(!model.predict_batch_any(&mut vec![1_i64], &mut outputs)?);
+    /// # Ok::<(), larder_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Predict`] with the first row that failed.
     fn predict_batch_any(&self, inputs: &mut dyn Any, outputs: &mut dyn Any) -> Result<bool> {
