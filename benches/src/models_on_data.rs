@@ -58,9 +58,8 @@ fn ids(batch: usize) -> ArrayRef {
 }
 
 /// A listener of a trivial model.
-pub(crate) fn listener(folder: &tempfile::TempDir) -> Outcome {
+pub(crate) fn listener(folder: &tempfile::TempDir, store: &str) -> Outcome {
     let rows = number("ROWS", 1_000_000);
-    let open = |name: &str| larder::open(&*format!("fs:{}", folder.path().join(name).display()));
     let numbers = |batch: usize| -> Outcome<RecordBatch> {
         let fields =
             [Field::new("id", DataType::Int64, false), Field::new("x", DataType::Float64, false)];
@@ -72,7 +71,8 @@ pub(crate) fn listener(folder: &tempfile::TempDir) -> Outcome {
             vec![ids(batch), Arc::new(x)],
         )?)
     };
-    let larder = open("listener")?;
+    let place = folder.path().join(format!("listener.{store}"));
+    let larder = larder::open(&*format!("{store}:{}", place.display()))?;
     larder.apply("double", &Double)?;
     insert(&larder, &numbers, rows)?;
     let listeners = larder.listeners("rows")?;
@@ -84,9 +84,12 @@ pub(crate) fn listener(folder: &tempfile::TempDir) -> Outcome {
             Ok(())
         })
     };
+    // The model's own call for all rows, and a durable file of its outputs.
+    let place = folder.path().join(format!("outputs-{store}"));
+    std::fs::create_dir(&place)?;
     let limit = |round: usize| {
         let inputs: Vec<f64> = (0..rows).map(|it| it as f64).collect();
-        let path = folder.path().join(format!("outputs-{round}.arrow"));
+        let path = place.join(format!("{round}.arrow"));
         timed(|| {
             let outputs = Double.predict_batch(inputs)?;
             let field = Field::new("value", DataType::Float64, true);
@@ -95,10 +98,11 @@ pub(crate) fn listener(folder: &tempfile::TempDir) -> Outcome {
             let file = std::fs::File::create(&path)?;
             let mut writer = FileWriter::try_new(file, &batch.schema())?;
             writer.write(&batch)?;
-            Ok(writer.into_inner()?.sync_all()?)
+            writer.into_inner()?.sync_all()?;
+            Ok(std::fs::File::open(&place)?.sync_all()?)
         })
     };
-    compare(&format!("listener, {rows} rows, a trivial model"), 1.5, 3, ours, limit)?;
+    compare(&format!("{store}: listener, {rows} rows"), 1.5, 5, ours, limit)?;
     let start = Instant::now();
     let peak = peak_growth(|| {
         let attached = listeners.attach("double", &["x"], &AttachOptions::new().name("memory"))?;

@@ -126,3 +126,39 @@ fn files_that_were_just_written_are_merged() {
         assert_eq!(ids(&shop), (0..320).collect::<Vec<_>>());
     });
 }
+
+#[test]
+fn rows_of_a_type_with_a_new_field_are_inserted_as_versions() {
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Before {
+        id: u64,
+    }
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Now {
+        id: u64,
+        stars: Option<u8>,
+    }
+    on_each_store(|shop| {
+        let larder = shop.larder();
+        let before = larder.collection::<Before>("shop/rows").unwrap().with_key("id");
+        before.insert(&[Before { id: 0 }]).unwrap();
+        let now = larder.collection::<Now>("shop/rows").unwrap().with_key("id");
+        let rows = (0..3).map(|batch| {
+            let ids = 1 + batch * 5_000..1 + (batch + 1) * 5_000;
+            ids.map(|id| Now { id, stars: Some(batch as u8) }).collect::<Vec<_>>()
+        });
+        let inserted = now.insert_versions(rows).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
+        assert_eq!(inserted.last().unwrap().version.info().version.get(), 4);
+        assert_eq!(now.count(None).unwrap(), 15_001);
+        for (id, stars) in [(0, None), (1, Some(0)), (5_001, Some(1)), (15_000, Some(2))] {
+            assert_eq!(now.get(id as u64).unwrap().unwrap().stars, stars, "{id}");
+        }
+        // A key that is there ends the iterator; what comes before stays.
+        let rows = [vec![Now { id: 20_000, stars: None }], vec![Now { id: 7, stars: None }]];
+        let mut inserted = now.insert_versions(rows).unwrap();
+        assert!(inserted.next().unwrap().is_ok());
+        assert!(matches!(inserted.next().unwrap(), Err(Error::Refused { .. })));
+        assert!(inserted.next().is_none());
+        assert_eq!(now.count(None).unwrap(), 15_002);
+    });
+}

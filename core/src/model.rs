@@ -134,6 +134,35 @@ pub trait Model: Send + Sync {
         Err(wrong_value("a serde format: it is no model of Rust types"))
     }
 
+    /// Predicts for many typed inputs: takes them from a `Vec<Input>`, and writes to a `Vec<Output>`.
+    ///
+    /// Returns false, and takes nothing, if they are of other types.
+    ///
+    /// ```
+    /// # use larder_core::{Model, Predict, Result};
+    /// # struct Doubler;
+    /// # impl Predict for Doubler {
+    /// #     type Input = f64;
+    /// #     type Output = f64;
+    /// #     fn predict(&self, x: f64) -> Result<f64> {
+    /// #         Ok(2.0 * x)
+    /// #     }
+    /// # }
+    /// let model: &dyn Model = &Doubler;
+    /// let mut outputs = Vec::<f64>::new();
+    /// assert!(model.predict_batch_any(&mut vec![1.0, 2.5], &mut outputs)?);
+    /// assert_eq!(outputs, [2.0, 5.0]);
+    /// assert!(!model.predict_batch_any(&mut vec![1_i64], &mut outputs)?);
+    /// # Ok::<(), larder_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Predict`] with the first row that failed.
+    fn predict_batch_any(&self, inputs: &mut dyn Any, outputs: &mut dyn Any) -> Result<bool> {
+        let _ = (inputs, outputs);
+        Ok(false)
+    }
+
     /// Prepares the model for its first prediction: see [`Predict::warm_up`].
     ///
     /// # Errors
@@ -182,6 +211,14 @@ impl<T: Predict> Model for T {
         };
         *output = Some(self.predict(input)?);
         Ok(())
+    }
+
+    fn predict_batch_any(&self, inputs: &mut dyn Any, outputs: &mut dyn Any) -> Result<bool> {
+        let (Some(inputs), Some(outputs)) = (inputs.downcast_mut(), outputs.downcast_mut()) else {
+            return Ok(false);
+        };
+        *outputs = self.predict_batch(std::mem::take(inputs))?;
+        Ok(true)
     }
 
     fn warm_up(&self) -> Result<()> {

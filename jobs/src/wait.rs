@@ -2,8 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use larder_core::store::{ItemKind, JobStatus, RecordKey, Revision, StoreExt};
@@ -113,7 +112,7 @@ impl Jobs {
     }
 
     fn wait_for(&self, ids: &[JobId], observer: Option<&mut Observer<'_>>) -> Result<Vec<JobInfo>> {
-        let queue = Arc::new(FixedQueue { unfinished: Mutex::new(ids.to_vec()) });
+        let queue = Arc::new(FixedQueue::new(ids));
         let worker = Worker::of(self).without_schedules().queue(queue.clone());
         let monitor = observer.map(|observer| Monitor::new(ids, observer)).transpose()?;
         let monitor = RefCell::new(monitor);
@@ -235,9 +234,24 @@ fn recorded_error(causes: &[String]) -> BoxError {
 #[derive(Debug)]
 struct FixedQueue {
     unfinished: Mutex<Vec<JobId>>,
+    /// True if a job has ended here since the last wait.
+    has_ended: Mutex<bool>,
+    ended: Condvar,
 }
 
 impl FixedQueue {
+    fn new(ids: &[JobId]) -> Self {
+        let (has_ended, ended) = (Mutex::default(), Condvar::new());
+        Self { unfinished: Mutex::new(ids.to_vec()), has_ended, ended }
+    }
+
+    /// Waits until a job ends here, or up to `timeout`.
+    fn wait_for_end(&self, timeout: Duration) {
+        let has_ended = self.has_ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.ended.wait_timeout_while(has_ended, timeout, |has_ended| !*has_ended);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+
     fn unfinished(&self) -> MutexGuard<'_, Vec<JobId>> {
         self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -282,7 +296,10 @@ impl FixedQueue {
 }
 
 impl JobQueue for FixedQueue {
+    /// Ends a wait: the set stays as it is.
     fn submit(&self, _jobs: &[JobId]) -> Result<()> {
+        *self.has_ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.ended.notify_all();
         Ok(())
     }
 
@@ -295,7 +312,7 @@ impl JobQueue for FixedQueue {
         let deliveries: Vec<_> =
             runnable.take(limit).map(|job| Delivery { job: job.id, receipt: None }).collect();
         if deliveries.is_empty() {
-            thread::sleep(timeout.min(Duration::from_millis(200)));
+            self.wait_for_end(timeout.min(Duration::from_millis(200)));
         }
         Ok(deliveries)
     }

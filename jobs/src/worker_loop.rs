@@ -152,13 +152,15 @@ impl<'a> WorkerLoop<'a> {
         let running = Arc::new(Running::new(job.clone()));
         let (jobs, lease) = (self.worker.jobs.clone(), self.worker.lease);
         let (components, sender) = (self.components.clone(), self.sender.clone());
-        let (id, job_run) = (job.clone(), running.clone());
+        let (id, job_run, queue) = (job.clone(), running.clone(), self.worker.queue.clone());
         let spawned = thread::Builder::new().name(format!("job {}", job.id())).spawn(move || {
             // A panic must not lose the slot of this thread.
             let outcome = catch_panic("the job", || job_run.run(&jobs, lease, &components))
                 .unwrap_or_else(|panic| Err(Error::store(format!("run the job {id}"), panic)));
             // The worker may be gone.
             let _ = sender.send((id, outcome));
+            // Those who wait for a job look again.
+            let _ = queue.submit(&[]);
             let _ = jobs.queue().submit(&[]);
         });
         spawned.map_err(|error| Error::store("start a thread for a job", error))?;

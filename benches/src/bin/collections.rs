@@ -59,8 +59,8 @@ fn main() -> Outcome {
     for store in ["sqlite", "fs"].into_iter().filter(|_| is_wanted("single")) {
         single(&folder, store, singles)?;
     }
-    if is_wanted("listener") {
-        models_on_data::listener(&folder)?;
+    for store in ["sqlite", "fs"].into_iter().filter(|_| is_wanted("listener")) {
+        models_on_data::listener(&folder, store)?;
     }
     if is_wanted("search") {
         models_on_data::search(&folder)?;

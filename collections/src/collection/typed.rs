@@ -11,7 +11,9 @@ use larder_core::{Error, Identifier, Result, VersionInfo};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{CollectionVersion, Edited, Find, Insert, Inserted, RowType, UntypedCollection};
+use super::{
+    CollectionVersion, Edited, Find, Insert, Inserted, InsertedVersions, RowType, UntypedCollection,
+};
 use crate::engine::{Delta, RowBatches};
 use crate::filter::Filter;
 use crate::key::Key;
@@ -194,6 +196,44 @@ impl<Row: Serialize + DeserializeOwned> Collection<Row> {
         )
     }
 
+    /// Inserts the rows of each item as a version of its own, in their order, as [`UntypedCollection::insert_versions`] does.
+    ///
+    /// ```
+    /// use larder_collections::LarderCollections;
+    /// use larder_core::Registry;
+    /// use serde::{Deserialize, Serialize};
+    ///
+    /// #[derive(Serialize, Deserialize)]
+    /// struct Reading {
+    ///     minute: u64,
+    ///     degrees: f64,
+    /// }
+    ///
+    /// let larder = Registry::linked()?.open("memory:")?;
+    /// let readings = larder.collection::<Reading>("house/readings")?.with_key("minute");
+    /// let hours = (0..24).map(|hour| {
+    ///     let minutes = hour * 60..(hour + 1) * 60;
+    ///     minutes.map(|minute| Reading { minute, degrees: 20.0 }).collect()
+    /// });
+    /// for inserted in readings.insert_versions(hours)? {
+    ///     assert_eq!(inserted?.inserted, 60);
+    /// }
+    /// assert_eq!(readings.versions()?.len(), 24);
+    /// assert_eq!(readings.count(None)?, 24 * 60);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`schema`](Self::schema); those of an insert are items.
+    pub fn insert_versions<'a>(
+        &'a self,
+        batches: impl IntoIterator<Item = Vec<Row>, IntoIter: 'a>,
+    ) -> Result<InsertedVersions<'a>> {
+        let insert = self.options()?;
+        let batches = batches.into_iter().map(|rows| self.batch(&rows));
+        Ok(self.untyped.insert_versions(batches, insert))
+    }
+
     /// Inserts rows, and replaces those whose key is there, as one version.
     ///
     /// # Errors
@@ -207,11 +247,16 @@ impl<Row: Serialize + DeserializeOwned> Collection<Row> {
         batches: impl Iterator<Item = Result<RecordBatch>>,
         upsert: bool,
     ) -> Result<Inserted> {
-        let mut insert = Insert::new().schema(self.schema()?).evolve();
-        if let Some(key) = &self.key {
-            insert = insert.key(key);
-        }
+        let insert = self.options()?.evolve();
         self.untyped.insert_batches(batches, if upsert { insert.upsert() } else { insert })
+    }
+
+    fn options<'a>(&self) -> Result<Insert<'a>> {
+        let insert = Insert::new().schema(self.schema()?);
+        Ok(match &self.key {
+            Some(key) => insert.key(key),
+            None => insert,
+        })
     }
 
     fn batch(&self, rows: &[Row]) -> Result<RecordBatch> {

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array as _, RecordBatch};
 use arrow_buffer::Buffer;
 use arrow_ipc::convert::fb_to_schema;
 use arrow_ipc::reader::{FileDecoder, read_footer_length};
@@ -31,7 +31,7 @@ impl ArrowFile {
     /// [`Error::Store`](larder_core::Error::Store) if Arrow cannot write it.
     pub fn of(batch: &RecordBatch) -> Result<Self> {
         let encode = || {
-            let capacity = batch.get_array_memory_size() + 4_096;
+            let capacity = bytes_of(batch) + 4_096;
             let mut writer = FileWriter::try_new(Vec::with_capacity(capacity), batch.schema_ref())?;
             writer.write(batch)?;
             writer.into_inner()
@@ -59,6 +59,12 @@ impl From<Bytes> for ArrowFile {
     fn from(bytes: Bytes) -> Self {
         Self(bytes)
     }
+}
+
+/// Returns the bytes of the rows of a batch, which may be a slice of a larger one.
+pub(crate) fn bytes_of(batch: &RecordBatch) -> usize {
+    let sizes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
+    sizes.map(|size| size.unwrap_or(0)).sum()
 }
 
 fn read(bytes: &Bytes) -> Result<RecordBatch, BoxError> {

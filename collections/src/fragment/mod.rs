@@ -13,6 +13,7 @@ use larder_core::{Artifact, Error, Result};
 use serde::{Deserialize, Serialize};
 
 pub use cache::FragmentCache;
+pub(crate) use file::bytes_of;
 pub use file::{ArrowFile, ArrowIpc};
 pub use positions::{PositionBytes, Positions};
 

@@ -77,8 +77,14 @@ impl PendingWrite for BegunWrite<'_> {
         // The version whose keys are known not to be those of the new rows.
         let mut checked = self.base.clone();
         let mut is_first = self.base.is_none();
+        // The version that this handle saw last: the commit tells if there is a newer one.
+        let mut known = if is_empty || is_first { None } else { engine.known() };
         loop {
-            let head = if is_first { None } else { engine.latest()? };
+            let head = match known.take() {
+                Some(known) => Some(known),
+                None if is_first => None,
+                None => engine.latest()?,
+            };
             if !is_first && head.is_none() {
                 return Err(Records::not_found(
                     &engine.larder,

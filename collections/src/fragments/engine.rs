@@ -43,15 +43,20 @@ impl FragmentEngine {
     pub(super) fn latest(&self) -> Result<Option<FragmentVersion>> {
         let record = Records::head(&self.larder, &self.name)?.and_then(|head| head.latest);
         let Some(record) = record else { return Ok(None) };
-        if let Some(known) = &*self.head.lock().unwrap_or_else(PoisonError::into_inner)
+        if let Some(known) = self.known()
             && known.info().digest == record.manifest
             && known.info().version == record.version
         {
-            return Ok(Some(known.clone()));
+            return Ok(Some(known));
         }
         let version = self.open(VersionInfo::new(&self.name, &record))?;
         self.remember(&version);
         Ok(Some(version))
+    }
+
+    /// Returns the newest version that this engine has seen, which may not be the newest one.
+    pub(super) fn known(&self) -> Option<FragmentVersion> {
+        self.head.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn open(&self, info: VersionInfo) -> Result<FragmentVersion> {

@@ -182,8 +182,11 @@ impl Scanner {
     fn columns(&self, runs: &[Run], wanted: &[usize]) -> Result<Vec<ArrayRef>> {
         let schema = self.version.schema();
         if let [run] = runs {
-            let batch = self.open[run.source].rows.batch.slice(run.start, run.length);
-            return adapt(&batch, schema, wanted);
+            let batch = &self.open[run.source].rows.batch;
+            if run.length == batch.num_rows() {
+                return adapt(batch, schema, wanted);
+            }
+            return adapt(&batch.slice(run.start, run.length), schema, wanted);
         }
         let sources = self.open.iter().map(|it| adapt(&it.rows.batch, schema, wanted));
         let sources = sources.collect::<Result<Vec<_>>>()?;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use arrow_array::{Array, ArrayRef, RecordBatch, UInt64Array};
+use arrow_array::{ArrayRef, RecordBatch, UInt64Array};
 use arrow_schema::{DataType, Field as ArrowField, Schema as ArrowSchema};
 use arrow_select::concat::concat_batches;
 use larder_core::extend::{ArtifactAhead, LarderExt};
@@ -11,7 +11,7 @@ use larder_core::{Artifact, Identifier, Larder, Result};
 
 use crate::engine::{Batches, RowBatch};
 use crate::error::arrow_error;
-use crate::fragment::{ArrowFile, ArrowIpc, Fragment, ROW_ID, WRITE};
+use crate::fragment::{ArrowFile, ArrowIpc, Fragment, ROW_ID, WRITE, bytes_of};
 use crate::key::KeyColumn;
 use crate::schema::Schema;
 
@@ -215,10 +215,4 @@ impl Iterator for Pieces<'_> {
         }
         Some(Ok(all))
     }
-}
-
-/// Returns the bytes of the rows of a batch, which may be a slice.
-fn bytes_of(batch: &RecordBatch) -> usize {
-    let sizes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
-    sizes.map(|size| size.unwrap_or(0)).sum()
 }

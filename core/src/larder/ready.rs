@@ -135,6 +135,10 @@ impl Model for ReadyModel {
         self.model()?.predict_any(input, output)
     }
 
+    fn predict_batch_any(&self, inputs: &mut dyn Any, outputs: &mut dyn Any) -> Result<bool> {
+        self.model()?.predict_batch_any(inputs, outputs)
+    }
+
     fn warm_up(&self) -> Result<()> {
         self.model()?.warm_up()
     }

@@ -7,8 +7,8 @@ use arrow_array::types::Float32Type;
 use larder_core::Result;
 
 use super::search::{Allowed, Search};
+use crate::listeners::chunk::Chunk;
 use crate::listeners::outputs::View;
-use crate::listeners::source::Chunk;
 use crate::listeners::vectors::vectors_of;
 use crate::nearest::{Candidates, Hit, Segment, nearest};
 

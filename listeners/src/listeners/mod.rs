@@ -2,9 +2,11 @@
 
 mod attach;
 mod beside;
+pub(crate) mod chunk;
 mod columns;
 mod fill;
 mod filler;
+mod inputs;
 mod listener;
 pub(crate) mod outputs;
 mod participant;
@@ -294,6 +296,9 @@ fn prune(larder: &Larder, version: &VersionInfo) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod beside_tests;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod inputs_tests;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod kill;

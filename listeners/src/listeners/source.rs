@@ -2,16 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 
-use arrow_array::{Array, ArrayRef, BooleanArray};
+use arrow_array::{ArrayRef, BooleanArray};
+use arrow_buffer::ScalarBuffer;
 use arrow_schema::DataType;
 use larder_core::extend::Records as _;
 use larder_core::store::VersionNumber;
 use larder_core::{Error, Larder, Reference, Result, Selector};
 
+use super::chunk::Chunk;
 use super::listener::{Kind, Listener, OUTPUTS, Work};
 use super::outputs::{ModelVersion, OutputStatus, Outputs, View};
-use super::predict::{InputForm, column_of};
+use super::predict::column_of;
 use larder_collections::extend::FragmentCache;
 use larder_collections::extend::arrow_error;
 use larder_collections::{Engine, EngineVersion, Scan};
@@ -28,16 +31,6 @@ struct Upstream {
     number: u64,
     what: String,
     outputs: Outputs,
-}
-
-/// The input of some rows.
-pub(crate) struct Chunk {
-    /// The ids, ascending.
-    pub(crate) rows: Vec<u64>,
-    /// The fields of the key.
-    pub(crate) columns: Vec<(String, ArrayRef)>,
-    /// The rows that need no output: the field that it would fill has a value.
-    is_filled: Option<BooleanArray>,
 }
 
 /// What changed since outputs were written.
@@ -262,6 +255,27 @@ impl Source {
         self.chunk(listener, batch.ids.values(), &batch.rows)
     }
 
+    /// Reads rows as they were in an older version; none if it is gone, or had other fields.
+    pub(crate) fn take_at(
+        &self,
+        version: u64,
+        listener: &Listener,
+        rows: &[u64],
+    ) -> Result<Option<Chunk>> {
+        let Some(number) = VersionNumber::new(version) else { return Ok(None) };
+        let read = || {
+            let batch = self.engine.at(number)?.take(rows, Some(&self.stored(listener)))?;
+            self.chunk(listener, batch.ids.values(), &batch.rows)
+        };
+        match read() {
+            Ok(chunk) => Ok(Some(chunk)),
+            Err(Error::NotFound { .. } | Error::Removed { .. } | Error::InvalidName { .. }) => {
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Reads the rows from an id on, in chunks.
     pub(crate) fn scan<'a>(
         &'a self,
@@ -277,10 +291,24 @@ impl Source {
         }))
     }
 
+    /// Sends the rows from an id on, in chunks, while somebody receives them.
+    pub(super) fn send_chunks(
+        &self,
+        listener: &Listener,
+        from: u64,
+        size: usize,
+        to: &SyncSender<Result<Chunk>>,
+    ) {
+        match self.scan(listener, from, size) {
+            Ok(mut chunks) => while chunks.next().is_some_and(|chunk| to.send(chunk).is_ok()) {},
+            Err(error) => drop(to.send(Err(error))),
+        }
+    }
+
     fn chunk(
         &self,
         listener: &Listener,
-        rows: &[u64],
+        rows: &ScalarBuffer<u64>,
         batch: &arrow_array::RecordBatch,
     ) -> Result<Chunk> {
         let mut columns = Vec::new();
@@ -300,7 +328,7 @@ impl Source {
         let is_filled = target.map(|target| arrow_arith::boolean::is_not_null(target)).transpose();
         let is_filled =
             is_filled.map_err(|error| arrow_error("find values that are missing", error))?;
-        Ok(Chunk { rows: rows.to_vec(), columns, is_filled })
+        Ok(Chunk { rows: rows.clone(), columns, is_filled })
     }
 
     /// Returns the up-to-date outputs of a listener; null where there is none.
@@ -317,33 +345,5 @@ impl Source {
         let is_stale: BooleanArray = found.iter().map(is_stale).collect();
         arrow_select::nullif::nullif(&values, &is_stale)
             .map_err(|error| arrow_error("leave out stale outputs", error))
-    }
-}
-
-impl Chunk {
-    /// Returns at most `most` rows from a position on.
-    pub(crate) fn slice(&self, from: usize, most: usize) -> Self {
-        let length = most.min(self.rows.len() - from);
-        let columns =
-            self.columns.iter().map(|(name, column)| (name.clone(), column.slice(from, length)));
-        Self {
-            columns: columns.collect(),
-            is_filled: self.is_filled.as_ref().map(|is_filled| is_filled.slice(from, length)),
-            rows: self.rows.iter().skip(from).take(length).copied().collect(),
-        }
-    }
-
-    /// Returns for each row whether it gets no output: it has no input, or needs none.
-    pub(crate) fn empty(&self, listener: &Listener) -> Vec<bool> {
-        let takes_null = matches!(&listener.work, Work::Model { form: InputForm::Object, .. });
-        let is_null = |at: usize| {
-            let mut columns = self
-                .columns
-                .iter()
-                .map(|(_, column)| column.is_null(at) || *column.data_type() == DataType::Null);
-            if takes_null { columns.all(|is_null| is_null) } else { columns.any(|is_null| is_null) }
-        };
-        let is_filled = |at| self.is_filled.as_ref().is_some_and(|filled| filled.value(at));
-        (0..self.rows.len()).map(|at| is_filled(at) || is_null(at)).collect()
     }
 }

@@ -185,6 +185,10 @@ impl Model for WasmModel {
         self.with_stored_limits().predict_any(input, output)
     }
 
+    fn predict_batch_any(&self, inputs: &mut dyn Any, outputs: &mut dyn Any) -> Result<bool> {
+        self.with_stored_limits().predict_batch_any(inputs, outputs)
+    }
+
     /// Compiles the module.
     fn warm_up(&self) -> Result<()> {
         self.with_stored_limits().has_batch().map(drop)

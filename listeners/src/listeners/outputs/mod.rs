@@ -1,5 +1,6 @@
 //! The outputs of a listener: fragments of rows, the newest of a row counts.
 
+mod columns;
 mod merge;
 mod rows;
 mod view;
@@ -91,7 +92,7 @@ impl std::fmt::Display for ModelVersion {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct OutputFragment {
-    /// An Arrow IPC file with the columns `row`, `status`, `input`, `error` and `value`.
+    /// An Arrow IPC file with the columns `row`, `status`, `input`, `error` and `value`, of which some may follow from the others.
     pub(crate) data: Artifact<ArrowFile, ArrowIpc>,
     pub(crate) rows: u64,
     pub(crate) first: u64,
@@ -100,6 +101,9 @@ pub(crate) struct OutputFragment {
     /// The digest of the model's manifest; none for vectors of a field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) model: Option<Digest>,
+    /// The version of the collection that has the inputs, if there is no column `input`; 0 if it is not known any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) seen: Option<u64>,
 }
 
 impl Outputs {

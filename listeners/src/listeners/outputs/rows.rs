@@ -1,14 +1,18 @@
-//! Rows of outputs, and their batches.
+//! Rows of outputs that are not written yet.
 
 use std::fmt;
 use std::sync::Arc;
 
-use arrow_array::builder::{FixedSizeBinaryBuilder, StringBuilder};
-use arrow_array::{Array, ArrayRef, RecordBatch, UInt8Array, UInt64Array, new_null_array};
-use arrow_schema::{DataType, Field as ArrowField, Schema as ArrowSchema};
+use arrow_array::builder::{ArrayBuilder as _, StringBuilder};
+use arrow_array::{
+    Array, ArrayRef, FixedSizeBinaryArray, StringArray, UInt32Array, new_null_array,
+};
+use arrow_buffer::{Buffer, ScalarBuffer};
+use arrow_schema::DataType;
 use larder_core::Result;
 use serde::Serialize;
 
+use super::columns::Columns;
 use larder_collections::extend::arrow_error;
 
 /// Bytes of the fingerprint of an input.
@@ -74,7 +78,10 @@ pub(super) const DELETED: u8 = 3;
 pub(crate) struct RowState {
     /// None if the row was deleted.
     pub(crate) status: Option<OutputStatus>,
-    pub(crate) input: Fingerprint,
+    /// The fingerprint of its input; none if it was not kept.
+    pub(crate) input: Option<Fingerprint>,
+    /// The version of the collection that has its input, if the fingerprint was not kept; 0 if it is not known.
+    pub(crate) seen: u64,
     /// It is an output of the current model.
     pub(crate) is_current: bool,
 }
@@ -83,24 +90,44 @@ pub(crate) struct RowState {
 #[derive(Default)]
 pub(crate) struct NewRows {
     rows: Vec<u64>,
-    statuses: Vec<u8>,
-    inputs: Vec<Fingerprint>,
-    errors: Vec<Option<String>>,
+    codes: Vec<u8>,
+    inputs: Option<Vec<Fingerprint>>,
+    /// Why rows failed, by position.
+    errors: Vec<(usize, String)>,
     values: Vec<ArrayRef>,
     bytes: usize,
 }
 
 impl NewRows {
+    /// Returns no rows; `keeps_inputs` if the fingerprints of their inputs are written.
+    pub(crate) fn new(keeps_inputs: bool) -> Self {
+        Self { inputs: keeps_inputs.then(Vec::new), ..Self::default() }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
 
-    /// Returns about how many bytes of memory it takes.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes + self.rows.len() * 40
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
     }
 
-    /// Adds rows with their values; failed ones have an error.
+    pub(crate) fn keeps_inputs(&self) -> bool {
+        self.inputs.is_some()
+    }
+
+    /// Drops the fingerprints of all inputs.
+    pub(crate) fn drop_inputs(&mut self) {
+        self.inputs = None;
+    }
+
+    /// Returns about how many bytes of memory it takes.
+    pub(crate) fn bytes(&self) -> usize {
+        let each = if self.keeps_inputs() { 9 + FINGERPRINT as usize } else { 9 };
+        self.bytes + self.rows.len() * each
+    }
+
+    /// Adds rows with their values; failed ones have an error. `inputs` are needed if they are kept.
     pub(crate) fn push(
         &mut self,
         rows: &[u64],
@@ -110,15 +137,15 @@ impl NewRows {
     ) {
         let first = self.rows.len();
         self.rows.extend_from_slice(rows);
-        self.inputs.extend_from_slice(inputs);
-        self.statuses.resize(self.rows.len(), OutputStatus::Ok.code());
-        self.errors.resize(self.rows.len(), None);
+        if let Some(kept) = &mut self.inputs {
+            kept.extend_from_slice(inputs);
+        }
+        self.codes.resize(self.rows.len(), OutputStatus::Ok.code());
         for (at, error) in failures {
-            if let (Some(status), Some(text)) =
-                (self.statuses.get_mut(first + at), self.errors.get_mut(first + at))
-            {
-                *status = OutputStatus::Failed.code();
-                *text = Some(error);
+            if let Some(code) = self.codes.get_mut(first + at) {
+                *code = OutputStatus::Failed.code();
+                self.bytes += error.len();
+                self.errors.push((first + at, error));
             }
         }
         self.bytes += values.get_array_memory_size();
@@ -128,26 +155,16 @@ impl NewRows {
     /// Adds rows without an output: deleted, or without an input.
     pub(crate) fn push_without(&mut self, rows: &[u64], status: Option<OutputStatus>) {
         self.rows.extend_from_slice(rows);
-        self.inputs.resize(self.rows.len(), Fingerprint::default());
-        self.statuses.resize(self.rows.len(), status.map_or(DELETED, OutputStatus::code));
-        self.errors.resize(self.rows.len(), None);
+        if let Some(kept) = &mut self.inputs {
+            kept.resize(self.rows.len(), Fingerprint::default());
+        }
+        self.codes.resize(self.rows.len(), status.map_or(DELETED, OutputStatus::code));
         self.values.push(new_null_array(&DataType::Null, rows.len()));
     }
 
-    /// Returns the batch, ascending by row. Each row was added once.
-    pub(crate) fn batch(&self, column: &DataType) -> Result<RecordBatch> {
-        let mut order: Vec<u32> = (0..self.rows.len() as u32).collect();
-        order.sort_by_key(|at| self.rows[*at as usize]);
-        let at = |at: &u32| *at as usize;
-        let rows = UInt64Array::from_iter_values(order.iter().map(|it| self.rows[at(it)]));
-        let statuses = UInt8Array::from_iter_values(order.iter().map(|it| self.statuses[at(it)]));
-        let mut inputs = FixedSizeBinaryBuilder::with_capacity(order.len(), FINGERPRINT);
-        let mut errors = StringBuilder::new();
+    /// Returns the columns, ascending by row. Each row was added once.
+    pub(crate) fn columns(self, column: &DataType) -> Result<Columns> {
         let failed = |error| arrow_error("make a fragment of outputs", error);
-        for it in &order {
-            inputs.append_value(self.inputs[at(it)]).map_err(failed)?;
-            errors.append_option(self.errors[at(it)].as_deref());
-        }
         let values: Vec<ArrayRef> = self
             .values
             .iter()
@@ -156,37 +173,43 @@ impl NewRows {
                 _ => Arc::clone(values),
             })
             .collect();
-        let values: Vec<&dyn Array> = values.iter().map(AsRef::as_ref).collect();
         let values = match &*values {
             [] => new_null_array(column, 0),
-            values => arrow_select::concat::concat(values).map_err(failed)?,
-        };
-        let is_sorted = order.is_sorted();
-        let values = match is_sorted {
-            true => values,
-            false => {
-                let order = arrow_array::UInt32Array::from(order);
-                arrow_select::take::take(&values, &order, None).map_err(failed)?
+            [only] => Arc::clone(only),
+            values => {
+                let values: Vec<&dyn Array> = values.iter().map(AsRef::as_ref).collect();
+                arrow_select::concat::concat(&values).map_err(failed)?
             }
         };
-        let columns: Vec<ArrayRef> = vec![
-            Arc::new(rows),
-            Arc::new(statuses),
-            Arc::new(inputs.finish()),
-            Arc::new(errors.finish()),
+        let fingerprints = |inputs: Vec<Fingerprint>| {
+            let bytes = Buffer::from_vec(inputs.into_flattened());
+            FixedSizeBinaryArray::try_new(FINGERPRINT, bytes, None).map_err(failed)
+        };
+        let rows = self.rows.len();
+        let errors = match &*self.errors {
+            [] => StringArray::new_null(rows),
+            errors => {
+                let mut builder = StringBuilder::new();
+                for (at, text) in errors {
+                    (builder.len()..*at).for_each(|_| builder.append_null());
+                    builder.append_value(text);
+                }
+                (builder.len()..rows).for_each(|_| builder.append_null());
+                builder.finish()
+            }
+        };
+        let columns = Columns {
+            rows: ScalarBuffer::from(self.rows),
+            codes: ScalarBuffer::from(self.codes),
+            inputs: self.inputs.map(fingerprints).transpose()?,
+            errors,
             values,
-        ];
-        RecordBatch::try_new(Arc::new(schema_of(column)), columns).map_err(failed)
+        };
+        if columns.rows.is_sorted() {
+            return Ok(columns);
+        }
+        let mut order: Vec<u32> = (0..rows as u32).collect();
+        order.sort_by_key(|at| columns.rows[*at as usize]);
+        columns.take(&UInt32Array::from(order))
     }
-}
-
-/// The schema of a fragment whose values have the type `column`.
-pub(super) fn schema_of(column: &DataType) -> ArrowSchema {
-    ArrowSchema::new(vec![
-        ArrowField::new("row", DataType::UInt64, false),
-        ArrowField::new("status", DataType::UInt8, false),
-        ArrowField::new("input", DataType::FixedSizeBinary(FINGERPRINT), false),
-        ArrowField::new("error", DataType::Utf8, true),
-        ArrowField::new("value", column.clone(), true),
-    ])
 }

@@ -2,14 +2,13 @@
 
 use std::cell::OnceCell;
 
-use arrow_array::cast::AsArray;
-use arrow_array::types::{UInt8Type, UInt64Type};
-use arrow_array::{Array, ArrayRef, RecordBatch, new_null_array};
+use arrow_array::{Array, ArrayRef, new_null_array};
 use arrow_schema::DataType;
 use larder_core::store::{Corruption, Digest};
 use larder_core::{Error, Result};
 
-use super::rows::{DELETED, Fingerprint, schema_of};
+use super::columns::Columns;
+use super::rows::{DELETED, Fingerprint};
 use super::{OutputFragment, OutputStatus, Outputs, RowState};
 use larder_collections::extend::FragmentCache;
 use larder_collections::extend::arrow_error;
@@ -26,7 +25,9 @@ pub(crate) struct View<'a> {
 
 /// A fragment in memory.
 pub(crate) struct Fragment {
-    batch: RecordBatch,
+    columns: Columns,
+    /// The version of the collection that has the inputs, if it is stored; 0 if it is not known.
+    seen: u64,
 }
 
 /// The place of a row's newest output.
@@ -46,28 +47,27 @@ pub(crate) struct Found {
 
 impl Fragment {
     pub(crate) fn rows(&self) -> &[u64] {
-        self.batch.column(0).as_primitive::<UInt64Type>().values()
+        &self.columns.rows
     }
 
     pub(crate) fn codes(&self) -> &[u8] {
-        self.batch.column(1).as_primitive::<UInt8Type>().values()
+        &self.columns.codes
     }
 
     pub(crate) fn values(&self) -> &ArrayRef {
-        self.batch.column(4)
+        &self.columns.values
     }
 
-    pub(crate) fn batch(&self) -> &RecordBatch {
-        &self.batch
+    pub(crate) fn columns(&self) -> &Columns {
+        &self.columns
     }
 
-    fn input(&self, at: usize) -> Fingerprint {
-        let bytes = self.batch.column(2).as_fixed_size_binary().value(at);
-        bytes.try_into().unwrap_or_default()
+    fn input(&self, at: usize) -> Option<Fingerprint> {
+        self.columns.inputs.as_ref().map(|inputs| inputs.value(at).try_into().unwrap_or_default())
     }
 
     fn error(&self, at: usize) -> Option<String> {
-        let errors = self.batch.column(3).as_string::<i32>();
+        let errors = &self.columns.errors;
         errors.is_valid(at).then(|| errors.value(at).to_owned())
     }
 }
@@ -106,6 +106,11 @@ impl<'a> View<'a> {
         Ok(None)
     }
 
+    /// Returns whether a fragment may have rows of a range.
+    pub(crate) fn reaches(&self, first: u64, last: u64) -> bool {
+        self.outputs.fragments.iter().any(|stored| first <= stored.last && last >= stored.first)
+    }
+
     /// Returns the state of a row, if it was reached.
     pub(crate) fn state(&self, row: u64) -> Result<Option<RowState>> {
         self.place(row)?.map(|place| self.state_at(place)).transpose()
@@ -118,6 +123,7 @@ impl<'a> View<'a> {
         Ok(RowState {
             status: OutputStatus::of_code(code).filter(|_| code != DELETED),
             input: fragment.input(at),
+            seen: fragment.seen,
             is_current,
         })
     }
@@ -203,14 +209,10 @@ pub(super) fn read(
 ) -> Result<Fragment> {
     let batch = cache.batch(&stored.data, &what)?;
     let fault = |reason: &str| Err(Error::corrupt(what(), Corruption::Unreadable(reason.into())));
-    let schema = batch.schema();
-    let expected = schema_of(&DataType::Null);
-    let fields = schema.fields().iter().zip(expected.fields()).take(4);
-    let fits = fields.into_iter().all(|(one, two)| **one == **two);
-    if batch.num_columns() != 5 || !fits || schema.field(4).name() != "value" {
+    let Some(columns) = Columns::of(&batch, stored) else {
         return fault("its columns are not those of outputs");
-    }
-    let fragment = Fragment { batch };
+    };
+    let fragment = Fragment { columns, seen: stored.seen.unwrap_or_default() };
     let rows = fragment.rows();
     let ends = (rows.first().copied(), rows.last().copied());
     if !rows.is_sorted_by(|one, two| one < two)

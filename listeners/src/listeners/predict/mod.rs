@@ -2,6 +2,7 @@
 
 mod cells;
 mod fits;
+mod native;
 mod sink;
 
 use arrow_array::{ArrayRef, new_null_array};
@@ -174,6 +175,9 @@ impl Run<'_> {
     }
 
     fn batch(&mut self, from: usize, to: usize) -> Result<ArrayRef, Failed> {
+        if let Some(values) = self.native(from, to)? {
+            return check_length(values, to - from);
+        }
         if let Some(kind) = &*self.column
             && let Ok(mut sink) = Sink::new(kind)
         {
@@ -209,6 +213,19 @@ impl Run<'_> {
         let misfit =
             |reason| Failed::Output(format!("the output does not fit its column: {reason}"));
         check_length(fits.map_err(misfit)?, to - from)
+    }
+
+    /// Predicts with vectors of the model's own types; none if the columns are of others.
+    fn native(&self, from: usize, to: usize) -> Result<Option<ArrayRef>, Failed> {
+        let (Inputs::Values(column), Some(kind)) = (self.inputs, &*self.column) else {
+            return Ok(None);
+        };
+        let Some(mut outputs) = native::Outputs::new(kind.arrow()) else { return Ok(None) };
+        let Some(mut inputs) = native::inputs(column, from, to) else { return Ok(None) };
+        match self.call(|model| model.predict_batch_any(&mut *inputs, outputs.values()))? {
+            true => Ok(outputs.column(kind.arrow())),
+            false => Ok(None),
+        }
     }
 
     /// Calls the model; a panic is the fault of an input.

@@ -1,30 +1,36 @@
 //! A run of a listener's job over the rows of a collection.
 
+mod write;
+
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use arrow_array::{Array, ArrayRef, UInt32Array};
-use arrow_row::{RowConverter, SortField};
-use arrow_select::take::take;
-use larder_core::extend::Records as _;
+use arrow_array::ArrayRef;
+use larder_core::extend::{ArtifactAhead, Records as _};
 use larder_core::store::Digest;
-use larder_core::{ApplyOptions, Error, Identifier, Model, Result};
+use larder_core::{Error, Identifier, Model, Result};
 use larder_jobs::JobContext;
 
+use super::chunk::Chunk;
 use super::fill::{FillReport, Request};
+use super::inputs::{ChunkInputs, Rows};
 use super::listener::{Listener, Work};
-use super::outputs::{Fingerprint, NewRows, OutputStatus, Outputs, RowState, View, append, exact};
+use super::outputs::{NewRows, OutputStatus, Outputs, RowState, View, exact};
 use super::predict::{InputForm, Inputs, Predicted, column_of, predict};
-use super::source::{Chunk, Source};
+use super::source::Source;
 use super::vectors::vectors_of;
-use larder_collections::extend::arrow_error;
 
 /// Rows that are read and predicted at once.
 const CHUNK: usize = if cfg!(test) { 64 } else { 8_192 };
-/// Bytes of new outputs that are kept before they are written.
-const MOST_BYTES: usize = 32 << 20;
-/// Time after which new outputs are written.
-const INTERVAL: Duration = if cfg!(test) { Duration::ZERO } else { Duration::from_secs(3) };
+/// Chunks that are read while one is computed.
+const MOST_AHEAD: usize = 2;
+/// Minimum number of rows whose computation is measured.
+const LEAST_MEASURED: usize = CHUNK / 32;
+/// Maximum time of a row for outputs that are computed again rather than compared by fingerprints.
+const CHEAP: Duration = Duration::from_micros(if cfg!(test) { 1_000_000 } else { 5 });
+
 /// A run over the rows of a collection.
 pub(super) struct Filler<'a> {
     job: &'a JobContext,
@@ -38,6 +44,10 @@ pub(super) struct Filler<'a> {
     /// The digest of the version that `outputs` was read from.
     base: Digest,
     pending: NewRows,
+    /// Files of outputs that are written for the next commit.
+    ahead: Vec<ArtifactAhead>,
+    /// The last outputs took little time.
+    is_cheap: bool,
     is_changed: bool,
     written: Instant,
     report: &'a mut FillReport,
@@ -91,13 +101,15 @@ impl<'a> Filler<'a> {
             outputs,
             base,
             pending,
+            ahead: Vec::new(),
+            is_cheap: false,
             is_changed,
             written,
             report,
         })
     }
 
-    fn view<T>(&self, read: impl FnOnce(&View<'_>) -> Result<T>) -> Result<T> {
+    fn view<T>(&self, read: impl FnOnce(&View<'_>) -> T) -> T {
         let view = View::new(&self.outputs, self.name.to_string(), self.source.cache());
         read(&view)
     }
@@ -107,13 +119,16 @@ impl<'a> Filler<'a> {
         let changes = self.source.changes(self.job.larder(), self.listener, &self.outputs)?;
         if changes.is_unknown {
             self.outputs.fill_from = Some(0);
+            for fragment in &mut self.outputs.fragments {
+                fragment.seen = fragment.seen.map(|_| 0);
+            }
         }
         self.drop_rows(&changes.deleted)?;
-        self.compute_rows(&changes.changed, false)?;
+        self.compute_rows(&changes.changed, Rows::ChangedAfter(self.outputs.seen), false)?;
         if request.retry {
             let failed = self.failed_rows()?;
             self.flush(false)?;
-            self.compute_rows(&failed, true)?;
+            self.compute_rows(&failed, Rows::Unchanged, true)?;
         }
         let version = self.source.version();
         let seen_outputs = self.source.seen_outputs();
@@ -150,7 +165,7 @@ impl<'a> Filler<'a> {
     /// Drops the outputs of deleted rows.
     fn drop_rows(&mut self, rows: &[u64]) -> Result<()> {
         let states: Vec<Option<RowState>> =
-            self.view(|view| rows.iter().map(|row| view.state(*row)).collect())?;
+            self.view(|view| rows.iter().map(|row| view.state(*row)).collect::<Result<_>>())?;
         let mut gone = Vec::new();
         for (row, state) in rows.iter().zip(states) {
             let Some(state) = state.filter(|state| state.status.is_some()) else { continue };
@@ -158,6 +173,7 @@ impl<'a> Filler<'a> {
             gone.push(*row);
         }
         if !gone.is_empty() {
+            self.prepare_pending();
             self.report.dropped += gone.len() as u64;
             self.pending.push_without(&gone, None);
         }
@@ -165,7 +181,7 @@ impl<'a> Filler<'a> {
     }
 
     /// Computes the outputs of rows, ascending by id.
-    fn compute_rows(&mut self, rows: &[u64], force: bool) -> Result<()> {
+    fn compute_rows(&mut self, rows: &[u64], known: Rows, force: bool) -> Result<()> {
         for (at, rows) in rows.chunks(CHUNK).enumerate() {
             if self.job.is_cancelled() {
                 return Err(cancelled(self.job));
@@ -174,7 +190,7 @@ impl<'a> Filler<'a> {
                 self.flush(false)?;
             }
             let chunk = self.source.take(self.listener, rows)?;
-            self.compute(&chunk, force)?;
+            self.compute(&chunk, known, force)?;
         }
         Ok(())
     }
@@ -183,12 +199,42 @@ impl<'a> Filler<'a> {
     pub(super) fn fill(&mut self) -> Result<()> {
         let Some(first) = self.outputs.fill_from else { return Ok(()) };
         let total = self.source.rows().max(1);
-        let source = self.source;
-        let mut chunks = source.scan(self.listener, first, CHUNK)?;
+        let (source, listener) = (self.source, self.listener);
+        let fill_from = thread::scope(|scope| {
+            let (sender, chunks) = sync_channel(MOST_AHEAD);
+            let read = move || source.send_chunks(listener, first, CHUNK, &sender);
+            let reader = thread::Builder::new().spawn_scoped(scope, read);
+            reader.map_err(|error| Error::store("start a thread that reads rows", error))?;
+            self.fill_chunks(chunks, total)
+        });
+        self.outputs.fill_from = fill_from?;
+        self.is_changed |= self.outputs.fill_from != Some(first);
+        let is_done = self.outputs.fill_from.is_none();
+        if is_done {
+            // Each row has an output of this model now, so those of others are of no use.
+            self.flush(true)?;
+            let before = self.outputs.fragments.len();
+            self.outputs.fragments.retain(|fragment| fragment.model == self.digest);
+            self.is_changed |= self.outputs.fragments.len() != before;
+            // Each has been computed from the version that is read.
+            for fragment in self.outputs.fragments.iter_mut().filter(|it| it.seen == Some(0)) {
+                fragment.seen = Some(self.source.version());
+                self.is_changed = true;
+            }
+        }
+        self.report.left = if is_done { 0 } else { total.saturating_sub(self.covered()) };
+        Ok(())
+    }
+
+    /// Computes outputs of chunks; returns the id of the first row that was not reached.
+    fn fill_chunks(
+        &mut self,
+        chunks: impl IntoIterator<Item = Result<Chunk>>,
+        total: u64,
+    ) -> Result<Option<u64>> {
         let started = Instant::now();
         let mut done = 0_u64;
-        self.outputs.fill_from = 'rows: loop {
-            let Some(chunk) = chunks.next() else { break None };
+        for chunk in chunks {
             let chunk = chunk?;
             let mut at = 0;
             while at < chunk.rows.len() {
@@ -197,10 +243,10 @@ impl<'a> Filler<'a> {
                     None => u64::MAX,
                 };
                 if room == 0 || self.job.is_cancelled() {
-                    break 'rows chunk.rows.get(at).copied();
+                    return Ok(chunk.rows.get(at).copied());
                 }
                 let part = chunk.slice(at, usize::try_from(room).unwrap_or(usize::MAX));
-                self.compute(&part, false)?;
+                self.compute(&part, Rows::Unchanged, false)?;
                 at += part.rows.len();
                 done += part.rows.len() as u64;
             }
@@ -210,19 +256,10 @@ impl<'a> Filler<'a> {
             let rate = done as f64 / started.elapsed().as_secs_f64().max(1e-3);
             let message = format!("{covered} of {total} rows, {rate:.0} rows/s");
             self.job.progress(covered as f64 / total as f64, message);
+            self.write_ahead()?;
             self.flush(false)?;
-        };
-        self.is_changed |= self.outputs.fill_from != Some(first);
-        let is_done = self.outputs.fill_from.is_none();
-        if is_done {
-            // Each row has an output of this model now, so those of others are of no use.
-            self.flush(true)?;
-            let before = self.outputs.fragments.len();
-            self.outputs.fragments.retain(|fragment| fragment.model == self.digest);
-            self.is_changed |= self.outputs.fragments.len() != before;
         }
-        self.report.left = if is_done { 0 } else { total.saturating_sub(self.covered()) };
-        Ok(())
+        Ok(None)
     }
 
     /// Returns the number of rows that were reached.
@@ -231,13 +268,22 @@ impl<'a> Filler<'a> {
     }
 
     /// Computes the outputs of a chunk, apart from those that are up to date.
-    fn compute(&mut self, chunk: &Chunk, force: bool) -> Result<()> {
+    fn compute(&mut self, chunk: &Chunk, known: Rows, force: bool) -> Result<()> {
         let rows = &chunk.rows;
-        let inputs = fingerprints(&chunk.columns, rows.len())?;
+        let inputs = ChunkInputs::new(self.source, self.listener, chunk, known);
         let is_empty = chunk.empty(self.listener);
-        let states: Vec<Option<RowState>> =
-            self.view(|view| rows.iter().map(|row| view.state(*row)).collect())?;
         let (mut due, mut empty) = (Vec::new(), Vec::new());
+        let ends = rows.first().copied().zip(rows.last().copied());
+        let is_reached = ends.is_some_and(|(first, last)| self.view(|it| it.reaches(first, last)));
+        if !is_reached && !is_empty.contains(&true) {
+            let predicted = self.outputs_of(&chunk.columns, rows.len())?;
+            self.outputs.ok += rows.len() as u64;
+            self.outputs.failed += predicted.failures.len() as u64;
+            self.outputs.ok -= predicted.failures.len() as u64;
+            return self.add(rows, None, &inputs, predicted);
+        }
+        let states: Vec<Option<RowState>> =
+            self.view(|view| rows.iter().map(|row| view.state(*row)).collect::<Result<_>>())?;
         for (at, state) in states.iter().enumerate() {
             let known = state.filter(|state| state.is_current);
             let status = known.and_then(|state| state.status);
@@ -256,53 +302,50 @@ impl<'a> Filler<'a> {
                 _ => false,
             };
             match known {
-                Some(state) if is_done && state.input == inputs[at] => self.report.unchanged += 1,
+                Some(state) if is_done && inputs.is_same(at, &state)? => self.report.unchanged += 1,
                 _ => due.push(at),
             }
         }
+        if !due.is_empty() {
+            let columns = chunk.chosen(&due)?;
+            let predicted = self.outputs_of(&columns, due.len())?;
+            let mut is_failed = vec![false; due.len()];
+            for (at, _) in &predicted.failures {
+                if let Some(failed) = is_failed.get_mut(*at) {
+                    *failed = true;
+                }
+            }
+            for (at, is_failed) in due.iter().zip(is_failed) {
+                let old = states[*at].filter(|it| it.is_current).and_then(|it| it.status);
+                let new = if is_failed { OutputStatus::Failed } else { OutputStatus::Ok };
+                self.outputs.count(old, Some(new));
+            }
+            let rows: Vec<u64> = due.iter().map(|at| rows[*at]).collect();
+            self.add(&rows, Some(&due), &inputs, predicted)?;
+        }
         if !empty.is_empty() {
+            self.prepare_pending();
             self.pending.push_without(&empty, Some(OutputStatus::Empty));
         }
-        if due.is_empty() {
-            return Ok(());
-        }
-        let Predicted { values, failures } = self.outputs_of(chunk, &due)?;
-        let mut is_failed = vec![false; due.len()];
-        for (at, _) in &failures {
-            if let Some(failed) = is_failed.get_mut(*at) {
-                *failed = true;
-            }
-        }
-        for (at, is_failed) in due.iter().zip(is_failed) {
-            let old = states[*at].filter(|state| state.is_current).and_then(|state| state.status);
-            let new = if is_failed { OutputStatus::Failed } else { OutputStatus::Ok };
-            self.outputs.count(old, Some(new));
-        }
-        self.report.computed += due.len() as u64;
-        self.report.failed += failures.len() as u64;
-        let inputs: Vec<Fingerprint> = due.iter().map(|at| inputs[*at]).collect();
-        let rows: Vec<u64> = due.iter().map(|at| rows[*at]).collect();
-        self.pending.push(&rows, &inputs, values, failures);
         Ok(())
     }
 
-    /// Computes the outputs of the rows at some positions of a chunk.
-    fn outputs_of(&mut self, chunk: &Chunk, due: &[usize]) -> Result<Predicted> {
-        let columns: Vec<(String, ArrayRef)> = if due.len() == chunk.rows.len() {
-            chunk.columns.clone()
-        } else {
-            let positions = UInt32Array::from_iter_values(due.iter().map(|at| *at as u32));
-            let cut = |(name, column): &(String, ArrayRef)| {
-                let column = take(column, &positions, None);
-                Ok((name.clone(), column.map_err(|error| arrow_error("choose rows", error))?))
-            };
-            chunk.columns.iter().map(cut).collect::<Result<_>>()?
-        };
+    /// Computes the outputs of columns.
+    fn outputs_of(&mut self, columns: &[(String, ArrayRef)], rows: usize) -> Result<Predicted> {
+        let begun = Instant::now();
+        let predicted = self.predicted(columns, rows)?;
+        if rows >= LEAST_MEASURED {
+            self.is_cheap = begun.elapsed() < CHEAP * rows as u32;
+        }
+        Ok(predicted)
+    }
+
+    fn predicted(&mut self, columns: &[(String, ArrayRef)], rows: usize) -> Result<Predicted> {
         match (&self.listener.work, &self.model) {
             (Work::Model { form, .. }, Some(model)) => {
-                let inputs = match (form, &*columns) {
+                let inputs = match (form, columns) {
                     (InputForm::Value, [(_, column)]) => Inputs::Values(column),
-                    _ => Inputs::Objects(&columns, due.len()),
+                    _ => Inputs::Objects(columns, rows),
                 };
                 predict(&**model, inputs, &mut self.outputs.column)
             }
@@ -313,49 +356,8 @@ impl<'a> Filler<'a> {
             }
         }
     }
-
-    /// Writes what is pending if it is much, or if `now`.
-    pub(super) fn flush(&mut self, now: bool) -> Result<()> {
-        let is_due = self.pending.bytes() >= MOST_BYTES || self.written.elapsed() >= INTERVAL;
-        let is_idle = !self.is_changed && self.pending.is_empty();
-        if !(now || is_due) || is_idle {
-            return Ok(());
-        }
-        append(&mut self.outputs, &self.pending, self.digest, self.source.cache())?;
-        let options = ApplyOptions::new().onto(self.base).read_back(false);
-        let applied = self.job.larder().apply_with(self.name.clone(), &self.outputs, &options)?;
-        self.base = applied.version().digest;
-        if !self.pending.is_empty() {
-            // The bytes of what was written are dropped: fragments are read when they are needed.
-            self.outputs = self.job.larder().load(applied.version().reference())?;
-        }
-        self.pending = NewRows::default();
-        self.is_changed = false;
-        self.written = Instant::now();
-        super::prune(self.job.larder(), applied.version());
-        Ok(())
-    }
 }
 
 fn cancelled(job: &JobContext) -> Error {
     Error::Refused { action: format!("go on with {}", job.id()), reason: "it was cancelled".into() }
-}
-
-/// Returns the fingerprint of each row.
-fn fingerprints(columns: &[(String, ArrayRef)], rows: usize) -> Result<Vec<Fingerprint>> {
-    let failed = |error| arrow_error("compute the fingerprints of rows", error);
-    if columns.is_empty() {
-        return Ok(vec![Fingerprint::default(); rows]);
-    }
-    let fields = columns.iter().map(|(_, column)| SortField::new(column.data_type().clone()));
-    let converter = RowConverter::new(fields.collect()).map_err(failed)?;
-    let columns: Vec<ArrayRef> = columns.iter().map(|(_, column)| Arc::clone(column)).collect();
-    let encoded = converter.convert_columns(&columns).map_err(failed)?;
-    let fingerprint = |row: arrow_row::Row<'_>| {
-        let mut short = Fingerprint::default();
-        let size = short.len();
-        short.copy_from_slice(&blake3::hash(row.as_ref()).as_bytes()[..size]);
-        short
-    };
-    Ok(encoded.iter().map(fingerprint).collect())
 }
