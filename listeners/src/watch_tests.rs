@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use larder_collections::LarderCollections;
 use larder_core::__private::typetag;
@@ -164,7 +164,7 @@ fn kills(kind: &str) -> Vec<(u64, u64, Vec<Run>)> {
     let newest = || larder.show("rows").unwrap().version.version.get();
     let mut random = fastrand::Rng::with_seed(5);
     let mut kills = Vec::new();
-    for _ in 0..12 {
+    for round in 0..12 {
         let (before, known) = (newest(), seen(kind).len());
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "watch::tests::child"])
@@ -172,6 +172,11 @@ fn kills(kind: &str) -> Vec<(u64, u64, Vec<Run>)> {
             .stdout(Stdio::null())
             .spawn()
             .unwrap();
+        // On a busy machine it may take long to start: every second one is killed after it wrote.
+        let start = Instant::now();
+        while round % 2 > 0 && newest() == before && start.elapsed() < Duration::from_secs(30) {
+            sleep(Duration::from_millis(1));
+        }
         sleep(Duration::from_millis(random.u64(10..150)));
         child.kill().unwrap();
         child.wait().unwrap();
