@@ -21,7 +21,7 @@ use ort::environment::{Environment, GlobalThreadPoolOptions};
 use ort::logging::LogLevel;
 use ort::session::{Session, SessionInputValue};
 use tract_onnx::pb::ModelProto;
-use tract_onnx::prelude::{TractError, TractResult};
+use tract_onnx::prelude::{TVec, TractError, TractResult};
 
 use super::check::{Fault, Subject};
 use super::data::Data;
@@ -108,26 +108,28 @@ pub(super) struct RuntimeModel {
 }
 
 impl Run for RuntimeModel {
-    fn run(&self, _: usize, inputs: Vec<Data>) -> TractResult<Vec<Data>> {
+    fn run(&self, _: usize, mut values: Vec<Data>) -> TractResult<Vec<Data>> {
         let run = |session: &mut Session| -> TractResult<Vec<Data>> {
             let failed = |error: ort::Error| TractError::msg(error.to_string());
-            let mut views: Vec<SessionInputValue<'_>> = Vec::with_capacity(inputs.len());
-            for (port, data) in self.inputs.iter().zip(&inputs) {
+            let mut views: TVec<SessionInputValue<'_>> = TVec::new();
+            for (port, data) in self.inputs.iter().zip(&values) {
                 views.push(convert::to_runtime(port, data)?);
                 if port.optional {
                     views.push(convert::flag(!matches!(data, Data::Missing))?);
                 }
             }
             let outputs = session.run(&views[..]).map_err(failed)?;
-            let mut values = outputs.values();
-            let mut next = || values.next().ok_or_else(|| TractError::msg("an output is missing"));
-            let mut given = Vec::with_capacity(self.outputs.len());
+            drop(views);
+            // The answer takes the place of the inputs, without an allocation.
+            values.clear();
+            let mut given = outputs.values();
+            let mut next = || given.next().ok_or_else(|| TractError::msg("an output is missing"));
             for port in &self.outputs {
                 let value = next()?;
                 let is_given = !port.optional || convert::is_given(&*next()?)?;
-                given.push(if is_given { convert::from_runtime(value)? } else { Data::Missing });
+                values.push(if is_given { convert::from_runtime(value)? } else { Data::Missing });
             }
-            Ok(given)
+            Ok(values)
         };
         let outputs = self.sessions.with(|session| catch_panic("ONNX Runtime", || run(session)));
         outputs.map_err(|panic| TractError::msg(panic.to_string()))?

@@ -1,6 +1,8 @@
 //! The sessions of a model.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::iter;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use larder_core::bytes::Bytes;
 use ort::session::Session;
@@ -16,76 +18,70 @@ const MAX_PER_CORE: usize = 32 << 20;
 /// A session runs one call at a time. A call that finds all of them busy opens another one, up to one per core and to
 /// [`MAX_PER_CORE`]; then it waits. All share the threads of the process.
 pub(super) struct Sessions {
-    state: Mutex<State>,
-    /// Notified when a session becomes idle.
-    returned: Condvar,
+    first: Mutex<Session>,
+    /// Sessions that are opened when those before them are busy.
+    more: Vec<Mutex<Option<Session>>>,
     /// The model's file; empty if no more sessions may be opened.
     file: Bytes,
-}
-
-struct State {
-    /// Sessions that run no call. The last one ran last, so its memory is in the caches.
-    idle: Vec<Session>,
-    /// How many more sessions may be opened.
-    more: usize,
-    /// Number of calls that wait for a session.
-    waiting: usize,
+    /// True once a session could not be opened.
+    has_failed: AtomicBool,
+    /// Number of calls that found all sessions busy.
+    waited: AtomicUsize,
 }
 
 impl Sessions {
     /// Begins with the first session of a file.
     pub(super) fn new(first: Session, file: &Bytes, cores: usize) -> Self {
-        let more = more(file.len(), cores);
-        let state = State { idle: vec![first], more, waiting: 0 };
-        let file = if more > 0 { file.clone() } else { Bytes::new() };
-        Self { state: Mutex::new(state), returned: Condvar::new(), file }
+        let more: Vec<_> =
+            iter::repeat_with(Mutex::default).take(more(file.len(), cores)).collect();
+        let file = if more.is_empty() { Bytes::new() } else { file.clone() };
+        let (has_failed, waited) = (AtomicBool::new(false), AtomicUsize::new(0));
+        Self { first: Mutex::new(first), more, file, has_failed, waited }
     }
 
     /// Runs a call, which must not panic, with a session of its own.
     pub(super) fn with<T>(&self, call: impl FnOnce(&mut Session) -> T) -> T {
-        let mut session = self.take();
-        let result = call(&mut session);
-        let mut state = self.lock();
-        state.idle.push(session);
-        let is_awaited = state.waiting > 0;
-        drop(state);
-        if is_awaited {
-            self.returned.notify_one();
+        if let Some(mut session) = idle(&self.first) {
+            return call(&mut session);
         }
-        result
-    }
-
-    fn take(&self) -> Session {
-        let mut state = self.lock();
-        loop {
-            if let Some(session) = state.idle.pop() {
-                return session;
-            }
-            if state.more > 0 {
-                state.more -= 1;
-                drop(state);
-                if let Ok(opened) = open_model(&self.file) {
-                    return opened.session;
-                }
+        for slot in &self.more {
+            let Some(mut slot) = idle(slot) else { continue };
+            if slot.is_none() && !self.has_failed.load(Relaxed) {
+                *slot = open_model(&self.file).ok().map(|opened| opened.session);
                 // The file was opened before: something has run out.
-                state = self.lock();
-                state.more = 0;
-                continue;
+                self.has_failed.store(slot.is_none(), Relaxed);
             }
-            state.waiting += 1;
-            state = self.returned.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.waiting -= 1;
+            if let Some(session) = &mut *slot {
+                return call(session);
+            }
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        // Calls that wait are spread over all sessions.
+        let turn = self.waited.fetch_add(1, Relaxed) % (self.more.len() + 1);
+        if let Some(slot) = self.more.get(turn)
+            && let Some(session) = &mut *lock(slot)
+        {
+            return call(session);
+        }
+        call(&mut lock(&self.first))
     }
 }
 
 /// Returns how many sessions a model may have but the first.
 fn more(size: usize, cores: usize) -> usize {
     (cores.saturating_mul(MAX_PER_CORE) / size.max(1)).min(cores.saturating_sub(1))
+}
+
+fn lock<T>(slot: &Mutex<T>) -> MutexGuard<'_, T> {
+    slot.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Locks what no other call uses.
+fn idle<T>(slot: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match slot.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
 }
 
 #[cfg(test)]
@@ -95,7 +91,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::runtime::{OnnxRuntime, open_model};
+    use crate::runtime::OnnxRuntime;
 
     const MODEL: &str =
         concat!(env!("CARGO_MANIFEST_DIR"), "/../models/tests/fixtures/digits_mlp.onnx");
@@ -113,45 +109,38 @@ mod tests {
     #[test]
     fn calls_beside_each_other_have_a_session_each() {
         let Some(sessions) = sessions(2) else { return };
-        let names = |session: &mut Session| session.inputs()[0].name().to_owned();
-        let both = sessions.with(|first| sessions.with(|second| [names(first), names(second)]));
+        let name = |session: &mut Session| session.inputs()[0].name().to_owned();
+        let both = sessions.with(|first| sessions.with(|second| [name(first), name(second)]));
         assert_eq!(both, ["X", "X"]);
-        let state = sessions.lock();
-        assert_eq!((state.idle.len(), state.more, state.waiting), (2, 0, 0));
     }
 
     #[test]
     fn a_call_waits_if_no_more_sessions_may_be_opened() {
         let Some(sessions) = sessions(1) else { return };
-        let (done, is_done) = mpsc::channel();
-        thread::scope(|scope| {
-            sessions.with(|_| {
-                scope.spawn(|| sessions.with(|_| done.send(()).unwrap()));
-                while sessions.lock().waiting == 0 {
-                    thread::yield_now();
-                }
-                assert!(is_done.try_recv().is_err());
-            });
-            is_done.recv_timeout(Duration::from_secs(60)).unwrap();
-        });
-        assert_eq!(sessions.lock().idle.len(), 1);
+        assert_waits(&sessions);
     }
 
     #[test]
     fn a_call_waits_if_another_session_cannot_be_opened() {
-        let Some(mut sessions) = sessions(4) else { return };
+        let Some(mut sessions) = sessions(2) else { return };
         sessions.file = Bytes::from_static(b"damaged");
+        assert_waits(&sessions);
+        assert!(sessions.has_failed.load(Relaxed));
+    }
+
+    /// A call waits for the first session, and runs then.
+    fn assert_waits(sessions: &Sessions) {
+        let (done, is_done) = mpsc::channel();
         thread::scope(|scope| {
-            let waiting = sessions.with(|_| {
-                let waiting = scope.spawn(|| sessions.with(|session| session.inputs().len()));
-                while sessions.lock().waiting == 0 {
+            sessions.with(|_| {
+                scope.spawn(|| sessions.with(|session| done.send(session.inputs().len()).unwrap()));
+                while sessions.waited.load(Relaxed) == 0 {
                     thread::yield_now();
                 }
-                waiting
+                assert_eq!(is_done.try_recv(), Err(mpsc::TryRecvError::Empty));
             });
-            assert_eq!(waiting.join().unwrap(), 1);
+            assert_eq!(is_done.recv_timeout(Duration::from_secs(60)), Ok(1));
         });
-        assert_eq!(sessions.lock().more, 0);
     }
 
     #[test]
