@@ -214,12 +214,9 @@ impl OnnxModel {
     /// # Errors
     /// [`Error::Input`] for a wrong number of inputs, shape or element type; [`Error::Predict`].
     pub fn predict(&self, inputs: impl IntoIterator<Item = Value>) -> Result<Vec<Value>> {
-        // An engine may write its answer there.
-        let ports = self.inputs().len().max(self.outputs().len());
-        let mut values: Vec<Data> = Vec::with_capacity(ports);
-        values.extend(inputs.into_iter().map(|Value(data)| data));
-        let rows = self.check(&mut values)?;
-        Ok(self.run(rows, values)?.into_iter().map(Value).collect())
+        let mut inputs: Vec<Data> = inputs.into_iter().map(|Value(data)| data).collect();
+        let rows = self.check(&mut inputs)?;
+        Ok(self.run(rows, inputs)?.into_iter().map(Value).collect())
     }
 
     /// Validates inputs; returns the number of rows.

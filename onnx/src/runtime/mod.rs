@@ -108,28 +108,27 @@ pub(super) struct RuntimeModel {
 }
 
 impl Run for RuntimeModel {
-    fn run(&self, _: usize, mut values: Vec<Data>) -> TractResult<Vec<Data>> {
+    fn run(&self, _: usize, inputs: Vec<Data>) -> TractResult<Vec<Data>> {
         let run = |session: &mut Session| -> TractResult<Vec<Data>> {
             let failed = |error: ort::Error| TractError::msg(error.to_string());
             let mut views: TVec<SessionInputValue<'_>> = TVec::new();
-            for (port, data) in self.inputs.iter().zip(&values) {
+            for (port, data) in self.inputs.iter().zip(&inputs) {
                 views.push(convert::to_runtime(port, data)?);
                 if port.optional {
                     views.push(convert::flag(!matches!(data, Data::Missing))?);
                 }
             }
             let outputs = session.run(&views[..]).map_err(failed)?;
-            drop(views);
-            // The answer takes the place of the inputs, without an allocation.
-            values.clear();
-            let mut given = outputs.values();
-            let mut next = || given.next().ok_or_else(|| TractError::msg("an output is missing"));
+            let mut values = outputs.values();
+            let mut next = || values.next().ok_or_else(|| TractError::msg("an output is missing"));
+            let mut given = Vec::with_capacity(self.outputs.len());
+            // The tensors of a sequence may be those of an input, which live until they are copied.
             for port in &self.outputs {
                 let value = next()?;
                 let is_given = !port.optional || convert::is_given(&*next()?)?;
-                values.push(if is_given { convert::from_runtime(value)? } else { Data::Missing });
+                given.push(if is_given { convert::from_runtime(value)? } else { Data::Missing });
             }
-            Ok(values)
+            Ok(given)
         };
         let outputs = self.sessions.with(|session| catch_panic("ONNX Runtime", || run(session)));
         outputs.map_err(|panic| TractError::msg(panic.to_string()))?
