@@ -85,6 +85,7 @@ fn idle<T>(slot: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
     use std::sync::mpsc;
     use std::thread;
