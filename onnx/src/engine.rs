@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use larder_core::bytes::Bytes;
 use larder_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 use tract_onnx::pb::ModelProto;
@@ -66,7 +67,7 @@ impl Checked {
 
 /// Builds and checks a file with an engine, or with the first that can run it.
 pub(super) fn check(
-    bytes: &[u8],
+    bytes: &Bytes,
     engine: Option<Engine>,
     data: &[TestData],
 ) -> Result<Checked, String> {
@@ -94,7 +95,7 @@ pub(super) fn check(
 use runtime::missing;
 
 #[cfg(feature = "onnxruntime")]
-fn with_runtime(proto: ModelProto, bytes: &[u8]) -> Result<Checked, String> {
+fn with_runtime(proto: ModelProto, bytes: &Bytes) -> Result<Checked, String> {
     let (plan, interface) = runtime::check(proto, bytes)?;
     Ok(Checked { engine: Engine::OnnxRuntime, plan: Box::new(plan), interface })
 }
@@ -106,13 +107,13 @@ fn missing() -> Option<String> {
 }
 
 #[cfg(not(feature = "onnxruntime"))]
-fn with_runtime(_: ModelProto, _: &[u8]) -> Result<Checked, String> {
+fn with_runtime(_: ModelProto, _: &Bytes) -> Result<Checked, String> {
     Err("cannot use ONNX Runtime: this program was built without the feature `onnxruntime`".into())
 }
 
 /// Builds a model that was checked; returns what the file says of its inputs and outputs.
 pub(super) fn build(
-    bytes: &[u8],
+    bytes: &Bytes,
     engine: Engine,
     by_rows: bool,
 ) -> Result<(Box<dyn Run>, Interface)> {

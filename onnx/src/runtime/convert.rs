@@ -202,14 +202,16 @@ fn tensor(value: &DynValue) -> TractResult<TValue> {
     let ValueType::Tensor { ty, shape, .. } = value.dtype() else {
         return Err(TractError::msg("an output is not a tensor"));
     };
-    let shape: TVec<usize> =
-        shape.iter().map(|size| usize::try_from(*size)).collect::<Result<_, _>>()?;
+    let mut sizes: TVec<usize> = TVec::new();
+    for size in shape.iter() {
+        sizes.push(usize::try_from(*size)?);
+    }
     macro_rules! copy {
         ($element:ty) => {{
             let (_, elements) = value.try_extract_tensor::<$element>().map_err(failed)?;
             // Only tract needs more, and allocations with a wide alignment are slow.
             let align = align_of::<$element>();
-            Ok(Tensor::from_shape_align(&shape, elements, align)?.into())
+            Ok(Tensor::from_shape_align(&sizes, elements, align)?.into())
         }};
     }
     for_each!(
@@ -217,7 +219,7 @@ fn tensor(value: &DynValue) -> TractResult<TValue> {
         copy,
         {
             let (_, texts) = value.try_extract_strings().map_err(failed)?;
-            Ok(ArrayD::from_shape_vec(&*shape, texts)?.into_tensor().into())
+            Ok(ArrayD::from_shape_vec(&*sizes, texts)?.into_tensor().into())
         },
         Err(TractError::msg("an output has an unsupported element type"))
     )

@@ -7,17 +7,21 @@ mod message;
 mod nodes;
 mod ports;
 mod proto;
+mod sessions;
 mod threads;
 
+use std::error::Error;
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::OnceLock;
+use std::thread;
 
+use larder_core::bytes::Bytes;
 use larder_core::extend::catch_panic;
-use ort::environment::Environment;
+use ort::environment::{Environment, GlobalThreadPoolOptions};
 use ort::logging::LogLevel;
 use ort::session::{Session, SessionInputValue};
 use tract_onnx::pb::ModelProto;
-use tract_onnx::prelude::{TractError, TractResult};
+use tract_onnx::prelude::{TVec, TractError, TractResult};
 
 use super::check::{Fault, Subject};
 use super::data::Data;
@@ -25,6 +29,8 @@ use super::engine::Run;
 use super::interface::{Dim, Interface, Port};
 use super::refusal::shorten;
 use super::rewrite::Keys;
+use adapt::Border;
+use sessions::Sessions;
 
 /// The library that was found, and its version.
 ///
@@ -68,17 +74,21 @@ fn loaded() -> Result<&'static Loaded, String> {
 
 fn load() -> Result<Loaded, String> {
     let path = find::library()?;
+    let threads = threads::of_process()?;
     let failed = |reason: String| {
         format!("cannot load ONNX Runtime from {}: {}", path.display(), shorten(&reason))
     };
-    let load = || -> Result<Environment, String> {
-        let environment = ort::init_from(&path).map_err(|error| error.to_string())?;
+    let load = || -> Result<Environment, Box<dyn Error>> {
+        let environment = ort::init_from(&path)?;
+        // All sessions share its threads. They run no two operators of a graph beside each other.
+        let pool = GlobalThreadPoolOptions::default();
+        let pool = pool.with_intra_threads(threads)?.with_inter_threads(1)?;
         let environment = environment.with_name("larder").with_telemetry(false);
-        environment.build().map_err(|error| error.to_string())
+        Ok(environment.with_global_thread_pool(pool).build()?)
     };
     let environment =
         catch_panic("ONNX Runtime", load).map_err(|panic| failed(panic.to_string()))?;
-    let environment = environment.map_err(failed)?;
+    let environment = environment.map_err(|error| failed(error.to_string()))?;
     // Its warnings would be printed.
     environment.set_log_level(LogLevel::Fatal);
     let numbers: Vec<_> = find::version_of(&path).iter().map(ToString::to_string).collect();
@@ -90,30 +100,29 @@ pub(super) fn missing() -> Option<String> {
     loaded().err()
 }
 
-/// A model in a session.
+/// A model in sessions.
 pub(super) struct RuntimeModel {
-    /// A session runs one call at a time, on all cores.
-    session: Mutex<Session>,
+    sessions: Sessions,
     inputs: Vec<Port>,
     outputs: Vec<Port>,
 }
 
 impl Run for RuntimeModel {
     fn run(&self, _: usize, inputs: Vec<Data>) -> TractResult<Vec<Data>> {
-        let run = || -> TractResult<Vec<Data>> {
+        let run = |session: &mut Session| -> TractResult<Vec<Data>> {
             let failed = |error: ort::Error| TractError::msg(error.to_string());
-            let mut views: Vec<SessionInputValue<'_>> = Vec::with_capacity(inputs.len());
+            let mut views: TVec<SessionInputValue<'_>> = TVec::new();
             for (port, data) in self.inputs.iter().zip(&inputs) {
                 views.push(convert::to_runtime(port, data)?);
                 if port.optional {
                     views.push(convert::flag(!matches!(data, Data::Missing))?);
                 }
             }
-            let mut session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
             let outputs = session.run(&views[..]).map_err(failed)?;
             let mut values = outputs.values();
             let mut next = || values.next().ok_or_else(|| TractError::msg("an output is missing"));
             let mut given = Vec::with_capacity(self.outputs.len());
+            // The tensors of a sequence may be those of an input, which live until they are copied.
             for port in &self.outputs {
                 let value = next()?;
                 let is_given = !port.optional || convert::is_given(&*next()?)?;
@@ -121,12 +130,13 @@ impl Run for RuntimeModel {
             }
             Ok(given)
         };
-        catch_panic("ONNX Runtime", run).map_err(|panic| TractError::msg(panic.to_string()))?
+        let outputs = self.sessions.with(|session| catch_panic("ONNX Runtime", || run(session)));
+        outputs.map_err(|panic| TractError::msg(panic.to_string()))?
     }
 }
 
 /// Builds a model and runs it on generated inputs.
-pub(super) fn check(proto: ModelProto, bytes: &[u8]) -> Result<(RuntimeModel, Interface), String> {
+pub(super) fn check(proto: ModelProto, bytes: &Bytes) -> Result<(RuntimeModel, Interface), String> {
     super::build::check_limits(proto)?;
     let (model, plain) = build(bytes)?;
     if !plain.inputs.iter().all(Port::is_tensor) {
@@ -154,40 +164,51 @@ pub(super) fn check(proto: ModelProto, bytes: &[u8]) -> Result<(RuntimeModel, In
 }
 
 /// Builds a model; returns its inputs and outputs as the file states them.
-pub(super) fn build(bytes: &[u8]) -> Result<(RuntimeModel, Interface), String> {
+pub(super) fn build(bytes: &Bytes) -> Result<(RuntimeModel, Interface), String> {
+    let Opened { session, inputs, outputs, keys } = open_model(bytes)?;
+    let inputs = ports::ports(session.inputs(), &inputs, "i", &Keys::new())?;
+    let outputs = ports::ports(session.outputs(), &outputs, "o", &keys)?;
+    let interface = Interface::new(inputs.clone(), outputs.clone())?;
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let sessions = Sessions::new(session, bytes, cores);
+    Ok((RuntimeModel { sessions, inputs, outputs }, interface))
+}
+
+/// A session of a model, and what was changed in its file.
+struct Opened {
+    session: Session,
+    /// Inputs of the file, if they were changed.
+    inputs: Vec<Border>,
+    outputs: Vec<Border>,
+    /// What each `ZipMap` added.
+    keys: Keys,
+}
+
+/// Opens a session of a model.
+fn open_model(bytes: &[u8]) -> Result<Opened, String> {
     let (changed, keys) = message::prepare(bytes)?;
     let bytes = changed.as_deref().unwrap_or(bytes);
-    let (session, borders) = match open(bytes) {
-        Ok(session) if ports::are_plain(&session) => (session, (Vec::new(), Vec::new())),
+    let (session, inputs, outputs) = match open(bytes) {
+        Ok(session) if ports::are_plain(&session) => (session, Vec::new(), Vec::new()),
         first => {
             let adapted = adapt::adapt(bytes)?;
             match (open(&adapted.bytes), first) {
-                (Ok(session), _) => (session, (adapted.inputs, adapted.outputs)),
+                (Ok(session), _) => (session, adapted.inputs, adapted.outputs),
                 // About the file as it is.
                 (Err(_), Err(reason)) | (Err(reason), Ok(_)) => return Err(reason),
             }
         }
     };
-    let inputs = ports::ports(session.inputs(), &borders.0, "i", &Keys::new())?;
-    let outputs = ports::ports(session.outputs(), &borders.1, "o", &keys)?;
-    let interface = Interface::new(inputs.clone(), outputs.clone())?;
-    Ok((RuntimeModel { session: Mutex::new(session), inputs, outputs }, interface))
+    Ok(Opened { session, inputs, outputs, keys })
 }
 
 /// Opens a session.
 fn open(bytes: &[u8]) -> Result<Session, String> {
     let loaded = loaded()?;
-    let commit = || -> Result<Session, String> {
-        let mut builder =
-            Session::builder(&loaded.environment).map_err(|error| error.to_string())?;
-        if let Some(threads) = threads::per_call()? {
-            builder = builder.with_intra_threads(threads).map_err(|error| error.to_string())?;
-        }
-        builder.commit_from_memory(bytes).map_err(|error| error.to_string())
-    };
+    let commit = || Session::builder(&loaded.environment)?.commit_from_memory(bytes);
     let session = catch_panic("ONNX Runtime", commit)
         .map_err(|panic| message::explain(&panic.to_string()))?;
-    session.map_err(|error| message::explain(&error))
+    session.map_err(|error| message::explain(&error.to_string()))
 }
 
 /// Gives all open first dimensions the same name.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use larder_benches::Outcome;
 use ort::environment::Environment;
@@ -40,17 +40,21 @@ pub(super) fn tract_plan(path: &Path, rows: usize) -> Outcome<Arc<TypedRunnableM
     Ok(model.into_optimized()?.into_runnable()?)
 }
 
-/// Calls a session of ONNX Runtime.
+/// Calls sessions of ONNX Runtime, one for each caller as the crate advises.
 pub(super) fn runtime(
     path: &Path,
     rows: usize,
     threads: usize,
+    callers: usize,
 ) -> Outcome<impl Fn() -> Outcome + Sync> {
-    let session = Mutex::new(session(&environment()?, &std::fs::read(path)?, threads)?);
+    let (environment, bytes) = (environment()?, std::fs::read(path)?);
+    let sessions = (0..callers).map(|_| session(&environment, &bytes, threads).map(Mutex::new));
+    let sessions = sessions.collect::<Outcome<Vec<_>>>()?;
     let input = vec![0.5_f32; rows * WIDTH];
     Ok(move || {
         let input = TensorRef::from_array_view(([rows, WIDTH], &input[..]))?;
-        let mut session = session.lock().unwrap_or_else(PoisonError::into_inner);
+        let idle = sessions.iter().cycle().find_map(|session| session.try_lock().ok());
+        let mut session = idle.ok_or("there is no session")?;
         let outputs = session.run(ort::inputs![input])?;
         for output in outputs.values() {
             // Labels and probabilities.

@@ -27,7 +27,7 @@ pub(super) struct Load {
 
 impl Load {
     /// One thread and all threads: tract runs a call on one thread, so all threads call it at once.
-    pub(super) fn all() -> Outcome<[Self; 5]> {
+    pub(super) fn all() -> Outcome<[Self; 6]> {
         let all = thread::available_parallelism()?.get();
         let load = |engine, what, threads, callers| Self { engine, what, threads, callers };
         Ok([
@@ -35,7 +35,8 @@ impl Load {
             load("tract", "tract, a caller per core", 1, all),
             load("onnxruntime", "onnxruntime, one thread", 1, 1),
             load("onnxruntime", "onnxruntime, all threads", 0, 1),
-            load("onnxruntime", "onnxruntime, a caller per core", 1, all),
+            load("onnxruntime", "onnxruntime, one thread, a caller per core", 1, all),
+            load("onnxruntime", "onnxruntime, all threads, a caller per core", 0, all),
         ])
     }
 }
@@ -74,7 +75,7 @@ pub(super) fn run(arguments: &[String]) -> Outcome {
                 print(calls, callers, run)
             }
             _ => {
-                let run = bare::runtime(path, rows, threads)?;
+                let run = bare::runtime(path, rows, threads, callers)?;
                 print(calls, callers, run)
             }
         },

@@ -1,6 +1,9 @@
 //! ONNX Runtime. `scripts/test` installs it and names it by `LARDER_ONNXRUNTIME`: then it must work. Without the variable,
 //! these tests run where it is installed.
 
+use std::sync::Barrier;
+use std::thread;
+
 use larder_core::{Model as _, Registry};
 use larder_models::OnnxModel;
 use larder_models::onnx::{Engine, OnnxRuntime, OpenOptions};
@@ -97,4 +100,35 @@ fn dependent_rows_are_one_call() {
     let options = OpenOptions::new().engine(Engine::OnnxRuntime);
     let model = OnnxModel::open_with(sample_path("centered.onnx"), &options).unwrap();
     assert_eq!(model.predict_json_erased("[[1, 2], [3, 6]]").unwrap(), "[[-1.0,-2.0],[1.0,2.0]]");
+}
+
+/// Sessions are opened while others answer; each call gets the answer to its own input.
+#[test]
+fn callers_beside_each_other_get_their_own_answers() {
+    if !found() {
+        return;
+    }
+    let options = OpenOptions::new().engine(Engine::OnnxRuntime);
+    // `zipmap` is changed before each session is opened.
+    for (name, rows) in
+        [("digits_mlp", json("digits.json")), ("zipmap", json("wine_linear.json")["rows"].clone())]
+    {
+        let model = OnnxModel::open_with(fixture(&format!("{name}.onnx")), &options).unwrap();
+        let rows: Vec<_> =
+            rows.as_array().unwrap().iter().take(32).map(ToString::to_string).collect();
+        let answers: Vec<_> =
+            rows.iter().map(|row| model.predict_json_erased(row).unwrap()).collect();
+        let start = Barrier::new(8);
+        thread::scope(|scope| {
+            for caller in 0..8 {
+                let (model, rows, answers, start) = (&model, &rows, &answers, &start);
+                scope.spawn(move || {
+                    start.wait();
+                    for at in (0..rows.len() * 20).map(|at| (at + caller * 5) % rows.len()) {
+                        assert_eq!(model.predict_json_erased(&rows[at]).unwrap(), answers[at]);
+                    }
+                });
+            }
+        });
+    }
 }
