@@ -91,18 +91,7 @@ fn main() -> Outcome {
         "clients      larder     by hand  ratio  (quartiles)    goal       p50       p99; medians of pairs of turns",
     );
     for clients in [1, 8, 64] {
-        // Each pair is taken at one time, because the machine is shared and the kernel moves threads from core to core.
-        let mut pairs = Vec::new();
-        for pair in 0..PAIRS {
-            let measure = |target| load(target, clients, time / 8, None);
-            pairs.push(if pair % 2 == 0 {
-                let ours = measure(&ours)?;
-                (ours, measure(&by_hand)?)
-            } else {
-                let by_hand = measure(&by_hand)?;
-                (measure(&ours)?, by_hand)
-            });
-        }
+        let pairs = pairs(&ours, &by_hand, clients, time)?;
         let middle = |of: &dyn Fn(&Measured) -> f64| {
             quartiles(pairs.iter().map(|(ours, _)| of(ours)).collect())[1]
         };
@@ -133,11 +122,12 @@ fn main() -> Outcome {
         let Ok(url) = env::var(name) else { continue };
         let address: SocketAddr = url.trim_start_matches("http://").parse()?;
         let peer = Target { address, request: request(path, &token, &body) };
-        let (ours, peer) = (load(&ours, 1, time, None)?, load(&peer, 1, time, None)?);
-        let ratio = ours.rate / peer.rate;
+        let pairs = pairs(&ours, &peer, 1, time)?;
+        let [low, ratio, high] =
+            quartiles(pairs.iter().map(|(ours, peer)| ours.rate / peer.rate).collect());
+        let [_, rate, _] = quartiles(pairs.iter().map(|(_, peer)| peer.rate).collect());
         say(&format!(
-            "{name}, one client: {:.0} a second, larder {ratio:.1} times (goal 20)",
-            peer.rate
+            "{name}, one client: {rate:.0} a second, larder {ratio:.1} times ({low:.1} to {high:.1}, goal 20)"
         ));
     }
     deploy(&larder, &server, &token)?;
@@ -257,6 +247,28 @@ impl Target {
             }
         }
     }
+}
+
+/// Asks two servers in short turns. Each pair is taken at one time, because the machine is shared and the kernel moves threads
+/// from core to core.
+fn pairs(
+    ours: &Target,
+    other: &Target,
+    clients: usize,
+    time: Duration,
+) -> Outcome<Vec<(Measured, Measured)>> {
+    let measure = |target| load(target, clients, time / 8, None);
+    let mut pairs = Vec::new();
+    for pair in 0..PAIRS {
+        pairs.push(if pair % 2 == 0 {
+            let ours = measure(ours)?;
+            (ours, measure(other)?)
+        } else {
+            let other = measure(other)?;
+            (measure(ours)?, other)
+        });
+    }
+    Ok(pairs)
 }
 
 /// Asks from `clients` connections for `time`; at `rate` a second together, or as fast as they can.
