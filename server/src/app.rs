@@ -11,6 +11,7 @@ use crate::audit_log::AuditLog;
 use crate::metrics::Metrics;
 use crate::options::ServerOptions;
 use crate::shared::Shared;
+use crate::traces::Traces;
 
 /// The state of a server.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub(crate) struct App {
     pub(crate) sessions: crate::sessions::Sessions,
     /// The state of the protocols.
     pub(crate) shared: Shared,
+    /// `None` if no traces are exported.
+    pub(crate) traces: Option<Traces>,
     /// Set while the server ends: it is no longer ready.
     pub(crate) is_ending: AtomicBool,
 }

@@ -18,6 +18,7 @@ use larder_serving::{DeploymentStatus, Serving};
 use crate::access_cache::Identity;
 use crate::app::SharedApp;
 use crate::failure::Failure;
+use crate::traces::Span;
 
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_PREFIX: HeaderName = HeaderName::from_static("x-forwarded-prefix");
@@ -29,6 +30,7 @@ pub struct Context {
     /// `None` on a server without authentication, and on public routes.
     pub(crate) identity: Option<Identity>,
     pub(crate) request_id: Arc<str>,
+    pub(crate) span: Span,
 }
 
 impl Context {

@@ -28,6 +28,8 @@ mod dialect;
 mod failure;
 mod head_timer;
 mod health;
+#[cfg(any(feature = "oidc", feature = "otel"))]
+mod http_client;
 mod identify;
 mod listen;
 mod metrics;
@@ -46,6 +48,7 @@ mod server;
 mod sessions;
 mod shared;
 mod store;
+mod traces;
 mod whoami;
 
 pub use crate::listen::Listen;

@@ -101,7 +101,7 @@ impl Metrics {
 }
 
 /// The name of a method. A client may invent methods, and each would be a series of its own.
-fn known(method: &Method) -> &'static str {
+pub(crate) fn known(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "HEAD" => "HEAD",

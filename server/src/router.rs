@@ -21,8 +21,10 @@ use crate::pages;
 use crate::request_id;
 use crate::route::Guard;
 use crate::routes;
+use crate::traces::Span;
 
-const TRACE: HeaderName = HeaderName::from_static("traceparent");
+/// The trace that a request belongs to, by W3C Trace Context.
+pub(crate) const TRACE: HeaderName = HeaderName::from_static("traceparent");
 /// Maximum time for the body of a request that is refused.
 const DRAIN: Duration = Duration::from_secs(1);
 /// The most bytes that are read of it.
@@ -104,8 +106,13 @@ async fn answer(
     let request_id: Arc<str> = request_id::of(request.headers());
     let trace = request.headers().get(TRACE).cloned();
     let method = request.method().clone();
-    let mut context =
-        Context { app: Arc::clone(app), identity: None, request_id: Arc::clone(&request_id) };
+    let span = Span::start(app, &request, Some(route.path), &request_id);
+    let mut context = Context {
+        app: Arc::clone(app),
+        identity: None,
+        request_id: Arc::clone(&request_id),
+        span: span.clone(),
+    };
     let in_progress = app.metrics.begin();
     let recognized = recognize(&mut context, mounted, &request);
     let recognized = match recognized {
@@ -137,15 +144,17 @@ async fn answer(
     };
     let (status, took) = (response.status(), started.elapsed());
     mounted.answered(&app.metrics, &method, status, took);
+    span.end(status);
     tracing::info!(
         request_id = &*request_id,
+        trace_id = span.trace_id(),
         method = method.as_str(),
         route = route.path,
         status = status.as_u16(),
         milliseconds = took.as_millis() as u64,
         "request"
     );
-    finish(response, &request_id, trace)
+    finish(response, &request_id, trace, &span)
 }
 
 /// Sets the caller, if the cache knows the token. Returns the token if not.
@@ -215,13 +224,19 @@ async fn unmatched(app: &SharedApp, request: Request, status: StatusCode) -> Res
         }
         Ok(_) => Failure::not_found("cannot answer: there is no such path"),
     };
+    let span = Span::start(app, &request, None, &request_id);
     app.metrics.request(request.method(), "", failure.status, Duration::ZERO);
+    span.end(failure.status);
     let path = request.uri().path();
     let Some(pages) = pages else {
-        return finish(failure.respond(&request_id, path), &request_id, trace);
+        return finish(failure.respond(&request_id, path), &request_id, trace, &span);
     };
-    let mut context =
-        Context { app: Arc::clone(app), identity: None, request_id: Arc::clone(&request_id) };
+    let mut context = Context {
+        app: Arc::clone(app),
+        identity: None,
+        request_id: Arc::clone(&request_id),
+        span: span.clone(),
+    };
     let (headers, uri) = (request.headers().clone(), request.uri().clone());
     drop(request);
     if let (Some(guard), Some(token)) = (&app.guard, app.sessions.token(&headers)) {
@@ -232,10 +247,15 @@ async fn unmatched(app: &SharedApp, request: Request, status: StatusCode) -> Res
         }
     }
     let response = (pages.finish)(&context, &headers, &uri, Err(failure));
-    finish(response, &request_id, trace)
+    finish(response, &request_id, trace, &span)
 }
 
-fn finish(mut response: Response, request_id: &str, trace: Option<HeaderValue>) -> Response {
+fn finish(
+    mut response: Response,
+    request_id: &str,
+    trace: Option<HeaderValue>,
+    span: &Span,
+) -> Response {
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::from_str(request_id) {
         headers.insert(request_id::HEADER, id);
@@ -243,6 +263,7 @@ fn finish(mut response: Response, request_id: &str, trace: Option<HeaderValue>) 
     if let Some(trace) = trace {
         headers.insert(TRACE, trace);
     }
+    span.write(headers);
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(header::CACHE_CONTROL).or_insert_with(|| HeaderValue::from_static("no-store"));
     response

@@ -28,9 +28,12 @@ use crate::pages;
 use crate::router::Router;
 use crate::sessions::Sessions;
 use crate::shared::Shared;
+use crate::traces::Traces;
 
 /// Maximum time for open requests after the server is told to stop.
 const DRAIN: Duration = Duration::from_secs(30);
+/// Maximum time for the last traces, after that.
+const FLUSH: Duration = Duration::from_secs(3);
 /// Time between ends of the timer that is always set; well below the others.
 const TICK: Duration = Duration::from_secs(1);
 /// The name of the user that a server creates in a larder without users.
@@ -112,6 +115,7 @@ impl Server {
             guard,
             sessions: Sessions::new(options.is_local, is_tls || options.behind_proxy)?,
             shared,
+            traces: Traces::start(runtime.handle())?,
             is_ending: AtomicBool::new(false),
         });
         let router = Router::new(&app)?;
@@ -205,6 +209,9 @@ impl Server {
         }
         if let Some(runtime) = self.runtime.take() {
             self.app.serving.stop(time);
+            if let Some(traces) = &self.app.traces {
+                traces.end(FLUSH);
+            }
             runtime.shutdown_timeout(Duration::from_secs(5));
             if let Some(guard) = &self.app.guard {
                 guard.audit.flush();

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use larder_core::{Error, Result};
-use url::{Host, Url};
+use url::Url;
+
+use crate::http_client::is_local;
 
 /// A provider of identities, and how its users become users of the larder.
 #[derive(Clone)]
@@ -123,16 +125,6 @@ impl OidcOptions {
 /// Returns whether nobody in between can read or change what is sent.
 pub(super) fn is_safe(url: &Url) -> bool {
     url.scheme() == "https" || (url.scheme() == "http" && is_local(url))
-}
-
-/// Returns whether a URL is of this machine.
-pub(super) fn is_local(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
 }
 
 /// Omits the secret.

@@ -6,17 +6,16 @@ use std::time::{Duration, Instant};
 
 use jsonwebtoken::jwk::Jwk;
 use larder_core::{Error, Result};
-use larder_store::tls::system_certificates;
-use reqwest::{Client, RequestBuilder, redirect};
-use rustls::crypto::aws_lc_rs;
+use reqwest::{Client, RequestBuilder};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use tokio::sync::Mutex;
 use url::Url;
 
-use super::options::{is_local, is_safe};
+use super::options::is_safe;
 use crate::failure::Failure;
+use crate::http_client::http_client;
 
 /// The age at which something is read again.
 const FRESH: Duration = Duration::from_secs(15 * 60);
@@ -87,23 +86,8 @@ impl fmt::Debug for Provider {
 
 impl Provider {
     pub(super) fn new(issuer: &str) -> Result<Self> {
-        let failed = |error: Box<dyn std::error::Error + Send + Sync>| {
-            Error::store(format!("set up requests to {issuer}"), error)
-        };
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| failed(error.into()))?
-            .with_root_certificates(system_certificates())
-            .with_no_client_auth();
-        let builder = Client::builder()
-            .tls_backend_preconfigured(tls)
-            .redirect(redirect::Policy::none())
-            .timeout(TIMEOUT)
-            .user_agent(concat!("larder/", env!("CARGO_PKG_VERSION")));
-        let is_local = Url::parse(issuer).is_ok_and(|url| is_local(&url));
-        let builder = if is_local { builder.no_proxy() } else { builder };
-        let client = builder.build().map_err(|error| failed(error.into()))?;
+        let client = http_client(issuer, TIMEOUT)
+            .map_err(|error| Error::store(format!("set up requests to {issuer}"), error))?;
         let (discovery, keys) = (Mutex::default(), Mutex::default());
         Ok(Self { client, issuer: issuer.to_owned(), discovery, keys })
     }

@@ -48,6 +48,7 @@ pub fn object<'a, T: serde::Deserialize<'a>>(body: &'a [u8], what: &str) -> Resu
 /// # Errors
 /// Those of the input, the model and its queue.
 pub async fn run(context: &Context, target: &Target, input: Input) -> Result<Answer, Failure> {
+    context.span.asks(target.model().version());
     if let Some(answer) = target.try_now(&context.app, &input) {
         return answer.map_err(Failure::from);
     }

@@ -6,6 +6,7 @@ mod clients;
 mod deployed;
 #[cfg(feature = "servers")]
 mod doors;
+mod gone;
 mod inference;
 mod mlflow;
 mod predict;

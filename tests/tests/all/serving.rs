@@ -2,7 +2,7 @@
 
 mod canary;
 mod deploy;
-mod ends;
+pub(crate) mod ends;
 mod follow;
 mod pool;
 mod requests;

@@ -9,6 +9,7 @@
 
 mod broken;
 mod certificate;
+mod clocks;
 mod endpoint;
 mod everything;
 mod fake;
@@ -25,6 +26,7 @@ mod policies;
 mod served;
 mod sharing;
 mod tokens;
+mod traces;
 
 use larder::bytes::Bytes;
 use larder::maintenance::LarderMaintenance;

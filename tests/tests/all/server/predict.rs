@@ -1,5 +1,7 @@
 //! Larder's own way to predict: JSON and MessagePack, one input and many.
 
+use std::io::Write;
+
 use larder::Result;
 use larder::access::Role;
 use larder::prelude::*;
@@ -179,6 +181,34 @@ fn types_and_sizes_of_bodies_are_checked() {
     let answer = send("application/json", large.as_bytes());
     assert_eq!((answer.status, answer.code().as_str()), (413, "too_large"));
     assert_eq!(send("application/json", b"\xff\xfe").status, 400);
+}
+
+#[test]
+fn compressed_bodies_are_read_up_to_the_limit() {
+    let serving = Serving::with(&options().max_body(100_000));
+    serving.larder.apply("double", &Doubler { factor: 2.0 }).unwrap();
+    let send = |encoding: &str, body: &[u8]| {
+        let headers = [("content-type", "application/json"), ("content-encoding", encoding)];
+        let token = Some(serving.admin.as_str());
+        let answer =
+            http::send(serving.address(), "POST", "/predict/double", token, &headers, body);
+        (answer.status, answer.text())
+    };
+    let gzip = |spaces: usize| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        let body = format!("{{\"input\": {}1}}", " ".repeat(spaces));
+        encoder.write_all(body.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    assert_eq!(send("gzip", &gzip(90_000)), (200, "{\"output\":2.0}".into()));
+    let bomb = gzip(64 << 20);
+    assert!(bomb.len() < 100_000, "it passes the limit of what is sent");
+    let (status, text) = send("gzip", &bomb);
+    assert!(status == 413 && text.contains("too_large"), "{status}: {text}");
+    for damaged in [&bomb[..20], &bomb[2..], b"{\"input\":1}", b""] {
+        assert_eq!(send("gzip", damaged).0, 400, "{damaged:?}");
+    }
+    assert_eq!(send("br", b"x").0, 415);
 }
 
 #[test]

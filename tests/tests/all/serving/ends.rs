@@ -74,9 +74,9 @@ fn every_request_ends_exactly_once_and_is_counted_once() {
 
 /// A store that can be switched off.
 #[derive(Debug, Default)]
-struct Flaky {
+pub(crate) struct Flaky {
     store: MemoryStore,
-    is_gone: AtomicBool,
+    pub(crate) is_gone: AtomicBool,
 }
 
 impl Flaky {
