@@ -44,7 +44,7 @@ impl Search<'_> {
         let mut hits = Vec::new();
         let mut column = self.outputs.column.clone();
         self.each_not_indexed(|chunk| {
-            let is_empty = chunk.empty(self.index);
+            let is_empty = chunk.empty(self.index.takes_null());
             let Some((_, values)) = chunk.columns.first() else { return Ok(()) };
             if is_empty.iter().all(|is_empty| *is_empty) {
                 return Ok(());
@@ -88,7 +88,7 @@ impl Search<'_> {
         let indexed = self.indexed_after_fill()?;
         let mut count = 0;
         self.each_not_indexed(|chunk| {
-            let is_empty = chunk.empty(self.index);
+            let is_empty = chunk.empty(self.index.takes_null());
             let left_out = chunk.rows.iter().zip(is_empty).filter(|(row, is_empty)| {
                 !is_empty && !indexed.contains(*row) && allowed.has(**row)
             });

@@ -198,7 +198,8 @@ impl Search<'_> {
             }
             Like::Row(row) => {
                 let chunk = self.source.take(self.index, &[*row])?;
-                let is_empty = chunk.empty(self.index).into_iter().all(|is_empty| is_empty);
+                let is_empty =
+                    chunk.empty(self.index.takes_null()).into_iter().all(|is_empty| is_empty);
                 let column = chunk.columns.first().filter(|_| !is_empty && !chunk.rows.is_empty());
                 let Some((_, column)) = column else {
                     return Err(

@@ -175,7 +175,7 @@ impl Listeners {
         }
         let Some(chunk) = source.scan(listener, 0, TRIED)?.next() else { return Ok(()) };
         let chunk = chunk?;
-        let is_empty = chunk.empty(listener);
+        let is_empty = chunk.empty(listener.takes_null());
         let (mut tried, mut column) = (0, None);
         let mut failure = None;
         for at in (0..chunk.rows.len()).filter(|at| !is_empty[*at]) {

@@ -3,11 +3,8 @@
 use arrow_array::{Array, ArrayRef, BooleanArray, UInt32Array};
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::DataType;
-use larder_core::Result;
-
-use super::listener::{Listener, Work};
-use super::predict::InputForm;
 use larder_collections::extend::arrow_error;
+use larder_core::Result;
 
 /// The input of some rows.
 pub(crate) struct Chunk {
@@ -46,8 +43,7 @@ impl Chunk {
     }
 
     /// Returns for each row whether it gets no output: it has no input, or needs none.
-    pub(crate) fn empty(&self, listener: &Listener) -> Vec<bool> {
-        let takes_null = matches!(&listener.work, Work::Model { form: InputForm::Object, .. });
+    pub(crate) fn empty(&self, takes_null: bool) -> Vec<bool> {
         let nulls = |column: &ArrayRef| match column.data_type() {
             DataType::Null => Some(NullBuffer::new_null(column.len())),
             _ => column.nulls().filter(|nulls| nulls.null_count() > 0).cloned(),

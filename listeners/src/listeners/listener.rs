@@ -173,6 +173,11 @@ impl Listener {
         self.key.iter().filter_map(|field| field.strip_prefix(OUTPUTS))
     }
 
+    /// Returns true if one of several fields may be null.
+    pub(crate) fn takes_null(&self) -> bool {
+        matches!(&self.work, Work::Model { form: InputForm::Object, .. })
+    }
+
     pub(crate) fn is_whole_row(&self) -> bool {
         matches!(&*self.key, [only] if only == WHOLE_ROW)
     }

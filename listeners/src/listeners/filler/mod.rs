@@ -271,7 +271,7 @@ impl<'a> Filler<'a> {
     fn compute(&mut self, chunk: &Chunk, known: Rows, force: bool) -> Result<()> {
         let rows = &chunk.rows;
         let inputs = ChunkInputs::new(self.source, self.listener, chunk, known);
-        let is_empty = chunk.empty(self.listener);
+        let is_empty = chunk.empty(self.listener.takes_null());
         let (mut due, mut empty) = (Vec::new(), Vec::new());
         let ends = rows.first().copied().zip(rows.last().copied());
         let is_reached = ends.is_some_and(|(first, last)| self.view(|it| it.reaches(first, last)));
