@@ -28,7 +28,7 @@ impl RecordKind {
     /// Returns the kind of a key by its prefix.
     ///
     /// # Errors
-    /// [`Error::Corrupt`](crate::Error::Corrupt) for a key of no linked kind.
+    /// [`Error::Corrupt`] for a key of no linked kind.
     pub fn of(key: &RecordKey) -> Result<&'static Self> {
         let kind = Self::all().iter().find(|kind| key.as_str().starts_with(kind.prefix));
         kind.ok_or_else(|| foreign(key, "its key is of no known kind of record"))
