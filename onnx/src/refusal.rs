@@ -59,11 +59,42 @@ pub(super) fn shorten(reason: &str) -> String {
     if line.starts_with("Condition failed") {
         return "its inputs do not fit".into();
     }
-    // The rest is for the engine's authors only.
+    // What follows is for the engine's authors only.
+    let line = match line.split_once(" panicked: ") {
+        Some((engine, value)) if is_debug(value) => format!("{engine} panicked"),
+        _ => line.to_owned(),
+    };
     let marks = [" {", ": called `", " for slicing "];
-    let line = marks.iter().fold(line, |line, mark| line.split(mark).next().unwrap_or_default());
+    let line = marks.iter().fold(&*line, |line, mark| line.split(mark).next().unwrap_or_default());
     match line.char_indices().nth(MAX_REASON) {
         Some((at, _)) => format!("{}…", &line[..at]),
         None => line.to_owned(),
+    }
+}
+
+/// Returns true for the debug form of a struct or variant with values, such as `UndeterminedSymbol("N")`.
+fn is_debug(text: &str) -> bool {
+    let is_name = |name: &str| {
+        name.starts_with(char::is_uppercase)
+            && name.chars().all(|c| c.is_alphanumeric() || c == '_')
+    };
+    text.split_once(['(', '{']).is_some_and(|(name, _)| is_name(name.trim_end()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shorten;
+
+    #[test]
+    fn reasons_show_no_values_of_an_engine() {
+        for (reason, shown) in [
+            ("tract panicked: UndeterminedSymbol(\"N\")", "tract panicked"),
+            ("tract panicked: Shape { dims: [1, 2] }", "tract panicked"),
+            ("tract panicked: called `Option::unwrap()` on a `None` value", "tract panicked"),
+            ("tract panicked: index out of bounds (3)", "tract panicked: index out of bounds (3)"),
+            ("no such operator\nand a backtrace", "no such operator"),
+        ] {
+            assert_eq!(shorten(reason), shown);
+        }
     }
 }

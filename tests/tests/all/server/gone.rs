@@ -50,8 +50,9 @@ fn while_the_store_is_gone_answers_are_503_and_it_comes_back_by_itself() {
     serving.larder.apply("other", &Doubler { factor: 3.0 }).unwrap();
     serving.larder.deploy("loaded", &DeployOptions::new()).unwrap();
     let ann = serving.user("ann", &[(Role::User, "*")]);
-    until("it serves", || serving.get("/readyz", None).status == 200);
-    assert_eq!(serving.ask("/predict/loaded", "{\"input\": 1}").status, 200);
+    // The server sees the deployment within a second, and loads it.
+    let asks = || serving.ask("/predict/loaded", "{\"input\": 1}").status == 200;
+    until("it serves", || serving.get("/readyz", None).status == 200 && asks());
 
     store.is_gone.store(true, Ordering::SeqCst);
     until("it is not ready", || serving.get("/readyz", None).status == 503);

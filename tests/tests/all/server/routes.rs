@@ -151,6 +151,16 @@ fn other_methods_and_paths_tell_nothing_without_a_token() {
 }
 
 #[test]
+fn a_whole_url_as_the_target_is_the_same_request() {
+    let serving = Serving::start();
+    for target in ["/whoami", "http://larder.example/whoami", "HTTP://LARDER.EXAMPLE/whoami"] {
+        assert_eq!(serving.get(target, None).status, 401, "{target}");
+        assert_eq!(serving.get(target, Some(&serving.admin)).status, 200, "{target}");
+    }
+    assert_eq!(serving.get("HTTP://larder.example/secret", None).status, 401);
+}
+
+#[test]
 fn methods_of_a_path_are_told_with_a_token_and_head_has_no_body() {
     let serving = Serving::start();
     let ask = |method, path, token| http::send(serving.address(), method, path, token, &[], b"");
