@@ -13,7 +13,7 @@ use super::outputs::{Fingerprint, RowState};
 use super::source::Source;
 use larder_collections::extend::arrow_error;
 
-/// What is known of the rows that are computed.
+/// How far changes of the rows were handled before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rows {
     /// They changed after this version of the collection, up to which all changes were handled.

@@ -180,7 +180,7 @@ struct Opened {
     /// Inputs of the file, if they were changed.
     inputs: Vec<Border>,
     outputs: Vec<Border>,
-    /// What each `ZipMap` added.
+    /// The keys of each `ZipMap`, by output.
     keys: Keys,
 }
 

@@ -75,7 +75,7 @@ impl Traces {
     }
 }
 
-/// What the environment says of this service, which is called `larder` if it says no name.
+/// Returns the attributes of this service from the environment. Its default name is `larder`.
 fn resource() -> Resource {
     let found = Resource::builder().build();
     let name = found.get(&Key::from_static_str("service.name"));

@@ -167,13 +167,45 @@ fn follow_each_other(rows: &[u64]) -> bool {
     }
 }
 
-/// Returns whether each value takes some part of a file.
+/// Returns whether each value takes some part of a file, so that the file's size bounds their number.
 fn takes_bytes(kind: &DataType) -> bool {
     match kind {
-        DataType::Null => false,
+        DataType::Null | DataType::RunEndEncoded(..) => false,
         DataType::FixedSizeBinary(size) => *size > 0,
         DataType::FixedSizeList(item, size) => *size > 0 && takes_bytes(item.data_type()),
         DataType::Struct(fields) => fields.iter().any(|field| takes_bytes(field.data_type())),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use arrow_array::types::Int64Type;
+    use arrow_array::{Int64Array, RunArray};
+    use larder_collections::ArrowFile;
+    use larder_core::Artifact;
+
+    use super::*;
+
+    #[test]
+    fn a_number_of_rows_that_no_bytes_bound_needs_their_ids() {
+        let rows = 1_u64 << 50;
+        let ends = Int64Array::from(vec![rows as i64]);
+        let values = RunArray::<Int64Type>::try_new(&ends, &StringArray::from(vec!["a"])).unwrap();
+        let field = Field::new("value", values.data_type().clone(), true);
+        let schema = Arc::new(Schema::new(vec![field]));
+        let batch = RecordBatch::try_new(schema, vec![Arc::new(values)]).unwrap();
+        let file = ArrowFile::of(&RecordBatch::new_empty(Arc::new(Schema::empty()))).unwrap();
+        let stored = OutputFragment {
+            rows,
+            first: 0,
+            last: rows - 1,
+            bytes: file.size(),
+            data: Artifact::new(file),
+            model: None,
+            seen: Some(1),
+        };
+        assert!(Columns::of(&batch, &stored).is_none());
     }
 }
