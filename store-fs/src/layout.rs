@@ -1,13 +1,16 @@
 //! Paths in the folder. The only module that turns names into paths.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::mem;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use larder_store::RecordKey;
 use larder_store::files::{
-    absent, create_dir_durably, follow_group_at, locked_temp_file, remove_unfinished, sync_dir,
+    absent, at_once, create_dir, create_dir_durably, follow_group_at, locked_temp_file,
+    remove_unfinished, sync_dir,
 };
 use tempfile::NamedTempFile;
 
@@ -116,7 +119,9 @@ impl Layout {
 
     /// Writes a file as a whole, durably.
     pub(crate) fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {
-        self.place(self.stage(content)?, path)
+        let mut changed = ChangedFolders::default();
+        self.place(self.stage(content)?, path, &mut changed)?;
+        changed.sync()
     }
 
     /// Writes a file to `tmp`, durably.
@@ -129,12 +134,18 @@ impl Layout {
         Ok(file)
     }
 
-    /// Gives a staged file its name, durably.
-    pub(crate) fn place(&self, file: NamedTempFile, path: &Path) -> io::Result<()> {
+    /// Gives a staged file its name.
+    pub(crate) fn place(
+        &self,
+        file: NamedTempFile,
+        path: &Path,
+        changed: &mut ChangedFolders,
+    ) -> io::Result<()> {
         let folder = path.parent().unwrap_or(&self.root);
-        create_dir_durably(folder)?;
+        changed.create(folder)?;
         file.persist(path)?;
-        sync_dir(folder)
+        changed.add(folder);
+        Ok(())
     }
 
     /// Removes files that dead writers left in `tmp`.
@@ -142,12 +153,12 @@ impl Layout {
         remove_unfinished(&self.tmp(), older_than)
     }
 
-    /// Removes a file durably, if it exists.
-    pub(crate) fn remove(&self, path: &Path) -> io::Result<()> {
-        match absent(fs::remove_file(path))? {
-            Some(()) => sync_dir(path.parent().unwrap_or(&self.root)),
-            None => Ok(()),
+    /// Removes a file, if it exists.
+    pub(crate) fn remove(&self, path: &Path, changed: &mut ChangedFolders) -> io::Result<()> {
+        if absent(fs::remove_file(path))?.is_some() {
+            changed.add(path.parent().unwrap_or(&self.root));
         }
+        Ok(())
     }
 
     /// Takes the lock shared, which excludes commits. Returns `None` if the lock file was never created, or on a file
@@ -167,6 +178,31 @@ impl Layout {
         }
         file.lock()?;
         Ok(file)
+    }
+}
+
+/// Folders whose entries changed, and are not durable yet.
+#[derive(Default)]
+pub(crate) struct ChangedFolders(BTreeSet<PathBuf>);
+
+impl ChangedFolders {
+    fn add(&mut self, folder: &Path) {
+        self.0.insert(folder.to_owned());
+    }
+
+    /// Creates a folder and its parents, unless they are there.
+    fn create(&mut self, folder: &Path) -> io::Result<()> {
+        let Some(parent) = folder.parent().filter(|_| !folder.is_dir()) else { return Ok(()) };
+        self.create(parent)?;
+        create_dir(folder, parent)?;
+        self.add(parent);
+        Ok(())
+    }
+
+    /// Makes the changes durable, all at once.
+    pub(crate) fn sync(&mut self) -> io::Result<()> {
+        let folders: Vec<PathBuf> = mem::take(&mut self.0).into_iter().collect();
+        at_once(&folders, |folder| sync_dir(folder)).map(drop)
     }
 }
 

@@ -1,5 +1,6 @@
 //! The store.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -14,7 +15,7 @@ use larder_store::{
 use larder_store::{Error, Result};
 use tempfile::NamedTempFile;
 
-use crate::layout::Layout;
+use crate::layout::{ChangedFolders, Layout};
 use crate::marker;
 
 /// A store in a folder.
@@ -68,25 +69,21 @@ impl FsStore {
     }
 
     /// Stages changes concurrently.
-    fn stage_all<'a>(
-        &self,
-        changes: impl IntoIterator<Item = &'a Change>,
-    ) -> io::Result<Vec<Staged>> {
-        let changes: Vec<&Change> = changes.into_iter().collect();
-        let is_put = |change: &&Change| !matches!(change, Change::RemoveRecord { .. });
-        let puts: Vec<&Change> = changes.iter().copied().filter(is_put).collect();
+    fn stage_all(&self, changes: &[&Change]) -> io::Result<Vec<Staged>> {
+        let is_put = |change: &Change| !matches!(change, Change::RemoveRecord { .. });
+        let puts: Vec<&Change> = changes.iter().copied().filter(|it| is_put(it)).collect();
         let mut staged = at_once(&puts, |change| self.stage(change))?.into_iter();
-        let next = |change: &Change| match is_put(&change) {
+        let next = |change: &&Change| match is_put(change) {
             true => staged.next().unwrap_or(Staged::Nothing),
             false => Staged::Nothing,
         };
-        Ok(changes.into_iter().map(next).collect())
+        Ok(changes.iter().map(next).collect())
     }
 
     /// Makes blobs durable. They have no precondition, so this is done before the lock is taken, and before any record.
     ///
-    /// Few records are synced together with the blobs, which takes no longer.
-    fn prepare(&self, changes: &[Change]) -> Result<Option<Vec<Staged>>> {
+    /// Few records are synced together with the blobs, which takes no longer; they are returned.
+    fn prepare(&self, changes: &[Change]) -> Result<VecDeque<Staged>> {
         let blobs = changes.iter().filter_map(|change| match change {
             Change::PutBlob { digest, bytes } => Some((*digest, bytes.clone())),
             _ => None,
@@ -94,50 +91,58 @@ impl FsStore {
         let blobs: Vec<_> = blobs.collect();
         if blobs.is_empty() || changes.len() > AT_ONCE {
             self.blobs.put_all(&blobs)?;
-            return Ok(None);
+            return Ok(VecDeque::new());
         }
         let prepare = || {
-            let (mut blobs, mut others) = (Vec::new(), Vec::new());
-            for staged in self.stage_all(changes)? {
+            let (mut blobs, mut records) = (Vec::new(), VecDeque::new());
+            for staged in self.stage_all(&changes.iter().collect::<Vec<_>>())? {
                 match staged {
-                    Staged::Blob(blob) => {
-                        blobs.push(blob);
-                        others.push(Staged::Nothing);
-                    }
-                    other => others.push(other),
+                    Staged::Blob(blob) => blobs.push(blob),
+                    record => records.push_back(record),
                 }
             }
             self.blobs.place(blobs)?;
-            Ok(others)
+            Ok(records)
         };
-        prepare().map(Some).map_err(|error: io::Error| {
+        prepare().map_err(|error: io::Error| {
             Error::store(format!("write the changes of a commit to {}", self.url()), error)
         })
     }
 
-    /// Makes record changes in order, each durable before the next. Stages those that are not staged yet.
-    fn make(&self, changes: &[Change], staged: Option<Vec<Staged>>) -> io::Result<()> {
-        if let Some(staged) = staged {
-            return changes.iter().zip(staged).try_for_each(|(change, it)| self.place(change, it));
-        }
-        for changes in changes.chunks(AT_ONCE) {
-            // The blobs are there.
-            let records = changes.iter().filter(|it| !matches!(it, Change::PutBlob { .. }));
-            let records: Vec<&Change> = records.collect();
-            for (change, staged) in records.iter().zip(self.stage_all(records.iter().copied())?) {
-                self.place(change, staged)?;
+    /// Makes the changes of records in order. All of them are durable before the last one is made. Stages those that are not
+    /// staged yet.
+    fn make(&self, changes: &[Change], mut staged: VecDeque<Staged>) -> io::Result<()> {
+        let is_record = |change: &&Change| !matches!(change, Change::PutBlob { .. });
+        let records: Vec<&Change> = changes.iter().filter(is_record).collect();
+        let mut changed = ChangedFolders::default();
+        for (at, change) in records.iter().enumerate() {
+            if staged.is_empty() {
+                let end = records.len().min(at + AT_ONCE);
+                staged = self.stage_all(&records[at..end])?.into();
             }
+            if at + 1 == records.len() {
+                changed.sync()?;
+            }
+            let staged = staged.pop_front().unwrap_or(Staged::Nothing);
+            self.place(change, staged, &mut changed)?;
         }
-        Ok(())
+        changed.sync()
     }
 
-    /// Makes the change of a record, durably.
-    fn place(&self, change: &Change, staged: Staged) -> io::Result<()> {
+    /// Makes the change of a record.
+    fn place(
+        &self,
+        change: &Change,
+        staged: Staged,
+        changed: &mut ChangedFolders,
+    ) -> io::Result<()> {
         match (change, staged) {
             (Change::PutRecord { key, .. }, Staged::Record(file)) => {
-                self.layout.place(file, &self.layout.record(key))
+                self.layout.place(file, &self.layout.record(key), changed)
             }
-            (Change::RemoveRecord { key, .. }, _) => self.layout.remove(&self.layout.record(key)),
+            (Change::RemoveRecord { key, .. }, _) => {
+                self.layout.remove(&self.layout.record(key), changed)
+            }
             _ => Ok(()),
         }
     }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use larder::store::{Capabilities, Change, Committed};
-use larder::store::{MemoryStore, Store};
+use larder::store::{MemoryStore, Store, StoreExt};
 use larder::{Error, Result};
 
 type Before = Box<dyn Fn(&MemoryStore, &[Change], usize) -> Result<bool> + Send + Sync>;
@@ -13,6 +13,7 @@ type Before = Box<dyn Fn(&MemoryStore, &[Change], usize) -> Result<bool> + Send 
 pub struct Stepwise {
     store: MemoryStore,
     before: Before,
+    isolated: bool,
 }
 
 impl Stepwise {
@@ -22,7 +23,13 @@ impl Stepwise {
         store: &MemoryStore,
         before: impl Fn(&MemoryStore, &[Change], usize) -> Result<bool> + Send + Sync + 'static,
     ) -> Self {
-        Self { store: store.clone(), before: Box::new(before) }
+        Self { store: store.clone(), before: Box::new(before), isolated: false }
+    }
+
+    /// Checks all preconditions of a commit before its first change, as a folder does under its lock.
+    #[must_use]
+    pub fn isolated(self) -> Self {
+        Self { isolated: true, ..self }
     }
 
     /// Makes `left` changes, and then no more, as if its writer had died.
@@ -56,10 +63,21 @@ impl Store for Stepwise {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { atomic_commit: false, isolated_commit: false, ..self.store.capabilities() }
+        let isolated_commit = self.isolated;
+        Capabilities { atomic_commit: false, isolated_commit, ..self.store.capabilities() }
     }
 
     fn commit(&self, changes: &[Change]) -> Result<Committed> {
+        for (at, change) in changes.iter().enumerate().filter(|_| self.isolated) {
+            if let Change::PutRecord { key, expected, .. }
+            | Change::RemoveRecord { key, expected } = change
+            {
+                let found = self.store.get_record(key)?;
+                if !expected.is_met_by(found.as_ref().map(|record| &record.revision)) {
+                    return Ok(Committed::Conflict { at, made: 0 });
+                }
+            }
+        }
         for (at, change) in changes.iter().enumerate() {
             let goes_on = (self.before)(&self.store, changes, at)?;
             if !goes_on || self.store.commit(std::slice::from_ref(change))? != Committed::All {

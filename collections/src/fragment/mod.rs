@@ -22,6 +22,10 @@ use crate::key::{KeyRange, KeyRef};
 // A writer of rows alone need not read the records of serializers.
 larder_core::trusted!(&["arrow-ipc", "positions-u32"]);
 
+/// Rows of a fragment beyond eight for each byte of its file. Columns of nulls and of repeated values take no bytes for a row,
+/// so the rows of a forged file would take any amount of memory.
+const FREE_ROWS: u64 = 65_536;
+
 /// The column of row ids, in fragments whose ids do not follow each other.
 pub(crate) const ROW_ID: &str = "_row_id";
 /// The column of the writes that each row was last written by, in fragments of several writes.
@@ -75,7 +79,8 @@ impl Fragment {
     }
 
     pub(crate) fn has_consecutive_ids(&self) -> bool {
-        self.last_id.wrapping_sub(self.first_id).wrapping_add(1) == self.rows
+        let more = self.rows.saturating_sub(1);
+        self.first_id.checked_add(more) == Some(self.last_id)
     }
 
     /// Returns the bytes of its file.
@@ -103,6 +108,9 @@ impl Fragment {
             |reason: &str| Error::corrupt(what(), Corruption::Unreadable(reason.to_owned()));
         if rows as u64 != self.rows {
             return Err(wrong(&format!("it has {rows} rows, and its manifest says {}", self.rows)));
+        }
+        if self.rows > FREE_ROWS + self.size().saturating_mul(8) {
+            return Err(wrong(&format!("its {} bytes cannot hold {rows} rows", self.size())));
         }
         let numbers = |name: &str| {
             let column =
@@ -204,5 +212,55 @@ impl Numbers {
             Self::Same(number) => UInt64Array::from_value(*number, length),
             Self::Column(column) => column.slice(start, length),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{NullArray, RunArray, StringArray};
+    use arrow_schema::{Field, Schema};
+
+    use super::*;
+
+    fn fragment(column: Arc<dyn Array>) -> Fragment {
+        let rows = column.len() as u64;
+        let field = Field::new("a", column.data_type().clone(), true);
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![column]);
+        let data = Artifact::new(ArrowFile::of(&batch.unwrap()).unwrap());
+        let (first_id, first_write, last_write) = (5, 1, 1);
+        let last_id = first_id + rows - 1;
+        let (keys, deleted) = (None, None);
+        Fragment { data, rows, first_id, last_id, first_write, last_write, keys, deleted }
+    }
+
+    fn load(fragment: &Fragment) -> Result<Rows> {
+        fragment.load(&FragmentCache::default(), || "it".to_owned())
+    }
+
+    #[test]
+    fn a_file_has_no_more_rows_than_its_bytes_can_hold() {
+        let runs = |rows: usize| {
+            let ends = arrow_array::Int64Array::from(vec![rows as i64]);
+            RunArray::try_new(&ends, &StringArray::from(vec!["x"])).unwrap()
+        };
+        for rows in [1_000_000, 4_000_000_000] {
+            for column in [Arc::new(NullArray::new(rows)) as _, Arc::new(runs(rows)) as _] {
+                let error = load(&fragment(column)).unwrap_err().to_string();
+                assert!(error.contains(&format!("bytes cannot hold {rows} rows")), "{error}");
+            }
+        }
+        assert_eq!(load(&fragment(Arc::new(NullArray::new(65_536)))).unwrap().len(), 65_536);
+    }
+
+    #[test]
+    fn ids_that_pass_the_largest_number_do_not_follow_each_other() {
+        let mut forged = fragment(Arc::new(NullArray::new(3)));
+        assert!(forged.has_consecutive_ids());
+        (forged.first_id, forged.last_id) = (u64::MAX, 1);
+        assert!(!forged.has_consecutive_ids());
+        assert!(load(&forged).unwrap_err().to_string().contains("no column `_row_id`"));
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arrow_array::{
-    Array, ArrayRef, BooleanArray, FixedSizeListArray, ListArray, MapArray, RecordBatch,
+    Array, ArrayRef, BooleanArray, FixedSizeListArray, ListArray, RecordBatch,
     RecordBatchOptions, StructArray, UInt32Array, new_null_array,
 };
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
@@ -274,9 +274,6 @@ fn widen(column: &ArrayRef, target: &DataType) -> Result<ArrayRef, ArrowError> {
     let (DataType::Struct(fields), Some(old)) =
         (target, column.as_any().downcast_ref::<StructArray>())
     else {
-        if let (DataType::Map(..), Some(_)) = (target, column.as_any().downcast_ref::<MapArray>()) {
-            return cast_with_options(column, target, &SAFE);
-        }
         return cast_with_options(column, target, &SAFE);
     };
     let columns = fields

@@ -154,6 +154,14 @@ impl AnnotationsChange {
         Ok(())
     }
 
+    /// Returns the record of a new version, if it has any.
+    pub(super) fn of_new(&self, name: &Identifier) -> Result<Option<AnnotationsRecord>> {
+        let mut annotations = Annotations::default();
+        self.make(&mut annotations);
+        refuse_too_many(|| format!("annotate a new version of {name}"), &annotations)?;
+        Ok((annotations != Annotations::default()).then(|| annotations.into_record()))
+    }
+
     fn make(&self, annotations: &mut Annotations) {
         if let Some(description) = &self.description {
             annotations.description.clone_from(description);

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use larder_collections::FieldType;
 use larder_core::extend::Records as _;
-use larder_core::{Applied, Error, Ref, Reference, Result, VersionInfo};
+use larder_core::{Applied, Error, Model, Ref, Reference, Result, VersionInfo};
 
 use super::Listeners;
 use super::fill::with_model;
@@ -160,16 +161,16 @@ impl Listeners {
         let source = self.source(&listener)?;
         let listener = with_model(&self.larder, &listener, &found, &source)?;
         self.check_target(&listener, &source)?;
+        let model = self.larder.load_model(found.reference())?;
         if !listener.paused {
-            self.try_out(&listener, &source)?;
+            self.try_out(&listener, &*model, &source)?;
         }
-        self.write(listener, &source)
+        self.write(listener, &source, column_of(&model.signature().output))
     }
 
     /// Refuses a model that says nothing of its input and fails for each of the first rows.
-    fn try_out(&self, listener: &Listener, source: &Source) -> Result<()> {
+    fn try_out(&self, listener: &Listener, model: &dyn Model, source: &Source) -> Result<()> {
         let Work::Model { version, form, .. } = &listener.work else { return Ok(()) };
-        let model = self.larder.load_model(version.reference()?)?;
         if !is_open(&model.signature().input) {
             return Ok(());
         }
@@ -184,7 +185,7 @@ impl Listeners {
                 (InputForm::Value, [(_, column)]) => Inputs::Values(column),
                 _ => Inputs::Objects(&one.columns, 1),
             };
-            let mut failures = predict(&*model, inputs, &mut column)?.failures;
+            let mut failures = predict(model, inputs, &mut column)?.failures;
             let Some((_, reason)) = failures.pop() else { return Ok(()) };
             failure.get_or_insert(reason);
             tried += 1;
@@ -233,30 +234,36 @@ impl Listeners {
         let source = self.source(&listener)?;
         for (name, kind) in source.fields(&self.larder, &listener)? {
             if !has_vectors(&kind) {
-                let kind = larder_collections::FieldType::of(&kind)
-                    .map_or_else(|_| kind.to_string(), |it| it.to_string());
+                let kind =
+                    FieldType::of(&kind).map_or_else(|_| kind.to_string(), |it| it.to_string());
                 return Err(Error::Refused {
                     action: format!("index `{name}` of {}", self.collection),
                     reason: format!("it is {kind}, and an index needs vectors or lists of numbers"),
                 });
             }
         }
-        self.write(listener, &source)
+        self.write(listener, &source, None)
     }
 
-    /// Applies the listener, which creates its job, after its outputs.
-    fn write(&self, listener: Listener, source: &Source) -> Result<Attached> {
-        let name = listener.identifier()?;
-        let outputs = listener.outputs()?;
-        if let Err(Error::NotFound { .. }) = self.larder.find(&outputs.clone().into()) {
-            self.larder.apply(outputs, &Outputs::new(&listener, source.version()))?;
-        }
-        let applied = self.larder.apply(name, &listener)?;
-        let Listener { name, key, work, .. } = listener;
-        let model = match work {
-            Work::Model { version, .. } => Some(version),
+    /// Applies the listener, which creates its job, after its outputs; they are of the type `column`, if it is known.
+    fn write(
+        &self,
+        listener: Listener,
+        source: &Source,
+        column: Option<FieldType>,
+    ) -> Result<Attached> {
+        let model = match &listener.work {
+            Work::Model { version, .. } => Some(version.clone()),
             Work::Index { .. } => None,
         };
+        let name = listener.outputs()?;
+        if let Err(Error::NotFound { .. }) = self.larder.find(&name.clone().into()) {
+            let mut outputs = Outputs::new(&listener, source.version());
+            outputs.follow(model.clone(), column);
+            self.larder.apply(name, &outputs)?;
+        }
+        let applied = self.larder.apply(listener.identifier()?, &listener)?;
+        let Listener { name, key, .. } = listener;
         Ok(Attached { applied, name, key, model })
     }
 

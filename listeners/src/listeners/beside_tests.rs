@@ -96,8 +96,10 @@ fn rows_are_sorted_projected_and_paged_by_outputs() {
 fn names_of_no_listener_are_refused_with_near_ones() {
     let (larder, rows, listeners) = shop();
     larder.apply("embed", &super::tests::Embed { turn: false }).unwrap();
-    let paused = AttachOptions::new().name("angle").paused(true);
-    listeners.attach("embed", &["y"], &paused).unwrap();
+    larder.apply("any", &super::tests::Any {}).unwrap();
+    let paused = |name| AttachOptions::new().name(name).paused(true);
+    listeners.attach("embed", &["y"], &paused("angle")).unwrap();
+    listeners.attach("any", &["*"], &paused("kind")).unwrap();
     attach(&listeners, "sum:prod", &["x"], "total");
     let refused = |text: &str| {
         let found = listeners.find_rows(&Find::default().filter(filter(text)));
@@ -108,8 +110,11 @@ fn names_of_no_listener_are_refused_with_near_ones() {
     let error = refused("id = 1 and _status.totals = 'ok'");
     assert!(error.contains("`_status.total`"), "{error}");
     assert!(refused("_outputs.total = 'text'").contains("a number"));
+    let error = refused("_outputs.kind > 1");
+    assert!(error.contains("`kind`") && error.contains("none yet"), "{error}");
+    // The type of the outputs is known before the first one where the model says it.
     let error = refused("_outputs.angle > 1");
-    assert!(error.contains("`angle`") && error.contains("none yet"), "{error}");
+    assert!(error.contains("list<float32>: only `has`"), "{error}");
     assert_eq!(found(&listeners, "_status.angle = 'missing' and not has _outputs.angle").len(), 3);
     // Without listeners, a version has stored fields alone.
     let scan = Scan::new().filter(filter("_outputs.total > 1"));

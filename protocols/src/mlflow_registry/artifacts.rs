@@ -86,20 +86,25 @@ async fn put(context: Context, rest: String, request: Request) -> Result<Respons
     };
     let no_path = || Failure::bad_request("cannot write the file: it has no path");
     let path = path.ok_or_else(no_path)?;
-    let (work, draft) = (context.clone(), id.clone());
-    context.blocking(move || own(&work, &draft, kind)).await?;
-    let stated = request.body().size_hint().exact();
-    let content = match stated.is_some_and(|size| size <= SMALL as u64) {
-        true => DraftContent::Bytes(read_body(request.into_body(), SMALL).await?),
-        false => {
-            let (digest, size) = receive_blob(&context, request, None).await?;
-            DraftContent::Stored(digest, size)
-        }
-    };
     let work = context.clone();
-    let added =
-        context.blocking(move || Ok(work.larder().drafts().add_file(&id, &path, &content)?));
-    match added.await? {
+    let stated = request.body().size_hint().exact();
+    let added = if stated.is_some_and(|size| size <= SMALL as u64) {
+        let content = DraftContent::Bytes(read_body(request.into_body(), SMALL).await?);
+        context
+            .blocking(move || {
+                own(&work, &id, kind)?;
+                Ok(work.larder().drafts().add_file(&id, &path, &content)?)
+            })
+            .await?
+    } else {
+        let (asked, draft) = (context.clone(), id.clone());
+        context.blocking(move || own(&asked, &draft, kind)).await?;
+        let (digest, size) = receive_blob(&context, request, None).await?;
+        let content = DraftContent::Stored(digest, size);
+        let added = move || Ok(work.larder().drafts().add_file(&id, &path, &content)?);
+        context.blocking(added).await?
+    };
+    match added {
         true => Ok(StatusCode::OK.into_response()),
         false => Err(missing(kind)),
     }

@@ -4,7 +4,7 @@ use larder_access::Resource;
 use larder_core::extend::Records;
 use larder_core::store::{Action, VersionNumber};
 use larder_core::versions::AnnotationsChange;
-use larder_core::{Identifier, Reference, Selector};
+use larder_core::{ApplyOptions, Identifier, Reference, Selector};
 use larder_server::extend::{Context, Failure};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -53,8 +53,6 @@ pub(super) fn create(context: &Context, request: Create) -> Result<Value, Failur
     }
     let what = format!("the files of {}", request.name);
     let tree = found.files.to_tree(larder, &what)?;
-    let applied = larder.apply(&name, &tree)?;
-    let info = applied.version().clone();
     let mut change = annotated(context, &origin)?;
     let source = match request.source.len() <= 1_000 {
         true => request.source,
@@ -72,7 +70,8 @@ pub(super) fn create(context: &Context, request: Create) -> Result<Value, Failur
     for tag in request.tags {
         change = change.label(tag.key, tag.value);
     }
-    larder.annotate(info.reference(), &change)?;
+    let applied = larder.apply_with(&name, &tree, &ApplyOptions::new().annotate(change))?;
+    let info = applied.version().clone();
     origin.remember(context, &info)?;
     let version = Version::find(larder, &name, info.version)?;
     Ok(json!({ "model_version": version.json() }))

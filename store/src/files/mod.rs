@@ -312,13 +312,21 @@ pub fn create_dir_durably(folder: &Path) -> io::Result<()> {
     if let Some(parent) = parent {
         create_dir_durably(parent)?;
     }
+    let parent = parent.unwrap_or(Path::new("."));
+    create_dir(folder, parent)?;
+    sync_dir(parent)
+}
+
+/// Creates a folder in `parent`, with its group, unless another process does. [`sync_dir`] of the parent makes it durable.
+///
+/// # Errors
+/// Errors of the system.
+pub fn create_dir(folder: &Path, parent: &Path) -> io::Result<()> {
     match fs::create_dir(folder) {
-        // Another process created it first.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         other => {
             other?;
-            follow_group_at(folder, parent.unwrap_or(Path::new(".")))?;
+            follow_group_at(folder, parent)
         }
     }
-    sync_dir(parent.unwrap_or(Path::new(".")))
 }

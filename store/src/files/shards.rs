@@ -10,7 +10,7 @@ use bytes::Bytes;
 use tempfile::NamedTempFile;
 
 use super::{
-    AT_ONCE, BlobFolder, absent, at_once, create_dir_durably, follow_group_at, sync_dir, writer,
+    AT_ONCE, BlobFolder, absent, at_once, create_dir, create_dir_durably, sync_dir, writer,
 };
 use crate::digest::Digest;
 use crate::error::{Error, Result};
@@ -55,15 +55,8 @@ impl BlobFolder {
             return Ok(());
         }
         create_dir_durably(&self.root)?;
-        match fs::create_dir(&folder) {
-            // Another writer created it first.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
-            created => {
-                created?;
-                self.durable.0[usize::from(shard_of(digest))].store(false, Ordering::Release);
-                follow_group_at(&folder, &self.root)
-            }
-        }
+        self.durable.0[usize::from(shard_of(digest))].store(false, Ordering::Release);
+        create_dir(&folder, &self.root)
     }
 
     /// Makes the entries of blobs durable, and those of their folders.

@@ -46,11 +46,12 @@ impl EncodedComponent {
 
     /// Returns the digests of the blobs that no version refers to for certain.
     ///
-    /// A collector leaves the others alone, as long as the version that the new one follows is the newest one. An atomic
-    /// commit depends on that; in other stores, it may be removed between its changes.
-    pub(super) fn claimed(&self, is_atomic: bool) -> Vec<Digest> {
+    /// A collector leaves the others alone, as long as the version that the new one follows is the newest one. An isolated
+    /// commit checks that, and no other one takes effect until it is done; in other stores, the version may be removed between
+    /// its changes.
+    pub(super) fn claimed(&self, is_isolated: bool) -> Vec<Digest> {
         let mut digests = self.digests();
-        digests.retain(|digest| !(is_atomic && self.inherited.contains(digest)));
+        digests.retain(|digest| !(is_isolated && self.inherited.contains(digest)));
         digests
     }
 }

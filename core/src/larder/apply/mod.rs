@@ -79,7 +79,7 @@ impl Larder {
     /// Writes `component` as a new version of `name`, with `options`.
     ///
     /// # Errors
-    /// As [`apply`](Larder::apply).
+    /// As [`apply`](Larder::apply), and as [`annotate`](Larder::annotate) with [annotations](ApplyOptions::annotate).
     pub fn apply_with(
         &self,
         name: impl TryInto<Identifier, Error: Into<Error>>,
@@ -103,6 +103,9 @@ impl Larder {
 }
 
 fn apply(larder: &Larder, name: &Identifier, component: &dyn Component) -> Result<Applied> {
+    let annotations = &larder.options().annotations;
+    annotations.check()?;
+
     // 1. `post_init` may change the component, so it runs on a copy.
     let prepared = larder.prepare(name, component)?;
     let component = prepared.as_deref().unwrap_or(component);
@@ -112,6 +115,10 @@ fn apply(larder: &Larder, name: &Identifier, component: &dyn Component) -> Resul
 
     // 3. One transaction makes the blobs safe from collectors and writes the versions.
     let (applied, unready) = larder.commit_versions(name, encode)?;
+
+    if let (Applied::Unchanged(version), false) = (&applied, annotations.is_empty()) {
+        larder.annotate(version.reference(), annotations)?;
+    }
 
     // 4. `on_create` makes the new versions ready, or failed.
     larder.create_all(component, applied, unready)

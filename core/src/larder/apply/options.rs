@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::read_back::ReadBack;
 use crate::digest::Digest;
+use crate::larder::annotations::AnnotationsChange;
 use crate::participant::Participant;
 
 /// Options of [`Larder::apply_with`](crate::Larder::apply_with).
@@ -22,6 +23,7 @@ pub struct ApplyOptions {
     pub(crate) onto: Option<Option<Digest>>,
     pub(crate) participants: Vec<Arc<dyn Participant>>,
     pub(crate) read_back: ReadBack,
+    pub(crate) annotations: AnnotationsChange,
 }
 
 impl Default for ApplyOptions {
@@ -32,6 +34,7 @@ impl Default for ApplyOptions {
             onto: None,
             participants: Vec::new(),
             read_back: ReadBack::Small,
+            annotations: AnnotationsChange::new(),
         }
     }
 }
@@ -90,6 +93,24 @@ impl ApplyOptions {
     #[must_use]
     pub fn first(mut self) -> Self {
         self.onto = Some(None);
+        self
+    }
+
+    /// Annotates the version in the commit that writes it, so nobody sees it without; the newest version, if nothing is
+    /// written because it has the same content.
+    ///
+    /// ```
+    /// # fn example(larder: &larder_core::Larder, model: &dyn larder_core::Component) -> larder_core::Result<()> {
+    /// use larder_core::{ApplyOptions, versions::AnnotationsChange};
+    ///
+    /// let change = AnnotationsChange::new().label("team", "cellar").metric("f1", 0.93);
+    /// larder.apply_with("wine", model, &ApplyOptions::new().annotate(change))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn annotate(mut self, change: AnnotationsChange) -> Self {
+        self.annotations = change;
         self
     }
 

@@ -81,14 +81,8 @@ impl<'a> Filler<'a> {
             Work::Model { version, .. } => Some(version.clone()),
             Work::Index { .. } => source.upstream_model(listener),
         };
-        if outputs.model != current && (outputs.digest() != current.as_ref().map(|it| it.digest)) {
-            // What is there is stale until it is computed again.
-            (outputs.ok, outputs.failed, outputs.empty) = (0, 0, 0);
-            outputs.fill_from = Some(0);
-            outputs.column = model.as_ref().and_then(|model| column_of(&model.signature().output));
-            is_changed = true;
-        }
-        outputs.model = current;
+        let column = model.as_ref().and_then(|model| column_of(&model.signature().output));
+        is_changed |= outputs.follow(current, column);
         let digest = outputs.digest();
         let (pending, written) = (NewRows::default(), Instant::now());
         Ok(Self {

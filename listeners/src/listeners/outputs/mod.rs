@@ -128,6 +128,23 @@ impl Outputs {
         self.model.as_ref().map(|model| model.digest)
     }
 
+    /// Makes them those of a model, whose outputs are of the type `column`, if it is known before the first one. What is there
+    /// of another model is stale until it is computed again. Returns false if they are of this model.
+    pub(super) fn follow(
+        &mut self,
+        model: Option<ModelVersion>,
+        column: Option<FieldType>,
+    ) -> bool {
+        let is_same = self.digest() == model.as_ref().map(|it| it.digest);
+        self.model = model;
+        if !is_same {
+            (self.ok, self.failed, self.empty) = (0, 0, 0);
+            self.fill_from = Some(0);
+            self.column = column;
+        }
+        !is_same
+    }
+
     /// Counts a row that changed from one state to another.
     pub(super) fn count(&mut self, old: Option<OutputStatus>, new: Option<OutputStatus>) {
         let mut add = |status, by: i64| {

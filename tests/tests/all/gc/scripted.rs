@@ -132,6 +132,12 @@ pub(crate) fn scripted(
     Larder::new(Arc::new(scripted), Registry::linked().unwrap()).with_clock(now)
 }
 
+/// The same, for a writer that dies after `left` changes of commits, which are made one by one, but isolated.
+pub(crate) fn dying(store: &MemoryStore, left: usize) -> Larder {
+    let stepwise = Stepwise::stopping_after(left, store).isolated();
+    Larder::new(Arc::new(stepwise), Registry::linked().unwrap()).with_clock(now)
+}
+
 /// A small artifact travels in the commit; a large one is written before it.
 pub(crate) const SIZES: [usize; 2] = [100, 100_000];
 

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use larder::store::{Change, Committed, Expected};
 use larder::store::{MemoryStore, Store, StoreExt};
-use larder::{Error, Larder, Result};
+use larder::{ApplyOptions, Error, Larder, Result};
+use larder_tests::Parcel;
 
 use super::scripted::{
-    HOUR, SIZES, Step, assert_collects_to_the_end, assert_loads, assert_whole, gc, on, parcel,
+    HOUR, SIZES, Step, assert_collects_to_the_end, assert_loads, assert_whole, dying, gc, on, parcel,
     pass, ripe, scripted,
 };
 
@@ -86,6 +87,35 @@ fn a_writer_that_dies_at_any_step_leaves_what_was_there_whole() {
                 });
             }
         }
+    }
+}
+
+#[test]
+fn a_version_keeps_the_blobs_of_the_one_it_follows_wherever_its_writer_dies() {
+    for size in SIZES {
+        let mut left = 0;
+        loop {
+            let store = ripe(size);
+            let writer = dying(&store, left);
+            let first = writer.show("stays").unwrap().version;
+            let parcel = Parcel { round: 2, ..writer.load("stays").unwrap() };
+            let options = ApplyOptions::new().onto(first.digest);
+            let is_written = writer.apply_with("stays", &parcel, &options).is_ok();
+            let other = on(&store);
+            other.remove("stays@1").unwrap();
+            assert_collects_to_the_end(&store);
+            assert_whole(&store);
+            let has_version = store.records("versions/stays/@0000000002").count() == 1;
+            assert!(has_version || !is_written, "after {left} changes");
+            if has_version {
+                assert_loads(&store, "stays@2", 2, size);
+            }
+            if is_written {
+                break;
+            }
+            left += 1;
+        }
+        assert!(left > 2, "{left} changes");
     }
 }
 

@@ -1,7 +1,12 @@
 //! Notes: descriptions, labels, metrics.
 
+use std::mem;
+use std::sync::{Arc, Mutex};
+
+use larder::store::{Change, MemoryStore};
 use larder::versions::{Annotations, AnnotationsChange};
-use larder::{Error, Larder};
+use larder::{ApplyOptions, Error, Larder, Registry};
+use larder_tests::{Doubler, stepwise::Stepwise};
 
 use super::{THREADS, apply, assert_refused, everywhere, larder, race, record, set_record};
 
@@ -42,6 +47,51 @@ fn notes_are_set_and_removed_one_by_one_and_the_version_stays_as_it_is() {
     );
     assert_eq!(larder.show("wine@1").unwrap().annotations.labels["team"], "press");
     assert_eq!(record(&larder, "versions/wine/@0000000001"), version);
+}
+
+#[test]
+fn an_apply_annotates_its_version_in_the_same_commit() {
+    let store = MemoryStore::new();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let told = Arc::clone(&seen);
+    let stepwise = Stepwise::new(&store, move |_, changes, at| {
+        if at == 0 {
+            told.lock().unwrap().push(changes.to_vec());
+        }
+        Ok(true)
+    });
+    let larder = Larder::new(Arc::new(stepwise), Registry::linked().unwrap());
+    let apply = |factor, change| {
+        let options = ApplyOptions::new().annotate(change);
+        larder.apply_with("wine", &Doubler { factor }, &options)
+    };
+    apply(1.0, change().description("first").metric("f1", 0.5)).unwrap();
+    let commits = mem::take(&mut *seen.lock().unwrap());
+    let keys = |changes: &[Change]| -> Vec<String> {
+        let key = |change: &Change| match change {
+            Change::PutRecord { key, .. } => Some(key.to_string()),
+            _ => None,
+        };
+        changes.iter().filter_map(key).collect()
+    };
+    let keys: Vec<Vec<String>> = commits.iter().map(|changes| keys(changes)).collect();
+    let [keys] = &*keys else { panic!("{keys:?}") };
+    let place = |key: &str| keys.iter().position(|it| it == key).unwrap();
+    let (version, notes) = (place("versions/wine/@0000000001"), place("notes/wine/@0000000001"));
+    assert!(version < notes && notes < place("names/wine"), "{keys:?}");
+    assert_eq!(larder.annotations("wine@1").unwrap().metrics["f1"], 0.5);
+
+    // The same content again: its version gets the rest.
+    let again = apply(1.0, change().label("team", "cellar")).unwrap();
+    assert!(!again.is_created());
+    let notes = larder.annotations("wine@1").unwrap();
+    assert_eq!((notes.description.as_deref(), &*notes.labels["team"]), (Some("first"), "cellar"));
+
+    let error = apply(2.0, change().metric("loss", f64::NAN)).unwrap_err();
+    assert!(matches!(error, Error::InvalidName { .. }), "{error:?}");
+    let many = (0..65).fold(change(), |change, at| change.metric(format!("m{at}"), 1.0));
+    assert_refused(apply(2.0, many), "65 metrics");
+    assert_eq!(larder.versions("wine").unwrap().len(), 1, "nothing was written");
 }
 
 #[test]

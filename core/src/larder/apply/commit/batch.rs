@@ -163,8 +163,8 @@ impl<'a> Batch<'a> {
 
     /// Returns the blobs of new versions, and the changes that write some of them.
     pub(super) fn blobs(&self) -> (Vec<Digest>, Vec<Change>) {
-        let is_atomic = self.larder.store.capabilities().atomic_commit;
-        let needed = self.new_items().flat_map(|item| item.encoded.claimed(is_atomic)).collect();
+        let is_isolated = self.larder.store.capabilities().isolated_commit;
+        let needed = self.new_items().flat_map(|item| item.encoded.claimed(is_isolated)).collect();
         (needed, self.new_items().flat_map(|item| item.encoded.blobs.iter().cloned()).collect())
     }
 
@@ -236,6 +236,9 @@ impl<'a> Batch<'a> {
             }
             root_at = is_root.then_some(tx.len());
             tx.put_new(record::version_key(name, number)?, &version)?;
+            if is_root && let Some(annotations) = self.larder.options().annotations.of_new(name)? {
+                tx.put_new(record::annotations_key(name, number)?, &annotations)?;
+            }
             if version.is_current() {
                 let key = record::digest_key(name, &encoded.digest, number)?;
                 tx.put_any(key, &DigestRecord::new(number))?;
