@@ -4,7 +4,7 @@ mod write;
 
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use arrow_array::ArrayRef;
@@ -21,6 +21,7 @@ use super::outputs::{NewRows, OutputStatus, Outputs, RowState, View, exact};
 use super::predict::{InputForm, Inputs, Predicted, column_of, predict};
 use super::source::Source;
 use super::vectors::vectors_of;
+use write::FragmentAhead;
 
 /// Rows that are read and predicted at once.
 const CHUNK: usize = if cfg!(test) { 64 } else { 8_192 };
@@ -44,8 +45,10 @@ pub(super) struct Filler<'a> {
     /// The digest of the version that `outputs` was read from.
     base: Digest,
     pending: NewRows,
-    /// Files of outputs that are written for the next commit.
-    ahead: Vec<ArtifactAhead>,
+    /// A fragment that a thread encodes and writes while the next outputs are computed.
+    encoding: Option<JoinHandle<Result<FragmentAhead>>>,
+    /// The files of fragments that are written for the next commit; none for those that the commit writes.
+    ahead: Vec<Option<ArtifactAhead>>,
     /// The last outputs took little time.
     is_cheap: bool,
     is_changed: bool,
@@ -95,6 +98,7 @@ impl<'a> Filler<'a> {
             outputs,
             base,
             pending,
+            encoding: None,
             ahead: Vec::new(),
             is_cheap: false,
             is_changed,

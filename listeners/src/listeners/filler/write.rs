@@ -1,13 +1,14 @@
 //! Writing the outputs of a run.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use larder_collections::{ArrowFile, ArrowIpc};
-use larder_core::extend::LarderExt as _;
-use larder_core::{ApplyOptions, Result};
+use larder_core::extend::{ArtifactAhead, LarderExt as _};
+use larder_core::{ApplyOptions, Error, Result};
 
 use super::super::inputs::ChunkInputs;
-use super::super::outputs::{NewRows, append};
+use super::super::outputs::{NewRows, OutputFragment, append, encoded};
 use super::super::predict::Predicted;
 use super::Filler;
 
@@ -17,6 +18,9 @@ const MOST_BYTES: usize = 32 << 20;
 const MOST_ROWS: usize = if cfg!(test) { 50 } else { 1 << 18 };
 /// Time after which new outputs are committed.
 const INTERVAL: Duration = Duration::from_millis(if cfg!(test) { 2 } else { 3_000 });
+
+/// A fragment whose file is written, unless the commit writes it.
+pub(super) type FragmentAhead = (OutputFragment, Option<ArtifactAhead>);
 
 impl Filler<'_> {
     /// Adds outputs of rows, which are those at positions of a chunk, or all of it.
@@ -56,12 +60,16 @@ impl Filler<'_> {
     /// Writes what is pending if it is much, or if `now`, and commits it.
     pub(in super::super) fn flush(&mut self, now: bool) -> Result<()> {
         let is_due = self.pending.bytes() >= MOST_BYTES || self.written.elapsed() >= INTERVAL;
-        let is_idle = !self.is_changed && self.pending.is_empty() && self.ahead.is_empty();
+        let is_idle = !self.is_changed
+            && self.pending.is_empty()
+            && self.ahead.is_empty()
+            && self.encoding.is_none();
         if !(now || is_due) || is_idle {
             return Ok(());
         }
+        self.land()?;
         let is_written = self.append()? || !self.ahead.is_empty();
-        for file in self.ahead.drain(..) {
+        for file in self.ahead.drain(..).flatten() {
             file.finish()?;
         }
         let options = ApplyOptions::new().onto(self.base).read_back(false);
@@ -78,21 +86,40 @@ impl Filler<'_> {
         Ok(())
     }
 
-    /// Writes the file of what is pending if it is much, so that it becomes durable while the next outputs are computed. The
-    /// next [`flush`](Self::flush) commits it.
+    /// Begins to write a file of what is pending if it is much, while the next outputs are computed. The next
+    /// [`flush`](Self::flush) commits it.
     pub(super) fn write_ahead(&mut self) -> Result<()> {
-        if self.pending.len() < MOST_ROWS || !self.append()? {
+        if self.pending.len() < MOST_ROWS {
             return Ok(());
         }
-        let larder = self.job.larder();
-        let Some(last) = self.outputs.fragments.last_mut() else { return Ok(()) };
-        if last.bytes <= larder.store().capabilities().inline_blob as u64 {
-            return Ok(());
-        }
-        let file = last.data.get()?;
-        let ahead = larder.write_ahead::<ArrowFile, ArrowIpc>(&self.name, file)?;
-        last.data = ahead.stored().clone().into_artifact();
-        self.ahead.push(ahead);
+        // One at a time, because each takes the memory of its rows, more than once.
+        self.land()?;
+        let pending = std::mem::take(&mut self.pending);
+        let (larder, name) = (self.job.larder().clone(), self.name.clone());
+        let (column, model) = (self.outputs.column.clone(), self.digest);
+        let seen = self.source.version();
+        let write = move || {
+            let mut fragment = encoded(pending, column.as_ref(), model, seen)?;
+            if fragment.bytes <= larder.store().capabilities().inline_blob as u64 {
+                return Ok((fragment, None));
+            }
+            let ahead = larder.write_ahead::<ArrowFile, ArrowIpc>(&name, fragment.data.get()?)?;
+            fragment.data = ahead.stored().clone().into_artifact();
+            Ok((fragment, Some(ahead)))
+        };
+        let thread = thread::Builder::new().spawn(write);
+        let failed = |error| Error::store("start a thread that writes outputs", error);
+        self.encoding = Some(thread.map_err(failed)?);
+        Ok(())
+    }
+
+    /// Adds the fragment that a thread encodes, once its file is written.
+    fn land(&mut self) -> Result<()> {
+        let Some(thread) = self.encoding.take() else { return Ok(()) };
+        let panicked = |_| Err(Error::internal("a thread panicked while it wrote outputs"));
+        let (fragment, file) = thread.join().unwrap_or_else(panicked)?;
+        self.outputs.fragments.push(fragment);
+        self.ahead.push(file);
         Ok(())
     }
 

@@ -1,13 +1,14 @@
 //! Adding fragments, and merging small ones.
 
+use arrow_schema::DataType;
 use larder_core::store::Digest;
 use larder_core::{Artifact, Result};
 
 use super::columns::{Columns, Place};
 use super::view::read;
 use super::{NewRows, OutputFragment, Outputs};
-use larder_collections::ArrowFile;
 use larder_collections::extend::FragmentCache;
+use larder_collections::{ArrowFile, FieldType};
 
 /// Maximum bytes of a fragment that is merged with another.
 const MOST_BYTES: u64 = 32 << 20;
@@ -27,9 +28,7 @@ pub(crate) fn append(
     if rows.is_empty() {
         return Ok(());
     }
-    let column =
-        outputs.column.as_ref().map_or(arrow_schema::DataType::Null, |it| it.arrow().clone());
-    let mut columns = rows.columns(&column)?;
+    let mut columns = rows.columns(&arrow_of(outputs.column.as_ref()))?;
     let mut known = Some(seen);
     while let Some(last) = outputs.fragments.last().filter(|_| merges) {
         let size = columns.bytes() as u64;
@@ -52,17 +51,40 @@ pub(crate) fn append(
         columns = merged(older.columns(), &columns)?;
         outputs.fragments.pop();
     }
+    outputs.fragments.push(fragment_of(&columns, model, known)?);
+    Ok(())
+}
+
+/// Encodes rows as a fragment of `model`, whose inputs are in the version `seen` of the collection; their outputs are of the type
+/// `column`.
+pub(crate) fn encoded(
+    rows: NewRows,
+    column: Option<&FieldType>,
+    model: Option<Digest>,
+    seen: u64,
+) -> Result<OutputFragment> {
+    fragment_of(&rows.columns(&arrow_of(column))?, model, Some(seen))
+}
+
+fn arrow_of(column: Option<&FieldType>) -> DataType {
+    column.map_or(DataType::Null, |column| column.arrow().clone())
+}
+
+fn fragment_of(
+    columns: &Columns,
+    model: Option<Digest>,
+    seen: Option<u64>,
+) -> Result<OutputFragment> {
     let file = ArrowFile::of(&columns.batch()?)?;
-    outputs.fragments.push(OutputFragment {
+    Ok(OutputFragment {
         rows: columns.rows.len() as u64,
         first: columns.rows.first().copied().unwrap_or_default(),
         last: columns.rows.last().copied().unwrap_or_default(),
         bytes: file.size(),
         data: Artifact::new(file),
         model,
-        seen: known.filter(|_| columns.inputs.is_none()),
-    });
-    Ok(())
+        seen: seen.filter(|_| columns.inputs.is_none()),
+    })
 }
 
 /// Merges two fragments; of a row that both have, the newer stays.

@@ -13,8 +13,8 @@ use larder::{ApplyOptions, Error, Larder, Result};
 use larder_tests::Parcel;
 
 use super::scripted::{
-    HOUR, SIZES, Step, assert_collects_to_the_end, assert_loads, assert_whole, dying, gc, on, parcel,
-    pass, ripe, scripted,
+    HOUR, SIZES, Step, assert_collects_to_the_end, assert_loads, assert_whole, dying, gc, on,
+    parcel, pass, ripe, scripted,
 };
 
 /// The action of a writer.
