@@ -1,10 +1,11 @@
 //! Attaching models, and creating indexes.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use larder_collections::FieldType;
 use larder_core::extend::Records as _;
-use larder_core::{Applied, Error, Model, Ref, Reference, Result, VersionInfo};
+use larder_core::{Applied, ApplyOptions, Error, Model, Ref, Reference, Result, VersionInfo};
 
 use super::Listeners;
 use super::fill::with_model;
@@ -245,7 +246,7 @@ impl Listeners {
         self.write(listener, &source, None)
     }
 
-    /// Applies the listener, which creates its job, after its outputs; they are of the type `column`, if it is known.
+    /// Applies the listener, which creates its job, and its outputs; they are of the type `column`, if it is known.
     fn write(
         &self,
         listener: Listener,
@@ -256,13 +257,13 @@ impl Listeners {
             Work::Model { version, .. } => Some(version.clone()),
             Work::Index { .. } => None,
         };
-        let name = listener.outputs()?;
+        let (name, mut options) = (listener.outputs()?, ApplyOptions::new());
         if let Err(Error::NotFound { .. }) = self.larder.find(&name.clone().into()) {
             let mut outputs = Outputs::new(&listener, source.version());
             outputs.follow(model.clone(), column);
-            self.larder.apply(name, &outputs)?;
+            options = options.beside(name, Arc::new(outputs));
         }
-        let applied = self.larder.apply(listener.identifier()?, &listener)?;
+        let applied = self.larder.apply_with(listener.identifier()?, &listener, &options)?;
         let Listener { name, key, .. } = listener;
         Ok(Attached { applied, name, key, model })
     }

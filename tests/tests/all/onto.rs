@@ -1,4 +1,4 @@
-//! Applies onto a version, on a store that makes commits change by change.
+//! Applies onto a version, and beside another component, on stores that make commits change by change.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use larder::extend::Participant;
 use larder::extend::record::VersionRecord;
 use larder::store::{
-    BucketStore, Change, Committed, Expected, RecordKey, Store, StoreExt, Transaction,
+    BucketStore, Change, Committed, Expected, MemoryStore, RecordKey, Store, StoreExt, Transaction,
 };
 use larder::{ApplyOptions, Error, Larder, Registry};
 use larder_store_object::object_store::{memory::InMemory, path::Path};
 use larder_tests::Doubler;
+use larder_tests::stepwise::Stepwise;
 use serde_json::{Value, json};
 
 fn bucket() -> Larder {
@@ -106,4 +107,53 @@ fn a_writer_that_died_is_passed_and_a_name_begins_once() {
         |factor| larder.apply_with("new", &Doubler { factor }, &ApplyOptions::new().first());
     assert!(begin(1.0).unwrap().is_created());
     assert!(matches!(begin(2.0), Err(Error::Conflict { .. })));
+}
+
+#[test]
+fn what_is_applied_beside_a_component_is_there_with_it_or_not_at_all() {
+    let memory = MemoryStore::new();
+    let larder = Larder::new(Arc::new(memory.clone()), Registry::linked().unwrap());
+    let words = |factor| Arc::new(Doubler { factor });
+    let beside = |factor| ApplyOptions::new().beside("words".parse().unwrap(), words(factor));
+    let applied = larder.apply_with("wine", &Doubler { factor: 1.0 }, &beside(2.0)).unwrap();
+    assert_eq!(applied.version().identifier.as_str(), "wine");
+    assert_eq!(larder.load::<Doubler>("words@1").unwrap().factor, 2.0);
+    assert!(larder.used_by("words@1").unwrap().is_empty(), "it is no child");
+
+    // A version with the content is there: nothing is written.
+    let again = larder.apply_with("wine", &Doubler { factor: 1.0 }, &beside(2.0)).unwrap();
+    assert!(!again.is_created());
+    assert_eq!(larder.versions("words").unwrap().len(), 1);
+    // The component is there, and what is beside it is not.
+    let other = larder.apply_with("wine", &Doubler { factor: 1.0 }, &beside(3.0)).unwrap();
+    assert!(!other.is_created());
+    assert_eq!(larder.load::<Doubler>("words").unwrap().factor, 3.0);
+
+    let onto = beside(4.0).onto(larder.show("words").unwrap().version.digest);
+    let error = larder.apply_with("wine", &Doubler { factor: 5.0 }, &onto).unwrap_err();
+    assert!(matches!(error, Error::Conflict { .. }), "{error:?}");
+    assert_eq!(larder.load::<Doubler>("words").unwrap().factor, 3.0, "it is not there alone");
+    let own = ApplyOptions::new().beside("wine".parse().unwrap(), words(6.0));
+    assert!(larder.apply_with("wine", &Doubler { factor: 7.0 }, &own).is_err(), "one name, twice");
+
+    // A writer that dies between the changes of a commit leaves a state that is whole.
+    let mut left = 0;
+    loop {
+        let memory = MemoryStore::new();
+        let writer = |left| {
+            let store = Stepwise::stopping_after(left, &memory).isolated();
+            Larder::new(Arc::new(store), Registry::linked().unwrap())
+        };
+        let result = writer(left).apply_with("wine", &Doubler { factor: 1.0 }, &beside(2.0));
+        let larder = writer(usize::MAX);
+        let loads = |name: &str| larder.load::<Doubler>(name).is_ok();
+        assert!(loads("words") || !loads("wine"), "after {left} changes");
+        larder.apply_with("wine", &Doubler { factor: 1.0 }, &beside(2.0)).unwrap();
+        assert!(loads("wine") && loads("words"));
+        if result.is_ok() {
+            break;
+        }
+        left += 1;
+    }
+    assert!((6..20).contains(&left), "{left} changes");
 }

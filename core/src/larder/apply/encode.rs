@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -57,13 +58,17 @@ impl EncodedComponent {
 }
 
 impl Larder {
-    /// Encodes a component and its children.
+    /// Encodes a component, its children, and what is applied beside it.
     pub(super) fn encode(
         &self,
         name: &Identifier,
         component: &dyn Component,
     ) -> Result<EncodedComponent> {
         let session = ApplySession::new(self, name);
+        for (name, beside) in &self.options().beside {
+            let place = Arc::as_ptr(beside).addr();
+            ApplySession::encode_child(&session, place, name, &**beside)?;
+        }
         let encoded = self.encode_in(&session, name, component)?;
         Ok(EncodedComponent { children_encoded: session.take(), ..encoded })
     }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::read_back::ReadBack;
+use crate::component::Component;
 use crate::digest::Digest;
 use crate::larder::annotations::AnnotationsChange;
+use crate::name::Identifier;
 use crate::participant::Participant;
 
 /// Options of [`Larder::apply_with`](crate::Larder::apply_with).
@@ -24,6 +26,7 @@ pub struct ApplyOptions {
     pub(crate) participants: Vec<Arc<dyn Participant>>,
     pub(crate) read_back: ReadBack,
     pub(crate) annotations: AnnotationsChange,
+    pub(crate) beside: Vec<(Identifier, Arc<dyn Component>)>,
 }
 
 impl Default for ApplyOptions {
@@ -35,6 +38,7 @@ impl Default for ApplyOptions {
             participants: Vec::new(),
             read_back: ReadBack::Small,
             annotations: AnnotationsChange::new(),
+            beside: Vec::new(),
         }
     }
 }
@@ -111,6 +115,26 @@ impl ApplyOptions {
     #[must_use]
     pub fn annotate(mut self, change: AnnotationsChange) -> Self {
         self.annotations = change;
+        self
+    }
+
+    /// Applies another component in the same commit, before this one, unless a version with its content is there.
+    ///
+    /// In a store that makes the changes of a commit one by one, such as a folder, a writer that dies may leave it alone.
+    ///
+    /// ```
+    /// # fn example(larder: &larder_core::Larder, words: std::sync::Arc<dyn larder_core::Component>,
+    /// #     model: &dyn larder_core::Component) -> larder_core::Result<()> {
+    /// use larder_core::ApplyOptions;
+    ///
+    /// let options = ApplyOptions::new().beside("review/words".parse()?, words);
+    /// larder.apply_with("review/model", model, &options)?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn beside(mut self, name: Identifier, component: Arc<dyn Component>) -> Self {
+        self.beside.push((name, component));
         self
     }
 

@@ -249,7 +249,9 @@ impl<'a> Batch<'a> {
             self.update_head(name, &version)?;
             self.states[at] = ComponentState::Written(version);
         }
-        let names: Vec<_> = self.heads.keys().cloned().collect();
+        // What was applied is found last.
+        let mut names: Vec<_> = self.heads.keys().cloned().collect();
+        names.sort_by_key(|name| items.last().is_some_and(|root| root.name == *name));
         for name in names {
             self.put_head(&name, tx)?;
         }
