@@ -22,8 +22,12 @@ use larder_collections::{Insert, LarderCollections};
 
 /// The environment variable with the folder of a child process.
 const FOLDER: &str = "LARDER_KILL_FOLDER";
-/// Rows after which a child ends by itself.
-const MOST_ROWS: u64 = 3_000;
+/// Rows for each kill after which a child ends by itself.
+const MOST_ROWS: u64 = 250;
+
+fn kills() -> u64 {
+    std::env::var("LARDER_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(12)
+}
 
 fn open(folder: &Path) -> Larder {
     Registry::linked().unwrap().open(&*format!("fs:{}", folder.display())).unwrap()
@@ -56,7 +60,7 @@ fn child() {
     let larder = open(Path::new(&folder));
     loop {
         let rows = larder.untyped_collection("rows").unwrap().latest().unwrap().rows();
-        if rows > MOST_ROWS {
+        if rows > MOST_ROWS * kills() {
             return;
         }
         write(&larder, rows..rows + 40, 1.0);
@@ -118,11 +122,9 @@ fn a_process_that_is_killed_leaves_whole_rows() {
     let listeners = larder.listeners("rows").unwrap();
     listeners.attach("sum", &["x"], &AttachOptions::new().name("total")).unwrap();
     listeners.index("x", &IndexOptions::new().measure(Measure::L2)).unwrap();
-    let kills =
-        std::env::var("LARDER_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(12);
     let mut random = fastrand::Rng::with_seed(9);
     let rows = || larder.untyped_collection("rows").unwrap().latest().unwrap().rows();
-    for round in 0..kills {
+    for round in 0..kills() {
         let before = rows();
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--ignored", "--exact", "listeners::kill::child"])
