@@ -16,8 +16,31 @@ const COLLECTORS: usize = 3;
 /// The time between the collections of one thread. Without any, no writer would ever get in.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Collects in three threads with `options` beside four processes.
+/// What the processes and the collectors did.
+#[derive(Default)]
+struct Done {
+    applied: u64,
+    collected: usize,
+    kept: usize,
+}
+
+/// Collects beside processes until enough has been done; on a busy machine, that takes several larders.
 fn collect_beside_four(scheme: &str, options: GcOptions) {
+    let mut all = Done::default();
+    for _ in 0..10 {
+        let done = collect_once(scheme, &options);
+        all.applied += done.applied;
+        all.collected += done.collected;
+        all.kept += done.kept;
+        if all.applied > 20 && all.collected > 0 && all.kept > 4 {
+            return;
+        }
+    }
+    panic!("it was not put to the test: {} applied", all.applied);
+}
+
+/// Collects in three threads with `options` beside four processes.
+fn collect_once(scheme: &str, options: &GcOptions) -> Done {
     let seconds = std::env::var("LARDER_GC_SECONDS");
     let seconds = seconds.map_or(SECONDS, |text| text.parse().expect("a number of seconds"));
     let folder = tempfile::tempdir().unwrap();
@@ -34,7 +57,7 @@ fn collect_beside_four(scheme: &str, options: GcOptions) {
     let collect = || {
         let (mut runs, mut swept, mut pardoned) = (0, 0, 0);
         while begun.elapsed() < Duration::from_secs(seconds) {
-            match larder.maintenance().gc(&options) {
+            match larder.maintenance().gc(options) {
                 Ok(collected) => {
                     runs += 1;
                     swept += collected.deleted.len();
@@ -87,7 +110,6 @@ fn collect_beside_four(scheme: &str, options: GcOptions) {
          {runs} collections swept {swept} blobs and pardoned {pardoned}; {promised} versions kept"
     );
     assert_eq!(checked.findings, []);
-    assert!(applied > 20 && swept + pardoned > 0 && promised > 4, "it was put to the test");
 
     // Nobody writes any more: two runs take the rest.
     for _ in 0..2 {
@@ -99,6 +121,7 @@ fn collect_beside_four(scheme: &str, options: GcOptions) {
     let checked = larder.maintenance().verify(Selection::All).unwrap();
     assert_eq!(checked.findings, []);
     assert_eq!(checked.orphans.unwrap().count, 0);
+    Done { applied, collected: swept + pardoned, kept: promised }
 }
 
 const BESIDE: GcOptions = GcOptions::new().grace(Duration::from_secs(1));
