@@ -29,6 +29,11 @@ pub trait Engine: fmt::Debug + Send + Sync {
     /// [`Error::WrongType`](larder_core::Error::WrongType) if something else has the name; the errors of the store.
     fn head(&self) -> Result<Option<Arc<dyn EngineVersion>>>;
 
+    /// Returns the newest version that this engine has read or written, without asking the store: there may be newer ones.
+    fn seen(&self) -> Option<Arc<dyn EngineVersion>> {
+        None
+    }
+
     /// Returns a version.
     ///
     /// # Errors
@@ -59,8 +64,8 @@ pub trait Engine: fmt::Debug + Send + Sync {
     /// Appends of other writers since `base` are kept. So are their edits of other rows.
     ///
     /// # Errors
-    /// [`Error::Conflict`](larder_core::Error::Conflict) that names a row which another writer edited since `base`;
-    /// [`Error::Refused`](larder_core::Error::Refused) for keys that are there.
+    /// [`Error::Conflict`](larder_core::Error::Conflict) that names a row which another writer edited since `base`, or for a
+    /// [strict](Write::strict) write if there is a newer version; [`Error::Refused`](larder_core::Error::Refused) for keys that are there.
     fn write(
         &self,
         base: &Arc<dyn EngineVersion>,
@@ -140,6 +145,8 @@ pub struct Write<'a> {
     pub updates: Vec<RowBatch>,
     /// The ids of rows to delete.
     pub deletes: Vec<u64>,
+    /// Refuses the write if its base is not the newest version any more, whatever the newer ones changed.
+    pub strict: bool,
 }
 
 impl fmt::Debug for Write<'_> {
@@ -149,6 +156,7 @@ impl fmt::Debug for Write<'_> {
             .field("inserts", &self.inserts.is_some())
             .field("updates", &updates)
             .field("deletes", &self.deletes.len())
+            .field("strict", &self.strict)
             .finish_non_exhaustive()
     }
 }

@@ -46,8 +46,14 @@ struct Rich {
     number: Option<u8>,
 }
 
+/// In the manifest, and in a file.
 #[test]
 fn every_kind_of_field_is_read_back() {
+    read_back("a word");
+    read_back(&"many words ".repeat(300));
+}
+
+fn read_back(word: &str) {
     let larder = Registry::linked().unwrap().open("memory:").unwrap();
     let all: Collection<Rich> = larder.collection("rich").unwrap().with_key("name");
     let row = Rich {
@@ -57,7 +63,7 @@ fn every_kind_of_field_is_read_back() {
         maybe: None,
         inner: Inner { a: Some(-3), b: vec!["x".into(), String::new()] },
         picture: Media::new("image/png", &b"\x89PNG"[..]),
-        encoded: Encoded::new("word".to_owned()),
+        encoded: Encoded::new(word.to_owned()),
         flag: true,
         number: Some(255),
     };
@@ -77,7 +83,7 @@ fn every_kind_of_field_is_read_back() {
     assert_eq!(schema.field("encoded").unwrap().serializer.as_deref(), Some("upper"));
     let back = all.get("a").unwrap().unwrap();
     assert!(back.vector[1].is_nan());
-    assert_eq!(back.encoded.get().unwrap(), "word");
+    assert_eq!(back.encoded.get().unwrap(), word);
     assert_eq!(
         (back.kind, back.inner, back.picture, back.number),
         (row.kind, row.inner, row.picture, row.number)

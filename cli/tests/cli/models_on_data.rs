@@ -239,8 +239,13 @@ fn a_file_is_compared_with_the_bytes_of_rows() {
 fn a_compaction_is_a_job() {
     let dir = TestDir::new("sqlite:larder.db");
     shop(&dir);
-    dir.write("more.jsonl", "{\"id\":4,\"x\":[1.0,2.0],\"price\":9}\n");
-    ok(&dir, &["collection", "insert", "shop/rows", "more.jsonl"]);
+    // Small rows would be in the manifest, with nothing to merge.
+    let insert = |id: u32| {
+        let name = "kiwi ".repeat(1_000);
+        dir.write("more.jsonl", format!("{{\"id\":{id},\"name\":\"{name}\",\"x\":[1.0,2.0]}}\n"));
+        ok(&dir, &["collection", "insert", "shop/rows", "more.jsonl"]);
+    };
+    insert(4);
     let created = ok(&dir, &["collection", "compact", "shop/rows"]);
     assert!(created.contains("shop/rows@2/") && created.contains("pending"), "{created}");
     assert_eq!(json(&dir, &["collection", "status", "shop/rows"])["fragments"], 2);
@@ -250,6 +255,9 @@ fn a_compaction_is_a_job() {
     assert!(jobs.contains("compact") && jobs.contains("succeeded"), "{jobs}");
     let said = ok(&dir, &["collection", "compact", "shop/rows", "--wait"]);
     assert_eq!(said, "unchanged: shop/rows@3 has 1 fragment\n");
+    insert(5);
+    let said = ok(&dir, &["collection", "compact", "shop/rows", "--wait"]);
+    assert!(said.contains("shop/rows@5 has 1 fragment, of 2 before"), "{said}");
 }
 
 #[test]

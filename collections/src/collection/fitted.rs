@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::CollectionVersion;
 use super::insert::{Counts, Reject};
+use super::source::{InputRow, Source};
 use crate::error::arrow_error;
 use crate::json::{build, row_of};
 use crate::key::{Key, KeyColumn, KeyRef, KeySet};
@@ -18,26 +19,6 @@ use crate::schema::{Fault, Misfit, Misfits, Schema, fit};
 
 /// Number of JSON objects that become one batch.
 const CHUNK: usize = 8_192;
-
-/// Where rows come from.
-pub(super) enum Source<'a> {
-    Batches(Box<dyn Iterator<Item = Result<RecordBatch>> + 'a>),
-    Json(Box<dyn Iterator<Item = Result<InputRow>> + 'a>),
-}
-
-/// A row of an input of texts.
-#[derive(Debug, Clone, PartialEq)]
-pub enum InputRow {
-    /// A row.
-    Row(Map<String, Value>),
-    /// A part of the input that is no row, such as a line that is not JSON.
-    Bad {
-        /// The part of the input.
-        text: String,
-        /// Why it is no row.
-        reason: String,
-    },
-}
 
 /// Fits rows to a schema.
 pub(super) struct Fitted<'a> {

@@ -11,17 +11,15 @@ use larder_core::{Error, Result};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::fitted::{Fitted, InputRow, Source};
+use super::fitted::Fitted;
 use super::insert_versions::{BegunInsert, InsertedVersions, NewVersion};
+use super::source::{InputRow, Source};
 use super::{CollectionVersion, UntypedCollection};
 use crate::engine::{NewCollection, RowBatch, Write};
 use crate::error::arrow_error;
-use crate::json::{OrderedRow, infer};
+use crate::json::OrderedRow;
 use crate::key::{Key, KeyColumn, KeyRef};
-use crate::schema::{Field, Misfit, Schema};
-
-/// Number of rows from which a schema is inferred.
-const INFERRED: usize = 10_000;
+use crate::schema::{Misfit, Schema};
 
 /// Result of an insert.
 #[derive(Debug, Clone)]
@@ -65,6 +63,8 @@ pub struct Insert<'a> {
     pub(super) valid_permille: Option<u16>,
     pub(super) evolve: bool,
     pub(super) upsert: bool,
+    /// See [`Write::strict`].
+    pub(super) strict: bool,
     pub(super) rejects: Option<&'a mut dyn FnMut(Reject) -> Result<()>>,
 }
 
@@ -188,8 +188,39 @@ impl UntypedCollection {
         self.insert_source(Source::Json(Box::new(rows.into_iter())), insert)
     }
 
-    fn insert_source<'a>(&self, source: Source<'a>, insert: Insert<'a>) -> Result<Inserted> {
+    fn insert_source<'a>(
+        &self,
+        mut source: Source<'a>,
+        mut insert: Insert<'a>,
+    ) -> Result<Inserted> {
+        if let Some(inserted) = self.insert_on_seen(&mut source, &mut insert)? {
+            return Ok(inserted);
+        }
         self.begin_insert(self.head()?, source, insert)?.commit()
+    }
+
+    /// Inserts a single batch into the version that was seen last, which saves reading the newest one. `None` if that is
+    /// another, or must be read.
+    fn insert_on_seen(
+        &self,
+        source: &mut Source<'_>,
+        insert: &mut Insert<'_>,
+    ) -> Result<Option<Inserted>> {
+        let depends_on_rows = insert.upsert || insert.evolve || insert.rejects.is_some();
+        let seen = self.engine.seen().filter(|_| !depends_on_rows);
+        let Some(seen) = seen.map(|seen| self.version_of(seen)) else { return Ok(None) };
+        let Some(rows) = source.only_batch()? else { return Ok(None) };
+        let insert = Insert { strict: true, ..insert.again() };
+        let begun = self.begin_insert(Some(seen.clone()), Source::of(rows), insert);
+        let error = match begun.and_then(BegunInsert::commit) {
+            Ok(inserted) => return Ok(Some(inserted)),
+            Err(error) => error,
+        };
+        // What is newer may be the reason.
+        match self.head()? {
+            Some(head) if head.info().digest == seen.info().digest => Err(error),
+            _ => Ok(None),
+        }
     }
 
     /// Begins an insert into the version `head`; creates the collection if there is none.
@@ -271,7 +302,7 @@ impl UntypedCollection {
             known,
             Rc::clone(&counts),
         );
-        let write = Write { schema: evolved, ..Write::default() };
+        let write = Write { schema: evolved, strict: insert.strict, ..Write::default() };
         let (write, updated) = match (&head, upsert) {
             (Some(head), true) => {
                 let (write, updated) = split(head, fitted, write)?;
@@ -337,49 +368,4 @@ fn split<'a>(
     }
     let inserts = (!inserts.is_empty()).then(|| Box::new(inserts.into_iter()) as _);
     Ok((Write { inserts, updates, ..write }, updated))
-}
-
-impl Source<'_> {
-    /// Infers the schema of the rows; those that were read are read again.
-    fn schema(&mut self, key: Option<&str>) -> Result<Option<Schema>> {
-        match self {
-            Self::Batches(batches) => {
-                let Some(first) = batches.next().transpose()? else { return Ok(None) };
-                let schema = Schema::of_arrow(first.schema_ref())?;
-                let rest = std::mem::replace(batches, Box::new(iter::empty()));
-                *batches = Box::new(iter::once(Ok(first)).chain(rest));
-                Ok(Some(never_null(schema, key)?))
-            }
-            Self::Json(rows) => {
-                let first = rows.by_ref().take(INFERRED).collect::<Result<Vec<_>>>()?;
-                if first.is_empty() {
-                    return Ok(None);
-                }
-                let sound = first.iter().filter_map(|row| match row {
-                    InputRow::Row(row) => Some(row),
-                    InputRow::Bad { .. } => None,
-                });
-                let sound: Vec<_> = sound.cloned().collect();
-                if sound.is_empty() {
-                    // The first one is reported as a row that does not fit.
-                    let schema = Schema::new([Field::new("text", "text".parse()?)])?;
-                    let rest = std::mem::replace(rows, Box::new(iter::empty()));
-                    *rows = Box::new(first.into_iter().map(Ok).chain(rest));
-                    return Ok(Some(schema));
-                }
-                let schema = infer(&sound)?;
-                let rest = std::mem::replace(rows, Box::new(iter::empty()));
-                *rows = Box::new(first.into_iter().map(Ok).chain(rest));
-                Ok(Some(never_null(schema, key)?))
-            }
-        }
-    }
-}
-
-/// Makes the key not nullable: rows of files often could be null, and are not.
-fn never_null(schema: Schema, key: Option<&str>) -> Result<Schema> {
-    let Some(key) = key else { return Ok(schema) };
-    let mut fields = schema.fields().to_vec();
-    fields.iter_mut().filter(|field| field.name == key).for_each(|field| field.nullable = false);
-    Schema::new(fields)
 }

@@ -2,14 +2,13 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::iter;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use larder_core::{Error, Result};
 
-use super::fitted::Source;
 use super::insert::{Insert, Inserted};
+use super::source::Source;
 use super::{CollectionVersion, UntypedCollection};
 use crate::engine::{Batches, EngineVersion, PendingWrite};
 
@@ -70,9 +69,8 @@ impl<'a> InsertedVersions<'a> {
             None => None,
             Some(Err(error)) => Some(Err(error)),
             Some(Ok(batch)) => {
-                let source = Source::Batches(Box::new(iter::once(Ok(batch))));
                 let insert = self.insert.again();
-                Some(self.collection.begin_insert(self.head.clone(), source, insert))
+                Some(self.collection.begin_insert(self.head.clone(), Source::of(batch), insert))
             }
         };
         self.is_read = !matches!(begun, Some(Ok(_)));
@@ -137,14 +135,15 @@ fn failed(reason: &str) -> Error {
 
 impl Insert<'_> {
     /// Returns the same again, for another batch.
-    fn again(&mut self) -> Insert<'_> {
-        let Self { key, schema, valid_permille, evolve, upsert, rejects } = self;
+    pub(super) fn again(&mut self) -> Insert<'_> {
+        let Self { key, schema, valid_permille, evolve, upsert, strict, rejects } = self;
         Insert {
             key: key.clone(),
             schema: schema.clone(),
             valid_permille: *valid_permille,
             evolve: *evolve,
             upsert: *upsert,
+            strict: *strict,
             rejects: match rejects {
                 Some(take) => Some(&mut **take),
                 None => None,

@@ -5,6 +5,7 @@ mod find;
 mod fitted;
 mod insert;
 mod insert_versions;
+mod source;
 mod typed;
 mod version;
 
@@ -17,9 +18,9 @@ use larder_core::{Error, Identifier, Larder, Reference, Result, Selector, Versio
 
 pub use edit::Edited;
 pub use find::{Cursor, Find, Order, Page};
-pub use fitted::InputRow;
 pub use insert::{Insert, Inserted, Reject};
 pub use insert_versions::InsertedVersions;
+pub use source::InputRow;
 pub use typed::{Collection, Rows, Version};
 pub use version::CollectionVersion;
 

@@ -3,12 +3,14 @@
 use std::io::Write;
 use std::sync::Arc;
 
-use arrow_array::{Array as _, RecordBatch};
-use arrow_buffer::Buffer;
+use arrow_array::cast::AsArray;
+use arrow_array::{Array as _, ArrayRef, RecordBatch};
+use arrow_buffer::{Buffer, OffsetBuffer};
 use arrow_ipc::convert::fb_to_schema;
 use arrow_ipc::reader::{FileDecoder, read_footer_length};
 use arrow_ipc::root_as_footer;
 use arrow_ipc::writer::FileWriter;
+use arrow_schema::DataType;
 use bytes::Bytes;
 use larder_core::extend::catch_panic;
 use larder_core::{BoxError, Item, Result, Serializer};
@@ -63,8 +65,28 @@ impl From<Bytes> for ArrowFile {
 
 /// Returns the bytes of the rows of a batch, which may be a slice of a larger one.
 pub(crate) fn bytes_of(batch: &RecordBatch) -> usize {
-    let sizes = batch.columns().iter().map(|column| column.to_data().get_slice_memory_size());
-    sizes.map(|size| size.unwrap_or(0)).sum()
+    batch.columns().iter().map(bytes_of_column).sum()
+}
+
+fn bytes_of_column(column: &ArrayRef) -> usize {
+    let bits = |count: usize| count.div_ceil(8);
+    let validity = column.nulls().map_or(0, |nulls| bits(nulls.len()));
+    // Without a copy of the array's description, for the usual types.
+    match column.data_type() {
+        DataType::Boolean => bits(column.len()) + validity,
+        DataType::Utf8 => bytes_of_parts(column.as_string::<i32>().offsets()) + validity,
+        DataType::Binary => bytes_of_parts(column.as_binary::<i32>().offsets()) + validity,
+        kind => match kind.primitive_width() {
+            Some(width) => width * column.len() + validity,
+            None => column.to_data().get_slice_memory_size().unwrap_or(0),
+        },
+    }
+}
+
+fn bytes_of_parts(offsets: &OffsetBuffer<i32>) -> usize {
+    let (first, last) = (offsets.first().copied(), offsets.last().copied());
+    let values = last.unwrap_or_default().abs_diff(first.unwrap_or_default());
+    values as usize + (offsets.len() - 1) * size_of::<i32>()
 }
 
 fn read(bytes: &Bytes) -> Result<RecordBatch, BoxError> {
@@ -121,10 +143,31 @@ impl std::fmt::Debug for ArrowFile {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use arrow_array::Int64Array;
-    use arrow_schema::{DataType, Field, Schema};
+    use arrow_array::{
+        BinaryArray, BooleanArray, Decimal128Array, Int64Array, NullArray, StringArray,
+    };
+    use arrow_schema::{Field, Schema};
 
     use super::*;
+
+    #[test]
+    fn bytes_are_those_that_arrow_counts() {
+        let columns: [ArrayRef; 6] = [
+            Arc::new(Int64Array::from_iter(vec![Some(1), None, Some(3), None, Some(5)])),
+            Arc::new(BooleanArray::from(vec![true, false, true, true, false])),
+            Arc::new(StringArray::from(vec![Some("one"), None, Some(""), Some("three"), None])),
+            Arc::new(BinaryArray::from_vec(vec![b"1", b"22", b"333", b"4444", b"55555"])),
+            Arc::new(Decimal128Array::from(vec![1, 2, 3, 4, 5])),
+            Arc::new(NullArray::new(5)),
+        ];
+        for column in columns {
+            for (start, length) in [(0, 5), (1, 3), (2, 0)] {
+                let column = column.slice(start, length);
+                let counted = column.to_data().get_slice_memory_size().unwrap();
+                assert_eq!(bytes_of_column(&column), counted, "{column:?}");
+            }
+        }
+    }
 
     #[test]
     fn a_file_is_read_back_and_damaged_bytes_never_panic() {

@@ -1,7 +1,9 @@
 //! Fragments: parts of the rows of a collection, as artifacts.
 
 mod cache;
+mod data;
 mod file;
+mod inline;
 mod positions;
 
 use arrow_array::cast::AsArray;
@@ -13,8 +15,10 @@ use larder_core::{Artifact, Error, Result};
 use serde::{Deserialize, Serialize};
 
 pub use cache::FragmentCache;
+pub(crate) use data::Data;
 pub(crate) use file::bytes_of;
 pub use file::{ArrowFile, ArrowIpc};
+pub(crate) use inline::InlineRows;
 pub use positions::{PositionBytes, Positions};
 
 use crate::key::{KeyRange, KeyRef};
@@ -39,8 +43,8 @@ pub(crate) const WRITE: &str = "_write";
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Fragment {
-    pub(crate) data: Artifact<ArrowFile, ArrowIpc>,
-    /// Rows in the file, deleted ones included.
+    pub(crate) data: Data,
+    /// Rows in the data, deleted ones included.
     pub(crate) rows: u64,
     pub(crate) first_id: u64,
     pub(crate) last_id: u64,
@@ -83,33 +87,34 @@ impl Fragment {
         self.first_id.checked_add(more) == Some(self.last_id)
     }
 
-    /// Returns the bytes of its file.
+    /// Returns the number of bytes of its data.
     pub(crate) fn size(&self) -> u64 {
-        match self.data.stored() {
-            Some(stored) => stored.entry().size,
-            None => self.data.get().map_or(0, ArrowFile::size),
-        }
+        self.data.size()
     }
 
-    /// Returns true if both have the same file and the same deleted rows.
+    /// Returns true if both have the same rows in the same places. Equal data alone do not tell: rows may be inserted twice.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
-        let parts = |it: &Self| {
-            (it.data.digest(), it.deleted.as_ref().and_then(|it| it.positions.digest()))
-        };
-        let (one, two) = (parts(self), parts(other));
-        one.0.is_some() && one == two && self.deleted.is_some() == other.deleted.is_some()
+        let numbers = |it: &Self| (it.rows, it.first_id, it.last_id, it.first_write, it.last_write);
+        let positions = |it: &Self| it.deleted.as_ref().map(|it| it.positions.digest());
+        numbers(self) == numbers(other)
+            && positions(self) == positions(other)
+            && positions(self) != Some(None)
+            && self.data.is_same(&other.data)
     }
 
     /// Reads the fragment; `what` names it in errors.
     pub(crate) fn load(&self, cache: &FragmentCache, what: impl Fn() -> String) -> Result<Rows> {
-        let batch = cache.batch(&self.data, &what)?;
-        let rows = batch.num_rows();
         let wrong =
             |reason: &str| Error::corrupt(what(), Corruption::Unreadable(reason.to_owned()));
+        let batch = match &self.data {
+            Data::File(file) => cache.batch(file, &what)?,
+            Data::Inline(rows) => rows.batch().map_err(|error| wrong(&error.to_string()))?,
+        };
+        let rows = batch.num_rows();
         if rows as u64 != self.rows {
             return Err(wrong(&format!("it has {rows} rows, and its manifest says {}", self.rows)));
         }
-        if self.rows > FREE_ROWS + self.size().saturating_mul(8) {
+        if self.rows > FREE_ROWS && self.rows - FREE_ROWS > self.size().saturating_mul(8) {
             return Err(wrong(&format!("its {} bytes cannot hold {rows} rows", self.size())));
         }
         let numbers = |name: &str| {
@@ -229,7 +234,7 @@ mod tests {
         let rows = column.len() as u64;
         let field = Field::new("a", column.data_type().clone(), true);
         let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![column]);
-        let data = Artifact::new(ArrowFile::of(&batch.unwrap()).unwrap());
+        let data = Data::File(Artifact::new(ArrowFile::of(&batch.unwrap()).unwrap()));
         let (first_id, first_write, last_write) = (5, 1, 1);
         let last_id = first_id + rows - 1;
         let (keys, deleted) = (None, None);

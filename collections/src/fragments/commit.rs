@@ -26,6 +26,7 @@ pub(super) struct BegunWrite<'a> {
     start: Snapshot,
     /// The schema of the write, if it changes.
     schema: Option<Schema>,
+    strict: bool,
     prepared: Prepared,
 }
 
@@ -37,10 +38,10 @@ impl<'a> BegunWrite<'a> {
         start: Snapshot,
         mut write: Write<'_>,
     ) -> Result<Self> {
-        let schema = write.schema.take();
+        let (schema, strict) = (write.schema.take(), write.strict);
         let start = evolved(&start, schema.as_ref())?.unwrap_or(start);
         let prepared = engine.prepare(base, &start, write)?;
-        Ok(Self { engine, base: base.cloned(), start, schema, prepared })
+        Ok(Self { engine, base: base.cloned(), start, schema, strict, prepared })
     }
 
     /// Refuses rows that conflict with `head`, a newer version than `checked`. The result has the schema `schema`.
@@ -79,6 +80,7 @@ impl PendingWrite for BegunWrite<'_> {
         let mut is_first = self.base.is_none();
         // The version that this handle saw last: the commit tells if there is a newer one.
         let mut known = if is_empty || is_first { None } else { engine.known() };
+        let conflict = || Error::Conflict { what: engine.name.to_string() };
         loop {
             let head = match known.take() {
                 Some(known) => Some(known),
@@ -90,6 +92,12 @@ impl PendingWrite for BegunWrite<'_> {
                     &engine.larder,
                     &Reference::from(engine.name.clone()),
                 ));
+            }
+            let is_newer = |seen: &FragmentVersion| {
+                head.as_ref().is_some_and(|head| head.info().digest != seen.info().digest)
+            };
+            if self.strict && self.base.as_ref().is_some_and(is_newer) {
+                return Err(conflict());
             }
             self.prepared.ahead.finish()?;
             let mut snapshot = match &head {
@@ -103,7 +111,7 @@ impl PendingWrite for BegunWrite<'_> {
                 None => self.start.clone(),
             };
             if let Some(head) = &head
-                && checked.as_ref().is_none_or(|seen| seen.info().digest != head.info().digest)
+                && checked.as_ref().is_none_or(is_newer)
             {
                 self.check(head, checked.as_ref(), &snapshot.schema)?;
                 checked = Some(head.clone());
@@ -128,12 +136,12 @@ impl PendingWrite for BegunWrite<'_> {
                         && other.snapshot().key == self.start.key
                 });
                 if !fits || is_empty {
-                    return Err(Error::Conflict { what: engine.name.to_string() });
+                    return Err(conflict());
                 }
                 is_first = false;
             }
             if begun.elapsed() > PATIENCE {
-                return Err(Error::Conflict { what: engine.name.to_string() });
+                return Err(conflict());
             }
             backoff.pause();
         }

@@ -18,7 +18,7 @@ use super::version::FragmentVersion;
 use super::write::{NewFragment, Uploads};
 use super::{lookup, merge};
 use crate::engine::{Compacted, Engine, EngineVersion, NewCollection, PendingWrite, Write};
-use crate::fragment::{Deleted, Fragment, FragmentCache, Positions, Rows};
+use crate::fragment::{Data, Deleted, Fragment, FragmentCache, Positions, Rows};
 use crate::snapshot::Snapshot;
 
 /// Maximum time of trying again while other writers are first.
@@ -98,14 +98,16 @@ impl FragmentEngine {
         Ok(Some(version))
     }
 
-    /// Returns the snapshot of a version, without the bytes in memory of artifacts that are stored now.
+    /// Returns the snapshot of a version, without what is in memory of data that are stored now.
     fn without_values(&self, mut snapshot: Snapshot, version: &VersionInfo) -> Snapshot {
         let mut first: Option<StoredArtifact> = None;
-        for fragment in &mut snapshot.fragments {
-            if let Some(stored) = fragment.data.stored() {
+        for Fragment { data, .. } in &mut snapshot.fragments {
+            if let Some(stored) = data.stored() {
                 let first =
                     first.get_or_insert_with(|| stored.clone().of_version(&self.larder, version));
-                fragment.data = stored.beside(first).into_artifact();
+                *data = Data::File(stored.beside(first).into_artifact());
+            } else if let Data::Inline(rows) = data {
+                *data = Data::Inline(rows.clone().without_large_batch());
             }
         }
         snapshot
@@ -191,6 +193,10 @@ impl Engine for FragmentEngine {
 
     fn head(&self) -> Result<Option<Arc<dyn EngineVersion>>> {
         Ok(self.latest()?.map(|version| Arc::new(version) as Arc<dyn EngineVersion>))
+    }
+
+    fn seen(&self) -> Option<Arc<dyn EngineVersion>> {
+        self.known().map(|version| Arc::new(version) as Arc<dyn EngineVersion>)
     }
 
     fn at(&self, version: VersionNumber) -> Result<Arc<dyn EngineVersion>> {

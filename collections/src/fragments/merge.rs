@@ -1,24 +1,23 @@
 //! Rules of compaction: few small fragments, few deleted rows.
 
-use std::sync::Arc;
-
 use arrow_array::{Array, ArrayRef, UInt64Array};
+use arrow_select::concat::concat;
 use arrow_select::interleave::interleave;
 use larder_core::Result;
 
 use super::write::{NewFragment, Uploads};
 use crate::engine::RowBatch;
 use crate::error::arrow_error;
-use crate::fragment::{Fragment, Rows};
+use crate::fragment::{Data, Fragment, Rows};
 use crate::schema::{Schema, adapt, batch_of};
 
 /// A fragment with fewer rows is small, unless it is large in bytes.
 const SMALL_ROWS: u64 = 8_192;
 /// A fragment with more bytes is never small.
 const SMALL_BYTES: u64 = 4 << 20;
-/// Small fragments of one level that are merged, as soon as there are so many. A level holds eight times the rows of the
-/// level below; with five levels, there are at most 35 small fragments.
-const MERGED: usize = 8;
+/// Small fragments of one level that are merged, as soon as there are so many. A level holds four times the rows of the
+/// level below; with seven levels, there are at most 21 small fragments.
+const MERGED: usize = 4;
 /// A fragment with a larger share of deleted rows than one in so many is written again without them.
 const DELETED_SHARE: u64 = 10;
 /// Rows of a fragment that `compact` does not merge with others.
@@ -28,18 +27,18 @@ const FULL_BYTES: u64 = 16 << 20;
 
 /// Returns true if the fragment counts as small.
 pub(super) fn is_small(fragment: &Fragment) -> bool {
-    fragment.rows < SMALL_ROWS && fragment.size() < SMALL_BYTES
+    fragment.data.is_inline() || fragment.rows < SMALL_ROWS && fragment.size() < SMALL_BYTES
 }
 
 fn level(fragment: &Fragment) -> u32 {
-    fragment.rows.max(1).ilog2() / 3
+    fragment.rows.max(1).ilog2() / MERGED.ilog2()
 }
 
 /// Reads the fragment at a position of the list.
 pub(super) type Load<'a> = dyn Fn(&Fragment) -> Result<Rows> + 'a;
 
-/// Applies the rules after a write: merges levels of small fragments that are full, and writes fragments again whose share
-/// of deleted rows is too large.
+/// Applies the rules after a write: writes fragments again whose share of deleted rows is too large, keeps at most one inline,
+/// and merges levels of small fragments that are full.
 pub(super) fn tidy(
     mut fragments: Vec<NewFragment>,
     schema: &Schema,
@@ -48,19 +47,24 @@ pub(super) fn tidy(
     uploads: &mut Uploads<'_>,
 ) -> Result<Vec<NewFragment>> {
     fragments.retain(|it| it.fragment.live() > 0);
-    let has_many_deleted = |it: &Fragment| (it.rows - it.live()) * DELETED_SHARE > it.rows;
+    let has_many_deleted = |it: &Fragment| match &it.data {
+        Data::Inline(_) => it.deleted.is_some(),
+        Data::File(_) => (it.rows - it.live()) * DELETED_SHARE > it.rows,
+    };
     for it in &mut fragments {
         if has_many_deleted(&it.fragment) {
             *it = merged(&[&it.fragment], schema, key_at, load, uploads)?;
         }
     }
+    let inline = positions(&fragments, |it| it.data.is_inline());
+    if inline.len() > 1 {
+        merge_in(&mut fragments, &inline, schema, key_at, load, uploads)?;
+    }
     loop {
-        let full = (0..=SMALL_ROWS.ilog2() / 3).find_map(|wanted| {
-            let of_level: Vec<usize> = (0..fragments.len())
-                .filter(|&at| {
-                    is_small(&fragments[at].fragment) && level(&fragments[at].fragment) == wanted
-                })
-                .collect();
+        let full = (0..=SMALL_ROWS.ilog2() / MERGED.ilog2()).find_map(|wanted| {
+            let is_of_level =
+                |it: &Fragment| !it.data.is_inline() && is_small(it) && level(it) == wanted;
+            let of_level = positions(&fragments, is_of_level);
             (of_level.len() >= MERGED).then_some(of_level)
         });
         let Some(full) = full else { break };
@@ -68,6 +72,10 @@ pub(super) fn tidy(
     }
     fragments.sort_by_key(|it| it.fragment.first_id);
     Ok(fragments)
+}
+
+fn positions(fragments: &[NewFragment], is_so: impl Fn(&Fragment) -> bool) -> Vec<usize> {
+    (0..fragments.len()).filter(|&at| is_so(&fragments[at].fragment)).collect()
 }
 
 /// Merges neighbours up to a full size, and drops all deleted rows: makes at most `most` fragments, and returns how many are
@@ -158,12 +166,12 @@ fn merged(
     let columns = sources.iter().map(|rows| adapt(&rows.batch, schema, &wanted));
     let columns = columns.collect::<Result<Vec<_>>>()?;
     let pairs: Vec<(usize, usize)> = places.iter().map(|&(_, source, row)| (source, row)).collect();
+    // Appended rows follow each other.
+    let is_all = pairs.is_sorted() && pairs.len() == sources.iter().map(Rows::len).sum::<usize>();
     let columns = wanted.iter().map(|&at| -> Result<ArrayRef> {
-        if let ([only], true) = (&columns[..], places.len() == sources[0].len()) {
-            return Ok(Arc::clone(&only[at]));
-        }
         let arrays: Vec<&dyn Array> = columns.iter().map(|source| &*source[at]).collect();
-        interleave(&arrays, &pairs).map_err(|error| arrow_error("merge fragments", error))
+        let merged = if is_all { concat(&arrays) } else { interleave(&arrays, &pairs) };
+        merged.map_err(|error| arrow_error("merge fragments", error))
     });
     let columns = columns.collect::<Result<Vec<_>>>()?;
     let rows = batch_of(schema.arrow(), columns, ids.len())?;

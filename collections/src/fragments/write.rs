@@ -11,7 +11,7 @@ use larder_core::{Artifact, Identifier, Larder, Result};
 
 use crate::engine::{Batches, RowBatch};
 use crate::error::arrow_error;
-use crate::fragment::{ArrowFile, ArrowIpc, Fragment, ROW_ID, WRITE, bytes_of};
+use crate::fragment::{ArrowFile, ArrowIpc, Data, Fragment, InlineRows, ROW_ID, WRITE, bytes_of};
 use crate::key::KeyColumn;
 use crate::schema::Schema;
 
@@ -106,7 +106,11 @@ impl<'a> Uploads<'a> {
             None => None,
         };
         let batch = with_columns(&rows, columns)?;
-        let data = self.artifact(ArrowFile::of(&batch)?)?;
+        let data = match InlineRows::of(&batch) {
+            Some(rows) => Data::Inline(rows),
+            None => Data::File(self.artifact(ArrowFile::of(&batch)?)?),
+        };
+        let batch = matches!(&data, Data::File(file) if file.is_decoded()).then_some(batch);
         let fragment = Fragment {
             data,
             rows: count,
@@ -117,7 +121,6 @@ impl<'a> Uploads<'a> {
             keys,
             deleted: None,
         };
-        let batch = fragment.data.is_decoded().then_some(batch);
         Ok(NewFragment { fragment, batch })
     }
 
@@ -164,7 +167,6 @@ impl<'a> Pieces<'a> {
     }
 
     fn join(&mut self) -> Result<RecordBatch> {
-        (self.rows, self.bytes) = (0, 0);
         let mut waiting = std::mem::take(&mut self.waiting);
         if waiting.len() == 1
             && let Some(only) = waiting.pop()
@@ -203,7 +205,7 @@ impl Iterator for Pieces<'_> {
             Ok(all) => all,
             Err(error) => return Some(Err(error)),
         };
-        let (rows, bytes) = (all.num_rows(), bytes_of(&all));
+        let (rows, bytes) = (std::mem::take(&mut self.rows), std::mem::take(&mut self.bytes));
         let fit = (MOST_BYTES as u128 * rows as u128 / bytes.max(1) as u128).max(1);
         let fit = usize::try_from(fit).unwrap_or(usize::MAX).min(MOST_ROWS);
         // A little more than fits stays whole.

@@ -62,8 +62,11 @@ fn rows_are_sorted_projected_and_paged_by_outputs() {
     let columns = Scan::new().columns(["_status.total", "id", "_outputs.total"]);
     let batches = listeners.find_rows(&columns.filter(filter("id > 2")).into()).unwrap();
     let batches: Vec<_> = batches.map(Result::unwrap).collect();
-    let row = |batch: &larder_collections::RowBatch| larder_collections::row_of(&batch.rows, 0);
-    let rows_found: Vec<_> = batches.iter().map(|batch| Value::Object(row(batch))).collect();
+    let rows_of = |batch: &larder_collections::RowBatch| -> Vec<Value> {
+        let rows = 0..batch.rows.num_rows();
+        rows.map(|at| Value::Object(larder_collections::row_of(&batch.rows, at))).collect()
+    };
+    let rows_found: Vec<_> = batches.iter().flat_map(rows_of).collect();
     let expected = [
         json!({ "_status.total": "ok", "id": 3, "_outputs.total": 3.5 }),
         json!({ "_status.total": "missing", "id": 4, "_outputs.total": null }),

@@ -26,8 +26,10 @@ pub fn all_engine_laws(open: &OpenEngine<'_>) {
     a_write_of_nothing_is_no_version(open);
     appends_merge_and_two_edits_of_one_row_conflict(open);
     writes_that_began_together_are_committed_in_turn(open);
+    a_strict_write_is_on_the_newest_version(open);
     keys_are_unique(open);
     a_delta_says_what_changed_and_compaction_changes_nothing(open);
+    equal_rows_are_told_apart(open);
     filters_and_projections_are_those_of_all_rows(open);
     folds_divide_the_rows(open);
     many_writers_lose_nothing(open);
@@ -44,14 +46,19 @@ fn fresh(law: &str) -> String {
 fn schema() -> Schema {
     let field =
         |name: &str, kind: &str| Field::new(name, kind.parse().unwrap_or_else(|_| unreachable!()));
-    let fields = [field("id", "int64"), field("text", "text").nullable()];
+    let text = |name| field(name, "text").nullable();
+    let fields = [field("id", "int64"), text("text"), text("more")];
     Schema::new(fields).unwrap_or_else(|error| panic!("the schema of the laws: {error}"))
 }
 
 fn batch(ids: impl IntoIterator<Item = i64>, text: &str) -> RecordBatch {
     let ids: Vec<i64> = ids.into_iter().collect();
     let texts = StringArray::from(vec![Some(text); ids.len()]);
-    let columns = vec![Arc::new(Int64Array::from(ids)) as _, Arc::new(texts) as _];
+    // An engine may keep small rows in another way than large ones.
+    let more = "more ".repeat(500);
+    let more = StringArray::from_iter(ids.iter().map(|id| (id % 3 == 0).then_some(&more)));
+    let columns =
+        vec![Arc::new(Int64Array::from(ids)) as _, Arc::new(texts) as _, Arc::new(more) as _];
     RecordBatch::try_new(Arc::clone(schema().arrow()), columns)
         .unwrap_or_else(|error| panic!("a batch of the laws: {error}"))
 }
@@ -217,6 +224,28 @@ pub fn writes_that_began_together_are_committed_in_turn(open: &OpenEngine<'_>) {
     assert_eq!(head(&*engine).info().version, newest.info().version);
 }
 
+/// A strict write on an older version is a conflict, and leaves nothing. What an engine has seen may be older than the newest.
+pub fn a_strict_write_is_on_the_newest_version(open: &OpenEngine<'_>) {
+    let name = fresh("strict");
+    let (one, two) = (open(&name), open(&name));
+    let strict = |key| Write { strict: true, ..insert([key], "strict") };
+    let first = create(&*one, 0..3);
+    let second = sound(one.write(&first, strict(10)));
+    let base = head(&*two);
+    sound(one.write(&second, insert([11], "one")));
+    if let Some(seen) = two.seen() {
+        assert!(seen.info().version <= head(&*one).info().version);
+    }
+    let error = two.write(&base, strict(12)).err();
+    assert!(matches!(error, Some(Error::Conflict { .. })), "{error:?}");
+    let begun = sound(two.begin(&head(&*two), strict(13)));
+    sound(one.write(&base, insert([14], "one")));
+    let error = begun.commit().err();
+    assert!(matches!(error, Some(Error::Conflict { .. })), "{error:?}");
+    let keys: Vec<i64> = all(&*head(&*two)).into_values().map(|row| row.0).collect();
+    assert_eq!(keys, [0, 1, 2, 10, 11, 14]);
+}
+
 /// A key that is there, or twice in one write, refuses all of it.
 pub fn keys_are_unique(open: &OpenEngine<'_>) {
     let engine = open(&fresh("keys"));
@@ -247,6 +276,25 @@ pub fn a_delta_says_what_changed_and_compaction_changes_nothing(open: &OpenEngin
     assert!(sound(compact.delta(&*fifth)).is_empty(), "compaction changes no row");
     assert_eq!(sound(compact.delta(&*third)).deleted, [0, 6]);
     assert!(first.delta(&*fifth).is_err(), "from the newer to the older");
+}
+
+/// Rows without a key that are equal to others are rows of their own, also when those are deleted.
+pub fn equal_rows_are_told_apart(open: &OpenEngine<'_>) {
+    for keys in [vec![1], vec![1, 2, 3]] {
+        let engine = open(&fresh("equal"));
+        let count = keys.len() as u64;
+        let insert = || insert(keys.clone(), "equal");
+        let first = sound(engine.create(NewCollection::new(schema()), insert()));
+        let second = sound(engine.write(&first, insert()));
+        let delta = sound(second.delta(&*first));
+        assert_eq!(delta.inserted, (count..2 * count).collect::<Vec<_>>());
+        let all: Vec<u64> = (0..2 * count).collect();
+        let third = sound(engine.write(&second, Write { deletes: all.clone(), ..insert() }));
+        let delta = sound(third.delta(&*second));
+        assert_eq!(delta.inserted, (2 * count..3 * count).collect::<Vec<_>>());
+        assert_eq!((delta.updated, delta.deleted), (vec![], all));
+        assert_eq!(third.rows(), count);
+    }
 }
 
 /// A filter, a projection and a range of ids give what they would give of all rows.

@@ -1,4 +1,4 @@
-//! The rows of the fixture `format-1-collections`, and what belongs to them, are those in `rows.json` beside it.
+//! The rows of the fixtures of collections, and what belongs to them, are those in `rows.json` beside them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,8 +10,10 @@ use larder::collections::{
 };
 use serde_json::{Value, json};
 
-pub(super) fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/format-1-collections")
+use crate::format::fixtures::collections::COLLECTIONS;
+
+pub(super) fn folders() -> [PathBuf; 2] {
+    COLLECTIONS.map(|name| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name))
 }
 
 fn rows(version: &CollectionVersion) -> Vec<Value> {
@@ -71,8 +73,8 @@ pub(super) fn document(larder: &Larder) -> Value {
 }
 
 /// Compares what a reader gets with what stands beside the fixture.
-pub(super) fn compare(found: &Value, name: &str) {
-    let beside = fs::read(folder().join("rows.json")).unwrap();
+pub(super) fn compare(found: &Value, folder: &Path, name: &str) {
+    let beside = fs::read(folder.join("rows.json")).unwrap();
     let expected: Value = serde_json::from_slice(&beside).unwrap();
     for part in ["versions", "key", "outputs", "near", "like row 5", "watches"] {
         assert_eq!(found[part], expected[part], "{part} of {name}");
@@ -80,18 +82,22 @@ pub(super) fn compare(found: &Value, name: &str) {
 }
 
 #[test]
-fn the_rows_of_the_fixture_are_those_that_stand_beside_it() {
-    let beside = folder().join("rows.json");
+fn the_rows_of_the_fixtures_are_those_that_stand_beside_them() {
+    folders().iter().for_each(|folder| check(folder));
+}
+
+fn check(folder: &Path) {
+    let beside = folder.join("rows.json");
     for (name, scheme) in [("folder", "fs"), ("sqlite.db", "sqlite")] {
         let here = tempfile::tempdir().unwrap();
-        crate::format::copy(&folder(), here.path());
+        crate::format::copy(folder, here.path());
         let url = format!("{scheme}:{}", here.path().join(name).display());
         let larder = larder::open(&url).unwrap();
         let found = document(&larder);
         if !beside.exists() && std::env::var("LARDER_FIXTURES").is_ok_and(|it| it == "write") {
             fs::write(&beside, serde_json::to_string_pretty(&found).unwrap() + "\n").unwrap();
         }
-        compare(&found, name);
+        compare(&found, folder, name);
         // What has been read can be written to.
         let rows = larder.untyped_collection("shop/rows").unwrap();
         let before = rows.latest().unwrap().rows();

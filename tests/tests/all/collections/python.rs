@@ -37,13 +37,16 @@ fn pyarrow_reads_the_same_rows() {
 }
 
 #[test]
-fn pyarrow_reads_the_rows_of_the_fixture() {
-    let beside = std::fs::read(super::fixture::folder().join("rows.json")).unwrap();
-    let expected: Value = serde_json::from_slice(&beside).unwrap();
-    let versions = expected["versions"].as_array().unwrap();
-    assert!(versions.len() > 5);
-    for version in versions {
-        let found = read(&super::fixture::folder().join("folder"), version["version"].as_u64());
-        assert_eq!(Value::Array(found), version["rows"], "version {}", version["version"]);
+fn pyarrow_reads_the_rows_of_the_fixtures() {
+    for folder in super::fixture::folders() {
+        let beside = std::fs::read(folder.join("rows.json")).unwrap();
+        let expected: Value = serde_json::from_slice(&beside).unwrap();
+        let versions = expected["versions"].as_array().unwrap();
+        assert!(versions.len() > 5);
+        for version in versions {
+            let found = read(&folder.join("folder"), version["version"].as_u64());
+            let what = format!("version {} in {}", version["version"], folder.display());
+            assert_eq!(Value::Array(found), version["rows"], "{what}");
+        }
     }
 }

@@ -21,8 +21,12 @@ def blob(larder, digest):
 
 def rows_of(larder, fragment):
     """The columns of a fragment, with its row ids, without its deleted rows."""
-    with pa.memory_map(blob(larder, fragment["data"]["$artifact"])) as source:
-        table = pa.ipc.open_file(source).read_all()
+    data = fragment["data"]
+    if isinstance(data, str):
+        table = pa.ipc.open_stream(base64.b64decode(data)).read_all()
+    else:
+        with pa.memory_map(blob(larder, data["$artifact"])) as source:
+            table = pa.ipc.open_file(source).read_all()
     count = fragment["rows"]
     assert table.num_rows == count
     first, last = fragment["first_id"], fragment["last_id"]
