@@ -5,6 +5,8 @@ mod data;
 mod file;
 mod inline;
 mod positions;
+#[cfg(test)]
+mod samples;
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::UInt64Type;
@@ -26,7 +28,7 @@ use crate::key::{KeyRange, KeyRef};
 // A writer of rows alone need not read the records of serializers.
 larder_core::trusted!(&["arrow-ipc", "positions-u32"]);
 
-/// Rows of a fragment beyond eight for each byte of its file. Columns of nulls and of repeated values take no bytes for a row,
+/// Rows of a fragment beyond eight for each byte of its data. Columns of nulls and of repeated values take no bytes for a row,
 /// so the rows of a forged file would take any amount of memory.
 const FREE_ROWS: u64 = 65_536;
 
@@ -37,7 +39,7 @@ pub(crate) const WRITE: &str = "_write";
 
 /// A fragment in the manifest of a collection.
 ///
-/// Row ids ascend. If there are `last_id - first_id + 1` rows, the ids follow each other; otherwise the file has a column
+/// Row ids ascend. If there are `last_id - first_id + 1` rows, the ids follow each other; otherwise the data have a column
 /// `_row_id`. The same holds for the number of the write that wrote each row: it is a column `_write`, unless `first_write`
 /// and `last_write` are equal.
 #[derive(Debug, Clone, Serialize, Deserialize)]
