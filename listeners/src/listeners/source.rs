@@ -212,12 +212,11 @@ impl Source {
         upstream: &Upstream,
         changed: &mut BTreeSet<u64>,
     ) -> Result<()> {
-        let known: BTreeSet<_> = before.fragments.iter().map(|it| it.data.digest()).collect();
         let view = View::new(&upstream.outputs, upstream.what.clone(), &self.cache);
         // With another model, all outputs that are not its own become stale.
         let is_other = before.digest() != upstream.outputs.digest();
         for (at, fragment) in upstream.outputs.fragments.iter().enumerate() {
-            if is_other || !known.contains(&fragment.data.digest()) {
+            if is_other || !before.fragments.iter().any(|it| it.is_same(fragment)) {
                 changed.extend(view.fragment(at)?.rows());
             }
         }

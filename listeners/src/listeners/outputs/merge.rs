@@ -114,3 +114,37 @@ fn merged(older: &Columns, newer: &Columns) -> Result<Columns> {
     }
     Columns::interleaved(older, newer, &order)
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::ops::Range;
+    use std::sync::Arc;
+
+    use larder_collections::arrow_array::Int64Array;
+
+    use super::*;
+    use crate::listeners::tests::{attach, shop};
+
+    /// The same output for each of these rows.
+    fn constant(rows: Range<u64>) -> OutputFragment {
+        let rows: Vec<u64> = rows.collect();
+        let mut new = NewRows::new(false);
+        new.push(&rows, &[], Arc::new(Int64Array::from(vec![7; rows.len()])), Vec::new());
+        encoded(new, Some(&"int64".parse().unwrap()), None, 1).unwrap()
+    }
+
+    #[test]
+    fn equal_outputs_of_other_rows_are_told_apart() {
+        let (larder, _, listeners) = shop();
+        attach(&listeners, "sum", &["x"], "total");
+        let listener = &listeners.all().unwrap()[0];
+        let (_, mut outputs) = listeners.outputs_of(listener).unwrap().unwrap();
+        outputs.fragments = vec![constant(0..3), constant(3..6), constant(0..3)];
+        larder.apply("equal", &outputs).unwrap();
+        let stored: Outputs = larder.load("equal").unwrap();
+        let [one, two, three] = &stored.fragments[..] else { panic!("{stored:?}") };
+        assert_eq!(one.data.digest(), two.data.digest(), "their files are equal");
+        assert!(one.is_same(three) && !one.is_same(two));
+    }
+}

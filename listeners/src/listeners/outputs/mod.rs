@@ -106,6 +106,16 @@ pub(crate) struct OutputFragment {
     pub(crate) seen: Option<u64>,
 }
 
+impl OutputFragment {
+    /// Returns true if both are stored, and the same outputs of the same rows. Equal files do not tell: row ids that follow
+    /// each other are not written.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let rows = |it: &Self| (it.rows, it.first, it.last);
+        let digest = self.data.digest();
+        digest.is_some() && digest == other.data.digest() && rows(self) == rows(other)
+    }
+}
+
 impl Outputs {
     /// Creates outputs without rows, of a collection whose changes up to a version are part of the back-fill.
     pub(crate) fn new(listener: &Listener, seen: u64) -> Self {
