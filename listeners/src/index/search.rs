@@ -58,8 +58,10 @@ impl Listeners {
 
     /// Opens what an index reads, and its vectors with the model that made them.
     pub(super) fn vectors_in(&self, index: &Listener) -> Result<(Source, Outputs)> {
+        // First, because rows that are older than what the outputs have seen would seem to have changed.
+        let outputs = self.outputs_of(index)?;
         let source = self.source_of(index)?.ok_or_else(|| self.no_collection())?;
-        let mut outputs = match self.outputs_of(index)? {
+        let mut outputs = match outputs {
             Some((_, outputs)) => outputs,
             None => Outputs::new(index, source.version()),
         };

@@ -303,5 +303,8 @@ mod inputs_tests;
 #[allow(clippy::unwrap_used)]
 mod kill;
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod random_tests;
+#[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::expect_used)]
 pub(crate) mod tests;

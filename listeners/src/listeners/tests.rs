@@ -112,7 +112,7 @@ pub(crate) fn work(larder: &Larder) -> u64 {
 }
 
 /// The status and the output of all rows.
-fn outputs(listeners: &Listeners, name: &str) -> Vec<(String, Value)> {
+pub(crate) fn outputs(listeners: &Listeners, name: &str) -> Vec<(String, Value)> {
     let mut all = Vec::new();
     let visit = |row: OutputRow| {
         all.push((row.status.to_string(), row.output));

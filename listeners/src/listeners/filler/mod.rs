@@ -8,16 +8,16 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use arrow_array::ArrayRef;
-use larder_core::extend::{ArtifactAhead, Records as _};
+use larder_core::extend::ArtifactAhead;
 use larder_core::store::Digest;
-use larder_core::{Error, Identifier, Model, Result};
+use larder_core::{ApplyOptions, Error, Identifier, Model, Result};
 use larder_jobs::JobContext;
 
 use super::chunk::Chunk;
 use super::fill::{FillReport, Request};
 use super::inputs::{ChunkInputs, Rows};
 use super::listener::{Listener, Work};
-use super::outputs::{NewRows, OutputStatus, Outputs, RowState, View, exact};
+use super::outputs::{NewRows, OutputStatus, Outputs, RowState, View};
 use super::predict::{InputForm, Inputs, Predicted, column_of, predict};
 use super::source::Source;
 use super::vectors::vectors_of;
@@ -62,19 +62,19 @@ impl<'a> Filler<'a> {
         listener: &'a Listener,
         source: &'a Source,
         model: Option<Arc<dyn Model>>,
+        stored: Option<(Digest, Outputs)>,
         report: &'a mut FillReport,
     ) -> Result<Self> {
-        let larder = job.larder();
         let name = listener.outputs()?;
-        let base = match larder.find(&name.clone().into()) {
-            Ok(found) => found.manifest,
-            Err(Error::NotFound { .. }) => {
+        let (base, mut outputs) = match stored {
+            Some(stored) => stored,
+            None => {
                 let new = Outputs::new(listener, source.version());
-                larder.apply(name.clone(), &new)?.version().digest
+                let options = ApplyOptions::new().first();
+                let applied = job.larder().apply_with(name.clone(), &new, &options)?;
+                (applied.version().digest, new)
             }
-            Err(error) => return Err(error),
         };
-        let mut outputs: Outputs = larder.load(exact(&name, &base)?)?;
         let mut is_changed = false;
         if outputs.definition != listener.definition() {
             outputs = Outputs::new(listener, source.version());
