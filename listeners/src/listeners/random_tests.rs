@@ -1,11 +1,13 @@
 //! Random writes, and jobs between some of them.
 
-use larder_collections::{Field, Find, Insert, LarderCollections, NewCollection, Schema, row_of};
-use larder_core::{Larder, Registry};
-use serde_json::{Value, json};
+use larder_collections::{Field, Insert, LarderCollections, NewCollection, Scan, Schema, row_of};
+use larder_core::Registry;
+use serde_json::json;
 
 use super::tests::{Picky, Sum, attach, outputs, status, work};
 use super::*;
+use crate::index::{Like, SearchQuery};
+use crate::nearest::Measure;
 
 /// Number of runs, each of other writes.
 const RUNS: u64 = 5;
@@ -38,12 +40,13 @@ fn run_once(random: &mut Random) {
     larder.tag("sum", "prod").unwrap();
     larder.apply("picky", &Picky {}).unwrap();
     let rows = larder.untyped_collection("shop/rows").unwrap();
-    let fields = [("x", "list<float64>"), ("group", "int64"), ("long", "text")];
+    let fields = [("x", "vector<float32, 2>"), ("group", "int64"), ("long", "text")];
     let fields = fields.map(|(name, kind)| Field::new(name, kind.parse().unwrap()));
     rows.create(NewCollection::new(Schema::new(fields).unwrap())).unwrap();
     let listeners = larder.listeners("shop/rows").unwrap();
     attach(&listeners, "sum:prod", &["x"], "total");
     attach(&listeners, "picky", &["_outputs.total"], "more");
+    listeners.index("x", &IndexOptions::new().measure(Measure::L2)).unwrap();
     let mut done: Vec<String> = Vec::new();
     for _ in 0..STEPS {
         let group = random.below(4);
@@ -80,26 +83,50 @@ fn run_once(random: &mut Random) {
                 attach(&listeners, "sum:prod", &["x"], "total");
             }
         }
+        check_search(&listeners, random, &done);
         if random.below(3) == 0 {
             done.push("work".into());
             work(&larder);
-            check(&larder, &listeners, times, &done);
+            check(&listeners, times, &done);
         }
     }
     work(&larder);
-    check(&larder, &listeners, times, &done);
+    check(&listeners, times, &done);
 }
 
-fn check(larder: &Larder, listeners: &Listeners, times: f64, done: &[String]) {
-    let version = larder.untyped_collection("shop/rows").unwrap().latest().unwrap();
-    let batches = version.find(&Find::default()).unwrap().map(Result::unwrap);
-    let totals: Vec<f64> = batches
-        .flat_map(|batch| {
-            let row = |at| row_of(&batch.rows, at)["x"].as_array().unwrap().clone();
-            (0..batch.ids.len()).map(row).collect::<Vec<_>>()
-        })
-        .map(|x| times * x.iter().filter_map(Value::as_f64).sum::<f64>())
-        .collect();
+/// The values of `x` of all rows, by row id.
+fn vectors(listeners: &Listeners) -> Vec<(u64, [f64; 2])> {
+    let version = listeners.newest().unwrap();
+    let batches = version.scan(&Scan::new()).unwrap().map(Result::unwrap);
+    let vectors = batches.flat_map(|batch| {
+        let number = |at: usize, part: usize| row_of(&batch.rows, at)["x"][part].as_f64().unwrap();
+        let row = |at| (batch.ids.value(at), [number(at, 0), number(at, 1)]);
+        (0..batch.ids.len()).map(row).collect::<Vec<_>>()
+    });
+    vectors.collect()
+}
+
+/// The nearest rows are those of all rows, whether they are in the index already or not.
+fn check_search(listeners: &Listeners, random: &mut Random, done: &[String]) {
+    let wanted = [random.below(4) as f64 - 0.5, 0.5];
+    let distance = |x: [f64; 2]| (x[0] - wanted[0]).hypot(x[1] - wanted[1]);
+    let all = vectors(listeners);
+    let mut expected: Vec<f64> = all.iter().map(|(_, x)| distance(*x)).collect();
+    expected.sort_by(f64::total_cmp);
+    expected.truncate(7);
+    let like = Like::Vector(wanted.map(|it| it as f32).to_vec());
+    let found = listeners.search("x", &SearchQuery::new(like, 7)).unwrap().found;
+    let scores: Vec<f64> = found.iter().map(|found| f64::from(found.score)).collect();
+    assert_eq!(scores, expected, "after {done:#?}");
+    for found in found {
+        let (_, x) = all.iter().find(|(row, _)| *row == found.row).unwrap();
+        assert_eq!(distance(*x), f64::from(found.score), "after {done:#?}");
+    }
+}
+
+fn check(listeners: &Listeners, times: f64, done: &[String]) {
+    let totals = vectors(listeners).into_iter().map(|(_, x)| times * (x[0] + x[1]));
+    let totals: Vec<f64> = totals.collect();
     for (name, plus) in [("total", 0.0), ("more", 1.0)] {
         let expected: Vec<_> =
             totals.iter().map(|total| ("ok".to_owned(), json!(total + plus))).collect();
