@@ -1,9 +1,6 @@
 //! Collections on a store in memory.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::sync::Arc;
-
-use larder_collections::arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use larder_collections::{
     Field, Filter, Find, Fold, Insert, Key, LarderCollections, NewCollection, Scan, Schema,
     UntypedCollection, row_of,
@@ -106,37 +103,6 @@ fn every_write_is_a_version_and_its_delta_says_what_changed() {
     assert!(delta.is_empty(), "{delta:?}");
     assert_eq!(shop.delta(version(1), version(6)).unwrap().updated, [1, 2]);
     assert_eq!(rows(&shop, &Find::default()).len(), 4);
-}
-
-/// A handle that inserts one batch takes the version that it saw last for the newest, until the commit.
-#[test]
-fn a_handle_that_saw_an_older_version_inserts_into_the_newest() {
-    let larder = larder();
-    let shop = shop(&larder);
-    let other = larder.untyped_collection("shop/rows").unwrap();
-    let insert = |id: i64, name: &str| {
-        let ids: ArrayRef = Arc::new(Int64Array::from(vec![id]));
-        let names: ArrayRef = Arc::new(StringArray::from(vec![name]));
-        shop.insert(&RecordBatch::try_from_iter([("id", ids), ("name", names)]).unwrap())
-    };
-    other.insert_json(objects(json!([{"id": 4, "name": "kiwi"}])), Insert::new()).unwrap();
-    let error = insert(4, "lime").unwrap_err().to_string();
-    assert!(error.contains("a row with this key is there"), "{error}");
-    // A key that the other one deleted is free again, and a field that it added is there.
-    other.delete(&"id = 1".parse().unwrap()).unwrap();
-    let wider = json!([{"id": 5, "name": "date", "color": "brown"}]);
-    other.insert_json(objects(wider), Insert::new().evolve()).unwrap();
-    insert(1, "apple").unwrap();
-    let found = rows(&shop, &Find::default());
-    let ids: Vec<_> = found.iter().map(|row| row["id"].clone()).collect();
-    assert_eq!(ids, [2, 3, 4, 5, 1]);
-    assert_eq!(found[4], json!({"id": 1, "name": "apple", "price": null, "color": null}));
-    // Rows that fit no more are refused, whatever the handle saw.
-    larder.remove_all("shop/rows", &larder_core::versions::RemoveOptions::default()).unwrap();
-    let fresh = json!([{"number": 1}]);
-    other.insert_json(objects(fresh), Insert::new().key("number")).unwrap();
-    assert!(insert(7, "fig").is_err());
-    assert_eq!(rows(&shop, &Find::default()), [json!({"number": 1})]);
 }
 
 #[test]
