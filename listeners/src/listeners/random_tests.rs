@@ -1,7 +1,10 @@
 //! Random writes, and jobs between some of them.
 
-use larder_collections::{Field, Insert, LarderCollections, NewCollection, Scan, Schema, row_of};
-use larder_core::Registry;
+use larder_collections::{
+    Field, Insert, LarderCollections, NewCollection, Scan, Schema, UntypedCollection, row_of,
+};
+use larder_core::{Larder, Registry};
+use larder_jobs::Worker;
 use serde_json::json;
 
 use super::tests::{Picky, Sum, attach, outputs, status, work};
@@ -10,7 +13,7 @@ use crate::index::{Like, SearchQuery};
 use crate::nearest::Measure;
 
 /// Number of runs, each of other writes.
-const RUNS: u64 = 5;
+const RUNS: u64 = 4;
 /// Number of steps of a run.
 const STEPS: usize = 60;
 
@@ -25,30 +28,46 @@ impl Random {
     }
 }
 
+/// A collection with two chained listeners and an index, and what was done to it.
+///
 /// Rows have no key and are often equal, so that files and outputs of different rows are, too.
-#[test]
-fn after_any_writes_every_row_has_the_outputs_of_its_values() {
-    for run in 1..=RUNS {
-        run_once(&mut Random(run.wrapping_mul(0x9e37_79b9_7f4a_7c15)));
-    }
+struct Shop {
+    larder: Larder,
+    rows: UntypedCollection,
+    listeners: Listeners,
+    /// The factor of the model that is attached.
+    times: f64,
+    done: Vec<String>,
 }
 
-fn run_once(random: &mut Random) {
-    let larder = Registry::linked().unwrap().open("memory:").unwrap();
-    let mut times = 1.0;
-    larder.apply("sum", &Sum { times }).unwrap();
-    larder.tag("sum", "prod").unwrap();
-    larder.apply("picky", &Picky {}).unwrap();
-    let rows = larder.untyped_collection("shop/rows").unwrap();
-    let fields = [("x", "vector<float32, 2>"), ("group", "int64"), ("long", "text")];
-    let fields = fields.map(|(name, kind)| Field::new(name, kind.parse().unwrap()));
-    rows.create(NewCollection::new(Schema::new(fields).unwrap())).unwrap();
-    let listeners = larder.listeners("shop/rows").unwrap();
-    attach(&listeners, "sum:prod", &["x"], "total");
-    attach(&listeners, "picky", &["_outputs.total"], "more");
-    listeners.index("x", &IndexOptions::new().measure(Measure::L2)).unwrap();
-    let mut done: Vec<String> = Vec::new();
-    for _ in 0..STEPS {
+impl Shop {
+    fn new() -> Self {
+        let larder = Registry::linked().unwrap().open("memory:").unwrap();
+        larder.apply("picky", &Picky {}).unwrap();
+        let rows = larder.untyped_collection("shop/rows").unwrap();
+        let fields = [("x", "vector<float32, 2>"), ("group", "int64"), ("long", "text")];
+        let fields = fields.map(|(name, kind)| Field::new(name, kind.parse().unwrap()));
+        rows.create(NewCollection::new(Schema::new(fields).unwrap())).unwrap();
+        let listeners = larder.listeners("shop/rows").unwrap();
+        let mut shop = Self { larder, rows, listeners, times: 0.0, done: Vec::new() };
+        shop.attach_next();
+        attach(&shop.listeners, "picky", &["_outputs.total"], "more");
+        shop.listeners.index("x", &IndexOptions::new().measure(Measure::L2)).unwrap();
+        shop
+    }
+
+    /// Attaches the next version of the first model.
+    fn attach_next(&mut self) {
+        self.times += 1.0;
+        self.done.push(format!("attach {}", self.times));
+        self.larder.apply("sum", &Sum { times: self.times }).unwrap();
+        self.larder.tag("sum", "prod").unwrap();
+        let options = AttachOptions::new().name("total");
+        self.listeners.attach("sum:prod", &["x"], &options).unwrap();
+    }
+
+    /// Writes something.
+    fn step(&mut self, random: &mut Random) {
         let group = random.below(4);
         let in_group = format!("group = {group}").parse().unwrap();
         let x = json!([random.below(3) as f64, 0.5]);
@@ -57,41 +76,64 @@ fn run_once(random: &mut Random) {
                 // Some rows are kept in the manifest, others in files.
                 let long = "long".repeat(200 * random.below(2) as usize);
                 let count = 1 + random.below(20) as usize;
-                done.push(format!("insert {count} of {x}, {group}, {} bytes", long.len()));
+                self.done.push(format!("insert {count} of {x}, {group}, {} bytes", long.len()));
                 let row = json!({ "x": x, "group": group, "long": long });
                 let new = vec![row.as_object().unwrap().clone(); count];
-                rows.insert_json(new.into_iter().map(Ok), Insert::new()).unwrap();
+                self.rows.insert_json(new.into_iter().map(Ok), Insert::new()).unwrap();
             }
             5 | 6 => {
-                done.push(format!("update {group} to {x}"));
+                self.done.push(format!("update {group} to {x}"));
                 let set = json!({ "x": x });
-                rows.update(Some(&in_group), set.as_object().unwrap()).unwrap();
+                self.rows.update(Some(&in_group), set.as_object().unwrap()).unwrap();
             }
             7 => {
-                done.push(format!("delete {group}"));
-                rows.delete(&in_group).unwrap();
+                self.done.push(format!("delete {group}"));
+                self.rows.delete(&in_group).unwrap();
             }
             8 => {
-                done.push("compact".into());
-                rows.compact().unwrap();
+                self.done.push("compact".into());
+                self.rows.compact().unwrap();
             }
-            _ => {
-                times += 1.0;
-                done.push(format!("attach {times}"));
-                larder.apply("sum", &Sum { times }).unwrap();
-                larder.tag("sum", "prod").unwrap();
-                attach(&listeners, "sum:prod", &["x"], "total");
-            }
-        }
-        check_search(&listeners, random, &done);
-        if random.below(3) == 0 {
-            done.push("work".into());
-            work(&larder);
-            check(&listeners, times, &done);
+            _ => self.attach_next(),
         }
     }
-    work(&larder);
-    check(&listeners, times, &done);
+
+    fn work(&mut self) {
+        self.done.push("work".into());
+        work(&self.larder);
+        check(&self.listeners, self.times, &self.done);
+    }
+}
+
+#[test]
+fn after_any_writes_every_row_has_the_outputs_of_its_values() {
+    for run in 1..=RUNS {
+        let random = &mut Random(run.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut shop = Shop::new();
+        for _ in 0..STEPS {
+            shop.step(random);
+            check_search(&shop.listeners, random, &shop.done);
+            if random.below(3) == 0 {
+                shop.work();
+            }
+        }
+        shop.work();
+    }
+}
+
+#[test]
+fn beside_workers_writes_have_the_same_outputs_in_the_end() {
+    for run in 1..=RUNS {
+        let random = &mut Random(run.wrapping_mul(0x517c_c1b7_2722_0a95));
+        let mut shop = Shop::new();
+        let workers = [(); 2].map(|()| Worker::new(&shop.larder).spawn().unwrap());
+        for _ in 0..STEPS {
+            shop.step(random);
+            check_search(&shop.listeners, random, &shop.done);
+        }
+        workers.into_iter().for_each(|worker| worker.stop().unwrap());
+        shop.work();
+    }
 }
 
 /// The values of `x` of all rows, by row id.
