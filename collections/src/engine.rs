@@ -29,7 +29,7 @@ pub trait Engine: fmt::Debug + Send + Sync {
     /// [`Error::WrongType`](larder_core::Error::WrongType) if something else has the name; the errors of the store.
     fn head(&self) -> Result<Option<Arc<dyn EngineVersion>>>;
 
-    /// Returns the newest version that this engine has read or written, without asking the store: there may be newer ones.
+    /// Returns the newest version that this engine has read or written, without a read of the store. There may be newer ones.
     fn seen(&self) -> Option<Arc<dyn EngineVersion>> {
         None
     }
@@ -65,7 +65,8 @@ pub trait Engine: fmt::Debug + Send + Sync {
     ///
     /// # Errors
     /// [`Error::Conflict`](larder_core::Error::Conflict) that names a row which another writer edited since `base`, or for a
-    /// [strict](Write::strict) write if there is a newer version; [`Error::Refused`](larder_core::Error::Refused) for keys that are there.
+    /// [strict](Write::strict) write if there is a newer version; [`Error::Refused`](larder_core::Error::Refused) for keys that
+    /// are there.
     fn write(
         &self,
         base: &Arc<dyn EngineVersion>,
@@ -145,7 +146,7 @@ pub struct Write<'a> {
     pub updates: Vec<RowBatch>,
     /// The ids of rows to delete.
     pub deletes: Vec<u64>,
-    /// Refuses the write if its base is not the newest version any more, whatever the newer ones changed.
+    /// Refuses the write if there is a newer version than its base.
     pub strict: bool,
 }
 

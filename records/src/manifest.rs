@@ -177,14 +177,14 @@ impl Manifest {
         self.artifacts.iter().map(|it| (it.digest, it.serializer.as_str())).collect()
     }
 
-    /// Returns true if each link stands in the fields as Larder writes it, and is listed: the usual case, without reading JSON.
+    /// Returns true if all links in the fields are listed, and written as Larder writes them. Needs no parser.
     fn lists_its_links(&self) -> bool {
         let fields = self.fields();
         if fields.contains("$component") || fields.contains("\\u") {
             return false;
         }
         let artifacts = self.listed();
-        // A text cannot look so, because it has no quotes that are not escaped.
+        // A JSON text cannot match, because its quotes are escaped.
         let listed = |(at, key): (usize, &str)| {
             fields.get(..at)?.strip_suffix("{\"")?;
             let (digest, rest) =

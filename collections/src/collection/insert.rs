@@ -199,8 +199,8 @@ impl UntypedCollection {
         self.begin_insert(self.head()?, source, insert)?.commit()
     }
 
-    /// Inserts a single batch into the version that was seen last, which saves reading the newest one. `None` if that is
-    /// another, or must be read.
+    /// Inserts a single batch on the version that the handle read last, without a read of the newest one. Returns `None` if
+    /// the newest one is another, or is needed.
     fn insert_on_seen(
         &self,
         source: &mut Source<'_>,
@@ -216,7 +216,7 @@ impl UntypedCollection {
             Ok(inserted) => return Ok(Some(inserted)),
             Err(error) => error,
         };
-        // What is newer may be the reason.
+        // A newer version may be the reason.
         match self.head()? {
             Some(head) if head.info().digest == seen.info().digest => Err(error),
             _ => Ok(None),

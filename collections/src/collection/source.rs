@@ -1,4 +1,4 @@
-//! Where the rows of an insert come from.
+//! Sources of the rows of an insert.
 
 use std::iter;
 
@@ -12,7 +12,7 @@ use crate::schema::{Field, Schema};
 /// Number of rows from which a schema is inferred.
 const INFERRED: usize = 10_000;
 
-/// Where rows come from.
+/// A source of rows.
 pub(super) enum Source<'a> {
     Batches(Box<dyn Iterator<Item = Result<RecordBatch>> + 'a>),
     Json(Box<dyn Iterator<Item = Result<InputRow>> + 'a>),

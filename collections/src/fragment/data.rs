@@ -1,4 +1,4 @@
-//! Where the rows of a fragment are.
+//! The rows of a fragment, in a file or in the manifest.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::file::{ArrowFile, ArrowIpc};
 use super::inline::InlineRows;
 
-/// The rows of a fragment: a file of their own, or few in the manifest.
+/// The rows of a fragment.
 #[derive(Debug, Clone)]
 pub(crate) enum Data {
     File(Artifact<ArrowFile, ArrowIpc>),

@@ -51,7 +51,7 @@ impl InlineRows {
         if let Some(stream) = self.0.stream.get() {
             return Ok(stream);
         }
-        // One of both is always there.
+        // Without a stream, there is a batch.
         let batch = self
             .batch()
             .map_err(|error| arrow_error("encode rows", ArrowError::from_external_error(error)))?;
@@ -108,7 +108,7 @@ fn encode(batch: &RecordBatch) -> Result<Vec<u8>, ArrowError> {
     writer.into_inner()
 }
 
-/// Takes no more memory than the stream has bytes, whatever it says.
+/// Decodes a stream. A forged length in it allocates nothing.
 fn decode(stream: &[u8]) -> Result<RecordBatch, BoxError> {
     let (mut decoder, mut rest) = (StreamDecoder::new(), Buffer::from(stream));
     let batch = decoder.decode(&mut rest)?.ok_or("it has no record batch")?;

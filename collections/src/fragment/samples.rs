@@ -34,7 +34,7 @@ pub(crate) fn every_layout() -> RecordBatch {
     RecordBatch::try_from_iter_with_nullable(columns.map(|(name, it)| (name, it, true))).unwrap()
 }
 
-/// Passes the bytes with each of them changed, one at a time and in several ways.
+/// Calls `read` with copies of `bytes` that differ in one byte.
 pub(crate) fn each_damage(bytes: &[u8], mut read: impl FnMut(Vec<u8>)) {
     for at in 0..bytes.len() {
         for flipped in [0x01, 0x55, 0x80, 0xff] {

@@ -98,7 +98,7 @@ impl FragmentEngine {
         Ok(Some(version))
     }
 
-    /// Returns the snapshot of a version, without what is in memory of data that are stored now.
+    /// Returns the snapshot of a stored version, without copies of its data in memory.
     fn without_values(&self, mut snapshot: Snapshot, version: &VersionInfo) -> Snapshot {
         let mut first: Option<StoredArtifact> = None;
         for Fragment { data, .. } in &mut snapshot.fragments {

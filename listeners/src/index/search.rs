@@ -58,13 +58,8 @@ impl Listeners {
 
     /// Opens what an index reads, and its vectors with the model that made them.
     pub(super) fn vectors_in(&self, index: &Listener) -> Result<(Source, Outputs)> {
-        // First, because rows that are older than what the outputs have seen would seem to have changed.
-        let outputs = self.outputs_of(index)?;
-        let source = self.source_of(index)?.ok_or_else(|| self.no_collection())?;
-        let mut outputs = match outputs {
-            Some((_, outputs)) => outputs,
-            None => Outputs::new(index, source.version()),
-        };
+        let (source, outputs) = self.open(index)?.ok_or_else(|| self.no_collection())?;
+        let mut outputs = outputs.unwrap_or_else(|| Outputs::new(index, source.version()));
         if outputs.fragments.is_empty() {
             outputs.model = source.upstream_model(index);
         }

@@ -57,9 +57,7 @@ pub(super) struct Reader {
 impl Reader {
     pub(super) fn open(listeners: &Listeners, listener: Listener) -> Result<Option<Self>> {
         let larder = listeners.larder();
-        // First, because rows that are older than what the outputs have seen would seem to have changed.
-        let outputs = listeners.outputs_of(&listener)?.map(|(_, outputs)| outputs);
-        let Some(source) = listeners.source_of(&listener)? else { return Ok(None) };
+        let Some((source, outputs)) = listeners.open(&listener)? else { return Ok(None) };
         let changes = match &outputs {
             Some(outputs) => source.changes(larder, &listener, outputs)?,
             None => Changes::default(),

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use larder_core::extend::Records as _;
-use larder_core::store::Digest;
 use larder_core::{ApplyOptions, Error, Identifier, Larder, Model, Ref, Result, VersionInfo};
 use larder_jobs::JobContext;
 use serde::{Deserialize, Serialize};
 
 use super::filler::Filler;
 use super::listener::{Listener, Work};
-use super::outputs::{ModelVersion, Outputs, exact};
+use super::outputs::ModelVersion;
 use super::predict::InputForm;
 use super::source::Source;
 
@@ -70,8 +69,8 @@ fn once(job: &JobContext, request: Request, report: &mut FillReport) -> Result<(
         job.log("paused");
         return Ok(());
     }
-    // They are read before the rows, which are never older then than what the outputs have seen.
-    let stored = stored_outputs(larder, &listener.outputs()?)?;
+    // Outputs first: rows must not be older than those that the outputs have seen.
+    let stored = super::stored_outputs(larder, &listener.outputs()?)?;
     let Some(source) = Source::open(larder, &listener)? else { return Ok(()) };
     let listener = followed(larder, listener, &source)?;
     let model = match &listener.work {
@@ -82,15 +81,6 @@ fn once(job: &JobContext, request: Request, report: &mut FillReport) -> Result<(
     filler.handle_changes(request)?;
     filler.fill()?;
     filler.flush(true)
-}
-
-/// Loads the newest outputs of a name, with the digest of their version.
-fn stored_outputs(larder: &Larder, name: &Identifier) -> Result<Option<(Digest, Outputs)>> {
-    match larder.find(&name.clone().into()) {
-        Ok(found) => Ok(Some((found.manifest, larder.load(exact(name, &found.manifest)?)?))),
-        Err(Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
 }
 
 /// Loads the model of a listener.

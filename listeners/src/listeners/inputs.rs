@@ -13,7 +13,7 @@ use super::outputs::{Fingerprint, RowState};
 use super::source::Source;
 use larder_collections::extend::arrow_error;
 
-/// Whether rows changed since their outputs were computed.
+/// Changes of the rows of a chunk since their outputs were computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Rows {
     /// They changed after this version of the collection, up to which all changes were handled.

@@ -232,19 +232,30 @@ impl Listeners {
         Source::open_with(&self.larder, &self.engine, &self.cache, listener)
     }
 
-    /// Loads the newest outputs, if there are any.
+    /// Loads the newest outputs of a listener, if there are any.
     pub(crate) fn outputs_of(&self, listener: &Listener) -> Result<Option<(VersionInfo, Outputs)>> {
-        let name = listener.outputs()?;
-        let found = match self.larder.find(&name.clone().into()) {
-            Ok(found) => VersionInfo::new(&name, &found),
-            Err(Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        let outputs: Outputs = self.larder.load(found.reference())?;
+        let stored = stored_outputs(&self.larder, &listener.outputs()?)?;
         // They may be of a former listener of the name.
-        Ok(Some((found, outputs))
-            .filter(|(_, outputs)| outputs.definition == listener.definition()))
+        Ok(stored.filter(|(_, outputs)| outputs.definition == listener.definition()))
     }
+
+    /// Opens the rows and the outputs of a listener; none if the collection was removed.
+    pub(crate) fn open(&self, listener: &Listener) -> Result<Option<(Source, Option<Outputs>)>> {
+        // Outputs first: rows must not be older than those that the outputs have seen.
+        let outputs = self.outputs_of(listener)?.map(|(_, outputs)| outputs);
+        Ok(self.source_of(listener)?.map(|source| (source, outputs)))
+    }
+}
+
+/// Loads the newest outputs of a name, if there are any.
+fn stored_outputs(larder: &Larder, name: &Identifier) -> Result<Option<(VersionInfo, Outputs)>> {
+    let found = match larder.find(&name.clone().into()) {
+        Ok(found) => VersionInfo::new(name, &found),
+        Err(Error::NotFound { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let outputs = larder.load(found.reference())?;
+    Ok(Some((found, outputs)))
 }
 
 /// Returns the newest versions of the listeners or indexes of a collection.

@@ -1,5 +1,6 @@
-//! Random writes, and jobs between some of them.
+//! Random writes, with jobs between or beside them.
 
+use fastrand::Rng;
 use larder_collections::{
     Field, Insert, LarderCollections, NewCollection, Scan, Schema, UntypedCollection, row_of,
 };
@@ -17,18 +18,7 @@ const RUNS: u64 = 4;
 /// Number of steps of a run.
 const STEPS: usize = 60;
 
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % most
-    }
-}
-
-/// A collection with two chained listeners and an index, and what was done to it.
+/// A collection with two chained listeners and an index, and the log of its writes.
 ///
 /// Rows have no key and are often equal, so that files and outputs of different rows are, too.
 struct Shop {
@@ -66,16 +56,16 @@ impl Shop {
         self.listeners.attach("sum:prod", &["x"], &options).unwrap();
     }
 
-    /// Writes something.
-    fn step(&mut self, random: &mut Random) {
-        let group = random.below(4);
+    /// Makes one random change.
+    fn step(&mut self, random: &mut Rng) {
+        let group = random.u8(..4);
         let in_group = format!("group = {group}").parse().unwrap();
-        let x = json!([random.below(3) as f64, 0.5]);
-        match random.below(10) {
+        let x = json!([f64::from(random.u8(..3)), 0.5]);
+        match random.u8(..10) {
             0..=4 => {
                 // Some rows are kept in the manifest, others in files.
-                let long = "long".repeat(200 * random.below(2) as usize);
-                let count = 1 + random.below(20) as usize;
+                let long = "long".repeat(200 * random.usize(..2));
+                let count = random.usize(1..=20);
                 self.done.push(format!("insert {count} of {x}, {group}, {} bytes", long.len()));
                 let row = json!({ "x": x, "group": group, "long": long });
                 let new = vec![row.as_object().unwrap().clone(); count];
@@ -108,12 +98,12 @@ impl Shop {
 #[test]
 fn after_any_writes_every_row_has_the_outputs_of_its_values() {
     for run in 1..=RUNS {
-        let random = &mut Random(run.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let random = &mut Rng::with_seed(run);
         let mut shop = Shop::new();
         for _ in 0..STEPS {
             shop.step(random);
             check_search(&shop.listeners, random, &shop.done);
-            if random.below(3) == 0 {
+            if random.u8(..3) == 0 {
                 shop.work();
             }
         }
@@ -124,7 +114,7 @@ fn after_any_writes_every_row_has_the_outputs_of_its_values() {
 #[test]
 fn beside_workers_writes_have_the_same_outputs_in_the_end() {
     for run in 1..=RUNS {
-        let random = &mut Random(run.wrapping_mul(0x517c_c1b7_2722_0a95));
+        let random = &mut Rng::with_seed(run);
         let mut shop = Shop::new();
         let workers = [(); 2].map(|()| Worker::new(&shop.larder).spawn().unwrap());
         for _ in 0..STEPS {
@@ -148,9 +138,9 @@ fn vectors(listeners: &Listeners) -> Vec<(u64, [f64; 2])> {
     vectors.collect()
 }
 
-/// The nearest rows are those of all rows, whether they are in the index already or not.
-fn check_search(listeners: &Listeners, random: &mut Random, done: &[String]) {
-    let wanted = [random.below(4) as f64 - 0.5, 0.5];
+/// Compares a search with all rows; some of them may not be indexed yet.
+fn check_search(listeners: &Listeners, random: &mut Rng, done: &[String]) {
+    let wanted = [f64::from(random.u8(..4)) - 0.5, 0.5];
     let distance = |x: [f64; 2]| (x[0] - wanted[0]).hypot(x[1] - wanted[1]);
     let all = vectors(listeners);
     let mut expected: Vec<f64> = all.iter().map(|(_, x)| distance(*x)).collect();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use arrow_array::ArrayRef;
 use larder_core::extend::ArtifactAhead;
 use larder_core::store::Digest;
-use larder_core::{ApplyOptions, Error, Identifier, Model, Result};
+use larder_core::{ApplyOptions, Error, Identifier, Model, Result, VersionInfo};
 use larder_jobs::JobContext;
 
 use super::chunk::Chunk;
@@ -62,12 +62,12 @@ impl<'a> Filler<'a> {
         listener: &'a Listener,
         source: &'a Source,
         model: Option<Arc<dyn Model>>,
-        stored: Option<(Digest, Outputs)>,
+        stored: Option<(VersionInfo, Outputs)>,
         report: &'a mut FillReport,
     ) -> Result<Self> {
         let name = listener.outputs()?;
         let (base, mut outputs) = match stored {
-            Some(stored) => stored,
+            Some((version, outputs)) => (version.digest, outputs),
             None => {
                 let new = Outputs::new(listener, source.version());
                 let options = ApplyOptions::new().first();

@@ -78,7 +78,7 @@ impl ModelVersion {
 }
 
 /// Returns the reference of a version by its content.
-pub(crate) fn exact(name: &Identifier, digest: &Digest) -> Result<Reference> {
+fn exact(name: &Identifier, digest: &Digest) -> Result<Reference> {
     format!("{name}@b3:{}", digest.to_hex()).parse()
 }
 

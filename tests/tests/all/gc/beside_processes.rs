@@ -16,7 +16,7 @@ const COLLECTORS: usize = 3;
 /// The time between the collections of one thread. Without any, no writer would ever get in.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// What the processes and the collectors did.
+/// Counts of one run.
 #[derive(Default)]
 struct Done {
     applied: u64,
@@ -24,7 +24,7 @@ struct Done {
     kept: usize,
 }
 
-/// Collects beside processes until enough has been done; on a busy machine, that takes several larders.
+/// Repeats runs until the counts are large enough: a busy machine takes several.
 fn collect_beside_four(scheme: &str, options: GcOptions) {
     let mut all = Done::default();
     for _ in 0..10 {

@@ -30,7 +30,7 @@ fn next(queue: &NatsQueue, most: usize, wait: Duration) -> Vec<Delivery> {
     queue.next(&larder(Vec::new()).jobs(), most, wait).unwrap()
 }
 
-/// So many deliveries, however long a busy machine takes.
+/// Receives `count` deliveries, which may take long on a busy machine.
 fn gather(queue: &NatsQueue, count: usize) -> Vec<Delivery> {
     let mut gathered = Vec::new();
     until("all are brought", || {
@@ -109,7 +109,7 @@ fn an_id_comes_again_when_its_worker_says_nothing_or_asks_for_that() {
     assert!(said, "the machine stood still in each attempt");
 }
 
-/// Returns false if the machine stood still for so long that nothing was shown.
+/// Runs the test once; returns false if the machine paused for too long to tell.
 fn comes_again(server: &Server, attempt: u32) -> bool {
     const ACK_WAIT: Duration = Duration::from_secs(5);
     const STANDS_STILL: Duration = Duration::from_secs(2);

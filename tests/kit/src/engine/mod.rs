@@ -1,5 +1,8 @@
 //! Laws of engines, which keep the rows of collections.
 
+mod random;
+mod reads;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +14,12 @@ use larder_collections::{
     Engine, EngineVersion, Field, Fold, Key, NewCollection, RowBatch, Scan, Schema, Write,
 };
 use larder_core::Error;
+
+pub use random::{many_writers_lose_nothing, random_writes_match_a_model};
+pub use reads::{
+    a_delta_says_what_changed_and_compaction_changes_nothing, equal_rows_are_told_apart,
+    filters_and_projections_are_those_of_all_rows, folds_divide_the_rows,
+};
 
 /// Opens another handle on the collection of a name at every call.
 pub type OpenEngine<'a> = dyn Fn(&str) -> Arc<dyn Engine> + Sync + 'a;
@@ -259,158 +268,4 @@ pub fn keys_are_unique(open: &OpenEngine<'_>) {
     let deleted = sound(engine.write(&after, delete(2)));
     assert_eq!(sound(deleted.find_keys(&[Key::from(3i64)])), [None]);
     sound(engine.write(&deleted, insert([3], "again")));
-}
-
-/// A delta from A to B has what was inserted, updated and deleted between them.
-pub fn a_delta_says_what_changed_and_compaction_changes_nothing(open: &OpenEngine<'_>) {
-    let engine = open(&fresh("delta"));
-    let first = create(&*engine, 0..6);
-    let second = sound(engine.write(&first, insert([10, 11], "new")));
-    let third = sound(engine.write(&second, update(1, 1, "changed")));
-    let fourth = sound(engine.write(&third, delete(6)));
-    let fifth = sound(engine.write(&fourth, delete(0)));
-    let delta = sound(fifth.delta(&*first));
-    assert_eq!((delta.inserted, delta.updated, delta.deleted), (vec![7], vec![1], vec![0]));
-    let compact = compacted(&*engine);
-    assert_eq!(all(&*compact), all(&*fifth));
-    assert!(sound(compact.delta(&*fifth)).is_empty(), "compaction changes no row");
-    assert_eq!(sound(compact.delta(&*third)).deleted, [0, 6]);
-    assert!(first.delta(&*fifth).is_err(), "from the newer to the older");
-}
-
-/// Rows without a key that are equal to others are rows of their own, also when those are deleted.
-pub fn equal_rows_are_told_apart(open: &OpenEngine<'_>) {
-    for keys in [vec![1], vec![1, 2, 3]] {
-        let engine = open(&fresh("equal"));
-        let count = keys.len() as u64;
-        let insert = || insert(keys.clone(), "equal");
-        let first = sound(engine.create(NewCollection::new(schema()), insert()));
-        let second = sound(engine.write(&first, insert()));
-        let delta = sound(second.delta(&*first));
-        assert_eq!(delta.inserted, (count..2 * count).collect::<Vec<_>>());
-        let all: Vec<u64> = (0..2 * count).collect();
-        let third = sound(engine.write(&second, Write { deletes: all.clone(), ..insert() }));
-        let delta = sound(third.delta(&*second));
-        assert_eq!(delta.inserted, (2 * count..3 * count).collect::<Vec<_>>());
-        assert_eq!((delta.updated, delta.deleted), (vec![], all));
-        assert_eq!(third.rows(), count);
-    }
-}
-
-/// A filter, a projection and a range of ids give what they would give of all rows.
-pub fn filters_and_projections_are_those_of_all_rows(open: &OpenEngine<'_>) {
-    let engine = open(&fresh("filters"));
-    let first = create(&*engine, 0..100);
-    let second = sound(engine.write(&first, update(50, 50, "changed")));
-    let version = sound(engine.write(&second, delete(51)));
-    let filter = |text: &str| sound(text.parse());
-    let scan = Scan::new().filter(filter("id >= 49 and id < 53"));
-    let found: Vec<u64> = rows(&*version, &scan).into_keys().collect();
-    assert_eq!(found, [49, 50, 52]);
-    let scan = Scan::new().filter(filter("text = 'changed'")).batch_rows(7);
-    assert_eq!(rows(&*version, &scan).len(), 1);
-    let found: Vec<u64> = rows(&*version, &Scan::new().ids(48..52)).into_keys().collect();
-    assert_eq!(found, [48, 49, 50]);
-    let projected = sound(version.scan(&Scan::new().columns(["text"]))).map(sound).next();
-    assert!(projected.is_some_and(|batch| batch.rows.num_columns() == 1));
-    let unknown = version.scan(&Scan::new().columns(["txet"])).err().map(|error| error.to_string());
-    assert!(unknown.is_some_and(|error| error.contains("`text`")), "near names are suggested");
-}
-
-/// Each row is in one fold, which updates and compaction do not change.
-pub fn folds_divide_the_rows(open: &OpenEngine<'_>) {
-    let engine = open(&fresh("folds"));
-    let first = create(&*engine, 0..500);
-    let fold = |version: &dyn EngineVersion, fold| -> Vec<u64> {
-        rows(version, &Scan::new().fold(fold)).into_keys().collect()
-    };
-    let valid = fold(&*first, Fold::Valid);
-    assert!((20..100).contains(&valid.len()), "about a tenth: {}", valid.len());
-    assert_eq!(valid.len() + fold(&*first, Fold::Train).len(), 500);
-    let key = i64::try_from(valid[0]).unwrap_or_default();
-    sound(engine.write(&first, update(valid[0], key, "changed")));
-    assert_eq!(fold(&*compacted(&*engine), Fold::Valid), valid);
-}
-
-/// Of writers at once, each write is there, once.
-pub fn many_writers_lose_nothing(open: &OpenEngine<'_>) {
-    /// Number of writers.
-    const WRITERS: i64 = 4;
-    /// Number of writes of each.
-    const WRITES: i64 = 10;
-    let name = fresh("writers");
-    create(&*open(&name), [-1]);
-    std::thread::scope(|scope| {
-        for writer in 0..WRITERS {
-            let name = &name;
-            scope.spawn(move || {
-                let engine = open(name);
-                for at in 0..WRITES {
-                    let base = head(&*engine);
-                    sound(engine.write(&base, insert([writer * 1_000 + at], "row")));
-                }
-            });
-        }
-    });
-    let rows = all(&*head(&*open(&name)));
-    assert_eq!(rows.len() as i64, WRITERS * WRITES + 1);
-    let keys: std::collections::BTreeSet<i64> = rows.values().map(|row| row.0).collect();
-    assert_eq!(keys.len(), rows.len(), "no row is there twice");
-}
-
-/// Any sequence of inserts, updates, deletions and compactions leaves the rows that it should, in batches of any size.
-pub fn random_writes_match_a_model(open: &OpenEngine<'_>) {
-    let engine = open(&fresh("model"));
-    let mut state = 0x9e37_79b9_7f4a_7c15u64;
-    let mut random = |below: u64| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state % below.max(1)
-    };
-    let mut version = create(&*engine, 0..50);
-    let mut model: BTreeMap<u64, (i64, String)> =
-        (0..50).map(|id| (id, (id as i64, "first".to_owned()))).collect();
-    let mut next = 50u64;
-    for step in 0..120u64 {
-        let text = format!("step {step}");
-        let live: Vec<u64> = model.keys().copied().collect();
-        let pick = |random: &mut dyn FnMut(u64) -> u64| live[random(live.len() as u64) as usize];
-        let write = match random(10) {
-            0..=3 => {
-                let count = 1 + random(30);
-                let keys = next as i64..(next + count) as i64;
-                model.extend(keys.clone().map(|key| (key as u64, (key, text.clone()))));
-                next += count;
-                insert(keys, &text)
-            }
-            4..=6 if !live.is_empty() => {
-                let mut ids: Vec<u64> = (0..=random(5)).map(|_| pick(&mut random)).collect();
-                ids.sort_unstable();
-                ids.dedup();
-                for id in &ids {
-                    model.insert(*id, (*id as i64, text.clone()));
-                }
-                let rows = batch(ids.iter().map(|&id| id as i64), &text);
-                Write { updates: vec![RowBatch { ids: ids.into(), rows }], ..Write::default() }
-            }
-            7 | 8 if !live.is_empty() => {
-                let ids: Vec<u64> = (0..=random(8)).map(|_| pick(&mut random)).collect();
-                ids.iter().for_each(|id| drop(model.remove(id)));
-                Write { deletes: ids, ..Write::default() }
-            }
-            _ => {
-                version = compacted(&*engine);
-                continue;
-            }
-        };
-        version = sound(engine.write(&version, write));
-        let layout = version.layout();
-        assert!(layout.small_fragments <= 64, "few small parts after every write: {layout:?}");
-        let kept = version.rows() + layout.deleted_rows;
-        assert!(layout.deleted_rows * 10 <= kept, "few deleted rows after every write: {layout:?}");
-        let scan = Scan::new().batch_rows(1 + random(60) as usize);
-        assert_eq!(rows(&*version, &scan), model, "after step {step}");
-    }
-    assert_eq!(all(&*version), model);
 }
