@@ -8,7 +8,7 @@ use std::sync::Arc;
 use arrow_array::{FixedSizeListArray, RecordBatch, UInt64Array};
 use arrow_buffer::BooleanBuffer;
 use larder_core::store::VersionNumber;
-use larder_core::{Identifier, Result, VersionInfo};
+use larder_core::{Error, Identifier, Result, VersionInfo};
 
 use crate::filter::Filter;
 use crate::fold::Fold;
@@ -84,13 +84,31 @@ pub trait Engine: fmt::Debug + Send + Sync {
     fn compact(&self, most: usize) -> Result<Compacted>;
 }
 
-/// A write that [began](Engine::begin). Dropping it writes no version.
+/// A write that [began](Engine::begin), and inserts that follow it. Dropping it writes no version.
 pub trait PendingWrite: Send {
-    /// Writes the version, as [`Engine::write`] does.
+    /// Adds rows to insert after what is there, as a version of their own: reads and encodes them.
+    ///
+    /// # Errors
+    /// As [`Engine::begin`]. What was there before stays.
+    fn add(&mut self, inserts: Batches<'_>) -> Result<()>;
+
+    /// Writes the versions in their order, as [`Engine::write`] does, and passes them to `done`. Those that can be durable at
+    /// once are. The first error ends it.
     ///
     /// # Errors
     /// As [`Engine::write`].
-    fn commit(self: Box<Self>) -> Result<Arc<dyn EngineVersion>>;
+    fn commit_all(self: Box<Self>, done: &mut Vec<Arc<dyn EngineVersion>>) -> Result<()>;
+
+    /// Writes the versions, and returns the last one.
+    ///
+    /// # Errors
+    /// As [`commit_all`](PendingWrite::commit_all).
+    fn commit(self: Box<Self>) -> Result<Arc<dyn EngineVersion>> {
+        let mut done = Vec::new();
+        self.commit_all(&mut done)?;
+        done.pop()
+            .ok_or_else(|| Error::internal("a write was committed without a version".to_owned()))
+    }
 }
 
 /// The result of [`Engine::compact`].

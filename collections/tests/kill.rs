@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
-use larder_collections::{Find, LarderCollections, UntypedCollection};
+use larder_collections::arrow_array::{ArrayRef, RecordBatch, StringArray, UInt64Array};
+use larder_collections::{Find, Insert, LarderCollections, UntypedCollection};
 use larder_core::{Larder, Registry};
 use larder_store_fs as _;
 use serde::{Deserialize, Serialize};
@@ -42,6 +44,19 @@ fn rows_of_batch(batch: u64) -> impl Iterator<Item = Row> {
     })
 }
 
+fn batch_of(rows: Vec<Row>) -> RecordBatch {
+    let numbers = |number: fn(&Row) -> u64| {
+        Arc::new(UInt64Array::from_iter_values(rows.iter().map(number))) as ArrayRef
+    };
+    let texts = StringArray::from_iter_values(rows.iter().map(|row| &row.text));
+    let columns = [
+        ("id", numbers(|row| row.id)),
+        ("batch", numbers(|row| row.batch)),
+        ("text", Arc::new(texts) as ArrayRef),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
 /// The process that is killed: writes for ever, and prints what is done.
 #[test]
 fn child() {
@@ -50,6 +65,15 @@ fn child() {
     let rows = larder.collection::<Row>("killed").unwrap().with_key("id");
     let mut batch: u64 = std::env::var("KILL_FROM").unwrap().parse().unwrap();
     tell("begun");
+    if task == "versions" {
+        let untyped = larder.untyped_collection("killed").unwrap();
+        let batches = (batch..).map(|batch| Ok(batch_of(rows_of_batch(batch).collect())));
+        for inserted in untyped.insert_versions(batches, Insert::new().key("id")) {
+            inserted.unwrap();
+            tell(&format!("done {batch}"));
+            batch += 1;
+        }
+    }
     loop {
         match task.as_str() {
             "insert" => drop(rows.insert_many(rows_of_batch(batch)).unwrap()),
@@ -135,6 +159,11 @@ fn kill_many(task: &str) {
 #[test]
 fn inserts_that_are_killed_are_whole_or_not_there() {
     kill_many("insert");
+}
+
+#[test]
+fn inserts_in_a_row_that_are_killed_are_whole_or_not_there() {
+    kill_many("versions");
 }
 
 #[test]

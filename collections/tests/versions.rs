@@ -84,7 +84,7 @@ fn only_a_few_batches_are_read_before_their_turn_and_none_without_use() {
     on_each_store(|shop| {
         let read = Cell::new(0);
         let batches = || {
-            (0..20).map(|at| {
+            (0..100).map(|at| {
                 read.set(read.get() + 1);
                 Ok(batch(at * 10..at * 10 + 10, "row"))
             })
@@ -94,10 +94,11 @@ fn only_a_few_batches_are_read_before_their_turn_and_none_without_use() {
         assert!(shop.head().unwrap().is_none());
         for (at, inserted) in shop.insert_versions(batches(), Insert::new().key("id")).enumerate() {
             inserted.unwrap();
-            assert!(read.get() <= at + 5, "{} batches were read for {at}", read.get());
+            // Those that are committed with it, and the next ones.
+            assert!(read.get() <= at + 33, "{} batches were read for {at}", read.get());
         }
-        assert_eq!(read.get(), 20);
-        assert_eq!(shop.latest().unwrap().rows(), 200);
+        assert_eq!(read.get(), 100);
+        assert_eq!(shop.latest().unwrap().rows(), 1_000);
     });
 }
 

@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::fitted::Fitted;
-use super::insert_versions::{BegunInsert, InsertedVersions, NewVersion};
+use super::insert_versions::{BegunInserts, InsertCounts, InsertedVersions};
 use super::source::{InputRow, Source};
 use super::{CollectionVersion, UntypedCollection};
 use crate::engine::{NewCollection, RowBatch, Write};
@@ -143,11 +143,12 @@ impl UntypedCollection {
 
     /// Inserts the rows of each batch as a version of its own, in their order, with a few batches in memory.
     ///
-    /// A version is durable when the iterator returns it. While it is committed, up to four of the next batches are read,
-    /// encoded and written, so that many versions take less time than as many calls of
-    /// [`insert`](UntypedCollection::insert); a version is returned once they are read. With [`upsert`](Insert::upsert),
-    /// [`evolve`](Insert::evolve) or [`skip_bad`](Insert::skip_bad), one batch is read after the other. The first error ends
-    /// the iterator; the versions before it stay. Nothing is inserted unless the iterator is used.
+    /// A version is durable when the iterator returns it. While some are committed, up to four of the next batches are read,
+    /// encoded and written; these are then committed together, unless the store shows parts of a commit, listeners
+    /// must hear of each version, or ranges of keys overlap. So many versions take less time than as many calls of
+    /// [`insert`](UntypedCollection::insert); a version is returned once the next batches are read. With
+    /// [`upsert`](Insert::upsert), [`evolve`](Insert::evolve) or [`skip_bad`](Insert::skip_bad), one batch is read after the
+    /// other. The first error ends the iterator; the versions before it stay. Nothing is inserted unless the iterator is used.
     ///
     /// # Errors
     /// As [`insert_batches`](UntypedCollection::insert_batches), from the iterator. Rows are numbered in their batch.
@@ -212,7 +213,7 @@ impl UntypedCollection {
         let Some(rows) = source.only_batch()? else { return Ok(None) };
         let insert = Insert { strict: true, ..insert.again() };
         let begun = self.begin_insert(Some(seen.clone()), Source::of(rows), insert);
-        let error = match begun.and_then(BegunInsert::commit) {
+        let error = match begun.and_then(BegunInserts::commit) {
             Ok(inserted) => return Ok(Some(inserted)),
             Err(error) => error,
         };
@@ -223,13 +224,13 @@ impl UntypedCollection {
         }
     }
 
-    /// Begins an insert into the version `head`; creates the collection if there is none.
-    pub(super) fn begin_insert<'a>(
+    /// Prepares the write of an insert into the version `head`, or of one that creates the collection.
+    pub(super) fn fit_insert<'a>(
         &self,
         head: Option<CollectionVersion>,
         mut source: Source<'a>,
         mut insert: Insert<'a>,
-    ) -> Result<BegunInsert<'_>> {
+    ) -> Result<FittedInsert<'a>> {
         let stated = match insert.schema.take() {
             Some(schema) => Some(schema),
             None if head.is_none() || insert.evolve => source.schema(insert.key.as_deref())?,
@@ -311,14 +312,17 @@ impl UntypedCollection {
             }
             _ => (Write { inserts: Some(Box::new(fitted)), ..write }, 0),
         };
-        let version = match (&head, created) {
-            (Some(head), _) => NewVersion::Pending(self.engine.begin(head.engine(), write)?),
-            (None, Some(new)) => NewVersion::Created(self.engine.create(new, write)?),
-            (None, None) => return Err(Error::internal("a collection has no schema".to_owned())),
-        };
-        let (inserted, skipped) = (counts.inserted.get(), counts.skipped.get());
-        Ok(BegunInsert { version, inserted, updated, skipped })
+        Ok(FittedInsert { head, created, write, updated, counts })
     }
+}
+
+/// An insert whose rows are read and fitted when its write begins.
+pub(super) struct FittedInsert<'a> {
+    pub(super) head: Option<CollectionVersion>,
+    pub(super) created: Option<NewCollection>,
+    pub(super) write: Write<'a>,
+    pub(super) updated: u64,
+    pub(super) counts: Rc<Counts>,
 }
 
 /// Numbers of rows that passed.
@@ -326,6 +330,12 @@ impl UntypedCollection {
 pub(super) struct Counts {
     pub(super) inserted: Cell<u64>,
     pub(super) skipped: Cell<u64>,
+}
+
+impl Counts {
+    pub(super) fn with_updated(&self, updated: u64) -> InsertCounts {
+        InsertCounts { inserted: self.inserted.get(), updated, skipped: self.skipped.get() }
+    }
 }
 
 /// Divides rows into new ones and those whose key is there. Returns the number of the latter.

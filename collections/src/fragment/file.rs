@@ -1,6 +1,6 @@
 //! Arrow IPC files as artifacts.
 
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::sync::Arc;
 
 use arrow_array::cast::AsArray;
@@ -10,7 +10,7 @@ use arrow_ipc::convert::fb_to_schema;
 use arrow_ipc::reader::{FileDecoder, read_footer_length};
 use arrow_ipc::root_as_footer;
 use arrow_ipc::writer::FileWriter;
-use arrow_schema::DataType;
+use arrow_schema::{ArrowError, DataType};
 use bytes::Bytes;
 use larder_core::extend::catch_panic;
 use larder_core::{BoxError, Item, Result, Serializer};
@@ -32,13 +32,9 @@ impl ArrowFile {
     /// # Errors
     /// [`Error::Store`](larder_core::Error::Store) if Arrow cannot write it.
     pub fn of(batch: &RecordBatch) -> Result<Self> {
-        let encode = || {
-            let capacity = bytes_of(batch) + 4_096;
-            let mut writer = FileWriter::try_new(Vec::with_capacity(capacity), batch.schema_ref())?;
-            writer.write(batch)?;
-            writer.into_inner()
-        };
-        let bytes = encode().map_err(|error| arrow_error("encode rows as an Arrow file", error))?;
+        let mut bytes = Vec::with_capacity(bytes_of(batch) + 4_096);
+        let written = write(batch, &mut bytes);
+        written.map_err(|error| arrow_error("encode rows as an Arrow file", error))?;
         Ok(Self(bytes.into()))
     }
 
@@ -89,6 +85,12 @@ fn bytes_of_parts(offsets: &OffsetBuffer<i32>) -> usize {
     values as usize + (offsets.len() - 1) * size_of::<i32>()
 }
 
+fn write(batch: &RecordBatch, out: impl Write) -> Result<(), ArrowError> {
+    let mut writer = FileWriter::try_new(out, batch.schema_ref())?;
+    writer.write(batch)?;
+    writer.finish()
+}
+
 fn read(bytes: &Bytes) -> Result<RecordBatch, BoxError> {
     let buffer = Buffer::from(bytes.clone());
     let trailer = buffer.len().checked_sub(TRAILER).ok_or("it is too short for an Arrow file")?;
@@ -129,6 +131,21 @@ impl Serializer<ArrowFile> for ArrowIpc {
 
     fn decode(bytes: &Bytes) -> Result<ArrowFile, BoxError> {
         Ok(ArrowFile(bytes.clone()))
+    }
+}
+
+/// A batch is encoded into what it is written to, without a copy in memory.
+impl Serializer<RecordBatch> for ArrowIpc {
+    const NAME: &'static str = <Self as Serializer<ArrowFile>>::NAME;
+
+    fn encode(value: &RecordBatch, out: &mut dyn Write) -> Result<(), BoxError> {
+        let mut out = BufWriter::new(out);
+        write(value, &mut out)?;
+        Ok(out.flush()?)
+    }
+
+    fn decode(bytes: &Bytes) -> Result<RecordBatch, BoxError> {
+        ArrowFile(bytes.clone()).batch()
     }
 }
 

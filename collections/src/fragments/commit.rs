@@ -1,5 +1,6 @@
 //! Commits a write whose rows are encoded, and tries again when another writer was first.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,26 +9,27 @@ use larder_core::store::Backoff;
 use larder_core::{Error, Reference, Result};
 
 use super::engine::{FragmentEngine, PATIENCE};
-use super::merge;
 use super::prepare::Prepared;
 use super::version::FragmentVersion;
 use super::write::Uploads;
-use crate::engine::{EngineVersion, PendingWrite, Write};
-use crate::fragment::Fragment;
+use crate::engine::{Batches, EngineVersion, PendingWrite, Write};
 use crate::key::KeyColumn;
 use crate::schema::Schema;
 use crate::snapshot::Snapshot;
 
-/// A write whose rows are encoded, and whose files are written.
+/// Writes whose rows are encoded, and whose files are written: one, and inserts that follow it.
 pub(super) struct BegunWrite<'a> {
     engine: &'a FragmentEngine,
     base: Option<FragmentVersion>,
-    /// The collection before the write, with its schema.
+    /// The collection before the writes, with the schema of the first one.
     start: Snapshot,
-    /// The schema of the write, if it changes.
+    /// The schema of the first write, if it changes.
     schema: Option<Schema>,
+    /// True if the first write refuses a newer version than the base.
     strict: bool,
-    prepared: Prepared,
+    writes: VecDeque<Prepared>,
+    /// False once writes cannot be committed together.
+    are_together: bool,
 }
 
 impl<'a> BegunWrite<'a> {
@@ -40,22 +42,24 @@ impl<'a> BegunWrite<'a> {
     ) -> Result<Self> {
         let (schema, strict) = (write.schema.take(), write.strict);
         let start = evolved(&start, schema.as_ref())?.unwrap_or(start);
-        let prepared = engine.prepare(base, &start, write)?;
-        Ok(Self { engine, base: base.cloned(), start, schema, strict, prepared })
+        let writes = VecDeque::from([engine.prepare(base, &start, write)?]);
+        let (base, are_together) = (base.cloned(), true);
+        Ok(Self { engine, base, start, schema, strict, writes, are_together })
     }
 
     /// Refuses rows that conflict with `head`, a newer version than `checked`. The result has the schema `schema`.
     fn check(
         &self,
+        write: &Prepared,
         head: &FragmentVersion,
         checked: Option<&FragmentVersion>,
         schema: &Schema,
     ) -> Result<()> {
         if let Some(base) = &self.base {
-            self.engine.refuse_edited(base, head, &self.prepared)?;
+            self.engine.refuse_edited(base, head, write)?;
         }
         let Some(at) = head.snapshot().key_at() else { return Ok(()) };
-        for new in &self.prepared.inserts {
+        for new in &write.inserts {
             if !head.snapshot().fragments.iter().any(|it| it.may_share_keys(&new.fragment)) {
                 continue;
             }
@@ -66,14 +70,60 @@ impl<'a> BegunWrite<'a> {
         }
         Ok(())
     }
-}
 
-impl PendingWrite for BegunWrite<'_> {
-    fn commit(mut self: Box<Self>) -> Result<Arc<dyn EngineVersion>> {
+    /// Returns true if `head` is another version than `seen`.
+    fn is_newer(head: Option<&FragmentVersion>, seen: &FragmentVersion) -> bool {
+        head.is_some_and(|head| head.info().digest != seen.info().digest)
+    }
+
+    /// Commits the first writes in one commit of the store, and returns their versions; `None` if that is not possible.
+    fn commit_together(&mut self) -> Result<Option<Vec<FragmentVersion>>> {
         let engine = self.engine;
-        let is_empty = self.prepared.inserts.is_empty()
-            && self.prepared.updated.is_empty()
-            && self.prepared.deleted.is_empty();
+        let Some(head) = engine.known() else { return Ok(None) };
+        if !self.are_together || self.schema.is_some() || self.strict {
+            return Ok(None);
+        }
+        let schema = &head.snapshot().schema;
+        let base = self.base.as_ref();
+        let is_newer = base.is_none_or(|base| Self::is_newer(Some(&head), base));
+        let has_key = head.snapshot().key.is_some();
+        let mut together: Vec<&Prepared> = Vec::new();
+        for write in &self.writes {
+            // One that is refused, or may be, is committed by itself, after those before it.
+            let may_meet = has_key && together.iter().any(|other| other.may_share_keys(write));
+            let fits = write.is_append() && !write.is_empty() && !may_meet;
+            if !fits || is_newer && self.check(write, &head, base, schema).is_err() {
+                break;
+            }
+            together.push(write);
+        }
+        let count = together.len();
+        if count < 2 {
+            return Ok(None);
+        }
+        for write in self.writes.iter_mut().take(count) {
+            write.ahead.finish()?;
+        }
+        let mut snapshot = head.snapshot().clone();
+        let mut uploads = Uploads::new(&engine.larder, &engine.name);
+        let mut new = Vec::with_capacity(count);
+        for write in self.writes.iter().take(count) {
+            let fragments = engine.merged(&mut snapshot, Some(&head), write, &mut uploads)?;
+            new.push((snapshot.clone(), fragments));
+        }
+        uploads.finish()?;
+        let versions = engine.apply_in_a_row(new, &head)?;
+        match &versions {
+            Some(_) => drop(self.writes.drain(..count)),
+            None => self.are_together = false,
+        }
+        Ok(versions)
+    }
+
+    /// Commits a write, and tries again when another writer was first.
+    fn commit_one(&mut self, mut write: Prepared) -> Result<FragmentVersion> {
+        let engine = self.engine;
+        let is_empty = write.is_empty();
         let (begun, mut backoff) = (Instant::now(), Backoff::default());
         // The version whose keys are known not to be those of the new rows.
         let mut checked = self.base.clone();
@@ -93,18 +143,16 @@ impl PendingWrite for BegunWrite<'_> {
                     &Reference::from(engine.name.clone()),
                 ));
             }
-            let is_newer = |seen: &FragmentVersion| {
-                head.as_ref().is_some_and(|head| head.info().digest != seen.info().digest)
-            };
+            let is_newer = |seen: &FragmentVersion| Self::is_newer(head.as_ref(), seen);
             if self.strict && self.base.as_ref().is_some_and(is_newer) {
                 return Err(conflict());
             }
-            self.prepared.ahead.finish()?;
+            write.ahead.finish()?;
             let mut snapshot = match &head {
                 Some(head) => {
                     let evolved = evolved(head.snapshot(), self.schema.as_ref())?;
                     if is_empty && evolved.is_none() {
-                        return Ok(Arc::new(head.clone()));
+                        return Ok(head.clone());
                     }
                     evolved.unwrap_or_else(|| head.snapshot().clone())
                 }
@@ -113,20 +161,14 @@ impl PendingWrite for BegunWrite<'_> {
             if let Some(head) = &head
                 && checked.as_ref().is_none_or(is_newer)
             {
-                self.check(head, checked.as_ref(), &snapshot.schema)?;
+                self.check(&write, head, checked.as_ref(), &snapshot.schema)?;
                 checked = Some(head.clone());
             }
-            let fragments = engine.applied(&mut snapshot, head.as_ref(), &self.prepared)?;
-            let key_at = snapshot.key_at();
             let mut uploads = Uploads::new(&engine.larder, &engine.name);
-            let loader = engine.loader(head.as_ref());
-            let fragments =
-                merge::tidy(fragments, &snapshot.schema, key_at, &loader, &mut uploads)?;
-            snapshot.fragments = fragments.iter().map(|it| it.fragment.clone()).collect();
-            snapshot.rows = snapshot.fragments.iter().map(Fragment::live).sum();
+            let fragments = engine.merged(&mut snapshot, head.as_ref(), &write, &mut uploads)?;
             uploads.finish()?;
             if let Some(version) = engine.apply(snapshot, head.as_ref(), &fragments)? {
-                return Ok(Arc::new(version));
+                return Ok(version);
             }
             if is_first {
                 // Another writer created it: with the same fields, these rows follow its rows.
@@ -144,6 +186,27 @@ impl PendingWrite for BegunWrite<'_> {
                 return Err(conflict());
             }
             backoff.pause();
+        }
+    }
+}
+
+impl PendingWrite for BegunWrite<'_> {
+    fn add(&mut self, inserts: Batches<'_>) -> Result<()> {
+        let write = Write { inserts: Some(inserts), ..Write::default() };
+        let prepared = self.engine.prepare(self.base.as_ref(), &self.start, write)?;
+        self.writes.push_back(prepared);
+        Ok(())
+    }
+
+    fn commit_all(mut self: Box<Self>, done: &mut Vec<Arc<dyn EngineVersion>>) -> Result<()> {
+        loop {
+            if let Some(versions) = self.commit_together()? {
+                done.extend(versions.into_iter().map(|version| Arc::new(version) as _));
+            }
+            let Some(write) = self.writes.pop_front() else { return Ok(()) };
+            done.push(Arc::new(self.commit_one(write)?));
+            // They were those of the first write.
+            (self.schema, self.strict) = (None, false);
         }
     }
 }

@@ -5,11 +5,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use larder_core::extend::{Records, StoredArtifact};
+use larder_core::extend::{LarderExt as _, Records, StoredArtifact};
 use larder_core::store::{Backoff, VersionNumber};
 use larder_core::{
-    Applied, ApplyOptions, Artifact, Error, Identifier, Larder, Reference, Result, Selector,
-    VersionInfo,
+    Applied, ApplyOptions, Artifact, Component, Error, Identifier, Larder, Reference, Result,
+    Selector, VersionInfo,
 };
 
 use super::commit::BegunWrite;
@@ -80,13 +80,41 @@ impl FragmentEngine {
             Some(base) => options.onto(base.info().digest),
             None => options.first(),
         };
-        let info = match self.larder.apply_with(self.name.clone(), &snapshot, &options) {
-            Ok(Applied::Created(info)) => info,
+        match self.larder.apply_with(self.name.clone(), &snapshot, &options) {
+            Ok(Applied::Created(info)) => Ok(Some(self.written(snapshot, new, info))),
             // Another writer wrote exactly the same: its rows are not these.
-            Ok(Applied::Unchanged(_)) => return Ok(None),
-            Err(Error::Conflict { .. }) => return Ok(None),
+            Ok(Applied::Unchanged(_)) | Err(Error::Conflict { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Applies snapshots, each on the one before, in one commit; `None` if another writer was first, or it is not possible.
+    pub(super) fn apply_in_a_row(
+        &self,
+        new: Vec<(Snapshot, Vec<NewFragment>)>,
+        base: &FragmentVersion,
+    ) -> Result<Option<Vec<FragmentVersion>>> {
+        let options = ApplyOptions::new().read_back(false).onto(base.info().digest);
+        let snapshots: Vec<_> =
+            new.iter().map(|(snapshot, _)| snapshot as &dyn Component).collect();
+        let infos = match self.larder.apply_in_a_row(&self.name, &snapshots, &options) {
+            Ok(Some(infos)) => infos,
+            Ok(None) | Err(Error::Conflict { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
+        let new = new.into_iter().zip(infos);
+        let versions =
+            new.map(|((snapshot, fragments), info)| self.written(snapshot, &fragments, info));
+        Ok(Some(versions.collect()))
+    }
+
+    /// Returns a version that was written.
+    fn written(
+        &self,
+        snapshot: Snapshot,
+        new: &[NewFragment],
+        info: VersionInfo,
+    ) -> FragmentVersion {
         for NewFragment { fragment, batch } in new {
             if let (Some(batch), Some(digest)) = (batch, fragment.data.digest()) {
                 self.cache.keep(digest, batch, fragment.size());
@@ -95,7 +123,7 @@ impl FragmentEngine {
         let snapshot = self.without_values(snapshot, &info);
         let version = FragmentVersion::new(info, snapshot, self.cache.clone());
         self.remember(&version);
-        Ok(Some(version))
+        version
     }
 
     /// Returns the snapshot of a stored version, without copies of its data in memory.
@@ -115,8 +143,25 @@ impl FragmentEngine {
 }
 
 impl FragmentEngine {
+    /// Changes the snapshot of `head`, or of one that follows it, as a write does, and merges what the rules say.
+    pub(super) fn merged(
+        &self,
+        snapshot: &mut Snapshot,
+        head: Option<&FragmentVersion>,
+        write: &Prepared,
+        uploads: &mut Uploads<'_>,
+    ) -> Result<Vec<NewFragment>> {
+        let fragments = self.applied(snapshot, head, write)?;
+        let loader = self.loader(head);
+        let key_at = snapshot.key_at();
+        let fragments = merge::tidy(fragments, &snapshot.schema, key_at, &loader, uploads)?;
+        snapshot.fragments = fragments.iter().map(|it| it.fragment.clone()).collect();
+        snapshot.rows = snapshot.fragments.iter().map(Fragment::live).sum();
+        Ok(fragments)
+    }
+
     /// Returns the fragments of `head` with a write applied.
-    pub(super) fn applied(
+    fn applied(
         &self,
         snapshot: &mut Snapshot,
         head: Option<&FragmentVersion>,

@@ -25,6 +25,24 @@ pub(super) struct Prepared {
     pub(super) ahead: FilesAhead,
 }
 
+impl Prepared {
+    pub(super) fn is_empty(&self) -> bool {
+        self.inserts.is_empty() && self.is_append()
+    }
+
+    /// Returns true if it edits no row that is there.
+    pub(super) fn is_append(&self) -> bool {
+        self.updated.is_empty() && self.deleted.is_empty()
+    }
+
+    /// Returns false if no key of its new rows is one of the other's.
+    pub(super) fn may_share_keys(&self, other: &Self) -> bool {
+        let new =
+            |it: &NewFragment, other: &NewFragment| it.fragment.may_share_keys(&other.fragment);
+        self.inserts.iter().any(|one| other.inserts.iter().any(|two| new(one, two)))
+    }
+}
+
 impl FragmentEngine {
     pub(super) fn prepare(
         &self,

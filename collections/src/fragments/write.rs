@@ -108,7 +108,7 @@ impl<'a> Uploads<'a> {
         let batch = with_columns(&rows, columns)?;
         let data = match InlineRows::of(&batch) {
             Some(rows) => Data::Inline(rows),
-            None => Data::File(self.artifact(ArrowFile::of(&batch)?)?),
+            None => Data::File(self.artifact(&batch)?),
         };
         let batch = matches!(&data, Data::File(file) if file.is_decoded()).then_some(batch);
         let fragment = Fragment {
@@ -124,13 +124,16 @@ impl<'a> Uploads<'a> {
         Ok(NewFragment { fragment, batch })
     }
 
-    fn artifact(&mut self, file: ArrowFile) -> Result<Artifact<ArrowFile, ArrowIpc>> {
+    fn artifact(&mut self, batch: &RecordBatch) -> Result<Artifact<ArrowFile, ArrowIpc>> {
         let inline = self.larder.store().capabilities().inline_blob as u64;
-        if file.size() <= inline && self.waiting + file.size() <= MOST_WAITING {
-            self.waiting += file.size();
-            return Ok(Artifact::new(file));
+        if bytes_of(batch) as u64 <= inline {
+            let file = ArrowFile::of(batch)?;
+            if file.size() <= inline && self.waiting + file.size() <= MOST_WAITING {
+                self.waiting += file.size();
+                return Ok(Artifact::new(file));
+            }
         }
-        let ahead = self.larder.write_ahead::<ArrowFile, ArrowIpc>(self.name, &file)?;
+        let ahead = self.larder.write_ahead::<RecordBatch, ArrowIpc>(self.name, batch)?;
         let artifact = ahead.stored().clone().into_artifact();
         self.ahead.add(ahead)?;
         Ok(artifact)

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use larder_records::Reference;
 
-use super::Larder;
-use super::apply::ArtifactAhead;
+use super::apply::{ApplyOptions, ArtifactAhead};
 use super::ready::Ready;
+use super::{Larder, VersionInfo};
 use crate::cache::CacheFolder;
 use crate::component::Component;
 use crate::error::{Error, Result};
@@ -49,6 +49,22 @@ pub trait LarderExt: Sized {
         name: &Identifier,
         value: &T,
     ) -> Result<ArtifactAhead>;
+
+    /// Writes components as versions of `name`, each following the one before, in one commit: all of them are durable after
+    /// it. The first one follows the version of [`ApplyOptions::onto`], if that is stated.
+    ///
+    /// Returns `None` and writes nothing if they cannot be in one commit, because the store shows parts of it
+    /// ([`Capabilities::isolated_commit`](crate::store::Capabilities)), or because they have hooks or create jobs. Apply them one
+    /// by one then.
+    ///
+    /// # Errors
+    /// As [`Larder::apply_with`].
+    fn apply_in_a_row(
+        &self,
+        name: &Identifier,
+        components: &[&dyn Component],
+        options: &ApplyOptions,
+    ) -> Result<Option<Vec<VersionInfo>>>;
 
     /// Loads a component of any type, with `setup` on first use.
     ///
@@ -96,6 +112,15 @@ impl LarderExt for Larder {
         value: &T,
     ) -> Result<ArtifactAhead> {
         Larder::write_ahead::<T, S>(self, name, value)
+    }
+
+    fn apply_in_a_row(
+        &self,
+        name: &Identifier,
+        components: &[&dyn Component],
+        options: &ApplyOptions,
+    ) -> Result<Option<Vec<VersionInfo>>> {
+        Larder::apply_in_a_row(self, name, components, options)
     }
 
     fn load_component_ready(

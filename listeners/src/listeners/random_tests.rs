@@ -1,12 +1,16 @@
 //! Random writes, with jobs between or beside them.
 
+use std::sync::Arc;
+
 use fastrand::Rng;
+use larder_collections::arrow_array::RecordBatch;
+use larder_collections::extend::array_of;
 use larder_collections::{
     Field, Insert, LarderCollections, NewCollection, Scan, Schema, UntypedCollection, row_of,
 };
 use larder_core::{Larder, Registry};
 use larder_jobs::Worker;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::tests::{Picky, Sum, attach, outputs, status, work};
 use super::*;
@@ -61,7 +65,16 @@ impl Shop {
         let group = random.u8(..4);
         let in_group = format!("group = {group}").parse().unwrap();
         let x = json!([f64::from(random.u8(..3)), 0.5]);
-        match random.u8(..10) {
+        match random.u8(..11) {
+            10 => {
+                let count = random.usize(1..=6);
+                self.done.push(format!("insert {count} batches of {x}, {group}"));
+                let row = json!({ "x": x, "group": group, "long": "many" });
+                let row = batch_of(self.rows.latest().unwrap().schema(), &row);
+                let batches = std::iter::repeat_n(row, count).map(Ok);
+                let inserted = self.rows.insert_versions(batches, Insert::new());
+                assert_eq!(inserted.filter(Result::is_ok).count(), count);
+            }
             0..=4 => {
                 // Some rows are kept in the manifest, others in files.
                 let long = "long".repeat(200 * random.usize(..2));
@@ -124,6 +137,13 @@ fn beside_workers_writes_have_the_same_outputs_in_the_end() {
         workers.into_iter().for_each(|worker| worker.stop().unwrap());
         shop.work();
     }
+}
+
+/// A batch of one row.
+fn batch_of(schema: &Schema, row: &Value) -> RecordBatch {
+    let fields = schema.fields().iter();
+    let columns = fields.map(|it| array_of(&it.kind, [row.get(&it.name)].into_iter()).unwrap());
+    RecordBatch::try_new(Arc::clone(schema.arrow()), columns.collect()).unwrap()
 }
 
 /// The values of `x` of all rows, by row id.

@@ -24,6 +24,7 @@ mod format;
 mod gc;
 mod hooks;
 mod hostile_bytes;
+mod in_a_row;
 mod jobs;
 mod keeping;
 #[cfg(feature = "servers")]

@@ -34,7 +34,7 @@ pub(super) struct EncodedComponent {
     pub(super) blobs: Vec<Change>,
     /// True if its type has hooks: the version becomes ready when `on_create` has run.
     pub(super) hooks: bool,
-    /// The components behind its references, children before parents.
+    /// The components behind its references, children before parents; then the versions that precede it.
     pub(super) children_encoded: Vec<PendingComponent>,
 }
 
@@ -71,6 +71,28 @@ impl Larder {
         }
         let encoded = self.encode_in(&session, name, component)?;
         Ok(EncodedComponent { children_encoded: session.take(), ..encoded })
+    }
+
+    /// Encodes components as versions that follow each other, and their children.
+    pub(super) fn encode_in_a_row(
+        &self,
+        name: &Identifier,
+        components: &[&dyn Component],
+    ) -> Result<EncodedComponent> {
+        let session = ApplySession::new(self, name);
+        let encode = |component: &&dyn Component| self.encode_in(&session, name, *component);
+        let mut encoded = components.iter().map(encode).collect::<Result<Vec<_>>>()?;
+        let Some(last) = encoded.pop() else {
+            return Err(Error::internal(format!("there is nothing to apply as {name}")));
+        };
+        let preceding = encoded.into_iter().map(|encoded| PendingComponent {
+            name: name.clone(),
+            encoded,
+            component: None,
+            jobs: Vec::new(),
+        });
+        let children_encoded = session.take().into_iter().chain(preceding).collect();
+        Ok(EncodedComponent { children_encoded, ..last })
     }
 
     /// Encodes fields of the type `type_tag` without a component, and their children.

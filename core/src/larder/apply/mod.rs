@@ -90,6 +90,34 @@ impl Larder {
         apply(&self.with_options(options), &name, component)
     }
 
+    /// Writes components as versions of one name, each following the one before, in one commit.
+    ///
+    /// Returns `None` and writes nothing if they cannot be: because the store may stop between the changes of a commit and
+    /// show a part of them, or because a component has hooks, or creates jobs.
+    pub(crate) fn apply_in_a_row(
+        &self,
+        name: &Identifier,
+        components: &[&dyn Component],
+        options: &ApplyOptions,
+    ) -> Result<Option<Vec<VersionInfo>>> {
+        let is_isolated = self.store.capabilities().isolated_commit;
+        let is_plain = options.participants.is_empty()
+            && options.annotations.is_empty()
+            && options.beside.is_empty();
+        let has_hooks = components.iter().any(|component| component.as_hooks().is_some());
+        if !is_isolated || !is_plain || has_hooks {
+            return Ok(None);
+        }
+        let larder = self.with_options(options);
+        let encode = || larder.encode_in_a_row(name, components);
+        let (applied, _) = larder.commit_versions(name, encode)?;
+        let versions = applied.into_iter().map(|applied| match applied {
+            Applied::Created(version) | Applied::Unchanged(version) => version,
+        });
+        let versions: Vec<_> = versions.collect();
+        Ok((versions.len() == components.len()).then_some(versions))
+    }
+
     /// Writes fields of the type `type_tag` that are not a component.
     pub(super) fn commit_value(
         &self,
@@ -98,7 +126,7 @@ impl Larder {
         fields: &(impl erased_serde::Serialize + ?Sized),
     ) -> Result<Applied> {
         let encode = || self.encode_value(name, type_tag, fields);
-        self.commit_versions(name, encode).map(|(applied, _)| applied)
+        self.commit_version(name, encode).map(|(applied, _)| applied)
     }
 }
 
@@ -114,7 +142,7 @@ fn apply(larder: &Larder, name: &Identifier, component: &dyn Component) -> Resul
     let encode = || larder.encode(name, component);
 
     // 3. One transaction makes the blobs safe from collectors and writes the versions.
-    let (applied, unready) = larder.commit_versions(name, encode)?;
+    let (applied, unready) = larder.commit_version(name, encode)?;
 
     if let (Applied::Unchanged(version), false) = (&applied, annotations.is_empty()) {
         larder.annotate(version.reference(), annotations)?;

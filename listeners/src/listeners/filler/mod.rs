@@ -17,11 +17,10 @@ use super::chunk::Chunk;
 use super::fill::{FillReport, Request};
 use super::inputs::{ChunkInputs, Rows};
 use super::listener::{Listener, Work};
-use super::outputs::{NewRows, OutputStatus, Outputs, RowState, View};
+use super::outputs::{FragmentAhead, NewRows, OutputStatus, Outputs, RowState, View};
 use super::predict::{InputForm, Inputs, Predicted, column_of, predict};
 use super::source::Source;
 use super::vectors::vectors_of;
-use write::FragmentAhead;
 
 /// Rows that are read and predicted at once.
 const CHUNK: usize = if cfg!(test) { 64 } else { 8_192 };

@@ -3,12 +3,10 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use larder_collections::{ArrowFile, ArrowIpc};
-use larder_core::extend::{ArtifactAhead, LarderExt as _};
 use larder_core::{ApplyOptions, Error, Result};
 
 use super::super::inputs::ChunkInputs;
-use super::super::outputs::{NewRows, OutputFragment, append, encoded};
+use super::super::outputs::{NewRows, append, written};
 use super::super::predict::Predicted;
 use super::Filler;
 
@@ -18,9 +16,6 @@ const MOST_BYTES: usize = 32 << 20;
 const MOST_ROWS: usize = if cfg!(test) { 50 } else { 1 << 18 };
 /// Time after which new outputs are committed.
 const INTERVAL: Duration = Duration::from_millis(if cfg!(test) { 2 } else { 3_000 });
-
-/// A fragment whose file is written, unless the commit writes it.
-pub(super) type FragmentAhead = (OutputFragment, Option<ArtifactAhead>);
 
 impl Filler<'_> {
     /// Adds outputs of rows, which are those at positions of a chunk, or all of it.
@@ -98,15 +93,7 @@ impl Filler<'_> {
         let (larder, name) = (self.job.larder().clone(), self.name.clone());
         let (column, model) = (self.outputs.column.clone(), self.digest);
         let seen = self.source.version();
-        let write = move || {
-            let mut fragment = encoded(pending, column.as_ref(), model, seen)?;
-            if fragment.bytes <= larder.store().capabilities().inline_blob as u64 {
-                return Ok((fragment, None));
-            }
-            let ahead = larder.write_ahead::<ArrowFile, ArrowIpc>(&name, fragment.data.get()?)?;
-            fragment.data = ahead.stored().clone().into_artifact();
-            Ok((fragment, Some(ahead)))
-        };
+        let write = move || written((&larder, &name), pending, column.as_ref(), model, seen);
         let thread = thread::Builder::new().spawn(write);
         let failed = |error| Error::store("start a thread that writes outputs", error);
         self.encoding = Some(thread.map_err(failed)?);

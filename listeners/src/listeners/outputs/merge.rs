@@ -1,14 +1,16 @@
 //! Adding fragments, and merging small ones.
 
 use arrow_schema::DataType;
+use larder_core::extend::{ArtifactAhead, LarderExt as _};
 use larder_core::store::Digest;
-use larder_core::{Artifact, Result};
+use larder_core::{Artifact, Identifier, Larder, Result};
 
 use super::columns::{Columns, Place};
 use super::view::read;
 use super::{NewRows, OutputFragment, Outputs};
+use larder_collections::arrow_array::RecordBatch;
 use larder_collections::extend::FragmentCache;
-use larder_collections::{ArrowFile, FieldType};
+use larder_collections::{ArrowFile, ArrowIpc, FieldType};
 
 /// Maximum bytes of a fragment that is merged with another.
 const MOST_BYTES: u64 = 32 << 20;
@@ -55,15 +57,27 @@ pub(crate) fn append(
     Ok(())
 }
 
-/// Encodes rows as a fragment of `model`, whose inputs are in the version `seen` of the collection; their outputs are of the type
-/// `column`.
-pub(crate) fn encoded(
+/// A fragment whose file is being made durable, unless the commit writes it.
+pub(crate) type FragmentAhead = (OutputFragment, Option<ArtifactAhead>);
+
+/// Writes rows as a fragment of `model` for the outputs `name`, whose inputs are in the version `seen` of the collection; their
+/// outputs are of the type `column`. A small one waits for the commit.
+pub(crate) fn written(
+    (larder, name): (&Larder, &Identifier),
     rows: NewRows,
     column: Option<&FieldType>,
     model: Option<Digest>,
     seen: u64,
-) -> Result<OutputFragment> {
-    fragment_of(&rows.columns(&arrow_of(column))?, model, Some(seen))
+) -> Result<FragmentAhead> {
+    let columns = rows.columns(&arrow_of(column))?;
+    if columns.bytes() <= larder.store().capabilities().inline_blob {
+        return Ok((fragment_of(&columns, model, Some(seen))?, None));
+    }
+    let ahead = larder.write_ahead::<RecordBatch, ArrowIpc>(name, &columns.batch()?)?;
+    let stored = ahead.stored().clone();
+    let bytes = stored.entry().size;
+    let fragment = fragment(&columns, (stored.into_artifact(), bytes), model, Some(seen));
+    Ok((fragment, Some(ahead)))
 }
 
 fn arrow_of(column: Option<&FieldType>) -> DataType {
@@ -76,15 +90,25 @@ fn fragment_of(
     seen: Option<u64>,
 ) -> Result<OutputFragment> {
     let file = ArrowFile::of(&columns.batch()?)?;
-    Ok(OutputFragment {
+    let bytes = file.size();
+    Ok(fragment(columns, (Artifact::new(file), bytes), model, seen))
+}
+
+fn fragment(
+    columns: &Columns,
+    (data, bytes): (Artifact<ArrowFile, ArrowIpc>, u64),
+    model: Option<Digest>,
+    seen: Option<u64>,
+) -> OutputFragment {
+    OutputFragment {
         rows: columns.rows.len() as u64,
         first: columns.rows.first().copied().unwrap_or_default(),
         last: columns.rows.last().copied().unwrap_or_default(),
-        bytes: file.size(),
-        data: Artifact::new(file),
+        bytes,
+        data,
         model,
         seen: seen.filter(|_| columns.inputs.is_none()),
-    })
+    }
 }
 
 /// Merges two fragments; of a row that both have, the newer stays.
@@ -131,7 +155,7 @@ mod tests {
         let rows: Vec<u64> = rows.collect();
         let mut new = NewRows::new(false);
         new.push(&rows, &[], Arc::new(Int64Array::from(vec![7; rows.len()])), Vec::new());
-        encoded(new, Some(&"int64".parse().unwrap()), None, 1).unwrap()
+        fragment_of(&new.columns(&DataType::Int64).unwrap(), None, Some(1)).unwrap()
     }
 
     #[test]

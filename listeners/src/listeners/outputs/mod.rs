@@ -16,7 +16,7 @@ use super::listener::Listener;
 use larder_collections::FieldType;
 use larder_collections::{ArrowFile, ArrowIpc};
 
-pub(super) use merge::{append, encoded};
+pub(super) use merge::{FragmentAhead, append, written};
 pub use rows::OutputStatus;
 pub(crate) use rows::{Fingerprint, NewRows, RowState};
 pub(crate) use view::{Found, View};

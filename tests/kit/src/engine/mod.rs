@@ -35,6 +35,7 @@ pub fn all_engine_laws(open: &OpenEngine<'_>) {
     a_write_of_nothing_is_no_version(open);
     appends_merge_and_two_edits_of_one_row_conflict(open);
     writes_that_began_together_are_committed_in_turn(open);
+    inserts_that_follow_a_write_are_versions_of_their_own(open);
     a_strict_write_is_on_the_newest_version(open);
     keys_are_unique(open);
     a_delta_says_what_changed_and_compaction_changes_nothing(open);
@@ -231,6 +232,49 @@ pub fn writes_that_began_together_are_committed_in_turn(open: &OpenEngine<'_>) {
     assert_eq!(rows.keys().copied().collect::<Vec<_>>(), (0..6).collect::<Vec<_>>());
     assert_eq!((rows[&3].0, rows[&4].0, rows[&5].0), (20, 10, 11));
     assert_eq!(head(&*engine).info().version, newest.info().version);
+}
+
+/// Inserts that were added to a write that began are versions after its own, on top of what others wrote meanwhile. The first that
+/// is refused ends them, and those before it stay.
+pub fn inserts_that_follow_a_write_are_versions_of_their_own(open: &OpenEngine<'_>) {
+    let name = fresh("following");
+    let (engine, other) = (open(&name), open(&name));
+    let base = create(&*engine, 0..3);
+    let rows = |ids: std::ops::Range<i64>| Box::new(std::iter::once(Ok(batch(ids, "following"))));
+    let mut begun = sound(engine.begin(&base, update(1, 1, "changed")));
+    sound(begun.add(rows(10..12)));
+    sound(begun.add(rows(20..9_020)));
+    sound(other.write(&base, insert([30_000], "other")));
+    sound(begun.add(rows(10_000..10_001)));
+    let mut done = Vec::new();
+    sound(begun.commit_all(&mut done));
+    let [one, two, three, four] = &done[..] else { panic!("four versions, not {done:?}") };
+    let order = done.windows(2).all(|pair| pair[0].info().version < pair[1].info().version);
+    assert!(order, "{done:?}");
+    assert_eq!([one, two, three, four].map(|version| version.rows()), [4, 6, 9_006, 9_007]);
+    assert_eq!(all(&**one)[&1].1, "changed");
+    // Ids follow each other, also those of rows in between.
+    let added = |version: &Arc<dyn EngineVersion>, before: &Arc<dyn EngineVersion>| {
+        sound(version.delta(&**before)).inserted
+    };
+    assert_eq!(added(two, one), [4, 5]);
+    assert_eq!(added(three, two), (6..9_006).collect::<Vec<_>>());
+    assert_eq!(added(four, three), [9_006]);
+    for version in &done {
+        let read = sound(other.at(version.info().version));
+        assert_eq!(all(&*read), all(&**version), "another handle reads the same");
+    }
+
+    let mut begun = sound(engine.begin(four, insert([40_000], "first")));
+    sound(begun.add(rows(40_001..40_002)));
+    // This key is of a row that is added before, and is found at the commit.
+    sound(begun.add(rows(40_000..40_003)));
+    sound(begun.add(rows(50_000..50_001)));
+    assert!(begun.add(rows(20..21)).is_err(), "its key is there");
+    let mut done = Vec::new();
+    assert!(begun.commit_all(&mut done).is_err(), "a key is inserted once");
+    assert_eq!(done.iter().map(|version| version.rows()).collect::<Vec<_>>(), [9_008, 9_009]);
+    assert_eq!(head(&*other).rows(), 9_009, "nothing of what follows is there");
 }
 
 /// A strict write on an older version is a conflict, and leaves nothing. What an engine has seen may be older than the newest.

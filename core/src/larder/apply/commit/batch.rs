@@ -61,10 +61,13 @@ pub(super) struct Batch<'a> {
     pinned: HashMap<ChildEntry, RecordKey>,
     /// Contributions of participants for new, ready versions.
     pub(super) added: Contribution,
+    /// True if participants added changes.
+    pub(super) is_added_to: bool,
 }
 
 impl<'a> Batch<'a> {
-    /// Reads the state of `items`, of which the last is the applied component; it may be `written`.
+    /// Reads the state of `items`, of which the last is the applied component; it may be `written`. Others of its name precede
+    /// it as versions.
     pub(super) fn read(
         larder: &'a Larder,
         tx: &mut Transaction<'_>,
@@ -86,19 +89,29 @@ impl<'a> Batch<'a> {
         }
         let pinned = HashMap::new();
         let added = Contribution::default();
-        let mut batch = Self { larder, items, states: Vec::new(), heads, pinned, added };
+        let states = Vec::new();
+        let mut batch = Self { larder, items, states, heads, pinned, added, is_added_to: false };
         for (at, item) in items.iter().enumerate() {
-            let is_root = at + 1 == items.len();
             let state = match written {
-                Some(written) if is_root => {
+                Some(written) if at + 1 == items.len() => {
                     batch.check_base(item, Some(written))?;
                     ComponentState::Written(written.clone())
                 }
-                _ => batch.state_of(item, is_root)?,
+                _ => batch.state_of(item, batch.is_root(item))?,
             };
             batch.states.push(state);
         }
         Ok(batch)
+    }
+
+    /// Returns true for a version of the applied component's name. None of its children has it.
+    fn is_root(&self, item: &PendingComponent) -> bool {
+        self.items.last().is_some_and(|root| root.name == item.name)
+    }
+
+    /// Returns the indices of the versions of the applied component's name.
+    pub(super) fn roots(&self) -> impl Iterator<Item = usize> {
+        (0..self.items.len()).filter(|&at| self.is_root(&self.items[at]))
     }
 
     fn state_of(&self, item: &PendingComponent, is_root: bool) -> Result<ComponentState> {
@@ -230,7 +243,7 @@ impl<'a> Batch<'a> {
                 }
             }
             let mut version = self.new_version(item, number);
-            let is_root = at + 1 == items.len();
+            let is_root = self.is_root(item);
             if is_root {
                 self.larder.complete(tx, &mut version)?;
             }
@@ -243,6 +256,7 @@ impl<'a> Batch<'a> {
                 let key = record::digest_key(name, &encoded.digest, number)?;
                 tx.put_any(key, &DigestRecord::new(number))?;
                 let mut added = self.larder.contributions(Transition::Ready, name, &version)?;
+                self.is_added_to |= !added.changes.is_empty();
                 tx.extend(added.changes.drain(..));
                 self.added.merge(added);
             }

@@ -33,11 +33,25 @@ impl Larder {
     /// Writes the encoded component and its children as new versions; encodes again if a collector took blobs.
     ///
     /// Also returns the versions that are not ready, children before parents.
-    pub(in crate::larder::apply) fn commit_versions(
+    pub(in crate::larder::apply) fn commit_version(
         &self,
         name: &Identifier,
         encode: impl Fn() -> Result<EncodedComponent>,
     ) -> Result<(Applied, Vec<UnreadyComponent>)> {
+        let (mut applied, unready) = self.commit_versions(name, encode)?;
+        let applied = applied.pop();
+        let applied =
+            applied.ok_or_else(|| Error::internal(format!("nothing of {name} was committed")))?;
+        Ok((applied, unready))
+    }
+
+    /// Writes the encoded component, the versions of its name that precede it, and their children, as
+    /// [`commit_version`](Self::commit_version) does. Writes and returns nothing if several versions cannot be committed together.
+    pub(in crate::larder::apply) fn commit_versions(
+        &self,
+        name: &Identifier,
+        encode: impl Fn() -> Result<EncodedComponent>,
+    ) -> Result<(Vec<Applied>, Vec<UnreadyComponent>)> {
         let mut items = items_of(name, encode()?);
         let mut encodings = 1;
         // The version that a partial commit has written.
@@ -58,6 +72,11 @@ impl Larder {
                 return done(name, mem::take(&mut items), states).map(Outcome::Done);
             }
             batch.check()?;
+            let is_alone = batch.roots().count() == 1;
+            let is_new = |at: usize| matches!(batch.states[at], ComponentState::New);
+            if !is_alone && !batch.roots().all(is_new) {
+                return Ok(Outcome::Done(Default::default()));
+            }
             let claimed = Instant::now();
             let (blobs, brought) = batch.blobs();
             let pardons = match self.claim(&blobs, &brought, PATIENCE)? {
@@ -74,6 +93,10 @@ impl Larder {
             tx.extend(brought);
             tx.extend(pardons);
             let Some(root_at) = batch.write(tx)? else { return Ok(Outcome::Retry) };
+            if !is_alone && batch.is_added_to {
+                // What one version adds may depend on what another one does.
+                return Ok(Outcome::Done(Default::default()));
+            }
             match tx.commit_once()? {
                 Committed::All => {
                     mem::take(&mut batch.added).committed();
@@ -103,7 +126,7 @@ impl Larder {
     }
 }
 
-/// Returns the children and then the component itself.
+/// Returns the children, the versions that precede the component, and then the component itself.
 fn items_of(name: &Identifier, mut encoded: EncodedComponent) -> Vec<PendingComponent> {
     let mut items = mem::take(&mut encoded.children_encoded);
     items.push(PendingComponent { name: name.clone(), encoded, component: None, jobs: Vec::new() });
@@ -111,21 +134,24 @@ fn items_of(name: &Identifier, mut encoded: EncodedComponent) -> Vec<PendingComp
 }
 
 /// Returns the version that an earlier attempt of the same job published.
-fn was_published(name: &Identifier, version: &VersionRecord) -> (Applied, Vec<UnreadyComponent>) {
+fn was_published(
+    name: &Identifier,
+    version: &VersionRecord,
+) -> (Vec<Applied>, Vec<UnreadyComponent>) {
     let version = VersionInfo::new(name, version);
     let unready = UnreadyComponent { version: version.clone(), component: None, is_root: true };
     let is_ready = version.status.is_ready();
-    (Applied::Unchanged(version), (!is_ready).then_some(unready).into_iter().collect())
+    (vec![Applied::Unchanged(version)], (!is_ready).then_some(unready).into_iter().collect())
 }
 
-/// Returns the result of the apply, and the versions that are not ready.
+/// Returns the results of the apply, and the versions that are not ready.
 fn done(
     name: &Identifier,
     items: Vec<PendingComponent>,
     states: Vec<ComponentState>,
-) -> Result<(Applied, Vec<UnreadyComponent>)> {
+) -> Result<(Vec<Applied>, Vec<UnreadyComponent>)> {
     let mut unready = Vec::new();
-    let mut root = None;
+    let mut applied = Vec::new();
     let last = items.len().saturating_sub(1);
     for (at, (item, state)) in items.into_iter().zip(states).enumerate() {
         let Some(version) = state.version() else {
@@ -136,13 +162,12 @@ fn done(
             let (version, component) = (info.clone(), item.component);
             unready.push(UnreadyComponent { version, component, is_root: at == last });
         }
-        if at == last {
-            root = Some(match state {
+        if item.name == *name {
+            applied.push(match state {
                 ComponentState::There(_) => Applied::Unchanged(info),
                 _ => Applied::Created(info),
             });
         }
     }
-    let root = root.ok_or_else(|| Error::internal(format!("nothing of {name} was committed")))?;
-    Ok((root, unready))
+    Ok((applied, unready))
 }
