@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use larder_store::RecordKey;
 use larder_store::files::{
-    absent, at_once, create_dir, create_dir_durably, follow_group_at, locked_temp_file,
-    remove_unfinished, sync_dir,
+    absent, create_dir, create_dir_durably, follow_group_at, locked_temp_file, remove_unfinished,
+    sync_dir,
 };
+use larder_store::threads::at_once;
 use tempfile::NamedTempFile;
 
 /// The entries of the folder that belong to Larder.
@@ -201,8 +202,7 @@ impl ChangedFolders {
 
     /// Makes the changes durable, all at once.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
-        let folders: Vec<PathBuf> = mem::take(&mut self.0).into_iter().collect();
-        at_once(&folders, |folder| sync_dir(folder)).map(drop)
+        at_once(mem::take(&mut self.0), |folder| sync_dir(&folder)).map(drop)
     }
 }
 

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use larder_store::Digest;
-use larder_store::files::{AT_ONCE, BlobFolder, StagedBlob, absent, at_once, create_dir_durably};
+use larder_store::files::{BlobFolder, StagedBlob, absent, create_dir_durably};
+use larder_store::threads::{AT_ONCE, at_once};
 use larder_store::{
     Blob, BlobWriter, Capabilities, Change, Committed, Expected, Record, RecordKey, Revision, Store,
 };
@@ -71,8 +72,9 @@ impl FsStore {
     /// Stages changes concurrently.
     fn stage_all(&self, changes: &[&Change]) -> io::Result<Vec<Staged>> {
         let is_put = |change: &Change| !matches!(change, Change::RemoveRecord { .. });
-        let puts: Vec<&Change> = changes.iter().copied().filter(|it| is_put(it)).collect();
-        let mut staged = at_once(&puts, |change| self.stage(change))?.into_iter();
+        let puts: Vec<Change> = changes.iter().copied().filter(|it| is_put(it)).cloned().collect();
+        let store = self.clone();
+        let mut staged = at_once(puts, move |change| store.stage(&change))?.into_iter();
         let next = |change: &&Change| match is_put(change) {
             true => staged.next().unwrap_or(Staged::Nothing),
             false => Staged::Nothing,

@@ -40,6 +40,7 @@ mod scheme;
 pub mod size;
 mod status;
 mod store;
+pub mod threads;
 pub mod time;
 #[cfg(feature = "tls")]
 pub mod tls;

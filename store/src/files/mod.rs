@@ -20,7 +20,6 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -247,38 +246,6 @@ pub fn remove_unfinished(tmp: &Path, older_than: Duration) -> io::Result<(u64, u
 pub fn sync_dir(folder: &Path) -> io::Result<()> {
     // Elsewhere a folder cannot be opened as a file, and its entries need no sync.
     if cfg!(unix) { File::open(folder)?.sync_all() } else { Ok(()) }
-}
-
-/// Maximum number of concurrent syncs, and of files that are open for them.
-pub const AT_ONCE: usize = 16;
-
-/// Runs `work` on several items concurrently. A disk serves many syncs together about as fast as one.
-///
-/// Results that hold open files stay open until the last item is done: pass at most [`AT_ONCE`] then.
-///
-/// # Errors
-/// The first error, once all have ended.
-pub fn at_once<T: Sync, R: Send>(
-    items: &[T],
-    work: impl Fn(&T) -> io::Result<R> + Sync,
-) -> io::Result<Vec<R>> {
-    if let [item] = items {
-        return work(item).map(|result| vec![result]);
-    }
-    let mut results = Vec::with_capacity(items.len());
-    for chunk in items.chunks(AT_ONCE) {
-        let Some((last, others)) = chunk.split_last() else { break };
-        thread::scope(|scope| {
-            let threads: Vec<_> = others.iter().map(|item| scope.spawn(|| work(item))).collect();
-            let last = work(last);
-            for thread in threads {
-                let panicked = |_| Err(io::Error::other("a thread panicked while it wrote"));
-                results.push(thread.join().unwrap_or_else(panicked));
-            }
-            results.push(last);
-        });
-    }
-    results.into_iter().collect()
 }
 
 /// Refuses a path that leads out of a folder that does not exist, such as `missing/../larder`.

@@ -9,11 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use tempfile::NamedTempFile;
 
-use super::{
-    AT_ONCE, BlobFolder, absent, at_once, create_dir, create_dir_durably, sync_dir, writer,
-};
+use super::{BlobFolder, absent, create_dir, create_dir_durably, sync_dir, writer};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::threads::{AT_ONCE, at_once};
 
 /// The folders whose entries in the root are durable for certain.
 #[derive(Debug)]
@@ -72,7 +71,7 @@ impl BlobFolder {
         if !shards.iter().all(|shard| durable(shard).load(Ordering::Acquire)) {
             folders.push(self.root.clone());
         }
-        at_once(&folders, |folder| sync_dir(folder))?;
+        at_once(folders, |folder| sync_dir(&folder))?;
         shards.iter().for_each(|shard| durable(shard).store(true, Ordering::Release));
         Ok(())
     }
@@ -118,7 +117,9 @@ impl BlobFolder {
         let put = || {
             let mut digests = Vec::with_capacity(blobs.len());
             for blobs in blobs.chunks(AT_ONCE) {
-                let staged = at_once(blobs, |(digest, bytes)| self.stage(digest, bytes))?;
+                let folder = self.clone();
+                let staged =
+                    at_once(blobs.to_vec(), move |(digest, bytes)| folder.stage(&digest, &bytes))?;
                 digests.extend(self.rename(staged)?);
             }
             self.sync_folders(&digests)

@@ -1,11 +1,11 @@
 //! Making blobs durable while others are still encoded.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{self, Receiver};
 
 use crate::digest::Digest;
 use crate::error::{Error, Result};
+use crate::store::threads::on_thread;
 use crate::store::{BlobWriter, catch_panic};
 
 /// Maximum number of blobs made durable at once; disks sync files in parallel.
@@ -14,41 +14,31 @@ const MOST_AT_ONCE: usize = 16;
 /// Blobs being made durable, each on its own thread, until [`finish`](Self::finish) returns.
 #[derive(Default)]
 pub struct BlobWrites {
-    threads: VecDeque<JoinHandle<Result<()>>>,
+    begun: VecDeque<Receiver<Result<()>>>,
 }
 
 impl BlobWrites {
     /// Finishes a blob; an error may belong to an earlier blob.
     pub fn keep(&mut self, writer: Box<dyn BlobWriter>, digest: Digest) -> Result<()> {
-        let writer = Arc::new(Mutex::new(Some(writer)));
-        self.work(move || {
-            let taken = writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-            taken.map_or(Ok(()), |writer| writer.finish(&digest))
-        })
-    }
-
-    fn work(&mut self, work: impl FnOnce() -> Result<()> + Clone + Send + 'static) -> Result<()> {
-        if self.threads.len() >= MOST_AT_ONCE
-            && let Some(oldest) = self.threads.pop_front()
+        if self.begun.len() >= MOST_AT_ONCE
+            && let Some(oldest) = self.begun.pop_front()
         {
-            join(oldest)?;
+            ended(oldest)?;
         }
-        let caught = work.clone();
-        let caught = || {
+        let (sender, result) = mpsc::sync_channel(1);
+        on_thread(move || {
+            let kept = catch_panic("the store", || writer.finish(&digest));
             let failed = |panic| Err(Error::store("keep a blob", panic));
-            catch_panic("the store", caught).unwrap_or_else(failed)
-        };
-        match thread::Builder::new().spawn(caught) {
-            Ok(thread) => self.threads.push_back(thread),
-            // No thread could be spawned.
-            Err(_) => return work(),
-        }
+            // Dropping this waits for the result.
+            let _ = sender.send(kept.unwrap_or_else(failed));
+        });
+        self.begun.push_back(result);
         Ok(())
     }
 
     /// Waits for all blobs; returns the first error.
     pub fn finish(&mut self) -> Result<()> {
-        let ended: Vec<_> = self.threads.drain(..).map(join).collect();
+        let ended: Vec<_> = self.begun.drain(..).map(ended).collect();
         ended.into_iter().collect()
     }
 }
@@ -60,15 +50,17 @@ impl Drop for BlobWrites {
     }
 }
 
-fn join(thread: JoinHandle<Result<()>>) -> Result<()> {
-    thread.join().unwrap_or_else(|_| Err(Error::store("keep a blob", "its writer panicked")))
+fn ended(blob: Receiver<Result<()>>) -> Result<()> {
+    blob.recv().unwrap_or_else(|_| Err(Error::store("keep a blob", "its writer panicked")))
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::io::{self, Write};
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::thread;
     use std::time::Duration;
 
     use bytes::Bytes;
@@ -116,7 +108,7 @@ mod tests {
         let (mut writes, ended) = (BlobWrites::default(), Arc::new(AtomicUsize::new(0)));
         for _ in 0..3 * MOST_AT_ONCE {
             keep(&mut writes, &ended, false).unwrap();
-            assert!(writes.threads.len() <= MOST_AT_ONCE);
+            assert!(writes.begun.len() <= MOST_AT_ONCE);
         }
         writes.finish().unwrap();
         assert_eq!(ended.load(Ordering::SeqCst), 3 * MOST_AT_ONCE);
