@@ -21,6 +21,7 @@ use super::outputs::{FragmentAhead, NewRows, OutputStatus, Outputs, RowState, Vi
 use super::predict::{InputForm, Inputs, Predicted, column_of, predict};
 use super::source::Source;
 use super::vectors::vectors_of;
+use write::MOST_ROWS;
 
 /// Rows that are read and predicted at once.
 const CHUNK: usize = if cfg!(test) { 64 } else { 8_192 };
@@ -44,6 +45,8 @@ pub(super) struct Filler<'a> {
     /// The digest of the version that `outputs` was read from.
     base: Digest,
     pending: NewRows,
+    /// The number of rows that are likely to be pending at once.
+    room: usize,
     /// A fragment that a thread encodes and writes while the next outputs are computed.
     encoding: Option<JoinHandle<Result<FragmentAhead>>>,
     /// The files of fragments that are written for the next commit; none for those that the commit writes.
@@ -97,6 +100,7 @@ impl<'a> Filler<'a> {
             outputs,
             base,
             pending,
+            room: 0,
             encoding: None,
             ahead: Vec::new(),
             is_cheap: false,
@@ -196,6 +200,7 @@ impl<'a> Filler<'a> {
     pub(super) fn fill(&mut self) -> Result<()> {
         let Some(first) = self.outputs.fill_from else { return Ok(()) };
         let total = self.source.rows().max(1);
+        self.room = usize::try_from(total).unwrap_or(usize::MAX).min(MOST_ROWS + CHUNK);
         let (source, listener) = (self.source, self.listener);
         let fill_from = thread::scope(|scope| {
             let (sender, chunks) = sync_channel(MOST_AHEAD);

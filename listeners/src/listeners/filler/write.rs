@@ -13,7 +13,7 @@ use super::Filler;
 /// Bytes of new outputs that are kept before they are written.
 const MOST_BYTES: usize = 32 << 20;
 /// Number of new outputs whose file is written before the commit.
-const MOST_ROWS: usize = if cfg!(test) { 50 } else { 1 << 18 };
+pub(super) const MOST_ROWS: usize = if cfg!(test) { 50 } else { 1 << 17 };
 /// Time after which new outputs are committed.
 const INTERVAL: Duration = Duration::from_millis(if cfg!(test) { 2 } else { 3_000 });
 
@@ -46,7 +46,7 @@ impl Filler<'_> {
     pub(super) fn prepare_pending(&mut self) {
         let keeps_inputs = !self.is_cheap || self.listener.upstream().next().is_some();
         if self.pending.is_empty() {
-            self.pending = NewRows::new(keeps_inputs);
+            self.pending = NewRows::new(keeps_inputs, self.room);
         } else if !keeps_inputs {
             self.pending.drop_inputs();
         }

@@ -153,7 +153,7 @@ mod tests {
     /// The same output for each of these rows.
     fn constant(rows: Range<u64>) -> OutputFragment {
         let rows: Vec<u64> = rows.collect();
-        let mut new = NewRows::new(false);
+        let mut new = NewRows::new(false, 0);
         new.push(&rows, &[], Arc::new(Int64Array::from(vec![7; rows.len()])), Vec::new());
         fragment_of(&new.columns(&DataType::Int64).unwrap(), None, Some(1)).unwrap()
     }

@@ -99,9 +99,10 @@ pub(crate) struct NewRows {
 }
 
 impl NewRows {
-    /// Returns no rows; `keeps_inputs` if the fingerprints of their inputs are written.
-    pub(crate) fn new(keeps_inputs: bool) -> Self {
-        Self { inputs: keeps_inputs.then(Vec::new), ..Self::default() }
+    /// Returns no rows, with room for `room`; `keeps_inputs` if the fingerprints of their inputs are written.
+    pub(crate) fn new(keeps_inputs: bool, room: usize) -> Self {
+        let (rows, codes) = (Vec::with_capacity(room), Vec::with_capacity(room));
+        Self { rows, codes, inputs: keeps_inputs.then(Vec::new), ..Self::default() }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
