@@ -143,12 +143,14 @@ impl UntypedCollection {
 
     /// Inserts the rows of each batch as a version of its own, in their order, with a few batches in memory.
     ///
-    /// A version is durable when the iterator returns it. While some are committed, up to four of the next batches are read,
-    /// encoded and written; these are then committed together, unless the store shows parts of a commit, listeners
-    /// must hear of each version, or ranges of keys overlap. So many versions take less time than as many calls of
-    /// [`insert`](UntypedCollection::insert); a version is returned once the next batches are read. With
-    /// [`upsert`](Insert::upsert), [`evolve`](Insert::evolve) or [`skip_bad`](Insert::skip_bad), one batch is read after the
-    /// other. The first error ends the iterator; the versions before it stay. Nothing is inserted unless the iterator is used.
+    /// A version is durable when the iterator returns it. While some are committed, a few of the next batches are read, encoded
+    /// and written: four, or up to 16 while the commit takes. These are then committed together, unless the store shows parts of
+    /// a commit, listeners must hear of each version, or ranges of keys overlap. So many versions take less time than as many
+    /// calls of [`insert`](UntypedCollection::insert). With [`upsert`](Insert::upsert), [`evolve`](Insert::evolve) or
+    /// [`skip_bad`](Insert::skip_bad), one batch is read after the other.
+    ///
+    /// The first error ends the iterator; the versions before it stay. Nothing is inserted unless the iterator is used; if it is
+    /// dropped before its end, versions may be there that it did not return.
     ///
     /// # Errors
     /// As [`insert_batches`](UntypedCollection::insert_batches), from the iterator. Rows are numbered in their batch.

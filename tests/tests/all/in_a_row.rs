@@ -8,7 +8,9 @@ use larder::collections::arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use larder::extend::LarderExt as _;
 use larder::prelude::*;
 use larder::store::{BucketStore, Digest, MemoryStore};
-use larder::{ApplyOptions, Error, Ref, Registry, Selection, VersionInfo};
+use larder::{
+    ApplyOptions, Error, HookContext, HookResult, Hooks, Ref, Registry, Selection, VersionInfo,
+};
 use larder_store_object::object_store::{memory::InMemory, path::Path};
 use larder_tests::Doubler;
 use larder_tests::stepwise::Stepwise;
@@ -32,6 +34,25 @@ impl Checked {
 struct Parent {
     number: u64,
     child: Ref<Doubler>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize, Component)]
+#[component(tag = "tests/row/hooked", hooks)]
+struct Hooked {
+    number: u64,
+}
+
+impl Hooks for Hooked {
+    fn on_create(&self, _: &HookContext) -> HookResult {
+        Ok(())
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize, Component)]
+#[component(tag = "tests/row/hooked-parent")]
+struct HookedParent {
+    number: u64,
+    child: Ref<Hooked>,
 }
 
 fn in_a_row(
@@ -114,6 +135,24 @@ fn what_cannot_be_in_one_commit_is_left_to_the_caller() {
     let base = first(&bucket);
     assert!(in_a_row(&bucket, &[1.0, 2.0], base).unwrap().is_none(), "a bucket shows parts");
     assert_eq!(factors(&bucket), [0.0]);
+}
+
+#[test]
+fn versions_whose_children_have_hooks_are_left_to_the_caller() {
+    let larder = larder::open("memory:").unwrap();
+    let parents = [1, 2].map(|number| {
+        let hooked = Ref::new("hooked", Hooked { number: 7 }).unwrap();
+        HookedParent { number, child: hooked }
+    });
+    let parents: Vec<_> = parents.iter().map(|it| it as &dyn Component).collect();
+    let name = "parent".parse().unwrap();
+    assert!(larder.apply_in_a_row(&name, &parents, &ApplyOptions::new()).unwrap().is_none());
+    assert!(larder.versions("parent").is_err() && larder.versions("hooked").is_err());
+    let [one, two] = [1, 2].map(|number| Hooked { number });
+    let row = larder.apply_in_a_row(&name, &[&one, &two], &ApplyOptions::new());
+    assert!(row.unwrap().is_none());
+    assert!(larder.apply("parent", parents[0]).unwrap().is_created());
+    assert_eq!(larder.load::<HookedParent>("parent").unwrap().number, 1);
 }
 
 #[test]

@@ -104,17 +104,13 @@ impl Larder {
         let is_plain = options.participants.is_empty()
             && options.annotations.is_empty()
             && options.beside.is_empty();
-        let has_hooks = components.iter().any(|component| component.as_hooks().is_some());
-        if !is_isolated || !is_plain || has_hooks {
+        if !is_isolated || !is_plain {
             return Ok(None);
         }
         let larder = self.with_options(options);
         let encode = || larder.encode_in_a_row(name, components);
         let (applied, _) = larder.commit_versions(name, encode)?;
-        let versions = applied.into_iter().map(|applied| match applied {
-            Applied::Created(version) | Applied::Unchanged(version) => version,
-        });
-        let versions: Vec<_> = versions.collect();
+        let versions: Vec<_> = applied.iter().map(|applied| applied.version().clone()).collect();
         Ok((versions.len() == components.len()).then_some(versions))
     }
 

@@ -63,6 +63,12 @@ impl Larder {
                 return Ok(Outcome::Done(was_published(name, &version)));
             }
             let mut batch = Batch::read(self, tx, &items, written.as_ref())?;
+            let is_alone = batch.roots().count() == 1;
+            let is_new = |at: usize| matches!(batch.states[at], ComponentState::New);
+            let has_hooks = items.iter().any(|item| item.encoded.hooks);
+            if !is_alone && (has_hooks || !batch.roots().all(is_new)) {
+                return Ok(Outcome::Done(Default::default()));
+            }
             let is_there = |state: &ComponentState| {
                 matches!(state, ComponentState::There(_) | ComponentState::Unready(_))
             };
@@ -72,11 +78,6 @@ impl Larder {
                 return done(name, mem::take(&mut items), states).map(Outcome::Done);
             }
             batch.check()?;
-            let is_alone = batch.roots().count() == 1;
-            let is_new = |at: usize| matches!(batch.states[at], ComponentState::New);
-            if !is_alone && !batch.roots().all(is_new) {
-                return Ok(Outcome::Done(Default::default()));
-            }
             let claimed = Instant::now();
             let (blobs, brought) = batch.blobs();
             let pardons = match self.claim(&blobs, &brought, PATIENCE)? {
