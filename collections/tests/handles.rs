@@ -87,7 +87,7 @@ fn handles_in_turn_write_what_one_would() {
     let handles = handles(&larder);
     let mut model = Model::from([owned((1, "first"))]);
     let mut random = fastrand::Rng::with_seed(1);
-    let (mut inserted, mut refused) = (0, 0);
+    let (mut inserted, mut refused, mut several) = (0, 0, 0);
     for step in 0..STEPS {
         let handle = &handles[random.usize(..2)];
         // Small rows stay in the manifest, large ones are files.
@@ -95,9 +95,30 @@ fn handles_in_turn_write_what_one_would() {
         let key = random.i64(0..KEYS);
         let text_of = json!({ "text": text });
         let same_key = format!("id = {key}").parse().unwrap();
-        match random.u8(..10) {
+        let mut keys = |most| (0..=random.u8(..most)).map(|_| random.i64(0..KEYS)).collect();
+        let (some, few): (Vec<i64>, Vec<i64>) = (keys(4), keys(2));
+        match random.u8(..12) {
+            // Several versions, up to the first batch with a key that is there.
+            10 | 11 => {
+                let batches = [vec![key], few, some];
+                let new = batches.iter().map(|keys| Ok(batch(keys, &text)));
+                let results: Vec<_> = handle.insert_versions(new, Insert::new()).collect();
+                let mut fitting = 0;
+                for keys in &batches {
+                    let mut new = model.clone();
+                    if !keys.iter().all(|key| new.insert(*key, text.clone()).is_none()) {
+                        break;
+                    }
+                    model = new;
+                    fitting += 1;
+                }
+                let are_there = results.iter().filter(|it| it.is_ok()).count();
+                assert_eq!(are_there, fitting, "{batches:?} in step {step}");
+                assert_eq!(results.len(), batches.len().min(fitting + 1));
+                several += usize::from(fitting > 1);
+            }
             0..=4 => {
-                let keys: Vec<i64> = (0..=random.u8(..4)).map(|_| random.i64(0..KEYS)).collect();
+                let keys = some;
                 let mut new = model.clone();
                 let fits = keys.iter().all(|key| new.insert(*key, text.clone()).is_none());
                 let is_inserted = handle.insert(&batch(&keys, &text)).is_ok();
@@ -127,5 +148,6 @@ fn handles_in_turn_write_what_one_would() {
         }
         assert_eq!(rows(&handles[random.usize(..2)]), model, "after step {step}");
     }
-    assert!(inserted > 20 && refused > 20, "{inserted} inserted, {refused} refused");
+    let counts = [inserted, refused, several];
+    assert!(counts.iter().all(|count| *count > 10), "{counts:?}");
 }

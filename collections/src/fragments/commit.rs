@@ -91,8 +91,8 @@ impl<'a> BegunWrite<'a> {
         for write in &self.writes {
             // One that is refused, or may be, is committed by itself, after those before it.
             let may_meet = has_key && together.iter().any(|other| other.may_share_keys(write));
-            let fits = write.is_append() && !write.is_empty() && !may_meet;
-            if !fits || is_newer && self.check(write, &head, base, schema).is_err() {
+            let is_alone = write.is_empty() || may_meet;
+            if is_alone || is_newer && self.check(write, &head, base, schema).is_err() {
                 break;
             }
             together.push(write);

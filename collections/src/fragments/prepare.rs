@@ -26,13 +26,9 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
+    /// Returns true if it changes nothing.
     pub(super) fn is_empty(&self) -> bool {
-        self.inserts.is_empty() && self.is_append()
-    }
-
-    /// Returns true if it edits no row that is there.
-    pub(super) fn is_append(&self) -> bool {
-        self.updated.is_empty() && self.deleted.is_empty()
+        self.inserts.is_empty() && self.updated.is_empty() && self.deleted.is_empty()
     }
 
     /// Returns false if no key of its new rows is one of the other's.

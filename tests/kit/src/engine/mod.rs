@@ -275,6 +275,18 @@ pub fn inserts_that_follow_a_write_are_versions_of_their_own(open: &OpenEngine<'
     assert!(begun.commit_all(&mut done).is_err(), "a key is inserted once");
     assert_eq!(done.iter().map(|version| version.rows()).collect::<Vec<_>>(), [9_008, 9_009]);
     assert_eq!(head(&*other).rows(), 9_009, "nothing of what follows is there");
+
+    let newest = head(&*engine);
+    let mut begun = sound(engine.begin(&newest, insert([60_000], "first")));
+    sound(begun.add(rows(60_001..60_003)));
+    sound(begun.add(rows(60_003..60_004)));
+    sound(other.write(&newest, insert([60_002], "other")));
+    // This handle knows of the other's row.
+    head(&*engine);
+    let mut done = Vec::new();
+    assert!(begun.commit_all(&mut done).is_err(), "a key that another one inserted meanwhile");
+    assert_eq!(done.iter().map(|version| version.rows()).collect::<Vec<_>>(), [9_011]);
+    assert_eq!(all(&*head(&*other)).values().filter(|row| row.0 >= 60_000).count(), 2);
 }
 
 /// A strict write on an older version is a conflict, and leaves nothing. What an engine has seen may be older than the newest.

@@ -29,7 +29,8 @@ pub fn many_writers_lose_nothing(open: &OpenEngine<'_>) {
     assert_eq!(keys.len(), rows.len(), "no row is there twice");
 }
 
-/// Any sequence of inserts, updates, deletions and compactions leaves the rows that it should, in batches of any size.
+/// Any sequence of inserts, updates, deletions and compactions, alone and followed by inserts, leaves the rows that it should, in
+/// batches of any size.
 pub fn random_writes_match_a_model(open: &OpenEngine<'_>) {
     let engine = open(&fresh("model"));
     let mut random = Random::new(1);
@@ -69,7 +70,19 @@ pub fn random_writes_match_a_model(open: &OpenEngine<'_>) {
                 continue;
             }
         };
-        version = sound(engine.write(&version, write));
+        let mut begun = sound(engine.begin(&version, write));
+        let following = random.below(8).saturating_sub(4);
+        for at in 0..following {
+            let count = 1 + random.below(30) as u64;
+            let (keys, text) = (next as i64..(next + count) as i64, format!("{at} after {step}"));
+            sound(begun.add(Box::new(std::iter::once(Ok(batch(keys.clone(), &text))))));
+            model.extend(keys.map(|key| (key as u64, (key, text.clone()))));
+            next += count;
+        }
+        let mut done = Vec::new();
+        sound(begun.commit_all(&mut done));
+        assert_eq!(done.len(), following + 1, "each write is a version");
+        version = done.pop().unwrap_or(version);
         let layout = version.layout();
         assert!(layout.small_fragments <= 64, "few small parts after every write: {layout:?}");
         let kept = version.rows() + layout.deleted_rows;
