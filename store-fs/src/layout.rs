@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use larder_store::RecordKey;
 use larder_store::files::{
-    absent, create_dir, create_dir_durably, follow_group_at, locked_temp_file, remove_unfinished,
-    sync_dir,
+    absent, create_dir, create_dir_durably, follow_group_at, has_dir, locked_temp_file,
+    remove_unfinished, sync_dir,
 };
 use larder_store::threads::at_once;
 use tempfile::NamedTempFile;
@@ -193,7 +193,7 @@ impl ChangedFolders {
 
     /// Creates a folder and its parents, unless they are there.
     fn create(&mut self, folder: &Path) -> io::Result<()> {
-        let Some(parent) = folder.parent().filter(|_| !folder.is_dir()) else { return Ok(()) };
+        let Some(parent) = folder.parent().filter(|_| !has_dir(folder)) else { return Ok(()) };
         self.create(parent)?;
         create_dir(folder, parent)?;
         self.add(parent);

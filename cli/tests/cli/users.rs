@@ -85,6 +85,27 @@ fn users_of_one_group_write_one_larder() {
     }
 }
 
+/// Threads of one process make folders at once; each takes its group from the one that it is in.
+#[test]
+fn whatever_makes_a_folder_first_it_has_the_group() {
+    let place = Place::new();
+    let many = place.path("inputs/many");
+    fs::create_dir(&many).unwrap();
+    for file in 0..40 {
+        fs::write(many.join(file.to_string()), format!("file {file}")).unwrap();
+    }
+    for round in 0..25 {
+        let folder = place.dir(&format!("first-{round}"), 0o775);
+        chown(&folder, &format!("{OWNER}:{GROUP}"));
+        chmod(&folder, 0o775);
+        let put = ["put", "many", "../inputs/many"];
+        succeeds(place.larder(OWNER, &folder, "fs:folder", &put));
+        for line in listing(&folder) {
+            assert_eq!(line.split(' ').nth_back(1), Some(&*GROUP.to_string()), "{line}");
+        }
+    }
+}
+
 #[test]
 fn every_reading_command_works_where_nothing_can_be_written() {
     let place = Place::new();

@@ -19,7 +19,7 @@ mod writer;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -271,7 +271,7 @@ pub fn check_parents(path: &Path) -> io::Result<()> {
 /// # Errors
 /// Those of [`check_parents`]; errors of the system.
 pub fn create_dir_durably(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
+    if has_dir(folder) {
         return Ok(());
     }
     check_parents(folder)?;
@@ -284,11 +284,21 @@ pub fn create_dir_durably(folder: &Path) -> io::Result<()> {
     sync_dir(parent)
 }
 
+/// Held while a folder is made, so that no thread puts anything into it before it has its group, which others take from it.
+static MAKING: Mutex<()> = Mutex::new(());
+
+/// Returns true if the folder is there, and no thread of this process is still making it.
+pub fn has_dir(folder: &Path) -> bool {
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    folder.is_dir()
+}
+
 /// Creates a folder in `parent`, with its group, unless another process does. [`sync_dir`] of the parent makes it durable.
 ///
 /// # Errors
 /// Errors of the system.
 pub fn create_dir(folder: &Path, parent: &Path) -> io::Result<()> {
+    let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
     match fs::create_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
         other => {

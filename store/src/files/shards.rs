@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use tempfile::NamedTempFile;
 
-use super::{BlobFolder, absent, create_dir, create_dir_durably, sync_dir, writer};
+use super::{BlobFolder, absent, create_dir, create_dir_durably, has_dir, sync_dir, writer};
 use crate::digest::Digest;
 use crate::error::{Error, Result};
 use crate::threads::{AT_ONCE, at_once};
@@ -50,7 +50,7 @@ impl BlobFolder {
     /// Creates the folder of a blob. [`sync_folders`](Self::sync_folders) makes it durable.
     pub(super) fn create_folder(&self, digest: &Digest) -> io::Result<()> {
         let folder = self.folder_of(digest);
-        if folder.is_dir() {
+        if has_dir(&folder) {
             return Ok(());
         }
         create_dir_durably(&self.root)?;
