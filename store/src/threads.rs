@@ -86,7 +86,7 @@ pub fn at_once<T: Send + 'static, R: Send + 'static>(
         let begin = |item| {
             let (sender, result) = mpsc::sync_channel(1);
             let work = Arc::clone(&work);
-            // Whoever waits for it may have panicked.
+            // The caller may have panicked; then nothing receives the result.
             on_thread(move || drop(sender.send(work(item))));
             result
         };

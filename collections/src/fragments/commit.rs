@@ -80,7 +80,8 @@ impl<'a> BegunWrite<'a> {
     fn commit_together(&mut self) -> Result<Option<Vec<FragmentVersion>>> {
         let engine = self.engine;
         let Some(head) = engine.known() else { return Ok(None) };
-        if !self.are_together || self.schema.is_some() || self.strict {
+        let is_alone = self.writes.len() < 2 || !self.are_together || engine.writes_alone();
+        if is_alone || self.schema.is_some() || self.strict {
             return Ok(None);
         }
         let schema = &head.snapshot().schema;

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -31,13 +32,15 @@ pub struct FragmentEngine {
     cache: FragmentCache,
     /// The newest version that this engine has seen.
     head: Mutex<Option<FragmentVersion>>,
+    /// True once versions could not be committed together, because of the store or of listeners: it is not tried again.
+    writes_alone: AtomicBool,
 }
 
 impl FragmentEngine {
     /// Creates the engine of the collection `name`.
     pub fn new(larder: &Larder, name: Identifier) -> Self {
         let (cache, head) = (FragmentCache::default(), Mutex::default());
-        Self { larder: larder.clone(), name, cache, head }
+        Self { larder: larder.clone(), name, cache, head, writes_alone: AtomicBool::new(false) }
     }
 
     pub(super) fn latest(&self) -> Result<Option<FragmentVersion>> {
@@ -57,6 +60,10 @@ impl FragmentEngine {
     /// Returns the newest version that this engine has seen, which may not be the newest one.
     pub(super) fn known(&self) -> Option<FragmentVersion> {
         self.head.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(super) fn writes_alone(&self) -> bool {
+        self.writes_alone.load(Ordering::Relaxed)
     }
 
     fn open(&self, info: VersionInfo) -> Result<FragmentVersion> {
@@ -99,7 +106,11 @@ impl FragmentEngine {
             new.iter().map(|(snapshot, _)| snapshot as &dyn Component).collect();
         let infos = match self.larder.apply_in_a_row(&self.name, &snapshots, &options) {
             Ok(Some(infos)) => infos,
-            Ok(None) | Err(Error::Conflict { .. }) => return Ok(None),
+            Ok(None) => {
+                self.writes_alone.store(true, Ordering::Relaxed);
+                return Ok(None);
+            }
+            Err(Error::Conflict { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
         let new = new.into_iter().zip(infos);

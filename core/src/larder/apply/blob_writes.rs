@@ -29,7 +29,7 @@ impl BlobWrites {
         on_thread(move || {
             let kept = catch_panic("the store", || writer.finish(&digest));
             let failed = |panic| Err(Error::store("keep a blob", panic));
-            // Dropping this waits for the result.
+            // The receiver is there: `Drop` waits for the result.
             let _ = sender.send(kept.unwrap_or_else(failed));
         });
         self.begun.push_back(result);
